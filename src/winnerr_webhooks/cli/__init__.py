@@ -1,0 +1,3 @@
+from winnerr_webhooks.cli.app import main
+
+__all__ = ["main"]

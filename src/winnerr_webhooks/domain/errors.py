@@ -1,0 +1,114 @@
+"""Every error this product raises on purpose, in one tree.
+
+    WebhooksError
+    ├── Refused                what a caller did wrong; the API turns each into a problem+json
+    │   ├── Malformed          400  not JSON, or not UTF-8
+    │   ├── Unauthorized       401  no key, or a wrong one
+    │   ├── Forbidden          403  a key of another organization
+    │   ├── NotFound           404  nothing of that id here
+    │   ├── Conflict           409  the state forbids it
+    │   ├── TooLarge           413
+    │   └── Invalid            422  everything else wrong with the input, field by field
+    ├── Unavailable            503  cannot be done now; nothing was done
+    │   └── Uncertain          503  the database was lost while committing
+    ├── Poisoned               a batch failed on its data, not on the database
+    └── ConfigurationError     a setting or a key file is wrong; the start stops
+
+Adapters translate what their libraries raise into these at their boundary. Each message is a
+sentence for the person who reads it, and says what to do.
+"""
+
+from typing import NamedTuple
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field: a JSON Pointer (RFC 6901) and a sentence."""
+
+    pointer: str
+    message: str
+
+
+class WebhooksError(Exception):
+    """Root of the tree."""
+
+
+class Refused(WebhooksError):
+    """The caller's doing; `status` is the HTTP status it becomes."""
+
+    status = 400
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Malformed(Refused):
+    """The body is not JSON, or not UTF-8."""
+
+    status = 400
+
+
+class Unauthorized(Refused):
+    """No API key, or one that does not work."""
+
+    status = 401
+
+
+class Forbidden(Refused):
+    """A good key, but of another organization."""
+
+    status = 403
+
+
+class NotFound(Refused):
+    """Nothing of that id belongs to the caller."""
+
+    status = 404
+
+
+class Conflict(Refused):
+    """The state of the thing forbids the call."""
+
+    status = 409
+
+
+class TooLarge(Refused):
+    """More bytes than are taken."""
+
+    status = 413
+
+
+class Invalid(Refused):
+    """The input is wrong; `errors` says which fields and what to do."""
+
+    status = 422
+
+    def __init__(self, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
+    @classmethod
+    def field(cls, pointer: str, message: str) -> "Invalid":
+        """One wrong field."""
+        return cls(message, (FieldError(pointer, message),))
+
+
+class Unavailable(WebhooksError):
+    """It cannot be done now and nothing was done; `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class Uncertain(Unavailable):
+    """The connection was lost during a commit: it may or may not have been done."""
+
+
+class Poisoned(WebhooksError):
+    """The storage refuses this batch for what is in it; a part of it may be fine."""
+
+
+class ConfigurationError(WebhooksError):
+    """A setting is wrong; one line that names it and says what to do."""

@@ -1,0 +1,91 @@
+"""Ids that sort by the moment they were made, and the randomness others are given.
+
+An id is a prefix and 26 characters of Crockford's base 32: 48 bits of milliseconds, 40 bits
+of a counter and 40 random bits that are the node's own. Ids of one node sort in the order
+they were made, ids of several nodes by the millisecond, and no two nodes make the same one.
+A counter is cheaper than a random number an event by an order of magnitude.
+"""
+
+import random
+import secrets
+from base64 import b64encode
+
+from winnerr_webhooks.clock import Clock
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+ID_CHARACTERS = frozenset(_ALPHABET)
+ID_LENGTH = 26
+
+
+def _base32(value: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        digits.append(_ALPHABET[value & 31])
+        value >>= 5
+    return "".join(reversed(digits))
+
+
+class Ids:
+    """Makes time-ordered ids for one node."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._node = _base32(secrets.randbits(40), 8)
+        self._counter = 0
+        self._ms = 0
+        self._prefix = ""
+
+    def new(self, kind: str) -> str:
+        """A new id, such as `evt_01kan…` for the kind `evt`."""
+        now = self._clock.now_ms()
+        if now > self._ms:  # a clock that jumps back must not reorder ids
+            self._ms = now
+            self._prefix = _base32(now, 10)
+            self._counter = 0
+        self._counter = count = self._counter + 1
+        low = _PAIRS[count & 1023]
+        mid = _PAIRS[(count >> 10) & 1023]
+        high = _base32(count >> 20, 4) if count >> 20 else "0000"
+        return f"{kind}_{self._prefix}{high}{mid}{low}{self._node}"
+
+
+def id_floor(kind: str, ms: int) -> str:
+    """The smallest id of a kind that could have been made at `ms`: for ranges by time."""
+    return f"{kind}_{_base32(max(ms, 0), 10)}{'0' * 16}"
+
+
+def is_id(kind: str, text: str) -> bool:
+    """Whether `text` has the form of an id of this kind (26 characters, or more for `dlv`)."""
+    head, _, rest = text.partition("_")
+    return head == kind and ID_LENGTH <= len(rest) <= ID_LENGTH + 8 and ID_CHARACTERS.issuperset(rest)
+
+
+def delivery_id(event_id: str, webhook_number: int) -> str:
+    """The delivery of an event to a webhook: the event's id and the webhook's number.
+
+    One event and one webhook make one delivery, so its id needs no randomness, and two nodes
+    (or one after a crash) can only ever make the same one.
+    """
+    return f"dlv_{event_id[4:]}{_base32(webhook_number, 4)}"
+
+
+def new_secret() -> str:
+    """A signing secret as Standard Webhooks writes them: `whsec_` and base64 of 32 bytes."""
+    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+
+
+def new_api_key() -> str:
+    """An API key: `wwk_` and 256 random bits in URL-safe base64."""
+    return "wwk_" + secrets.token_urlsafe(32)
+
+
+class Jitter:
+    """Random factors, so that what failed together does not come back together."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.Random(seed)  # noqa: S311  spreads load, guards nothing
+
+    def around(self, seconds: float, share: float = 0.2) -> float:
+        """`seconds`, up to `share` more or less."""
+        return seconds * self._random.uniform(1 - share, 1 + share)
