@@ -34,6 +34,8 @@ class LeasedDelivery(msgspec.Struct, kw_only=True, gc=False):
     body: bytes
     trigger: str = "automatic"
     """`automatic`, `replay` or `test`."""
+    test: bool = False
+    """Whether its event is a sample; a test's replay has trigger `replay` and is a test still."""
     attempt: int = 1
     """The number the next attempt carries."""
     retries_used: int = 0

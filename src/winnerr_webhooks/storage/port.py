@@ -41,6 +41,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     disabled: tuple[str, ...] = ()
     """Webhooks this batch disabled: by a 410, or by days of nothing but failures."""
+    replays_due: bool = False
+    """Whether a replay that was asked for during one of these attempts is due now."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,8 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: list[LeasedDelivery]
     next_due_in: float | None
     """Seconds until the next lane is due (0: more is due now); None: nothing waits."""
+    backlogged: frozenset[str] = frozenset()
+    """Of the webhooks in `deliveries`, those of which more is due than was taken."""
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,7 +258,11 @@ class Storage(Protocol):
         ...
 
     async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
-        """End leases whose attempt was not started: free and due at once, for any node."""
+        """End leases whose attempt was not started: free and due at once, for any node.
+
+        Such a lease does not count toward the five that see no settled attempt. A lease that is
+        not the current one any more is left alone.
+        """
         ...
 
     async def recover(self) -> int:

@@ -1,0 +1,80 @@
+"""The commands in one place, and what their errors look like: one line and an exit code."""
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from winnerr_webhooks import __version__
+from winnerr_webhooks.cli import demo, keys
+from winnerr_webhooks.cli.emit import emit
+from winnerr_webhooks.cli.migrate import migrate
+from winnerr_webhooks.cli.serve import serve
+from winnerr_webhooks.domain.errors import ConfigurationError, WebhooksError
+
+PROGRAM = "winnerr-webhooks"
+FAILED = 1
+WRONG_USE = 2
+
+app = typer.Typer(
+    name=PROGRAM,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    epilog=f"Example: {PROGRAM} demo",
+)
+app.command(
+    epilog=f"Example: {PROGRAM} serve --port 8400 --database-url sqlite:////var/lib/webhooks.db"
+)(serve)
+app.command(epilog=f"Example: {PROGRAM} demo --rate 10")(demo.demo)
+app.command(epilog=f"Example: {PROGRAM} migrate --database-url sqlite:///winnerr-webhooks.db")(
+    migrate
+)
+app.add_typer(keys.app, name="keys", epilog=f"Example: {PROGRAM} keys create --name crm")
+app.command(
+    epilog=f"Example: {PROGRAM} emit contact.created --organization org_abc123 "
+    """--data '{"id": "contact_xyz", "name": "Jane Smith"}'"""
+)(emit)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Push a CRM's events to any URL a customer names: signed, retried, logged, replayable.
+
+    Settings are environment variables prefixed WINNERR_WEBHOOKS_, or options of `serve`.
+    """
+    if version:
+        typer.echo(__version__)
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the console script: exit code 0, 1 for a failure, 2 for wrong settings or usage."""
+    try:
+        code = app(prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:
+        context: typer.Context | None = getattr(error, "ctx", None)
+        command = context.command_path if context else PROGRAM
+        _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", WRONG_USE)
+    except ConfigurationError as error:
+        _fail(str(error), WRONG_USE)
+    except WebhooksError as error:
+        _fail(str(error), FAILED)
+    except BrokenPipeError:  # `… | head`: not worth a word, and Python's own flush must not say it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    line = " ".join(message.split())
+    typer.echo(f"{PROGRAM}: {line}", err=True)
+    sys.exit(code)

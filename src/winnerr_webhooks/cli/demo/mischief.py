@@ -1,0 +1,39 @@
+"""How the demo's receivers fail on purpose: decided by the delivery's id, so it can be told."""
+
+import zlib
+
+import msgspec
+
+RETRIES = 3
+"""Of the demo's retry schedule: so many and one attempts go wrong before a delivery has failed."""
+
+_OUT_OF = 40
+
+
+class Behaviour(msgspec.Struct, frozen=True):
+    """What a receiver does with one request."""
+
+    status: int = 200
+    wait: float = 0.0
+    retry_after: int | None = None
+    why: str = ""
+    """Empty when it behaves."""
+
+
+def behaviour(receiver: str, delivery: str, attempt: int) -> Behaviour:
+    """Decide how `receiver` treats this attempt (1, 2, …) of a delivery."""
+    draw = zlib.crc32(delivery.encode()) % _OUT_OF
+    first = attempt == 1
+    if receiver == "crm-mirror" and draw < 2 and attempt <= 2:  # noqa: PLR2004  1 in 20, twice
+        return Behaviour(500, why="fails twice")
+    if receiver == "team-chat":
+        if draw == 0 and attempt <= RETRIES + 1:
+            return Behaviour(500, why="fails until it is replayed")
+        if draw in (1, 2, 3) and first:
+            return Behaviour(503, why="is down for a moment")
+    if receiver == "warehouse" and first:
+        if draw in (0, 1, 2):
+            return Behaviour(wait=3.0, why="takes three seconds")
+        if draw in (3, 4):
+            return Behaviour(429, retry_after=3, why="asks for three seconds of rest")
+    return Behaviour()

@@ -1,0 +1,58 @@
+"""Options of the same name as settings, and the configuration a command gets from both."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from winnerr_webhooks import config
+from winnerr_webhooks.config import SETTINGS, Config, Setting
+
+Command = Callable[..., None]
+
+
+def takes_settings(*names: str) -> Callable[[Command], Command]:
+    """Add an option for each named setting (none named: for all), and pass a `Config` first.
+
+    The options win over the environment. The decorated command's other parameters stay.
+    """
+    chosen = [setting for setting in SETTINGS if not names or setting.name in names]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**options: Any) -> None:
+            given = {setting.field: options.pop(setting.field) for setting in chosen}
+            overrides = {field: _text(value) for field, value in given.items() if value is not None}
+            command(configure(overrides), **options)
+
+        own = list(inspect.signature(command).parameters.values())[1:]
+        parameters = [*own, *map(_parameter, chosen)]
+        vars(run)["__signature__"] = inspect.Signature(parameters)
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return run
+
+    return decorate
+
+
+def configure(overrides: Mapping[str, str] | None = None) -> Config:
+    """Load the settings; variables that look like one and are none are warned of on stderr."""
+    environ = config.environment()
+    for line in config.warnings(environ):
+        typer.echo(f"warning: {line}", err=True)
+    return config.load(environ, overrides)
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    flag = isinstance(getattr(Config(), setting.field), bool)
+    declared = f"{setting.option}/--no-{setting.option[2:]}" if flag else setting.option
+    option = typer.Option(declared, help=setting.meaning, show_default=False)
+    annotation: Any = Annotated[bool | None, option] if flag else Annotated[str | None, option]
+    return inspect.Parameter(
+        setting.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def _text(value: str | bool) -> str:  # noqa: FBT001  an option's value is what it is
+    return value if isinstance(value, str) else str(value).lower()

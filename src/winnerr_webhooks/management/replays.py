@@ -1,0 +1,73 @@
+"""Replays: one more attempt of a delivery, or of many, outside the retry schedule."""
+
+import msgspec
+
+from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.errors import Invalid, NotFound
+from winnerr_webhooks.management.ports import Wakes
+from winnerr_webhooks.storage.port import ReplayFilter, Storage
+
+OUTCOMES = ("failed", "cancelled")
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries to replay; what is left out does not narrow."""
+
+    webhook: str | None = None
+    event: str | None = None
+    outcome: str | None = None
+    """One of OUTCOMES; None: both."""
+    since: int | None = None
+    """Acceptance, inclusive, ms."""
+    until: int | None = None
+    """Acceptance, exclusive, ms."""
+
+
+class Replays:
+    """Asks the storage for replays and wakes the node that sends them."""
+
+    def __init__(self, storage: Storage, catalog: Catalog, wakes: Wakes) -> None:
+        self._storage = storage
+        self._catalog = catalog
+        self._wakes = wakes
+
+    async def of_attempt(self, organization: str, attempt_id: str) -> str:
+        """Replay the delivery an attempt belongs to; the delivery's id.
+
+        `NotFound`, or `Conflict` while its webhook is not active, saying what to do.
+        """
+        attempt = await self._storage.attempt(organization, attempt_id)
+        if attempt is None:
+            raise NotFound(f"There is no attempt {attempt_id} here.")
+        return await self.of_delivery(organization, attempt.delivery_id)
+
+    async def of_delivery(self, organization: str, delivery_id: str) -> str:
+        """Replay one delivery; its id. Errors as `of_attempt`."""
+        await self._storage.replay(organization, delivery_id)
+        self._wakes.work_is_due()
+        return delivery_id
+
+    async def many(self, organization: str, wanted: ReplayRequest, *, dry_run: bool) -> int:
+        """Replay every matching delivery of active webhooks, as a job; how many there are.
+
+        `Invalid` at /event or /outcome.
+        """
+        if wanted.event is not None:
+            self._catalog.normalise_events([wanted.event])
+        if wanted.outcome is not None and wanted.outcome not in OUTCOMES:
+            raise Invalid.field("/outcome", "`outcome` is `failed` or `cancelled`; or leave it out.")
+        count = await self._storage.replay_many(
+            ReplayFilter(
+                organization=organization,
+                webhook=wanted.webhook,
+                event=wanted.event,
+                failed_only=wanted.outcome == "failed",
+                cancelled_only=wanted.outcome == "cancelled",
+                since=wanted.since,
+                until=wanted.until,
+            ),
+            dry_run=dry_run,
+        )
+        if count and not dry_run:
+            self._wakes.work_is_due()
+        return count

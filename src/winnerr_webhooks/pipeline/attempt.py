@@ -1,0 +1,136 @@
+"""The attempt: build the request's bytes, send them, judge what came back."""
+
+from typing import Protocol
+
+from winnerr_webhooks import __version__
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange
+from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.retry import Jitter
+from winnerr_webhooks.domain.signing import Signer
+from winnerr_webhooks.domain.url import Destination, parse_url
+from winnerr_webhooks.domain.verdict import SuccessRule, Verdict, judge
+from winnerr_webhooks.domain.webhook import Target
+from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.storage.port import Settlement
+
+
+class Egress(Protocol):
+    """What sends a request: `egress.client.EgressClient`."""
+
+    async def post(
+        self, destination: Destination, organization: str, head: bytes, body: bytes
+    ) -> Exchange:
+        """Send once; whatever the network or the receiver does is in the answer."""
+        ...
+
+
+class Sender:
+    """One version of a webhook, made ready to send: all bytes that are the same every time."""
+
+    __slots__ = ("_before", "destination", "organization", "signer", "target")
+
+    def __init__(self, target: Target, header_prefix: str) -> None:
+        self.target = target
+        self.organization = target.organization
+        self.destination = parse_url(target.url, allow_http=True)  # judged when it was saved
+        self.signer = (
+            Signer(target.secret, target.next_secret, target.overlap_ends_at)
+            if target.secret is not None
+            else None
+        )
+        # The only `%` signs in it must be ours: a target may hold percent-encoded characters.
+        fixed = (
+            f"POST {self.destination.target} HTTP/1.1\r\n"
+            f"Host: {self.destination.authority}\r\n"
+            "Content-Type: application/json\r\n"
+            "Accept: */*\r\n"
+            "Accept-Encoding: identity\r\n"
+            f"User-Agent: {header_prefix}-Webhooks/{__version__}\r\n"
+            f"X-{header_prefix}-Webhook: {target.webhook_id}\r\n"
+        ).replace("%", "%%")
+        self._before = (
+            f"{fixed}X-{header_prefix}-Event: %b\r\n"
+            f"X-{header_prefix}-Delivery: %b\r\n"
+            f"X-{header_prefix}-Attempt: %d\r\n"
+            f"%bContent-Length: %d\r\nwebhook-id: %b\r\nwebhook-timestamp: %d\r\n%b\r\n"
+        ).encode()
+
+    def head(self, delivery: LeasedDelivery, now_ms: int, test_line: bytes) -> bytes:
+        """The request's line and headers, the blank line included."""
+        seconds = now_ms // 1000
+        event_id = delivery.event_id
+        signature = (
+            self.signer.headers(delivery.body, event_id, seconds, now_ms) if self.signer else b""
+        )
+        return self._before % (
+            delivery.event.encode(),
+            delivery.id.encode(),
+            delivery.attempt,
+            test_line if delivery.test else b"",
+            len(delivery.body),
+            event_id.encode(),
+            seconds,
+            signature,
+        )
+
+
+class Attempter:
+    """Makes attempts for every lane of a node."""
+
+    def __init__(
+        self,
+        egress: Egress,
+        *,
+        schedule: tuple[float, ...],
+        success: SuccessRule,
+        header_prefix: str,
+        clock: Clock,
+        ids: Ids,
+        jitter: Jitter,
+    ) -> None:
+        self._egress = egress
+        self._schedule = schedule
+        self._success = success
+        self._header_prefix = header_prefix
+        self._test_line = f"X-{header_prefix}-Test: true\r\n".encode()
+        self._clock = clock
+        self._ids = ids
+        self._jitter = jitter
+
+    def sender(self, target: Target) -> Sender:
+        """Make a webhook ready to send."""
+        return Sender(target, self._header_prefix)
+
+    async def attempt(self, sender: Sender, delivery: LeasedDelivery) -> Settlement:
+        """One HTTP request of a delivery, and what follows from it. Raises nothing of its own."""
+        head = sender.head(delivery, self._clock.now_ms(), self._test_line)
+        exchange = await self._egress.post(
+            sender.destination, sender.organization, head, delivery.body
+        )
+        verdict = self._judge(exchange, delivery)
+        return Settlement(
+            delivery=delivery,
+            record=AttemptRecord(
+                id=self._ids.new("att"),
+                outcome="failed" if verdict.error_kind else "succeeded",
+                url=sender.target.url,
+                request_head=head[:-4],
+                exchange=exchange,
+                error_kind=verdict.error_kind,
+                error_message=verdict.error_message,
+                error_code=verdict.error_code,
+            ),
+            verdict=verdict,
+        )
+
+    def _judge(self, exchange: Exchange, delivery: LeasedDelivery) -> Verdict:
+        return judge(
+            exchange,
+            trigger=delivery.trigger,
+            retries_used=delivery.retries_used,
+            schedule=self._schedule,
+            success=self._success,
+            jitter=self._jitter,
+            now_ms=exchange.started_at,
+        )

@@ -1,0 +1,345 @@
+"""Dispatch: every webhook has a lane, and no lane can slow another down."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
+from winnerr_webhooks.pipeline.attempt import Attempter
+from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
+from winnerr_webhooks.pipeline.record import Recorder
+from winnerr_webhooks.storage.port import LeaseTerms, Storage
+
+MEMORY_BYTES: Final = 64 * 1024 * 1024
+"""Bodies queued on a node; what does not fit waits in the database."""
+LEASE_SLACK: Final = 2.0
+"""Seconds a lease must outlive the longest attempt by, for the settling to be in time."""
+MAX_LANES: Final = 10_000
+"""Lanes kept although they are idle; beyond that the longest idle go."""
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Holds the lanes of a node and starts their attempts."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        attempter: Attempter,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        concurrency: int,
+        timeout: float,
+        lease_seconds: float,
+    ) -> None:
+        self.lease_seconds = lease_seconds
+        self.work_wanted = asyncio.Event()
+        """Set when a lane has room for work that may wait in the database."""
+        self.in_flight = 0
+        self.queued = 0
+        self.queued_bytes = 0
+        self._storage = storage
+        self._attempter = attempter
+        self._recorder = recorder
+        self._clock = clock
+        self._concurrency = concurrency
+        self._lease_needed = timeout + LEASE_SLACK
+        self._lanes: dict[str, Lane] = {}
+        self._full: set[str] = set()
+        self._terms: LeaseTerms | None = None
+        self._to_load: set[str] = set()
+        self._loader: asyncio.Task[None] | None = None
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._unstarted: list[LeasedDelivery] = []
+        self._giving_back: asyncio.Task[None] | None = None
+        self._open = True
+        recorder.on_resume = self._pump_all
+
+    # --- what comes in ------------------------------------------------------------------------
+
+    def lease_terms(self) -> LeaseTerms | None:
+        """How the deliveries of the next accept are born: None when nothing more fits here."""
+        if not self._open or self._recorder.stalled or self.queued_bytes > MEMORY_BYTES:
+            return None
+        if self._terms is None:
+            self._terms = LeaseTerms(seconds=self.lease_seconds, full=frozenset(self._full))
+        return self._terms
+
+    def offer(self, delivery: LeasedDelivery) -> None:
+        """Take on a delivery born leased to this node."""
+        lane = self._lane(delivery)
+        if not self._open or (lane.fresh_room <= 0 and delivery.trigger != "test"):
+            self._give_back(delivery)  # the batch it came with was larger than the lane's room
+            return
+        lane.add_fresh(delivery)
+        self._queued(delivery)
+        self._pump(lane)
+
+    def take(self, deliveries: Iterable[LeasedDelivery], *, backlogged: frozenset[str]) -> None:
+        """Take on claimed deliveries; of the `backlogged` webhooks more is due."""
+        lanes = {}
+        for delivery in deliveries:
+            lane = self._lane(delivery)
+            if not self._open:
+                self._give_back(delivery)
+                continue
+            lane.add_waiting(delivery)
+            self._queued(delivery)
+            lanes[lane.webhook_id] = lane
+        for lane in lanes.values():
+            lane.backlog = lane.webhook_id in backlogged
+            self._pump(lane)
+
+    def room(self) -> dict[str, int]:
+        """Room for claimed deliveries, of each lane where `default_room` is not the answer."""
+        return {
+            lane.webhook_id: max(lane.waiting_room, 0)
+            for lane in self._lanes.values()
+            if lane.backlog or lane.held or lane.waiting_room < self.default_room
+        }
+
+    @property
+    def default_room(self) -> int:
+        """Room of a lane that does not exist yet."""
+        return QUEUE_PER_WINDOW * min(FIRST_WINDOW, self._concurrency)
+
+    @property
+    def free_bytes(self) -> int:
+        """How many more bytes of bodies fit."""
+        return max(MEMORY_BYTES - self.queued_bytes, 0)
+
+    @property
+    def lanes(self) -> int:
+        """Lanes on this node."""
+        return len(self._lanes)
+
+    @property
+    def claims(self) -> bool:
+        """Whether claimed deliveries could be attempted now."""
+        return self._open and not self._recorder.stalled and self.queued_bytes < MEMORY_BYTES
+
+    def webhooks_changed(self, webhook_ids: Iterable[str]) -> None:
+        """Read these webhooks anew before their next attempt."""
+        for webhook_id in webhook_ids:
+            lane = self._lanes.get(webhook_id)
+            if lane is not None:
+                lane.sender = None
+                if lane.held:  # a changed webhook deserves a fresh start
+                    self._release(lane)
+                elif len(lane):
+                    self._load(lane)
+
+    # --- what goes out ------------------------------------------------------------------------
+
+    def _pump(self, lane: Lane) -> None:
+        """Start attempts while the lane has work, a window for it, and a way to send it."""
+        while len(lane) and lane.in_flight < lane.window and self._may_start(lane):
+            delivery = lane.pop()
+            self.queued -= 1
+            self.queued_bytes -= len(delivery.body)
+            if delivery.expires - self._clock.monotonic() < self._lease_needed:
+                self._give_back(delivery)
+                continue
+            if delivery.webhook_version > lane.version:
+                lane.version = delivery.webhook_version
+            sender = lane.sender
+            if sender is None or sender.target.version < lane.version:
+                lane.add_waiting(delivery)
+                self._queued(delivery)
+                self._load(lane)
+                break
+            if sender.target.status != ACTIVE and not _allowed_anyway(delivery, sender.target):
+                self._give_back(delivery)
+                continue
+            lane.in_flight += 1
+            self.in_flight += 1
+            task = asyncio.get_running_loop().create_task(self._attempt(lane, delivery))
+            self._attempts.add(task)
+            task.add_done_callback(self._attempts.discard)
+        self._note_room(lane)
+
+    def _may_start(self, lane: Lane) -> bool:
+        return self._open and not (self._recorder.stalled or lane.loading or lane.held)
+
+    async def _attempt(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        sender = lane.sender
+        assert sender is not None  # noqa: S101  _pump starts nothing without
+        try:
+            settlement = await self._attempter.attempt(sender, delivery)
+        except Exception:
+            # A fault of ours: the lease runs out, and after five such the delivery fails.
+            log.exception("attempt crashed", delivery=delivery.id, webhook=lane.webhook_id)
+            lane.congested()
+        else:
+            verdict = settlement.verdict
+            if verdict.congested:
+                lane.congested()
+            else:
+                lane.succeeded()
+            if verdict.hold_lane:
+                self._hold(lane, verdict.hold_lane)
+            self._recorder.record(settlement)
+        finally:
+            lane.in_flight -= 1
+            self.in_flight -= 1
+        if not len(lane) and not lane.in_flight:
+            lane.idle_since = self._clock.monotonic()
+        self._pump(lane)
+
+    def _hold(self, lane: Lane, seconds: float) -> None:
+        """Keep away from a receiver that asked for it; its work waits in the database."""
+        if not lane.held:
+            lane.held = True
+            asyncio.get_running_loop().call_later(seconds, self._release, lane)
+        for delivery in lane.clear():
+            self._unqueued(delivery)
+            self._give_back(delivery)
+
+    def _release(self, lane: Lane) -> None:
+        lane.held = False
+        lane.backlog = True
+        self._pump(lane)
+        self.work_wanted.set()
+
+    def _pump_all(self) -> None:
+        for lane in list(self._lanes.values()):
+            if len(lane):
+                self._pump(lane)
+        self.work_wanted.set()
+
+    # --- webhooks' configuration --------------------------------------------------------------
+
+    def _load(self, lane: Lane) -> None:
+        lane.loading = True
+        self._to_load.add(lane.webhook_id)
+        if self._loader is None and self._open:
+            self._loader = asyncio.get_running_loop().create_task(self._load_targets())
+
+    async def _load_targets(self) -> None:
+        """Read the configuration of every lane that asked, all in one read."""
+        try:
+            while self._to_load and self._open:
+                wanted = list(self._to_load)
+                try:
+                    targets = {t.webhook_id: t for t in await self._storage.targets(wanted)}
+                except Unavailable:
+                    await asyncio.sleep(0.2)
+                    continue
+                self._to_load.difference_update(wanted)
+                for webhook_id in wanted:
+                    self._loaded(webhook_id, targets.get(webhook_id))
+        finally:
+            self._loader = None
+
+    def _loaded(self, webhook_id: str, target: Target | None) -> None:
+        lane = self._lanes.get(webhook_id)
+        if lane is None:
+            return
+        lane.loading = False
+        if target is None or target.status == DELETED:
+            for delivery in lane.clear():
+                self._unqueued(delivery)
+                self._give_back(delivery)
+            if not lane.in_flight:
+                self._drop(lane)
+            return
+        lane.sender = self._attempter.sender(target)
+        # A delivery's row and its webhook are read at different moments; the newer one wins.
+        lane.version = target.version
+        self._pump(lane)
+
+    # --- what goes back -----------------------------------------------------------------------
+
+    def _give_back(self, delivery: LeasedDelivery) -> None:
+        self._unstarted.append(delivery)
+        if self._giving_back is None:
+            self._giving_back = asyncio.get_running_loop().create_task(self._flush_unstarted())
+
+    async def _flush_unstarted(self) -> None:
+        try:
+            while self._unstarted:
+                batch, self._unstarted = self._unstarted, []
+                try:
+                    await self._storage.give_back(batch)
+                except Unavailable:
+                    if not self._open:
+                        return  # their leases run out
+                    self._unstarted.extend(batch)
+                    await asyncio.sleep(0.2)
+                else:
+                    self.work_wanted.set()
+        finally:
+            self._giving_back = None
+
+    # --- bookkeeping --------------------------------------------------------------------------
+
+    def _lane(self, delivery: LeasedDelivery) -> Lane:
+        lane = self._lanes.get(delivery.webhook_id)
+        if lane is None:
+            lane = self._lanes[delivery.webhook_id] = Lane(delivery.webhook_id, self._concurrency)
+        return lane
+
+    def _queued(self, delivery: LeasedDelivery) -> None:
+        self.queued += 1
+        self.queued_bytes += len(delivery.body)
+
+    def _unqueued(self, delivery: LeasedDelivery) -> None:
+        self.queued -= 1
+        self.queued_bytes -= len(delivery.body)
+
+    def _note_room(self, lane: Lane) -> None:
+        """Keep `_full` true, and ask for work when a lane with a backlog has room again."""
+        if lane.fresh_room <= 0:
+            if lane.webhook_id not in self._full:
+                self._full.add(lane.webhook_id)
+                self._terms = None
+        elif lane.webhook_id in self._full:
+            self._full.discard(lane.webhook_id)
+            self._terms = None
+            lane.backlog = True  # what found no room here waits in the database
+        if lane.backlog and len(lane) * 2 <= lane.capacity:
+            self.work_wanted.set()
+
+    def _drop(self, lane: Lane) -> None:
+        self._lanes.pop(lane.webhook_id, None)
+        if lane.webhook_id in self._full:
+            self._full.discard(lane.webhook_id)
+            self._terms = None
+
+    def forget_idle_lanes(self) -> None:
+        """Drop the longest idle lanes beyond MAX_LANES."""
+        surplus = len(self._lanes) - MAX_LANES
+        if surplus > 0:
+            idle = [x for x in self._lanes.values() if not len(x) and not x.in_flight]
+            idle.sort(key=lambda lane: lane.idle_since)
+            for lane in itertools.islice(idle, surplus):
+                self._drop(lane)
+
+    async def close(self, patience: float) -> None:
+        """Start nothing more; finish what is under way within `patience` s; give back the rest."""
+        self._open = False
+        self._terms = None
+        for lane in self._lanes.values():
+            for delivery in lane.clear():
+                self._unqueued(delivery)
+                self._give_back(delivery)
+        if self._attempts:
+            _, late = await asyncio.wait(set(self._attempts), timeout=patience)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for task in (self._loader, self._giving_back):
+            if task is not None:
+                await asyncio.gather(task, return_exceptions=True)
+
+
+def _allowed_anyway(delivery: LeasedDelivery, target: Target) -> bool:
+    return delivery.test and target.status != DELETED

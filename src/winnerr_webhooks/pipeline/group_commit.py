@@ -1,0 +1,89 @@
+"""Group commit: what arrives while a commit runs goes into the next one.
+
+An idle group commits at once, so a lone event waits for nobody; under load a batch grows to
+what arrived during the commit before it, so the cost of a commit is shared by as many as wait.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class GroupCommit(Generic[Item, Answer]):
+    """Collects items into batches for one `commit` coroutine, one batch at a time."""
+
+    def __init__(
+        self,
+        commit: Callable[[list[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        batch: int,
+        waiting: int,
+    ) -> None:
+        self._commit = commit
+        self._batch = batch
+        self._bound = waiting
+        self._queue: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Items handed in whose commit has not begun."""
+        return len(self._queue)
+
+    def submit(self, item: Item) -> asyncio.Future[Answer]:
+        """Put an item into the next batch; the future is its answer, or why there is none.
+
+        `Unavailable` when too many wait already: nothing was taken.
+        """
+        if len(self._queue) >= self._bound:
+            raise Unavailable("Too much is waiting to be stored. Try again in a second.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._queue.append((item, future))
+        if self._running is None:
+            self._running = loop.create_task(self._run())
+        return future
+
+    async def idle(self) -> None:
+        """Return when nothing waits and no commit runs."""
+        while self._running is not None:
+            await asyncio.shield(self._running)
+
+    async def _run(self) -> None:
+        queue = self._queue
+        try:
+            while queue:
+                size = min(len(queue), self._batch)
+                await self._commit_batch([queue.popleft() for _ in range(size)])
+        finally:
+            self._running = None
+
+    async def _commit_batch(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._commit([item for item, _ in batch])
+        except Poisoned as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            # Nobody else's call fails for the culprit: halve until it stands alone.
+            middle = len(batch) // 2
+            await self._commit_batch(batch[:middle])
+            await self._commit_batch(batch[middle:])
+        except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
+            _fail(batch, error)
+        else:
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():  # its caller may have gone away
+                    future.set_result(answer)
+
+
+def _fail(batch: Sequence[tuple[object, asyncio.Future[Answer]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

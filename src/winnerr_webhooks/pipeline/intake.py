@@ -1,0 +1,111 @@
+"""Intake: the first station. An event is accepted once it and its deliveries are on disk."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable, WebhooksError
+from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.group_commit import GroupCommit
+from winnerr_webhooks.storage.port import Storage
+
+BATCH: Final = 512
+"""Events a transaction: beyond that a commit's share of the cost is lost in the rest."""
+WAITING: Final = 20_000
+WAITING_BYTES: Final = 64 * 1024 * 1024
+
+
+class Intake:
+    """Takes checked events, many callers at a time, and stores them by the batch."""
+
+    def __init__(self, storage: Storage, dispatcher: Dispatcher, clock: Clock) -> None:
+        self._storage = storage
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._group: GroupCommit[NewEvent, Accepted] = GroupCommit(
+            self._store, batch=BATCH, waiting=WAITING
+        )
+        self._bytes = 0
+        self._open = True
+
+    async def accept(self, event: NewEvent) -> Accepted:
+        """Store one event with its deliveries, and start on them.
+
+        `Unavailable` when it cannot be done now (nothing was accepted), `Uncertain` when the
+        database was lost in the middle, `Poisoned` when this event can never be stored.
+        """
+        return await self._submit(event)
+
+    async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
+        """Store several; each has its own answer, or its own error."""
+        futures: list[asyncio.Future[Accepted] | WebhooksError] = []
+        for event in events:
+            try:
+                futures.append(self._submit(event))
+            except Unavailable as error:
+                futures.append(error)
+        return [
+            future if isinstance(future, WebhooksError) else await _answer(future)
+            for future in futures
+        ]
+
+    async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
+        """Store a sample event for one webhook and start on its one attempt."""
+        self._check_open()
+        started = self._clock.monotonic()
+        accepted = await self._storage.send_test(event, webhook_id, self._dispatcher.lease_terms())
+        self._hand_on(accepted, started)
+        return accepted
+
+    async def close(self) -> None:
+        """Accept nothing more; return when everything taken has its answer."""
+        self._open = False
+        await self._group.idle()
+
+    def _submit(self, event: NewEvent) -> asyncio.Future[Accepted]:
+        self._check_open()
+        if self._bytes > WAITING_BYTES:
+            raise Unavailable("Too much is waiting to be stored. Try again in a second.")
+        future = self._group.submit(event)
+        self._bytes += len(event.body)
+        return future
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise Unavailable("The service is stopping. Try again in a few seconds.", 5)
+
+    async def _store(self, events: list[NewEvent]) -> list[Accepted]:
+        started = self._clock.monotonic()
+        try:
+            answers = await self._storage.accept(events, self._dispatcher.lease_terms())
+        except Poisoned:
+            if len(events) > 1:  # its halves come again and are still waiting
+                raise
+            self._release(events)
+            raise
+        except BaseException:
+            self._release(events)
+            raise
+        self._release(events)
+        for accepted in answers:
+            if accepted.leased:
+                self._hand_on(accepted, started)
+        return answers
+
+    def _release(self, events: list[NewEvent]) -> None:
+        self._bytes -= sum(len(event.body) for event in events)
+
+    def _hand_on(self, accepted: Accepted, started: float) -> None:
+        expires = started + self._dispatcher.lease_seconds
+        for delivery in accepted.leased:
+            delivery.expires = expires
+            self._dispatcher.offer(delivery)
+
+
+async def _answer(future: asyncio.Future[Accepted]) -> Accepted | WebhooksError:
+    try:
+        return await future
+    except WebhooksError as error:
+        return error

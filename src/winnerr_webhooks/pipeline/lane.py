@@ -1,0 +1,110 @@
+"""A lane: one webhook's queue in memory, and the window of attempts it may have under way.
+
+The window works like TCP's: it opens by one with every success and halves when the receiver is
+slow, unreachable or overloaded. A hanging endpoint soon has one attempt under way and a few
+deliveries in memory; the rest of its work waits in the database and costs nobody anything.
+"""
+
+from collections import deque
+from typing import Final
+
+from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.pipeline.attempt import Sender
+
+FIRST_WINDOW: Final = 4
+QUEUE_PER_WINDOW: Final = 4
+
+
+class Lane:
+    """State of one webhook on this node; the dispatcher moves it."""
+
+    __slots__ = (
+        "_fresh",
+        "_fresh_next",
+        "_waiting",
+        "_widest",
+        "backlog",
+        "held",
+        "idle_since",
+        "in_flight",
+        "loading",
+        "sender",
+        "version",
+        "webhook_id",
+        "window",
+    )
+
+    def __init__(self, webhook_id: str, widest: int) -> None:
+        self.webhook_id = webhook_id
+        self.sender: Sender | None = None
+        self.version = 0
+        """The newest version of the webhook heard of; a sender of an older one is read anew."""
+        self.loading = False
+        self.window = min(FIRST_WINDOW, widest)
+        self.in_flight = 0
+        self.held = False
+        """Whether the receiver asked not to be called for a while."""
+        self.idle_since = 0.0
+        self.backlog = False
+        """Whether the last claim left due work of this lane in the database."""
+        self._widest = widest
+        self._fresh: deque[LeasedDelivery] = deque()
+        self._waiting: deque[LeasedDelivery] = deque()
+        self._fresh_next = True
+
+    def __len__(self) -> int:
+        """Deliveries queued here, those under way not counted."""
+        return len(self._fresh) + len(self._waiting)
+
+    @property
+    def capacity(self) -> int:
+        """How many deliveries may be queued here now."""
+        return QUEUE_PER_WINDOW * self.window
+
+    @property
+    def fresh_room(self) -> int:
+        """Room for deliveries just accepted: half of the queue while older work waits."""
+        if self.held:
+            return 0
+        if self.backlog:
+            return self.capacity // 2 - len(self._fresh)
+        return self.capacity - len(self)
+
+    @property
+    def waiting_room(self) -> int:
+        """Room for deliveries claimed from the database."""
+        return 0 if self.held else self.capacity - len(self)
+
+    def add_fresh(self, delivery: LeasedDelivery) -> None:
+        """Queue a delivery just accepted."""
+        self._fresh.append(delivery)
+
+    def add_waiting(self, delivery: LeasedDelivery) -> None:
+        """Queue a delivery that was claimed."""
+        self._waiting.append(delivery)
+
+    def pop(self) -> LeasedDelivery:
+        """The next delivery: fresh and waiting work alternate, so that neither starves."""
+        fresh, waiting = self._fresh, self._waiting
+        if not waiting:
+            return fresh.popleft()
+        if not fresh:
+            return waiting.popleft()
+        self._fresh_next = not self._fresh_next
+        return fresh.popleft() if self._fresh_next else waiting.popleft()
+
+    def clear(self) -> list[LeasedDelivery]:
+        """Empty the queue; what was in it."""
+        dropped = [*self._fresh, *self._waiting]
+        self._fresh.clear()
+        self._waiting.clear()
+        return dropped
+
+    def succeeded(self) -> None:
+        """Open the window by one."""
+        if self.window < self._widest:
+            self.window += 1
+
+    def congested(self) -> None:
+        """Halve the window, down to one attempt at a time."""
+        self.window = max(1, self.window // 2)

@@ -1,0 +1,103 @@
+"""A node: every station of the road, put together, started and stopped in order."""
+
+import structlog
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.verdict import SuccessRule
+from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.pipeline.attempt import Attempter, Egress
+from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.intake import Intake
+from winnerr_webhooks.pipeline.reclaim import Reclaimer
+from winnerr_webhooks.pipeline.record import Recorder
+from winnerr_webhooks.pipeline.retention import Retention
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.telemetry import Metrics
+
+STOP_SLACK = 5.0
+"""Seconds beyond DELIVERY_TIMEOUT that attempts under way get to finish when stopping."""
+
+log = structlog.get_logger(__name__)
+
+
+class Node:
+    """One process's share of the work."""
+
+    def __init__(
+        self,
+        config: Config,
+        storage: Storage,
+        egress: Egress,
+        *,
+        header_prefix: str,
+        clock: Clock,
+        ids: Ids,
+        jitter: Jitter,
+        metrics: Metrics,
+    ) -> None:
+        self._patience = config.delivery_timeout + STOP_SLACK
+        self._started = False
+        self.recorder = Recorder(storage, metrics, jitter)
+        attempter = Attempter(
+            egress,
+            schedule=config.retry_schedule,
+            success=SuccessRule.parse(config.success_statuses),
+            header_prefix=header_prefix,
+            clock=clock,
+            ids=ids,
+            jitter=jitter,
+        )
+        self.dispatcher = Dispatcher(
+            storage,
+            attempter,
+            self.recorder,
+            clock,
+            concurrency=config.webhook_concurrency,
+            timeout=config.delivery_timeout,
+            lease_seconds=config.lease_seconds,
+        )
+        self.intake = Intake(storage, self.dispatcher, clock)
+        self._reclaimer = Reclaimer(storage, self.dispatcher, clock, jitter)
+        self._retention = Retention(storage, config.log_retention_days)
+        self.recorder.on_retry_due = self._reclaimer.due_in
+        self.recorder.on_disabled = self._disabled
+
+    async def start(self) -> None:
+        """Take over what an earlier process left, and go to work."""
+        await self._reclaimer.start()
+        self._retention.start()
+        self._started = True
+
+    async def stop(self) -> None:
+        """Accept nothing more, finish what is under way, record it, give back the rest."""
+        self._started = False
+        await self._retention.close()
+        await self._reclaimer.close()
+        await self.intake.close()
+        await self.dispatcher.close(self._patience)
+        await self.recorder.close()
+
+    def webhook_changed(self, webhook_id: str) -> None:
+        """A webhook was changed here: its next attempt uses what it is now."""
+        self.dispatcher.webhooks_changed((webhook_id,))
+        self._reclaimer.job_waits()
+
+    def work_is_due(self) -> None:
+        """A replay or a job was asked for here: begin on it."""
+        self._reclaimer.due_in(0.0)
+        self._reclaimer.job_waits()
+
+    def readiness(self) -> str | None:
+        """None when events can be accepted; else why not."""
+        if not self._started:
+            return "The service is starting or stopping."
+        if self.recorder.stalled:
+            return "Attempts cannot be recorded: the database is away."
+        return None
+
+    def _disabled(self, webhook_ids: tuple[str, ...]) -> None:
+        for webhook_id in webhook_ids:
+            log.warning("webhook disabled", webhook=webhook_id)
+        self.dispatcher.webhooks_changed(webhook_ids)
+        self._reclaimer.job_waits()

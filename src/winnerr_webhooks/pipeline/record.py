@@ -1,0 +1,134 @@
+"""Record: the last station. Attempts are settled in groups, and none that was made is lost."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from winnerr_webhooks.domain.delivery import RETRY
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+from winnerr_webhooks.ids import Jitter
+from winnerr_webhooks.pipeline.group_commit import GroupCommit
+from winnerr_webhooks.storage.port import Settled, Settlement, Storage
+from winnerr_webhooks.telemetry import Metrics
+
+BATCH: Final = 512
+UNRECORDED: Final = 4_000
+"""Attempts made but not recorded that are kept in memory; from then on none is started."""
+FIRST_WAIT: Final = 0.1
+LONGEST_WAIT: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Recorder:
+    """Settles attempts; while the database is away it keeps them and tries again."""
+
+    def __init__(self, storage: Storage, metrics: Metrics, jitter: Jitter) -> None:
+        self.stalled = False
+        """Whether no attempt should start: what was made cannot be recorded now."""
+        self.on_resume: Callable[[], None] = _nothing
+        self.on_retry_due: Callable[[float], None] = _nothing_in
+        """Told the seconds until a delivery just settled is due again."""
+        self.on_disabled: Callable[[tuple[str, ...]], None] = _nothing_about
+        self._storage = storage
+        self._metrics = metrics
+        self._jitter = jitter
+        self._group: GroupCommit[Settlement, None] = GroupCommit(
+            self._settle, batch=BATCH, waiting=10 * UNRECORDED
+        )
+        self._closing = False
+
+    def record(self, settlement: Settlement) -> None:
+        """Settle one attempt with the next group."""
+        future = self._group.submit(settlement)
+        future.add_done_callback(_watch)
+        record = settlement.record
+        self._metrics.attempt_made(
+            record.outcome, record.error_kind, record.exchange.duration_ms / 1000
+        )
+        if self._group.waiting > UNRECORDED:
+            self.stalled = True
+
+    async def close(self) -> None:
+        """Return when every attempt is recorded, or the database is away and cannot take them."""
+        self._closing = True
+        await self._group.idle()
+
+    async def _settle(self, batch: list[Settlement]) -> list[None]:
+        settled = await self._store(batch)
+        if self.stalled:
+            self.stalled = False
+            self.on_resume()
+        soonest = None
+        for settlement in batch:
+            verdict = settlement.verdict
+            _log_attempt(settlement)
+            if verdict.happened == RETRY and (soonest is None or verdict.retry_in < soonest):
+                soonest = verdict.retry_in
+        if soonest is not None:
+            self.on_retry_due(soonest)
+        if settled.replays_due:
+            self.on_retry_due(0.0)
+        if settled.disabled:
+            self.on_disabled(settled.disabled)
+        return [None] * len(batch)
+
+    async def _store(self, batch: list[Settlement]) -> Settled:
+        wait = FIRST_WAIT
+        while True:
+            try:
+                return await self._storage.settle(batch)
+            except Unavailable as error:
+                if self._closing:
+                    log.error("attempts not recorded", attempts=len(batch), reason=error.detail)
+                    raise
+                if not self.stalled:
+                    log.warning("delivery pauses, the database is away", reason=error.detail)
+                self.stalled = True
+            await asyncio.sleep(self._jitter.around(wait))
+            wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _log_attempt(settlement: Settlement) -> None:
+    record = settlement.record
+    if record.outcome == "succeeded":
+        return
+    delivery, exchange = settlement.delivery, record.exchange
+    log.info(
+        "attempt failed",
+        attempt=record.id,
+        delivery=delivery.id,
+        webhook=delivery.webhook_id,
+        organization=delivery.organization,
+        event=delivery.event,
+        number=delivery.attempt,
+        trigger=delivery.trigger,
+        kind=record.error_kind,
+        code=record.error_code,
+        status=exchange.status,
+        ms=round(exchange.duration_ms, 1),
+        next=settlement.verdict.happened,
+    )
+
+
+def _watch(future: "asyncio.Future[None]") -> None:
+    error = None if future.cancelled() else future.exception()
+    if isinstance(error, Poisoned):
+        # Its lease runs out; five leases without a settled attempt, and the delivery has failed.
+        log.error("an attempt cannot be recorded", reason=str(error))
+    elif error is not None and not isinstance(error, Unavailable):
+        log.error("settling failed", exc_info=error)
+
+
+def _nothing() -> None:
+    return
+
+
+def _nothing_in(_seconds: float) -> None:
+    return
+
+
+def _nothing_about(_webhooks: tuple[str, ...]) -> None:
+    return

@@ -1,0 +1,52 @@
+"""Retention: lets go of what is older than the log keeps, a slice at a time."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.storage.port import Storage
+
+FIRST_AFTER: Final = 20.0
+"""Seconds after the start: a process that is restarted often must get to it, too."""
+EVERY: Final = 600.0
+BETWEEN_SLICES: Final = 0.05
+"""Seconds between slices, so that a big clean-up is not felt on the road."""
+
+log = structlog.get_logger(__name__)
+
+
+class Retention:
+    """One loop that forgets."""
+
+    def __init__(self, storage: Storage, retention_days: int) -> None:
+        self._storage = storage
+        self._days = retention_days
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, some seconds from now."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop; a slice is whole or was not begun."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        wait = FIRST_AFTER
+        while True:
+            await asyncio.sleep(wait)
+            wait = EVERY
+            total = 0
+            try:
+                while gone := await self._storage.forget(self._days):
+                    total += gone
+                    await asyncio.sleep(BETWEEN_SLICES)
+            except Unavailable:
+                continue
+            finally:
+                if total:
+                    log.info("forgot what is older than the log keeps", rows=total)

@@ -1,0 +1,399 @@
+"""The road of one event, seen from outside: a real server, real receivers, nothing mocked."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import shutil
+import subprocess
+from itertools import pairwise
+
+import pytest
+from standardwebhooks.webhooks import Webhook as StandardWebhook
+
+SECRET = "an old friend of mine"
+
+
+async def test_an_event_reaches_its_receiver_as_promised(server, receiver) -> None:
+    """The four keys in order, compact, data untouched; the promised headers, each exactly once."""
+    hook = await server.webhook(receiver.url, secret=SECRET)
+    raw = (
+        b'{"event": "contact.created", "organizationId": "org_1", "timestamp":'
+        b' "2025-01-15T15:23:00.987+01:00", "data": { "n" : 1.10, "big": 12345678901234567890123,'
+        b' "e": 1E400, "s": "\\u00e9\\/\xc3\xa9", "z": 1, "a": [ ] } }'
+    )
+    accepted = await server.ok("POST", "/api/v1/events", raw)
+    assert accepted == {"id": accepted["id"], "duplicate": False, "deliveries": 1}
+    (got,) = await receiver.wait_for(1)
+    assert got.body == (
+        b'{"event":"contact.created","timestamp":"2025-01-15T14:23:00Z","organizationId":"org_1",'
+        b'"data":{"n":1.10,"big":12345678901234567890123,"e":1E400,"s":"\\u00e9\\/\xc3\xa9",'
+        b'"z":1,"a":[]}}'
+    )
+    assert got.method == "POST"
+    assert got["Content-Type"] == "application/json"
+    assert got["Content-Length"] == str(len(got.body))
+    assert got["User-Agent"].startswith("Winnerr-Webhooks/")
+    assert got["X-Winnerr-Event"] == "contact.created"
+    assert got["X-Winnerr-Delivery"].startswith("dlv_")
+    assert got["X-Winnerr-Webhook"] == hook["id"]
+    assert got["X-Winnerr-Attempt"] == "1"
+    assert got["webhook-id"] == accepted["id"]
+    assert "x-winnerr-test" not in got.headers
+    digest = hmac.new(SECRET.encode(), got.body, hashlib.sha256).hexdigest()
+    assert got["X-Winnerr-Signature"] == f"sha256={digest}"
+
+    log = await server.until("~/logs", lambda page: len(page["items"]) == 1)
+    attempt = await server.ok("GET", f"~/logs/{log['items'][0]['id']}")
+    assert attempt["outcome"] == "succeeded"
+    assert attempt["request"]["body"] == got.body.decode()
+    assert attempt["request"]["headers"]["X-Winnerr-Signature"] == f"sha256={digest}"
+    assert attempt["response"]["status"] == 200
+    assert attempt["response"]["body"] == "ok"
+    assert attempt["deliveryStatus"] == "delivered"
+    assert attempt["nextAttemptAt"] is None
+    assert attempt["durationMs"] > 0
+
+
+async def test_four_attempts_then_failed_then_one_replay_delivers(
+    make_server, receiver, answer
+) -> None:
+    """Byte-identical bodies, attempts 1 to 4, waits within the jitter, and the same delivery id."""
+    schedule = (0.5, 1.0, 1.5)
+    server = await make_server(RETRY_SCHEDULE=",".join(map(str, schedule)))
+    await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(500, body=b"broken")
+    await server.emit()
+    requests = await receiver.wait_for(4)
+    assert len({request.body for request in requests}) == 1
+    assert len({request["X-Winnerr-Delivery"] for request in requests}) == 1
+    assert [request["X-Winnerr-Attempt"] for request in requests] == ["1", "2", "3", "4"]
+    waits = [later.at - earlier.at for earlier, later in pairwise(requests)]
+    for wait, planned in zip(waits, schedule, strict=True):
+        assert 0.8 * planned <= wait <= 1.2 * planned + 0.25, waits
+
+    delivery = await server.delivery(requests[0]["X-Winnerr-Delivery"], "failed")
+    assert [a["attempt"] for a in delivery["attempts"]] == [1, 2, 3, 4]
+    assert delivery["nextAttemptAt"] is None
+    last = delivery["attempts"][-1]
+    assert last["error"]["kind"] == "status"
+    assert last["error"]["hint"]
+    assert last["response"]["body"] == "broken"
+
+    receiver.answer = lambda _request: answer()
+    replayed = await server.ok("POST", f"~/logs/{last['id']}/replay")
+    assert replayed == {"deliveryId": delivery["id"]}
+    delivery = await server.delivery(delivery["id"], "delivered")
+    assert [a["trigger"] for a in delivery["attempts"]] == ["automatic"] * 4 + ["replay"]
+    assert receiver.requests[4]["X-Winnerr-Attempt"] == "5"
+    assert receiver.requests[4]["X-Winnerr-Delivery"] == delivery["id"]
+    assert receiver.requests[4].body == requests[0].body
+
+
+async def test_node_verifies_the_signature_over_the_raw_body(server, receiver) -> None:
+    """The documented one-liner of MISSION.md, run in Node.js itself."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    await server.webhook(receiver.url, secret=SECRET)
+    await server.emit(data={"name": "Jürgen 🎉", "amount": 10.0})
+    (got,) = await receiver.wait_for(1)
+    script = (
+        "const {createHmac}=require('crypto');const raw=require('fs').readFileSync(0);"
+        "process.stdout.write('sha256='+createHmac('sha256',process.argv[1])"
+        ".update(raw).digest('hex'))"
+    )
+    run = await asyncio.to_thread(
+        subprocess.run, [node, "-e", script, SECRET], input=got.body, capture_output=True, check=True
+    )
+    assert run.stdout.decode() == got["X-Winnerr-Signature"]
+
+
+async def test_the_standard_webhooks_library_verifies_the_other_signature(server, receiver) -> None:
+    hook = await server.webhook(receiver.url, generateSecret=True)
+    assert hook["secret"].startswith("whsec_")
+    await server.emit()
+    (got,) = await receiver.wait_for(1)
+    assert StandardWebhook(hook["secret"]).verify(got.body, got.headers) == got.json
+    digest = hmac.new(hook["secret"].encode(), got.body, hashlib.sha256).hexdigest()
+    assert got["X-Winnerr-Signature"] == f"sha256={digest}"
+
+
+async def test_while_secrets_overlap_both_verify_and_the_old_one_stays_first(
+    server, receiver
+) -> None:
+    hook = await server.webhook(receiver.url, secret=SECRET)
+    rotated = await server.ok("PUT", f"~/webhooks/{hook['id']}/secret", {})
+    assert rotated["overlapEndsAt"].endswith("Z")
+    await server.emit()
+    (got,) = await receiver.wait_for(1)
+    for name, secret in (("", SECRET), ("-Next", rotated["secret"])):
+        digest = hmac.new(secret.encode(), got.body, hashlib.sha256).hexdigest()
+        assert got[f"X-Winnerr-Signature{name}"] == f"sha256={digest}"
+    assert len(got["webhook-signature"].split(" ")) == 2
+    StandardWebhook(rotated["secret"]).verify(got.body, got.headers)
+
+    await server.ok(
+        "PUT",
+        f"~/webhooks/{hook['id']}/secret",
+        {"secret": rotated["secret"], "overlapSeconds": 0},
+    )
+    await server.emit()
+    got = (await receiver.wait_for(2))[1]
+    digest = hmac.new(rotated["secret"].encode(), got.body, hashlib.sha256).hexdigest()
+    assert got["X-Winnerr-Signature"] == f"sha256={digest}"
+    assert "x-winnerr-signature-next" not in got.headers
+    assert " " not in got["webhook-signature"]
+
+
+async def test_only_subscribed_webhooks_of_the_organization_get_an_event(
+    server, receivers
+) -> None:
+    one, two, three = await receivers(), await receivers(), await receivers()
+    await server.webhook(one.url, events=["deal.closed_won"])
+    await server.webhook(two.url, events=["*"])
+    other = {"url": three.url, "events": ["*"]}
+    await server.ok("POST", "/api/v1/organizations/org_2/webhooks", other)
+    assert (await server.emit("deal.closed_won"))["deliveries"] == 2
+    assert (await server.emit("task.created"))["deliveries"] == 1
+    await two.wait_for(2)
+    assert [r["X-Winnerr-Event"] for r in await one.wait_for(1)] == ["deal.closed_won"]
+    assert three.requests == []
+
+
+async def test_a_repeat_with_the_same_id_is_answered_and_not_sent_again(server, receiver) -> None:
+    await server.webhook(receiver.url)
+    first = await server.emit(id="crm-1")
+    again = await server.emit(id="crm-1", timestamp="2020-01-01T00:00:00Z")
+    assert again == first | {"duplicate": True}
+    status, problem = await server.call(
+        "POST",
+        "/api/v1/events",
+        {"event": "contact.created", "organizationId": "org_1", "data": {"x": 1}, "id": "crm-1"},
+    )
+    assert status == 409
+    assert problem["title"]
+    await server.emit(id="crm-2")
+    await receiver.wait_for(2)
+    assert {r["webhook-id"] for r in receiver.requests} == {
+        first["id"],
+        receiver.requests[1]["webhook-id"],
+    }
+
+
+async def test_what_a_pause_missed_is_kept_and_sent_on_request(server, receiver) -> None:
+    hook = await server.webhook(receiver.url)
+    path = f"~/webhooks/{hook['id']}"
+    assert (await server.ok("PATCH", path, {"status": "paused"}))["status"] == "paused"
+    event = await server.emit()
+    assert event["deliveries"] == 0
+    (kept,) = (await server.ok("GET", f"~/events/{event['id']}"))["deliveries"]
+    assert kept["status"] == "cancelled"
+    status, _ = await server.call("POST", f"~/deliveries/{kept['id']}/replay")
+    assert status == 409
+    await server.ok("PATCH", path, {"status": "active", "replayCancelled": True})
+    (got,) = await receiver.wait_for(1)
+    assert got["X-Winnerr-Delivery"] == kept["id"]
+    await server.delivery(kept["id"], "delivered")
+
+
+async def test_waiting_deliveries_of_a_paused_webhook_become_cancelled(
+    make_server, receiver, answer
+) -> None:
+    server = await make_server(RETRY_SCHEDULE="300")
+    hook = await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(500)
+    event = await server.emit()
+    await receiver.wait_for(1)
+    await server.until("~/logs", lambda page: page["items"])
+    await server.ok("PATCH", f"~/webhooks/{hook['id']}", {"status": "paused"})
+    await server.until(
+        f"~/events/{event['id']}", lambda e: e["deliveries"][0]["status"] == "cancelled"
+    )
+
+
+async def test_an_answer_of_410_disables_the_webhook_and_says_why(server, receiver, answer) -> None:
+    hook = await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(410)
+    await server.emit()
+    gone = await server.until(f"~/webhooks/{hook['id']}", lambda w: w["status"] == "disabled")
+    assert "410" in gone["statusReason"]
+    assert (await server.emit())["deliveries"] == 0
+    again = await server.ok("PATCH", f"~/webhooks/{hook['id']}", {"status": "active"})
+    assert (again["status"], again["statusReason"]) == ("active", None)
+
+
+async def test_retry_after_lengthens_the_wait_but_never_shortens_it(
+    server, receiver, answer
+) -> None:
+    await server.webhook(receiver.url)
+    receiver.answer = lambda r: answer(429 if r["X-Winnerr-Attempt"] == "1" else 200, {"Retry-After": "1"})
+    await server.emit()
+    first, second = await receiver.wait_for(2)
+    assert second.at - first.at >= 1.0
+
+
+async def test_an_edited_webhook_gets_its_waiting_deliveries_at_the_new_url(
+    make_server, receivers, answer
+) -> None:
+    old, new = await receivers(), await receivers()
+    server = await make_server(RETRY_SCHEDULE="1")
+    hook = await server.webhook(old.url)
+    old.answer = lambda _request: answer(500)
+    await server.emit()
+    await old.wait_for(1)
+    await server.ok("PATCH", f"~/webhooks/{hook['id']}", {"url": new.url, "description": "moved"})
+    (got,) = await new.wait_for(1)
+    assert got["X-Winnerr-Attempt"] == "2"
+    assert got.body == old.requests[0].body
+
+
+async def test_a_redirect_is_a_failure_that_names_the_url_to_use(
+    server, receivers, answer
+) -> None:
+    here, there = await receivers(), await receivers()
+    here.answer = lambda _request: answer(301, {"Location": there.url})
+    await server.webhook(here.url)
+    await server.emit()
+    page = await server.until("~/logs", lambda page: page["items"])
+    assert page["items"][0]["outcome"] == "failed"
+    assert there.url in page["items"][0]["error"]["hint"]
+    assert there.requests == []
+
+
+async def test_a_test_event_goes_out_even_while_paused_and_says_that_it_is_one(
+    server, receiver
+) -> None:
+    hook = await server.webhook(receiver.url, events=["task.created"])
+    await server.ok("PATCH", f"~/webhooks/{hook['id']}", {"status": "paused"})
+    sent = await server.ok("POST", f"~/webhooks/{hook['id']}/test", {"event": "deal.closed_won"})
+    (got,) = await receiver.wait_for(1)
+    assert got["X-Winnerr-Test"] == "true"
+    assert got["X-Winnerr-Event"] == "deal.closed_won"
+    delivery = await server.delivery(sent["deliveryId"], "delivered")
+    assert delivery["attempts"][0]["trigger"] == "test"
+
+
+async def test_a_failed_test_is_not_retried(server, receiver, answer) -> None:
+    hook = await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(500)
+    sent = await server.ok("POST", f"~/webhooks/{hook['id']}/test", {})
+    await server.delivery(sent["deliveryId"], "failed")
+    assert len(receiver.requests) == 1
+
+
+async def test_a_deleted_webhook_keeps_its_log_but_cannot_be_replayed(server, receiver) -> None:
+    hook = await server.webhook(receiver.url)
+    await server.emit()
+    await receiver.wait_for(1)
+    page = await server.until("~/logs", lambda page: page["items"])
+    assert (await server.call("DELETE", f"~/webhooks/{hook['id']}"))[0] == 204
+    assert (await server.call("GET", f"~/webhooks/{hook['id']}"))[0] == 404
+    attempt = await server.ok("GET", f"~/logs/{page['items'][0]['id']}")
+    assert attempt["webhookId"] == hook["id"]
+    status, problem = await server.call("POST", f"~/logs/{attempt['id']}/replay")
+    assert status == 409
+    assert problem["detail"]
+    assert (await server.emit())["deliveries"] == 0
+
+
+async def test_many_failed_deliveries_are_replayed_by_filter_also_across_a_restart(
+    make_server, receiver, answer
+) -> None:
+    server = await make_server(RETRY_SCHEDULE="")
+    await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(500)
+    event = {"event": "task.created", "organizationId": "org_1", "data": {}}
+    batch = await server.ok("POST", "/api/v1/events/batch", [event] * 300)
+    assert [result["deliveries"] for result in batch["results"]] == [1] * 300
+    await receiver.wait_for(300)
+    await server.until(
+        "~/deliveries?status=failed&limit=500", lambda page: len(page["items"]) == 300
+    )
+    assert await server.ok("POST", "~/replays", {"dryRun": True}) == {
+        "count": 300,
+        "dryRun": True,
+    }
+    receiver.answer = lambda _request: answer()
+    replays = await server.ok("POST", "~/replays", {"outcome": "failed"})
+    assert replays == {"count": 300, "dryRun": False}
+    await server.kill()
+    await server.start()
+    await server.until(
+        "~/deliveries?status=delivered&limit=500", lambda page: len(page["items"]) == 300
+    )
+    replayed = [r for r in receiver.requests if r["X-Winnerr-Attempt"] == "2"]
+    assert len({r["X-Winnerr-Delivery"] for r in replayed}) == 300
+
+
+async def test_sigterm_finishes_what_is_under_way_and_sends_nothing_twice(
+    server, receiver, answer
+) -> None:
+    await server.webhook(receiver.url)
+    go = asyncio.Event()
+
+    async def slow(_request):
+        await go.wait()
+        return answer()
+
+    receiver.answer = slow
+    for _ in range(12):
+        await server.emit()
+    await receiver.wait_for(4)
+    stopping = asyncio.create_task(server.terminate())
+    await asyncio.wait_for(_refuses(server), 10)
+    go.set()
+    assert await stopping == 0
+    await server.start()
+    await server.until("~/deliveries?status=delivered", lambda page: len(page["items"]) == 12)
+    ids = [request["X-Winnerr-Delivery"] for request in receiver.requests]
+    assert len(ids) == len(set(ids)) == 12
+
+
+async def _refuses(server) -> None:
+    """Return when the stopping server takes no new connection."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        except ConnectionRefusedError:
+            return
+        writer.close()
+
+
+async def test_hanging_receivers_cost_the_others_nothing(server, receivers, answer) -> None:
+    hanging, healthy = await receivers(), await receivers()
+    hanging.answer = lambda _request: answer(hang=True)
+    for _ in range(5):
+        await server.webhook(hanging.url, events=["task.created"])
+    await server.webhook(healthy.url, events=["task.completed"])
+    for _ in range(40):
+        await server.emit("task.created")
+    started = asyncio.get_running_loop().time()
+    for _ in range(40):
+        await server.emit("task.completed")
+    await healthy.wait_for(40)
+    assert asyncio.get_running_loop().time() - started < 2.0  # the timeout of one hanging attempt
+
+
+async def test_metrics_count_what_happened_and_need_no_key(server, receiver) -> None:
+    await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/logs", lambda page: page["items"])
+    async with server.session.get("/metrics") as response:
+        text = await response.text()
+    assert response.status == 200
+    assert "winnerr_webhooks_events_accepted_total 1.0" in text
+    for path, expected in (("/healthz", 200), ("/readyz", 200)):
+        async with server.session.get(path) as response:
+            assert response.status == expected
+
+
+async def test_a_key_of_an_organization_sees_that_organization_only(server, receiver) -> None:
+    key = await server.new_key("--organization", "org_2")
+    hook = await server.webhook(receiver.url)
+    assert (await server.call("GET", f"~/webhooks/{hook['id']}", key=key))[0] == 404
+    event = {"event": "task.created", "organizationId": "org_1", "data": {}}
+    assert (await server.call("POST", "/api/v1/events", event, key=key))[0] == 403
+    listed = await server.ok("GET", "/api/v1/organizations/org_2/webhooks", key=key)
+    assert listed == {"items": []}
+    assert json.dumps(hook).count("secret") == 0

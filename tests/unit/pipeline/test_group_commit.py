@@ -1,0 +1,101 @@
+"""Group commit: at once when idle, together when busy, and a culprit fails alone."""
+
+import asyncio
+
+import pytest
+
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+from winnerr_webhooks.pipeline.group_commit import GroupCommit
+
+
+class Commits:
+    """Records each batch; holds a commit open until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[object]] = []
+        self.began = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def __call__(self, batch: list[object]) -> list[str]:
+        self.batches.append(batch)
+        self.began.set()
+        await self.go.wait()
+        if "poison" in batch:
+            raise Poisoned("no")
+        if "gone" in batch:
+            raise Unavailable("away")
+        return [f"done {item}" for item in batch]
+
+
+async def test_a_lone_item_is_committed_at_once() -> None:
+    commits = Commits()
+    assert await GroupCommit(commits, batch=10, waiting=10).submit("a") == "done a"
+    assert commits.batches == [["a"]]
+
+
+async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
+    commits = Commits()
+    group = GroupCommit(commits, batch=10, waiting=100)
+    commits.go.clear()
+    first = group.submit("a")
+    await commits.began.wait()
+    rest = [group.submit(item) for item in "bcd"]
+    commits.go.set()
+    assert await asyncio.gather(first, *rest) == ["done a", "done b", "done c", "done d"]
+    assert commits.batches == [["a"], ["b", "c", "d"]]
+
+
+async def test_a_batch_is_never_larger_than_its_bound() -> None:
+    commits = Commits()
+    group = GroupCommit(commits, batch=4, waiting=100)
+    await asyncio.gather(*[group.submit(n) for n in range(10)])
+    assert [len(batch) for batch in commits.batches] == [4, 4, 2]
+
+
+async def test_nobody_else_fails_for_a_culprit() -> None:
+    commits = Commits()
+    group = GroupCommit(commits, batch=100, waiting=100)
+    answers = await asyncio.gather(
+        *[group.submit(item) for item in ("a", "b", "poison", "c", "d")], return_exceptions=True
+    )
+    assert [a for a in answers if isinstance(a, str)] == ["done a", "done b", "done c", "done d"]
+    assert isinstance(answers[2], Poisoned)
+
+
+async def test_everybody_in_a_batch_hears_that_the_database_is_away() -> None:
+    group = GroupCommit(Commits(), batch=100, waiting=100)
+    answers = await asyncio.gather(group.submit("a"), group.submit("gone"), return_exceptions=True)
+    assert [type(a) for a in answers] == [Unavailable, Unavailable]
+    assert await group.submit("b") == "done b"
+
+
+async def test_more_than_may_wait_is_refused_and_not_taken() -> None:
+    commits = Commits()
+    commits.go.clear()
+    group = GroupCommit(commits, batch=1, waiting=2)
+    first = group.submit("a")
+    await commits.began.wait()
+    taken = [group.submit("b"), group.submit("c")]
+    with pytest.raises(Unavailable):
+        group.submit("d")
+    commits.go.set()
+    await asyncio.gather(first, *taken)
+    assert commits.batches == [["a"], ["b"], ["c"]]
+
+
+async def test_a_caller_that_went_away_does_not_stop_the_others() -> None:
+    commits = Commits()
+    group = GroupCommit(commits, batch=10, waiting=10)
+    gone, stays = group.submit("a"), group.submit("b")
+    gone.cancel()
+    assert await stays == "done b"
+
+
+async def test_idle_returns_when_everything_is_committed() -> None:
+    commits = Commits()
+    group = GroupCommit(commits, batch=1, waiting=10)
+    futures = [group.submit(item) for item in "abc"]
+    await group.idle()
+    assert all(future.done() for future in futures)
+    assert group.waiting == 0
