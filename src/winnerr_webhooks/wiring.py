@@ -58,14 +58,13 @@ async def open_storage(config: Config, *, exclusive: bool) -> SqliteStorage:
             "use sqlite:///path/to/file.db"
         )
     path = database_path(config)
-    storage = await SqliteStorage.open(
+    return await SqliteStorage.open(
         path,
         clock=SystemClock(),
         keyring=await asyncio.to_thread(_keyring, config, path),
         exclusive=exclusive,
         disable_after_days=config.disable_after_days,
     )
-    return storage
 
 
 def _keyring(config: Config, path: Path) -> Keyring:

@@ -104,7 +104,11 @@ async def test_node_verifies_the_signature_over_the_raw_body(server, receiver) -
         ".update(raw).digest('hex'))"
     )
     run = await asyncio.to_thread(
-        subprocess.run, [node, "-e", script, SECRET], input=got.body, capture_output=True, check=True
+        subprocess.run,
+        [node, "-e", script, SECRET],
+        input=got.body,
+        capture_output=True,
+        check=True,
     )
     assert run.stdout.decode() == got["X-Winnerr-Signature"]
 
@@ -146,9 +150,7 @@ async def test_while_secrets_overlap_both_verify_and_the_old_one_stays_first(
     assert " " not in got["webhook-signature"]
 
 
-async def test_only_subscribed_webhooks_of_the_organization_get_an_event(
-    server, receivers
-) -> None:
+async def test_only_subscribed_webhooks_of_the_organization_get_an_event(server, receivers) -> None:
     one, two, three = await receivers(), await receivers(), await receivers()
     await server.webhook(one.url, events=["deal.closed_won"])
     await server.webhook(two.url, events=["*"])
@@ -227,7 +229,9 @@ async def test_retry_after_lengthens_the_wait_but_never_shortens_it(
     server, receiver, answer
 ) -> None:
     await server.webhook(receiver.url)
-    receiver.answer = lambda r: answer(429 if r["X-Winnerr-Attempt"] == "1" else 200, {"Retry-After": "1"})
+    receiver.answer = lambda r: answer(
+        429 if r["X-Winnerr-Attempt"] == "1" else 200, {"Retry-After": "1"}
+    )
     await server.emit()
     first, second = await receiver.wait_for(2)
     assert second.at - first.at >= 1.0
@@ -248,9 +252,7 @@ async def test_an_edited_webhook_gets_its_waiting_deliveries_at_the_new_url(
     assert got.body == old.requests[0].body
 
 
-async def test_a_redirect_is_a_failure_that_names_the_url_to_use(
-    server, receivers, answer
-) -> None:
+async def test_a_redirect_is_a_failure_that_names_the_url_to_use(server, receivers, answer) -> None:
     here, there = await receivers(), await receivers()
     here.answer = lambda _request: answer(301, {"Location": there.url})
     await server.webhook(here.url)

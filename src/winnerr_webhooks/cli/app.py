@@ -11,7 +11,7 @@ from winnerr_webhooks.cli import demo, keys
 from winnerr_webhooks.cli.emit import emit
 from winnerr_webhooks.cli.migrate import migrate
 from winnerr_webhooks.cli.serve import serve
-from winnerr_webhooks.domain.errors import ConfigurationError, WebhooksError
+from winnerr_webhooks.domain.errors import ConfigurationError, Invalid, WebhooksError
 
 PROGRAM = "winnerr-webhooks"
 FAILED = 1
@@ -62,7 +62,7 @@ def main() -> None:
         context: typer.Context | None = getattr(error, "ctx", None)
         command = context.command_path if context else PROGRAM
         _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", WRONG_USE)
-    except ConfigurationError as error:
+    except (ConfigurationError, Invalid) as error:
         _fail(str(error), WRONG_USE)
     except WebhooksError as error:
         _fail(str(error), FAILED)

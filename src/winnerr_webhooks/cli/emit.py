@@ -39,6 +39,8 @@ def emit(
             f"No API key: give --key or {_KEY_VARIABLE} "
             "(make one with: winnerr-webhooks keys create --name NAME)."
         )
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigurationError("The API key has a character that no key has; copy it again.")
     raw = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
     body: dict[str, object] = {"event": event, "organizationId": organization, "data": _json(raw)}
     if timestamp is not None:

@@ -41,11 +41,15 @@ def call(
     seconds: float = 30.0,
 ) -> Answer:
     """Send one request to the API at `server` (a URL). `Unavailable` when it gives no answer."""
-    parts = urlsplit(server)
+    try:
+        parts = urlsplit(server)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"{server!r} is no server: expected http://host:port.")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=seconds)
+    connection = kind(parts.hostname, port, timeout=seconds)
     headers = {
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",

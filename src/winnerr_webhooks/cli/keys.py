@@ -1,22 +1,22 @@
 """`keys`: API keys, made, listed and revoked beside a running `serve`."""
 
-import hashlib
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from winnerr_webhooks.cli.database import with_storage
 from winnerr_webhooks.cli.settings import takes_settings
-from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.errors import Invalid, NotFound
 from winnerr_webhooks.domain.event import rfc3339
-from winnerr_webhooks.ids import Ids, new_api_key
 from winnerr_webhooks.storage.port import ApiKey, Storage
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+if TYPE_CHECKING:
+    from winnerr_webhooks.management.keys import Keys
 
-_LONGEST_NAME = 100
+Result = TypeVar("Result")
+
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 
 
 @app.command(
@@ -34,20 +34,17 @@ def create(
 ) -> None:
     """Print a new API key on stdout, once: only its hash is kept. It works at once."""
     key = create_key(config, name, organization)
-    scope = f"for organization {organization}" if organization else "for every organization"
-    typer.echo(f"API key {name!r} {scope}. It is shown this once; keep it safe:", err=True)
+    scope = f"organization {organization}" if organization else "every organization"
+    typer.echo(f"A key for {scope}, shown this once only; keep it safe:", err=True)
     typer.echo(key)
 
 
 @app.command("list", epilog="Example: winnerr-webhooks keys list")
 @takes_settings("DATABASE_URL", "ENCRYPTION_KEYS")
 def list_keys(config: Config) -> None:
-    """List all API keys, oldest first, revoked ones included. The keys themselves are not kept."""
-
-    async def read(storage: Storage) -> list[ApiKey]:
-        return await storage.keys()
-
-    rows = [("ID", "NAME", "ORGANIZATION", "CREATED", "REVOKED"), *map(_row, with_storage(config, read))]
+    """List all API keys, oldest first, revoked ones too. The keys themselves are not kept."""
+    keys = _with_keys(config, lambda keys: keys.list())
+    rows = [("ID", "NAME", "ORGANIZATION", "CREATED", "REVOKED"), *map(_row, keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -61,34 +58,26 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it.")],
 ) -> None:
     """Revoke an API key; it stops working within 5 seconds."""
-
-    async def work(storage: Storage) -> bool:
-        return await storage.revoke_key(key_id)
-
-    if not with_storage(config, work):
-        raise NotFound(f"No key {key_id!r} that still works: see winnerr-webhooks keys list.")
+    _with_keys(config, lambda keys: keys.revoke(key_id))
     typer.echo(f"Revoked {key_id}; it stops working within 5 seconds.", err=True)
 
 
 def create_key(config: Config, name: str, organization: str | None) -> str:
-    """Make a key and store its hash; the key. `Invalid` when its name is no name."""
-    if not (name.isprintable() and 0 < len(name.strip()) <= _LONGEST_NAME):
-        raise Invalid.field("/name", f"--name takes 1 to {_LONGEST_NAME} printable characters.")
+    """Make an API key, and give it. `Invalid` when name or organization have not the form."""
+    return _with_keys(config, lambda keys: keys.create(name, organization)).secret
+
+
+def _with_keys(config: Config, work: "Callable[[Keys], Awaitable[Result]]") -> Result:
+    from winnerr_webhooks.clock import SystemClock  # noqa: PLC0415  --help loads none of them
+    from winnerr_webhooks.ids import Ids  # noqa: PLC0415
+    from winnerr_webhooks.management.keys import Keys  # noqa: PLC0415
+
     clock = SystemClock()
-    key = new_api_key()
-    entry = ApiKey(
-        id=Ids(clock).new("key"),
-        name=name,
-        organization=organization,
-        created_at=clock.now_ms(),
-        revoked_at=None,
-    )
 
-    async def store(storage: Storage) -> None:
-        await storage.create_key(entry, hashlib.sha256(key.encode()).digest())
+    def on(storage: Storage) -> Awaitable[Result]:
+        return work(Keys(storage, clock, Ids(clock)))
 
-    with_storage(config, store)
-    return key
+    return with_storage(config, on)
 
 
 def _row(key: ApiKey) -> tuple[str, str, str, str, str]:

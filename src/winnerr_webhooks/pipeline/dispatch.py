@@ -148,8 +148,7 @@ class Dispatcher:
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
                 self._give_back(delivery)
                 continue
-            if delivery.webhook_version > lane.version:
-                lane.version = delivery.webhook_version
+            lane.version = max(lane.version, delivery.webhook_version)
             sender = lane.sender
             if sender is None or sender.target.version < lane.version:
                 lane.add_waiting(delivery)

@@ -1,0 +1,153 @@
+"""Request bodies: read up to a limit, then decoded into a type with every error in its place."""
+
+import difflib
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+
+from winnerr_webhooks.api.auth import Caller
+from winnerr_webhooks.api.query import escape
+from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge
+
+ApiRequest = Request[None, Caller, State]
+
+MAX_BODY: Final = 64 * 1024
+"""Bytes of any body but those of events."""
+
+T = TypeVar("T")
+
+
+class Disconnected(Exception):  # noqa: N818  not an error: nobody is left to tell
+    """The caller hung up before the body was whole."""
+
+
+async def read_body(
+    receive: Callable[[], Awaitable[Any]], limit: int, declared: bytes | None
+) -> bytes:
+    """The whole body; `TooLarge` as soon as it is known to pass `limit` bytes.
+
+    `declared` is the Content-Length, if there is one. What of the body is still to come after a
+    refusal is left to the server, which drops it.
+    """
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body") and message["type"] == "http.request":
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    parts = bytearray(body)
+    while message["type"] == "http.request":
+        if len(parts) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return bytes(parts)
+        message = await receive()
+        parts += message.get("body", b"")
+    raise Disconnected
+
+
+async def read_json(request: ApiRequest, shape: type[T], *, empty: bytes | None = None) -> T:
+    """The request's body as a `shape`; `empty` stands for a body of no bytes, where that is fine.
+
+    The Content-Type is not looked at: whoever sends JSON means JSON, also with curl's default.
+    """
+    declared = next((v for n, v in request.scope["headers"] if n == b"content-length"), None)
+    raw = await read_body(request.receive, MAX_BODY, declared)
+    return decode(raw or empty or b"", shape)
+
+
+def decode(raw: bytes, shape: type[T]) -> T:
+    """JSON as a `shape`: `Malformed` when it is none, `Invalid` when it is not such a shape."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The body is not UTF-8 (byte {error.start}).") from None
+    try:
+        value = msgspec.json.decode(raw)
+    except RecursionError:
+        raise Invalid.field("", "The body is nested too deep.") from None
+    except msgspec.DecodeError as error:
+        raise _not_json(raw, error) from None
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise _mismatch(str(error), shape) from None
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit // 1024} KiB, the most that is taken here.")
+
+
+def _not_json(raw: bytes, error: msgspec.DecodeError) -> Malformed | Invalid:
+    """Half a surrogate pair is good JSON (RFC 8259, section 8.2) of what is no character."""
+    try:
+        pointer = _surrogate(json.loads(raw), "")
+    except (ValueError, RecursionError):
+        pointer = None
+    if pointer is None:
+        reason = str(error).removeprefix("JSON is malformed: ")
+        return Malformed(f"The body is not JSON: {reason}.")
+    return Invalid.field(pointer, "This holds half a surrogate pair, which is no character.")
+
+
+def _surrogate(value: Any, pointer: str) -> str | None:
+    if isinstance(value, str):
+        return pointer if _SURROGATE.search(value) else None
+    if isinstance(value, dict):
+        steps = value.items()
+    elif isinstance(value, list):
+        steps = ((str(index), item) for index, item in enumerate(value))
+    else:
+        return None
+    for step, item in steps:
+        if _SURROGATE.search(step):
+            return pointer
+        if (found := _surrogate(item, f"{pointer}/{escape(step)}")) is not None:
+            return found
+    return None
+
+
+def _mismatch(text: str, shape: type[Any]) -> Invalid:
+    """Say again what msgspec says: the pointer as RFC 6901 has it, types in plain words."""
+    reason, _, path = text.partition(" - at `$")
+    pointer = _INDEX.sub(r"/\1", path.rstrip("`")).replace(".", "/")
+    if match := _MISSING.match(reason):
+        return Invalid.field(f"{pointer}/{match[1]}", f"`{match[1]}` is missing.")
+    if match := _UNKNOWN.match(reason):
+        return Invalid.field(f"{pointer}/{escape(match[1])}", _no_such_field(match[1], shape))
+    if match := _TYPES.match(reason):
+        wanted = " or ".join(_WORDS.get(name, name) for name in match[1].split(" | "))
+        return Invalid.field(
+            pointer, f"This must be {wanted}, not {_WORDS.get(match[2], match[2])}."
+        )
+    return Invalid.field(pointer, f"{reason}.")
+
+
+def _no_such_field(name: str, shape: type[Any]) -> str:
+    known = [field.encode_name for field in msgspec.structs.fields(shape)]
+    near = difflib.get_close_matches(name, known, n=1)
+    advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}."
+    return f"There is no field `{name}`; {advice}"
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_INDEX = re.compile(r"\[(\d+)\]")
+_MISSING = re.compile(r"Object missing required field `(.*)`$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`$", re.DOTALL)
+_TYPES = re.compile(r"Expected `([^`]*)`, got `([^`]*)`$")
+_WORDS = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+    "null": "null",
+}

@@ -1,0 +1,198 @@
+"""Errors as RFC 9457 problems: one table of kinds, one way from an exception to an answer."""
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+import structlog
+from litestar.exceptions import HTTPException
+
+from winnerr_webhooks.domain.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    Poisoned,
+    Refused,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    Uncertain,
+)
+from winnerr_webhooks.ids import Ids
+
+MEDIA_TYPE: Final = "application/problem+json"
+DOCS: Final = "/api/docs"
+
+log = structlog.get_logger(__name__)
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of problem; its `type` is a link to what the docs page says about it."""
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+
+    @property
+    def type(self) -> str:
+        """The problem's `type`: a URI reference that this server resolves (RFC 9457, 3.1.1)."""
+        return f"{DOCS}#{self.slug}"
+
+
+MALFORMED: Final = Kind(
+    "malformed", 400, "Malformed request", "The request is not JSON, or not UTF-8."
+)
+UNAUTHORIZED: Final = Kind(
+    "unauthorized", 401, "No valid API key", "No API key was sent, or it is unknown or revoked."
+)
+FORBIDDEN: Final = Kind(
+    "forbidden", 403, "Another organization's event", "The key is of another organization."
+)
+NOT_FOUND: Final = Kind(
+    "not-found", 404, "Not found", "There is no such thing, or it is not the key's own."
+)
+METHOD_NOT_ALLOWED: Final = Kind(
+    "method-not-allowed", 405, "Method not allowed", "The header Allow lists what is."
+)
+CONFLICT: Final = Kind(
+    "conflict", 409, "Conflict", "The state of the thing forbids it; `detail` says what to do."
+)
+TOO_LARGE: Final = Kind("too-large", 413, "Too large", "The body has more bytes than are taken.")
+INVALID: Final = Kind(
+    "invalid",
+    422,
+    "Invalid input",
+    "The input is wrong. Each of `errors` names a field: a JSON Pointer (RFC 6901) into the "
+    "body, or a slash and the name of the parameter in path or query.",
+)
+INTERNAL: Final = Kind(
+    "internal",
+    500,
+    "Internal error",
+    "A fault of this service; its log says more under the id in `detail`.",
+)
+UNAVAILABLE: Final = Kind(
+    "unavailable", 503, "Not now", "Nothing was done. Repeat after `Retry-After` seconds."
+)
+UNCERTAIN: Final = Kind(
+    "uncertain",
+    503,
+    "Perhaps done",
+    "The database was lost in the middle. Repeat after `Retry-After` seconds, an event with the "
+    "same `id`: it is then accepted once.",
+)
+
+KINDS: Final = (
+    MALFORMED,
+    UNAUTHORIZED,
+    FORBIDDEN,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    CONFLICT,
+    TOO_LARGE,
+    INVALID,
+    INTERNAL,
+    UNAVAILABLE,
+    UNCERTAIN,
+)
+
+_KIND_OF: Final[dict[type[Exception], Kind]] = {
+    Malformed: MALFORMED,
+    Unauthorized: UNAUTHORIZED,
+    Forbidden: FORBIDDEN,
+    NotFound: NOT_FOUND,
+    Conflict: CONFLICT,
+    TooLarge: TOO_LARGE,
+    Invalid: INVALID,
+    Unavailable: UNAVAILABLE,
+    Uncertain: UNCERTAIN,
+}
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field."""
+
+    pointer: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """A problem with the headers it travels with."""
+
+    problem: Problem
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """As JSON."""
+        return msgspec.json.encode(self.problem)
+
+
+def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
+    """The answer to whatever was raised; what nobody raised on purpose is logged under an id."""
+    match error:
+        case Refused():
+            return _refused(error)
+        case Unavailable():
+            return ErrorAnswer(
+                _problem(_KIND_OF[type(error)], error.detail),
+                {"Retry-After": str(error.retry_after)},
+            )
+        case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _of_framework(error)
+        case _:
+            return _unexpected(error, ids)
+
+
+def _refused(error: Refused) -> ErrorAnswer:
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
+    problem = _problem(_KIND_OF[type(error)], error.detail)
+    if isinstance(error, Invalid):
+        errors = [FieldProblem(*field) for field in error.errors]
+        problem = msgspec.structs.replace(problem, errors=errors)
+    return ErrorAnswer(problem, headers)
+
+
+def _of_framework(error: HTTPException) -> ErrorAnswer:
+    if error.status_code == NOT_FOUND.status:
+        return ErrorAnswer(_problem(NOT_FOUND, f"There is nothing here; see {DOCS} for what is."))
+    if error.status_code == METHOD_NOT_ALLOWED.status:
+        allowed = (error.headers or {}).get("allow", "").replace("GET", "GET, HEAD")
+        return method_not_allowed(allowed)
+    phrase = HTTPStatus(error.status_code).phrase
+    return ErrorAnswer(
+        Problem(type="about:blank", title=phrase, status=error.status_code, detail=error.detail)
+    )
+
+
+def method_not_allowed(allowed: str) -> ErrorAnswer:
+    """405 with the methods that are (RFC 9110, section 15.5.6)."""
+    problem = _problem(METHOD_NOT_ALLOWED, f"This takes only {allowed}.")
+    return ErrorAnswer(problem, {"Allow": allowed})
+
+
+def _unexpected(error: Exception, ids: Ids) -> ErrorAnswer:
+    error_id = ids.new("err")
+    log.error("unexpected error in the API", error_id=error_id, exc_info=error)
+    if isinstance(error, Poisoned):
+        return ErrorAnswer(_problem(INVALID, f"This input cannot be stored ({error_id})."))
+    return ErrorAnswer(
+        _problem(INTERNAL, f"Something went wrong here; the service's log has it as {error_id}.")
+    )
+
+
+def _problem(kind: Kind, detail: str) -> Problem:
+    return Problem(type=kind.type, title=kind.title, status=kind.status, detail=detail)

@@ -1,0 +1,45 @@
+"""What the API stands on; wiring makes it, handlers are given it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.errors import WebhooksError
+from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.replays import Replays
+from winnerr_webhooks.management.webhooks import Webhooks
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.telemetry import Metrics
+
+
+class Intake(Protocol):
+    """The first station of an event's road, as the API sees it (`pipeline.intake`)."""
+
+    async def accept(self, event: NewEvent) -> Accepted:
+        """Store one event with its deliveries; `Unavailable` or `Uncertain` when it cannot."""
+        ...
+
+    async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
+        """Store several; each has its own answer, or its own error."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Services:
+    """Everything a handler may use."""
+
+    config: Config
+    clock: Clock
+    ids: Ids
+    catalog: Catalog
+    storage: Storage
+    intake: Intake
+    webhooks: Webhooks
+    replays: Replays
+    metrics: Metrics
+    readiness: Callable[[], str | None]
+    """None when events can be accepted; else why not."""

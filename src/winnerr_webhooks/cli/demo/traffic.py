@@ -1,0 +1,58 @@
+"""The demo's events: every kind in turn, as if a CRM full of people were at work."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.event import rfc3339
+
+_PEOPLE = (
+    "Amara Okafor", "Jonas Weber", "Priya Raman", "Lucía Fernández", "Tomasz Nowak",
+    "Mei-Ling Chen", "Oisín Byrne", "Fatima Zahra", "Noah Lindqvist", "Aiko Tanaka",
+    "Mateus Costa", "Élodie Martin", "Samuel Adeyemi",
+)  # fmt: skip
+_PLACES = ("northwind", "acme", "globex", "initech", "umbrella", "hooli", "soylent")
+_STRIDE = 7
+"""Coprime to the catalogue's 20: neighbours in the stream are of different categories."""
+
+
+def events(catalog: Catalog, organization: str, clock: Clock) -> Iterator[dict[str, Any]]:
+    """Bodies of `POST /api/v1/events`, without end; each has an id that makes it repeatable."""
+    names = tuple(catalog.names)
+    run = clock.now_ms()
+    number = 0
+    while True:
+        name = names[number * _STRIDE % len(names)]
+        now = rfc3339(clock.now_ms())
+        example = msgspec.json.decode(catalog.example_body(name, organization, now))
+        yield {
+            "event": name,
+            "organizationId": organization,
+            "data": _vary(example["data"], number),
+            "timestamp": now,
+            "id": f"demo-{run}-{number}",
+        }
+        number += 1
+
+
+def _vary(data: dict[str, Any], number: int) -> dict[str, Any]:
+    """Give the example another person, and another number to each id."""
+    person = _PEOPLE[number % len(_PEOPLE)]
+    address = f"{person.split()[0].lower()}@{_PLACES[number % len(_PLACES)]}.example"
+    address = address.encode("ascii", "ignore").decode()
+
+    def vary(key: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {inner: vary(inner, one) for inner, one in value.items()}
+        if not isinstance(value, str):
+            return value
+        if "@" in value:
+            return address
+        if key == "id" or key.endswith("Id"):
+            return f"{value.rpartition('_')[0] or key}_{number:06d}"
+        return person if key.lower().endswith("name") and value.istitle() else value
+
+    return {key: vary(key, value) for key, value in data.items()}

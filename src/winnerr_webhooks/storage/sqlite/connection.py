@@ -1,0 +1,127 @@
+"""One SQLite connection: opened as this product needs it, asked by statement name."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from winnerr_webhooks.storage.sqlite.statements import statements, with_rows
+
+T = TypeVar("T")
+Row = Sequence[Any]
+
+_BUSY_MS = 5_000
+_SIZES = (1, 4, 16, 64, 128)
+"""How many rows a statement may have room for: few enough that all stay prepared (apsw keeps
+texts under 16 KiB only, which bounds the last)."""
+_PRAGMAS = """
+    PRAGMA synchronous = FULL;          -- a commit is on the disk when it returns
+    PRAGMA temp_store = MEMORY;
+    PRAGMA secure_delete = FAST;        -- zeroes what is deleted, where it costs no more I/O
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA mmap_size = 0;               -- a failing disk must be an error, not a SIGBUS
+"""
+
+
+class Connection:
+    """A connection for one thread at a time."""
+
+    def __init__(self, path: str, *, cache_kib: int) -> None:
+        self.apsw = apsw.Connection(
+            path,
+            flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
+            statementcachesize=256,
+        )
+        self.apsw.set_busy_timeout(_BUSY_MS)
+        self.apsw.execute(_PRAGMAS)
+        self.apsw.execute(f"PRAGMA cache_size = -{cache_kib}")
+
+    def run(self, name: str, values: Any = ()) -> int:
+        """Run a statement that answers nothing; how many rows it changed."""
+        self.apsw.execute(statements()[name], values)
+        return self.apsw.changes()
+
+    def row(self, name: str, values: Any = ()) -> Any:
+        """The first row as a tuple, or None."""
+        return self.apsw.execute(statements()[name], values).fetchone()
+
+    def json(self, name: str, values: Any, shape: msgspec.json.Decoder[T]) -> T:
+        """The one value of the one row, a JSON text, decoded.
+
+        Lists come this way because every row fetched is a `sqlite3_step` that gives up the GIL.
+        """
+        text: str = self.apsw.execute(statements()[name], values).fetchone()[0]
+        return shape.decode(text)
+
+    def write_rows(self, name: str, rows: Sequence[Row], width: int) -> int:
+        """Run a `{rows:width}` statement over all rows; how many it changed."""
+        changed = 0
+        for sql, values in _chunks(name, rows, width):
+            self.apsw.execute(sql, values)
+            changed += self.apsw.changes()
+        return changed
+
+    def read_rows(
+        self,
+        name: str,
+        rows: Sequence[Row],
+        width: int,
+        shape: msgspec.json.Decoder[list[T]],
+        more: tuple[Any, ...] = (),
+    ) -> list[T]:
+        """Run a `{rows:width}` query, answering one JSON array, over all rows."""
+        found: list[T] = []
+        for sql, values in _chunks(name, rows, width):
+            found += shape.decode(self.apsw.execute(sql, (*values, *more)).fetchone()[0])
+        return found
+
+    def begin(self) -> None:
+        """Start a transaction that may write."""
+        self.apsw.execute("BEGIN IMMEDIATE")
+
+    def begin_read(self) -> None:
+        """Start a transaction that reads one state of the database."""
+        self.apsw.execute("BEGIN")
+
+    def commit(self) -> None:
+        """End the transaction: on disk when this returns."""
+        self.apsw.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the transaction, unless SQLite has done that itself (a full disk)."""
+        if self.apsw.in_transaction:
+            self.apsw.execute("ROLLBACK")
+
+    def checkpoint(self) -> None:
+        """Copy what the log has into the database, as far as nobody is in the way."""
+        try:
+            self.apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error:
+            return  # another one is at it, or the disk is ill: the next commit will tell
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.apsw.close()
+
+
+def _chunks(name: str, rows: Sequence[Row], width: int) -> Iterable[tuple[str, list[Any]]]:
+    """The statements, each with its bound values, that take all rows."""
+    largest = _SIZES[-1]
+    for start in range(0, len(rows), largest):
+        chunk = rows[start : start + largest] if len(rows) > largest else rows
+        count = len(chunk)
+        size = next(size for size in _SIZES if size >= count)
+        values: list[Any] = []
+        for row in chunk:
+            values += row
+        if size > count:
+            values += (None,) * ((size - count) * width)
+        values.append(count)
+        yield with_rows(name, size), values
+
+
+def create_file(path: str) -> None:
+    """Make the database file, readable by its owner only (its -wal and -shm inherit that)."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
