@@ -131,9 +131,9 @@ async def serve(config: Config, *, on_started: Callable[[str], None] | None = No
                 storage=storage,
                 intake=node.intake,
                 webhooks=webhooks,
-                replays=Replays(storage=storage, wakes=node),
+                replays=Replays(storage=storage, catalog=CATALOG, wakes=node),
                 metrics=metrics,
-                node=node,
+                readiness=node.readiness,
             )
         )
         await node.start()

@@ -1,7 +1,7 @@
 """The hot road: `POST /api/v1/events` and its batch, as plain ASGI in front of all else.
 
-Every event goes through here, so these two calls skip the framework: routing, dependency
-injection and response objects would cost more than the rest of the work.
+Every event goes through here, so these two calls skip the framework: its routing, dependency
+injection and response objects would cost more than all the rest of the work.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,18 @@ import msgspec
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
 from winnerr_webhooks.api.bodies import Disconnected, read_body
-from winnerr_webhooks.api.problems import MEDIA_TYPE, answer_to, method_not_allowed
+from winnerr_webhooks.api.problems import (
+    MEDIA_TYPE,
+    ErrorAnswer,
+    answer_to,
+    method_not_allowed,
+)
+from winnerr_webhooks.api.query import Query
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.domain.errors import (
     Conflict,
     Forbidden,
     Invalid,
-    Refused,
     Unavailable,
     WebhooksError,
 )
@@ -26,16 +31,15 @@ from winnerr_webhooks.domain.submission import Submission, read, read_batch
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
-MAX_EVENT: Final = 256 * 1024
-MAX_BATCH: Final = 8 * 1024 * 1024
 PATH: Final = "/api/v1/events"
 BATCH_PATH: Final = "/api/v1/events/batch"
+MAX_EVENT: Final = 256 * 1024
+MAX_BATCH: Final = 8 * 1024 * 1024
 
-_GUARDED: Final[Headers] = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-_JSON: Final[Headers] = [(b"content-type", b"application/json"), *_GUARDED]
-_PROBLEM: Final[Headers] = [(b"content-type", MEDIA_TYPE.encode()), *_GUARDED]
+_GUARDED: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_JSON: Final = ((b"content-type", b"application/json"), *_GUARDED)
+_PROBLEM: Final = ((b"content-type", MEDIA_TYPE.encode()), *_GUARDED)
 
 
 class EventIntake:
@@ -43,19 +47,156 @@ class EventIntake:
 
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._services = services
+        self._catalog = services.catalog
+        self._clock = services.clock
+        self._ids = services.ids
+        self._intake = services.intake
         self._authenticator = authenticator
-        self._calls: dict[str, Callable[[Any, Receive], Awaitable[bytes]]] = {
-            PATH: self._one,
-            BATCH_PATH: self._many,
-        }
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer one request to PATH or BATCH_PATH (ASGI)."""
-        headers = _JSON
-        status = 202
+    async def one(self, scope: Any, receive: Receive, send: Send) -> None:
+        """`POST /api/v1/events` (ASGI): one event, 202 once it is on disk."""
+        await self._answer(self._accept_one, scope, receive, send)
+
+    async def many(self, scope: Any, receive: Receive, send: Send) -> None:
+        """`POST /api/v1/events/batch` (ASGI): up to 1,000 events, each with its own answer."""
+        await self._answer(self._accept_many, scope, receive, send)
+
+    async def _answer(
+        self,
+        accept: Callable[[Any, Receive], Awaitable[bytes]],
+        scope: Any,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if scope["method"] != "POST":
+            await _send_error(send, method_not_allowed("POST"))
+            return
         try:
-            if scope["method"] != "POST":
-                refusal = method_not_allowed("POST")
-                body = 
+            body = await accept(scope, receive)
         except Disconnected:
             return
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
+            await _send_error(send, answer_to(error, self._ids))
+            return
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 202,
+                "headers": [(b"content-length", b"%d" % len(body)), *_JSON],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    async def _accept_one(self, scope: Any, receive: Receive) -> bytes:
+        key, length, client_id, _ = _headers(scope)
+        caller = await self._authenticator.caller(key)
+        if scope["query_string"]:
+            Query(scope["query_string"], ())
+        raw = await read_body(receive, MAX_EVENT, length)
+        submission = read(
+            raw,
+            catalog=self._catalog,
+            now_ms=self._clock.now_ms(),
+            idempotency_key=client_id,
+        )
+        accepted = await self._intake.accept(self._new_event(submission, caller))
+        return _accepted(accepted)
+
+    async def _accept_many(self, scope: Any, receive: Receive) -> bytes:
+        key, length, client_id, content_type = _headers(scope)
+        caller = await self._authenticator.caller(key)
+        if scope["query_string"]:
+            Query(scope["query_string"], ())
+        if client_id is not None:
+            raise Invalid("In a batch, give each event its own `id` instead of Idempotency-Key.")
+        raw = await read_body(receive, MAX_BATCH, length)
+        results: list[NewEvent | WebhooksError] = []
+        for submission in read_batch(
+            raw, content_type, catalog=self._catalog, now_ms=self._clock.now_ms()
+        ):
+            results.append(self._judge(submission, caller))
+        return await self._store(results)
+
+    def _judge(self, submission: Submission | WebhooksError, caller: Caller) -> NewEvent | WebhooksError:
+        if isinstance(submission, WebhooksError):
+            return submission
+        try:
+            return self._new_event(submission, caller)
+        except Forbidden as refusal:
+            return refusal
+
+    async def _store(self, judged: list[NewEvent | WebhooksError]) -> bytes:
+        events = [item for item in judged if isinstance(item, NewEvent)]
+        accepted = await self._intake.accept_many(events)
+        if accepted and all(type(item) is Unavailable for item in accepted):
+            raise accepted[0]  # type: ignore[misc]  # the line above says what it is
+        answers = iter(accepted)
+        parts = [
+            self._result(next(answers) if isinstance(item, NewEvent) else item) for item in judged
+        ]
+        return b'{"results":[%b]}' % b",".join(parts)
+
+    def _result(self, outcome: Accepted | WebhooksError) -> bytes:
+        try:
+            if isinstance(outcome, Accepted):
+                return _accepted(outcome)
+        except Conflict as conflict:
+            outcome = conflict
+        return b'{"error":%b}' % answer_to(outcome, self._ids).body
+
+    def _new_event(self, submission: Submission, caller: Caller) -> NewEvent:
+        organization, name, data = submission.organization, submission.name, submission.data
+        if caller.organization is not None and caller.organization != organization:
+            raise Forbidden(
+                f"This key is of organization {caller.organization}; it cannot send events of "
+                "another one. Use that organization's key, or a service key."
+            )
+        client_id = submission.client_id
+        return NewEvent(
+            id=self._ids.new("evt"),
+            organization=organization,
+            name=name,
+            body=freeze(name, submission.timestamp, organization, data),
+            client_id=client_id,
+            fingerprint=b"" if client_id is None else fingerprint(name, data),
+        )
+
+
+def _headers(
+    scope: Any,
+) -> tuple[bytes | None, bytes | None, bytes | None, bytes]:
+    """Authorization, Content-Length, Idempotency-Key and Content-Type, in one pass."""
+    key = length = client_id = None
+    content_type = b""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            key = value if key is None else b""  # two: neither is believed
+        elif name == b"content-length":
+            length = value
+        elif name == b"idempotency-key":
+            client_id = value
+        elif name == b"content-type":
+            content_type = value
+    return key, length, client_id, content_type
+
+
+def _accepted(accepted: Accepted) -> bytes:
+    if accepted.conflict:
+        raise Conflict(
+            "This `id` was accepted before with another event or other data. "
+            "Give a new event a new id."
+        )
+    return b'{"id":"%b","duplicate":%b,"deliveries":%d}' % (
+        accepted.id.encode(),
+        b"true" if accepted.duplicate else b"false",
+        accepted.deliveries,
+    )
+
+
+async def _send_error(send: Send, answer: ErrorAnswer) -> None:
+    body = answer.body
+    headers = [(b"content-length", b"%d" % len(body)), *_PROBLEM]
+    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    status = answer.problem.status
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

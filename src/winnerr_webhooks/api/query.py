@@ -4,13 +4,17 @@ import difflib
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
 
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, Malformed
 from winnerr_webhooks.ids import is_id
+from winnerr_webhooks.management.fields import check_event
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -53,11 +57,18 @@ class Query:
             raise Invalid.field(f"/{name}", f"`{name}` is one of {', '.join(options)}.")
         return value
 
-    def id(self, name: str, kind: str, source: str) -> str | None:
-        """An id of a kind; `source` says where one comes from."""
+    def event(self, name: str, catalog: Catalog) -> str | None:
+        """An event type of the catalogue."""
         value = self.text(name)
+        if value is not None:
+            check_event(catalog, value, f"/{name}")
+        return value
+
+    def cursor(self, kind: str) -> str | None:
+        """Where the answer before ended: its `next`, an id of this kind."""
+        value = self.text("before")
         if value is not None and not is_id(kind, value):
-            raise Invalid.field(f"/{name}", f"`{name}` takes {source}.")
+            raise Invalid.field("/before", "`before` takes the `next` of the answer before.")
         return value
 
     def instant(self, name: str) -> int | None:
@@ -93,6 +104,16 @@ class Query:
         if value is not None and (len(value) > MAX_SEARCH or "\0" in value):
             raise Invalid.field("/q", f"`q` is up to {MAX_SEARCH} characters, none of them NUL.")
         return value
+
+
+async def read_query(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """A guard: refuse parameters that the handler's `query` does not name.
+
+    What was sent is left as `request.state.query`.
+    """
+    connection.state.query = Query(connection.scope["query_string"], handler.opt.get("query", ()))
 
 
 def read_instant(pointer: str, text: str) -> int:

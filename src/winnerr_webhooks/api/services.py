@@ -1,6 +1,6 @@
 """What the API stands on; wiring makes it, handlers are given it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,14 @@ class Intake(Protocol):
         ...
 
 
+class Readiness(Protocol):
+    """Whether the node is at work."""
+
+    def readiness(self) -> str | None:
+        """None when events can be accepted; else why not."""
+        ...
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Services:
     """Everything a handler may use."""
@@ -41,5 +49,4 @@ class Services:
     webhooks: Webhooks
     replays: Replays
     metrics: Metrics
-    readiness: Callable[[], str | None]
-    """None when events can be accepted; else why not."""
+    node: Readiness

@@ -32,7 +32,10 @@ def emit(
         str | None, typer.Option(help="The API key; left out: WINNERR_WEBHOOKS_API_KEY.")
     ] = None,
 ) -> None:
-    """Send one event through the API, and print the API's answer."""
+    """Send one event through the API.
+
+    Prints the API's answer. Exit code 1: it was refused, and why is on stderr.
+    """
     key = key or environment().get(_KEY_VARIABLE)
     if not key:
         raise ConfigurationError(

@@ -61,7 +61,7 @@ def call(
         return Answer(response.status, response.read(), response.getheader("Retry-After"))
     except (OSError, ssl.SSLError, http.client.HTTPException) as error:
         raise Unavailable(
-            f"No answer from {server} ({error or type(error).__name__}): is "
+            f"No answer from {server} ({str(error) or type(error).__name__}): is "
             "`winnerr-webhooks serve` running there?"
         ) from error
     finally:

@@ -10,7 +10,10 @@ from winnerr_webhooks.storage.port import Storage
 
 @takes_settings("DATABASE_URL", "ENCRYPTION_KEYS")
 def migrate(config: Config) -> None:
-    """Create the database, or upgrade it to this version; `serve` does it too."""
+    """Create or upgrade the database.
+
+    `serve` does it too, when it starts.
+    """
 
     async def check(storage: Storage) -> None:
         await storage.check()

@@ -13,7 +13,7 @@ from winnerr_webhooks.config import Config, database_path
 
 @takes_settings()
 def serve(config: Config) -> None:
-    """Run everything in one process: the API and the delivery of events.
+    """Run API and delivery in one process.
 
     Ends in order on SIGTERM and Ctrl-C: what is in flight is finished, nothing is lost. Each
     option is also a variable: --port is WINNERR_WEBHOOKS_PORT. Options win.

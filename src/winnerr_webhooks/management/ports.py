@@ -17,7 +17,7 @@ class Wakes(Protocol):
         ...
 
 
-class TestSender(Protocol):
+class TestIntake(Protocol):
     """Where a sample event goes in."""
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:

@@ -26,7 +26,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Replays:
     """Asks the storage for replays and wakes the node that sends them."""
 
-    def __init__(self, storage: Storage, catalog: Catalog, wakes: Wakes) -> None:
+    def __init__(self, *, storage: Storage, catalog: Catalog, wakes: Wakes) -> None:
         self._storage = storage
         self._catalog = catalog
         self._wakes = wakes

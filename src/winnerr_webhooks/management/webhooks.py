@@ -5,15 +5,18 @@ from typing import Final
 import msgspec
 
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
 from winnerr_webhooks.domain.signing import check_secret
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
+from winnerr_webhooks.egress.policy import AddressPolicy
+from winnerr_webhooks.egress.resolver import Resolve
 from winnerr_webhooks.ids import Ids, is_id, new_secret
 from winnerr_webhooks.management.destinations import Destinations
 from winnerr_webhooks.management.fields import Checks, check_description
-from winnerr_webhooks.management.ports import TestSender, Wakes
+from winnerr_webhooks.management.ports import TestIntake, Wakes
 from winnerr_webhooks.storage.port import NewWebhook, Storage, WebhookChange
 
 DEFAULT_OVERLAP: Final = 86_400
@@ -92,24 +95,25 @@ class Webhooks:
 
     def __init__(
         self,
-        storage: Storage,
-        catalog: Catalog,
-        destinations: Destinations,
-        tests: TestSender,
-        wakes: Wakes,
         *,
+        config: Config,
+        storage: Storage,
+        intake: TestIntake,
+        catalog: Catalog,
+        policy: AddressPolicy,
+        resolver: Resolve,
         clock: Clock,
         ids: Ids,
-        limit: int,
+        wakes: Wakes,
     ) -> None:
         self._storage = storage
+        self._intake = intake
         self._catalog = catalog
-        self._destinations = destinations
-        self._tests = tests
-        self._wakes = wakes
+        self._destinations = Destinations(policy, resolver, allow_http=config.allow_http)
         self._clock = clock
         self._ids = ids
-        self._limit = limit
+        self._wakes = wakes
+        self._limit = config.max_webhooks
 
     async def list(self, organization: str) -> list[Webhook]:
         """Every webhook of an organization, oldest first."""
@@ -232,7 +236,7 @@ class Webhooks:
         await self._storage.set_secret(organization, webhook_id, None, 0)
         self._wakes.webhook_changed(webhook_id)
 
-    async def send_test(self, organization: str, webhook: Webhook, event: str | None) -> str:
+    async def send_test(self, webhook: Webhook, event: str | None) -> str:
         """Send a sample event, once, whatever the webhook's status; the delivery's id.
 
         Without an event, the first one the webhook subscribes to. `Invalid` at /event.
@@ -240,13 +244,14 @@ class Webhooks:
         name = event or next((name for name in webhook.events if name != "*"), None)
         name = name or self._catalog.names[0]
         (name,) = _one_event(self._catalog, name)
+        organization = webhook.organization
         test = NewEvent(
             id=self._ids.new("evt"),
             organization=organization,
             name=name,
             body=self._catalog.example_body(name, organization, rfc3339(self._clock.now_ms())),
         )
-        accepted = await self._tests.send_test(test, webhook.id)
+        accepted = await self._intake.send_test(test, webhook.id)
         if accepted.leased:
             return accepted.leased[0].id
         stored = await self._storage.event(organization, test.id)

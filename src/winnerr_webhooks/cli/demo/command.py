@@ -17,10 +17,11 @@ def demo(
         float | None, typer.Option(min=1, help="End after so long; left out: on Ctrl-C.")
     ] = None,
 ) -> None:
-    """Run a complete working example on this machine; nothing else is needed.
+    """Run a complete example on this machine.
 
     A server, a receiver that verifies every signature and now and then fails on purpose, and
-    sample events of all categories. Ctrl-C ends it; the next run goes on in the same folder.
+    sample events of all categories. Nothing else is needed. Ctrl-C ends it; the next run goes
+    on in the same folder.
     """
     from winnerr_webhooks.cli.demo.run import Demo  # noqa: PLC0415  --help must not load it
 

@@ -4,8 +4,11 @@ import zlib
 
 import msgspec
 
-RETRIES = 3
-"""Of the demo's retry schedule: so many and one attempts go wrong before a delivery has failed."""
+RETRY_SCHEDULE = (2, 5, 10)
+"""Seconds; the demo's own, so that a retry is seen while one watches."""
+
+ATTEMPTS = len(RETRY_SCHEDULE) + 1
+"""So many have to go wrong before a delivery has failed."""
 
 _OUT_OF = 40
 
@@ -27,7 +30,7 @@ def behaviour(receiver: str, delivery: str, attempt: int) -> Behaviour:
     if receiver == "crm-mirror" and draw < 2 and attempt <= 2:  # noqa: PLR2004  1 in 20, twice
         return Behaviour(500, why="fails twice")
     if receiver == "team-chat":
-        if draw == 0 and attempt <= RETRIES + 1:
+        if draw == 0 and attempt <= ATTEMPTS:
             return Behaviour(500, why="fails until it is replayed")
         if draw in (1, 2, 3) and first:
             return Behaviour(503, why="is down for a moment")

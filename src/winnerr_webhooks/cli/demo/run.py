@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from winnerr_webhooks.cli.demo.api import ORGANIZATION, Api
-from winnerr_webhooks.cli.demo.mischief import RETRIES
+from winnerr_webhooks.cli.demo.mischief import ATTEMPTS, RETRY_SCHEDULE
 from winnerr_webhooks.cli.demo.receiver import Arrival, Receiver
 from winnerr_webhooks.cli.demo.screen import Screen, Tally
 from winnerr_webhooks.cli.demo.server import Server
@@ -20,8 +20,7 @@ from winnerr_webhooks.config import PREFIX, environment, load
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import WebhooksError
 
-_RETRY_SCHEDULE = (2, 5, 10)
-assert len(_RETRY_SCHEDULE) == RETRIES  # noqa: S101  two modules, one schedule
+_DATABASE = "webhooks.db"
 
 
 class Demo:
@@ -100,7 +99,8 @@ class Demo:
 
     @contextlib.asynccontextmanager
     async def _server(self, settings: dict[str, str]) -> AsyncIterator[Server]:
-        environ = {**environment(), **settings}
+        own = {k: v for k, v in environment().items() if not k.startswith(PREFIX)}
+        environ = own | settings
         server = Server(environ, self._folder / "server.log", self._killed)
         try:
             await server.start()
@@ -111,7 +111,7 @@ class Demo:
     def _arrived(self, arrival: Arrival) -> None:
         self._tally.count(arrival)
         self._screen.arrival(arrival)
-        last = arrival.attempt == RETRIES + 1
+        last = arrival.attempt == ATTEMPTS
         if self._api and last and arrival.behaviour.status != 200:  # noqa: PLR2004  success
             self._screen.gave_up(self._api, arrival)
 
@@ -127,13 +127,13 @@ def _settings(folder: Path) -> dict[str, str]:
     """Give the server's settings: this machine may be reached, retries come quickly."""
     port = _free_port()
     values = {
-        "DATABASE_URL": f"sqlite:///{folder / 'webhooks.db'}",
+        "DATABASE_URL": f"sqlite:///{folder / _DATABASE}",
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "ALLOW_HTTP": "true",
         "ALLOW_NETWORKS": "127.0.0.0/8",
-        "RETRY_SCHEDULE": ",".join(map(str, _RETRY_SCHEDULE)),
+        "RETRY_SCHEDULE": ",".join(map(str, RETRY_SCHEDULE)),
     }
     return {PREFIX + name: value for name, value in values.items()}
 
@@ -147,7 +147,7 @@ def _free_port() -> int:
 def _key(folder: Path, settings: dict[str, str]) -> str:
     """Give this folder's API key, made on the first run."""
     file = folder / "api-key"
-    if file.exists():
+    if file.exists() and (folder / _DATABASE).exists():
         return file.read_text().strip()
     key = create_key(load(settings), "demo", None)
     file.touch(mode=0o600)

@@ -8,10 +8,16 @@ from rich.console import Console
 from rich.text import Text
 
 from winnerr_webhooks.cli.demo.api import ORGANIZATION, Api
-from winnerr_webhooks.cli.demo.mischief import RETRIES
+from winnerr_webhooks.cli.demo.mischief import ATTEMPTS
 from winnerr_webhooks.cli.demo.receiver import Arrival
 from winnerr_webhooks.cli.demo.webhooks import WEBHOOKS
 from winnerr_webhooks.clock import Clock
+
+_SAMPLE = (
+    f'{{"event": "contact.created", "organizationId": "{ORGANIZATION}", '
+    '"data": {"id": "contact_xyz", "name": "Jane Smith"}}'
+)
+_REPLAY = '{"outcome": "failed"}'
 
 
 class Tally:
@@ -73,20 +79,11 @@ class Screen:
             ("Try in another terminal", "bold"),
             ("", ""),
             ("  # send an event", "dim"),
-            (f"  curl {api.url}/api/v1/events {authorization} \\", ""),
-            (
-                f'''    -d '{{"event": "contact.created", "organizationId": "{ORGANIZATION}", '''
-                """"data": {"id": "contact_xyz", "name": "Jane Smith"}}'""",
-                "",
-            ),
+            (f"  curl {api.url}/api/v1/events {authorization} -d '{_SAMPLE}'", ""),
             ("  # what was attempted last", "dim"),
             (f"  curl '{base}/logs?limit=5' {authorization}", ""),
             ("  # replay everything that failed", "dim"),
-            (
-                f"  curl {api.url}{api.organization_path}/replays {authorization} "
-                """-d '{"outcome": "failed"}'""",
-                "",
-            ),
+            (f"  curl {base}/replays {authorization} -d '{_REPLAY}'", ""),
             ("", ""),
             ("Ctrl-C stops it all.", "bold"),
             ("", ""),
@@ -110,7 +107,7 @@ class Screen:
 
     def gave_up(self, api: Api, arrival: Arrival) -> None:
         """The last attempt of a delivery failed: say how to replay it."""
-        self.say(f"  gave up after {RETRIES + 1} attempts; send it once more with", "yellow")
+        self.say(f"  gave up after {ATTEMPTS} attempts; send it once more with", "yellow")
         replay = f"{api.url}{api.organization_path}/deliveries/{arrival.delivery}/replay"
         self._lines((f"  curl -X POST {replay} -H 'Authorization: Bearer {api.key}'", ""))
 

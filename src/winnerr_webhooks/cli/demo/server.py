@@ -24,11 +24,11 @@ class Server:
         self, environ: Mapping[str, str], log: Path, on_killed: Callable[[int], None]
     ) -> None:
         self.ready = asyncio.Event()
-        self.starts = 0
         self._environ = environ
         self._log = log
         self._on_killed = on_killed
         self._process: Process | None = None
+        self._reader: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -76,21 +76,23 @@ class Server:
                 env=self._environ,
                 start_new_session=True,  # Ctrl-C is for the demo; it stops the server itself
             )
-        self.starts += 1
-        try:
-            await asyncio.wait_for(self._answers(process), _READY_SECONDS)
-        except TimeoutError:
-            process.kill()
-            raise Unavailable(f"The demo's server did not start; see {self._log}.") from None
+        self._reader = reader = asyncio.create_task(self._read(process))
+        ready = asyncio.create_task(self.ready.wait())
+        await asyncio.wait(
+            (ready, reader), timeout=_READY_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        ready.cancel()
+        if not self.ready.is_set():
+            if process.returncode is None:
+                process.kill()
+            raise Unavailable(f"The demo's server did not start: {self._last_words()}")
 
-    async def _answers(self, process: Process) -> None:
+    async def _read(self, process: Process) -> None:
+        """Wait for the line that says it listens, and go on reading: a full pipe would stop it."""
         assert process.stdout  # noqa: S101  asked for with PIPE
         async for line in process.stdout:
             if _READY in line:
                 self.ready.set()
-                return
-        await process.wait()
-        raise Unavailable(f"The demo's server did not start: {self._last_words()}")
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()

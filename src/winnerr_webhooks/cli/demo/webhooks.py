@@ -8,13 +8,26 @@ WEBHOOKS = {
     "crm-mirror": ("CRM mirror", ["*"]),
     "team-chat": (
         "Team chat",
-        ["contact.created", "deal.stage_changed", "deal.closed_won", "call.missed", "task.overdue"]
-        + ["email.bounced", "workflow.failed"],
+        [
+            "contact.created",
+            "deal.stage_changed",
+            "deal.closed_won",
+            "call.missed",
+            "task.overdue",
+            "email.bounced",
+            "workflow.failed",
+        ],
     ),
     "warehouse": (
         "Data warehouse",
-        ["deal.created", "deal.closed_won", "deal.closed_lost", "call.completed", "email.opened"]
-        + ["workflow.step_completed"],
+        [
+            "deal.created",
+            "deal.closed_won",
+            "deal.closed_lost",
+            "call.completed",
+            "email.opened",
+            "workflow.step_completed",
+        ],
     ),
 }
 """Path of the receiver -> (the webhook's description, its events)."""

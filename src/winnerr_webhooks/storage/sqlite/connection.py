@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import apsw
@@ -79,6 +80,7 @@ class Connection:
 
     def begin(self) -> None:
         """Start a transaction that may write."""
+        self.rollback()
         self.apsw.execute("BEGIN IMMEDIATE")
 
     def begin_read(self) -> None:
@@ -92,7 +94,8 @@ class Connection:
     def rollback(self) -> None:
         """Undo the transaction, unless SQLite has done that itself (a full disk)."""
         if self.apsw.in_transaction:
-            self.apsw.execute("ROLLBACK")
+            with suppress(apsw.Error):  # a disk so ill that `begin` will say it again
+                self.apsw.execute("ROLLBACK")
 
     def checkpoint(self) -> None:
         """Copy what the log has into the database, as far as nobody is in the way."""

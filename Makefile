@@ -1,0 +1,82 @@
+# Everything a developer does here. Needs Linux, make and Python 3.11 or newer; the rest comes
+# into .venv, exactly as the lock files say. `make PYTHON=/path/to/python3` chooses the Python.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lock bench chaos build clean
+SHELL := /bin/sh
+
+VENV := .venv
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python3.14)
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
+ARGS ?=
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--rate 10 --seconds 30")
+	@PYTHONPATH=src $(RUN) -m winnerr_webhooks demo $(ARGS)
+
+test: $(VENV)/.development ## all tests (ARGS="-k config")
+	@$(RUN) -m pytest -n auto --maxprocesses 4 -m "not chaos" $(ARGS)
+
+check: $(VENV)/.development ## format, lint, types, import direction
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache
+
+bench: $(VENV)/.development ## how many events a second, at what cost
+	@$(RUN) bench/run.py $(ARGS)
+
+chaos: $(VENV)/.development ## long failure runs
+	@$(RUN) -m pytest tests/crash -m chaos $(ARGS)
+
+build: $(VENV)/.development ## wheel and source archive, in dist/
+	@$(RUN) -m hatchling build
+
+lock: ## write the lock files anew from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/"; exit 1; }
+	@uv pip compile pyproject.toml --quiet --generate-hashes --universal --python-version 3.11 \
+	  --no-annotate --no-header -o requirements.lock
+	@uv pip compile pyproject.toml --group dev --quiet --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --no-header -c requirements.lock \
+	  -o requirements-dev.lock
+
+clean: ## remove what make made; data folders stay
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+# The demo needs what runs, and no build: it starts from src/.
+$(VENV)/.runtime: requirements.lock | $(VENV)/.python
+	@echo "Installing what it runs on into $(VENV) (once, and when the lock changes) …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock pyproject.toml $(VENV)/.runtime
+	@echo "Installing the development tools into $(VENV) (once, and when the lock changes) …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The first Python that is new enough and can make a virtual environment; version shims that
+# exist without their version are why each is run, not only looked for.
+$(VENV)/.python:
+	@if $(RUN) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  touch $@; exit 0; \
+	fi; \
+	old=; for python in $(PYTHONS); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	    "$$python" -m venv --clear $(VENV) && touch $@ && exit 0; \
+	  fi; \
+	  old="$$python"; \
+	done; \
+	if [ -n "$$old" ]; then \
+	  echo "$$old cannot make virtual environments: install its venv package" \
+	    "(on Debian and Ubuntu: apt install $$("$$old" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'))"; \
+	else \
+	  echo "Python 3.11 or newer is needed, with its venv module" \
+	    "(on Debian and Ubuntu: apt install python3 python3-venv; or: make PYTHON=/path/to/python3)"; \
+	fi >&2; exit 1

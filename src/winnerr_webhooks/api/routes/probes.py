@@ -1,0 +1,33 @@
+"""`/healthz`, `/readyz` and `/metrics`: for those who run the service; they need no key."""
+
+import asyncio
+from typing import Final
+
+from litestar import Response, get
+
+from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.shapes import StatusShape
+from winnerr_webhooks.domain.errors import Unavailable, WebhooksError
+
+PATIENCE: Final = 3.0
+"""Seconds the database has for an answer: scrapers and probes wait about ten."""
+
+
+@get("/healthz")
+async def healthz() -> StatusShape:
+    """Say that the process is up, and nothing of what it stands on."""
+    return StatusShape(status="ok")
+
+
+@get("/readyz")
+async def readyz(services: Services) -> StatusShape:
+    """Say whether events can be accepted now; `Unavailable` tells why not."""
+    reason = services.node.readiness()
+    if reason is not None:
+        raise Unavailable(reason)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await services.storage.check()
+    except TimeoutError:
+        raise Unavailable(f"The database gave no answer within {PATIENCE:g} s.") from None
+    return StatusShape(status="ready")

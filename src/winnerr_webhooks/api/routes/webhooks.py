@@ -1,0 +1,96 @@
+"""`/api/v1/organizations/{organizationId}/webhooks`: webhooks and their secrets."""
+
+import msgspec
+from litestar import Controller, delete, get, patch, post, put
+
+from winnerr_webhooks.api.bodies import ApiRequest, read_json
+from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.shapes import (
+    DeliveryStarted,
+    RotationShape,
+    SecretShape,
+    WebhookList,
+    WebhookShape,
+    rotation_shape,
+    saved_shape,
+    webhook_shape,
+)
+from winnerr_webhooks.management.webhooks import SecretDraft, WebhookDraft, WebhookPatch
+
+
+class TestRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which event's example to send; without one, the first that the webhook subscribes to."""
+
+    event: str | None = None
+
+
+class WebhookRoutes(Controller):
+    """Whether a webhook is the caller's own is judged before the body is read."""
+
+    path = "/webhooks"
+
+    @post()
+    async def create(
+        self, services: Services, request: ApiRequest, organization: str
+    ) -> WebhookShape:
+        """Create a webhook; it is live at once."""
+        draft = await read_json(request, WebhookDraft)
+        return saved_shape(await services.webhooks.create(organization, draft))
+
+    @get()
+    async def list(self, services: Services, organization: str) -> WebhookList:
+        """List an organization's webhooks."""
+        webhooks = await services.webhooks.list(organization)
+        return WebhookList(items=[webhook_shape(webhook) for webhook in webhooks])
+
+    @get("/{webhook:str}")
+    async def get(self, services: Services, organization: str, webhook: str) -> WebhookShape:
+        """Get one webhook."""
+        return webhook_shape(await services.webhooks.get(organization, webhook))
+
+    @patch("/{webhook:str}")
+    async def change(
+        self, services: Services, request: ApiRequest, organization: str, webhook: str
+    ) -> WebhookShape:
+        """Change a webhook."""
+        await services.webhooks.get(organization, webhook)
+        wanted = await read_json(request, WebhookPatch)
+        return saved_shape(await services.webhooks.change(organization, webhook, wanted))
+
+    @delete("/{webhook:str}")
+    async def delete(self, services: Services, organization: str, webhook: str) -> None:
+        """Delete a webhook."""
+        await services.webhooks.get(organization, webhook)
+        await services.webhooks.delete(organization, webhook)
+
+    @get("/{webhook:str}/secret")
+    async def secret(self, services: Services, organization: str, webhook: str) -> SecretShape:
+        """Reveal the secret."""
+        await services.webhooks.get(organization, webhook)
+        return SecretShape(secret=await services.webhooks.secret(organization, webhook))
+
+    @put("/{webhook:str}/secret")
+    async def set_secret(
+        self, services: Services, request: ApiRequest, organization: str, webhook: str
+    ) -> RotationShape:
+        """Set or rotate the secret."""
+        await services.webhooks.get(organization, webhook)
+        draft = await read_json(request, SecretDraft, empty=b"{}")
+        return rotation_shape(await services.webhooks.set_secret(organization, webhook, draft))
+
+    @delete("/{webhook:str}/secret")
+    async def remove_secret(self, services: Services, organization: str, webhook: str) -> None:
+        """Remove the secret."""
+        await services.webhooks.get(organization, webhook)
+        await services.webhooks.remove_secret(organization, webhook)
+
+    @post("/{webhook:str}/test", status_code=202)
+    async def test(
+        self, services: Services, request: ApiRequest, organization: str, webhook: str
+    ) -> DeliveryStarted:
+        """Send a test event."""
+        target = await services.webhooks.get(organization, webhook)
+        wanted = await read_json(request, TestRequest, empty=b"{}")
+        return DeliveryStarted(
+            delivery_id=await services.webhooks.send_test(target, wanted.event)
+        )

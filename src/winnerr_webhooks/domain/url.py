@@ -1,0 +1,185 @@
+"""A destination URL: which ones are taken, and their parts as an HTTP request needs them.
+
+Stricter than RFC 3986 and the WHATWG rules where leniency is how a private address is
+disguised: whatever two parsers could read in two ways is refused, never guessed at. Whether an
+address and a port may be reached is not decided here but in `egress.policy`, at each connect.
+"""
+
+import re
+import unicodedata
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final
+from urllib.parse import quote
+
+import idna
+import msgspec
+
+from winnerr_webhooks.domain.errors import Invalid
+
+MAX_URL: Final = 2048
+"""Characters of a URL (CONTRACT, Webhooks)."""
+_MAX_HOST: Final = 253
+"""Characters of a host name without its final dot (RFC 1035, 2.3.4)."""
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
+_SHAPE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?")
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
+_DOTTED: Final = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}")
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_TARGET_SAFE: Final = "/?:@!$&'()*+,;=-._~%[]"
+"""What of RFC 3986's characters stays as it is in a path and a query; the rest is encoded."""
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where a request goes: a URL taken apart."""
+
+    scheme: str
+    """`https` or `http`."""
+    host: str
+    """Lower-case ASCII name (A-labels), or the literal address without brackets."""
+    port: int
+    target: str
+    """Path and query as the request line carries them: ASCII, begins with `/`."""
+    authority: str
+    """The value of the Host header; the port only if it is not the scheme's own."""
+    address: IPv4Address | IPv6Address | None = None
+    """The address, when the host is a literal one."""
+
+
+def parse_url(url: str, *, allow_http: bool) -> Destination:
+    """Take a destination URL apart, or refuse it with an `Invalid` at `/url`.
+
+    A fragment is refused, not cut: a URL that is shown must be the one that is used. A single
+    final dot of a name is dropped, names without a dot are taken (what they resolve to decides).
+    """
+    _check_characters(url)
+    match = _SHAPE.fullmatch(url)
+    if match is None:
+        raise _refuse("Enter a whole URL, such as https://hooks.example.com/crm.")
+    scheme, authority, path, query, fragment = match.groups(default="")
+    scheme = scheme.lower()
+    if scheme not in _DEFAULT_PORTS or (scheme == "http" and not allow_http):
+        raise _refuse("The URL must begin with https://.")
+    if fragment:
+        raise _refuse("Leave out the part from # on: it is never sent to a server.")
+    host, port, address = _parse_authority(authority, _DEFAULT_PORTS[scheme])
+    shown = f"[{host}]" if isinstance(address, IPv6Address) else host
+    return Destination(
+        scheme=scheme,
+        host=host,
+        port=port,
+        target=quote((path or "/") + query, safe=_TARGET_SAFE),
+        authority=shown if port == _DEFAULT_PORTS[scheme] else f"{shown}:{port}",
+        address=address,
+    )
+
+
+def _refuse(message: str) -> Invalid:
+    return Invalid.field("/url", message)
+
+
+def _check_characters(url: str) -> None:
+    if not url:
+        raise _refuse("Enter the URL that events are sent to.")
+    if len(url) > MAX_URL:
+        raise _refuse(f"The URL is too long: shorten it to at most {MAX_URL:,} characters.")
+    for character in url:
+        if character <= " " or character.isspace() or unicodedata.category(character) == "Cc":
+            raise _refuse("Remove spaces and control characters from the URL.")
+        if character == "\\":
+            raise _refuse("Write / instead of \\ in the URL.")
+        if "\ud800" <= character <= "\udfff":
+            raise _refuse("Remove the broken character (half of a surrogate pair) from the URL.")
+
+
+def _parse_authority(
+    authority: str, default_port: int
+) -> tuple[str, int, IPv4Address | IPv6Address | None]:
+    if "@" in authority:
+        raise _refuse("Remove the user name and password from the URL; sign requests instead.")
+    if authority.startswith("["):
+        literal, bracket, rest = authority[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise _refuse("Write an IPv6 address in brackets, such as https://[2606:4700::1]/.")
+        address = _parse_ipv6(literal)
+        return str(address), _parse_port(rest, default_port), address
+    name, colon, digits = authority.partition(":")
+    if not name:
+        raise _refuse("Add the host to the URL, such as https://hooks.example.com/crm.")
+    port = _parse_port(colon + digits, default_port)
+    if _DOTTED.fullmatch(name):
+        try:
+            literal_v4 = IPv4Address(name)
+        except AddressValueError:
+            raise _refuse("Each part of an IPv4 address is a number from 0 to 255.") from None
+        return name, port, literal_v4
+    return _parse_name(name), port, None
+
+
+def _parse_port(text: str, default_port: int) -> int:
+    """Read `:8443`, or nothing at all."""
+    if not text:
+        return default_port
+    if not _PORT.fullmatch(text[1:]) or int(text[1:]) > 65535:  # noqa: PLR2004  RFC 9293, 3.1
+        raise _refuse("Write the port after the colon as a number from 1 to 65535.")
+    return int(text[1:])
+
+
+def _parse_ipv6(literal: str) -> IPv6Address:
+    if "%" in literal:
+        raise _refuse("Remove the zone from the IPv6 address: only public addresses are reached.")
+    try:
+        return IPv6Address(literal)
+    except AddressValueError:
+        raise _refuse("The text in brackets is not an IPv6 address; correct it.") from None
+
+
+def _parse_name(name: str) -> str:
+    """Turn a host name into lower-case A-labels (RFC 5890; UTS 46 maps what people type)."""
+    if "%" in name:
+        raise _refuse("Write the host without percent signs.")
+    # What a lenient resolver could read as a number is judged after the mapping that turns
+    # full-width and circled digits into plain ones, and ideographic full stops into dots.
+    _refuse_numbers(unicodedata.normalize("NFKC", name).replace("\u3002", "."))
+    if name.isascii():
+        host = name.lower()
+    else:
+        try:
+            host = idna.encode(name, uts46=True, std3_rules=True).decode("ascii")
+        except idna.IDNAError:
+            raise _refuse("The host is not a valid international domain name.") from None
+        _refuse_numbers(host)
+    host = host.removesuffix(".")
+    labels = host.split(".")
+    if len(host) > _MAX_HOST or not all(map(_LABEL.fullmatch, labels)):
+        raise _refuse(
+            "The host is not a valid name: letters, digits, hyphens and dots, "
+            "at most 63 characters between two dots and 253 in all."
+        )
+    for label in labels:
+        _check_a_label(label)
+    return host
+
+
+def _refuse_numbers(host: str) -> None:
+    """Refuse what WHATWG's URL standard calls "ends in a number" (host parsing, 3.5).
+
+    No public name ends so (RFC 3696, 2), but `inet_aton` reads `127.1`, `0x7f.1`, `0177.0.0.1`
+    and `2130706433` as addresses.
+    """
+    last = host.removesuffix(".").rpartition(".")[2]
+    if _NUMBER.fullmatch(last) or last.isnumeric():
+        raise _refuse(
+            "Write an IPv4 address as four decimal numbers, such as 203.0.113.7; "
+            "no other notation is accepted."
+        )
+
+
+def _check_a_label(label: str) -> None:
+    if not label.startswith("xn--"):
+        return
+    try:
+        idna.decode(label)
+    except idna.IDNAError:
+        raise _refuse("The host holds an xn-- part that decodes to nothing valid.") from None

@@ -1,0 +1,152 @@
+"""From a destination to a connected socket, by way of an address the policy has allowed.
+
+The check stands directly before the connect, on the very address that is connected to: there is
+no second lookup between the two that an attacker's name server could answer differently.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain, zip_longest
+from typing import Final
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.attempt import Timings
+from winnerr_webhooks.domain.url import Destination
+from winnerr_webhooks.egress.failures import (
+    DialError,
+    blocked_failure,
+    connect_failure,
+    dns_failure,
+)
+from winnerr_webhooks.egress.policy import Address, AddressPolicy
+from winnerr_webhooks.egress.resolver import Resolve, ResolveError
+
+Connector = Callable[[Address, int], Awaitable[socket.socket]]
+"""Connects a TCP socket to an address and a port; OSError when it cannot."""
+
+STAGGER: Final = 0.25
+"""Seconds until the next address is tried beside one that has not answered (RFC 8305, 5)."""
+MAX_CONNECTS: Final = 6
+"""Most addresses of a name that are connected to: its owner writes as many as he likes."""
+
+
+class Trace:
+    """How far an attempt has come, for whoever ends it."""
+
+    __slots__ = ("phase", "timings")
+
+    def __init__(self) -> None:
+        self.phase = "dns"
+        """One of `domain.attempt.PHASES`."""
+        self.timings = Timings()
+
+
+async def connect(address: Address, port: int) -> socket.socket:
+    """Connect to one address; the `Connector` of real life."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, (str(address), port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Dialer:
+    """Looks a host up, checks its addresses one by one, and connects to the first that answers."""
+
+    def __init__(
+        self,
+        *,
+        policy: AddressPolicy,
+        resolver: Resolve,
+        clock: Clock,
+        connector: Connector = connect,
+    ) -> None:
+        self._policy = policy
+        self._resolver = resolver
+        self._clock = clock
+        self._connector = connector
+
+    async def dial(self, destination: Destination, trace: Trace) -> socket.socket:
+        """A connected socket; `DialError` says why there is none. Fills in `trace`."""
+        addresses: Sequence[Address]
+        if destination.address is not None:
+            addresses = (destination.address,)
+        else:
+            before = self._clock.monotonic()
+            try:
+                addresses = await self._resolver.resolve(destination.host)
+            except ResolveError as error:
+                raise DialError(dns_failure(error)) from None
+            finally:
+                trace.timings.dns_ms = (self._clock.monotonic() - before) * 1000
+        trace.phase = "connect"
+        before = self._clock.monotonic()
+        sock = await self._connect_any(_alternate(addresses), destination)
+        trace.timings.connect_ms = (self._clock.monotonic() - before) * 1000
+        return sock
+
+    async def _connect_any(
+        self, addresses: Sequence[Address], destination: Destination
+    ) -> socket.socket:
+        """Happy eyeballs: a new try each `STAGGER`, or as soon as one fails (RFC 8305, 5)."""
+        waiting = deque(addresses)
+        trying: set[asyncio.Task[socket.socket]] = set()
+        error: DialError | None = None
+        connects = 0
+        try:
+            while True:
+                while waiting and connects < MAX_CONNECTS:
+                    address = waiting.popleft()
+                    refusal = self._policy.refusal(address, destination.port, destination.scheme)
+                    if refusal is None:
+                        connects += 1
+                        trying.add(asyncio.ensure_future(self._connect(address, destination.port)))
+                        break
+                    error = error or DialError(blocked_failure(refusal))
+                if not trying:
+                    raise error or DialError(connect_failure(OSError()))
+                more = waiting and connects < MAX_CONNECTS
+                done, trying = await asyncio.wait(
+                    trying,
+                    timeout=STAGGER if more else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                while done:
+                    task = done.pop()
+                    failed = task.exception()
+                    if failed is None:
+                        trying |= done
+                        return task.result()
+                    if not isinstance(failed, OSError):
+                        raise failed
+                    error = DialError(connect_failure(failed))
+        finally:
+            for task in trying:
+                task.add_done_callback(_drop)
+                task.cancel()
+
+    async def _connect(self, address: Address, port: int) -> socket.socket:
+        return await self._connector(address, port)
+
+
+def _alternate(addresses: Sequence[Address]) -> Sequence[Address]:
+    """Take turns between the families, so that one broken family costs one try (RFC 8305, 4)."""
+    if len(addresses) == 1:
+        return addresses
+    first = [address for address in addresses if address.version == addresses[0].version]
+    second = [address for address in addresses if address.version != addresses[0].version]
+    pairs = chain.from_iterable(zip_longest(first, second))
+    return [address for address in pairs if address is not None]
+
+
+def _drop(task: asyncio.Task[socket.socket]) -> None:
+    """Close what a try that is no longer wanted may still have brought."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()

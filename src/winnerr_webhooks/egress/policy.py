@@ -1,0 +1,178 @@
+"""Which addresses and ports may be reached: public ones, and what the operator adds.
+
+Pure, and asked for every connect with the very address that is about to be used. All networks,
+ours and the operator's, are cut into disjoint ranges once; a question is then one bisection.
+
+`ipaddress.is_global` is no substitute: it passes multicast, 6to4 and NAT64 forms of private
+addresses, and its answers change with the Python version.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+SPECIAL_IPV4: Final = {
+    "0.0.0.0/8": "this network, RFC 791 3.2",
+    "10.0.0.0/8": "private use, RFC 1918",
+    "100.64.0.0/10": "carrier-grade NAT, RFC 6598",
+    "127.0.0.0/8": "loopback, RFC 1122 3.2.1.3",
+    "169.254.0.0/16": "link-local and cloud metadata, RFC 3927",
+    "172.16.0.0/12": "private use, RFC 1918",
+    "192.0.0.0/24": "IETF protocol assignments, RFC 6890 2.1",
+    "192.0.2.0/24": "documentation, RFC 5737",
+    "192.31.196.0/24": "AS112, RFC 7535",
+    "192.52.193.0/24": "multicast tunnels (AMT), RFC 7450",
+    "192.88.99.0/24": "6to4 relays, RFC 7526",
+    "192.168.0.0/16": "private use, RFC 1918",
+    "192.175.48.0/24": "AS112, RFC 7534",
+    "198.18.0.0/15": "benchmarking, RFC 2544",
+    "198.51.100.0/24": "documentation, RFC 5737",
+    "203.0.113.0/24": "documentation, RFC 5737",
+    "224.0.0.0/4": "multicast, RFC 5771",
+    "240.0.0.0/4": "reserved, RFC 1112 4, and limited broadcast, RFC 919 7",
+}
+"""Every range of IANA's IPv4 special-purpose registry (RFC 6890), and multicast."""
+
+GLOBAL_IPV6: Final = "2000::/3"
+"""The only global unicast space there is (RFC 4291 2.4): whatever lies outside is refused."""
+
+SPECIAL_IPV6: Final = {
+    "2001::/23": "IETF protocol assignments, RFC 2928: Teredo, benchmarking, ORCHID, AMT, DRIP",
+    "2001:db8::/32": "documentation, RFC 3849",
+    "2002::/16": "6to4, which embeds any IPv4 address, RFC 3056",
+    "2620:4f:8000::/48": "AS112, RFC 7534",
+    "3ffe::/16": "6bone, handed back, RFC 3701",
+    "3fff::/20": "documentation, RFC 9637",
+}
+"""Every range of IANA's IPv6 special-purpose registry (RFC 6890) inside `GLOBAL_IPV6`."""
+
+IPV4_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+"""RFC 4291 2.5.5.2. Judged by the IPv4 address inside; `::/96`, deprecated, is refused."""
+NAT64: Final = IPv6Network("64:ff9b::/96")
+"""The well-known prefix of RFC 6052 2.1. Judged by the IPv4 address inside."""
+NAT64_LENGTHS: Final = (32, 40, 48, 56, 64, 96)
+"""The prefix lengths RFC 6052 2.2 knows."""
+
+BLOCKED_ADDRESS: Final = "blocked_address"
+BLOCKED_PORT: Final = "blocked_port"
+BLOCKED_SCHEME: Final = "blocked_scheme"
+
+REFUSALS: Final = {
+    BLOCKED_ADDRESS: "The host is not on the public internet; use a publicly reachable one.",
+    BLOCKED_PORT: "Use port 443 or a port from 1024 upward.",
+    BLOCKED_SCHEME: "Use https; plain http is switched off on this server.",
+}
+"""What a customer is told. No sentence holds an address: it could be one of ours."""
+
+_REFUSED, _PUBLIC, _ALLOWED = 0, 1, 2  # verdicts; a greater one is a NAT64 prefix's length
+
+
+class AddressPolicy:
+    """What may be connected to. `allow` wins over `deny`, `deny` over everything public.
+
+    `nat64` are this network's own prefixes; a length RFC 6052 does not know is a ValueError.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow: Iterable[Network] = (),
+        deny: Iterable[Network] = (),
+        nat64: Iterable[IPv6Network] = (),
+        allow_http: bool = False,
+    ) -> None:
+        allow, deny, nat64 = list(allow), list(deny), list(nat64)
+        for prefix in nat64:
+            if prefix.prefixlen not in NAT64_LENGTHS:
+                raise ValueError(f"{prefix} has no length that RFC 6052 2.2 knows")
+        self._allow_http = allow_http
+        self._any_allowed = bool(allow)
+        # Later layers win.
+        self._starts4, self._verdicts4 = _cut(
+            [
+                (IPv4Network("0.0.0.0/0"), _PUBLIC),
+                *((IPv4Network(text), _REFUSED) for text in SPECIAL_IPV4),
+                *((network, _REFUSED) for network in deny if network.version == 4),  # noqa: PLR2004
+                *((network, _ALLOWED) for network in allow if network.version == 4),  # noqa: PLR2004
+            ]
+        )
+        embedding = sorted((IPV4_MAPPED, NAT64, *nat64), key=lambda prefix: prefix.prefixlen)
+        self._starts6, self._verdicts6 = _cut(
+            [
+                (IPv6Network("::/0"), _REFUSED),
+                (IPv6Network(GLOBAL_IPV6), _PUBLIC),
+                *((IPv6Network(text), _REFUSED) for text in SPECIAL_IPV6),
+                *((prefix, prefix.prefixlen) for prefix in embedding),
+                *((network, _REFUSED) for network in deny if network.version == 6),  # noqa: PLR2004
+                *((network, _ALLOWED) for network in allow if network.version == 6),  # noqa: PLR2004
+            ]
+        )
+
+    def refusal(self, address: Address, port: int, scheme: str) -> str | None:
+        """Why this must not be connected to, as a key of `REFUSALS`; None: it may be."""
+        if scheme == "http" and not self._allow_http:
+            return BLOCKED_SCHEME
+        verdict = self._judge(address)
+        if verdict == _REFUSED:
+            return BLOCKED_ADDRESS
+        if verdict == _ALLOWED or self._usual_port(port):
+            return None
+        return BLOCKED_PORT
+
+    def port_refusal(self, port: int) -> str | None:
+        """Why no address at all could be reached on this port; None: some could."""
+        return None if self._any_allowed or self._usual_port(port) else BLOCKED_PORT
+
+    def _usual_port(self, port: int) -> bool:
+        return port == 443 or port >= 1024 or (port == 80 and self._allow_http)  # noqa: PLR2004  CONTRACT
+
+    def _judge(self, address: Address) -> int:
+        if isinstance(address, IPv4Address):
+            return self._judge_ipv4(int(address))
+        if address.scope_id is not None:  # a zone means something on this host only (RFC 4007)
+            return _REFUSED
+        number = int(address)
+        verdict = self._verdicts6[bisect_right(self._starts6, number) - 1]
+        if verdict <= _ALLOWED:
+            return verdict
+        inside = _embedded_ipv4(number, verdict)
+        return _REFUSED if inside is None else self._judge_ipv4(inside)
+
+    def _judge_ipv4(self, number: int) -> int:
+        return self._verdicts4[bisect_right(self._starts4, number) - 1]
+
+
+def _cut(layers: Sequence[tuple[Network, int]]) -> tuple[list[int], list[int]]:
+    """Cut overlapping networks, later ones on top, into starts of disjoint ranges and verdicts."""
+    bounds: set[int] = set()
+    spans = []
+    for network, verdict in layers:
+        first = int(network.network_address)
+        after = int(network.broadcast_address) + 1
+        spans.append((first, after, verdict))
+        bounds |= {first, after}
+    starts: list[int] = []
+    verdicts: list[int] = []
+    for start in sorted(bounds)[:-1]:  # the last bound is the end of the address space
+        top = next(verdict for first, after, verdict in reversed(spans) if first <= start < after)
+        if not verdicts or verdicts[-1] != top:
+            starts.append(start)
+            verdicts.append(top)
+    return starts, verdicts
+
+
+def _embedded_ipv4(number: int, prefix_length: int) -> int | None:
+    """Read the IPv4 address embedded after a prefix (RFC 6052 2.2); None: not a valid one.
+
+    Bits 64 to 71 are skipped and must be zero; a /96 has none to skip.
+    """
+    if prefix_length == 96:  # noqa: PLR2004  RFC 6052 2.2
+        return number & 0xFFFFFFFF
+    if (number >> 56) & 0xFF:
+        return None
+    without_gap = ((number >> 64) << 56) | (number & ((1 << 56) - 1))  # 120 bits
+    return (without_gap >> (120 - prefix_length - 32)) & 0xFFFFFFFF

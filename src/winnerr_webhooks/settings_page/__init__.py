@@ -1,0 +1,1 @@
+"""The settings page: what customers see of the product, at /settings/webhooks."""

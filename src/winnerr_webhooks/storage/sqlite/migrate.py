@@ -1,0 +1,96 @@
+"""Opening a database file: made, recognised, upgraded, or refused with the reason."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TextIO
+
+import apsw
+
+from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.storage.sqlite.connection import Connection, create_file
+from winnerr_webhooks.storage.sqlite.statements import migrations
+
+APPLICATION_ID = 0x57574B31
+"""In the file's header (SQLite file format, section 1.3.17): `WWK1`."""
+
+
+def open_writer(path: str, *, cache_kib: int) -> Connection:
+    """The writing connection of a database that has the newest shape.
+
+    `ConfigurationError` when the file is of a newer version of this program, of another program,
+    damaged, or in a folder that does not exist.
+    """
+    try:
+        create_file(path)
+        connection = Connection(path, cache_kib=cache_kib)
+    except (OSError, apsw.Error) as error:
+        raise ConfigurationError(f"The database file {path} cannot be opened: {error}.") from error
+    try:
+        _upgrade(connection, path)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        connection.close()
+        raise ConfigurationError(
+            f"The database file {path} is damaged or no database ({error}): "
+            "restore it from a backup, or name another file."
+        ) from error
+    except (apsw.Error, ConfigurationError) as error:
+        connection.close()
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"The database file {path} cannot be used: {error}.") from error
+    return connection
+
+
+def _upgrade(connection: Connection, path: str) -> None:
+    scripts = migrations()
+    if _recognised(connection, path) == len(scripts):
+        return
+    connection.apsw.execute("PRAGMA journal_mode = WAL")
+    connection.begin()  # two commands that start together: the second one waits here
+    try:
+        for script in scripts[_recognised(connection, path) :]:
+            connection.apsw.execute(script)
+        connection.apsw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.apsw.execute(f"PRAGMA user_version = {len(scripts)}")
+        connection.commit()
+    finally:
+        connection.rollback()
+
+
+def _recognised(connection: Connection, path: str) -> int:
+    """The version the file has; 0: it is new."""
+    application = connection.apsw.pragma("application_id")
+    version = connection.apsw.pragma("user_version")
+    known = len(migrations())
+    if application != APPLICATION_ID:
+        tables = connection.apsw.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if application or tables != (0,):
+            raise ConfigurationError(
+                f"The file {path} is another program's database: name a file of its own."
+            )
+    if version > known:
+        raise ConfigurationError(
+            f"The database {path} was made by a newer version of this program (its version is "
+            f"{version}, the newest known here {known}): upgrade winnerr-webhooks."
+        )
+    return int(version)
+
+
+def lock(path: str) -> TextIO:
+    """The lock that lets one `serve` at a time run on a database; it goes with the process."""
+    file = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held while serving
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read(20).strip()
+        file.close()
+        raise ConfigurationError(
+            f"Another server (process {holder or 'unknown'}) runs on {path}: stop it first, or "
+            "give this one another DATABASE_URL."
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

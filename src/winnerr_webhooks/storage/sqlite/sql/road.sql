@@ -1,0 +1,220 @@
+-- The verbs of an event's road. Each takes a whole batch; see the note in storage.py.
+
+-- name: fan_out
+SELECT json_group_array(json_array(
+    given.column1, webhook.id, webhook.number, webhook.status, webhook.version, webhook.epoch))
+FROM ({rows:3}) AS given
+CROSS JOIN subscription
+    ON subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
+CROSS JOIN webhook ON webhook.id = subscription.webhook_id
+
+-- name: find_accepted
+SELECT json_group_array(json_array(
+    given.column1, hex(idempotency.fingerprint), idempotency.event_id, idempotency.deliveries))
+FROM ({rows:4}) AS given
+CROSS JOIN idempotency
+    ON idempotency.organization = given.column2 AND idempotency.client_id = given.column3
+WHERE idempotency.at >= given.column4
+
+-- name: remember_accepted
+INSERT OR REPLACE INTO idempotency
+    (organization, client_id, fingerprint, event_id, deliveries, at)
+{rows:6}
+
+-- name: put_events
+INSERT INTO event (id, organization, name, client_id, accepted_at, body)
+{rows:6}
+
+-- name: put_pending
+INSERT OR REPLACE INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+{rows:16}
+
+-- name: drop_pending
+DELETE FROM pending WHERE (webhook_id, delivery_id) IN ({rows:2})
+
+-- name: put_deliveries
+INSERT OR REPLACE INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+{rows:10}
+
+-- name: put_lanes
+INSERT INTO lane (webhook_id, next_due_at)
+SELECT * FROM ({rows:2}) WHERE true
+ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
+WHERE excluded.next_due_at < lane.next_due_at
+
+-- name: pending_of
+SELECT json_group_array(json_array(
+    pending.webhook_id, pending.delivery_id, pending.organization, pending.event, pending.test,
+    pending.epoch, pending.accepted_at, pending.due_at, pending.lease_until, pending.lease,
+    pending.idle_leases, pending.attempts, pending.retries_used, pending.retry_at, pending.replay,
+    pending.finished))
+FROM ({rows:2}) AS given
+CROSS JOIN pending
+    ON pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
+
+-- name: deliveries_of
+SELECT json_group_array(json_array(
+    delivery.organization, delivery.id, delivery.webhook_id, delivery.event, delivery.status,
+    delivery.test, delivery.attempts, delivery.lease, delivery.accepted_at, delivery.settled_at))
+FROM ({rows:2}) AS given
+CROSS JOIN delivery ON delivery.organization = given.column1 AND delivery.id = given.column2
+
+-- name: runs_of
+SELECT json_group_array(json_array(id, organization, status, version, epoch, failing_since, failures))
+FROM webhook WHERE id IN (SELECT value FROM json_each(?))
+
+-- name: put_attempts
+INSERT OR IGNORE INTO attempt
+    (id, organization, webhook_id, delivery_id, event, attempt, trigger, outcome, started_at,
+     duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status, reason,
+     error_kind, error_message, error_code, error_phase, truncated, url, request_head,
+     response_head, response_body)
+{rows:26}
+
+-- name: attempts_before
+-- Which of these attempts were there before the newest so many rows.
+SELECT json_group_array(attempt.id)
+FROM json_each(:attempts) AS given
+CROSS JOIN attempt
+    ON attempt.organization = given.value ->> 0 AND attempt.id = given.value ->> 1
+WHERE attempt.seq <= (SELECT max(seq) FROM attempt) - :newest
+
+-- name: put_health
+INSERT INTO health (webhook_id, starts_at, duration_class, succeeded, failed, exhausted)
+SELECT * FROM ({rows:6}) WHERE true
+ON CONFLICT (webhook_id, starts_at, duration_class) DO UPDATE SET
+    succeeded = succeeded + excluded.succeeded,
+    failed = failed + excluded.failed,
+    exhausted = exhausted + excluded.exhausted
+
+-- name: put_run
+UPDATE webhook SET failing_since = :failing_since, failures = :failures WHERE id = :id
+
+-- name: due_lanes
+-- Lanes that are due and have room, longest due first; then how many deliveries of each may go.
+WITH room (webhook_id, places) AS MATERIALIZED (SELECT key, value FROM json_each(:room))
+SELECT json_group_array(json_array(
+    due.webhook_id, due.places, webhook.version, webhook.epoch, webhook.status))
+FROM (
+    SELECT lane.webhook_id, coalesce(room.places, :default_room) AS places
+    FROM lane LEFT JOIN room ON room.webhook_id = lane.webhook_id
+    WHERE lane.next_due_at <= :now AND coalesce(room.places, :default_room) > 0
+    ORDER BY lane.next_due_at
+    LIMIT :limit
+) AS due
+CROSS JOIN webhook ON webhook.id = due.webhook_id
+
+-- name: due_pending
+-- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
+SELECT json_group_array(json_array(
+    webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+    lease, idle_leases, attempts, retries_used, retry_at, replay, finished))
+FROM (
+    SELECT pending.*
+    FROM json_each(:lanes) AS due
+    CROSS JOIN pending
+        ON pending.webhook_id = due.value ->> 0
+        AND pending.delivery_id IN (
+            SELECT waiting.delivery_id FROM pending AS waiting INDEXED BY pending_free
+            WHERE waiting.webhook_id = due.value ->> 0 AND waiting.epoch = due.value ->> 1
+                AND waiting.lease_until IS NULL AND waiting.due_at <= :now
+            ORDER BY waiting.due_at
+            LIMIT :most)
+    ORDER BY due.key, pending.due_at
+)
+
+-- name: body_sizes
+SELECT json_group_array(json_array(event.id, length(event.body)))
+FROM json_each(:events) AS given CROSS JOIN event ON event.id = given.value
+
+-- name: bodies
+-- One value holds them all, one after the other: `group_concat` of text keeps every byte.
+SELECT json_group_array(json_array(id, length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB)
+FROM (
+    SELECT event.id, event.body
+    FROM json_each(:events) AS given CROSS JOIN event ON event.id = given.value
+)
+
+-- name: advance_lanes
+-- To the first delivery of each that is free.
+INSERT OR REPLACE INTO lane (webhook_id, next_due_at)
+SELECT webhook_id, next_due_at
+FROM (SELECT webhook_id, {next_due_at} AS next_due_at
+      FROM (SELECT value ->> 0 AS webhook_id, value ->> 1 AS epoch FROM json_each(:lanes)) AS lane)
+WHERE next_due_at IS NOT NULL
+
+-- name: next_due_at
+(SELECT min(due_at) FROM (
+    SELECT (SELECT min(due_at) FROM pending
+            WHERE webhook_id = lane.webhook_id AND epoch = lane.epoch AND lease_until IS NULL)
+           AS due_at
+    UNION ALL
+    SELECT (SELECT min(due_at) FROM pending
+            WHERE webhook_id = lane.webhook_id AND epoch = -1 AND lease_until IS NULL)))
+
+-- name: drop_lanes
+DELETE FROM lane WHERE webhook_id IN (SELECT value ->> 0 FROM json_each(:lanes))
+
+-- name: next_lane
+-- When the first lane with room is due, and whether there is one without.
+SELECT
+    (SELECT min(next_due_at) FROM lane
+     WHERE webhook_id NOT IN (SELECT value FROM json_each(:full))),
+    EXISTS (SELECT 1 FROM lane
+     WHERE next_due_at <= :now AND webhook_id IN (SELECT value FROM json_each(:full)))
+
+-- name: lanes_of
+SELECT json_group_array(json_array(id, epoch)) FROM webhook
+WHERE status <> 'deleted' AND id IN (SELECT value FROM json_each(:webhooks))
+
+-- name: recover
+UPDATE pending SET lease_until = NULL WHERE lease_until IS NOT NULL
+
+-- name: leased_lanes
+SELECT json_group_array(DISTINCT webhook_id) FROM pending WHERE lease_until IS NOT NULL
+
+-- name: expired
+SELECT json_group_array(json_array(webhook_id, delivery_id)) FROM pending WHERE lease_until < :now
+
+-- name: free_expired
+UPDATE pending SET lease_until = NULL
+WHERE (webhook_id, delivery_id) IN ({rows:2}) AND lease_until < ?
+
+-- name: lost_lanes
+-- Webhooks with free work whose lane is missing or too late, and what the lane should say.
+WITH RECURSIVE busy (webhook_id) AS (
+    SELECT min(webhook_id) FROM pending
+    UNION ALL
+    SELECT (SELECT min(webhook_id) FROM pending WHERE webhook_id > busy.webhook_id)
+    FROM busy WHERE busy.webhook_id IS NOT NULL
+),
+lane_now (webhook_id, epoch, says) AS (
+    SELECT webhook.id, webhook.epoch, lane.next_due_at
+    FROM busy JOIN webhook ON webhook.id = busy.webhook_id
+    LEFT JOIN lane ON lane.webhook_id = webhook.id
+    WHERE webhook.status <> 'deleted'
+),
+right_now (webhook_id, says, next_due_at) AS MATERIALIZED (
+    SELECT webhook_id, says, {next_due_at} FROM lane_now AS lane
+)
+SELECT json_group_array(json_array(webhook_id, next_due_at)) FROM right_now
+WHERE next_due_at IS NOT NULL AND (says IS NULL OR says > next_due_at)
+
+-- name: lost_cancels
+-- Webhooks with free work of an older epoch and no job that would cancel it.
+WITH RECURSIVE busy (webhook_id) AS (
+    SELECT min(webhook_id) FROM pending
+    UNION ALL
+    SELECT (SELECT min(webhook_id) FROM pending WHERE webhook_id > busy.webhook_id)
+    FROM busy WHERE busy.webhook_id IS NOT NULL
+)
+SELECT json_group_array(json_array(webhook.id, webhook.epoch))
+FROM busy JOIN webhook ON webhook.id = busy.webhook_id
+WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
+    AND EXISTS (
+        SELECT 1 FROM pending
+        WHERE webhook_id = webhook.id AND epoch >= 0 AND epoch < webhook.epoch
+            AND lease_until IS NULL)

@@ -1,0 +1,258 @@
+"""Settings: what each variable takes, and the one line that says what is wrong with it."""
+
+import base64
+import ipaddress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from winnerr_webhooks.config import (
+    PREFIX,
+    SETTINGS,
+    Config,
+    database_path,
+    load,
+    parse_encryption_keys,
+    warnings,
+)
+from winnerr_webhooks.domain.errors import ConfigurationError
+
+KEY = base64.b64encode(bytes(32)).decode()
+OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+def one(name: str, value: str) -> Config:
+    return load({PREFIX + name: value}, {})
+
+
+def error(name: str, value: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        one(name, value)
+    return str(caught.value)
+
+
+def test_without_variables_every_setting_has_its_documented_default():
+    assert load({}, {}) == Config()
+
+
+def test_every_field_has_exactly_one_setting():
+    assert [setting.field for setting in SETTINGS] == list(msgspec.structs.asdict(Config()))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("DATABASE_URL", "sqlite:////var/lib/w.db", "sqlite:////var/lib/w.db"),
+        ("DATABASE_URL", "postgresql://u:p@db.example/w", "postgresql://u:p@db.example/w"),
+        ("HOST", "0.0.0.0", "0.0.0.0"),
+        ("HOST", "[::1]", "::1"),
+        ("HOST", "localhost", "localhost"),
+        ("PORT", "0", 0),
+        ("PORT", " 9000 ", 9000),
+        ("PUBLIC_URL", "https://hooks.example.com/", "https://hooks.example.com"),
+        ("SIGN_IN_URL", "", ""),
+        ("SIGN_IN_URL", "https://crm.example.com/login?next=x", None),
+        ("FRAME_ANCESTORS", "", ()),
+        ("FRAME_ANCESTORS", "https://a.example, https://*.b.example:8443", None),
+        ("RETRY_SCHEDULE", "", ()),
+        ("RETRY_SCHEDULE", "0.5, 2,60", (0.5, 2.0, 60.0)),
+        ("DELIVERY_TIMEOUT", "300", 300.0),
+        ("DELIVERY_TIMEOUT", "2.5", 2.5),
+        ("SUCCESS_STATUSES", "200", "200"),
+        ("WEBHOOK_CONCURRENCY", "1", 1),
+        ("DISABLE_AFTER_DAYS", "0", 0.0),
+        ("MAX_WEBHOOKS", "2000", 2000),
+        ("ALLOW_HTTP", "TRUE", True),
+        ("ALLOW_HTTP", "0", False),
+        (
+            "ALLOW_NETWORKS",
+            "127.0.0.0/8, ::1",
+            (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        ),
+        ("DENY_NETWORKS", "", ()),
+        ("NAT64_PREFIXES", "2001:db8:64::/96", (ipaddress.IPv6Network("2001:db8:64::/96"),)),
+        ("LOG_RETENTION_DAYS", "1", 1),
+    ],
+)
+def test_a_good_value_becomes_what_it_says(name, text, value):
+    expected = (
+        {
+            "SIGN_IN_URL": text,
+            "FRAME_ANCESTORS": ("https://a.example", "https://*.b.example:8443"),
+        }.get(name)
+        if value is None
+        else value
+    )
+    assert getattr(one(name, text), name.lower()) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "sqlite://", "expected sqlite:///relative/file"),
+        ("DATABASE_URL", "sqlite:///", "expected a file after sqlite:///"),
+        ("DATABASE_URL", "sqlite:///:memory:", "expected a file after sqlite:///"),
+        ("DATABASE_URL", "sqlite:///a.db?mode=rw", "without options"),
+        ("DATABASE_URL", "mysql://h/d", "expected sqlite:///relative/file"),
+        ("DATABASE_URL", "postgresql://", "expected sqlite:///relative/file"),
+        ("HOST", "", "expected an address or a host name"),
+        ("HOST", "http://localhost", "without scheme and port"),
+        ("HOST", "localhost:8400", "without scheme and port"),
+        ("PORT", "", "whole number from 0 to 65535"),
+        ("PORT", "65536", "whole number from 0 to 65535"),
+        ("PORT", "-1", "whole number from 0 to 65535"),
+        ("PORT", "٣", "whole number from 0 to 65535"),
+        ("PORT", "1e3", "whole number from 0 to 65535"),
+        ("PORT", "tcp://10.0.0.7:8400", "Kubernetes sets this by itself"),
+        ("PUBLIC_URL", "hooks.example.com", "expected a URL such as https://"),
+        ("PUBLIC_URL", "https://u:p@hooks.example.com", "expected a URL such as https://"),
+        ("PUBLIC_URL", "https://hooks.example.com/?a=b", "expected a URL such as https://"),
+        ("PUBLIC_URL", "https://hooks.example.com:99999", "expected a URL such as https://"),
+        ("PUBLIC_URL", "https://hooks exam.ple", "expected a URL such as https://"),
+        ("SIGN_IN_URL", "javascript:alert(1)", "expected a URL such as https://"),
+        ("FRAME_ANCESTORS", "https://a.example/page", "expected origins such as"),
+        ("FRAME_ANCESTORS", "https://a.example; script-src *", "expected origins such as"),
+        ("RETRY_SCHEDULE", "60,0", "each above 0"),
+        ("RETRY_SCHEDULE", "60,-5", "each above 0"),
+        ("RETRY_SCHEDULE", "60,,5", "each above 0"),
+        ("RETRY_SCHEDULE", "nan", "each above 0"),
+        ("RETRY_SCHEDULE", "inf", "each above 0"),
+        ("RETRY_SCHEDULE", "9999999", "at most 2592000"),
+        ("RETRY_SCHEDULE", ",".join(["1"] * 31), "up to 30"),
+        ("DELIVERY_TIMEOUT", "0", "from 0.1 to 300"),
+        ("DELIVERY_TIMEOUT", "301", "from 0.1 to 300"),
+        ("DELIVERY_TIMEOUT", "nan", "from 0.1 to 300"),
+        ("DELIVERY_TIMEOUT", "10s", "from 0.1 to 300"),
+        ("SUCCESS_STATUSES", "2xx,301", "expected 2xx or 200"),
+        ("WEBHOOK_CONCURRENCY", "0", "from 1 to 1000"),
+        ("DISABLE_AFTER_DAYS", "-1", "from 0 to 3650"),
+        ("MAX_WEBHOOKS", "0", "from 1 to"),
+        ("ALLOW_HTTP", "", "expected true or false"),
+        ("ALLOW_HTTP", "ja", "expected true or false"),
+        ("ALLOW_NETWORKS", "10.0.0.1/8", "did you mean 10.0.0.0/8?"),
+        ("DENY_NETWORKS", "10.0.0.0/33", "expected comma-separated networks"),
+        ("DENY_NETWORKS", "10.0.0.0/8,", "expected comma-separated networks"),
+        ("NAT64_PREFIXES", "2001:db8::/95", "RFC 6052"),
+        ("NAT64_PREFIXES", "10.0.0.0/32", "RFC 6052"),
+        ("LOG_RETENTION_DAYS", "1.5", "whole number from 1 to"),
+    ],
+)
+def test_a_wrong_value_is_one_line_naming_the_variable_the_value_and_what_is_expected(
+    name, value, says
+):
+    line = error(name, value)
+    assert line.startswith(PREFIX + name)
+    assert says in line
+    assert "\n" not in line
+    if name != "DATABASE_URL" or value.startswith("sqlite:"):
+        assert repr(value) in line or len(value) > 60
+
+
+def test_an_odd_value_cannot_break_the_line_or_flood_it():
+    line = error("PORT", "1\n2" + "3" * 5000)
+    assert "\n" not in line
+    assert len(line) < 250
+
+
+@pytest.mark.parametrize(
+    "value", ["postgres://u:hunter2@db/w", "u:hunter2@db", "host=db password=hunter2", "//hunter2@"]
+)
+def test_a_wrong_database_url_never_shows_its_password(value):
+    assert "hunter2" not in error("DATABASE_URL", value)
+
+
+def test_neither_repr_of_the_configuration_shows_a_password_or_a_key():
+    environ = {
+        PREFIX + "DATABASE_URL": "postgresql://u:hunter2@db/w",
+        PREFIX + "ENCRYPTION_KEYS": f"k1:{OTHER_KEY}",
+    }
+    shown = repr(load(environ, {}))
+    assert "hunter2" not in shown
+    assert OTHER_KEY not in shown
+    assert "k1" in shown
+
+
+def test_an_option_wins_over_its_variable_and_its_error_names_both():
+    environ = {PREFIX + "PORT": "9000"}
+    assert load(environ, {"port": "9001"}).port == 9001
+    with pytest.raises(ConfigurationError, match=r"--port \(WINNERR_WEBHOOKS_PORT\)='x'"):
+        load(environ, {"port": "x"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({"PORT": "9000"}, "http://127.0.0.1:9000"),
+        ({"HOST": "::1"}, "http://[::1]:8400"),
+        ({"HOST": "crm.local", "PUBLIC_URL": "https://w.example"}, "https://w.example"),
+    ],
+)
+def test_the_public_url_follows_host_and_port_unless_it_is_set(environ, url):
+    assert load({PREFIX + name: value for name, value in environ.items()}, {}).public_url == url
+
+
+def test_a_variable_with_a_slip_of_the_pen_is_warned_of_with_what_was_meant():
+    (line,) = warnings({PREFIX + "DELIVERY_TIMEOUTS": "5", "PATH": "/bin"})
+    assert line == (
+        "WINNERR_WEBHOOKS_DELIVERY_TIMEOUTS is not known: "
+        "did you mean WINNERR_WEBHOOKS_DELIVERY_TIMEOUT?"
+    )
+
+
+def test_a_variable_like_no_setting_is_warned_of_and_what_kubernetes_injects_is_not():
+    lines = warnings(
+        {
+            PREFIX + "COLOUR": "blue",
+            PREFIX + "API_KEY": "wwk_x",
+            PREFIX + "SERVICE_HOST": "10.0.0.7",
+            PREFIX + "SERVICE_PORT_HTTP": "80",
+            PREFIX + "PORT_8400_TCP_ADDR": "10.0.0.7",
+            **{setting.variable: "" for setting in SETTINGS},
+        }
+    )
+    assert lines == ["WINNERR_WEBHOOKS_COLOUR is not known: it is no setting and has no effect"]
+
+
+def test_encryption_keys_are_read_in_order():
+    first, second = parse_encryption_keys(f"new:{OTHER_KEY}, old:{KEY}")
+    assert (first.id, first.key) == ("new", bytes(range(32)))
+    assert (second.id, second.key) == ("old", bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "key 1"),
+        (KEY, "key 1"),
+        (f"k!:{KEY}", "key 1"),
+        (f"{'k' * 33}:{KEY}", "key 1"),
+        (f"a:{KEY},b:not base64", "key 2"),
+        (f"a:{KEY},", "key 2"),
+        (f"a:{base64.b64encode(bytes(16)).decode()}", "16 bytes"),
+        (f"a:{KEY},a:{OTHER_KEY}", "key 2"),
+    ],
+)
+def test_wrong_encryption_keys_are_told_without_repeating_them(text, says):
+    line = error("ENCRYPTION_KEYS", text)
+    assert line.startswith(PREFIX + "ENCRYPTION_KEYS")
+    assert says in line
+    assert KEY not in line
+    assert OTHER_KEY not in line
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///w.db", Path("w.db")),
+        ("sqlite:///data/w.db", Path("data/w.db")),
+        ("sqlite:////var/lib/w.db", Path("/var/lib/w.db")),
+    ],
+)
+def test_the_database_path_is_relative_with_three_slashes_and_absolute_with_four(url, path):
+    assert database_path(one("DATABASE_URL", url)) == path
+
+
+def test_postgresql_is_refused_clearly_where_this_version_needs_a_file():
+    with pytest.raises(ConfigurationError, match="PostgreSQL is not there yet in this version"):
+        database_path(one("DATABASE_URL", "postgresql://u:p@db.example/w"))
