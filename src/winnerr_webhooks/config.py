@@ -123,14 +123,14 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, str] | None = None)
 
 def warnings(environ: Mapping[str, str]) -> list[str]:
     """Give a line for each variable that looks like a setting and is none: a slip of the pen."""
-    known = {PREFIX + "API_KEY", *(setting.variable for setting in SETTINGS)}
+    known = ["API_KEY", *(setting.name for setting in SETTINGS)]
     lines = []
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in known or _KUBERNETES.fullmatch(name):
+    for name in sorted(v.removeprefix(PREFIX) for v in environ if v.startswith(PREFIX)):
+        if name in known or _KUBERNETES.fullmatch(name):
             continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        advice = f"did you mean {near[0]}?" if near else "it is no setting and has no effect"
-        lines.append(f"{name} is not known: {advice}")
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {PREFIX}{near[0]}?" if near else "it is no setting, without effect"
+        lines.append(f"{PREFIX}{name} is not known: {advice}")
     return lines
 
 
@@ -184,7 +184,7 @@ _MOST_RETRIES = 30
 _SHOWN = 80
 
 # What Kubernetes injects for a Service named winnerr-webhooks; only its _PORT is mistaken for ours.
-_KUBERNETES = re.compile(PREFIX + r"(SERVICE_(HOST|PORT\w*)|PORT_[0-9]+_(TCP|UDP|SCTP)\w*)")
+_KUBERNETES = re.compile(r"SERVICE_(HOST|PORT\w*)|PORT_[0-9]+_(TCP|UDP|SCTP)\w*")
 
 
 def _shown(setting: Setting, text: str) -> str:

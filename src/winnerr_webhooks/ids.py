@@ -70,6 +70,14 @@ def delivery_id(event_id: str, webhook_number: int) -> str:
     return f"dlv_{event_id[4:]}{_base32(webhook_number, 4)}"
 
 
+def webhook_number(delivery_id: str) -> int:
+    """The webhook's number a delivery's id ends with; -1 when it is no such id."""
+    number = 0
+    for digit in delivery_id[-4:]:
+        number = number << 5 | _ALPHABET.find(digit)  # -1 where it is no digit, and stays so
+    return number if is_id("dlv", delivery_id) else -1
+
+
 def new_secret() -> str:
     """A signing secret as Standard Webhooks writes them: `whsec_` and base64 of 32 bytes."""
     return "whsec_" + b64encode(secrets.token_bytes(32)).decode()

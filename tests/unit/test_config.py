@@ -211,7 +211,7 @@ def test_a_variable_like_no_setting_is_warned_of_and_what_kubernetes_injects_is_
             **{setting.variable: "" for setting in SETTINGS},
         }
     )
-    assert lines == ["WINNERR_WEBHOOKS_COLOUR is not known: it is no setting and has no effect"]
+    assert lines == ["WINNERR_WEBHOOKS_COLOUR is not known: it is no setting, without effect"]
 
 
 def test_encryption_keys_are_read_in_order():

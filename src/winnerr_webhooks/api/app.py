@@ -11,9 +11,9 @@ from litestar.types import ControllerRouterHandler
 
 from winnerr_webhooks.api import events, problems
 from winnerr_webhooks.api.auth import Authenticator
-from winnerr_webhooks.api.docs import docs_routes
 from winnerr_webhooks.api.query import read_query
 from winnerr_webhooks.api.routes.catalog import event_types
+from winnerr_webhooks.api.routes.docs import docs_routes
 from winnerr_webhooks.api.routes.logs import LogRoutes
 from winnerr_webhooks.api.routes.probes import healthz, metrics, readyz
 from winnerr_webhooks.api.routes.webhooks import WebhookRoutes

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -65,6 +65,8 @@ async def read_json(request: ApiRequest, shape: type[T], *, empty: bytes | None 
 
 def decode(raw: bytes, shape: type[T]) -> T:
     """JSON as a `shape`: `Malformed` when it is none, `Invalid` when it is not such a shape."""
+    if not raw:
+        raise Malformed("The body is empty; send JSON.")
     try:
         raw.decode()
     except UnicodeDecodeError as error:
@@ -100,12 +102,11 @@ def _not_json(raw: bytes, error: msgspec.DecodeError) -> Malformed | Invalid:
 def _surrogate(value: Any, pointer: str) -> str | None:
     if isinstance(value, str):
         return pointer if _SURROGATE.search(value) else None
+    steps: Iterable[tuple[str, Any]] = ()
     if isinstance(value, dict):
         steps = value.items()
     elif isinstance(value, list):
         steps = ((str(index), item) for index, item in enumerate(value))
-    else:
-        return None
     for step, item in steps:
         if _SURROGATE.search(step):
             return pointer

@@ -7,8 +7,6 @@ injection and response objects would cost more than all the rest of the work.
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import msgspec
-
 from winnerr_webhooks.api.auth import Authenticator, Caller
 from winnerr_webhooks.api.bodies import Disconnected, read_body
 from winnerr_webhooks.api.problems import (
@@ -110,14 +108,14 @@ class EventIntake:
         if client_id is not None:
             raise Invalid("In a batch, give each event its own `id` instead of Idempotency-Key.")
         raw = await read_body(receive, MAX_BATCH, length)
-        results: list[NewEvent | WebhooksError] = []
-        for submission in read_batch(
+        submissions = read_batch(
             raw, content_type, catalog=self._catalog, now_ms=self._clock.now_ms()
-        ):
-            results.append(self._judge(submission, caller))
-        return await self._store(results)
+        )
+        return await self._store([self._judge(item, caller) for item in submissions])
 
-    def _judge(self, submission: Submission | WebhooksError, caller: Caller) -> NewEvent | WebhooksError:
+    def _judge(
+        self, submission: Submission | WebhooksError, caller: Caller
+    ) -> NewEvent | WebhooksError:
         if isinstance(submission, WebhooksError):
             return submission
         try:

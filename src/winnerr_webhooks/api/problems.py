@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems: one table of kinds, one way from an exception to an answer."""
 
+import traceback
 from http import HTTPStatus
 from typing import Final
 
@@ -186,7 +187,9 @@ def method_not_allowed(allowed: str) -> ErrorAnswer:
 
 def _unexpected(error: Exception, ids: Ids) -> ErrorAnswer:
     error_id = ids.new("err")
-    log.error("unexpected error in the API", error_id=error_id, exc_info=error)
+    # Not as exc_info: a renderer that shows local variables would show keys and secrets.
+    trace = "".join(traceback.format_exception(error))
+    log.error("unexpected error in the API", error_id=error_id, trace=trace)
     if isinstance(error, Poisoned):
         return ErrorAnswer(_problem(INVALID, f"This input cannot be stored ({error_id})."))
     return ErrorAnswer(

@@ -1,7 +1,6 @@
 """What the API stands on; wiring makes it, handlers are given it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from winnerr_webhooks.clock import Clock
@@ -36,17 +35,33 @@ class Readiness(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Services:
-    """Everything a handler may use."""
+    """Everything a handler may use.
 
-    config: Config
-    clock: Clock
-    ids: Ids
-    catalog: Catalog
-    storage: Storage
-    intake: Intake
-    webhooks: Webhooks
-    replays: Replays
-    metrics: Metrics
-    node: Readiness
+    A plain class: the framework takes a dataclass or a Struct apart to validate it.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        clock: Clock,
+        ids: Ids,
+        catalog: Catalog,
+        storage: Storage,
+        intake: Intake,
+        webhooks: Webhooks,
+        replays: Replays,
+        metrics: Metrics,
+        node: Readiness,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.ids = ids
+        self.catalog = catalog
+        self.storage = storage
+        self.intake = intake
+        self.webhooks = webhooks
+        self.replays = replays
+        self.metrics = metrics
+        self.node = node

@@ -5,7 +5,6 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from winnerr_webhooks.domain.attempt import KINDS, LoggedAttempt
-from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.management.webhooks import Rotated, Saved
@@ -98,9 +97,9 @@ class ResponseShape(Shape):
     """The answer as it was received, the first 16 KiB of its body."""
 
     status: int
+    truncated: bool
     headers: dict[str, str] | UnsetType = UNSET
     body: str | UnsetType = UNSET
-    truncated: bool
 
 
 class ErrorShape(Shape):

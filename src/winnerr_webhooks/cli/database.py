@@ -12,9 +12,8 @@ Result = TypeVar("Result")
 
 def with_storage(config: Config, work: Callable[[Storage], Awaitable[Result]]) -> Result:
     """Open the database (made or upgraded first, if need be), do `work`, let go of it."""
-    from winnerr_webhooks import wiring  # noqa: PLC0415  loads the server; --help must not
-
     database_path(config)
+    from winnerr_webhooks import wiring  # noqa: PLC0415  loads the server; --help must not
 
     async def run() -> Result:
         storage = await wiring.open_storage(config, exclusive=False)

@@ -29,8 +29,8 @@ class Deadlines:
         return len(self._ends)
 
     def add(self, target: Expires, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the time of `target`, once, now."""
-        self._ends[target] = loop.time() + self._seconds
+        """Start the time of `target` now, unless it runs already."""
+        self._ends.setdefault(target, loop.time() + self._seconds)
         if self._timer is None:
             self._timer = loop.call_later(self._seconds, self._ring, loop)
 

@@ -7,9 +7,9 @@ no second lookup between the two that an attacker's name server could answer dif
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import chain, zip_longest
-from typing import Final
+from typing import Any, Final
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import Timings
@@ -23,7 +23,7 @@ from winnerr_webhooks.egress.failures import (
 from winnerr_webhooks.egress.policy import Address, AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolve, ResolveError
 
-Connector = Callable[[Address, int], Awaitable[socket.socket]]
+Connector = Callable[[Address, int], Coroutine[Any, Any, socket.socket]]
 """Connects a TCP socket to an address and a port; OSError when it cannot."""
 
 STAGGER: Final = 0.25
@@ -107,7 +107,8 @@ class Dialer:
                     refusal = self._policy.refusal(address, destination.port, destination.scheme)
                     if refusal is None:
                         connects += 1
-                        trying.add(asyncio.ensure_future(self._connect(address, destination.port)))
+                        connecting = self._connector(address, destination.port)
+                        trying.add(asyncio.get_running_loop().create_task(connecting))
                         break
                     error = error or DialError(blocked_failure(refusal))
                 if not trying:
@@ -131,9 +132,6 @@ class Dialer:
             for task in trying:
                 task.add_done_callback(_drop)
                 task.cancel()
-
-    async def _connect(self, address: Address, port: int) -> socket.socket:
-        return await self._connector(address, port)
 
 
 def _alternate(addresses: Sequence[Address]) -> Sequence[Address]:

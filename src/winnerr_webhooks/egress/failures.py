@@ -97,7 +97,7 @@ def tls_failure(error: OSError, phase: str = "tls") -> Failure:
     else:
         code = "tls_failed"
     message = _TLS_MESSAGES[code]
-    if code == "tls_failed" and not isinstance(error, ssl.SSLError):
+    if not isinstance(error, ssl.SSLError):
         message = "The receiver closed the connection during the TLS handshake."
     elif code == "tls_failed" and error.reason:  # OpenSSL's words, such as "no shared cipher"
         message = f"{message[:-1]}: {error.reason.lower().replace('_', ' ')}."
@@ -106,7 +106,9 @@ def tls_failure(error: OSError, phase: str = "tls") -> Failure:
 
 def timeout_failure(phase: str, seconds: float) -> Failure:
     """The deadline, or the grace of the body, passed in this phase."""
-    message = f"{_TIMEOUT_MESSAGES[phase]} ({seconds:g} s)."
+    # The body has its own, shorter time.
+    limit = "" if phase == "body" else f" ({seconds:g} s)"
+    message = f"{_TIMEOUT_MESSAGES[phase]}{limit}."
     return Failure(kind="timeout", message=message, phase=phase, code=f"{phase}_timeout")
 
 
@@ -130,7 +132,11 @@ def parser_failure(error: Exception, *, in_body: bool, in_status_line: bool) -> 
     if in_body:
         return protocol_failure("bad_chunk", "body")
     words = str(error)
-    if isinstance(error, httptools.HttpParserInvalidStatusError) or in_status_line:
+    if (
+        isinstance(error, httptools.HttpParserInvalidStatusError)
+        or in_status_line
+        or "response line" in str(error)
+    ):
         return protocol_failure("bad_status_line")
     if words.startswith(("Invalid character in Content-Length", "Empty Content-Length")):
         return protocol_failure("bad_content_length")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 
 MAX_DESCRIPTION: Final = 500
@@ -54,6 +55,15 @@ def check_organization(text: str, pointer: str = "/organizationId") -> str:
             pointer, "An organization id is 1 to 64 of the characters A-Z a-z 0-9 _ and -."
         )
     return text
+
+
+def check_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
+    """The name of an event type there is; `Invalid` at `pointer`, with the nearest ones, else."""
+    if catalog.get(name) is None:
+        near = catalog.nearest(name)
+        advice = f"did you mean {' or '.join(near)}?" if near else "GET /api/v1/event-types lists all."
+        raise Invalid.field(pointer, f"There is no event {name!r}; {advice}")
+    return name
 
 
 def check_description(text: str | None) -> str | None:

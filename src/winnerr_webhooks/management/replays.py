@@ -4,6 +4,7 @@ import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
+from winnerr_webhooks.management.fields import check_event
 from winnerr_webhooks.management.ports import Wakes
 from winnerr_webhooks.storage.port import ReplayFilter, Storage
 
@@ -53,9 +54,11 @@ class Replays:
         `Invalid` at /event or /outcome.
         """
         if wanted.event is not None:
-            self._catalog.normalise_events([wanted.event])
+            check_event(self._catalog, wanted.event)
         if wanted.outcome is not None and wanted.outcome not in OUTCOMES:
-            raise Invalid.field("/outcome", "`outcome` is `failed` or `cancelled`; or leave it out.")
+            raise Invalid.field(
+                "/outcome", "`outcome` is `failed` or `cancelled`; or leave it out."
+            )
         count = await self._storage.replay_many(
             ReplayFilter(
                 organization=organization,

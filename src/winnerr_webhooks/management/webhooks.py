@@ -7,7 +7,7 @@ import msgspec
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
-from winnerr_webhooks.domain.errors import Invalid, NotFound
+from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
 from winnerr_webhooks.domain.signing import check_secret
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
@@ -15,12 +15,13 @@ from winnerr_webhooks.egress.policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolve
 from winnerr_webhooks.ids import Ids, is_id, new_secret
 from winnerr_webhooks.management.destinations import Destinations
-from winnerr_webhooks.management.fields import Checks, check_description
+from winnerr_webhooks.management.fields import Checks, check_description, check_event
 from winnerr_webhooks.management.ports import TestIntake, Wakes
 from winnerr_webhooks.storage.port import NewWebhook, Storage, WebhookChange
 
 DEFAULT_OVERLAP: Final = 86_400
 MAX_OVERLAP: Final = 30 * 86_400
+ALL_EVENTS: Final = "*"
 
 UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
@@ -45,7 +46,7 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
 
     url: str | UnsetType = UNSET
     events: list[str] | UnsetType = UNSET
-    description: str | None | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
     status: str | UnsetType = UNSET
     """`active` or `paused`."""
     replay_cancelled: bool = False
@@ -139,7 +140,7 @@ class Webhooks:
         description = checks.run(check_description, draft.description, None)
         secret = draft.secret
         if secret is not None:
-            checks.run(_check_secret, secret, None)
+            checks.run(check_secret, secret, None)
             if draft.generate_secret:
                 checks.refuse("/generateSecret", "Give a secret or have one generated, not both.")
         elif draft.generate_secret:
@@ -170,7 +171,7 @@ class Webhooks:
         checks = Checks()
         warnings: tuple[str, ...] = ()
         events: tuple[str, ...] | UnsetType = UNSET
-        description: str | None | UnsetType = UNSET
+        description: str | UnsetType | None = UNSET
         if patch.url is not UNSET:
             warnings = await checks.wait(self._destinations.check(patch.url), ())
         if patch.events is not UNSET:
@@ -218,7 +219,7 @@ class Webhooks:
             generated = secret = new_secret()
         else:
             generated, secret = None, draft.secret
-            checks.run(_check_secret, secret, None)
+            checks.run(check_secret, secret, None)
         if not 0 <= draft.overlap_seconds <= MAX_OVERLAP:
             checks.refuse(
                 "/overlapSeconds",
@@ -241,9 +242,11 @@ class Webhooks:
 
         Without an event, the first one the webhook subscribes to. `Invalid` at /event.
         """
-        name = event or next((name for name in webhook.events if name != "*"), None)
-        name = name or self._catalog.names[0]
-        (name,) = _one_event(self._catalog, name)
+        if event is None:
+            first = webhook.events[0]
+            name = self._catalog.names[0] if first == ALL_EVENTS else first
+        else:
+            name = check_event(self._catalog, event)
         organization = webhook.organization
         test = NewEvent(
             id=self._ids.new("evt"),
@@ -258,3 +261,7 @@ class Webhooks:
         if stored is None or not stored.deliveries:
             raise _no_webhook(webhook.id)
         return stored.deliveries[0].id
+
+
+def _no_webhook(webhook_id: str) -> NotFound:
+    return NotFound(f"There is no webhook {webhook_id} here; perhaps it was deleted.")

@@ -1,10 +1,9 @@
 """`GET /api/v1/event-types`: the catalogue."""
 
-import msgspec
 from litestar import get
 
 from winnerr_webhooks.api.services import Services
-from winnerr_webhooks.api.shapes import CatalogShape, CategoryShape, EventTypeShape
+from winnerr_webhooks.api.shapes import CatalogShape
 from winnerr_webhooks.domain.event import rfc3339
 
 EXAMPLE_ORGANIZATION = "org_abc123"

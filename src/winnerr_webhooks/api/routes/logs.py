@@ -32,9 +32,7 @@ LOG_PARAMETERS = (
 DELIVERY_PARAMETERS = ("webhook", "event", "status", "since", "until", "limit", "before")
 
 
-class ReplayManyRequest(
-    msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"
-):
+class ReplayManyRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """Which deliveries to replay; what is left out does not narrow."""
 
     webhook: str | None = None
@@ -84,9 +82,7 @@ class LogRoutes(Controller):
         self, services: Services, organization: str, attempt: str
     ) -> DeliveryStarted:
         """Replay an attempt's delivery."""
-        return DeliveryStarted(
-            delivery_id=await services.replays.of_attempt(organization, attempt)
-        )
+        return DeliveryStarted(delivery_id=await services.replays.of_attempt(organization, attempt))
 
     @get("/deliveries", query=DELIVERY_PARAMETERS)
     async def deliveries(
@@ -110,9 +106,7 @@ class LogRoutes(Controller):
         )
 
     @get("/deliveries/{delivery:str}")
-    async def delivery(
-        self, services: Services, organization: str, delivery: str
-    ) -> DeliveryShape:
+    async def delivery(self, services: Services, organization: str, delivery: str) -> DeliveryShape:
         """Get one delivery, with all its attempts."""
         found = None
         if is_id("dlv", delivery):

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Final
 
-from litestar import Response, get
+from litestar import get
 
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.api.shapes import StatusShape
-from winnerr_webhooks.domain.errors import Unavailable, WebhooksError
+from winnerr_webhooks.domain.errors import Unavailable
 
 PATIENCE: Final = 3.0
 """Seconds the database has for an answer: scrapers and probes wait about ten."""
@@ -31,3 +31,9 @@ async def readyz(services: Services) -> StatusShape:
     except TimeoutError:
         raise Unavailable(f"The database gave no answer within {PATIENCE:g} s.") from None
     return StatusShape(status="ready")
+
+
+@get("/metrics", media_type="text/plain; version=0.0.4")
+async def metrics(services: Services) -> bytes:
+    """Figures for Prometheus; those of the database are left out while it gives no answer."""
+    return services.metrics.render()

@@ -38,13 +38,13 @@ class WebhookRoutes(Controller):
         return saved_shape(await services.webhooks.create(organization, draft))
 
     @get()
-    async def list(self, services: Services, organization: str) -> WebhookList:
+    async def list_all(self, services: Services, organization: str) -> WebhookList:
         """List an organization's webhooks."""
         webhooks = await services.webhooks.list(organization)
         return WebhookList(items=[webhook_shape(webhook) for webhook in webhooks])
 
     @get("/{webhook:str}")
-    async def get(self, services: Services, organization: str, webhook: str) -> WebhookShape:
+    async def one(self, services: Services, organization: str, webhook: str) -> WebhookShape:
         """Get one webhook."""
         return webhook_shape(await services.webhooks.get(organization, webhook))
 
@@ -58,7 +58,7 @@ class WebhookRoutes(Controller):
         return saved_shape(await services.webhooks.change(organization, webhook, wanted))
 
     @delete("/{webhook:str}")
-    async def delete(self, services: Services, organization: str, webhook: str) -> None:
+    async def remove(self, services: Services, organization: str, webhook: str) -> None:
         """Delete a webhook."""
         await services.webhooks.get(organization, webhook)
         await services.webhooks.delete(organization, webhook)
@@ -91,6 +91,4 @@ class WebhookRoutes(Controller):
         """Send a test event."""
         target = await services.webhooks.get(organization, webhook)
         wanted = await read_json(request, TestRequest, empty=b"{}")
-        return DeliveryStarted(
-            delivery_id=await services.webhooks.send_test(target, wanted.event)
-        )
+        return DeliveryStarted(delivery_id=await services.webhooks.send_test(target, wanted.event))

@@ -112,7 +112,7 @@ def verify(secret: str, headers: Headers, body: bytes, now: float) -> bool:
 
 def _winnerr(secret: str, headers: Headers, body: bytes) -> bool:
     expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(headers.get("x-winnerr-signature", ""), expected)
+    return hmac.compare_digest(headers.get("x-winnerr-signature", "").encode(), expected.encode())
 
 
 def _standard(secret: str, headers: Headers, body: bytes, now: float) -> bool:
@@ -122,9 +122,10 @@ def _standard(secret: str, headers: Headers, body: bytes, now: float) -> bool:
     if not timestamp.isdecimal() or abs(now - int(timestamp)) > _TOLERANCE_SECONDS:
         return False
     signed = f"{headers.get('webhook-id', '')}.{timestamp}.".encode() + body
-    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    expected = b"v1," + base64.b64encode(digest)
     given = headers.get("webhook-signature", "").split()
-    return any(hmac.compare_digest(one, f"v1,{digest}") for one in given)
+    return any(hmac.compare_digest(one.encode(), expected) for one in given)
 
 
 def _parse(head: bytes) -> tuple[str, Headers]:

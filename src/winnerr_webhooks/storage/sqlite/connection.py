@@ -48,19 +48,24 @@ class Connection:
         """The first row as a tuple, or None."""
         return self.apsw.execute(statements()[name], values).fetchone()
 
+    def rows(self, name: str, values: Any = ()) -> list[Any]:
+        """All rows as tuples: for the few, see `json` for the many."""
+        return list(self.apsw.execute(statements()[name], values))
+
     def json(self, name: str, values: Any, shape: msgspec.json.Decoder[T]) -> T:
         """The one value of the one row, a JSON text, decoded.
 
         Lists come this way because every row fetched is a `sqlite3_step` that gives up the GIL.
         """
-        text: str = self.apsw.execute(statements()[name], values).fetchone()[0]
-        return shape.decode(text)
+        return shape.decode(_only(self.apsw.execute(statements()[name], values)))
 
-    def write_rows(self, name: str, rows: Sequence[Row], width: int) -> int:
+    def write_rows(
+        self, name: str, rows: Sequence[Row], width: int, more: tuple[Any, ...] = ()
+    ) -> int:
         """Run a `{rows:width}` statement over all rows; how many it changed."""
         changed = 0
         for sql, values in _chunks(name, rows, width):
-            self.apsw.execute(sql, values)
+            self.apsw.execute(sql, (*values, *more) if more else values)
             changed += self.apsw.changes()
         return changed
 
@@ -70,12 +75,11 @@ class Connection:
         rows: Sequence[Row],
         width: int,
         shape: msgspec.json.Decoder[list[T]],
-        more: tuple[Any, ...] = (),
     ) -> list[T]:
         """Run a `{rows:width}` query, answering one JSON array, over all rows."""
         found: list[T] = []
         for sql, values in _chunks(name, rows, width):
-            found += shape.decode(self.apsw.execute(sql, (*values, *more)).fetchone()[0])
+            found += shape.decode(_only(self.apsw.execute(sql, values)))
         return found
 
     def begin(self) -> None:
@@ -107,6 +111,13 @@ class Connection:
     def close(self) -> None:
         """Let go of the file."""
         self.apsw.close()
+
+
+def _only(answer: apsw.Cursor) -> str:
+    """The one value of the one row; not asked for a second one, which would be another step."""
+    row = answer.fetchone()
+    assert row is not None  # noqa: S101  an aggregate always has a row
+    return str(row[0])
 
 
 def _chunks(name: str, rows: Sequence[Row], width: int) -> Iterable[tuple[str, list[Any]]]:

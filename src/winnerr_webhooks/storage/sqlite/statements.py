@@ -25,9 +25,7 @@ def statements() -> dict[str, str]:
         if file.name.endswith(".sql"):
             _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
             found.update(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
-    return {
-        name: _INCLUDE.sub(lambda match: found[match[1]], text) for name, text in found.items()
-    }
+    return {name: _INCLUDE.sub(lambda match: found[match[1]], text) for name, text in found.items()}
 
 
 @cache
@@ -36,7 +34,7 @@ def with_rows(name: str, count: int) -> str:
 
     def table(match: re.Match[str]) -> str:
         row = f"({','.join('?' * int(match[1]))})"
-        return f"SELECT * FROM (VALUES {','.join([row] * count)}) LIMIT ?"
+        return f"SELECT * FROM (VALUES {','.join([row] * count)}) LIMIT ?"  # noqa: S608  only marks
 
     return _ROWS.sub(table, statements()[name])
 

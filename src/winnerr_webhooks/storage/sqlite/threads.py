@@ -91,9 +91,7 @@ class Threads:
         """Run a verb on a reader, which sees one committed state."""
         return await self._call(self._reads, verb)
 
-    async def _call(
-        self, queue: "SimpleQueue[_Call | None]", verb: Callable[[Connection], T]
-    ) -> T:
+    async def _call(self, queue: "SimpleQueue[_Call | None]", verb: Callable[[Connection], T]) -> T:
         if self._closed:
             raise Unavailable("The storage is closed.")
         if self._waiting >= _MOST_WAITING:
@@ -205,7 +203,7 @@ class _Writer(_Worker):
                 connection.apsw.execute("SAVEPOINT verb")
                 try:
                     outcomes.append(call.verb(connection))
-                except Exception as error:  # noqa: BLE001  it becomes its caller's answer
+                except Exception as error:
                     failure = translated(error)
                     if isinstance(failure, Unavailable):
                         raise

@@ -90,8 +90,9 @@ ON CONFLICT (webhook_id, starts_at, duration_class) DO UPDATE SET
     failed = failed + excluded.failed,
     exhausted = exhausted + excluded.exhausted
 
--- name: put_run
-UPDATE webhook SET failing_since = :failing_since, failures = :failures WHERE id = :id
+-- name: put_runs
+UPDATE webhook SET failing_since = run.column2, failures = run.column3
+FROM ({rows:3}) AS run WHERE webhook.id = run.column1
 
 -- name: due_lanes
 -- Lanes that are due and have room, longest due first; then how many deliveries of each may go.
@@ -170,11 +171,11 @@ SELECT
 SELECT json_group_array(json_array(id, epoch)) FROM webhook
 WHERE status <> 'deleted' AND id IN (SELECT value FROM json_each(:webhooks))
 
--- name: recover
-UPDATE pending SET lease_until = NULL WHERE lease_until IS NOT NULL
-
--- name: leased_lanes
+-- name: leased_webhooks
 SELECT json_group_array(DISTINCT webhook_id) FROM pending WHERE lease_until IS NOT NULL
+
+-- name: free_all
+UPDATE pending SET lease_until = NULL WHERE lease_until IS NOT NULL
 
 -- name: expired
 SELECT json_group_array(json_array(webhook_id, delivery_id)) FROM pending WHERE lease_until < :now
@@ -202,19 +203,3 @@ right_now (webhook_id, says, next_due_at) AS MATERIALIZED (
 )
 SELECT json_group_array(json_array(webhook_id, next_due_at)) FROM right_now
 WHERE next_due_at IS NOT NULL AND (says IS NULL OR says > next_due_at)
-
--- name: lost_cancels
--- Webhooks with free work of an older epoch and no job that would cancel it.
-WITH RECURSIVE busy (webhook_id) AS (
-    SELECT min(webhook_id) FROM pending
-    UNION ALL
-    SELECT (SELECT min(webhook_id) FROM pending WHERE webhook_id > busy.webhook_id)
-    FROM busy WHERE busy.webhook_id IS NOT NULL
-)
-SELECT json_group_array(json_array(webhook.id, webhook.epoch))
-FROM busy JOIN webhook ON webhook.id = busy.webhook_id
-WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
-    AND EXISTS (
-        SELECT 1 FROM pending
-        WHERE webhook_id = webhook.id AND epoch >= 0 AND epoch < webhook.epoch
-            AND lease_until IS NULL)

@@ -1,0 +1,124 @@
+"""The operations on events and event types."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from winnerr_webhooks.api import shapes
+from winnerr_webhooks.api.docs import examples
+from winnerr_webhooks.api.docs.operation import ORGANIZATION, READ, TEXT, Operation, Parameter
+from winnerr_webhooks.api.problems import (
+    CONFLICT,
+    FORBIDDEN,
+    INVALID,
+    MALFORMED,
+    TOO_LARGE,
+    UNAVAILABLE,
+    UNCERTAIN,
+    Problem,
+)
+
+_RESULT: Final = {
+    "anyOf": [
+        {"$ref": "#/components/schemas/AcceptedEvent"},
+        {"$ref": "#/components/schemas/RefusedEvent"},
+    ]
+}
+
+
+class EventSubmission(
+    msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """An event. `data` reaches the receivers as it is sent, less insignificant white space."""
+
+    event: str
+    organization_id: str
+    data: dict[str, Any]
+    timestamp: shapes.Time | msgspec.UnsetType = msgspec.UNSET
+    id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AcceptedEvent(msgspec.Struct, kw_only=True):
+    """The answer to an accepted event, once it and its deliveries are on disk."""
+
+    id: str
+    duplicate: bool
+    deliveries: int
+
+
+class RefusedEvent(msgspec.Struct, kw_only=True):
+    """The answer to a refused event of a batch."""
+
+    error: Problem
+
+
+class BatchResults(msgspec.Struct, kw_only=True):
+    """An answer for each event of a batch, in its order."""
+
+    results: Annotated[list[Any], msgspec.Meta(extra_json_schema={"items": _RESULT})]
+
+
+EVENTS: Final = (
+    Operation(
+        method="post",
+        path="/api/v1/events",
+        id="sendEvent",
+        tag="Events",
+        summary="Send an event",
+        text=(
+            "202 means that the event and its deliveries are on disk. With an `id` (or an "
+            "Idempotency-Key) the call is safe to repeat for 30 days: it is accepted once, and "
+            "the repeat gets the first answer with `duplicate` true. The body has at most "
+            "256 KiB, `data` is at most 64 levels deep."
+        ),
+        parameters=(
+            Parameter("Idempotency-Key", "The same as `id` in the body.", TEXT, place="header"),
+        ),
+        body=EventSubmission,
+        body_example=examples.SUBMISSION,
+        status=202,
+        answer=AcceptedEvent,
+        answer_example=examples.ACCEPTED,
+        refusals=(MALFORMED, FORBIDDEN, CONFLICT, TOO_LARGE, INVALID, UNAVAILABLE, UNCERTAIN),
+    ),
+    Operation(
+        method="post",
+        path="/api/v1/events/batch",
+        id="sendEvents",
+        tag="Events",
+        summary="Send up to 1,000 events at once",
+        text=(
+            "A JSON array, or one event a line as application/x-ndjson; up to 8 MiB. Each event "
+            "has its own answer, in the same order: valid ones are accepted even when others "
+            "are refused."
+        ),
+        body=list[EventSubmission],
+        body_example=[examples.SUBMISSION],
+        ndjson=True,
+        status=202,
+        answer=BatchResults,
+        answer_example=examples.BATCH_RESULTS,
+        refusals=(MALFORMED, TOO_LARGE, INVALID, UNAVAILABLE, UNCERTAIN),
+    ),
+    Operation(
+        method="get",
+        path=ORGANIZATION + "/events/{eventId}",
+        id="getEvent",
+        tag="Events",
+        summary="Get an event with its deliveries",
+        answer=shapes.EventShape,
+        answer_example=examples.EVENT,
+        refusals=READ,
+    ),
+    Operation(
+        method="get",
+        path="/api/v1/event-types",
+        id="listEventTypes",
+        tag="Events",
+        summary="List the event types",
+        text="By category, each with a description and a whole sample payload.",
+        answer=shapes.CatalogShape,
+        answer_example=examples.CATALOG,
+        refusals=(MALFORMED, INVALID, UNAVAILABLE),
+    ),
+)

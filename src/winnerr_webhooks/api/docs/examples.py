@@ -1,0 +1,170 @@
+"""One example of each body, the same organization and contact throughout."""
+
+from typing import Any, Final
+
+ORGANIZATION: Final = "org_abc123"
+_EVENT_ID: Final = "evt_01kb2r8v5h0000001t5x9m3q7c"
+_WEBHOOK_ID: Final = "wh_01kb2r7c900000001t5x9m3q7c"
+_DELIVERY_ID: Final = "dlv_01kb2r8v5h0000001t5x9m3q7c0007"
+_ATTEMPT_ID: Final = "att_01kb2r8v7e0000002t5x9m3q7c"
+_URL: Final = "https://hooks.example.com/crm"
+
+DATA: Final = {"id": "contact_xyz", "name": "Jane Smith", "email": "jane@example.com"}
+PAYLOAD_TEXT: Final = (
+    '{"event":"contact.created","timestamp":"2025-01-15T14:23:00Z",'
+    '"organizationId":"org_abc123","data":{"id":"contact_xyz","name":"Jane Smith",'
+    '"email":"jane@example.com"}}'
+)
+PAYLOAD: Final = {
+    "event": "contact.created",
+    "timestamp": "2025-01-15T14:23:00Z",
+    "organizationId": ORGANIZATION,
+    "data": DATA,
+}
+SUBMISSION: Final = {
+    "event": "contact.created",
+    "organizationId": ORGANIZATION,
+    "data": DATA,
+    "timestamp": "2025-01-15T14:23:00Z",
+    "id": "crm-8841",
+}
+ACCEPTED: Final = {"id": _EVENT_ID, "duplicate": False, "deliveries": 2}
+BATCH_RESULTS: Final = {
+    "results": [
+        ACCEPTED,
+        {
+            "error": {
+                "type": "/api/docs#invalid",
+                "title": "Invalid input",
+                "status": 422,
+                "detail": "There is no event contact.creatd; did you mean contact.created?",
+                "errors": [
+                    {
+                        "pointer": "/event",
+                        "message": "There is no event contact.creatd; did you mean "
+                        "contact.created?",
+                    }
+                ],
+            }
+        },
+    ]
+}
+CATALOG: Final = {
+    "items": [
+        {
+            "category": "Contacts",
+            "events": [
+                {
+                    "name": "contact.created",
+                    "description": "A contact was added.",
+                    "example": PAYLOAD,
+                }
+            ],
+        }
+    ]
+}
+WEBHOOK_DRAFT: Final = {
+    "url": _URL,
+    "events": ["contact.created", "deal.closed_won"],
+    "generateSecret": True,
+    "description": "Mailing list",
+}
+WEBHOOK: Final[dict[str, Any]] = {
+    "id": _WEBHOOK_ID,
+    "organizationId": ORGANIZATION,
+    "url": _URL,
+    "description": "Mailing list",
+    "events": ["contact.created", "deal.closed_won"],
+    "status": "active",
+    "statusReason": None,
+    "hasSecret": True,
+    "createdAt": "2025-01-15T14:20:00Z",
+    "updatedAt": "2025-01-15T14:20:00Z",
+}
+SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  says so itself
+CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}
+WEBHOOK_LIST: Final = {"items": [WEBHOOK]}
+WEBHOOK_PATCH: Final = {"status": "active", "replayCancelled": True}
+SECRET_SHOWN: Final = {"secret": SECRET}
+SECRET_DRAFT: Final = {"overlapSeconds": 86_400}
+ROTATED: Final = {"secret": SECRET, "overlapEndsAt": "2025-01-16T14:23:00Z"}
+TEST_REQUEST: Final = {"event": "contact.created"}
+DELIVERY_STARTED: Final = {"deliveryId": _DELIVERY_ID}
+ATTEMPT: Final[dict[str, Any]] = {
+    "id": _ATTEMPT_ID,
+    "deliveryId": _DELIVERY_ID,
+    "eventId": _EVENT_ID,
+    "webhookId": _WEBHOOK_ID,
+    "event": "contact.created",
+    "attempt": 1,
+    "trigger": "automatic",
+    "outcome": "failed",
+    "startedAt": "2025-01-15T14:23:00.112Z",
+    "durationMs": 12.4,
+    "timings": {
+        "dnsMs": 0.4,
+        "connectMs": 1.0,
+        "tlsMs": 4.1,
+        "firstByteMs": 6.9,
+        "reconnected": False,
+    },
+    "request": {
+        "url": _URL,
+        "headers": {
+            "Host": "hooks.example.com",
+            "Content-Type": "application/json",
+            "X-Winnerr-Event": "contact.created",
+            "X-Winnerr-Delivery": _DELIVERY_ID,
+            "X-Winnerr-Attempt": "1",
+        },
+        "body": PAYLOAD_TEXT,
+    },
+    "response": {
+        "status": 503,
+        "headers": {"content-type": "text/plain", "content-length": "4"},
+        "body": "busy",
+        "truncated": False,
+    },
+    "error": {
+        "kind": "status",
+        "message": "503 Service Unavailable",
+        "hint": "The receiver says that it is overloaded or down. It is tried again; if it lasts, "
+        "look at the receiver's own log.",
+    },
+    "deliveryStatus": "pending",
+    "nextAttemptAt": "2025-01-15T14:24:02.871Z",
+}
+ATTEMPT_PAGE: Final = {
+    "items": [
+        {
+            **ATTEMPT,
+            "request": {"url": _URL},
+            "response": {"status": 503, "truncated": False},
+        }
+    ],
+    "next": _ATTEMPT_ID,
+}
+LISTED_DELIVERY: Final = {
+    "id": _DELIVERY_ID,
+    "eventId": _EVENT_ID,
+    "event": "contact.created",
+    "webhookId": _WEBHOOK_ID,
+    "status": "pending",
+    "nextAttemptAt": "2025-01-15T14:24:02.871Z",
+}
+DELIVERY: Final = {**LISTED_DELIVERY, "attempts": [ATTEMPT], "body": PAYLOAD_TEXT}
+DELIVERY_LIST: Final = {"items": [LISTED_DELIVERY], "next": None}
+EVENT: Final = {
+    "id": _EVENT_ID,
+    "clientId": "crm-8841",
+    "acceptedAt": "2025-01-15T14:23:00.104Z",
+    **PAYLOAD,
+    "deliveries": [LISTED_DELIVERY],
+}
+REPLAY_MANY: Final = {
+    "webhook": _WEBHOOK_ID,
+    "outcome": "failed",
+    "since": "2025-01-15T00:00:00Z",
+    "dryRun": True,
+}
+REPLAYED: Final = {"count": 17, "dryRun": True}

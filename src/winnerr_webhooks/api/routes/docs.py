@@ -1,0 +1,36 @@
+"""`/api/openapi.json` and `/api/docs`: the API's description of itself, made once at start."""
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from winnerr_webhooks.api.docs import page
+from winnerr_webhooks.api.docs.document import build
+
+
+def docs_routes() -> list[HTTPRouteHandler]:
+    """The handlers of the document, the page and its style sheet."""
+    document = build()
+    as_json = msgspec.json.encode(document)
+    as_html = page.render(document)
+
+    @get("/api/openapi.json", media_type=MediaType.JSON)
+    async def openapi() -> bytes:
+        return as_json
+
+    @get("/api/docs")
+    async def docs() -> Response[str]:
+        return Response(
+            as_html,
+            media_type=MediaType.HTML,
+            headers={
+                "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
+                "Referrer-Policy": "no-referrer",
+            },
+        )
+
+    @get(page.CSS_PATH, media_type=MediaType.CSS)
+    async def css() -> str:
+        return page.CSS
+
+    return [openapi, docs, css]

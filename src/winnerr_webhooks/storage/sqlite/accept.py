@@ -1,0 +1,205 @@
+"""Accept: events and their deliveries, fanned out inside the transaction."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from winnerr_webhooks.domain.delivery import CANCELLED
+from winnerr_webhooks.domain.errors import NotFound
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
+from winnerr_webhooks.ids import delivery_id
+from winnerr_webhooks.storage.port import LeaseTerms
+from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.rows import TEST_EPOCH, lower_lanes
+
+REMEMBERED_MS = 30 * 86_400_000
+"""How long a client id makes a call safe to repeat (CONTRACT, Events)."""
+
+
+class _Match(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A webhook that wants the events of one (organization, name)."""
+
+    pair: int
+    webhook_id: str
+    number: int
+    status: str
+    version: int
+    epoch: int
+
+
+_MATCHES = msgspec.json.Decoder(list[_Match])
+_FIRSTS = msgspec.json.Decoder(list[tuple[int, str, str, int]])
+
+
+class _Births:
+    """The rows a batch makes, and the terms under which its deliveries are born."""
+
+    def __init__(self, lease: LeaseTerms | None, expires: float, now: int) -> None:
+        self._lease = lease
+        self._expires = expires
+        self._lease_until = now + round(lease.seconds * 1000) if lease else None
+        self._now = now
+        self.events: list[tuple[object, ...]] = []
+        self.pending: list[tuple[object, ...]] = []
+        self.cancelled: list[tuple[object, ...]] = []
+        self.lanes: dict[str, int] = {}
+
+    def event(self, event: NewEvent) -> None:
+        self.events.append(
+            (event.id, event.organization, event.name, event.client_id, self._now, event.body)
+        )
+
+    def delivery(self, event: NewEvent, to: _Match, *, test: bool) -> LeasedDelivery | None:
+        """A pending delivery; what the caller may attempt at once, unless it is born free."""
+        now, lease = self._now, self._lease
+        leased = lease is not None and to.webhook_id not in lease.full
+        made = delivery_id(event.id, to.number)
+        first = 1 if leased else 0
+        self.pending.append(
+            (
+                to.webhook_id,
+                made,
+                event.organization,
+                event.name,
+                1 if test else 0,
+                TEST_EPOCH if test else to.epoch,
+                now,
+                now,
+                self._lease_until if leased else None,
+                first,
+                first,
+                0,
+                0,
+                now,
+                0,
+                0,
+            )
+        )
+        if not leased:
+            self.lanes[to.webhook_id] = now
+            return None
+        return LeasedDelivery(
+            id=made,
+            event_id=event.id,
+            event=event.name,
+            organization=event.organization,
+            webhook_id=to.webhook_id,
+            webhook_version=to.version,
+            body=event.body,
+            trigger="test" if test else "automatic",
+            expires=self._expires,
+        )
+
+    def cancel(self, event: NewEvent, to: _Match) -> None:
+        """A delivery to a webhook that is not active: kept, so that it can be replayed later."""
+        made = delivery_id(event.id, to.number)
+        self.cancelled.append(
+            (
+                event.organization,
+                made,
+                to.webhook_id,
+                event.name,
+                CANCELLED,
+                0,
+                0,
+                0,
+                self._now,
+                self._now,
+            )
+        )
+
+    def write(self, db: Connection) -> None:
+        db.write_rows("put_events", self.events, 6)
+        db.write_rows("put_pending", self.pending, 16)
+        db.write_rows("put_deliveries", self.cancelled, 10)
+        lower_lanes(db, self.lanes)
+
+
+def accept(
+    db: Connection, events: Sequence[NewEvent], lease: LeaseTerms | None, expires: float, now: int
+) -> list[Accepted]:
+    """Store what is new of a batch; see `Storage.accept`. `expires` is monotonic."""
+    firsts = _accepted_before(db, events, now)
+    wanted = _fan_out(db, events)
+    births = _Births(lease, expires, now)
+    remembered = []
+    answers = []
+    for event in events:
+        key = (event.organization, event.client_id)
+        if event.client_id is not None and key in firsts:
+            answers.append(_repeated(event, *firsts[key]))
+            continue
+        births.event(event)
+        leased = []
+        count = 0
+        for webhook in wanted[event.organization, event.name]:
+            if webhook.status == ACTIVE:
+                count += 1
+                born = births.delivery(event, webhook, test=False)
+                if born is not None:
+                    leased.append(born)
+            else:
+                births.cancel(event, webhook)
+        answers.append(Accepted(id=event.id, deliveries=count, leased=tuple(leased)))
+        if event.client_id is not None:
+            firsts[key] = (event.fingerprint, event.id, count)
+            remembered.append((*key, event.fingerprint, event.id, count, now))
+    births.write(db)
+    db.write_rows("remember_accepted", remembered, 6)
+    return answers
+
+
+def accept_test(
+    db: Connection,
+    event: NewEvent,
+    webhook_id: str,
+    lease: LeaseTerms | None,
+    *,
+    expires: float,
+    now: int,
+) -> Accepted:
+    """Store a sample event for one webhook; see `Storage.send_test`."""
+    row = db.row("webhook_for_test", (webhook_id, event.organization))
+    if row is None:
+        raise NotFound(f"There is no webhook {webhook_id}.")
+    births = _Births(lease, expires, now)
+    births.event(event)
+    born = births.delivery(event, _Match(0, webhook_id, *row), test=True)
+    births.write(db)
+    return Accepted(id=event.id, deliveries=1, leased=() if born is None else (born,))
+
+
+def _accepted_before(
+    db: Connection, events: Sequence[NewEvent], now: int
+) -> dict[tuple[str, str | None], tuple[bytes, str, int]]:
+    """The first answers to client ids that were seen before: (fingerprint, event id, count)."""
+    asked = [
+        (index, event.organization, event.client_id, now - REMEMBERED_MS)
+        for index, event in enumerate(events)
+        if event.client_id is not None
+    ]
+    return {
+        (events[index].organization, events[index].client_id): (bytes.fromhex(print_), first, count)
+        for index, print_, first, count in db.read_rows("find_accepted", asked, 4, _FIRSTS)
+    }
+
+
+def _repeated(event: NewEvent, fingerprint: bytes, first: str, deliveries: int) -> Accepted:
+    same = event.fingerprint == fingerprint
+    return Accepted(id=first, deliveries=deliveries, duplicate=same, conflict=not same)
+
+
+def _fan_out(db: Connection, events: Sequence[NewEvent]) -> dict[tuple[str, str], Sequence[_Match]]:
+    """Who wants what, each webhook once however many of its subscriptions match."""
+    pairs = list(dict.fromkeys((event.organization, event.name) for event in events))
+    wanted: list[dict[str, _Match]] = [{} for _ in pairs]
+    for match in db.read_rows("fan_out", list(_numbered(pairs)), 3, _MATCHES):
+        if match.status != DELETED:
+            wanted[match.pair][match.webhook_id] = match
+    return {pair: list(found.values()) for pair, found in zip(pairs, wanted, strict=True)}
+
+
+def _numbered(pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:
+    for index, (organization, name) in enumerate(pairs):
+        yield index, organization, name

@@ -1,0 +1,215 @@
+"""Claim by lane, giving back, and repair of what was lost."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES
+from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.webhook import DELETED
+from winnerr_webhooks.storage.port import Claim, Claimed
+from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.rows import (
+    TEST_EPOCH,
+    Waiting,
+    as_json,
+    due_waiting,
+    lower_lanes,
+    outcome_of,
+    put_past,
+    put_waiting,
+    read_waiting,
+    set_lanes,
+    set_lanes_of,
+)
+
+ROOM_POLL_SECONDS = 0.25
+"""When only lanes without room have work due: room comes with answers, not with time."""
+
+
+class _Lane(msgspec.Struct, array_like=True, gc=False):
+    webhook_id: str
+    room: int
+    version: int
+    epoch: int
+    status: str
+
+
+_LANES = msgspec.json.Decoder(list[_Lane])
+_SIZES = msgspec.json.Decoder(list[tuple[str, int]])
+_IDS = msgspec.json.Decoder(list[str])
+
+
+class _Taken(NamedTuple):
+    rows: list[Waiting]
+    worn_out: list[Waiting]
+    """Their last lease saw no attempt settled either."""
+
+
+def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
+    """Take due deliveries; see `Storage.claim`. `expires` is monotonic."""
+    lanes = _due_lanes(db, claim, now)
+    taken = _take(db, lanes, claim, now)
+    lease_until = now + round(claim.lease_seconds * 1000)
+    for row in taken.rows:
+        row.lease += 1
+        row.idle_leases += 1
+        row.lease_until = lease_until
+    put_waiting(db, taken.rows)
+    _give_up(db, taken.worn_out, now)
+    if lanes:
+        set_lanes(db, [(one.webhook_id, one.epoch) for one in lanes if one.status != DELETED])
+        gone = [(one.webhook_id, 0) for one in lanes if one.status == DELETED]
+        if gone:
+            db.run("drop_lanes", {"lanes": as_json(gone)})
+    bodies = _bodies(db, taken.rows)
+    versions = {lane.webhook_id: lane.version for lane in lanes}
+    return Claimed(
+        deliveries=[
+            _leased(row, bodies[row.event_id], versions[row.webhook_id], expires)
+            for row in taken.rows
+        ],
+        next_due_in=_next_due_in(db, claim, taken.rows, now),
+    )
+
+
+def _due_lanes(db: Connection, claim: Claim, now: int) -> list[_Lane]:
+    return db.json(
+        "due_lanes",
+        {
+            "room": as_json(claim.room),
+            "default_room": claim.default_room,
+            "now": now,
+            "limit": claim.limit,
+        },
+        _LANES,
+    )
+
+
+def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> _Taken:
+    """What of the due lanes fits: into each lane's room, the limit, and the bytes."""
+    taken = _Taken([], [])
+    if not lanes:
+        return taken
+    most = min(max(lane.room for lane in lanes), claim.limit) + 1
+    asked = [
+        (lane.webhook_id, epoch)
+        for lane in lanes
+        if lane.status != DELETED
+        for epoch in (TEST_EPOCH, lane.epoch)
+    ]
+    due = due_waiting(db, {"lanes": as_json(asked), "now": now, "most": most})
+    events = sorted({one.event_id for one in due})
+    found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
+    sizes = dict(found)
+    room = {lane.webhook_id: lane.room for lane in lanes}
+    size = 0
+    for row in due:
+        if row.idle_leases >= MAX_IDLE_LEASES:
+            taken.worn_out.append(row)
+            continue
+        if not room[row.webhook_id]:
+            continue
+        if len(taken.rows) >= claim.limit or size >= claim.max_bytes:
+            break
+        room[row.webhook_id] -= 1
+        size += sizes[row.event_id]
+        taken.rows.append(row)
+    return taken
+
+
+def _give_up(db: Connection, rows: Sequence[Waiting], now: int) -> None:
+    """End deliveries that were leased too often for nothing: an outcome, if they had none."""
+    put_past(db, [outcome_of(row, FAILED, now) for row in rows if not row.finished])
+    db.write_rows("drop_pending", [(row.webhook_id, row.delivery_id) for row in rows], 2)
+
+
+def _bodies(db: Connection, rows: Sequence[Waiting]) -> dict[str, bytes]:
+    """The bodies by event: one query, one value, cut apart here."""
+    if not rows:
+        return {}
+    events = sorted({row.event_id for row in rows})
+    lengths, joined = db.row("bodies", {"events": as_json(events)})
+    bodies = {}
+    start = 0
+    for event_id, length in _SIZES.decode(lengths):
+        bodies[event_id] = joined[start : start + length]
+        start += length
+    return bodies
+
+
+def _leased(row: Waiting, body: bytes, version: int, expires: float) -> LeasedDelivery:
+    return LeasedDelivery(
+        id=row.delivery_id,
+        event_id=row.event_id,
+        event=row.event,
+        organization=row.organization,
+        webhook_id=row.webhook_id,
+        webhook_version=version,
+        body=body,
+        trigger="replay" if row.replay else "test" if row.test else "automatic",
+        attempt=row.attempts + 1,
+        retries_used=row.retries_used,
+        lease=row.lease,
+        replay=row.replay,
+        expires=expires,
+    )
+
+
+def _next_due_in(db: Connection, claim: Claim, taken: Sequence[Waiting], now: int) -> float | None:
+    left = dict(claim.room)
+    for row in taken:
+        left[row.webhook_id] = left.get(row.webhook_id, claim.default_room) - 1
+    full = [webhook_id for webhook_id, room in left.items() if room <= 0]
+    due_at, crowded = db.row("next_lane", {"full": as_json(full), "now": now})
+    waits = [] if due_at is None else [max(0.0, (due_at - now) / 1000)]
+    return min(waits + [ROOM_POLL_SECONDS] * crowded, default=None)
+
+
+def give_back(db: Connection, deliveries: Sequence[LeasedDelivery], now: int) -> None:
+    """End leases that saw no attempt; see `Storage.give_back`."""
+    held = {one.id: one.lease for one in deliveries}
+    found = read_waiting(db, list({(one.webhook_id, one.id): None for one in deliveries}))
+    freed = [
+        row
+        for row in found.values()
+        if row.lease == held[row.delivery_id] and row.lease_until is not None
+    ]
+    for row in freed:
+        row.lease_until = None
+        row.idle_leases = max(0, row.idle_leases - 1)
+        row.due_at = now
+    put_waiting(db, freed)
+    set_lanes_of(db, {row.webhook_id for row in freed})
+
+
+def recover(db: Connection) -> int:
+    """Free all leases: whoever held them is dead; see `Storage.recover`."""
+    webhooks = _IDS.decode(db.row("leased_webhooks")[0])
+    freed = db.run("free_all")
+    set_lanes_of(db, webhooks)
+    return freed
+
+
+class Repairs(NamedTuple):
+    """What a reader found out of order."""
+
+    expired: list[tuple[str, str]]
+    lanes: list[tuple[str, int]]
+
+
+_KEYS = msgspec.json.Decoder(list[tuple[str, str]])
+
+
+def find_repairs(db: Connection, now: int) -> Repairs:
+    """Look through everything that waits; on a reader, so that nobody is held up."""
+    return Repairs(db.json("expired", {"now": now}, _KEYS), db.json("lost_lanes", (), _SIZES))
+
+
+def repair(db: Connection, found: Repairs, now: int) -> int:
+    """Put right what was found, as far as it still is so; see `Storage.repair`."""
+    freed = db.write_rows("free_expired", found.expired, 2, (now,))
+    set_lanes_of(db, {webhook_id for webhook_id, _ in found.expired})
+    lower_lanes(db, dict(found.lanes))
+    return freed + len(found.lanes)

@@ -1,0 +1,342 @@
+"""Pages of the log: walked newest first in steps, each matched inside the database.
+
+A step is a run of an index without holes, so a search that finds little still knows where it
+stands: it stops after 50,000 rows or 2 s and its `next` is the last row examined.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
+from winnerr_webhooks.domain.delivery import CANCELLED, FAILED, PENDING
+from winnerr_webhooks.ids import delivery_id, id_floor, is_id, webhook_number
+from winnerr_webhooks.storage.port import (
+    Delivery,
+    DeliveryFilter,
+    DeliveryPage,
+    LogFilter,
+    LogPage,
+    StoredEvent,
+)
+from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.patterns import like_patterns
+from winnerr_webhooks.storage.sqlite.rows import as_json
+
+MOST_ROWS = 50_000
+MOST_SECONDS = 2.0
+_STEP = 500
+_SLACK_MS = 3_600_000
+"""An id is made shortly before its row, by a clock that may be set back: ids narrow a range of
+time by this much more, and the row's own instant decides."""
+_NEWEST = "~"
+"""Sorts after every id."""
+
+_SEQS = msgspec.json.Decoder(list[int])
+_PAIRS = msgspec.json.Decoder(list[tuple[str, str]])
+_DELIVERIES = msgspec.json.Decoder(
+    list[tuple[str, str, str, str, str, int, int | None]],
+)
+
+
+class _AttemptRow(msgspec.Struct, array_like=True, gc=False):
+    """`attempt_page`'s columns."""
+
+    id: str
+    organization: str
+    delivery_id: str
+    event_id: str
+    webhook_id: str
+    event: str
+    attempt: int
+    trigger: str
+    outcome: str
+    started_at: int
+    duration_ms: float
+    dns_ms: float | None
+    connect_ms: float | None
+    tls_ms: float | None
+    first_byte_ms: float | None
+    reconnected: int
+    url: str
+    request_head: str
+    request_body: str
+    status: int | None
+    reason: str
+    response_head: str
+    response_body: str
+    truncated: int
+    error_kind: str | None
+    error_message: str
+    error_code: str
+    error_phase: str
+    delivery_status: str
+    next_attempt_at: int | None
+
+
+_ATTEMPTS = msgspec.json.Decoder(list[_AttemptRow])
+
+
+class _Step(NamedTuple):
+    """A run of rows: what identifies them, how many, and the oldest's id."""
+
+    keys: Any
+    size: int
+    oldest: str
+
+
+def log(db: Connection, query: LogFilter, monotonic: Callable[[], float]) -> LogPage:
+    """Attempts by filter; see `Storage.log`."""
+    text = query.text or None
+    sought = text if text is not None and _is_any_id(text) else None
+    values = {
+        "organization": query.organization,
+        "webhook": query.webhook,
+        "event": query.event,
+        "outcome": query.outcome,
+        "status_from": query.status[0] if query.status else None,
+        "status_to": query.status[1] if query.status else None,
+        "since": query.since,
+        "until": query.until,
+        "id": sought,
+        "patterns": as_json(like_patterns(text)) if text and not sought else None,
+    }
+    walk = "organization"
+    if query.webhook is not None:
+        walk = "webhook"
+    elif query.outcome == "failed":
+        walk = "failed"
+    reach = _reach("att", query.before, query.since, query.until)
+
+    def step(before: str, size: int) -> _Step | None:
+        asked = {
+            "organization": query.organization,
+            "webhook": query.webhook,
+            "floor": reach.floor,
+            "before": before,
+            "step": size,
+        }
+        keys, oldest, count = db.row(f"step_{walk}", asked)
+        return _Step(keys, count, oldest) if count else None
+
+    def matching(step: _Step, limit: int) -> list[int]:
+        return db.json("matching_attempts", values | {"attempts": step.keys, "limit": limit}, _SEQS)
+
+    found, stopped_at = _collect(step, matching, reach.before, query.limit, monotonic)
+    items = attempts(db, found[: query.limit], whole=False)
+    if len(found) > query.limit:
+        return LogPage(items=items, next=items[-1].id)
+    return LogPage(items=items, next=stopped_at)
+
+
+def deliveries(
+    db: Connection, query: DeliveryFilter, monotonic: Callable[[], float]
+) -> DeliveryPage:
+    """Deliveries by filter; see `Storage.deliveries`."""
+    values = {
+        "organization": query.organization,
+        "webhook": query.webhook,
+        "event": query.event,
+        "status": query.status,
+        "since": query.since,
+        "until": query.until,
+    }
+    reach = _reach("dlv", query.before, query.since, query.until)
+    sources = _sources(query.status)
+
+    def step(before: str, size: int) -> _Step | None:
+        asked = {
+            "organization": query.organization,
+            "webhook": query.webhook,
+            "floor": reach.floor,
+            "before": before,
+            "step": size,
+        }
+        pairs: dict[str, str] = {}
+        for source in sources:
+            pairs.update(dict(db.json(source, asked, _PAIRS)))
+        # each source gave its first `size`, so the first `size` of all are among them
+        keys = sorted(pairs.items(), reverse=True)[:size]
+        return _Step(as_json(keys), len(keys), keys[-1][0]) if keys else None
+
+    def matching(step: _Step, limit: int) -> list[Delivery]:
+        return _matching_deliveries(db, values | {"deliveries": step.keys, "limit": limit})
+
+    found, stopped_at = _collect(step, matching, reach.before, query.limit, monotonic)
+    items = found[: query.limit]
+    if len(found) > query.limit:
+        return DeliveryPage(items=items, next=items[-1].id)
+    return DeliveryPage(items=items, next=stopped_at)
+
+
+def delivery(db: Connection, organization: str, id_: str) -> Delivery | None:
+    """One delivery, whole: with its attempts, oldest first, and the body they sent."""
+    webhook = db.row("webhook_numbered", (organization, webhook_number(id_)))
+    if webhook is None:
+        return None
+    for found in _deliveries_named(db, organization, [(id_, webhook[0])]):
+        seqs = _SEQS.decode(db.row("attempts_of_delivery", (id_, organization))[0])
+        found.attempts = attempts(db, seqs, whole=True)
+        event_row = db.row("get_event", (found.event_id, organization))
+        found.body = event_row[-1] if event_row else b""
+        return found
+    return None
+
+
+def event(db: Connection, organization: str, event_id: str) -> StoredEvent | None:
+    """One event with its deliveries."""
+    row = db.row("get_event", (event_id, organization))
+    if row is None:
+        return None
+    first = delivery_id(event_id, 0)
+    values = {"organization": organization, "first": first, "last": first[:-4] + "zzzz"}
+    pairs = db.json("deliveries_of_event", values, _PAIRS)
+    id_, _, name, client_id, accepted_at, body = row
+    return StoredEvent(
+        id=id_,
+        organization=organization,
+        name=name,
+        client_id=client_id,
+        accepted_at=accepted_at,
+        body=body,
+        deliveries=_deliveries_named(db, organization, pairs),
+    )
+
+
+def _deliveries_named(
+    db: Connection, organization: str, pairs: list[tuple[str, str]]
+) -> list[Delivery]:
+    every = dict.fromkeys(("webhook", "event", "status", "since", "until"))
+    return _matching_deliveries(
+        db,
+        {
+            "organization": organization,
+            "deliveries": as_json(pairs),
+            "limit": len(pairs),
+            **every,
+        },
+    )
+
+
+def attempts(db: Connection, seqs: list[int], *, whole: bool) -> list[LoggedAttempt]:
+    """Attempts by their row numbers, in that order."""
+    if not seqs:
+        return []
+    rows = db.json("attempt_page", {"attempts": as_json(seqs), "whole": whole}, _ATTEMPTS)
+    return [_logged(row) for row in rows]
+
+
+def _matching_deliveries(db: Connection, values: dict[str, object]) -> list[Delivery]:
+    return [
+        Delivery(
+            id=id_,
+            organization=organization,
+            event_id=f"evt_{id_[4:-4]}",
+            event=event,
+            webhook_id=webhook_id,
+            status=status,
+            test=bool(test),
+            next_attempt_at=next_attempt_at,
+        )
+        for id_, organization, event, webhook_id, status, test, next_attempt_at in db.json(
+            "matching_deliveries", values, _DELIVERIES
+        )
+    ]
+
+
+def _sources(status: str | None) -> tuple[str, ...]:
+    """Where deliveries of a status lie. A cancelled one may wait for its job in `pending`."""
+    if status == PENDING:
+        return ("step_pending",)
+    if status == FAILED:
+        return ("step_undelivered",)
+    if status == CANCELLED:
+        return ("step_undelivered", "step_pending")
+    return ("step_deliveries", "step_pending")
+
+
+class _Reach(NamedTuple):
+    before: str
+    floor: str
+
+
+def _reach(kind: str, before: str | None, since: int | None, until: int | None) -> _Reach:
+    """The range of ids that can hold what is asked for."""
+    top = before or _NEWEST
+    if until is not None:
+        top = min(top, id_floor(kind, until + _SLACK_MS))
+    return _Reach(top, "" if since is None else id_floor(kind, since - _SLACK_MS))
+
+
+def _collect(
+    step: Callable[[str, int], _Step | None],
+    matching: Callable[[_Step, int], list[Any]],
+    before: str,
+    limit: int,
+    monotonic: Callable[[], float],
+) -> tuple[list[Any], str | None]:
+    """Up to `limit` + 1 that match, and where the search stopped before its end, if it did."""
+    found: list[Any] = []
+    ends = monotonic() + MOST_SECONDS
+    examined = 0
+    for size in _sizes(limit):
+        run = step(before, size)
+        if run is None:
+            return found, None
+        found += matching(run, limit + 1 - len(found))
+        examined += run.size
+        before = run.oldest
+        if len(found) > limit or run.size < size:
+            return found, None
+        if examined >= MOST_ROWS or monotonic() >= ends:
+            return found, before
+    raise AssertionError("sizes never end")
+
+
+def _sizes(limit: int) -> Iterator[int]:
+    """A first step that is enough when everything matches, then longer ones."""
+    yield limit + 1
+    while True:
+        yield _STEP
+
+
+def _is_any_id(text: str) -> bool:
+    return any(is_id(kind, text) for kind in ("att", "dlv", "evt", "wh"))
+
+
+def _logged(row: _AttemptRow) -> LoggedAttempt:
+    return LoggedAttempt(
+        id=row.id,
+        organization=row.organization,
+        delivery_id=row.delivery_id,
+        event_id=row.event_id,
+        webhook_id=row.webhook_id,
+        event=row.event,
+        attempt=row.attempt,
+        trigger=row.trigger,
+        outcome=row.outcome,
+        started_at=row.started_at,
+        duration_ms=row.duration_ms,
+        timings=Timings(
+            dns_ms=row.dns_ms,
+            connect_ms=row.connect_ms,
+            tls_ms=row.tls_ms,
+            first_byte_ms=row.first_byte_ms,
+            reconnected=bool(row.reconnected),
+        ),
+        url=row.url,
+        request_head=bytes.fromhex(row.request_head),
+        request_body=bytes.fromhex(row.request_body),
+        status=row.status,
+        reason=row.reason,
+        response_head=bytes.fromhex(row.response_head),
+        response_body=bytes.fromhex(row.response_body),
+        truncated=bool(row.truncated),
+        error_kind=row.error_kind,
+        error_message=row.error_message,
+        error_code=row.error_code,
+        error_phase=row.error_phase,
+        delivery_status=row.delivery_status,
+        next_attempt_at=row.next_attempt_at,
+    )

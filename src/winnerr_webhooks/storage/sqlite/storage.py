@@ -1,0 +1,396 @@
+"""The SQLite adapter of the storage port.
+
+The rule that shapes it: **apsw gives up the GIL at every `sqlite3_step`**, and with a busy event
+loop in the other thread it costs up to a whole switch interval to get it back. *Measured*, 64 rows
+of 24 columns a transaction, loop busy: `executemany` 300 rows/s at the default interval of 5 ms
+and 3,700 at 0.5 ms; the same rows as one statement with bound `VALUES` 4,100 and 21,700; as one
+statement cut out of `json_each` 3,700 and 15,700. So on the road of an event
+
+- a whole batch is one statement, its rows bound as `VALUES (…), (…)`, never a row at a time,
+- a list comes back as one row, `json_group_array`, decoded here,
+- and the process should set its switch interval to 0.5 ms at the start (wiring does).
+
+See docs/adr/0001-whole-batches-per-statement.md.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TextIO, TypeVar
+
+import msgspec
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.webhook import Target, Webhook
+from winnerr_webhooks.storage import port
+from winnerr_webhooks.storage.sqlite import (
+    accept,
+    claim,
+    jobs,
+    migrate,
+    retention,
+    search,
+    settle,
+    webhooks,
+)
+from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.threads import Threads
+
+if TYPE_CHECKING:
+    from winnerr_webhooks.domain.attempt import LoggedAttempt
+
+T = TypeVar("T")
+
+_READERS = 2
+_WRITER_CACHE_KIB = 65_536
+_READER_CACHE_KIB = 16_384
+_PROBE_SECONDS = 1.0
+_SLOW_FIGURES_SECONDS = 0.05
+_FIGURES_SHARE = 20
+
+_PAIRS = msgspec.json.Decoder(list[tuple[str, str]])
+_SEQS = msgspec.json.Decoder(list[int])
+_BUCKETS = msgspec.json.Decoder(list[tuple[str, int, int, int, int, int]])
+_OLDEST = msgspec.json.Decoder(tuple[int, int | None])
+
+
+class SqliteStorage:
+    """`storage.port.Storage` in one file; see there for what each verb promises."""
+
+    def __init__(
+        self,
+        threads: Threads,
+        *,
+        clock: Clock,
+        keyring: webhooks.Sealer,
+        rule: settle.DisablingRule,
+        lock: TextIO | None,
+    ) -> None:
+        self._threads = threads
+        self._clock = clock
+        self._keyring = keyring
+        self._rule = rule
+        self._lock = lock
+        self._retention = retention.Pass()
+        self._probe: asyncio.Future[None] | None = None
+        self._probe_ends = 0.0
+        self._figures: port.Figures | None = None
+        self._figures_end = 0.0
+
+    @classmethod
+    async def open(
+        cls,
+        path: str | Path,
+        *,
+        clock: Clock,
+        keyring: webhooks.Sealer,
+        exclusive: bool,
+        disable_after_days: float = 5.0,
+        min_failures: int = 20,
+    ) -> Self:
+        """Open the database file, made or upgraded where needed.
+
+        `exclusive` is for `serve`: one of them at a time has a file. Others open beside it.
+        A webhook is disabled after `disable_after_days` of nothing but failures, at least
+        `min_failures` of them; 0 days: never.
+
+        `ConfigurationError` says what is wrong with the file, or who has it.
+        """
+        name = str(path)
+        lock = migrate.lock(name) if exclusive else None
+        try:
+            writer = await asyncio.to_thread(migrate.open_writer, name, cache_kib=_WRITER_CACHE_KIB)
+        except BaseException:
+            if lock is not None:
+                lock.close()
+            raise
+        readers = [Connection(name, cache_kib=_READER_CACHE_KIB) for _ in range(_READERS)]
+        return cls(
+            Threads(writer, readers),
+            clock=clock,
+            keyring=keyring,
+            rule=settle.DisablingRule(disable_after_days, min_failures),
+            lock=lock,
+        )
+
+    async def _write(self, verb: Callable[[Connection], T]) -> T:
+        return await self._threads.write(verb)
+
+    async def _read(self, verb: Callable[[Connection], T]) -> T:
+        return await self._threads.read(verb)
+
+    # --- the road -----------------------------------------------------------------------------
+
+    async def accept(
+        self, events: Sequence[NewEvent], lease: port.LeaseTerms | None
+    ) -> list[Accepted]:
+        """Store events with their deliveries."""
+        expires = self._expires(lease.seconds if lease else 0)
+        return await self._write(
+            lambda db: accept.accept(db, events, lease, expires, self._clock.now_ms())
+        )
+
+    async def settle(self, batch: Sequence[port.Settlement]) -> port.Settled:
+        """Record attempts and move their deliveries on."""
+        return await self._write(
+            lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms())
+        )
+
+    async def claim(self, claim_: port.Claim) -> port.Claimed:
+        """Take leases on due deliveries."""
+        expires = self._expires(claim_.lease_seconds)
+        return await self._write(lambda db: claim.claim(db, claim_, expires, self._clock.now_ms()))
+
+    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+        """End leases whose attempt was not started."""
+        await self._write(lambda db: claim.give_back(db, deliveries, self._clock.now_ms()))
+
+    async def recover(self) -> int:
+        """Free what a dead predecessor had leased."""
+        return await self._write(claim.recover)
+
+    async def repair(self) -> int:
+        """Find lost wake-ups and leases that ran out."""
+        found = await self._read(lambda db: claim.find_repairs(db, self._clock.now_ms()))
+        if not found.expired and not found.lanes:
+            return 0
+        return await self._write(lambda db: claim.repair(db, found, self._clock.now_ms()))
+
+    async def run_job_slice(self) -> bool:
+        """One slice of the job whose turn it is."""
+        return await self._write(lambda db: jobs.run_slice(db, self._clock.now_ms()))
+
+    def _expires(self, seconds: float) -> float:
+        """When a lease ends, counted from before the statement that takes it."""
+        return self._clock.monotonic() + seconds
+
+    # --- webhooks -----------------------------------------------------------------------------
+
+    async def create_webhook(self, new: port.NewWebhook, limit: int) -> Webhook:
+        """Store a webhook, live from then on."""
+        secret = webhooks.sealed(self._keyring, new.secret, new.id)
+        return await self._write(
+            lambda db: webhooks.create(db, new, secret, limit, self._clock.now_ms())
+        )
+
+    async def webhooks(self, organization: str) -> list[Webhook]:
+        """All webhooks of an organization."""
+        return await self._read(lambda db: webhooks.all_of(db, organization, self._clock.now_ms()))
+
+    async def webhook(self, organization: str, webhook_id: str) -> Webhook | None:
+        """One webhook."""
+        return await self._read(
+            lambda db: webhooks.get(db, organization, webhook_id, self._clock.now_ms())
+        )
+
+    async def change_webhook(
+        self,
+        organization: str,
+        webhook_id: str,
+        change: port.WebhookChange,
+        *,
+        replay_cancelled: bool = False,
+    ) -> Webhook | None:
+        """Apply a change."""
+        return await self._write(
+            lambda db: webhooks.change(
+                db,
+                organization,
+                webhook_id,
+                change,
+                self._clock.now_ms(),
+                replay_cancelled=replay_cancelled,
+            )
+        )
+
+    async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
+        """Delete a webhook; its log stays."""
+        return await self._write(
+            lambda db: webhooks.delete(db, organization, webhook_id, self._clock.now_ms())
+        )
+
+    async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
+        """The signing secret and the one that follows it."""
+        held = await self._read(
+            lambda db: webhooks.secrets(db, organization, webhook_id, self._clock.now_ms())
+        )
+        return (
+            webhooks.opened(self._keyring, held.signing, webhook_id),
+            webhooks.opened(self._keyring, held.following, webhook_id),
+        )
+
+    async def set_secret(
+        self, organization: str, webhook_id: str, secret: str | None, overlap_seconds: int
+    ) -> int | None:
+        """Set, rotate or remove the secret."""
+        sealed = webhooks.sealed(self._keyring, secret, webhook_id)
+        return await self._write(
+            lambda db: webhooks.set_secret(
+                db,
+                organization,
+                webhook_id,
+                sealed,
+                overlap_seconds=overlap_seconds,
+                now=self._clock.now_ms(),
+            )
+        )
+
+    async def check_secrets(self) -> None:
+        """See that the keys open every stored secret; `ConfigurationError` when not."""
+        await self._read(lambda db: webhooks.check_secrets(db, self._keyring))
+
+    async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
+        """What lanes need to send."""
+        return await self._read(
+            lambda db: webhooks.targets(db, webhook_ids, self._keyring, self._clock.now_ms())
+        )
+
+    async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
+        """Webhooks changed after a mark, and the new mark."""
+        return await self._read(lambda db: webhooks.changed(db, since))
+
+    async def send_test(
+        self, event: NewEvent, webhook_id: str, lease: port.LeaseTerms | None
+    ) -> Accepted:
+        """Store a sample event and its one delivery."""
+        expires = self._expires(lease.seconds if lease else 0)
+        return await self._write(
+            lambda db: accept.accept_test(
+                db, event, webhook_id, lease, expires=expires, now=self._clock.now_ms()
+            )
+        )
+
+    # --- the log ------------------------------------------------------------------------------
+
+    async def log(self, query: port.LogFilter) -> port.LogPage:
+        """Attempts by filter."""
+        return await self._read(lambda db: search.log(db, query, self._clock.monotonic))
+
+    async def attempt(self, organization: str, attempt_id: str) -> "LoggedAttempt | None":
+        """One attempt, whole."""
+
+        def verb(db: Connection) -> "LoggedAttempt | None":
+            row = db.row("one_attempt", (organization, attempt_id))
+            return None if row is None else search.attempts(db, [row[0]], whole=True)[0]
+
+        return await self._read(verb)
+
+    async def deliveries(self, query: port.DeliveryFilter) -> port.DeliveryPage:
+        """Deliveries by filter."""
+        return await self._read(lambda db: search.deliveries(db, query, self._clock.monotonic))
+
+    async def delivery(self, organization: str, delivery_id: str) -> port.Delivery | None:
+        """One delivery, whole."""
+        return await self._read(lambda db: search.delivery(db, organization, delivery_id))
+
+    async def event(self, organization: str, event_id: str) -> port.StoredEvent | None:
+        """One event with its deliveries."""
+        return await self._read(lambda db: search.event(db, organization, event_id))
+
+    async def replay(self, organization: str, delivery_id: str) -> str:
+        """Ask for one more attempt."""
+        return await self._write(
+            lambda db: jobs.replay(db, organization, delivery_id, self._clock.now_ms())
+        )
+
+    async def replay_many(self, query: port.ReplayFilter, *, dry_run: bool) -> int:
+        """How many deliveries match; unless `dry_run`, a job that replays them."""
+        count = await self._read(lambda db: jobs.count_matching(db, query))
+        if count and not dry_run:
+            await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
+        return count
+
+    async def health(self, organization: str, since: int) -> list[port.HealthBucket]:
+        """The rolled-up figures of an organization."""
+        values = {"organization": organization, "since": since}
+        found = await self._read(lambda db: db.json("get_health", values, _BUCKETS))
+        return [
+            port.HealthBucket(
+                webhook_id=webhook_id,
+                starts_at=starts_at,
+                duration_class=duration_class,
+                succeeded=succeeded,
+                failed=failed,
+                exhausted=exhausted,
+            )
+            for webhook_id, starts_at, duration_class, succeeded, failed, exhausted in found
+        ]
+
+    # --- keys and housekeeping ----------------------------------------------------------------
+
+    async def create_key(self, key: port.ApiKey, key_hash: bytes) -> None:
+        """Store a key by its SHA-256."""
+        values = (key.id, key.name, key.organization, key.created_at, key.revoked_at, key_hash)
+        await self._write(lambda db: db.run("add_key", values))
+
+    async def keys(self) -> list[port.ApiKey]:
+        """All keys, oldest first."""
+        return [_key(row) for row in await self._read(lambda db: db.rows("list_keys"))]
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """Revoke a key."""
+        return await self._write(
+            lambda db: db.run("revoke_key", (self._clock.now_ms(), key_id)) > 0
+        )
+
+    async def key_by_hash(self, key_hash: bytes) -> port.ApiKey | None:
+        """The key of this SHA-256 that still works."""
+        row = await self._read(lambda db: db.row("find_key", (key_hash,)))
+        return None if row is None else _key(row)
+
+    async def forget(self, retention_days: int) -> int:
+        """One slice of retention."""
+        now = self._clock.now_ms()
+        at = self._retention
+        found = await self._read(lambda db: retention.find(db, at, retention_days, now))
+        gone = await self._write(lambda db: retention.drop(db, at.kind, found, now))
+        if not found:
+            self._retention = retention.Pass()
+        return gone
+
+    async def figures(self) -> port.Figures:
+        """For the metrics page. They count what waits; where that takes long, less often."""
+        started = self._clock.monotonic()
+        if self._figures is not None and started < self._figures_end:
+            return self._figures
+        pending, lanes, waiting_jobs = await self._read(lambda db: db.row("figures"))
+        count, oldest = _OLDEST.decode(pending)
+        self._figures = port.Figures(
+            pending=count, oldest_pending_ms=oldest, lanes=lanes, jobs=waiting_jobs
+        )
+        ended = self._clock.monotonic()
+        took = ended - started
+        self._figures_end = ended + (took * _FIGURES_SHARE if took > _SLOW_FIGURES_SECONDS else 0)
+        return self._figures
+
+    async def check(self) -> None:
+        """Whether a write would work now: one is tried, at most once a second."""
+        now = self._clock.monotonic()
+        if self._probe is None or now >= self._probe_ends:
+            self._probe_ends = now + _PROBE_SECONDS
+            values = (self._clock.now_ms(),)
+            self._probe = asyncio.ensure_future(self._write(lambda db: _probe(db, values)))
+        await asyncio.shield(self._probe)
+
+    async def close(self) -> None:
+        """Finish what was handed in, and let go of the database."""
+        await self._threads.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _probe(db: Connection, values: tuple[int]) -> None:
+    db.run("probe", values)
+
+
+def _key(row: tuple[str, str, str | None, int, int | None]) -> port.ApiKey:
+    id_, name, organization, created_at, revoked_at = row
+    return port.ApiKey(
+        id=id_,
+        name=name,
+        organization=organization,
+        created_at=created_at,
+        revoked_at=revoked_at,
+    )

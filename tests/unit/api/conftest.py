@@ -1,0 +1,219 @@
+"""The API as callers meet it: a real server on loopback over a real database, without delivery."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+
+from winnerr_webhooks.api.app import create_app
+from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.config import Config, EncryptionKey
+from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
+from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.errors import WebhooksError
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.verdict import Verdict
+from winnerr_webhooks.egress.policy import AddressPolicy
+from winnerr_webhooks.egress.resolver import Resolver
+from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.keys import Keys
+from winnerr_webhooks.management.replays import Replays
+from winnerr_webhooks.management.webhooks import Webhooks
+from winnerr_webhooks.storage.port import Claim, Settlement, Storage
+from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.telemetry import Metrics
+
+
+_LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+class Desk:
+    """What stands in for the node: stores at once, delivers nothing, counts its wakings."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.error: WebhooksError | None = None
+        self.reason: str | None = None
+        self.changed: list[str] = []
+        self.due = 0
+
+    async def accept(self, event: NewEvent) -> Accepted:
+        if self.error:
+            raise self.error
+        return (await self.storage.accept([event], None))[0]
+
+    async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
+        if self.error:
+            return [self.error for _ in events]
+        return [*await self.storage.accept(events, None)]
+
+    async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
+        return await self.storage.send_test(event, webhook_id, None)
+
+    def webhook_changed(self, webhook_id: str) -> None:
+        self.changed.append(webhook_id)
+
+    def work_is_due(self) -> None:
+        self.due += 1
+
+    def readiness(self) -> str | None:
+        return self.reason
+
+
+class Api:
+    """A running API with a service key, and hands to play the rest of the road."""
+
+    def __init__(self, services: Services, desk: Desk, port: int, key: str) -> None:
+        self.services = services
+        self.storage = services.storage
+        self.desk = desk
+        self.port = port
+        self.key = key
+        self.keys = Keys(services.storage, services.clock, services.ids)
+        self.session = aiohttp.ClientSession(f"http://127.0.0.1:{port}")
+
+    async def raw(
+        self, method: str, path: str, body: Any = None, **options: Any
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        key = options.pop("key", self.key)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers |= options.pop("headers", {})
+        if body is not None:
+            options["data"] = body if isinstance(body, bytes) else json.dumps(body).encode()
+        path = "/api/v1/organizations/org_1" + path[1:] if path.startswith("~") else path
+        async with self.session.request(method, path, headers=headers, **options) as response:
+            return response, await response.read()
+
+    async def call(
+        self, method: str, path: str, body: Any = None, **options: Any
+    ) -> tuple[int, Any]:
+        """The status and the JSON answer; every error is held to be a whole problem."""
+        response, raw = await self.raw(method, path, body, **options)
+        answer = json.loads(raw) if raw else None
+        if response.status >= 400:
+            assert response.content_type == "application/problem+json"
+            assert {"type", "title", "status", "detail"} <= answer.keys()
+            assert answer["status"] == response.status
+        return response.status, answer
+
+    async def ok(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        status, answer = await self.call(method, path, body, **options)
+        assert status < 300, answer
+        return answer
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A bare connection, for what no client library would send."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def webhook(self, **fields: Any) -> Any:
+        draft = {"url": "http://127.0.0.1:9/hook", "events": ["*"]} | fields
+        return await self.ok("POST", "~/webhooks", draft)
+
+    async def emit(self, **fields: Any) -> Any:
+        event = {"event": "contact.created", "organizationId": "org_1", "data": {"id": "c1"}}
+        return await self.ok("POST", "/api/v1/events", event | fields)
+
+    async def claim(self) -> list[LeasedDelivery]:
+        claimed = await self.storage.claim(
+            Claim(lease_seconds=60, limit=100, max_bytes=1 << 20, room={}, default_room=100)
+        )
+        return claimed.deliveries
+
+    async def settle(
+        self, delivery: LeasedDelivery, status: int | None, *, happened: str, **fields: Any
+    ) -> str:
+        """Make one attempt of a delivery up; its id."""
+        clock, ids = self.services.clock, self.services.ids
+        failed = happened != "success"
+        kind = fields.pop("kind", "status")
+        record = AttemptRecord(
+            id=ids.new("att"),
+            outcome="failed" if failed else "succeeded",
+            url="http://127.0.0.1:9/hook",
+            request_head=b"POST /hook HTTP/1.1\r\nHost: 127.0.0.1:9\r\nX-Winnerr-Attempt: 1\r\n",
+            exchange=Exchange(
+                started_at=clock.now_ms(),
+                duration_ms=12.4,
+                timings=Timings(connect_ms=1.0, first_byte_ms=6.9),
+                status=status,
+                **fields,
+            ),
+            error_kind=kind if failed else None,
+            error_message=f"{status} Made Up" if failed else "",
+        )
+        verdict = Verdict(happened=happened, retry_in=60.0 if happened == "retry" else None)
+        await self.storage.settle([Settlement(delivery=delivery, record=record, verdict=verdict)])
+        return record.id
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@pytest.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
+    opened = await SqliteStorage.open(
+        tmp_path / "test.db",
+        clock=SystemClock(),
+        keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
+        exclusive=True,
+    )
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def api(storage: SqliteStorage) -> AsyncIterator[Api]:
+    clock = SystemClock()
+    ids = Ids(clock)
+    desk = Desk(storage)
+    config = Config(allow_http=True, max_webhooks=3)
+    resolver = Resolver(clock=clock)
+    services = Services(
+        config=config,
+        clock=clock,
+        ids=ids,
+        catalog=CATALOG,
+        storage=storage,
+        intake=desk,
+        webhooks=Webhooks(
+            config=config,
+            storage=storage,
+            intake=desk,
+            catalog=CATALOG,
+            policy=AddressPolicy(allow=_LOOPBACK, allow_http=True),
+            resolver=resolver,
+            clock=clock,
+            ids=ids,
+            wakes=desk,
+        ),
+        replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
+        metrics=Metrics(),
+        node=desk,
+    )
+    key = await Keys(storage, clock, ids).create("tests")
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _Server(
+        uvicorn.Config(
+            create_app(services), http="httptools", lifespan="off", ws="none", log_config=None
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    running = Api(services, desk, listener.getsockname()[1], key.secret)
+    yield running
+    await running.session.close()
+    server.should_exit = True
+    await serving
+    await resolver.close()

@@ -1,0 +1,127 @@
+"""The console script: quick help, one line for an error, and exit codes that mean something."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import winnerr_webhooks
+from winnerr_webhooks.config import PREFIX
+
+COMMANDS = ["serve", "demo", "migrate", "emit", "keys create", "keys list", "keys revoke"]
+
+
+def run(*words: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    return subprocess.run(
+        [sys.executable, "-m", "winnerr_webhooks", *words],
+        cwd=cwd,
+        env=clean | {PREFIX + name: value for name, value in settings.items()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_says_what_a_command_does_with_an_example(command, tmp_path):
+    done = run(*command.split(), "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert f"Usage: winnerr-webhooks {command}".rstrip() in done.stdout
+    assert f"Example: winnerr-webhooks {command}".rstrip() in " ".join(done.stdout.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_loads_none_of_the_server(tmp_path):
+    """So it is there at once; what a command needs is imported when it runs."""
+    program = """
+import json, sys
+from winnerr_webhooks.cli import main
+sys.argv = ["winnerr-webhooks", "serve", "--help"]
+try:
+    main()
+finally:
+    print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    heavy = {"litestar", "uvicorn", "uvloop", "apsw", "cryptography", "structlog", "aiodns", "rich"}
+    assert not loaded & heavy
+
+
+def test_without_a_command_it_prints_what_there_is(tmp_path):
+    done = run(cwd=tmp_path)
+    assert done.returncode == 0
+    for command in ("serve", "demo", "migrate", "keys", "emit"):
+        assert f"  {command} " in done.stdout
+
+
+def test_the_version_is_the_packages(tmp_path):
+    assert run("--version", cwd=tmp_path).stdout.strip() == winnerr_webhooks.__version__
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (["serve"], {"PORT": "tcp://10.0.0.7:8400"}, "WINNERR_WEBHOOKS_PORT='tcp://10.0.0.7:8400'"),
+        (["serve", "--port", "x"], {}, "--port (WINNERR_WEBHOOKS_PORT)='x'"),
+        (
+            ["serve"],
+            {"DATABASE_URL": "postgresql://u:p@127.0.0.1/w"},
+            "PostgreSQL is not there yet",
+        ),
+        (["keys", "list"], {"DATABASE_URL": "nowhere"}, "WINNERR_WEBHOOKS_DATABASE_URL"),
+        (["migrate"], {"DATABASE_URL": "postgresql://u:p@127.0.0.1/w"}, "PostgreSQL is not there"),
+        (["nonsense"], {}, "No such command 'nonsense' (see winnerr-webhooks --help)"),
+        (["keys"], {}, "(see winnerr-webhooks keys --help)"),
+        (["serve", "--prot", "1"], {}, "(see winnerr-webhooks serve --help)"),
+        (["emit"], {}, "Missing argument 'EVENT' (see winnerr-webhooks emit --help)"),
+        (["demo", "--rate", "0"], {}, "(see winnerr-webhooks demo --help)"),
+    ],
+)
+def test_wrong_settings_and_wrong_usage_are_one_line_and_exit_code_2(
+    words, settings, says, tmp_path
+):
+    done = run(*words, cwd=tmp_path, **settings)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert says in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_setting_with_a_slip_of_the_pen_is_warned_of_and_does_not_stop(tmp_path):
+    done = run("migrate", cwd=tmp_path, DELIVERY_TIMOUT="3")
+    assert done.returncode == 0
+    assert "did you mean WINNERR_WEBHOOKS_DELIVERY_TIMEOUT?" in done.stderr
+
+
+def test_a_folder_that_is_not_there_is_one_line_and_no_traceback(tmp_path):
+    done = run("migrate", "--database-url", "sqlite:///no/such/folder/w.db", cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    (line,) = done.stderr.splitlines()
+    assert "no/such/folder" in line
+
+
+def test_output_into_a_closed_pipe_is_no_traceback(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "winnerr_webhooks", "--help"],
+        cwd=tmp_path,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(write)
+    assert "Traceback" not in done.stderr

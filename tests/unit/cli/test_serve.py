@@ -1,0 +1,37 @@
+"""`serve`: options win over variables, and it ends in order."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_sigterm_and_ctrl_c_end_it_with_exit_code_0(server, number):
+    server.process.send_signal(number)
+    assert await asyncio.wait_for(server.process.wait(), 20) == 0
+
+
+async def test_an_option_wins_over_its_variable(server):
+    """A wrong variable would stop the start; the option in its place does not."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "winnerr_webhooks", "serve",
+        "--port", "0", "--database-url", "sqlite:///other.db", "--no-allow-http",
+        env=server.environment | {"WINNERR_WEBHOOKS_PORT": "wrong"},
+        cwd=server.folder,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    line = await asyncio.wait_for(process.stdout.readline(), 20)
+    assert b"listens on http://127.0.0.1:" in line
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert (server.folder / "other.db").exists()
+
+
+async def test_a_port_in_use_is_one_line_naming_it(server):
+    code, _, err = await server.command("serve", "--database-url", "sqlite:///other.db")
+    assert code == 2
+    (line,) = err.splitlines()
+    assert "WINNERR_WEBHOOKS_PORT" in line
+    assert str(server.port) in line

@@ -1,0 +1,227 @@
+"""Receivers that play scripts on loopback, and a client that may reach them.
+
+Everything here runs on uvloop, as the product does, and on asyncio's own loop.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+import trustme
+import uvloop
+
+from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.domain.attempt import Exchange
+from winnerr_webhooks.domain.url import parse_url
+from winnerr_webhooks.egress.client import EgressClient
+from winnerr_webhooks.egress.policy import Address, AddressPolicy
+from winnerr_webhooks.egress.resolver import ResolveError
+from winnerr_webhooks.egress.tls import client_context
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+def pytest_asyncio_loop_factories(config, item):
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+
+class Peer:
+    """One connection, seen from the receiver."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.sent = 0
+
+    async def request(self) -> bytes:
+        """Read a whole request."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = next(
+            int(line.partition(b":")[2])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length:")
+        )
+        return head + await self.reader.readexactly(length)
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+        self.sent += len(data)
+
+    async def flood(self, piece: bytes, limit: int) -> None:
+        """Send a piece again and again until hung up on, or `limit` bytes are out."""
+        while self.sent < limit:
+            await self.send(piece)
+
+    async def gone(self) -> None:
+        """Wait until the client has hung up."""
+        with suppress(ConnectionError):
+            while await self.reader.read(65536):
+                pass
+
+    def reset(self) -> None:
+        """End the connection with a RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class Receiver:
+    """A server on loopback whose every connection plays the script."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.peers: list[Peer] = []
+        self.errors: list[BaseException] = []
+        self.ended = asyncio.Event()
+        """Set whenever a script has come to its end."""
+        self.port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server
+
+    async def start(self, tls: ssl.SSLContext | None) -> None:
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=tls, limit=2**20
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+        assert not self.errors, self.errors
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        peer = Peer(reader, writer)
+        self.peers.append(peer)
+        try:
+            await self.script(peer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+            pass
+        except BaseException as error:
+            self.errors.append(error)
+        finally:
+            self.ended.set()
+            writer.transport.abort() if writer.transport.is_closing() else writer.close()
+            with suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
+                await writer.wait_closed()
+            self._tasks.discard(task)
+
+
+class Names:
+    """A resolver that answers from a table; a list of lists answers in turn."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, list[list[str]]] = {}
+        self.asked: list[str] = []
+
+    def set(self, host: str, *answers: list[str]) -> None:
+        self.table[host] = list(answers)
+
+    async def resolve(self, host: str) -> list[Address]:
+        self.asked.append(host)
+        answers = self.table.get(host)
+        if answers is None:
+            raise ResolveError("nxdomain")
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return [ipaddress.ip_address(text) for text in answer]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
+    """Start receivers: `await serve(script)`; `tls` makes them speak it."""
+    started: list[Receiver] = []
+
+    async def start(script: Script, *, tls: ssl.SSLContext | None = None) -> Receiver:
+        receiver = Receiver(script)
+        await receiver.start(tls)
+        started.append(receiver)
+        return receiver
+
+    yield start
+    for receiver in started:
+        await receiver.stop()
+
+
+@pytest.fixture
+def names() -> Names:
+    return Names()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+async def make_client(names, authority) -> AsyncIterator[Callable[..., EgressClient]]:
+    """Make clients that may reach loopback, over plain HTTP too, and trust `authority`."""
+    made: list[EgressClient] = []
+
+    def make(**options) -> EgressClient:
+        trusting = client_context()
+        authority.configure_trust(trusting)
+        defaults = {
+            "policy": AddressPolicy(allow=LOOPBACK, allow_http=True),
+            "resolver": names,
+            "clock": SystemClock(),
+            "timeout": 5.0,
+            "ssl_context": trusting,
+        }
+        made.append(EgressClient(**(defaults | options)))
+        return made[-1]
+
+    yield make
+    for client in made:
+        await client.close()
+
+
+@pytest.fixture
+def client(make_client) -> EgressClient:
+    return make_client()
+
+
+@pytest.fixture
+def post() -> Callable[..., Awaitable[Exchange]]:
+    """Send a request: `await post(client, "http://…")`."""
+
+    async def send(
+        client: EgressClient, url: str, body: bytes = b"{}", organization: str = "org_1"
+    ) -> Exchange:
+        destination = parse_url(url, allow_http=True)
+        head = (
+            f"POST {destination.target} HTTP/1.1\r\nHost: {destination.authority}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return await client.post(destination, organization, head.encode(), body)
+
+    return send
+
+
+@pytest.fixture
+def ask(serve, client, post) -> Callable[..., Awaitable[Exchange]]:
+    """Read a request, answer these bytes, wait until the client hangs up; what it made of it."""
+
+    async def exchange(answer: bytes, *, close: bool = False) -> Exchange:
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(answer)
+            if not close:
+                await peer.gone()
+
+        receiver = await serve(script)
+        return await post(client, f"http://127.0.0.1:{receiver.port}/")
+
+    return exchange

@@ -1,0 +1,208 @@
+"""Certificates are verified, handshakes are timed and bounded, and failures told apart."""
+
+import asyncio
+import datetime
+import ssl
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from winnerr_webhooks.egress.tls import client_context
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+DAY = datetime.timedelta(days=1)
+
+
+def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def self_signed(folder) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hooks.test")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.test")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "self-signed.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+async def answer_all(peer) -> None:
+    while True:
+        await peer.request()
+        await peer.send(OK)
+
+
+@pytest.fixture(autouse=True)
+def _hooks_test(names):
+    names.set("hooks.test", ["127.0.0.1"])
+
+
+async def test_a_valid_certificate_is_accepted_and_the_connection_reused(
+    serve, client, post, authority
+):
+    tls = server_context(authority.issue_cert("hooks.test"))
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    receiver = await serve(answer_all, tls=tls)
+    url = f"https://hooks.test:{receiver.port}/"
+
+    first = await post(client, url)
+    second = await post(client, url)
+
+    assert (first.status, first.response_body) == (200, b"ok")
+    assert first.timings.connect_ms > 0
+    assert first.timings.tls_ms > 0
+    assert second.status == 200
+    assert second.timings.tls_ms is None
+    assert len(receiver.peers) == 1
+    spoken = receiver.peers[0].writer.get_extra_info("ssl_object")
+    assert spoken.selected_alpn_protocol() == "http/1.1"
+
+
+async def test_a_literal_address_is_verified_by_its_certificate(serve, client, post, authority):
+    receiver = await serve(answer_all, tls=server_context(authority.issue_cert("127.0.0.1")))
+    exchange = await post(client, f"https://127.0.0.1:{receiver.port}/")
+    assert exchange.status == 200
+
+
+async def test_certificates_that_do_not_verify_are_told_apart(
+    serve, client, post, authority, tmp_path
+):
+    now = datetime.datetime.now(datetime.UTC)
+    contexts = {
+        "expired": server_context(
+            authority.issue_cert("hooks.test", not_before=now - 2 * DAY, not_after=now - DAY)
+        ),
+        "not_yet_valid": server_context(
+            authority.issue_cert("hooks.test", not_before=now + DAY, not_after=now + 2 * DAY)
+        ),
+        "wrong_host": server_context(authority.issue_cert("other.test")),
+        "unknown_ca": server_context(trustme.CA().issue_cert("hooks.test")),
+        "self_signed": self_signed(tmp_path),
+    }
+    for code, context in contexts.items():
+        receiver = await serve(answer_all, tls=context)
+        exchange = await post(client, f"https://hooks.test:{receiver.port}/")
+        assert exchange.failure is not None, code
+        assert (exchange.failure.kind, exchange.failure.code) == ("tls", code)
+        assert exchange.failure.phase == "tls"
+        assert exchange.status is None
+        assert exchange.timings.connect_ms > 0
+        assert exchange.timings.tls_ms is None
+
+
+async def test_a_literal_address_the_certificate_does_not_name_is_the_wrong_host(
+    serve, client, post, authority
+):
+    receiver = await serve(answer_all, tls=server_context(authority.issue_cert("hooks.test")))
+    exchange = await post(client, f"https://127.0.0.1:{receiver.port}/")
+    assert (exchange.failure.kind, exchange.failure.code) == ("tls", "wrong_host")
+
+
+async def test_plain_http_on_the_port_is_named(serve, client, post):
+    async def script(peer) -> None:
+        await peer.reader.read(1)
+        await peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await peer.gone()
+
+    receiver = await serve(script)
+    exchange = await post(client, f"https://hooks.test:{receiver.port}/")
+    assert (exchange.failure.kind, exchange.failure.code) == ("tls", "not_tls")
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+async def test_a_connection_that_ends_in_the_handshake_is_a_tls_failure(
+    serve, client, post, reset
+):
+    async def script(peer) -> None:
+        await peer.reader.read(1)
+        if reset:
+            peer.reset()
+
+    receiver = await serve(script)
+    exchange = await post(client, f"https://hooks.test:{receiver.port}/")
+    assert (exchange.failure.kind, exchange.failure.code) == ("tls", "tls_failed")
+
+
+async def test_a_handshake_that_never_ends_meets_the_deadline_and_is_hung_up_on(
+    serve, make_client, post
+):
+    async def script(peer) -> None:
+        await peer.gone()
+
+    receiver = await serve(script)
+    exchange = await post(make_client(timeout=0.3), f"https://hooks.test:{receiver.port}/")
+    assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "tls")
+    assert 290 <= exchange.duration_ms < 1500
+    async with asyncio.timeout(5):
+        await receiver.ended.wait()
+
+
+async def test_a_receiver_that_wants_a_client_certificate_is_a_tls_failure(
+    serve, client, post, authority
+):
+    tls = server_context(authority.issue_cert("hooks.test"))
+    authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    receiver = await serve(answer_all, tls=tls)
+    exchange = await post(client, f"https://hooks.test:{receiver.port}/")
+    assert exchange.status is None
+    assert exchange.failure.kind == "tls"
+
+
+async def test_an_older_tls_than_1_2_is_refused(serve, client, post, authority):
+    tls = server_context(authority.issue_cert("hooks.test"))
+    with pytest.warns(DeprecationWarning):
+        tls.maximum_version = ssl.TLSVersion.TLSv1_1
+        tls.minimum_version = ssl.TLSVersion.TLSv1
+    receiver = await serve(answer_all, tls=tls)
+    exchange = await post(client, f"https://hooks.test:{receiver.port}/")
+    assert exchange.failure.kind == "tls"
+
+
+async def test_a_reused_tls_connection_that_ends_is_replaced(serve, client, post, authority):
+    async def once(peer) -> None:
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+        receiver.script = answer_all
+
+    receiver = await serve(once, tls=server_context(authority.issue_cert("hooks.test")))
+    url = f"https://hooks.test:{receiver.port}/"
+    await post(client, url)
+    exchange = await post(client, url)
+    assert exchange.status == 200
+    assert exchange.timings.reconnected
+    assert exchange.timings.tls_ms > 0
+
+
+def test_our_rules_verify_and_ask_for_tls_1_2_or_newer():
+    context = client_context()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.keylog_filename is None
