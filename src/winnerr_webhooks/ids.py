@@ -58,7 +58,9 @@ def id_floor(kind: str, ms: int) -> str:
 def is_id(kind: str, text: str) -> bool:
     """Whether `text` has the form of an id of this kind (26 characters, or more for `dlv`)."""
     head, _, rest = text.partition("_")
-    return head == kind and ID_LENGTH <= len(rest) <= ID_LENGTH + 8 and ID_CHARACTERS.issuperset(rest)
+    return (
+        head == kind and ID_LENGTH <= len(rest) <= ID_LENGTH + 8 and ID_CHARACTERS.issuperset(rest)
+    )
 
 
 def delivery_id(event_id: str, webhook_number: int) -> str:

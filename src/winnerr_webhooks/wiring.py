@@ -133,7 +133,7 @@ async def serve(config: Config, *, on_started: Callable[[str], None] | None = No
                 webhooks=webhooks,
                 replays=Replays(storage=storage, catalog=CATALOG, wakes=node),
                 metrics=metrics,
-                readiness=node.readiness,
+                node=node,
             )
         )
         await node.start()

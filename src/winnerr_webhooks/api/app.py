@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
 from winnerr_webhooks.api import events, problems
-from winnerr_webhooks.api.auth import Authenticator
+from winnerr_webhooks.api.auth import Authenticator, key_guard
 from winnerr_webhooks.api.query import read_query
 from winnerr_webhooks.api.routes.catalog import event_types
 from winnerr_webhooks.api.routes.docs import docs_routes
@@ -51,7 +51,7 @@ def _api(authenticator: Authenticator) -> Router:
     )
     return Router(
         "/api/v1",
-        guards=[authenticator.guard, read_query],
+        guards=[key_guard(authenticator), read_query],
         route_handlers=[event_types, of_organization],
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
+from litestar.types import Guard
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import hash_key
@@ -52,18 +53,6 @@ class Authenticator:
             return caller
         return await self._look_up(header, now)
 
-    async def guard(
-        self, connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
-    ) -> None:
-        """Let only those in to whom the path belongs; leaves the caller as `request.auth`."""
-        caller = await self.caller(authorization(connection.scope["headers"]))
-        organization = connection.path_params.get("organization")
-        if organization is not None:
-            if caller.organization not in (None, organization):
-                raise NotFound("Nothing of this organization belongs to this API key.")
-            check_organization(organization)
-        connection.scope["auth"] = caller
-
     async def _look_up(self, header: bytes, now: float) -> Caller:
         self._callers.pop(header, None)
         bearer = _BEARER.fullmatch(header)
@@ -75,6 +64,26 @@ class Authenticator:
         caller = Caller(key.id, key.organization, now + REMEMBERED_SECONDS)
         self._callers[header] = caller
         return caller
+
+
+def key_guard(authenticator: Authenticator) -> Guard:
+    """A guard that lets only those in to whom the path belongs; the caller is `request.auth`.
+
+    A function and not a method: the framework copies its guards, with all that hangs on them.
+    """
+
+    async def guard(
+        connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
+    ) -> None:
+        caller = await authenticator.caller(authorization(connection.scope["headers"]))
+        organization = connection.path_params.get("organization")
+        if organization is not None:
+            if caller.organization not in (None, organization):
+                raise NotFound("Nothing of this organization belongs to this API key.")
+            check_organization(organization)
+        connection.scope["auth"] = caller
+
+    return guard
 
 
 def authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

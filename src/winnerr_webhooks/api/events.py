@@ -22,6 +22,7 @@ from winnerr_webhooks.domain.errors import (
     Forbidden,
     Invalid,
     Unavailable,
+    Uncertain,
     WebhooksError,
 )
 from winnerr_webhooks.domain.event import Accepted, NewEvent, fingerprint, freeze
@@ -44,7 +45,7 @@ class EventIntake:
     """Both calls that take events in."""
 
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
-        self._services = services
+        self._metrics = services.metrics
         self._catalog = services.catalog
         self._clock = services.clock
         self._ids = services.ids
@@ -74,7 +75,9 @@ class EventIntake:
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
-            await _send_error(send, answer_to(error, self._ids))
+            refusal = answer_to(error, self._ids)
+            self._metrics.event_refused(refusal.problem.status)
+            await _send_error(send, refusal)
             return
         await send(
             {
@@ -97,8 +100,7 @@ class EventIntake:
             now_ms=self._clock.now_ms(),
             idempotency_key=client_id,
         )
-        accepted = await self._intake.accept(self._new_event(submission, caller))
-        return _accepted(accepted)
+        return self._accepted(await self._intake.accept(self._new_event(submission, caller)))
 
     async def _accept_many(self, scope: Any, receive: Receive) -> bytes:
         key, length, client_id, content_type = _headers(scope)
@@ -126,8 +128,9 @@ class EventIntake:
     async def _store(self, judged: list[NewEvent | WebhooksError]) -> bytes:
         events = [item for item in judged if isinstance(item, NewEvent)]
         accepted = await self._intake.accept_many(events)
-        if accepted and all(type(item) is Unavailable for item in accepted):
-            raise accepted[0]  # type: ignore[misc]  # the line above says what it is
+        failed = [item for item in accepted if isinstance(item, Unavailable)]
+        if failed and len(failed) == len(accepted):
+            raise next((error for error in failed if isinstance(error, Uncertain)), failed[0])
         answers = iter(accepted)
         parts = [
             self._result(next(answers) if isinstance(item, NewEvent) else item) for item in judged
@@ -137,10 +140,12 @@ class EventIntake:
     def _result(self, outcome: Accepted | WebhooksError) -> bytes:
         try:
             if isinstance(outcome, Accepted):
-                return _accepted(outcome)
+                return self._accepted(outcome)
         except Conflict as conflict:
             outcome = conflict
-        return b'{"error":%b}' % answer_to(outcome, self._ids).body
+        refusal = answer_to(outcome, self._ids)
+        self._metrics.event_refused(refusal.problem.status)
+        return b'{"error":%b}' % refusal.body
 
     def _new_event(self, submission: Submission, caller: Caller) -> NewEvent:
         organization, name, data = submission.organization, submission.name, submission.data
@@ -159,10 +164,24 @@ class EventIntake:
             fingerprint=b"" if client_id is None else fingerprint(name, data),
         )
 
+    def _accepted(self, accepted: Accepted) -> bytes:
+        if accepted.conflict:
+            raise Conflict(
+                "This `id` was accepted before with another event or other data. "
+                "Give a new event a new id."
+            )
+        if accepted.duplicate:
+            self._metrics.event_repeated()
+        else:
+            self._metrics.event_accepted()
+        return b'{"id":"%b","duplicate":%b,"deliveries":%d}' % (
+            accepted.id.encode(),
+            b"true" if accepted.duplicate else b"false",
+            accepted.deliveries,
+        )
 
-def _headers(
-    scope: Any,
-) -> tuple[bytes | None, bytes | None, bytes | None, bytes]:
+
+def _headers(scope: Any) -> tuple[bytes | None, bytes | None, str | None, bytes]:
     """Authorization, Content-Length, Idempotency-Key and Content-Type, in one pass."""
     key = length = client_id = None
     content_type = b""
@@ -172,23 +191,10 @@ def _headers(
         elif name == b"content-length":
             length = value
         elif name == b"idempotency-key":
-            client_id = value
+            client_id = value.decode("latin-1")
         elif name == b"content-type":
             content_type = value
     return key, length, client_id, content_type
-
-
-def _accepted(accepted: Accepted) -> bytes:
-    if accepted.conflict:
-        raise Conflict(
-            "This `id` was accepted before with another event or other data. "
-            "Give a new event a new id."
-        )
-    return b'{"id":"%b","duplicate":%b,"deliveries":%d}' % (
-        accepted.id.encode(),
-        b"true" if accepted.duplicate else b"false",
-        accepted.deliveries,
-    )
 
 
 async def _send_error(send: Send, answer: ErrorAnswer) -> None:

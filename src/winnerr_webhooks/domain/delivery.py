@@ -1,16 +1,15 @@
 """A delivery: one event for one webhook, its states and the one table of their transitions.
 
-            accept                      attempt fails, retries left
-    (new) ─────────> pending ──────────────────────────────┐
-      │                │  ^────────────────────────────────┘
-      │                ├── attempt succeeds ─────────────────────────> delivered
-      │                ├── attempt fails, no retries left; five       
-      │                │   leases without a settled attempt ─────────> failed
-      │                └── webhook paused, disabled or deleted ──────> cancelled
-      └── accepted while the webhook was paused or disabled ─────────> cancelled
+A delivery is born `pending`, or `cancelled` when its webhook was paused or disabled just then.
 
-    A success makes a delivery `delivered` from any state (a replay, or an attempt that was in
-    flight when its webhook was paused). Nothing leaves `delivered`.
+    pending ── attempt succeeds ─────────────────────────────> delivered
+       │ ^──── attempt fails, retries left
+       ├────── attempt fails, no retries left;
+       │       five leases without a settled attempt ────────> failed
+       └────── webhook paused, disabled or deleted ──────────> cancelled
+
+A success makes a delivery `delivered` from any state (a replay, or an attempt that was in flight
+when its webhook was paused). Nothing leaves `delivered`.
 """
 
 from typing import Final

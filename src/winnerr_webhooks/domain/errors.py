@@ -32,7 +32,7 @@ class WebhooksError(Exception):
     """Root of the tree."""
 
 
-class Refused(WebhooksError):
+class Refused(WebhooksError):  # noqa: N818  the tree reads as sentences: raise Refused
     """The caller's doing; `status` is the HTTP status it becomes."""
 
     status = 400
@@ -93,7 +93,7 @@ class Invalid(Refused):
         return cls(message, (FieldError(pointer, message),))
 
 
-class Unavailable(WebhooksError):
+class Unavailable(WebhooksError):  # noqa: N818  as above
     """It cannot be done now and nothing was done; `retry_after` is in seconds."""
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
@@ -106,7 +106,7 @@ class Uncertain(Unavailable):
     """The connection was lost during a commit: it may or may not have been done."""
 
 
-class Poisoned(WebhooksError):
+class Poisoned(WebhooksError):  # noqa: N818  as above
     """The storage refuses this batch for what is in it; a part of it may be fine."""
 
 

@@ -123,7 +123,7 @@ class EgressClient:
                 await self._establish(connection, destination, trace)
                 await waiter
         except TimeoutError:
-            if connection not in self._open:
+            if not connection.sent_at:
                 return timeout_failure(trace.phase, self._timeout), connection
             connection.expire()
         except DialError as error:
@@ -170,7 +170,7 @@ class EgressClient:
             duration_ms=(connection.ended_at - start) * 1000,
             timings=timings,
             status=connection.status,
-            reason=connection.reason.decode("utf-8", "replace"),
+            reason=_printable(connection.reason),
             response_head=connection.head if connection.status is not None else b"",
             response_body=connection.body,
             truncated=connection.truncated,
@@ -178,6 +178,7 @@ class EgressClient:
         )
         if connection.reusable:
             self._pool.put(connection, connection.ended_at)
+            connection.forget()
         return exchange
 
     def _lost(self, connection: Connection) -> None:
@@ -185,3 +186,11 @@ class EgressClient:
         self._open.discard(connection)
         if self._all_lost is not None and not self._open:
             self._all_lost.set()
+
+
+def _printable(reason: bytes) -> str:
+    """The reason phrase; the parser lets control characters through (RFC 9112, 4, does not)."""
+    text = reason.decode("utf-8", "replace")
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -160,6 +160,8 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The time is over: of the attempt, or of the body."""
+        if self._waiter is None:
+            return
         transport = self._transport
         if self.status is not None:
             phase = "body"
@@ -168,6 +170,11 @@ class Connection(asyncio.Protocol):
         else:
             phase = "wait"
         self._fail(timeout_failure(phase, self._timeout))
+
+    def forget(self) -> None:
+        """Let go of the answer: idle connections are many, and answers up to 48 KiB."""
+        self._head = []
+        self._body = []
 
     def abort(self) -> None:
         """Hang up at once, without another word to the receiver."""
@@ -180,6 +187,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the request that waited for this, before anything can be received."""
         self._transport = cast("asyncio.Transport", transport)
+        if self.closed:  # given up meanwhile
+            self._transport.abort()
+            return
         self._transport.write(self._unsent)
         self._unsent = b""
         self.sent_at = self._clock.monotonic()

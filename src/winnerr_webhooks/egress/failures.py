@@ -138,7 +138,9 @@ def parser_failure(error: Exception, *, in_body: bool, in_status_line: bool) -> 
         or "response line" in str(error)
     ):
         return protocol_failure("bad_status_line")
-    if words.startswith(("Invalid character in Content-Length", "Empty Content-Length")):
+    if words.startswith(
+        ("Invalid character in", "Empty Content-Length", "Content-Length overflow")
+    ):
         return protocol_failure("bad_content_length")
     if "Content-Length" in words or "Transfer-Encoding" in words:
         return protocol_failure("content_length_conflict")

@@ -44,8 +44,11 @@ class Checks:
 
     def done(self) -> None:
         """`Invalid` with every error kept; nothing when there is none."""
-        if self._errors:
-            raise Invalid(self._errors[0].message, tuple(self._errors))
+        if not self._errors:
+            return
+        count = len(self._errors)
+        detail = self._errors[0].message if count == 1 else f"{count} fields are wrong."
+        raise Invalid(detail, tuple(self._errors))
 
 
 def check_organization(text: str, pointer: str = "/organizationId") -> str:
@@ -61,8 +64,8 @@ def check_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
     """The name of an event type there is; `Invalid` at `pointer`, with the nearest ones, else."""
     if catalog.get(name) is None:
         near = catalog.nearest(name)
-        advice = f"did you mean {' or '.join(near)}?" if near else "GET /api/v1/event-types lists all."
-        raise Invalid.field(pointer, f"There is no event {name!r}; {advice}")
+        meant = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
+        raise Invalid.field(pointer, f"There is no event {name[:80]!r}. {meant}")
     return name
 
 

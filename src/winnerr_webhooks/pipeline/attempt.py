@@ -35,7 +35,12 @@ class Sender:
         self.organization = target.organization
         self.destination = parse_url(target.url, allow_http=True)  # judged when it was saved
         self.signer = (
-            Signer(target.secret, target.next_secret, target.overlap_ends_at)
+            Signer(
+                target.secret,
+                target.next_secret,
+                target.overlap_ends_at,
+                header_prefix=header_prefix,
+            )
             if target.secret is not None
             else None
         )
@@ -132,5 +137,4 @@ class Attempter:
             schedule=self._schedule,
             success=self._success,
             jitter=self._jitter,
-            now_ms=exchange.started_at,
         )

@@ -332,12 +332,11 @@ class Dispatcher:
                 self._give_back(delivery)
         if self._attempts:
             _, late = await asyncio.wait(set(self._attempts), timeout=patience)
-            for task in late:
-                task.cancel()
+            for attempt in late:
+                attempt.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        for task in (self._loader, self._giving_back):
-            if task is not None:
-                await asyncio.gather(task, return_exceptions=True)
+        tasks = [task for task in (self._loader, self._giving_back) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _allowed_anyway(delivery: LeasedDelivery, target: Target) -> bool:

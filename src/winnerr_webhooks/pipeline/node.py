@@ -4,7 +4,7 @@ import structlog
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.verdict import SuccessRule
+from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.pipeline.attempt import Attempter, Egress
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
@@ -42,7 +42,7 @@ class Node:
         attempter = Attempter(
             egress,
             schedule=config.retry_schedule,
-            success=SuccessRule.parse(config.success_statuses),
+            success=success_rule(config.success_statuses),
             header_prefix=header_prefix,
             clock=clock,
             ids=ids,

@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from winnerr_webhooks.domain.delivery import RETRY
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.group_commit import GroupCommit
@@ -61,14 +60,11 @@ class Recorder:
         if self.stalled:
             self.stalled = False
             self.on_resume()
-        soonest = None
         for settlement in batch:
-            verdict = settlement.verdict
             _log_attempt(settlement)
-            if verdict.happened == RETRY and (soonest is None or verdict.retry_in < soonest):
-                soonest = verdict.retry_in
-        if soonest is not None:
-            self.on_retry_due(soonest)
+        waits = [item.verdict.retry_in for item in batch if item.verdict.retry_in is not None]
+        if waits:
+            self.on_retry_due(min(waits))
         if settled.replays_due:
             self.on_retry_due(0.0)
         if settled.disabled:

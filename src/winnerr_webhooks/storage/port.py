@@ -10,7 +10,7 @@ Instants are milliseconds since 1970 of the database's clock; durations are seco
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -113,6 +113,8 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
     before: str | None = None
     """An attempt id: only older ones."""
+    after: str | None = None
+    """An attempt id, or `ids.id_floor`: only newer ones."""
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +212,47 @@ class HealthBucket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     failed: int
     exhausted: int
     """Deliveries given up in it."""
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sign-in link or a session of the settings page lets its bearer do."""
+
+    organization: str
+    role: str
+    """`admin` or `viewer`."""
+    user: str | None
+    """Who, as the caller that made the link calls them."""
+    expires_at: int
+    """ms."""
+
+
+class LastAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A webhook's newest attempt, in short."""
+
+    id: str
+    outcome: str
+    status: int | None
+    error_message: str
+    started_at: int
+
+
+class WebhookState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a webhook stands now."""
+
+    webhook_id: str
+    last: LastAttempt | None
+    failing_since: int | None
+    """Since when (ms) it has had nothing but failures; None: its last attempt succeeded."""
+    failures: int
+    """How many attempts that run of failures has."""
+    first_failure: str | None
+    """The attempt that began it, where it is still in the log."""
+    waiting: int
+    """Pending deliveries, counted up to COUNTED."""
+
+
+COUNTED: Final = 10_000
+"""Where counts for people stop: from there on it is "so many and more"."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -380,6 +423,41 @@ class Storage(Protocol):
         """The rolled-up figures from `since` (ms) on, of every webhook of an organization."""
         ...
 
+    async def webhook_states(self, organization: str) -> list[WebhookState]:
+        """How each webhook of an organization stands, in no particular order."""
+        ...
+
+    async def cancelled(self, organization: str, webhook_id: str) -> int:
+        """Deliveries (no tests) that a pause or a disabling cancelled, counted up to COUNTED."""
+        ...
+
+    # --- sign-in to the settings page ---------------------------------------------------------
+
+    async def create_link(self, link: Grant, link_hash: bytes) -> None:
+        """Store a one-time link by the SHA-256 of its token."""
+        ...
+
+    async def link(self, link_hash: bytes) -> Grant | None:
+        """What a link grants; None when it was used, has expired, or never was."""
+        ...
+
+    async def consume_link(
+        self, link_hash: bytes, session_hash: bytes, session_seconds: int
+    ) -> Grant | None:
+        """Use a link up and start its session, in one transaction; None as in `link`.
+
+        Of two that consume a link at once, one gets the session.
+        """
+        ...
+
+    async def session(self, session_hash: bytes) -> Grant | None:
+        """What a session grants; None when it ended, expired, or never was."""
+        ...
+
+    async def end_session(self, session_hash: bytes) -> None:
+        """Sign out."""
+        ...
+
     # --- keys and housekeeping ----------------------------------------------------------------
 
     async def create_key(self, key: ApiKey, key_hash: bytes) -> None:
@@ -403,7 +481,7 @@ class Storage(Protocol):
 
         Attempts older than that go, except the newest 500 of each organization; then events and
         deliveries that no attempt needs and that are not pending, health figures older than 8
-        days, idempotency entries older than 30 days.
+        days, idempotency entries older than 30 days, links and sessions that have expired.
         """
         ...
 

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 import uvicorn
+from winnerr_webhooks.domain.catalog import CATALOG
 
 from winnerr_webhooks.api.app import create_app
 from winnerr_webhooks.api.services import Services
@@ -19,7 +20,6 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
-from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.verdict import Verdict
@@ -32,7 +32,6 @@ from winnerr_webhooks.management.webhooks import Webhooks
 from winnerr_webhooks.storage.port import Claim, Settlement, Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.telemetry import Metrics
-
 
 _LOOPBACK = (ip_network("127.0.0.0/8"),)
 

@@ -39,14 +39,14 @@ BAD_EVENTS = [
     ("nested 50,000 deep", b"[" * 50_000, 422, None, ""),
     ("too large", EVENT | {"data": {"a": "x" * (256 * 1024)}}, 413, None, "256 KiB"),
     ("bad timestamp", EVENT | {"timestamp": "yesterday"}, 422, "/timestamp", "2025"),
-    ("timestamp without offset", EVENT | {"timestamp": "2025-01-15T14:23:00"}, 422, "/timestamp", ""),
-    ("timestamp of 13 months", EVENT | {"timestamp": "2025-13-15T14:23:00Z"}, 422, "/timestamp", ""),
+    ("no offset", EVENT | {"timestamp": "2025-01-15T14:23:00"}, 422, "/timestamp", ""),
+    ("13 months", EVENT | {"timestamp": "2025-13-15T14:23:00Z"}, 422, "/timestamp", ""),
     ("timestamp as number", EVENT | {"timestamp": 1}, 422, "/timestamp", "string"),
     ("no organization", without(EVENT, "organizationId"), 422, "/organizationId", "missing"),
     ("bad organization", EVENT | {"organizationId": "org 1"}, 422, "/organizationId", "A-Z"),
     ("empty organization", EVENT | {"organizationId": ""}, 422, "/organizationId", "64"),
     ("long organization", EVENT | {"organizationId": "o" * 65}, 422, "/organizationId", "64"),
-    ("organization with newline", EVENT | {"organizationId": "org_1\n"}, 422, "/organizationId", ""),
+    ("newline in organization", EVENT | {"organizationId": "o\n"}, 422, "/organizationId", ""),
     ("id of 300 characters", EVENT | {"id": "i" * 300}, 422, "/id", "255"),
     ("empty id", EVENT | {"id": ""}, 422, "/id", ""),
     ("id not ASCII", EVENT | {"id": "naïve"}, 422, "/id", "ASCII"),
@@ -87,7 +87,7 @@ BAD_WEBHOOKS = [
     ("lone surrogate in url", DRAFT | {"url": "https://a/\ud800"}, 422, "/url", "surrogate"),
     ("no events", without(DRAFT, "events"), 422, "/events", "missing"),
     ("empty events", DRAFT | {"events": []}, 422, "/events", ""),
-    ("unknown event", DRAFT | {"events": ["contact.created", "deal.wun"]}, 422, "/events/1", "deal."),
+    ("unknown event", DRAFT | {"events": ["call.missed", "deal.wun"]}, 422, "/events/1", "deal."),
     ("event of wrong type", DRAFT | {"events": ["contact.created", 1]}, 422, "/events/1", "string"),
     ("events is a string", DRAFT | {"events": "*"}, 422, "/events", "list"),
     ("short secret", DRAFT | {"secret": "1234567"}, 422, "/secret", "8"),
@@ -98,7 +98,7 @@ BAD_WEBHOOKS = [
      "/generateSecret", "both"),
     ("description too long", DRAFT | {"description": "d" * 501}, 422, "/description", "500"),
     ("NUL in description", DRAFT | {"description": "a\0b"}, 422, "/description", "control"),
-    ("surrogate in description", DRAFT | {"description": "\udfff"}, 422, "/description", "surrogate"),
+    ("half a pair", DRAFT | {"description": "\udfff"}, 422, "/description", "surrogate"),
     ("unknown field", DRAFT | {"descripton": "d"}, 422, "/descripton", "description"),
     ("odd unknown field", DRAFT | {"a/b~c": 1}, 422, "/a~1b~0c", "no field"),
 ]  # fmt: skip
@@ -125,29 +125,29 @@ BAD_SECRETS = [
 ]
 
 BAD_QUERIES = [
-    ("logs", "limit=0", 422, "/limit", "500"),
-    ("logs", "limit=501", 422, "/limit", "500"),
-    ("logs", "limit=-1", 422, "/limit", "500"),
-    ("logs", "limit=٣", 422, "/limit", "500"),
-    ("logs", "before=nonsense", 422, "/before", "next"),
-    ("logs", "before=dlv_01kb2r8v5h0000001t5x9m3q7c0007", 422, "/before", "next"),
-    ("logs", "before=att_%00", 422, "/before", "next"),
-    ("logs", "outcome=maybe", 422, "/outcome", "succeeded"),
-    ("logs", "status=abc", 422, "/status", "5xx"),
-    ("logs", "status=99", 422, "/status", "5xx"),
-    ("logs", "since=yesterday", 422, "/since", "2025"),
-    ("logs", "since=2025-01-15T14:23:00+01:00", 422, "/since", "%2B"),
-    ("logs", "until=2025-01-15", 422, "/until", "2025"),
-    ("logs", "event=contact.gone", 422, "/event", "contact."),
-    ("logs", "q=%00", 422, "/q", "NUL"),
-    ("logs", "q=" + "a" * 201, 422, "/q", "200"),
-    ("logs", "q=%ff", 400, None, "UTF-8"),
-    ("logs", "limit=1&limit=2", 422, "/limit", "twice"),
-    ("logs", "limt=1", 422, "/limt", "limit"),
-    ("deliveries", "status=503", 422, "/status", "pending"),
-    ("deliveries", "before=nonsense", 422, "/before", "next"),
-    ("deliveries", "outcome=failed", 422, "/outcome", "no parameter"),
-    ("webhooks", "limit=1", 422, "/limit", "none"),
+    ("logs?limit=0", 422, "/limit", "500"),
+    ("logs?limit=501", 422, "/limit", "500"),
+    ("logs?limit=-1", 422, "/limit", "500"),
+    ("logs?limit=٣", 422, "/limit", "500"),
+    ("logs?before=nonsense", 422, "/before", "next"),
+    ("logs?before=dlv_01kb2r8v5h0000001t5x9m3q7c0007", 422, "/before", "next"),
+    ("logs?before=att_%00", 422, "/before", "next"),
+    ("logs?outcome=maybe", 422, "/outcome", "succeeded"),
+    ("logs?status=abc", 422, "/status", "5xx"),
+    ("logs?status=99", 422, "/status", "5xx"),
+    ("logs?since=yesterday", 422, "/since", "2025"),
+    ("logs?" + "since=2025-01-15T14:23:00+01:00", 422, "/since", "%2B"),
+    ("logs?until=2025-01-15", 422, "/until", "2025"),
+    ("logs?event=contact.gone", 422, "/event", "contact."),
+    ("logs?q=%00", 422, "/q", "NUL"),
+    ("logs?" + "q=" + "a" * 201, 422, "/q", "200"),
+    ("logs?q=%ff", 400, None, "UTF-8"),
+    ("logs?limit=1&limit=2", 422, "/limit", "twice"),
+    ("logs?limt=1", 422, "/limt", "limit"),
+    ("deliveries?status=503", 422, "/status", "pending"),
+    ("deliveries?before=nonsense", 422, "/before", "next"),
+    ("deliveries?outcome=failed", 422, "/outcome", "no parameter"),
+    ("webhooks?limit=1", 422, "/limit", "none"),
 ]
 
 BAD_REPLAYS = [
@@ -162,7 +162,7 @@ BAD_REPLAYS = [
 
 
 def names(table: list[Any]) -> Any:
-    return [row[0] if not isinstance(row[1], str) else f"{row[0]}?{row[1][:40]}" for row in table]
+    return [row[0] for row in table]
 
 
 def check(answer: Any, pointer: str | None, words: str) -> None:
@@ -172,7 +172,9 @@ def check(answer: Any, pointer: str | None, words: str) -> None:
     assert words in answer["detail"], answer
 
 
-@pytest.mark.parametrize(("_name", "body", "status", "pointer", "words"), BAD_EVENTS, ids=names(BAD_EVENTS))
+@pytest.mark.parametrize(
+    ("_name", "body", "status", "pointer", "words"), BAD_EVENTS, ids=names(BAD_EVENTS)
+)
 async def test_a_bad_event_is_refused_whole(api, _name, body, status, pointer, words):
     await api.webhook()
     code, answer = await api.call("POST", "/api/v1/events", body)
@@ -213,9 +215,9 @@ async def test_a_bad_secret_leaves_the_old_one(api, _name, body, status, pointer
     assert await api.ok("GET", f"~/webhooks/{webhook['id']}/secret") == {"secret": "old secret"}
 
 
-@pytest.mark.parametrize(("path", "query", "status", "pointer", "words"), BAD_QUERIES)
-async def test_a_bad_query_is_refused(api, path, query, status, pointer, words):
-    code, answer = await api.call("GET", f"~/{path}?{query}")
+@pytest.mark.parametrize(("query", "status", "pointer", "words"), BAD_QUERIES)
+async def test_a_bad_query_is_refused(api, query, status, pointer, words):
+    code, answer = await api.call("GET", "~/" + query)
     assert code == status, answer
     check(answer, pointer, words)
 

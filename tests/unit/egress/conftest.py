@@ -88,9 +88,7 @@ class Receiver:
         self._server: asyncio.Server
 
     async def start(self, tls: ssl.SSLContext | None) -> None:
-        self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, ssl=tls, limit=2**20
-        )
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls, limit=2**20)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -110,7 +108,7 @@ class Receiver:
             await self.script(peer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  reported when the receiver stops
             self.errors.append(error)
         finally:
             self.ended.set()
@@ -141,7 +139,7 @@ class Names:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
-    """Start receivers: `await serve(script)`; `tls` makes them speak it."""
+    """Receivers that play a script, over TLS if given a context."""
     started: list[Receiver] = []
 
     async def start(script: Script, *, tls: ssl.SSLContext | None = None) -> Receiver:
@@ -165,14 +163,19 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+@pytest.fixture(scope="session")
+def trusting(authority) -> ssl.SSLContext:
+    context = client_context()
+    authority.configure_trust(context)
+    return context
+
+
 @pytest.fixture
-async def make_client(names, authority) -> AsyncIterator[Callable[..., EgressClient]]:
+async def make_client(names, trusting) -> AsyncIterator[Callable[..., EgressClient]]:
     """Make clients that may reach loopback, over plain HTTP too, and trust `authority`."""
     made: list[EgressClient] = []
 
     def make(**options) -> EgressClient:
-        trusting = client_context()
-        authority.configure_trust(trusting)
         defaults = {
             "policy": AddressPolicy(allow=LOOPBACK, allow_http=True),
             "resolver": names,
@@ -195,7 +198,7 @@ def client(make_client) -> EgressClient:
 
 @pytest.fixture
 def post() -> Callable[..., Awaitable[Exchange]]:
-    """Send a request: `await post(client, "http://…")`."""
+    """How a client is made to send a request to a URL."""
 
     async def send(
         client: EgressClient, url: str, body: bytes = b"{}", organization: str = "org_1"
@@ -212,7 +215,7 @@ def post() -> Callable[..., Awaitable[Exchange]]:
 
 @pytest.fixture
 def ask(serve, client, post) -> Callable[..., Awaitable[Exchange]]:
-    """Read a request, answer these bytes, wait until the client hangs up; what it made of it."""
+    """How a request is answered with these bytes: what the client makes of them."""
 
     async def exchange(answer: bytes, *, close: bool = False) -> Exchange:
         async def script(peer: Peer) -> None:

@@ -1,5 +1,7 @@
 """What is made of an answer: its framing, its limits, and what is malformed about it."""
 
+# ruff: noqa: E501  a table reads best with a case on a line
+
 import gzip
 import socket
 
@@ -63,6 +65,11 @@ async def test_trailers_are_left_out(ask):
     assert exchange.response_head == b"Transfer-Encoding: chunked\r\n"
 
 
+async def test_control_characters_in_a_reason_phrase_are_not_passed_on(ask):
+    exchange = await ask(b"HTTP/1.1 200 O\0K\xff\xc3\xa9\r\nContent-Length: 0\r\n\r\n")
+    assert exchange.reason == "O\ufffdK\ufffdé"
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_is_not_followed(ask, status):
     exchange = await ask(
@@ -87,7 +94,8 @@ async def test_a_compressed_body_is_kept_as_it_came(ask):
     bomb = gzip.compress(bytes(10_000_000))
     assert len(bomb) < 16 * KIB
     exchange = await ask(
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+        + bomb
     )
     assert exchange.response_body == bomb
 
@@ -115,7 +123,6 @@ async def test_thirty_two_kib_of_headers_are_taken_and_no_more(ask, size):
 
 
 MALFORMED = {
-    b"": "bad_status_line",
     b"nonsense": "bad_status_line",
     b"SSH-2.0-OpenSSH_9.6\r\n": "bad_status_line",
     b"\x15\x03\x01\x00\x02\x02": "bad_status_line",
@@ -135,7 +142,6 @@ MALFORMED = {
     b"HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n": "bad_status_line",
     b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n": "bad_status_line",
     b"HTTP/1.1 200 OK\nContent-Length: 0\n\n": "bad_status_line",
-    b"HTTP/1.1 200 O\0K\r\n\r\n": "bad_status_line",
     b"POST / HTTP/1.1\r\n\r\n": "bad_status_line",
     b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n": "bad_header",
     b"HTTP/1.1 200 OK\r\n: no name\r\n\r\n": "bad_header",
@@ -156,9 +162,7 @@ MALFORMED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("answer", "code"), [pair for pair in MALFORMED.items() if pair[0]], ids=repr
-)
+@pytest.mark.parametrize(("answer", "code"), MALFORMED.items(), ids=repr)
 async def test_an_answer_that_is_not_http_is_a_protocol_error(ask, answer, code):
     exchange = await ask(answer)
     assert exchange.failure is not None

@@ -29,10 +29,13 @@ async def test_the_request_arrives_as_it_was_built_and_the_answer_as_it_was_sent
     receiver = await serve(script)
     exchange = await post(client, f"http://127.0.0.1:{receiver.port}/in?a=1", b'{"x": 1}')
 
-    assert await arrived == (
-        f"POST /in?a=1 HTTP/1.1\r\nHost: 127.0.0.1:{receiver.port}\r\n"
-        'Content-Length: 8\r\n\r\n{"x": 1}'
-    ).encode()
+    assert (
+        await arrived
+        == (
+            f"POST /in?a=1 HTTP/1.1\r\nHost: 127.0.0.1:{receiver.port}\r\n"
+            'Content-Length: 8\r\n\r\n{"x": 1}'
+        ).encode()
+    )
     assert (exchange.status, exchange.reason) == (201, "Made It")
     assert exchange.response_head == b"X-One: a\r\nx-TWO: b\r\nX-One: c\r\nContent-Length: 5\r\n"
     assert exchange.response_body == b"hello"
@@ -247,9 +250,7 @@ async def test_the_replacement_is_not_replaced_again(serve, client, post):
     assert len(receiver.peers) == 2
 
 
-async def test_a_reused_connection_that_dies_within_the_answer_is_not_replaced(
-    serve, client, post
-):
+async def test_a_reused_connection_that_dies_within_the_answer_is_not_replaced(serve, client, post):
     async def script(peer) -> None:
         await peer.request()
         await peer.send(OK)
@@ -324,9 +325,7 @@ async def test_cancelling_closes_the_connection_and_propagates(serve, client, po
         await hung_up.wait()
 
 
-async def test_closing_the_client_hangs_up_on_idle_and_busy_connections(
-    serve, make_client, post
-):
+async def test_closing_the_client_hangs_up_on_idle_and_busy_connections(serve, make_client, post):
     client = make_client()
     busy = asyncio.Event()
 

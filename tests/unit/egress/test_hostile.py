@@ -10,26 +10,27 @@ SMALL = 32 * MIB
 """What kernel buffers on the way may swallow before a sender sees that it was hung up on."""
 
 
-async def flood(serve, client, post, start: bytes, piece: bytes, limit: int):
-    """Answer with `start` and then `piece` without end; the exchange, and what was sent of it."""
+@pytest.fixture
+def flood(serve, client, post):
+    """How a request is answered without end: the exchange, and what was sent until hung up on."""
 
-    async def script(peer) -> None:
-        await peer.request()
-        await peer.send(start)
-        await peer.flood(piece, limit)
+    async def exchange(start: bytes, piece: bytes, limit: int):
+        async def script(peer) -> None:
+            await peer.request()
+            await peer.send(start)
+            await peer.flood(piece, limit)
 
-    receiver = await serve(script)
-    exchange = await post(client, f"http://127.0.0.1:{receiver.port}/")
-    async with asyncio.timeout(5):
-        await receiver.ended.wait()
-    return exchange, receiver.peers[0].sent
+        receiver = await serve(script)
+        exchange = await post(client, f"http://127.0.0.1:{receiver.port}/")
+        async with asyncio.timeout(5):
+            await receiver.ended.wait()
+        return exchange, receiver.peers[0].sent
+
+    return exchange
 
 
-async def test_a_body_of_5_gb_is_hung_up_on_after_16_kib(serve, client, post):
+async def test_a_body_of_5_gb_is_hung_up_on_after_16_kib(flood):
     exchange, sent = await flood(
-        serve,
-        client,
-        post,
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (5 * GIB),
         b"x" * MIB,
         5 * GIB,
@@ -41,11 +42,8 @@ async def test_a_body_of_5_gb_is_hung_up_on_after_16_kib(serve, client, post):
     assert sent < SMALL
 
 
-async def test_an_endless_chunked_body_is_hung_up_on(serve, client, post):
+async def test_an_endless_chunked_body_is_hung_up_on(flood):
     exchange, sent = await flood(
-        serve,
-        client,
-        post,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"1\r\nx\r\n" * 10_000,
         GIB,
@@ -61,11 +59,8 @@ async def test_an_endless_chunked_body_is_hung_up_on(serve, client, post):
     [(b"1;", b"x" * MIB), (b"0\r\nX: ", b"x" * MIB), (b"0\r\n", b"X: y\r\n" * 100_000)],
     ids=["chunk extension", "trailer", "trailers"],
 )
-async def test_what_surrounds_the_chunks_is_bounded_too(serve, client, post, start, piece):
+async def test_what_surrounds_the_chunks_is_bounded_too(flood, start, piece):
     exchange, sent = await flood(
-        serve,
-        client,
-        post,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + start,
         piece,
         GIB,
@@ -96,8 +91,8 @@ async def test_what_surrounds_the_chunks_is_bounded_too(serve, client, post, sta
         "endless 1xx with headers",
     ],
 )
-async def test_endless_headers_are_cut(serve, client, post, start, piece, code):
-    exchange, sent = await flood(serve, client, post, start, piece, 200 * MIB)
+async def test_endless_headers_are_cut(flood, start, piece, code):
+    exchange, sent = await flood(start, piece, 200 * MIB)
     assert exchange.status is None
     assert (exchange.failure.kind, exchange.failure.code) == ("protocol", code)
     assert exchange.response_head == b""

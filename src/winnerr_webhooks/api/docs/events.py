@@ -26,9 +26,7 @@ _RESULT: Final = {
 }
 
 
-class EventSubmission(
-    msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
-):
+class EventSubmission(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """An event. `data` reaches the receivers as it is sent, less insignificant white space."""
 
     event: str

@@ -67,12 +67,13 @@ class Screen:
         """Print the addresses, the key, and what to try."""
         authorization = f"-H 'Authorization: Bearer {api.key}'"
         base = f"{api.url}{api.organization_path}"
+        names = ", ".join(name for name, _ in WEBHOOKS.values())
         self._lines(
             ("Winnerr Webhooks demo", "bold"),
             ("", ""),
             (f"  API        {api.url}  (reference: {api.url}/api/docs)", ""),
             (f"  API key    {api.key}", ""),
-            (f"  Webhooks   {', '.join(name for name, _ in WEBHOOKS.values())}", ""),
+            (f"  Webhooks   {names}: one receiver, which verifies both signatures", ""),
             (f"  Data       {folder}  (the server's own words: {folder / 'server.log'})", ""),
             (f"  Server     process {pid}: try kill -9 {pid}, nothing is lost", ""),
             ("", ""),
@@ -96,7 +97,7 @@ class Screen:
         sign, style = (
             ("✓", "green") if good else ("~", "yellow") if arrival.verified else ("✕", "red")
         )
-        signature = "both signatures hold" if arrival.verified else "A SIGNATURE IS WRONG"
+        signature = "verified" if arrival.verified else "WRONG SIGNATURE"
         notes = [f"attempt {arrival.attempt}", signature]
         if does.why:
             notes.append(f"on purpose: {does.why}")

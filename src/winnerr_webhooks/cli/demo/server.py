@@ -83,8 +83,9 @@ class Server:
         )
         ready.cancel()
         if not self.ready.is_set():
-            if process.returncode is None:
+            if not reader.done():  # one that ended must be waited for; a kill would reap it first
                 process.kill()
+            await process.wait()
             raise Unavailable(f"The demo's server did not start: {self._last_words()}")
 
     async def _read(self, process: Process) -> None:

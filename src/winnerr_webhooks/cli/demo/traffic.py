@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
 
@@ -41,18 +42,17 @@ def events(catalog: Catalog, organization: str, clock: Clock) -> Iterator[dict[s
 def _vary(data: dict[str, Any], number: int) -> dict[str, Any]:
     """Give the example another person, and another number to each id."""
     person = _PEOPLE[number % len(_PEOPLE)]
-    address = f"{person.split()[0].lower()}@{_PLACES[number % len(_PLACES)]}.example"
-    address = address.encode("ascii", "ignore").decode()
+    plain = normalize("NFKD", person.split()[0].lower())  # é is e and an accent, which goes
+    first = plain.encode("ascii", "ignore").decode()
+    address = f"{first}@{_PLACES[number % len(_PLACES)]}.example"
 
     def vary(key: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {inner: vary(inner, one) for inner, one in value.items()}
         if not isinstance(value, str):
             return value
         if "@" in value:
             return address
         if key == "id" or key.endswith("Id"):
-            return f"{value.rpartition('_')[0] or key}_{number:06d}"
-        return person if key.lower().endswith("name") and value.istitle() else value
+            return f"{value.partition('_')[0]}_{number:06d}"
+        return person if key == "name" and value.istitle() else value
 
     return {key: vary(key, value) for key, value in data.items()}

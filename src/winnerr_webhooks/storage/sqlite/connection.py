@@ -13,7 +13,9 @@ from winnerr_webhooks.storage.sqlite.statements import statements, with_rows
 T = TypeVar("T")
 Row = Sequence[Any]
 
-_BUSY_MS = 5_000
+BUSY_MS = 5_000
+"""How long to wait for another process that writes."""
+
 _SIZES = (1, 4, 16, 64, 128)
 """How many rows a statement may have room for: few enough that all stay prepared (apsw keeps
 texts under 16 KiB only, which bounds the last)."""
@@ -35,7 +37,7 @@ class Connection:
             flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
             statementcachesize=256,
         )
-        self.apsw.set_busy_timeout(_BUSY_MS)
+        self.apsw.set_busy_timeout(BUSY_MS)
         self.apsw.execute(_PRAGMAS)
         self.apsw.execute(f"PRAGMA cache_size = -{cache_kib}")
 

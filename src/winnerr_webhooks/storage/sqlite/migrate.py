@@ -8,8 +8,8 @@ from typing import TextIO
 import apsw
 
 from winnerr_webhooks.domain.errors import ConfigurationError
-from winnerr_webhooks.storage.sqlite.connection import Connection, create_file
-from winnerr_webhooks.storage.sqlite.statements import migrations
+from winnerr_webhooks.storage.sqlite.connection import BUSY_MS, Connection, create_file
+from winnerr_webhooks.storage.sqlite.statements import migrations, statements
 
 APPLICATION_ID = 0x57574B31
 """In the file's header (SQLite file format, section 1.3.17): `WWK1`."""
@@ -94,3 +94,23 @@ def lock(path: str) -> TextIO:
     file.write(str(os.getpid()))
     file.flush()
     return file
+
+
+def has_secrets(path: str) -> bool:
+    """Whether a database is there and holds sealed secrets: asked before it is opened.
+
+    `ConfigurationError` when it cannot be told.
+    """
+    if not Path(path).exists():
+        return False
+    try:
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.set_busy_timeout(BUSY_MS)
+            if connection.table_exists("main", "webhook"):
+                return connection.execute(statements()["any_secret"]).fetchone() == (1,)
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise ConfigurationError(f"The database file {path} cannot be read: {error}.") from error
+    return False

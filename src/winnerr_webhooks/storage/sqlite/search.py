@@ -155,7 +155,8 @@ def deliveries(
         }
         pairs: dict[str, str] = {}
         for source in sources:
-            pairs.update(dict(db.json(source, asked, _PAIRS)))
+            some = db.json(source, asked, _PAIRS)
+            pairs.update(some)
         # each source gave its first `size`, so the first `size` of all are among them
         keys = sorted(pairs.items(), reverse=True)[:size]
         return _Step(as_json(keys), len(keys), keys[-1][0]) if keys else None

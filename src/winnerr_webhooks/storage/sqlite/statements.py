@@ -25,7 +25,11 @@ def statements() -> dict[str, str]:
         if file.name.endswith(".sql"):
             _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
             found.update(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
-    return {name: _INCLUDE.sub(lambda match: found[match[1]], text) for name, text in found.items()}
+    return {name: _included(text, found) for name, text in found.items()}
+
+
+def _included(text: str, found: dict[str, str]) -> str:
+    return _INCLUDE.sub(lambda match: _included(found[match[1]], found), text)
 
 
 @cache

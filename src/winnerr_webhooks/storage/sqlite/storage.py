@@ -91,7 +91,8 @@ class SqliteStorage:
     ) -> Self:
         """Open the database file, made or upgraded where needed.
 
-        `exclusive` is for `serve`: one of them at a time has a file. Others open beside it.
+        `exclusive` is for `serve`: one of them at a time has a file, and only when the keys open
+        every secret in it. Others open beside it.
         A webhook is disabled after `disable_after_days` of nothing but failures, at least
         `min_failures` of them; 0 days: never.
 
@@ -106,13 +107,28 @@ class SqliteStorage:
                 lock.close()
             raise
         readers = [Connection(name, cache_kib=_READER_CACHE_KIB) for _ in range(_READERS)]
-        return cls(
+        storage = cls(
             Threads(writer, readers),
             clock=clock,
             keyring=keyring,
             rule=settle.DisablingRule(disable_after_days, min_failures),
             lock=lock,
         )
+        if exclusive:
+            try:
+                await storage.check_secrets()
+            except BaseException:
+                await storage.close()
+                raise
+        return storage
+
+    @staticmethod
+    def has_secrets(path: str | Path) -> bool:
+        """Whether a database is there and holds sealed secrets: then no new key may be made.
+
+        Blocking; asked before the database is opened. `ConfigurationError` when it cannot tell.
+        """
+        return migrate.has_secrets(str(path))
 
     async def _write(self, verb: Callable[[Connection], T]) -> T:
         return await self._threads.write(verb)

@@ -81,6 +81,9 @@ WHERE id = :id
 UPDATE webhook SET secret = next_secret, next_secret = NULL, overlap_ends_at = NULL
 WHERE overlap_ends_at <= :now
 
+-- name: any_secret
+SELECT EXISTS (SELECT 1 FROM webhook WHERE secret IS NOT NULL OR next_secret IS NOT NULL)
+
 -- name: all_secrets
 SELECT id, secret FROM webhook WHERE secret IS NOT NULL
 UNION ALL

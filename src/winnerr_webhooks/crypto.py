@@ -1,0 +1,133 @@
+"""Secrets at rest: sealed with AES-256-GCM (NIST SP 800-38D), under keys that can be rotated.
+
+A sealed secret is: one byte of format, one byte of length and the key's id, 12 bytes of nonce,
+the ciphertext with its tag. What it belongs to (a webhook's id) is authenticated with it, so a
+row's secret moved to another row does not open.
+"""
+
+import base64
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from winnerr_webhooks.config import EncryptionKey, parse_encryption_keys
+from winnerr_webhooks.domain.errors import ConfigurationError
+
+_FORMAT: Final = 1
+_NONCE: Final = 12
+
+
+class Keyring:
+    """Several keys: the first seals, each opens what it sealed."""
+
+    def __init__(self, keys: Sequence[EncryptionKey]) -> None:
+        self._ciphers = {key.id: AESGCM(key.key) for key in keys}
+        self._first = keys[0].id
+
+    def __repr__(self) -> str:
+        """Ids only."""
+        return f"Keyring({', '.join(self._ciphers)})"
+
+    def encrypt(self, plaintext: bytes, associated: bytes) -> bytes:
+        """Seal; the same `associated` bytes are needed to open."""
+        nonce = secrets.token_bytes(_NONCE)
+        key_id = self._first.encode()
+        sealed = self._ciphers[self._first].encrypt(nonce, plaintext, associated)
+        return bytes((_FORMAT, len(key_id))) + key_id + nonce + sealed
+
+    def decrypt(self, sealed: bytes, associated: bytes) -> bytes:
+        """Open; `ConfigurationError` names the key that is missing or does not fit."""
+        key_id = key_id_of(sealed)
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise ConfigurationError(
+                f"Stored secrets are encrypted with the key {key_id!r}, which is not among the "
+                f"keys given ({', '.join(self._ciphers)}). Add it to "
+                "WINNERR_WEBHOOKS_ENCRYPTION_KEYS, or bring back the database's .keys file."
+            )
+        rest = sealed[2 + len(key_id.encode()) :]
+        try:
+            return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], associated)
+        except InvalidTag:
+            raise ConfigurationError(
+                f"The encryption key {key_id!r} is not the one that stored secrets were encrypted "
+                "with. Bring back the key (or the database's .keys file) that belongs to them."
+            ) from None
+
+
+def key_id_of(sealed: bytes) -> str:
+    """The id of the key that sealed this; `ConfigurationError` when it is no sealed secret."""
+    if len(sealed) < 2 + _NONCE or sealed[0] != _FORMAT:
+        raise ConfigurationError(
+            "A stored secret is in a format that this version does not know. Was the database "
+            "written by a newer version?"
+        )
+    return sealed[2 : 2 + sealed[1]].decode(errors="replace")
+
+
+def hash_key(api_key: str) -> bytes:
+    """What is stored of an API key: its SHA-256. 256 random bits need no slow hash."""
+    return hashlib.sha256(api_key.encode()).digest()
+
+
+def load_or_create_key_file(path: Path, *, create: bool) -> tuple[EncryptionKey, ...]:
+    """The keys of a file of `id:base64key` lines; with `create`, a new file if there is none.
+
+    A new file has mode 0600, is whole or not there, and is on disk when this returns; of two
+    that create it at once, one wins and both read the winner's.
+    """
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        if not create:
+            raise ConfigurationError(
+                f"{path}: the key file of this database is missing, and stored secrets cannot be "
+                "opened without it. Bring it back from your backup."
+            ) from None
+        _create(path)
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: the key file cannot be read: {error}") from None
+    lines = [line.strip() for line in text.splitlines()]
+    keys = ",".join(line for line in lines if line and not line.startswith("#"))
+    try:
+        return parse_encryption_keys(keys)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _create(path: Path) -> None:
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    text = (
+        "# Keys that encrypt the webhooks' secrets. Back this file up with the database:\n"
+        "# without it they cannot be opened. The first key encrypts.\n"
+        f"k1:{key}\n"
+    )
+    try:
+        handle, name = tempfile.mkstemp(prefix=path.name + ".", dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(name, path)
+        finally:
+            Path(name).unlink()
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        return  # somebody else was quicker; theirs is as good
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: the key file cannot be written: {error.strerror}"
+        ) from None

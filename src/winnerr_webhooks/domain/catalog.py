@@ -1,0 +1,267 @@
+"""The catalogue: every event type there is, with an example of each."""
+
+from difflib import SequenceMatcher
+from typing import Final
+
+import msgspec
+
+from winnerr_webhooks.domain.errors import FieldError, Invalid
+from winnerr_webhooks.domain.event import freeze
+
+ALL_EVENTS: Final = "*"
+
+_ALIKE: Final = 0.6
+"""From this likeness (0 to 1) on a name is worth suggesting; difflib's own measure."""
+_WINDOW: Final = 0.1
+"""How much less alike than the best a suggestion may be."""
+_LONGEST_NAME: Final = 64
+"""Characters of an unknown name that are compared and shown."""
+_MOST_ERRORS: Final = 20
+
+
+class EventType(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A kind of event that webhooks subscribe to."""
+
+    name: str
+    category: str
+    description: str
+    """One sentence: when it happens."""
+    example: bytes
+    """A realistic `data` object as compact JSON."""
+
+
+class Catalog:
+    """The event types of one product, in the order they are shown.
+
+    Two types of one name are a ValueError.
+    """
+
+    def __init__(self, types: tuple[EventType, ...]) -> None:
+        self._by_name = {one.name: one for one in types}
+        if len(self._by_name) != len(types):
+            raise ValueError("the catalogue holds two event types of one name")
+        grouped: dict[str, list[EventType]] = {}
+        for one in types:
+            grouped.setdefault(one.category, []).append(one)
+        self.names: tuple[str, ...] = tuple(self._by_name)
+        self.categories: tuple[tuple[str, tuple[EventType, ...]], ...] = tuple(
+            (category, tuple(members)) for category, members in grouped.items()
+        )
+
+    def get(self, name: str) -> EventType | None:
+        """The event type of this very name."""
+        return self._by_name.get(name)
+
+    def nearest(self, name: str, n: int = 3) -> list[str]:
+        """At most `n` names that may have been meant, the likeliest first.
+
+        Half a name will do: `created` finds every `….created`, `deals` every `deal.…`.
+        """
+        matcher = SequenceMatcher(autojunk=False)
+        matcher.set_seq2(name[:_LONGEST_NAME].lower())
+        scored = [(_likeness(matcher, known), known) for known in self.names]
+        enough = max(_ALIKE, max((score for score, _ in scored), default=0.0) - _WINDOW)
+        near = [pair for pair in scored if pair[0] >= enough]
+        near.sort(key=lambda pair: -pair[0])  # stable: equals stay in catalogue order
+        return [known for _, known in near[:n]]
+
+    def example_body(self, name: str, organization: str, timestamp: str) -> bytes:
+        """A whole sample payload; KeyError for a name that is not in the catalogue."""
+        return freeze(name, timestamp, organization, self._by_name[name].example)
+
+    def normalise_events(self, events: list[str]) -> tuple[str, ...]:
+        """A webhook's `events` without repeats, in catalogue order, or `("*",)`.
+
+        `Invalid` at `/events` (none, or `*` beside names) or at `/events/<index>`.
+        """
+        wanted = dict.fromkeys(events)
+        if not wanted:
+            raise Invalid.field("/events", 'Choose at least one event, or ["*"] for all of them.')
+        if ALL_EVENTS in wanted:
+            if len(wanted) > 1:
+                raise Invalid.field(
+                    "/events", '"*" stands for every event; send it alone or leave it out.'
+                )
+            return (ALL_EVENTS,)
+        if wanted.keys() <= self._by_name.keys():
+            return tuple(name for name in self.names if name in wanted)
+        unknown = [at for at, name in enumerate(events) if name not in self._by_name]
+        errors = tuple(
+            FieldError(f"/events/{at}", self._unknown(events[at])) for at in unknown[:_MOST_ERRORS]
+        )
+        raise Invalid(errors[0].message, errors)
+
+    def _unknown(self, name: str) -> str:
+        near = self.nearest(name)
+        advice = (
+            f"did you mean {' or '.join(near)}?" if near else "GET /api/v1/event-types lists all."
+        )
+        return f"There is no event {name[:_LONGEST_NAME]!r}; {advice}"
+
+
+def _likeness(matcher: SequenceMatcher[str], known: str) -> float:
+    """0 to 1: how much a known name, or one side of its dot, is like the matcher's word."""
+    best = 0.0
+    for part in (known, *known.split(".", 1)):
+        matcher.set_seq1(part)
+        best = max(best, matcher.ratio())
+    return best
+
+
+CATALOG: Final = Catalog(
+    (
+        EventType(
+            name="contact.created",
+            category="Contacts",
+            description="A contact was added.",
+            example=b'{"id":"contact_xyz","name":"Jane Smith","email":"jane@example.com"}',
+        ),
+        EventType(
+            name="contact.updated",
+            category="Contacts",
+            description="One or more fields of a contact changed.",
+            example=b'{"id":"contact_xyz","name":"Jane Smith","email":"jane.smith@example.com",'
+            b'"changes":{"email":{"from":"jane@example.com","to":"jane.smith@example.com"}}}',
+        ),
+        EventType(
+            name="contact.deleted",
+            category="Contacts",
+            description="A contact was deleted.",
+            example=b'{"id":"contact_xyz","name":"Jane Smith","email":"jane@example.com",'
+            b'"deletedBy":"user_7f3k"}',
+        ),
+        EventType(
+            name="deal.created",
+            category="Deals",
+            description="A deal was added to a pipeline.",
+            example=b'{"id":"deal_4821","name":"Northwind annual plan","stage":"qualified",'
+            b'"pipelineId":"pipeline_sales","amount":12000.00,"currency":"USD",'
+            b'"contactId":"contact_xyz","ownerId":"user_7f3k"}',
+        ),
+        EventType(
+            name="deal.stage_changed",
+            category="Deals",
+            description="A deal moved to another stage of its pipeline.",
+            example=b'{"id":"deal_4821","name":"Northwind annual plan",'
+            b'"previousStage":"qualified","stage":"proposal_sent",'
+            b'"pipelineId":"pipeline_sales","amount":12000.00,"currency":"USD",'
+            b'"ownerId":"user_7f3k"}',
+        ),
+        EventType(
+            name="deal.closed_won",
+            category="Deals",
+            description="A deal was won.",
+            example=b'{"id":"deal_4821","name":"Northwind annual plan","amount":11500.00,'
+            b'"currency":"USD","closedAt":"2025-01-15T14:22:58Z","contactId":"contact_xyz",'
+            b'"ownerId":"user_7f3k"}',
+        ),
+        EventType(
+            name="deal.closed_lost",
+            category="Deals",
+            description="A deal was lost.",
+            example=b'{"id":"deal_4821","name":"Northwind annual plan","amount":12000.00,'
+            b'"currency":"USD","lostReason":"budget","closedAt":"2025-01-15T14:22:58Z",'
+            b'"contactId":"contact_xyz","ownerId":"user_7f3k"}',
+        ),
+        EventType(
+            name="call.completed",
+            category="Calls",
+            description="A call ended after both sides had spoken.",
+            example=b'{"id":"call_9b2e","direction":"outbound","from":"+15550100",'
+            b'"to":"+15550123","durationSeconds":314,"contactId":"contact_xyz",'
+            b'"userId":"user_7f3k","startedAt":"2025-01-15T14:17:41Z"}',
+        ),
+        EventType(
+            name="call.missed",
+            category="Calls",
+            description="An incoming call was not answered.",
+            example=b'{"id":"call_9b2f","direction":"inbound","from":"+15550123",'
+            b'"to":"+15550100","ringSeconds":28,"voicemail":true,"contactId":"contact_xyz"}',
+        ),
+        EventType(
+            name="call.recording_ready",
+            category="Calls",
+            description="The recording of a call can be fetched.",
+            example=b'{"id":"call_9b2e","recordingId":"recording_51cd",'
+            b'"recordingUrl":"https://app.example.com/recordings/recording_51cd",'
+            b'"durationSeconds":314,"contactId":"contact_xyz"}',
+        ),
+        EventType(
+            name="call.transcription_ready",
+            category="Calls",
+            description="The transcript of a call can be read.",
+            example=b'{"id":"call_9b2e","transcriptionId":"transcription_77aa","language":"en",'
+            b'"text":"Hello Jane, thanks for taking the time. Shall we go through the offer?",'
+            b'"contactId":"contact_xyz"}',
+        ),
+        EventType(
+            name="task.created",
+            category="Tasks",
+            description="A task was added.",
+            example=b'{"id":"task_310","title":"Send the revised offer","priority":"high",'
+            b'"dueAt":"2025-01-17T16:00:00Z","assigneeId":"user_7f3k","dealId":"deal_4821"}',
+        ),
+        EventType(
+            name="task.completed",
+            category="Tasks",
+            description="A task was ticked off.",
+            example=b'{"id":"task_310","title":"Send the revised offer",'
+            b'"completedAt":"2025-01-15T14:22:55Z","completedBy":"user_7f3k",'
+            b'"dealId":"deal_4821"}',
+        ),
+        EventType(
+            name="task.overdue",
+            category="Tasks",
+            description="A task was still open when it fell due.",
+            example=b'{"id":"task_310","title":"Send the revised offer","priority":"high",'
+            b'"dueAt":"2025-01-15T14:00:00Z","assigneeId":"user_7f3k","dealId":"deal_4821"}',
+        ),
+        EventType(
+            name="email.received",
+            category="Emails",
+            description="A contact's email came in.",
+            example=b'{"id":"email_c04d","from":"jane@example.com","to":["sales@example.org"],'
+            b'"subject":"Re: Your offer","snippet":"Looks good, one question about billing",'
+            b'"contactId":"contact_xyz","threadId":"thread_88"}',
+        ),
+        EventType(
+            name="email.opened",
+            category="Emails",
+            description="A contact opened an email you sent.",
+            example=b'{"id":"email_c04c","to":"jane@example.com","subject":"Your offer",'
+            b'"openCount":1,"contactId":"contact_xyz","threadId":"thread_88"}',
+        ),
+        EventType(
+            name="email.bounced",
+            category="Emails",
+            description="An email you sent could not be delivered.",
+            example=b'{"id":"email_c04c","to":"jane@example.com","subject":"Your offer",'
+            b'"bounceType":"hard","reason":"550 5.1.1 mailbox does not exist",'
+            b'"contactId":"contact_xyz"}',
+        ),
+        EventType(
+            name="workflow.triggered",
+            category="Workflows",
+            description="A workflow began to run.",
+            example=b'{"id":"workflow_welcome","name":"Welcome new contacts",'
+            b'"runId":"run_20f1","trigger":"contact.created","contactId":"contact_xyz"}',
+        ),
+        EventType(
+            name="workflow.step_completed",
+            category="Workflows",
+            description="One step of a running workflow was done.",
+            example=b'{"id":"workflow_welcome","name":"Welcome new contacts",'
+            b'"runId":"run_20f1","step":{"number":2,"name":"Send welcome email"},'
+            b'"contactId":"contact_xyz"}',
+        ),
+        EventType(
+            name="workflow.failed",
+            category="Workflows",
+            description="A workflow stopped at a step that went wrong.",
+            example=b'{"id":"workflow_welcome","name":"Welcome new contacts",'
+            b'"runId":"run_20f1","step":{"number":2,"name":"Send welcome email"},'
+            b'"error":"The contact has no email address.","contactId":"contact_xyz"}',
+        ),
+    )
+)
+"""Winnerr's own: 20 event types in 6 categories."""

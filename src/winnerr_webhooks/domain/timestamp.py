@@ -1,0 +1,33 @@
+"""Timestamps as callers write them (RFC 3339), turned into the one form receivers get."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+_USUAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_RFC3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_LEAP_SECOND: Final = "60"
+
+
+def normalise(text: str) -> str | None:
+    """An RFC 3339 date-time (section 5.6) in UTC, `Z`, fractions of a second cut.
+
+    A leap second becomes the second before it: few receivers' parsers know it. None: no such
+    date-time, or one that in UTC falls outside the years 1 to 9999.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        return None
+    day, minute, second, offset = match.groups()
+    if second == _LEAP_SECOND:
+        second = "59"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{minute}:{second}{offset.upper()}")
+        if _USUAL.fullmatch(text):
+            return text if second == text[17:19] else f"{day}T{minute}:{second}Z"
+        utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return f"{utc:%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")

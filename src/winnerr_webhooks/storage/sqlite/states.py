@@ -1,0 +1,59 @@
+"""How webhooks stand now: read for the settings page, a few index looks each."""
+
+import msgspec
+
+from winnerr_webhooks.ids import id_floor
+from winnerr_webhooks.storage.port import COUNTED, LastAttempt, WebhookState
+from winnerr_webhooks.storage.sqlite.connection import Connection
+
+_SETTLED_WITHIN_MS = 5_000
+"""An attempt is made this much before it is settled, at most; a later one is not named."""
+
+_Row = tuple[str, int | None, int, str | None, int]
+_STATES = msgspec.json.Decoder(list[_Row])
+_LAST = msgspec.json.Decoder(tuple[str, str, int | None, str, int])
+
+
+def states(db: Connection, organization: str) -> list[WebhookState]:
+    """Every webhook of an organization; see `Storage.webhook_states`."""
+    values = {"organization": organization, "most": COUNTED}
+    return [_state(db, *row) for row in db.json("webhook_states", values, _STATES)]
+
+
+def cancelled(db: Connection, webhook_id: str) -> int:
+    """Cancelled deliveries of a webhook; see `Storage.cancelled`."""
+    written, coming = db.row("count_cancelled", {"webhook": webhook_id, "most": COUNTED})
+    return min(COUNTED, written + coming)
+
+
+def _state(
+    db: Connection,
+    webhook_id: str,
+    failing_since: int | None,
+    failures: int,
+    last: str | None,
+    waiting: int,
+) -> WebhookState:
+    first = None
+    if failing_since is not None:
+        values = {
+            "webhook": webhook_id,
+            "floor": id_floor("att", failing_since - _SETTLED_WITHIN_MS),
+            "ceiling": id_floor("att", failing_since + 1),
+        }
+        first = db.row("first_failure", values)
+    return WebhookState(
+        webhook_id=webhook_id,
+        last=None if last is None else _last(last),
+        failing_since=failing_since,
+        failures=failures,
+        first_failure=first[0] if first else None,
+        waiting=waiting,
+    )
+
+
+def _last(text: str) -> LastAttempt:
+    id_, outcome, status, error_message, started_at = _LAST.decode(text)
+    return LastAttempt(
+        id=id_, outcome=outcome, status=status, error_message=error_message, started_at=started_at
+    )

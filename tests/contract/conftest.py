@@ -1,0 +1,259 @@
+"""What the contract suite stands on: each adapter behind one fixture, a clock moved by hand."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnerr_webhooks.config import EncryptionKey
+from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.domain import delivery as states
+from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Failure, Timings
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, freeze
+from winnerr_webhooks.domain.event import fingerprint as fingerprint_of
+from winnerr_webhooks.domain.verdict import Verdict
+from winnerr_webhooks.domain.webhook import Webhook
+from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.storage.port import (
+    Claim,
+    Delivery,
+    LeaseTerms,
+    NewWebhook,
+    Settlement,
+    Storage,
+    WebhookChange,
+)
+from winnerr_webhooks.storage.sqlite import SqliteStorage
+
+LEASE = LeaseTerms(seconds=60)
+
+
+class FakeClock:
+    """Both clocks, moved by hand and together."""
+
+    def __init__(self) -> None:
+        self.ms = 1_800_000_000_000
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+    def advance(self, *, seconds: float = 0, days: float = 0) -> None:
+        self.ms += round(seconds * 1000 + days * 86_400_000)
+
+
+class World:
+    """A storage with everything a test says in one line."""
+
+    def __init__(self, storage: Storage, clock: FakeClock) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.ids = Ids(clock)
+
+    # what exists
+
+    async def webhook(
+        self,
+        *events: str,
+        organization: str = "org_1",
+        secret: str | None = None,
+        limit: int = 500,
+        url: str = "https://hooks.example.com/crm",
+    ) -> Webhook:
+        new = NewWebhook(
+            id=self.ids.new("wh"),
+            organization=organization,
+            url=url,
+            description=None,
+            events=events or ("*",),
+            secret=secret,
+        )
+        return await self.storage.create_webhook(new, limit)
+
+    def event(
+        self,
+        name: str = "contact.created",
+        *,
+        organization: str = "org_1",
+        client_id: str | None = None,
+        data: bytes = b'{"id":"contact_xyz"}',
+    ) -> NewEvent:
+        return NewEvent(
+            id=self.ids.new("evt"),
+            organization=organization,
+            name=name,
+            body=freeze(name, "2027-01-15T08:00:00Z", organization, data),
+            client_id=client_id,
+            fingerprint=fingerprint_of(name, data) if client_id else b"",
+        )
+
+    async def change(
+        self, webhook: Webhook, *, replay_cancelled: bool = False, **fields: Any
+    ) -> Webhook:
+        changed = await self.storage.change_webhook(
+            webhook.organization,
+            webhook.id,
+            WebhookChange(**fields),
+            replay_cancelled=replay_cancelled,
+        )
+        assert changed is not None
+        return changed
+
+    # what happens
+
+    async def accept(
+        self, *events: NewEvent, lease: LeaseTerms | None = LEASE
+    ) -> list[Accepted]:
+        return await self.storage.accept(events or [self.event()], lease)
+
+    async def leased(self, **options: Any) -> LeasedDelivery:
+        """The one delivery of a new event, leased."""
+        (answer,) = await self.accept(self.event(**options))
+        (delivery,) = answer.leased
+        return delivery
+
+    def settlement(
+        self,
+        delivery: LeasedDelivery,
+        happened: str = states.SUCCESS,
+        *,
+        retry_in: float = 60,
+        body: bytes = b"ok",
+        status: int | None = None,
+        disable: str | None = None,
+        duration_ms: float = 12.5,
+        message: str = "503 Service Unavailable",
+        record_id: str | None = None,
+    ) -> Settlement:
+        succeeded = happened == states.SUCCESS
+        code = status or (200 if succeeded else 503)
+        return Settlement(
+            delivery=delivery,
+            record=AttemptRecord(
+                id=record_id or self.ids.new("att"),
+                outcome="succeeded" if succeeded else "failed",
+                url="https://hooks.example.com/crm",
+                request_head=b"POST /crm HTTP/1.1\r\nHost: hooks.example.com\r\n",
+                exchange=Exchange(
+                    started_at=self.clock.now_ms(),
+                    duration_ms=duration_ms,
+                    timings=Timings(dns_ms=0.4, first_byte_ms=6.9),
+                    status=code,
+                    reason="OK" if succeeded else "Service Unavailable",
+                    response_head=b"content-type: text/plain\r\n",
+                    response_body=body,
+                ),
+                error_kind=None if succeeded else "status",
+                error_message="" if succeeded else message,
+            ),
+            verdict=Verdict(
+                happened=happened,
+                retry_in=retry_in if happened == states.RETRY else None,
+                error_kind=None if succeeded else "status",
+                disable=disable,
+            ),
+        )
+
+    async def settle(
+        self, delivery: LeasedDelivery, happened: str = states.SUCCESS, **options: Any
+    ) -> tuple[str, ...]:
+        """Settle one attempt; the webhooks that disabled."""
+        settled = await self.storage.settle([self.settlement(delivery, happened, **options)])
+        return settled.disabled
+
+    async def claim(self, **options: Any) -> list[LeasedDelivery]:
+        return (await self.claimed(**options)).deliveries
+
+    async def claimed(self, **options: Any) -> Any:
+        terms = {
+            "lease_seconds": 60,
+            "limit": 100,
+            "max_bytes": 1 << 26,
+            "room": {},
+            "default_room": 64,
+        }
+        return await self.storage.claim(Claim(**(terms | options)))
+
+    async def finish_jobs(self) -> int:
+        """Run jobs to their end; how many slices they took."""
+        slices = 0
+        while await self.storage.run_job_slice():
+            slices += 1
+        return slices
+
+    # what is seen
+
+    async def delivery(self, delivery: LeasedDelivery | str) -> Delivery:
+        id_ = delivery if isinstance(delivery, str) else delivery.id
+        found = await self.storage.delivery("org_1", id_)
+        assert found is not None
+        return found
+
+    async def status(self, delivery: LeasedDelivery | str) -> str:
+        return (await self.delivery(delivery)).status
+
+    async def statuses(self, deliveries: Sequence[LeasedDelivery]) -> list[str]:
+        return [await self.status(delivery) for delivery in deliveries]
+
+
+def failure(kind: str = "timeout") -> Failure:
+    return Failure(kind=kind, message="The receiver did not answer in time.", phase="wait")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring((EncryptionKey("k1", bytes(range(32))),))
+
+
+Factory = Callable[..., Awaitable[Storage]]
+
+
+@pytest.fixture(params=["sqlite"])
+async def make_storage(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock, keyring: Keyring
+) -> AsyncIterator[Factory]:
+    """Open a storage of each adapter in turn; options are the adapter's of the same name."""
+    opened: list[Storage] = []
+
+    async def make(**options: Any) -> Storage:
+        storage = await SqliteStorage.open(
+            tmp_path / f"contract{len(opened)}.db",
+            clock=clock,
+            keyring=keyring,
+            exclusive=True,
+            **options,
+        )
+        opened.append(storage)
+        return storage
+
+    yield make
+    for storage in opened:
+        await storage.close()
+
+
+@pytest.fixture
+async def storage(make_storage: Factory) -> Storage:
+    return await make_storage()
+
+
+@pytest.fixture
+def world(storage: Storage, clock: FakeClock) -> World:
+    return World(storage, clock)
+
+
+@pytest.fixture
+async def make_world(make_storage: Factory, clock: FakeClock) -> Callable[..., Awaitable[World]]:
+    """A world whose storage has other settings than usual."""
+
+    async def make(**options: Any) -> World:
+        return World(await make_storage(**options), clock)
+
+    return make

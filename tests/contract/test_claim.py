@@ -1,0 +1,329 @@
+"""Storage.claim, give_back, recover and repair."""
+
+import pytest
+
+from winnerr_webhooks.domain import delivery as states
+from winnerr_webhooks.domain.delivery import EXHAUSTED, MAX_IDLE_LEASES, REPLAY_FAILED, RETRY
+
+
+async def _free(world, count: int = 1, **options) -> None:
+    await world.accept(*(world.event(**options) for _ in range(count)), lease=None)
+
+
+async def test_a_claim_leases_what_is_due_once(world) -> None:
+    await world.webhook()
+    await _free(world, 3)
+    claimed = await world.claim(lease_seconds=90)
+    assert len(claimed) == 3
+    assert {one.lease for one in claimed} == {1}
+    assert {one.expires for one in claimed} == {world.clock.monotonic() + 90}
+    assert await world.claim() == []
+
+
+async def test_a_lane_gives_no_more_than_its_room(world) -> None:
+    narrow, wide = await world.webhook("deal.created"), await world.webhook("contact.created")
+    await _free(world, 5, name="deal.created")
+    await _free(world, 5)
+    claimed = await world.claim(room={narrow.id: 2}, default_room=4)
+    per_lane = [one.webhook_id for one in claimed]
+    assert (per_lane.count(narrow.id), per_lane.count(wide.id)) == (2, 4)
+
+
+async def test_a_lane_without_room_is_passed_by(world) -> None:
+    full = await world.webhook("deal.created")
+    open_ = await world.webhook("contact.created")
+    await _free(world, 5, name="deal.created")
+    world.clock.advance(seconds=1)
+    await _free(world, 1)
+    found = await world.claimed(room={full.id: 0}, limit=1)
+    assert [one.webhook_id for one in found.deliveries] == [open_.id]
+    assert found.next_due_in is not None
+    assert found.next_due_in > 0
+    assert len(await world.claim()) == 5
+
+
+async def test_no_more_than_the_limit_in_all(world) -> None:
+    await world.webhook("deal.created")
+    await world.webhook("contact.created")
+    await _free(world, 5, name="deal.created")
+    await _free(world, 5)
+    found = await world.claimed(limit=7)
+    assert (len(found.deliveries), found.next_due_in) == (7, 0)
+    assert len(await world.claim(limit=7)) == 3
+
+
+async def test_a_claim_stops_after_the_body_that_crosses_the_sum(world) -> None:
+    await world.webhook()
+    await _free(world, 5)
+    size = len(world.event().body)
+    assert len(await world.claim(max_bytes=2 * size)) == 2
+    assert len(await world.claim(max_bytes=size + 1)) == 2
+    assert len(await world.claim(max_bytes=1)) == 1
+
+
+async def test_the_lane_that_is_due_longest_goes_first(world) -> None:
+    late = await world.webhook("deal.created")
+    early = await world.webhook("contact.created")
+    await _free(world, 1)
+    world.clock.advance(seconds=1)
+    await _free(world, 1, name="deal.created")
+    assert [one.webhook_id for one in await world.claim(limit=1)] == [early.id]
+    assert [one.webhook_id for one in await world.claim(limit=1)] == [late.id]
+
+
+async def test_what_is_due_first_in_a_lane_goes_first(world) -> None:
+    await world.webhook()
+    one, other = await world.leased(), await world.leased()
+    await world.settle(one, RETRY, retry_in=20)
+    await world.settle(other, RETRY, retry_in=10)
+    world.clock.advance(seconds=30)
+    assert [claimed.id for claimed in await world.claim()] == [other.id, one.id]
+
+
+async def test_it_says_when_the_next_is_due(world) -> None:
+    await world.webhook()
+    assert (await world.claimed()).next_due_in is None
+    await world.settle(await world.leased(), RETRY, retry_in=42)
+    assert (await world.claimed()).next_due_in == 42
+    world.clock.advance(seconds=42)
+    found = await world.claimed()
+    assert (len(found.deliveries), found.next_due_in) == (1, None)
+
+
+async def test_many_lanes_share_one_claim(world) -> None:
+    for _ in range(200):
+        await world.webhook()
+    await _free(world, 1)
+    claimed = await world.claim(limit=1000)
+    assert len({one.webhook_id for one in claimed}) == 200
+    assert len({one.event_id for one in claimed}) == 1
+
+
+@pytest.mark.parametrize("how", ["paused", "deleted"])
+async def test_a_webhook_that_is_not_active_yields_nothing(world, how) -> None:
+    """From the moment its status changes, before any job has run."""
+    webhook = await world.webhook()
+    await _free(world, 3)
+    if how == "deleted":
+        await world.storage.delete_webhook("org_1", webhook.id)
+    else:
+        await world.change(webhook, status=how)
+    assert (await world.claimed()).deliveries == []
+    await world.finish_jobs()
+    assert await world.claim() == []
+    assert (await world.storage.figures()).pending == 0
+
+
+async def test_what_a_pause_cancelled_stays_cancelled_though_the_webhook_is_active_again(
+    world,
+) -> None:
+    webhook = await world.webhook()
+    await _free(world, 2)
+    await world.change(webhook, status="paused")
+    await world.change(webhook, status="active")
+    fresh = await world.leased()
+    assert await world.claim() == []
+    await world.finish_jobs()
+    assert await world.claim() == []
+    assert await world.status(fresh) == states.PENDING
+    assert (await world.storage.figures()).pending == 1
+
+
+@pytest.mark.parametrize("born", ["leased", "free"])
+async def test_the_fifth_lease_without_a_settled_attempt_is_the_last(world, born) -> None:
+    await world.webhook()
+    if born == "leased":
+        id_ = (await world.leased()).id
+        leases = 1
+    else:
+        await _free(world)
+        leases = 0
+    for _ in range(MAX_IDLE_LEASES - leases):
+        await world.storage.recover()
+        (claimed,) = await world.claim()
+        id_ = claimed.id
+    await world.storage.recover()
+    assert await world.claim() == []
+    assert await world.status(id_) == states.FAILED
+    await world.storage.replay("org_1", id_)
+    assert len(await world.claim()) == 1
+
+
+async def test_a_settled_attempt_starts_the_count_of_leases_anew(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    for _ in range(MAX_IDLE_LEASES + 2):
+        await world.settle(delivery, RETRY, retry_in=0)
+        (delivery,) = await world.claim()
+    assert await world.status(delivery) == states.PENDING
+
+
+async def test_a_lease_given_back_does_not_count(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    for _ in range(MAX_IDLE_LEASES + 2):
+        await world.storage.give_back([delivery])
+        (delivery,) = await world.claim()
+    assert await world.status(delivery) == states.PENDING
+
+
+# --- give_back, recover, repair -------------------------------------------------------------------
+
+
+async def test_what_is_given_back_is_free_at_once(world) -> None:
+    await world.webhook()
+    deliveries = [await world.leased() for _ in range(3)]
+    await world.storage.give_back(deliveries)
+    claimed = await world.claim()
+    assert {one.id for one in claimed} == {one.id for one in deliveries}
+    assert {one.attempt for one in claimed} == {1}
+
+
+async def test_giving_back_a_lost_lease_changes_nothing(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.storage.give_back([delivery])
+    await world.claim()
+    await world.storage.give_back([delivery])
+    assert await world.claim() == []
+    settled = await world.leased()
+    await world.settle(settled)
+    await world.storage.give_back([settled])
+    assert await world.status(settled) == states.DELIVERED
+
+
+async def test_recovery_frees_leases_and_leaves_waiting_retries_their_time(world) -> None:
+    await world.webhook()
+    leased, waiting = await world.leased(), await world.leased()
+    await world.settle(waiting, RETRY, retry_in=60)
+    assert await world.storage.recover() == 1
+    assert [one.id for one in await world.claim()] == [leased.id]
+    world.clock.advance(seconds=60)
+    assert [one.id for one in await world.claim()] == [waiting.id]
+
+
+async def test_a_lease_that_ran_out_is_made_claimable(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    assert await world.storage.repair() == 0
+    world.clock.advance(seconds=60.001)
+    assert await world.storage.repair() == 1
+    (claimed,) = await world.claim()
+    assert (claimed.id, claimed.lease) == (delivery.id, delivery.lease + 1)
+    assert await world.storage.repair() == 0
+
+
+# --- replay ---------------------------------------------------------------------------------------
+
+
+async def test_a_failed_replay_of_a_waiting_delivery_leaves_its_schedule(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, RETRY, retry_in=60)
+    retry_at = world.clock.ms + 60_000
+    await world.storage.replay("org_1", delivery.id)
+    (replay,) = await world.claim()
+    assert (replay.trigger, replay.attempt, replay.retries_used) == ("replay", 2, 1)
+    await world.settle(replay, REPLAY_FAILED)
+    seen = await world.delivery(delivery)
+    assert (seen.status, seen.next_attempt_at) == (states.PENDING, retry_at)
+    assert await world.claim() == []
+    world.clock.ms = retry_at
+    (retry,) = await world.claim()
+    assert (retry.trigger, retry.attempt, retry.retries_used) == ("automatic", 3, 1)
+
+
+async def test_a_successful_replay_ends_the_retries(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, RETRY, retry_in=60)
+    await world.storage.replay("org_1", delivery.id)
+    (replay,) = await world.claim()
+    await world.settle(replay)
+    assert await world.status(delivery) == states.DELIVERED
+    world.clock.advance(days=1)
+    assert await world.claim() == []
+
+
+@pytest.mark.parametrize("happened", [states.SUCCESS, RETRY, EXHAUSTED])
+async def test_a_delivery_being_attempted_is_replayed_after_that_attempt(world, happened) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.storage.replay("org_1", delivery.id)
+    assert await world.claim() == []
+    await world.settle(delivery, happened)
+    (replay,) = await world.claim()
+    assert (replay.trigger, replay.attempt) == ("replay", 2)
+    await world.settle(replay, REPLAY_FAILED)
+    assert await world.status(delivery) == states.after(states.PENDING, happened)
+    assert await world.claim() == []
+
+
+async def test_a_replay_asked_for_while_a_replay_runs_is_not_lost_with_it(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, EXHAUSTED)
+    await world.storage.replay("org_1", delivery.id)
+    (first,) = await world.claim()
+    await world.storage.replay("org_1", delivery.id)
+    await world.settle(first, REPLAY_FAILED)
+    (second,) = await world.claim()
+    assert (second.trigger, second.attempt) == ("replay", 3)
+    await world.settle(second, REPLAY_FAILED)
+    assert await world.claim() == []
+    assert len((await world.delivery(delivery)).attempts) == 3
+
+
+async def test_replays_asked_for_twice_before_one_starts_are_one(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, EXHAUSTED)
+    await world.storage.replay("org_1", delivery.id)
+    await world.storage.replay("org_1", delivery.id)
+    (only,) = await world.claim()
+    await world.settle(only, REPLAY_FAILED)
+    assert await world.claim() == []
+
+
+async def test_an_old_lease_does_not_come_back_to_life_with_a_replay(world) -> None:
+    """The fence goes on counting when a finished delivery is replayed."""
+    await world.webhook()
+    first = await world.leased()
+    world.clock.advance(seconds=61)
+    await world.storage.repair()
+    (second,) = await world.claim()
+    await world.settle(second, EXHAUSTED)
+    await world.storage.replay("org_1", first.id)
+    (replay,) = await world.claim()
+    assert replay.lease > second.lease
+    await world.settle(first, EXHAUSTED)
+    await world.settle(replay)
+    assert await world.status(first) == states.DELIVERED
+    assert len((await world.delivery(first)).attempts) == 3
+
+
+async def test_a_late_success_does_not_lose_a_replay_asked_for_since(world) -> None:
+    await world.webhook()
+    first = await world.leased()
+    world.clock.advance(seconds=61)
+    await world.storage.repair()
+    (second,) = await world.claim()
+    await world.storage.replay("org_1", first.id)
+    await world.settle(first)
+    await world.settle(second, RETRY)
+    assert await world.status(first) == states.DELIVERED
+    (replay,) = await world.claim()
+    assert replay.trigger == "replay"
+
+
+async def test_a_replay_survives_a_crash_and_is_given_up_like_any_other(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, EXHAUSTED)
+    await world.storage.replay("org_1", delivery.id)
+    for _ in range(MAX_IDLE_LEASES):
+        (replay,) = await world.claim()
+        assert replay.trigger == "replay"
+        await world.storage.recover()
+    assert await world.claim() == []
+    assert await world.status(delivery) == states.FAILED

@@ -1,0 +1,277 @@
+"""Storage.log, attempt, deliveries, delivery and event."""
+
+import pytest
+
+from winnerr_webhooks.domain import delivery as states
+from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
+from winnerr_webhooks.storage.port import DeliveryFilter, LeaseTerms, LogFilter
+
+
+async def _log(world, **fields):
+    return (await world.storage.log(LogFilter(**({"organization": "org_1"} | fields)))).items
+
+
+async def _logged(world, count: int, happened: str = SUCCESS, **options):
+    """Attempts, oldest first, a second apart."""
+    deliveries = []
+    for _ in range(count):
+        delivery = await world.leased()
+        await world.settle(delivery, happened, **options)
+        world.clock.advance(seconds=1)
+        deliveries.append(delivery)
+    return deliveries
+
+
+async def test_the_log_is_newest_first_and_pages_without_gaps(world) -> None:
+    await world.webhook()
+    made = await _logged(world, 7)
+    seen = []
+    before = None
+    sizes = []
+    while True:
+        page = await world.storage.log(LogFilter(organization="org_1", limit=3, before=before))
+        seen += [one.delivery_id for one in page.items]
+        sizes.append(len(page.items))
+        before = page.next
+        if before is None:
+            break
+    assert seen == [one.id for one in reversed(made)]
+    assert sizes == [3, 3, 1]
+
+
+async def test_a_full_last_page_has_no_next(world) -> None:
+    await world.webhook()
+    await _logged(world, 3)
+    page = await world.storage.log(LogFilter(organization="org_1", limit=3))
+    assert (len(page.items), page.next) == (3, None)
+
+
+async def test_a_list_carries_no_bodies_but_the_start_of_a_failures_answer(world) -> None:
+    await world.webhook()
+    await world.settle(await world.leased(), SUCCESS, body=b"fine")
+    await world.settle(await world.leased(), EXHAUSTED, body=b"x" * 5_000)
+    failed, fine = await _log(world)
+    assert (fine.request_body, fine.response_body) == (b"", b"")
+    assert (failed.request_body, failed.response_body) == (b"", b"x" * 1024)
+
+
+async def test_the_log_is_filtered(world) -> None:
+    one = await world.webhook("contact.created")
+    two = await world.webhook("deal.created")
+    await _logged(world, 2)
+    middle = world.clock.ms
+    await _logged(world, 1, EXHAUSTED, status=404)
+    deal = await world.leased(name="deal.created")
+    await world.settle(deal, RETRY, status=503)
+
+    async def count(**fields) -> int:
+        return len(await _log(world, **fields))
+
+    assert await count() == 4
+    assert await count(webhook=one.id) == 3
+    assert await count(webhook=two.id) == 1
+    assert await count(webhook="wh_unknown") == 0
+    assert await count(event="deal.created") == 1
+    assert await count(outcome="succeeded") == 2
+    assert await count(outcome="failed") == 2
+    assert await count(outcome="failed", webhook=one.id) == 1
+    assert await count(status=(404, 404)) == 1
+    assert await count(status=(500, 599)) == 1
+    assert await count(status=(200, 599)) == 4
+    assert await count(since=middle) == 2
+    assert await count(until=middle) == 2
+    assert await count(since=middle, until=middle) == 0
+    assert await count(organization="org_2") == 0
+    assert await count(organization="org_2", webhook=one.id) == 0
+
+
+async def test_delivery_status_and_next_attempt_are_those_of_now(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, RETRY, retry_in=60)
+    (seen,) = await _log(world)
+    assert (seen.delivery_status, seen.next_attempt_at) == ("pending", world.clock.ms + 60_000)
+    world.clock.advance(seconds=60)
+    await world.settle((await world.claim())[0])
+    assert [(one.attempt, one.delivery_status, one.next_attempt_at) for one in await _log(world)] == [
+        (2, "delivered", None),
+        (1, "delivered", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("jane", True),
+        ("JANE SMITH", True),
+        ("smith", True),
+        ("UPSTREAM timed", True),
+        ("service unavail", True),
+        ("ünïcode", True),
+        ("ÜNÏCODE", True),
+        ("Ñandú", True),
+        ("100%", True),
+        ("100_", False),
+        ("%", True),
+        ("1__%", False),
+        ("\\", True),
+        ("back\\\\slash", False),
+        ("john", False),
+    ],
+)
+async def test_text_is_a_part_of_bodies_or_error_whatever_its_case(world, text, found) -> None:
+    await world.webhook()
+    data = '{"name":"Jane Smith","x":"ünïcode","y":"\\u00f1and\\u00fa","z":"100%"}'.encode()
+    (answer,) = await world.accept(world.event(data=data))
+    await world.settle(answer.leased[0], EXHAUSTED, body=b"<html>Upstream timed out</html>")
+    assert len(await _log(world, text=text)) == found
+
+
+async def test_text_may_be_an_id_whole(world) -> None:
+    webhook = await world.webhook()
+    delivery, _ = await _logged(world, 2)
+    (attempt,) = (await world.delivery(delivery)).attempts
+    for id_, count in (
+        (attempt.id, 1),
+        (delivery.id, 1),
+        (delivery.event_id, 1),
+        (webhook.id, 2),
+        (world.ids.new("att"), 0),
+    ):
+        assert len(await _log(world, text=id_)) == count
+
+
+async def test_a_search_finds_the_needle_far_back(world) -> None:
+    await world.webhook()
+    needle = await world.leased(data=b'{"name":"needle"}')
+    await world.settle(needle)
+    answers = await world.accept(*(world.event() for _ in range(1_200)))
+    await world.storage.settle([world.settlement(one.leased[0]) for one in answers])
+    page = await world.storage.log(LogFilter(organization="org_1", text="needle"))
+    assert [one.delivery_id for one in page.items] == [needle.id]
+    assert page.next is None
+
+
+async def test_an_attempt_is_the_organizations_own(world) -> None:
+    await world.webhook()
+    (delivery,) = await _logged(world, 1)
+    (attempt,) = (await world.delivery(delivery)).attempts
+    assert (await world.storage.attempt("org_1", attempt.id)) == attempt
+    assert await world.storage.attempt("org_2", attempt.id) is None
+    assert await world.storage.attempt("org_1", "att_unknown") is None
+    assert await world.storage.delivery("org_2", delivery.id) is None
+    assert await world.storage.event("org_2", delivery.event_id) is None
+
+
+# --- deliveries -----------------------------------------------------------------------------------
+
+
+async def _deliveries(world, **fields):
+    query = DeliveryFilter(**({"organization": "org_1"} | fields))
+    return (await world.storage.deliveries(query)).items
+
+
+async def test_a_delivery_is_read_whole(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, RETRY, retry_in=1)
+    world.clock.advance(seconds=1)
+    await world.settle((await world.claim())[0])
+    seen = await world.delivery(delivery)
+    assert (seen.body, seen.event_id, seen.event) == (
+        delivery.body,
+        delivery.event_id,
+        delivery.event,
+    )
+    assert [one.attempt for one in seen.attempts] == [1, 2]
+    assert {one.request_body for one in seen.attempts} == {delivery.body}
+    assert not seen.test
+
+
+@pytest.mark.parametrize("id_", ["", "dlv_", "dlv_" + "0" * 30, "evt_" + "0" * 26])
+async def test_an_unknown_delivery_is_none(world, id_) -> None:
+    await world.webhook()
+    assert await world.storage.delivery("org_1", id_) is None
+
+
+async def test_deliveries_are_newest_first_waiting_and_settled_together(world) -> None:
+    await world.webhook("contact.created")
+    await world.webhook("*")
+    made = []
+    for number in range(5):
+        (answer,) = await world.accept()
+        made += answer.leased
+        if number % 2:
+            await world.settle(answer.leased[0])
+    ids = sorted((one.id for one in made), reverse=True)
+    seen = []
+    before = None
+    while True:
+        page = await world.storage.deliveries(
+            DeliveryFilter(organization="org_1", limit=3, before=before)
+        )
+        seen += [one.id for one in page.items]
+        assert all(one.attempts == [] and one.body == b"" for one in page.items)
+        before = page.next
+        if before is None:
+            break
+    assert seen == ids
+
+
+async def test_deliveries_are_filtered(world) -> None:
+    one = await world.webhook("contact.created")
+    two = await world.webhook("deal.created")
+    delivered, failed, waiting = [await world.leased() for _ in range(3)]
+    await world.settle(delivered)
+    await world.settle(failed, EXHAUSTED)
+    world.clock.advance(seconds=10)
+    middle = world.clock.ms
+    cancelled = await world.leased(name="deal.created")
+    await world.change(two, status="paused")
+
+    async def ids(**fields) -> set[str]:
+        return {one.id for one in await _deliveries(world, **fields)}
+
+    for _ in range(2):
+        assert await ids(status=states.DELIVERED) == {delivered.id}
+        assert await ids(status=states.FAILED) == {failed.id}
+        assert await ids(status=states.PENDING) == {waiting.id}
+        assert await ids(status=states.CANCELLED) == {cancelled.id}
+        assert await ids(webhook=one.id) == {delivered.id, failed.id, waiting.id}
+        assert await ids(webhook=one.id, status=states.FAILED) == {failed.id}
+        assert await ids(webhook=two.id, status=states.FAILED) == set()
+        assert await ids(event="deal.created") == {cancelled.id}
+        assert await ids(since=middle) == {cancelled.id}
+        assert await ids(until=middle) == {delivered.id, failed.id, waiting.id}
+        assert await ids(organization="org_2") == set()
+        await world.finish_jobs()  # and the same once it is written down
+
+
+async def test_a_delivery_that_is_replayed_is_listed_once_with_its_state(world) -> None:
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, EXHAUSTED)
+    await world.storage.replay("org_1", delivery.id)
+    (seen,) = await _deliveries(world)
+    assert (seen.status, seen.next_attempt_at) == (states.FAILED, world.clock.ms)
+
+
+async def test_tests_are_listed_as_such(world) -> None:
+    webhook = await world.webhook()
+    await world.storage.send_test(world.event(), webhook.id, LeaseTerms(seconds=60))
+    (seen,) = await _deliveries(world)
+    assert seen.test
+
+
+async def test_an_event_is_read_with_its_deliveries(world) -> None:
+    await world.webhook()
+    await world.webhook()
+    event = world.event(client_id="crm-1")
+    (answer,) = await world.accept(event)
+    await world.settle(answer.leased[0])
+    seen = await world.storage.event("org_1", event.id)
+    assert (seen.id, seen.name, seen.client_id) == (event.id, event.name, "crm-1")
+    assert {one.id: one.status for one in seen.deliveries} == {
+        answer.leased[0].id: states.DELIVERED,
+        answer.leased[1].id: states.PENDING,
+    }

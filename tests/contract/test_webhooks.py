@@ -1,0 +1,207 @@
+"""Webhooks, their secrets, and what lanes read of both."""
+
+import pytest
+
+from winnerr_webhooks.domain import delivery as states
+from winnerr_webhooks.domain.errors import Conflict, NotFound
+from winnerr_webhooks.storage.port import NewWebhook, WebhookChange
+
+
+async def test_a_webhook_is_read_as_it_was_stored(world) -> None:
+    new = NewWebhook(
+        id=world.ids.new("wh"),
+        organization="org_1",
+        url="https://hooks.example.com/ä",
+        description="Zapier",
+        events=("contact.created", "deal.created"),
+        secret="a secret of ours",
+    )
+    made = await world.storage.create_webhook(new, 500)
+    assert made == await world.storage.webhook("org_1", new.id)
+    assert (made.url, made.description, made.events) == (new.url, "Zapier", new.events)
+    assert (made.status, made.status_reason, made.has_secret) == ("active", None, True)
+    assert (made.created_at, made.updated_at, made.version) == (
+        world.clock.ms,
+        world.clock.ms,
+        1,
+    )
+    assert made.overlap_ends_at is None
+
+
+async def test_webhooks_are_listed_oldest_first_and_only_the_organizations(world) -> None:
+    first, second = await world.webhook(), await world.webhook()
+    other = await world.webhook(organization="org_2")
+    assert [one.id for one in await world.storage.webhooks("org_1")] == [first.id, second.id]
+    assert await world.storage.webhook("org_1", other.id) is None
+    assert await world.storage.change_webhook("org_1", other.id, WebhookChange(url="x")) is None
+    assert not await world.storage.delete_webhook("org_1", other.id)
+
+
+async def test_the_limit_counts_what_is_not_deleted(world) -> None:
+    first = await world.webhook(limit=2)
+    await world.webhook(limit=2)
+    with pytest.raises(Conflict):
+        await world.webhook(limit=2)
+    await world.webhook(limit=2, organization="org_2")
+    await world.storage.delete_webhook("org_1", first.id)
+    await world.webhook(limit=2)
+
+
+async def test_deliveries_of_webhooks_made_after_a_deletion_have_ids_of_their_own(world) -> None:
+    first = await world.webhook()
+    before = await world.leased()
+    await world.storage.delete_webhook("org_1", first.id)
+    await world.webhook()
+    assert (await world.leased()).id[-4:] != before.id[-4:]
+
+
+async def test_a_change_sets_what_it_names(world) -> None:
+    webhook = await world.webhook("contact.created", secret="a secret of ours")
+    world.clock.advance(seconds=5)
+    changed = await world.change(webhook, url="https://new.example.com/", events=("deal.created",))
+    assert (changed.url, changed.events) == ("https://new.example.com/", ("deal.created",))
+    assert (changed.description, changed.has_secret) == (None, True)
+    assert changed.updated_at == world.clock.ms
+    assert changed.version > webhook.version
+    assert (await world.accept())[0].deliveries == 0
+    assert (await world.accept(world.event("deal.created")))[0].deliveries == 1
+    described = await world.change(changed, description="Zapier")
+    assert described.description == "Zapier"
+    assert (await world.change(described, description=None)).description is None
+
+
+async def test_a_change_to_what_is_changes_nothing(world) -> None:
+    webhook = await world.webhook()
+    world.clock.advance(seconds=5)
+    assert await world.change(webhook, url=webhook.url, status="active") == webhook
+
+
+async def test_the_next_attempt_uses_the_edited_webhook(world) -> None:
+    webhook = await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, states.RETRY, retry_in=1)
+    changed = await world.change(webhook, url="https://new.example.com/")
+    world.clock.advance(seconds=1)
+    (retry,) = await world.claim()
+    assert retry.webhook_version == changed.version
+    (target,) = await world.storage.targets([webhook.id])
+    assert (target.url, target.version) == ("https://new.example.com/", changed.version)
+
+
+async def test_status_goes_through_every_change(world) -> None:
+    webhook = await world.webhook()
+    assert (await world.change(webhook, status="paused")).status == "paused"
+    assert (await world.change(webhook, status="active")).status == "active"
+    await world.settle(await world.leased(), states.EXHAUSTED, disable="gone")
+    assert (await world.storage.webhook("org_1", webhook.id)).status == "disabled"
+    paused = await world.change(webhook, status="paused")
+    assert (paused.status, paused.status_reason) == ("paused", None)
+    assert (await world.change(webhook, status="active")).status == "active"
+    assert (await world.accept())[0].deliveries == 1
+
+
+async def test_a_deleted_webhook_keeps_its_log(world) -> None:
+    webhook = await world.webhook(secret="a secret of ours")
+    delivery = await world.leased()
+    await world.settle(delivery)
+    assert await world.storage.delete_webhook("org_1", webhook.id)
+    assert not await world.storage.delete_webhook("org_1", webhook.id)
+    assert await world.storage.webhook("org_1", webhook.id) is None
+    assert await world.storage.webhooks("org_1") == []
+    assert (await world.delivery(delivery)).status == states.DELIVERED
+    assert len((await world.delivery(delivery)).attempts) == 1
+    (target,) = await world.storage.targets([webhook.id])
+    assert (target.status, target.secret, target.next_secret) == ("deleted", None, None)
+    with pytest.raises(NotFound):
+        await world.storage.secrets("org_1", webhook.id)
+
+
+async def test_targets_are_found_for_any_organization(world) -> None:
+    one = await world.webhook(secret="secret one")
+    two = await world.webhook(organization="org_2")
+    found = {one.webhook_id: one for one in await world.storage.targets([one.id, two.id, "wh_x"])}
+    assert set(found) == {one.id, two.id}
+    assert (found[one.id].secret, found[two.id].secret) == ("secret one", None)
+    assert found[two.id].organization == "org_2"
+    assert "secret one" not in repr(found[one.id])
+
+
+async def test_changes_are_told_by_a_mark(world) -> None:
+    mark, changed = await world.storage.changed_webhooks(0)
+    assert changed == []
+    one, two = await world.webhook(), await world.webhook()
+    mark, changed = await world.storage.changed_webhooks(mark)
+    assert set(changed) == {one.id, two.id}
+    assert await world.storage.changed_webhooks(mark) == (mark, [])
+    await world.storage.set_secret("org_1", one.id, "a secret of ours", 0)
+    later, changed = await world.storage.changed_webhooks(mark)
+    assert (changed, later > mark) == ([one.id], True)
+    await world.storage.delete_webhook("org_1", two.id)
+    assert (await world.storage.changed_webhooks(later))[1] == [two.id]
+    assert (await world.storage.changed_webhooks(0))[1] == []
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+async def test_a_first_secret_has_no_overlap(world) -> None:
+    webhook = await world.webhook()
+    assert await world.storage.secrets("org_1", webhook.id) == (None, None)
+    assert await world.storage.set_secret("org_1", webhook.id, "secret one", 86_400) is None
+    assert await world.storage.secrets("org_1", webhook.id) == ("secret one", None)
+    assert (await world.storage.webhook("org_1", webhook.id)).has_secret
+
+
+async def test_a_rotation_overlaps_and_then_the_new_secret_signs(world) -> None:
+    webhook = await world.webhook(secret="secret one")
+    ends = await world.storage.set_secret("org_1", webhook.id, "secret two", 60)
+    assert ends == world.clock.ms + 60_000
+    assert await world.storage.secrets("org_1", webhook.id) == ("secret one", "secret two")
+    assert (await world.storage.webhook("org_1", webhook.id)).overlap_ends_at == ends
+    (target,) = await world.storage.targets([webhook.id])
+    assert (target.secret, target.next_secret, target.overlap_ends_at) == (
+        "secret one",
+        "secret two",
+        ends,
+    )
+    world.clock.advance(seconds=60)
+    assert await world.storage.secrets("org_1", webhook.id) == ("secret two", None)
+    assert (await world.storage.webhook("org_1", webhook.id)).overlap_ends_at is None
+    (target,) = await world.storage.targets([webhook.id])
+    assert (target.secret, target.next_secret, target.overlap_ends_at) == ("secret two", None, None)
+    await world.storage.forget(30)
+    assert await world.storage.secrets("org_1", webhook.id) == ("secret two", None)
+
+
+async def test_another_secret_during_an_overlap_replaces_the_new_one(world) -> None:
+    webhook = await world.webhook(secret="secret one")
+    await world.storage.set_secret("org_1", webhook.id, "secret two", 60)
+    world.clock.advance(seconds=10)
+    ends = await world.storage.set_secret("org_1", webhook.id, "secret three", 60)
+    assert ends == world.clock.ms + 60_000
+    assert await world.storage.secrets("org_1", webhook.id) == ("secret one", "secret three")
+
+
+async def test_the_same_new_secret_without_an_overlap_ends_it_now(world) -> None:
+    webhook = await world.webhook(secret="secret one")
+    await world.storage.set_secret("org_1", webhook.id, "secret two", 60)
+    assert await world.storage.set_secret("org_1", webhook.id, "secret two", 0) is None
+    assert await world.storage.secrets("org_1", webhook.id) == ("secret two", None)
+
+
+async def test_removing_the_secret_makes_it_unsigned(world) -> None:
+    webhook = await world.webhook(secret="secret one")
+    await world.storage.set_secret("org_1", webhook.id, "secret two", 60)
+    version = (await world.storage.webhook("org_1", webhook.id)).version
+    assert await world.storage.set_secret("org_1", webhook.id, None, 60) is None
+    assert await world.storage.secrets("org_1", webhook.id) == (None, None)
+    seen = await world.storage.webhook("org_1", webhook.id)
+    assert (seen.has_secret, seen.overlap_ends_at, seen.version) == (False, None, version + 1)
+
+
+async def test_secrets_are_the_organizations_own(world) -> None:
+    webhook = await world.webhook(secret="secret one")
+    with pytest.raises(NotFound):
+        await world.storage.secrets("org_2", webhook.id)
+    with pytest.raises(NotFound):
+        await world.storage.set_secret("org_2", webhook.id, "secret two", 0)

@@ -1,0 +1,83 @@
+"""Bodies: how far they are read, and how they become types."""
+
+import msgspec
+import pytest
+
+from winnerr_webhooks.api.bodies import Disconnected, decode, read_body
+from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    count: int = 0
+
+
+class Outer(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    first_name: str = ""
+    inner: list[Inner] = []
+
+
+def received(*messages):
+    waiting = list(messages)
+
+    async def receive():
+        return waiting.pop(0)
+
+    return receive, waiting
+
+
+def piece(body, *, more=True):
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_a_body_is_read_to_its_end():
+    receive, _ = received(piece(b"ab"), piece(b""), piece(b"cd", more=False))
+    assert await read_body(receive, 4, b"4") == b"abcd"
+
+
+async def test_reading_stops_at_the_limit():
+    receive, waiting = received(piece(b"abc"), piece(b"de"), piece(b"never read"))
+    with pytest.raises(TooLarge):
+        await read_body(receive, 4, None)
+    assert len(waiting) == 1
+
+
+async def test_an_announced_length_is_believed_before_anything_is_read():
+    receive, waiting = received(piece(b"abc", more=False))
+    with pytest.raises(TooLarge):
+        await read_body(receive, 4, b"5")
+    assert len(waiting) == 1
+
+
+async def test_a_caller_that_hangs_up_leaves_nothing():
+    for before in ((), (piece(b"ab"),)):
+        receive, _ = received(*before, {"type": "http.disconnect"})
+        with pytest.raises(Disconnected):
+            await read_body(receive, 4, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer"),
+    [
+        (b'{"inner":[{"count":1},{"count":"x"}]}', "/inner/1/count"),
+        (b'{"inner":[{"cuont":1}]}', "/inner/0/cuont"),
+        (b'{"firstName":1}', "/firstName"),
+        (b'{"first_name":""}', "/first_name"),
+        (b'{"a/b~":1}', "/a~1b~0"),
+        (b'{"inner":[{},{"count":"\\ud800"}]}', "/inner/1/count"),
+        (b'{"\\ud800":1}', ""),
+        (b"[]", ""),
+        (b"[" * 50_000, ""),
+    ],
+)
+def test_what_does_not_fit_is_pointed_at(raw, pointer):
+    with pytest.raises(Invalid) as refusal:
+        decode(raw, Outer)
+    assert refusal.value.errors[0].pointer == pointer
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"{}{}", b"{'a':1}", b"NaN", b"\xef\xbb\xbf{}", b'"\xff"', b'{"x":\\ud800}']
+)
+def test_what_is_no_json_is_malformed_even_where_a_field_is_wrong_too(raw):
+    with pytest.raises(Malformed):
+        decode(raw, Outer)

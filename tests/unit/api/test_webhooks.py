@@ -1,0 +1,184 @@
+"""Webhooks over the API: every field, every state, every secret."""
+
+import re
+
+import pytest
+
+FIELDS = {
+    "id", "organizationId", "url", "description", "events", "status", "statusReason",
+    "hasSecret", "createdAt", "updatedAt",
+}  # fmt: skip
+DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
+
+
+async def test_a_webhook_is_made_read_listed_and_deleted(api):
+    status, made = await api.call("POST", "~/webhooks", DRAFT | {"description": " CRM "})
+    assert status == 201
+    assert made.keys() == FIELDS
+    assert re.fullmatch(r"wh_[0-9a-z]{26}", made["id"])
+    assert made["events"] == ["contact.created", "deal.closed_won"]
+    assert (made["status"], made["statusReason"], made["hasSecret"]) == ("active", None, False)
+    assert made["description"] == "CRM"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["createdAt"])
+    path = f"~/webhooks/{made['id']}"
+    assert await api.ok("GET", path) == made
+    assert await api.ok("GET", "~/webhooks") == {"items": [made]}
+    response, raw = await api.raw("DELETE", path)
+    assert (response.status, raw) == (204, b"")
+    assert (await api.call("GET", path))[0] == 404
+    assert (await api.call("DELETE", path))[0] == 404
+    assert await api.ok("GET", "~/webhooks") == {"items": []}
+    assert api.desk.changed == [made["id"]]
+
+
+async def test_all_events_stay_a_star(api):
+    assert (await api.webhook(events=["*"]))["events"] == ["*"]
+
+
+async def test_a_limit_of_webhooks_is_kept_and_says_what_to_do(api):
+    for _ in range(3):
+        await api.webhook()
+    status, answer = await api.call("POST", "~/webhooks", DRAFT)
+    assert status == 409
+    assert "delete one" in answer["detail"]
+    assert len((await api.ok("GET", "~/webhooks"))["items"]) == 3
+
+
+async def test_a_given_secret_is_kept_and_never_in_a_list(api):
+    made = await api.webhook(secret="päss word ☃")
+    assert made["hasSecret"]
+    assert made.keys() == FIELDS
+    path = f"~/webhooks/{made['id']}/secret"
+    assert await api.ok("GET", path) == {"secret": "päss word ☃"}
+
+
+async def test_a_generated_secret_is_in_the_answer_that_made_it(api):
+    made = await api.webhook(generateSecret=True)
+    assert made.keys() == FIELDS | {"secret"}
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", made["secret"])
+    path = f"~/webhooks/{made['id']}"
+    assert await api.ok("GET", path + "/secret") == {"secret": made["secret"]}
+    assert (await api.ok("GET", path)).keys() == FIELDS
+
+
+async def test_secrets_rotate_with_an_overlap(api):
+    made = await api.webhook()
+    path = f"~/webhooks/{made['id']}/secret"
+    assert (await api.call("GET", path))[0] == 404
+    assert await api.ok("PUT", path, {"secret": "first secret"}) == {"overlapEndsAt": None}
+    rotated = await api.ok("PUT", path)
+    assert rotated["secret"].startswith("whsec_")
+    assert rotated["overlapEndsAt"].endswith("Z")
+    assert await api.ok("GET", path) == {"secret": rotated["secret"]}
+    ended = {"secret": rotated["secret"], "overlapSeconds": 0}
+    assert await api.ok("PUT", path, ended) == {"overlapEndsAt": None}
+    (target,) = await api.storage.targets([made["id"]])
+    assert (target.secret, target.next_secret) == (rotated["secret"], None)
+    assert (await api.raw("DELETE", path))[0].status == 204
+    assert (await api.raw("DELETE", path))[0].status == 204
+    assert (await api.call("GET", path))[0] == 404
+    assert not (await api.ok("GET", f"~/webhooks/{made['id']}"))["hasSecret"]
+    assert api.desk.changed == [made["id"]] * 5
+
+
+async def test_a_patch_changes_what_it_names(api):
+    made = await api.webhook(description="old")
+    path = f"~/webhooks/{made['id']}"
+    changed = await api.ok(
+        "PATCH", path, {"url": "http://127.0.0.1:10/", "events": ["task.created"]}
+    )
+    assert (changed["url"], changed["events"]) == ("http://127.0.0.1:10/", ["task.created"])
+    assert changed["description"] == "old"
+    assert (await api.ok("PATCH", path, {"description": None}))["description"] is None
+    assert api.desk.changed == [made["id"]] * 2
+
+
+async def test_an_empty_patch_changes_nothing(api):
+    made = await api.webhook()
+    assert await api.ok("PATCH", f"~/webhooks/{made['id']}", {}) == made
+    assert api.desk.changed == []
+
+
+async def test_pausing_and_resuming_is_a_status(api):
+    made = await api.webhook()
+    path = f"~/webhooks/{made['id']}"
+    assert (await api.ok("PATCH", path, {"status": "paused"}))["status"] == "paused"
+    accepted = await api.emit()
+    assert accepted["deliveries"] == 0
+    (missed,) = (await api.ok("GET", "~/deliveries"))["items"]
+    assert missed["status"] == "cancelled"
+    resumed = await api.ok("PATCH", path, {"status": "active", "replayCancelled": True})
+    assert resumed["status"] == "active"
+    while await api.storage.run_job_slice():
+        pass
+    (replayed,) = await api.claim()
+    assert (replayed.id, replayed.trigger) == (missed["id"], "replay")
+
+
+async def test_a_test_event_is_one_delivery_whatever_the_status(api):
+    made = await api.webhook(events=["deal.closed_won", "task.created"])
+    path = f"~/webhooks/{made['id']}"
+    await api.ok("PATCH", path, {"status": "paused"})
+    status, answer = await api.call("POST", path + "/test")
+    assert (status, answer.keys()) == (202, {"deliveryId"})
+    delivery = await api.ok("GET", f"~/deliveries/{answer['deliveryId']}")
+    assert (delivery["event"], delivery["webhookId"]) == ("deal.closed_won", made["id"])
+    assert delivery["status"] == "pending"
+    other = await api.ok("POST", path + "/test", {"event": "call.missed"})
+    delivery = await api.ok("GET", f"~/deliveries/{other['deliveryId']}")
+    assert delivery["event"] == "call.missed"
+    assert '"organizationId":"org_1"' in delivery["body"]
+
+
+async def test_a_test_of_all_events_sends_the_first(api):
+    made = await api.webhook()
+    answer = await api.ok("POST", f"~/webhooks/{made['id']}/test", {})
+    delivery = await api.ok("GET", f"~/deliveries/{answer['deliveryId']}")
+    assert delivery["event"] == "contact.created"
+
+
+async def test_a_test_of_an_unknown_event_is_refused(api):
+    made = await api.webhook()
+    status, answer = await api.call("POST", f"~/webhooks/{made['id']}/test", {"event": "nope"})
+    assert (status, answer["errors"][0]["pointer"]) == (422, "/event")
+    assert (await api.ok("GET", "~/deliveries"))["items"] == []
+
+
+@pytest.mark.parametrize("webhook", ["wh_none", "wh_01kb2r7c900000001t5x9m3q7c", "%00", "evt_1"])
+async def test_an_unknown_webhook_is_404(api, webhook):
+    for method in ("GET", "PATCH", "DELETE"):
+        assert (await api.call(method, f"~/webhooks/{webhook}", b"not json"))[0] == 404
+
+
+async def test_reads_answer_head_too(api):
+    response, raw = await api.raw("HEAD", "~/webhooks")
+    assert (response.status, raw) == (200, b"")
+    assert response.headers["Content-Length"] == str(len(b'{"items":[]}'))
+
+
+async def test_a_wrong_method_is_405_and_lists_the_right_ones(api):
+    response, _ = await api.raw("PUT", "~/webhooks", {})
+    assert response.status == 405
+    assert {"GET", "HEAD", "POST"} <= set(response.headers["Allow"].split(", "))
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api", "/api/v1", "/api/v1/nope", "~/nope", "~/webhooks/a/b"]
+)
+async def test_an_unknown_path_is_a_problem_too(api, path):
+    status, answer = await api.call("GET", path)
+    assert (status, answer["type"]) == (404, "/api/docs#not-found")
+
+
+async def test_every_answer_says_what_it_is_and_is_not_kept(api):
+    for path in ("~/webhooks", "~/nope", "/healthz"):
+        response, _ = await api.raw("GET", path)
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert not [name for name in response.headers if name.startswith("Access-Control")]
+
+
+async def test_a_body_counts_as_json_whatever_its_type_says(api):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, _ = await api.call("POST", "~/webhooks", DRAFT, headers=headers)
+    assert status == 201

@@ -1,0 +1,248 @@
+"""Names to addresses, against a real name server on loopback."""
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+from ipaddress import ip_address
+
+import pytest
+
+from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.egress.resolver import ResolveError, Resolver
+
+A, AAAA = 1, 28
+NXDOMAIN, SERVFAIL = 3, 2
+
+
+class HandClock(SystemClock):
+    """A monotonic clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.moved = 0.0
+
+    def monotonic(self) -> float:
+        return self.moved
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """Answers over UDP from a table: name -> addresses, a response code, or None for silence."""
+
+    def __init__(self) -> None:
+        self.zone: dict[str, list[str] | int | None] = {}
+        self.mute: set[int] = set()
+        """Record types it never answers for."""
+        self.drop = 0
+        """Questions it loses before it answers."""
+        self.ttl = 300
+        self.asked: Counter[str] = Counter()
+        self.arrived = asyncio.Event()
+        self.held: asyncio.Event | None = None
+        self._replies: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, peer) -> None:
+        labels, at = [], 12
+        while data[at]:
+            labels.append(data[at + 1 : at + 1 + data[at]].decode())
+            at += data[at] + 1
+        name = ".".join(labels).lower()
+        (kind,) = struct.unpack_from("!H", data, at + 1)
+        question = data[12 : at + 5]
+        if kind == A:
+            self.asked[name] += 1
+        self.arrived.set()
+        found = self.zone.get(name, NXDOMAIN)
+        if found is None or kind in self.mute:
+            return
+        if self.drop:
+            self.drop -= 1
+            return
+        code = found if isinstance(found, int) else 0
+        wanted = {A: 4, AAAA: 6}.get(kind)
+        addresses = [] if code else [ip_address(a) for a in found]
+        records = [a.packed for a in addresses if a.version == wanted]
+        answer = b"".join(
+            struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl, len(packed)) + packed
+            for packed in records
+        )
+        head = data[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
+        reply = asyncio.ensure_future(self._reply(head + question + answer, peer))
+        self._replies.add(reply)
+        reply.add_done_callback(self._replies.discard)
+
+    async def _reply(self, data: bytes, peer) -> None:
+        if self.held is not None:
+            await self.held.wait()
+        self.transport.sendto(data, peer)
+
+
+@pytest.fixture
+async def dns():
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
+    yield server
+    transport.close()
+
+
+@pytest.fixture
+async def make_resolver(dns):
+    made = []
+
+    def make(**options):
+        port = dns.transport.get_extra_info("sockname")[1]
+        options = {"clock": SystemClock(), "nameservers": [f"127.0.0.1:{port}"]} | options
+        made.append(Resolver(**options))
+        return made[-1]
+
+    yield make
+    for resolver in made:
+        await resolver.close()
+
+
+async def test_both_families_are_looked_up(dns, make_resolver):
+    dns.zone["hooks.test"] = ["192.0.2.1", "2001:db8::1", "192.0.2.2"]
+    addresses = await make_resolver().resolve("hooks.test")
+    assert set(addresses) == set(map(ip_address, dns.zone["hooks.test"]))
+
+
+async def test_an_answer_is_kept_for_its_ttl_within_bounds(dns, make_resolver):
+    clock = HandClock()
+    resolver = make_resolver(clock=clock)
+    for ttl, kept in ((30, 30), (0, 5), (86400, 60)):
+        name = f"{ttl}.ttl.test"
+        dns.zone[name] = ["192.0.2.1"]
+        dns.ttl = ttl
+        await resolver.resolve(name)
+        assert resolver._answers[name].expires == clock.moved + kept
+
+
+async def test_an_answer_is_not_asked_for_again_while_it_is_kept(dns, make_resolver):
+    clock = HandClock()
+    resolver = make_resolver(clock=clock)
+    dns.zone["hooks.test"] = ["192.0.2.1"]
+    dns.ttl = 0  # c-ares keeps other answers, too
+    await resolver.resolve("hooks.test")
+    clock.moved = 4.9
+    await resolver.resolve("hooks.test")
+    assert dns.asked["hooks.test"] == 1
+    clock.moved = 5.1
+    dns.zone["hooks.test"] = ["192.0.2.2"]
+    assert await resolver.resolve("hooks.test") == (ip_address("192.0.2.2"),)
+
+
+async def test_the_cache_is_bounded(dns, make_resolver):
+    resolver = make_resolver(max_entries=2)
+    dns.ttl = 0
+    for number in range(3):
+        dns.zone[f"{number}.test"] = ["192.0.2.1"]
+        await resolver.resolve(f"{number}.test")
+    await resolver.resolve("2.test")
+    assert dns.asked["2.test"] == 1
+    await resolver.resolve("0.test")
+    assert dns.asked["0.test"] == 2
+
+
+async def test_concurrent_lookups_of_one_name_are_one(dns, make_resolver):
+    dns.zone["hooks.test"] = ["192.0.2.1"]
+    dns.held = asyncio.Event()
+    resolver = make_resolver()
+    lookups = [asyncio.create_task(resolver.resolve("hooks.test")) for _ in range(10)]
+    await dns.arrived.wait()
+    dns.held.set()
+    answers = await asyncio.gather(*lookups)
+    assert answers == [(ip_address("192.0.2.1"),)] * 10
+    assert dns.asked["hooks.test"] == 1
+
+
+async def test_one_caller_that_gives_up_leaves_the_lookup_to_the_others(dns, make_resolver):
+    dns.zone["hooks.test"] = ["192.0.2.1"]
+    dns.held = asyncio.Event()
+    resolver = make_resolver()
+    first = asyncio.create_task(resolver.resolve("hooks.test"))
+    second = asyncio.create_task(resolver.resolve("hooks.test"))
+    await dns.arrived.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    dns.held.set()
+    assert await second == (ip_address("192.0.2.1"),)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [(NXDOMAIN, "nxdomain"), ([], "no_addresses"), (SERVFAIL, "dns_failed"), (5, "dns_failed")],
+)
+async def test_why_there_is_no_address_is_told_apart(dns, make_resolver, found, code):
+    dns.zone["hooks.test"] = found
+    with pytest.raises(ResolveError) as caught:
+        await make_resolver().resolve("hooks.test")
+    assert caught.value.code == code
+
+
+async def test_a_failure_is_kept_for_a_moment_only(dns, make_resolver):
+    clock = HandClock()
+    resolver = make_resolver(clock=clock)
+    for _ in range(3):
+        with pytest.raises(ResolveError):
+            await resolver.resolve("hooks.test")
+    assert dns.asked["hooks.test"] == 1
+    clock.moved += 1.1
+    dns.zone["hooks.test"] = ["192.0.2.1"]
+    assert await resolver.resolve("hooks.test") == (ip_address("192.0.2.1"),)
+
+
+async def test_silent_name_servers_end_in_a_timeout(dns, make_resolver):
+    dns.zone["hooks.test"] = None
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    with pytest.raises(ResolveError) as caught:
+        await make_resolver(lookup_seconds=0.4).resolve("hooks.test")
+    assert caught.value.code == "dns_timeout"
+    assert 0.39 <= loop.time() - before < 1.5
+
+
+async def test_a_lost_question_is_asked_again(dns, make_resolver):
+    dns.zone["hooks.test"] = ["192.0.2.1"]
+    dns.drop = 2
+    assert await make_resolver().resolve("hooks.test") == (ip_address("192.0.2.1"),)
+    assert dns.asked["hooks.test"] >= 2
+
+
+async def test_a_name_server_that_drops_one_record_type_costs_only_that(dns, make_resolver):
+    dns.zone["hooks.test"] = ["192.0.2.1", "2001:db8::1"]
+    dns.mute = {AAAA}
+    resolver = make_resolver(lookup_seconds=0.4)
+    assert await resolver.resolve("hooks.test") == (ip_address("192.0.2.1"),)
+
+
+async def test_localhost_never_leaves_the_machine(dns, make_resolver):
+    resolver = make_resolver()
+    for name in ("localhost", "crm.localhost"):
+        addresses = await resolver.resolve(name)
+        assert ip_address("127.0.0.1") in addresses
+        assert all(address.is_loopback for address in addresses)
+    assert not dns.asked
+
+
+async def test_a_name_is_complete_as_it_is(dns, make_resolver):
+    with pytest.raises(ResolveError):
+        await make_resolver().resolve("intranet")
+    assert set(dns.asked) == {"intranet"}
+
+
+async def test_closing_ends_what_is_under_way(dns, make_resolver):
+    dns.zone["hooks.test"] = None
+    resolver = make_resolver()
+    lookup = asyncio.create_task(resolver.resolve("hooks.test"))
+    await dns.arrived.wait()
+    await resolver.close()
+    with pytest.raises(asyncio.CancelledError):
+        await lookup
+
+
+def test_making_one_needs_no_event_loop_and_opens_nothing(monkeypatch):
+    monkeypatch.setattr(socket, "socket", None)
+    Resolver(clock=SystemClock())
