@@ -55,7 +55,7 @@ class Keyring:
         rest = sealed[2 + len(key_id.encode()) :]
         try:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], associated)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut short, within the nonce
             raise ConfigurationError(
                 f"The encryption key {key_id!r} is not the one that stored secrets were encrypted "
                 "with. Bring back the key (or the database's .keys file) that belongs to them."

@@ -90,6 +90,11 @@ def new_api_key() -> str:
     return "wwk_" + secrets.token_urlsafe(32)
 
 
+def new_token() -> str:
+    """What a sign-in link or a session cookie holds: 256 random bits in URL-safe base64."""
+    return secrets.token_urlsafe(32)
+
+
 class Jitter:
     """Random factors, so that what failed together does not come back together."""
 

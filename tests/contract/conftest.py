@@ -104,9 +104,7 @@ class World:
 
     # what happens
 
-    async def accept(
-        self, *events: NewEvent, lease: LeaseTerms | None = LEASE
-    ) -> list[Accepted]:
+    async def accept(self, *events: NewEvent, lease: LeaseTerms | None = LEASE) -> list[Accepted]:
         return await self.storage.accept(events or [self.event()], lease)
 
     async def leased(self, **options: Any) -> LeasedDelivery:
@@ -206,6 +204,18 @@ def failure(kind: str = "timeout") -> Failure:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def clock_class() -> type[FakeClock]:
+    """For tests that make more than one world."""
+    return FakeClock
+
+
+@pytest.fixture
+def world_class() -> type[World]:
+    """For tests that make more than one world."""
+    return World
 
 
 @pytest.fixture

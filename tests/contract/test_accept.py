@@ -12,7 +12,12 @@ from winnerr_webhooks.storage.port import LeaseTerms
 async def test_an_event_nobody_wants_is_accepted_and_kept(world) -> None:
     event = world.event()
     (answer,) = await world.accept(event)
-    assert (answer.id, answer.deliveries, answer.duplicate, answer.leased) == (event.id, 0, False, ())
+    assert (answer.id, answer.deliveries, answer.duplicate, answer.leased) == (
+        event.id,
+        0,
+        False,
+        (),
+    )
     kept = await world.storage.event("org_1", event.id)
     assert kept.body == event.body
     assert kept.accepted_at == world.clock.ms

@@ -327,3 +327,20 @@ async def test_a_replay_survives_a_crash_and_is_given_up_like_any_other(world) -
         await world.storage.recover()
     assert await world.claim() == []
     assert await world.status(delivery) == states.FAILED
+
+
+async def test_an_attempt_from_before_a_pause_does_not_use_up_a_replay_asked_for_after_it(
+    world,
+) -> None:
+    webhook = await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, EXHAUSTED)
+    await world.storage.replay("org_1", delivery.id)
+    (old,) = await world.claim()
+    await world.change(webhook, status="paused")
+    await world.finish_jobs()
+    await world.change(webhook, status="active")
+    await world.storage.replay("org_1", delivery.id)
+    await world.settle(old, REPLAY_FAILED)
+    (replay,) = await world.claim()
+    assert (replay.trigger, replay.attempt) == ("replay", 3)

@@ -74,6 +74,8 @@ class Machine(RuleBasedStateMachine):
         self.lives: dict[str, Life] = {}
         self.out: list[LeasedDelivery] = []
         """Leases handed out and not settled, those of dead nodes too."""
+        self.held: dict[tuple[str, int], int] = {}
+        """Which of them the storage holds, and until when."""
         self.edits = 0
 
     def run(self, work: Any) -> Any:
@@ -97,7 +99,11 @@ class Machine(RuleBasedStateMachine):
             for leased in answer.leased:
                 self.lives[leased.id].lease = leased.lease
                 self.lives[leased.id].idle = 1
-                self.out.append(leased)
+                self.hand_out(leased)
+
+    def hand_out(self, delivery: LeasedDelivery) -> None:
+        self.out.append(delivery)
+        self.held[delivery.id, delivery.lease] = self.clock.ms + 60_000
 
     @precondition(lambda self: self.out)
     @rule(
@@ -110,6 +116,7 @@ class Machine(RuleBasedStateMachine):
         if happened != SUCCESS and delivery.trigger == "replay":
             happened = REPLAY_FAILED
         self.run(self.world.settle(delivery, happened, retry_in=retry_in))
+        self.held.pop((delivery.id, delivery.lease), None)
         life = self.lives[delivery.id]
         life.attempts += 1
         current = life.lease == delivery.lease
@@ -119,6 +126,8 @@ class Machine(RuleBasedStateMachine):
             life.idle = 0
             if delivery.trigger == "replay":
                 life.wanted = life.wanted and life.asked_again
+        elif happened == SUCCESS and not life.wanted:
+            life.idle = 0
 
     @rule(limit=st.sampled_from([1, 3, 100]), room=st.sampled_from([1, 100]))
     def claim(self, limit: int, room: int) -> None:
@@ -137,7 +146,7 @@ class Machine(RuleBasedStateMachine):
         life.idle += 1
         assert life.idle <= states.MAX_IDLE_LEASES
         life.asked_again = False
-        self.out.append(delivery)
+        self.hand_out(delivery)
 
     def see_worn_out(self) -> None:
         """A claim that meets a delivery leased five times for nothing ends it."""
@@ -154,19 +163,14 @@ class Machine(RuleBasedStateMachine):
     def give_back(self, which: int) -> None:
         delivery = self.out.pop(which % len(self.out))
         life = self.lives[delivery.id]
-        freed = life.lease == delivery.lease and delivery in self.live_leases
         self.run(self.storage.give_back([delivery]))
-        if freed:
+        if self.held.pop((delivery.id, delivery.lease), None) and life.lease == delivery.lease:
             life.idle = max(0, life.idle - 1)
-
-    @property
-    def live_leases(self) -> list[LeasedDelivery]:
-        """Those the storage still holds: not given free by a crash, a repair or a job."""
-        return [one for one in self.out_live if self.lives[one.id].lease == one.lease]
 
     @rule()
     def crash(self) -> None:
         self.run(self.storage.recover())
+        self.held.clear()
 
     @rule(seconds=st.sampled_from([1, 30, 61, 700]))
     def wait(self, seconds: int) -> None:
@@ -174,7 +178,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def repair(self) -> None:
-        self.run(self.storage.repair())
+        late = sum(until < self.clock.ms for until in self.held.values())
+        assert self.run(self.storage.repair()) <= late, "a wake-up was lost"
+        self.held = {one: until for one, until in self.held.items() if until >= self.clock.ms}
 
     @rule()
     def job(self) -> None:
@@ -187,8 +193,6 @@ class Machine(RuleBasedStateMachine):
         life = self.lives[id_]
         if self.active[life.webhook]:
             self.run(self.storage.replay("org_1", id_))
-            if not life.wanted and life.state != states.PENDING:
-                life.idle = 0
             life.wanted = life.asked_again = True
         else:
             with pytest.raises(Conflict):
@@ -213,7 +217,7 @@ class Machine(RuleBasedStateMachine):
             self.active[id_] = False
             for life in self.lives.values():
                 if life.webhook == id_:
-                    life.wanted = False
+                    life.wanted, life.idle = False, 0
                     life.state = states.after(life.state, states.STOPPED)
 
     @rule(which=st.integers(0, 1))
@@ -232,8 +236,8 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_storage_says_what_the_model_says(self) -> None:
-        if not hasattr(self, "lives"):
-            return
+        if not hasattr(self, "edits"):
+            return  # nothing has started yet
         page = self.run(self.storage.deliveries(DeliveryFilter(organization="org_1", limit=500)))
         assert {one.id: one.status for one in page.items} == {
             id_: life.state for id_, life in self.lives.items()
@@ -241,8 +245,8 @@ class Machine(RuleBasedStateMachine):
         assert len(page.items) == len(self.lives)
 
     def teardown(self) -> None:
-        if not hasattr(self, "runner"):
-            return
+        if not hasattr(self, "edits"):
+            return  # it did not get through `start`
         try:
             self.nothing_is_lost()
         finally:
@@ -252,6 +256,7 @@ class Machine(RuleBasedStateMachine):
 
     def nothing_is_lost(self) -> None:
         """After a crash, what waits at an active webhook comes by itself, and is delivered."""
+        self.repair()
         for id_, life in self.lives.items():
             assert len(self.run(self.storage.delivery("org_1", id_)).attempts) == life.attempts
         self.run(self.storage.recover())
@@ -261,7 +266,6 @@ class Machine(RuleBasedStateMachine):
         while claimed := self.run(self.world.claim()):
             for delivery in claimed:
                 self.taken(delivery)
-                self.out.clear()
                 self.run(self.world.settle(delivery))
                 life = self.lives[delivery.id]
                 life.attempts += 1
@@ -294,8 +298,8 @@ def test_no_sequence_of_events_breaks_a_delivery(open_storage, world_class, cloc
     run_state_machine_as_test(
         Bound,
         settings=settings(
-            max_examples=40,
-            stateful_step_count=40,
+            max_examples=30,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

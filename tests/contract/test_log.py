@@ -93,7 +93,9 @@ async def test_delivery_status_and_next_attempt_are_those_of_now(world) -> None:
     assert (seen.delivery_status, seen.next_attempt_at) == ("pending", world.clock.ms + 60_000)
     world.clock.advance(seconds=60)
     await world.settle((await world.claim())[0])
-    assert [(one.attempt, one.delivery_status, one.next_attempt_at) for one in await _log(world)] == [
+    assert [
+        (one.attempt, one.delivery_status, one.next_attempt_at) for one in await _log(world)
+    ] == [
         (2, "delivered", None),
         (1, "delivered", None),
     ]

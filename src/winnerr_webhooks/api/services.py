@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from litestar.di import NamedDependency
+
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
@@ -65,3 +67,7 @@ class Services:
         self.replays = replays
         self.metrics = metrics
         self.node = node
+
+
+Given = NamedDependency[Services]
+"""How a handler asks for them: a parameter `services: Given`."""

@@ -5,6 +5,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from winnerr_webhooks.domain.attempt import KINDS, LoggedAttempt
+from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.management.webhooks import Rotated, Saved
@@ -341,6 +342,25 @@ def headers(head: bytes) -> dict[str, str]:
 def text(raw: bytes) -> str:
     """Bytes to read; what is not UTF-8 shows as U+FFFD."""
     return raw.decode("utf-8", "replace")
+
+
+def _error(attempt: LoggedAttempt) -> ErrorShape | None:
+    if attempt.error_kind is None:
+        return None
+    diagnosis = diagnose(
+        kind=attempt.error_kind,
+        code=attempt.error_code,
+        phase=attempt.error_phase,
+        status=attempt.status,
+        response_head=attempt.response_head,
+        response_body=attempt.response_body,
+        url=attempt.url,
+    )
+    return ErrorShape(
+        kind=attempt.error_kind,
+        message=attempt.error_message,
+        hint=f"{diagnosis.summary} {diagnosis.hint}",
+    )
 
 
 def _timings(attempt: LoggedAttempt) -> TimingsShape:

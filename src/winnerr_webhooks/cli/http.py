@@ -75,8 +75,12 @@ def refusal(answer: Answer) -> list[str]:
     except msgspec.DecodeError:
         start = answer.body[:200].decode(errors="replace").strip()
         return [f"{answer.status}, and not from the API of Winnerr Webhooks: {start}"]
-    lines = [f"{answer.status} {problem.title}: {problem.detail}".rstrip(": ")]
-    lines += [f"  {e.get('pointer') or '/'}: {e.get('message', '')}" for e in problem.errors]
+    messages = [error.get("message", "") for error in problem.errors]
+    detail = "" if problem.detail in messages else problem.detail
+    lines = [f"{answer.status} {problem.title}: {detail}".rstrip(": ")]
+    lines += [
+        f"  {error.get('pointer') or '/'}: {error.get('message')}" for error in problem.errors
+    ]
     if answer.retry_after:
         lines.append(f"  Try again in {answer.retry_after} s.")
     return lines

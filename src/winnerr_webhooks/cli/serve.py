@@ -26,7 +26,9 @@ def serve(config: Config) -> None:
     import uvloop  # noqa: PLC0415  --help must not load the server
 
     from winnerr_webhooks import wiring  # noqa: PLC0415  likewise
+    from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 
+    set_up_logs()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(wiring.serve(config, on_started=_announce))
 

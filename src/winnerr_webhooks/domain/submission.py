@@ -35,15 +35,31 @@ MAX_DEPTH: Final = 64
 
 _ORGANIZATION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _CLIENT_ID: Final = re.compile(r"[\x20-\x7e]{1,255}")
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_TOKEN: Final = re.compile(_STRING.pattern + rb"|[\[\]{},]")
+_WHITE: Final = b" \t\r\n"
+"""What JSON takes as white space (RFC 8259, section 2)."""
+_LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
+"""A line that is not empty, from its first character that counts."""
 _NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
 _STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
 """Brackets as signed bytes: one level in, one level out."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FIELDS: Final = ("event", "organizationId", "data", "timestamp", "id")
 _REQUIRED: Final = ("event", "organizationId", "data")
+_MOST_ERRORS: Final = 20
+"""Unknown fields one refusal speaks of."""
+_MOST_SUGGESTIONS: Final = 20
+"""Wrong names of one batch that near ones are looked up for; each takes milliseconds."""
+_SHOWN: Final = 80
+"""Characters of a wrong name that its refusal repeats."""
 _TIMESTAMP_ADVICE: Final = (
     "Send an RFC 3339 date-time, such as 2025-01-15T14:23:00Z, or leave it out: then it is now."
 )
+
+
+Nearest = Callable[[str], list[str]]
+"""Suggests known event names for an unknown one."""
 
 
 class _Wire(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -68,7 +84,16 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
 
 _WIRE: Final = msgspec.json.Decoder(_Wire)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_NOTHING: Final = msgspec.Raw(b"")
+_ARRAY: Final = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Array",
+        [(f"n{n}", msgspec.Raw, _NOTHING) for n in range(MAX_BATCH_EVENTS + 1)],
+        array_like=True,
+        gc=False,
+    )
+)
+"""An array's first 1,001 elements; what follows is checked, but never in memory as objects."""
 
 
 def read(
@@ -77,15 +102,19 @@ def read(
     catalog: Catalog,
     now_ms: int,
     idempotency_key: str | None = None,
+    nearest: Nearest | None = None,
 ) -> Submission:
-    """One event; `Malformed`, `TooLarge`, or `Invalid` with every field that is wrong."""
+    """One event; `Malformed`, `TooLarge`, or `Invalid` with every field that is wrong.
+
+    `nearest` suggests names for an unknown one; left out, the catalogue does.
+    """
     if len(raw) > MAX_EVENT:
         raise TooLarge(f"An event has at most {MAX_EVENT:,} bytes; this one has {len(raw):,}.")
     raw = _utf8(raw)
     try:
         wire = _WIRE.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        _refuse(raw, catalog, idempotency_key)
+        _refuse(raw, catalog, nearest, idempotency_key)
     data = bytes(wire.data)
     client_id = wire.id if idempotency_key is None else idempotency_key
     timestamp = rfc3339(now_ms) if wire.timestamp is None else normalise(wire.timestamp)
@@ -98,7 +127,7 @@ def read(
         or (wire.id is not None and wire.id != client_id)
         or _too_deep(data)
     ):
-        _refuse(raw, catalog, idempotency_key)
+        _refuse(raw, catalog, nearest, idempotency_key)
     return Submission(
         wire.organizationId,
         wire.event,
@@ -114,7 +143,8 @@ def read_batch(
     """Up to 1,000 events, each judged alone: a JSON array, or NDJSON by its content type.
 
     `Malformed`, `TooLarge` or `Invalid` when it is no batch at all. A line of NDJSON that is no
-    JSON is that line's error; empty lines are passed over.
+    JSON is that line's error; empty lines are passed over. So is an element of an array whose
+    only fault is its depth or a lone surrogate; any other one makes the whole array malformed.
     """
     if len(raw) > MAX_BATCH:
         raise TooLarge(f"A batch has at most {MAX_BATCH:,} bytes; this one has {len(raw):,}.")
@@ -123,12 +153,13 @@ def read_batch(
         raise Invalid.field("", "The batch is empty. Send at least one event.")
     if len(items) > MAX_BATCH_EVENTS:
         raise TooLarge(
-            f"A batch has at most {MAX_BATCH_EVENTS:,} events; this one has {len(items):,}."
+            f"A batch has at most {MAX_BATCH_EVENTS:,} events; this one has more. Split it."
         )
+    nearest = _sparing(catalog.nearest)
     results: list[Submission | Refused] = []
     for item in items:
         try:
-            results.append(read(item, catalog=catalog, now_ms=now_ms))
+            results.append(read(item, catalog=catalog, now_ms=now_ms, nearest=nearest))
         except Refused as refusal:
             results.append(refusal)
     return results
@@ -140,18 +171,63 @@ def _is_ndjson(content_type: bytes | str) -> bool:
 
 
 def _lines(raw: bytes) -> list[bytes]:
-    return [line for line in raw.split(b"\n") if line.strip()]
+    """The lines that are not empty, up to the first one too many."""
+    found = itertools.islice(_LINE.finditer(raw), MAX_BATCH_EVENTS + 1)
+    return [line[0] for line in found]
 
 
 def _elements(raw: bytes) -> list[bytes]:
+    """The elements of an array, up to the first one too many."""
     try:
-        return [bytes(element) for element in _ARRAY.decode(raw)]
+        found = msgspec.structs.astuple(_ARRAY.decode(raw))
     except msgspec.ValidationError:
         raise Invalid.field(
             "", "A batch is a JSON array of events, or NDJSON with its content type."
         ) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _not_json(raw, error) from None
+        refusal = _not_json(raw, error)
+        elements = None if isinstance(refusal, Malformed) else _cut(raw)
+        if elements is None:
+            raise refusal from None
+        return elements
+    return [bytes(element) for element in found if element is not _NOTHING]
+
+
+def _cut(raw: bytes) -> list[bytes] | None:
+    """The elements of an array that the decoder gave up on, cut at its commas; None: no array.
+
+    Slow, but blind to what is inside an element: each can then be refused on its own.
+    """
+    text = raw.strip(_WHITE)
+    elements: list[bytes] = []
+    depth, start = 0, 1
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        if sign in (b"[", b"{"):
+            depth += 1
+        elif sign in (b"]", b"}"):
+            depth -= 1
+            if depth == 0:
+                elements.append(text[start : token.start()])
+                return elements if token.end() == len(text) else None
+        elif sign == b"," and depth == 1:
+            elements.append(text[start : token.start()])
+            start = token.end()
+            if len(elements) > MAX_BATCH_EVENTS:
+                return elements
+    return None
+
+
+def _sparing(nearest: Nearest) -> Nearest:
+    """Looks up each name once, and only a few of them: they share the event loop with others."""
+    known: dict[str, list[str]] = {}
+
+    def look_up(name: str) -> list[str]:
+        if name not in known:
+            known[name] = nearest(name) if len(known) < _MOST_SUGGESTIONS else []
+        return known[name]
+
+    return look_up
 
 
 def _utf8(raw: bytes | msgspec.Raw) -> bytes:
@@ -165,9 +241,13 @@ def _utf8(raw: bytes | msgspec.Raw) -> bytes:
 
 def _not_json(raw: bytes, error: Exception) -> Refused:
     """Why this is refused that the decoder would not take."""
+    try:
+        pointer = None if isinstance(error, RecursionError) else _lone_surrogate(raw)
+    except RecursionError as deep:
+        error = deep
+        pointer = None
     if isinstance(error, RecursionError):
         return Invalid.field("", f"This is nested too deep; {MAX_DEPTH} levels are taken.")
-    pointer = _lone_surrogate(raw)
     if pointer is not None:
         return Invalid.field(
             pointer,
@@ -182,23 +262,31 @@ def _decoder_says(error: Exception) -> str:
 
 
 def _lone_surrogate(raw: bytes) -> str | None:
-    """Where a lone surrogate stands; None when the JSON is wrong otherwise."""
+    """Where the first lone surrogate stands; None when the JSON is wrong otherwise.
+
+    RecursionError when it is too deep to tell.
+    """
     try:
-        document = json.loads(raw, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        document = json.loads(
+            raw.decode(),
+            parse_constant=_no_constant,
+            parse_int=float,  # of any length: int() has a limit
+            object_pairs_hook=tuple,  # keeps repeated keys, and tells objects from arrays
+        )
+    except ValueError:
         return None
     stack: list[tuple[str, Any]] = [("", document)]
     while stack:
         pointer, value = stack.pop()
-        if isinstance(value, str) and _has_surrogate(value):
-            return pointer
-        if isinstance(value, dict):
-            for key, member in value.items():
-                if _has_surrogate(key):
-                    return pointer
-                stack.append((f"{pointer}/{_escaped(key)}", member))
+        if isinstance(value, str):
+            if _has_surrogate(value):
+                return pointer
+        elif isinstance(value, tuple):
+            if any(_has_surrogate(key) for key, _ in value):
+                return pointer
+            stack += [(f"{pointer}/{_escaped(key)}", member) for key, member in reversed(value)]
         elif isinstance(value, list):
-            stack.extend((f"{pointer}/{n}", member) for n, member in enumerate(value))
+            stack += [(f"{pointer}/{n}", value[n]) for n in reversed(range(len(value)))]
     return None
 
 
@@ -207,7 +295,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return _SURROGATE.search(text) is not None
 
 
 def _escaped(key: str) -> str:
@@ -223,7 +311,9 @@ def _too_deep(data: bytes) -> bool:
     return max(itertools.accumulate(array("b", steps))) > MAX_DEPTH
 
 
-def _refuse(raw: bytes, catalog: Catalog, idempotency_key: str | None) -> NoReturn:
+def _refuse(
+    raw: bytes, catalog: Catalog, nearest: Nearest | None, idempotency_key: str | None
+) -> NoReturn:
     """Say of every field what is wrong with it."""
     try:
         fields = _OBJECT.decode(raw)
@@ -233,16 +323,19 @@ def _refuse(raw: bytes, catalog: Catalog, idempotency_key: str | None) -> NoRetu
         raise Invalid.field("/data", _depth_advice()) from None
     except msgspec.DecodeError as error:
         raise _not_json(raw, error) from None
-    errors = _field_errors(fields, catalog) + _idempotency_key_errors(fields, idempotency_key)
+    errors = _field_errors(fields, catalog, nearest or catalog.nearest)
+    errors += _idempotency_key_errors(fields, idempotency_key)
     if not errors:  # the decoder refused what these rules let through
         raise Invalid.field("", "The event is not in the form that the API documents.")
     detail = errors[0].message if len(errors) == 1 else f"{len(errors)} fields are wrong."
     raise Invalid(detail, tuple(errors))
 
 
-def _field_errors(fields: dict[str, msgspec.Raw], catalog: Catalog) -> list[FieldError]:
+def _field_errors(
+    fields: dict[str, msgspec.Raw], catalog: Catalog, nearest: Nearest
+) -> list[FieldError]:
     rules: dict[str, Callable[[msgspec.Raw], str | None]] = {
-        "event": lambda raw: _event_error(_value(raw), catalog),
+        "event": lambda raw: _event_error(_value(raw), catalog, nearest),
         "organizationId": lambda raw: _organization_error(_value(raw)),
         "data": lambda raw: _data_error(bytes(raw)),
         "timestamp": lambda raw: _timestamp_error(_value(raw)),
@@ -256,8 +349,8 @@ def _field_errors(fields: dict[str, msgspec.Raw], catalog: Catalog) -> list[Fiel
             message = f"`{name}` is missing." if name in _REQUIRED else None
         if message is not None:
             errors.append(FieldError(f"/{name}", message))
-    errors += [FieldError(f"/{_escaped(n)}", _unknown(n)) for n in fields if n not in _FIELDS]
-    return errors
+    unknown = [name for name in fields if name not in _FIELDS][:_MOST_ERRORS]
+    return errors + [FieldError(f"/{_escaped(name)}", _unknown(name)) for name in unknown]
 
 
 _NOT_TEXT: Final = object()
@@ -272,19 +365,20 @@ def _value(raw: msgspec.Raw) -> Any:
 
 
 def _unknown(name: str) -> str:
+    name = name[:_SHOWN]
     near = difflib.get_close_matches(name, _FIELDS, n=1)
     meant = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(_FIELDS)}."
-    return f"`{name[:80]}` is no field of an event.{meant}"
+    return f"`{name}` is no field of an event.{meant}"
 
 
-def _event_error(value: Any, catalog: Catalog) -> str | None:
+def _event_error(value: Any, catalog: Catalog, nearest: Nearest) -> str | None:
     if not isinstance(value, str):
         return "Send the event's name as a string, such as contact.created."
     if catalog.get(value) is not None:
         return None
-    near = catalog.nearest(value)
+    near = nearest(value)
     meant = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
-    return f"There is no event {value[:80]!r}. {meant}"
+    return f"There is no event {value[:_SHOWN]!r}. {meant}"
 
 
 def _organization_error(value: Any) -> str | None:

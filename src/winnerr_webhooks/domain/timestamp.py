@@ -6,28 +6,34 @@ from typing import Final
 
 _USUAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d):(\d\d)(?:\.\d+)?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 _LEAP_SECOND: Final = "60"
+_LEAP_MINUTE: Final = (23, 59)
 
 
 def normalise(text: str) -> str | None:
     """An RFC 3339 date-time (section 5.6) in UTC, `Z`, fractions of a second cut.
 
-    A leap second becomes the second before it: few receivers' parsers know it. None: no such
-    date-time, or one that in UTC falls outside the years 1 to 9999.
+    A leap second (23:59:60 in UTC, section 5.7) becomes the second before it: few receivers'
+    parsers know it. None: no such date-time, or one that in UTC is outside the years 1 to 9999.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
         return None
     day, minute, second, offset = match.groups()
-    if second == _LEAP_SECOND:
+    leap = second == _LEAP_SECOND
+    if leap:
         second = "59"
     try:
         moment = datetime.fromisoformat(f"{day}T{minute}:{second}{offset.upper()}")
-        if _USUAL.fullmatch(text):
-            return text if second == text[17:19] else f"{day}T{minute}:{second}Z"
+        if not leap and _USUAL.fullmatch(text):
+            return text
         utc = moment.astimezone(UTC)
     except (ValueError, OverflowError):
+        return None
+    if leap and (utc.hour, utc.minute) != _LEAP_MINUTE:
         return None
     return f"{utc:%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")

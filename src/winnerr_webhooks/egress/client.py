@@ -10,7 +10,12 @@ from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.egress.connection import Connection
 from winnerr_webhooks.egress.deadline import Deadlines
 from winnerr_webhooks.egress.dialer import Connector, Dialer, Trace, connect
-from winnerr_webhooks.egress.failures import DialError, timeout_failure, tls_failure
+from winnerr_webhooks.egress.failures import (
+    DialError,
+    connect_failure,
+    timeout_failure,
+    tls_failure,
+)
 from winnerr_webhooks.egress.policy import AddressPolicy
 from winnerr_webhooks.egress.pool import Key, Pool
 from winnerr_webhooks.egress.resolver import Resolve
@@ -140,7 +145,10 @@ class EgressClient:
         loop = asyncio.get_running_loop()
         sock = await self._dialer.dial(destination, trace)
         if destination.scheme == "http":
-            await loop.create_connection(lambda: connection, sock=sock)
+            try:
+                await loop.create_connection(lambda: connection, sock=sock)
+            except OSError as error:
+                raise DialError(connect_failure(error)) from None
         else:
             trace.phase = "tls"
             before = self._clock.monotonic()

@@ -111,7 +111,12 @@ class Resolver:
             if lookup is None:
                 lookup = asyncio.get_running_loop().create_task(self._look_up(host))
                 self._lookups[host] = lookup
-            answer = await asyncio.shield(lookup)
+            try:
+                answer = await asyncio.shield(lookup)
+            except asyncio.CancelledError:
+                if lookup.cancelled():  # by `close`; nobody cancelled the caller
+                    raise ResolveError("dns_failed") from None
+                raise
         if answer.code:
             raise ResolveError(answer.code)
         return answer.addresses
@@ -139,7 +144,10 @@ class Resolver:
 
     async def _ask(self, host: str) -> _Answer:
         """Ask for A and AAAA apart: name servers that drop one of them must not cost the other."""
-        channel = self._channel()
+        try:
+            channel = self._channel()
+        except (pycares.AresError, OSError):  # too many open files, or no name server to ask
+            return self._merge(["dns_failed"])
         queries = [
             channel.getaddrinfo(host, family, type=socket.SOCK_STREAM)
             for family in (socket.AF_INET6, socket.AF_INET)

@@ -6,7 +6,7 @@ import msgspec
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.catalog import ALL_EVENTS, Catalog
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
 from winnerr_webhooks.domain.signing import check_secret
@@ -21,7 +21,6 @@ from winnerr_webhooks.storage.port import NewWebhook, Storage, WebhookChange
 
 DEFAULT_OVERLAP: Final = 86_400
 MAX_OVERLAP: Final = 30 * 86_400
-ALL_EVENTS: Final = "*"
 
 UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
@@ -128,6 +127,10 @@ class Webhooks:
         if webhook is None:
             raise _no_webhook(webhook_id)
         return webhook
+
+    async def check_url(self, url: str) -> tuple[str, ...]:
+        """What `create` would say of a URL: warnings, or `Invalid` at /url."""
+        return await self._destinations.check(url)
 
     async def create(self, organization: str, draft: WebhookDraft) -> Saved:
         """Check and store a webhook; it is live when this returns.

@@ -11,7 +11,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
-from winnerr_webhooks.pipeline.attempt import Attempter
+from winnerr_webhooks.pipeline.attempt import Attempter, Sender
 from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.storage.port import LeaseTerms, Storage
@@ -160,7 +160,7 @@ class Dispatcher:
                 continue
             lane.in_flight += 1
             self.in_flight += 1
-            task = asyncio.get_running_loop().create_task(self._attempt(lane, delivery))
+            task = asyncio.get_running_loop().create_task(self._attempt(lane, sender, delivery))
             self._attempts.add(task)
             task.add_done_callback(self._attempts.discard)
         self._note_room(lane)
@@ -168,9 +168,7 @@ class Dispatcher:
     def _may_start(self, lane: Lane) -> bool:
         return self._open and not (self._recorder.stalled or lane.loading or lane.held)
 
-    async def _attempt(self, lane: Lane, delivery: LeasedDelivery) -> None:
-        sender = lane.sender
-        assert sender is not None  # noqa: S101  _pump starts nothing without
+    async def _attempt(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         try:
             settlement = await self._attempter.attempt(sender, delivery)
         except Exception:

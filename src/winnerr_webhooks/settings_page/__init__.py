@@ -1,1 +1,6 @@
-"""The settings page: what customers see of the product, at /settings/webhooks."""
+"""The settings page, `/settings/webhooks`: whole without JavaScript, quicker with it.
+
+`app` puts it together: `session` says who is there, `views` read the storage and answer with
+`templates`, `static` is what browsers keep. `format`, `charts` and `snippets` make the values
+that templates show; `stream` feeds the live log.
+"""

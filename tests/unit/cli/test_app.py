@@ -4,33 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import winnerr_webhooks
-from winnerr_webhooks.config import PREFIX
 
 COMMANDS = ["serve", "demo", "migrate", "emit", "keys create", "keys list", "keys revoke"]
 
 
-def run(*words: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-    return subprocess.run(
-        [sys.executable, "-m", "winnerr_webhooks", *words],
-        cwd=cwd,
-        env=clean | {PREFIX + name: value for name, value in settings.items()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_says_what_a_command_does_with_an_example(command, tmp_path):
-    done = run(*command.split(), "--help", cwd=tmp_path)
+def test_help_says_what_a_command_does_with_an_example(command, run, tmp_path):
+    done = run(*command.split(), "--help")
     assert done.returncode == 0
     assert done.stderr == ""
     assert f"Usage: winnerr-webhooks {command}".rstrip() in done.stdout
@@ -38,7 +22,7 @@ def test_help_says_what_a_command_does_with_an_example(command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_loads_none_of_the_server(tmp_path):
+def test_help_loads_none_of_the_server():
     """So it is there at once; what a command needs is imported when it runs."""
     program = """
 import json, sys
@@ -57,15 +41,15 @@ finally:
     assert not loaded & heavy
 
 
-def test_without_a_command_it_prints_what_there_is(tmp_path):
-    done = run(cwd=tmp_path)
+def test_without_a_command_it_prints_what_there_is(run):
+    done = run()
     assert done.returncode == 0
     for command in ("serve", "demo", "migrate", "keys", "emit"):
         assert f"  {command} " in done.stdout
 
 
-def test_the_version_is_the_packages(tmp_path):
-    assert run("--version", cwd=tmp_path).stdout.strip() == winnerr_webhooks.__version__
+def test_the_version_is_the_packages(run):
+    assert run("--version").stdout.strip() == winnerr_webhooks.__version__
 
 
 @pytest.mark.parametrize(
@@ -88,9 +72,9 @@ def test_the_version_is_the_packages(tmp_path):
     ],
 )
 def test_wrong_settings_and_wrong_usage_are_one_line_and_exit_code_2(
-    words, settings, says, tmp_path
+    words, settings, says, run, tmp_path
 ):
-    done = run(*words, cwd=tmp_path, **settings)
+    done = run(*words, **settings)
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -98,14 +82,14 @@ def test_wrong_settings_and_wrong_usage_are_one_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_setting_with_a_slip_of_the_pen_is_warned_of_and_does_not_stop(tmp_path):
-    done = run("migrate", cwd=tmp_path, DELIVERY_TIMOUT="3")
+def test_a_setting_with_a_slip_of_the_pen_is_warned_of_and_does_not_stop(run):
+    done = run("migrate", DELIVERY_TIMOUT="3")
     assert done.returncode == 0
     assert "did you mean WINNERR_WEBHOOKS_DELIVERY_TIMEOUT?" in done.stderr
 
 
-def test_a_folder_that_is_not_there_is_one_line_and_no_traceback(tmp_path):
-    done = run("migrate", "--database-url", "sqlite:///no/such/folder/w.db", cwd=tmp_path)
+def test_a_folder_that_is_not_there_is_one_line_and_no_traceback(run):
+    done = run("migrate", "--database-url", "sqlite:///no/such/folder/w.db")
     assert done.returncode in (1, 2)
     (line,) = done.stderr.splitlines()
     assert "no/such/folder" in line

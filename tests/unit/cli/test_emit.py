@@ -1,16 +1,12 @@
 """`emit`: what it sends, and what it says to each answer."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
-from winnerr_webhooks.config import PREFIX
 
 ACCEPTED = (202, {}, b'{"id":"evt_1","duplicate":false,"deliveries":2}')
 
@@ -52,23 +48,15 @@ def api() -> Iterator[Api]:
         thread.join()
 
 
-def emit(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-    return subprocess.run(
-        [sys.executable, "-m", "winnerr_webhooks", "emit", *words],
-        env=clean | {PREFIX + name: value for name, value in environ.items()},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+@pytest.fixture
+def emit(run):
+    return partial(run, "emit")
 
 
 EVENT = ["contact.created", "--organization", "org_1", "--data"]
 
 
-def test_it_posts_the_event_with_the_key_and_prints_the_answer(api):
+def test_it_posts_the_event_with_the_key_and_prints_the_answer(api, emit):
     done = emit(
         *EVENT, '{"id": "c"}', "--id", "crm-1", "--timestamp", "2025-01-15T14:23:00Z",
         "--server", api.url, "--key", "wwk_1",
@@ -88,21 +76,21 @@ def test_it_posts_the_event_with_the_key_and_prints_the_answer(api):
     }
 
 
-def test_key_and_server_come_from_variables_when_no_option_names_them(api):
+def test_key_and_server_come_from_variables_when_no_option_names_them(api, emit):
     done = emit(*EVENT, "{}", API_KEY="wwk_2", PUBLIC_URL=f"{api.url}/hooks/")
     assert done.returncode == 0
     ((path, headers, _),) = api.requests
     assert (path, headers["Authorization"]) == ("/hooks/api/v1/events", "Bearer wwk_2")
 
 
-def test_data_from_stdin_is_passed_on_digit_by_digit(api):
+def test_data_from_stdin_is_passed_on_digit_by_digit(api, emit):
     data = '{"amount": 12345678901234567890.10, "e": "\\u00e9", "z": 1, "a": 2}'
     assert emit(*EVENT, "-", "--server", api.url, "--key", "k", stdin=data).returncode == 0
     ((_, _, body),) = api.requests
     assert data.encode() in body
 
 
-def test_a_problem_is_shown_as_lines_and_the_exit_code_is_1(api):
+def test_a_problem_is_shown_as_lines_and_the_exit_code_is_1(api, emit):
     problem = {
         "type": "about:blank",
         "title": "Unprocessable Content",
@@ -119,14 +107,14 @@ def test_a_problem_is_shown_as_lines_and_the_exit_code_is_1(api):
     ]
 
 
-def test_overload_says_when_to_try_again(api):
+def test_overload_says_when_to_try_again(api, emit):
     api.answer = (503, {"Retry-After": "2"}, b'{"title": "Unavailable", "detail": "Too much."}')
     done = emit(*EVENT, "{}", "--server", api.url, "--key", "k")
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["503 Unavailable: Too much.", "  Try again in 2 s."]
 
 
-def test_an_answer_of_somebody_else_is_recognised(api):
+def test_an_answer_of_somebody_else_is_recognised(api, emit):
     api.answer = (404, {}, b"<html>nginx</html>")
     done = emit(*EVENT, "{}", "--server", api.url, "--key", "k")
     assert done.returncode == 1
@@ -144,7 +132,7 @@ def test_an_answer_of_somebody_else_is_recognised(api):
         ([*EVENT, "{'a': 1}", "--key", "k"], 2, "--data is not JSON"),
     ],
 )
-def test_what_cannot_be_sent_is_one_line(words, code, says):
+def test_what_cannot_be_sent_is_one_line(words, code, says, emit):
     done = emit(*words)
     assert done.returncode == code
     (line,) = done.stderr.splitlines()

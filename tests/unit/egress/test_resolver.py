@@ -239,8 +239,15 @@ async def test_closing_ends_what_is_under_way(dns, make_resolver):
     lookup = asyncio.create_task(resolver.resolve("hooks.test"))
     await dns.arrived.wait()
     await resolver.close()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(ResolveError) as caught:
         await lookup
+    assert caught.value.code == "dns_failed"
+
+
+async def test_a_resolver_that_cannot_be_set_up_is_a_dns_failure(make_resolver):
+    with pytest.raises(ResolveError) as caught:
+        await make_resolver(nameservers=["no address"]).resolve("hooks.test")
+    assert caught.value.code == "dns_failed"
 
 
 def test_making_one_needs_no_event_loop_and_opens_nothing(monkeypatch):

@@ -2,10 +2,11 @@
 
 import msgspec
 from litestar import Controller, get, post
+from litestar.params import FromPath
 
 from winnerr_webhooks.api.bodies import ApiRequest, read_json
 from winnerr_webhooks.api.query import Query, read_instant
-from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.services import Given
 from winnerr_webhooks.api.shapes import (
     AttemptPage,
     AttemptShape,
@@ -47,7 +48,9 @@ class LogRoutes(Controller):
     """Attempts, deliveries and events, read and replayed."""
 
     @get("/logs", query=LOG_PARAMETERS)
-    async def logs(self, services: Services, request: ApiRequest, organization: str) -> AttemptPage:
+    async def logs(
+        self, services: Given, request: ApiRequest, organization: FromPath[str]
+    ) -> AttemptPage:
         """List attempts, newest first."""
         query: Query = request.state.query
         return attempt_page(
@@ -68,7 +71,9 @@ class LogRoutes(Controller):
         )
 
     @get("/logs/{attempt:str}")
-    async def attempt(self, services: Services, organization: str, attempt: str) -> AttemptShape:
+    async def attempt(
+        self, services: Given, organization: FromPath[str], attempt: FromPath[str]
+    ) -> AttemptShape:
         """Get one attempt, with the request and the response as they were."""
         found = None
         if is_id("att", attempt):
@@ -79,14 +84,14 @@ class LogRoutes(Controller):
 
     @post("/logs/{attempt:str}/replay", status_code=202)
     async def replay_attempt(
-        self, services: Services, organization: str, attempt: str
+        self, services: Given, organization: FromPath[str], attempt: FromPath[str]
     ) -> DeliveryStarted:
         """Replay an attempt's delivery."""
         return DeliveryStarted(delivery_id=await services.replays.of_attempt(organization, attempt))
 
     @get("/deliveries", query=DELIVERY_PARAMETERS)
     async def deliveries(
-        self, services: Services, request: ApiRequest, organization: str
+        self, services: Given, request: ApiRequest, organization: FromPath[str]
     ) -> DeliveryList:
         """List deliveries, newest first."""
         query: Query = request.state.query
@@ -106,7 +111,9 @@ class LogRoutes(Controller):
         )
 
     @get("/deliveries/{delivery:str}")
-    async def delivery(self, services: Services, organization: str, delivery: str) -> DeliveryShape:
+    async def delivery(
+        self, services: Given, organization: FromPath[str], delivery: FromPath[str]
+    ) -> DeliveryShape:
         """Get one delivery, with all its attempts."""
         found = None
         if is_id("dlv", delivery):
@@ -117,7 +124,7 @@ class LogRoutes(Controller):
 
     @post("/deliveries/{delivery:str}/replay", status_code=202)
     async def replay_delivery(
-        self, services: Services, organization: str, delivery: str
+        self, services: Given, organization: FromPath[str], delivery: FromPath[str]
     ) -> DeliveryStarted:
         """Replay a delivery."""
         return DeliveryStarted(
@@ -126,7 +133,7 @@ class LogRoutes(Controller):
 
     @post("/replays", status_code=202)
     async def replay_many(
-        self, services: Services, request: ApiRequest, organization: str
+        self, services: Given, request: ApiRequest, organization: FromPath[str]
     ) -> ReplayedShape:
         """Replay every matching failed or cancelled delivery."""
         wanted = await read_json(request, ReplayManyRequest)
@@ -144,7 +151,9 @@ class LogRoutes(Controller):
         return ReplayedShape(count=count, dry_run=wanted.dry_run)
 
     @get("/events/{event:str}")
-    async def event(self, services: Services, organization: str, event: str) -> EventShape:
+    async def event(
+        self, services: Given, organization: FromPath[str], event: FromPath[str]
+    ) -> EventShape:
         """Get one event, with its deliveries."""
         found = None
         if is_id("evt", event):

@@ -5,7 +5,7 @@ from typing import Final
 
 from litestar import get
 
-from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.services import Given
 from winnerr_webhooks.api.shapes import StatusShape
 from winnerr_webhooks.domain.errors import Unavailable
 
@@ -20,7 +20,7 @@ async def healthz() -> StatusShape:
 
 
 @get("/readyz")
-async def readyz(services: Services) -> StatusShape:
+async def readyz(services: Given) -> StatusShape:
     """Say whether events can be accepted now; `Unavailable` tells why not."""
     reason = services.node.readiness()
     if reason is not None:
@@ -34,7 +34,7 @@ async def readyz(services: Services) -> StatusShape:
 
 
 @get("/metrics", media_type="text/plain; version=0.0.4")
-async def metrics(services: Services) -> bytes:
+async def metrics(services: Given) -> bytes:
     """Figures for Prometheus; those of the database stay as they were while it is away."""
     try:
         async with asyncio.timeout(PATIENCE):

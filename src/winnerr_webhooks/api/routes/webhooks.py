@@ -2,9 +2,10 @@
 
 import msgspec
 from litestar import Controller, delete, get, patch, post, put
+from litestar.params import FromPath
 
 from winnerr_webhooks.api.bodies import ApiRequest, read_json
-from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.services import Given
 from winnerr_webhooks.api.shapes import (
     DeliveryStarted,
     RotationShape,
@@ -30,27 +31,27 @@ class WebhookRoutes(Controller):
     path = "/webhooks"
 
     @post()
-    async def create(
-        self, services: Services, request: ApiRequest, organization: str
-    ) -> WebhookShape:
+    async def create(self, services: Given, request: ApiRequest, organization: str) -> WebhookShape:
         """Create a webhook; it is live at once."""
         draft = await read_json(request, WebhookDraft)
         return saved_shape(await services.webhooks.create(organization, draft))
 
     @get()
-    async def list_all(self, services: Services, organization: str) -> WebhookList:
+    async def list_all(self, services: Given, organization: FromPath[str]) -> WebhookList:
         """List an organization's webhooks."""
         webhooks = await services.webhooks.list(organization)
         return WebhookList(items=[webhook_shape(webhook) for webhook in webhooks])
 
     @get("/{webhook:str}")
-    async def one(self, services: Services, organization: str, webhook: str) -> WebhookShape:
+    async def one(
+        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+    ) -> WebhookShape:
         """Get one webhook."""
         return webhook_shape(await services.webhooks.get(organization, webhook))
 
     @patch("/{webhook:str}")
     async def change(
-        self, services: Services, request: ApiRequest, organization: str, webhook: str
+        self, services: Given, request: ApiRequest, organization: FromPath[str], webhook: FromPath[str]
     ) -> WebhookShape:
         """Change a webhook."""
         await services.webhooks.get(organization, webhook)
@@ -58,20 +59,24 @@ class WebhookRoutes(Controller):
         return saved_shape(await services.webhooks.change(organization, webhook, wanted))
 
     @delete("/{webhook:str}")
-    async def remove(self, services: Services, organization: str, webhook: str) -> None:
+    async def remove(
+        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+    ) -> None:
         """Delete a webhook."""
         await services.webhooks.get(organization, webhook)
         await services.webhooks.delete(organization, webhook)
 
     @get("/{webhook:str}/secret")
-    async def secret(self, services: Services, organization: str, webhook: str) -> SecretShape:
+    async def secret(
+        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+    ) -> SecretShape:
         """Reveal the secret."""
         await services.webhooks.get(organization, webhook)
         return SecretShape(secret=await services.webhooks.secret(organization, webhook))
 
     @put("/{webhook:str}/secret")
     async def set_secret(
-        self, services: Services, request: ApiRequest, organization: str, webhook: str
+        self, services: Given, request: ApiRequest, organization: FromPath[str], webhook: FromPath[str]
     ) -> RotationShape:
         """Set or rotate the secret."""
         await services.webhooks.get(organization, webhook)
@@ -79,14 +84,16 @@ class WebhookRoutes(Controller):
         return rotation_shape(await services.webhooks.set_secret(organization, webhook, draft))
 
     @delete("/{webhook:str}/secret")
-    async def remove_secret(self, services: Services, organization: str, webhook: str) -> None:
+    async def remove_secret(
+        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+    ) -> None:
         """Remove the secret."""
         await services.webhooks.get(organization, webhook)
         await services.webhooks.remove_secret(organization, webhook)
 
     @post("/{webhook:str}/test", status_code=202)
     async def test(
-        self, services: Services, request: ApiRequest, organization: str, webhook: str
+        self, services: Given, request: ApiRequest, organization: FromPath[str], webhook: FromPath[str]
     ) -> DeliveryStarted:
         """Send a test event."""
         target = await services.webhooks.get(organization, webhook)

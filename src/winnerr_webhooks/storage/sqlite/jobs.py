@@ -154,8 +154,8 @@ def replay(db: Connection, organization: str, delivery_id: str, now: int) -> str
         # cancelled by a pause that is over, ahead of the job that writes it down
         if past is None:
             put_past(db, [outcome_of(waiting, CANCELLED, now)])
-        waiting.finished, waiting.retry_at, waiting.replay = 1, None, 0
-        waiting.epoch = epoch
+        waiting.finished, waiting.retry_at = 1, None
+        waiting.epoch, waiting.idle_leases = epoch, 0
     if waiting is not None:
         waiting.replay += 1
         if waiting.lease_until is None:

@@ -67,10 +67,10 @@ async def demo(tmp_path) -> AsyncIterator[Demo]:
 
 
 async def test_it_delivers_verifies_and_sums_up_in_plain_lines_when_nobody_looks(demo):
-    await demo.start("--seconds", "4")
+    await demo.start("--seconds", "3")
     assert await demo.end() == 0, "\n".join(demo.lines)
-    assert demo.figure("events accepted") > 20
-    assert demo.figure("delivered") > 20
+    assert demo.figure("events accepted") > 10
+    assert demo.figure("delivered") > 10
     assert demo.figure("signed requests verified") >= demo.figure("delivered")
     assert demo.figure("not$") == 0
     assert demo.figure("duplicates") == 0

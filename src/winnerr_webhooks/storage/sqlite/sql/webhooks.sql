@@ -175,12 +175,13 @@ SELECT json_group_array(json_array(id, matches)) FROM (
     ORDER BY id LIMIT :slice)
 
 -- name: enqueue_replays
--- A row that waits already (a replay asked for before) takes the request in.
+-- A row that waits already (a replay asked for before) takes the request in. A new one goes on
+-- after the last lease there was, so that nobody who still holds that one can settle it.
 INSERT INTO pending
     (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
      lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
 SELECT webhook_id, id, organization, event, test, :epoch, accepted_at, :now, NULL,
-       lease, 0, attempts, 0, NULL, 1, 1
+       lease + 1, 0, attempts, 0, NULL, 1, 1
 FROM delivery
 WHERE organization = :organization AND id IN (SELECT value FROM json_each(:deliveries))
 ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET

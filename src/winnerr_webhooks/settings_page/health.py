@@ -1,0 +1,115 @@
+"""Health at a glance: the last 24 hours out of the rolled-up figures."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from winnerr_webhooks.domain.health import CLASSES, quantile
+from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
+from winnerr_webhooks.settings_page.charts import Bar
+from winnerr_webhooks.storage.port import COUNTED, HealthBucket, WebhookState
+
+DAY_MS: Final = 86_400_000
+_BARS: Final = 48
+_BAR_MS: Final = DAY_MS // _BARS
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one webhook, or of all."""
+
+    succeeded: int
+    failed: int
+    """Attempts."""
+    exhausted: int
+    """Deliveries given up."""
+    median_ms: float | None
+    p95_ms: float | None
+    bars: list[Bar]
+    """Half an hour each, oldest first."""
+    waiting: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The share of attempts that succeeded; None without any."""
+        total = self.succeeded + self.failed
+        return self.succeeded / total if total else None
+
+    @property
+    def waiting_is_more(self) -> bool:
+        """Whether counting stopped."""
+        return self.waiting >= COUNTED
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook as the list shows it."""
+
+    webhook: Webhook
+    state: WebhookState
+    health: Health
+
+    @property
+    def word(self) -> str:
+        """Its status in a word, which is also its class."""
+        if self.webhook.status == ACTIVE and self.state.failing_since is not None:
+            return "failing"
+        return self.webhook.status
+
+
+def since(now: int) -> int:
+    """Where the last 24 hours begin, on a bar's edge."""
+    return (now // _BAR_MS - _BARS + 1) * _BAR_MS
+
+
+def summary(buckets: Sequence[HealthBucket], now: int, waiting: int = 0) -> Health:
+    """Add rolled-up figures up."""
+    start = since(now)
+    succeeded, failed = [0] * _BARS, [0] * _BARS
+    classes = [0] * CLASSES
+    exhausted = 0
+    for bucket in buckets:
+        at = min(max((bucket.starts_at - start) // _BAR_MS, 0), _BARS - 1)
+        succeeded[at] += bucket.succeeded
+        failed[at] += bucket.failed
+        classes[bucket.duration_class] += bucket.succeeded + bucket.failed
+        exhausted += bucket.exhausted
+    return Health(
+        succeeded=sum(succeeded),
+        failed=sum(failed),
+        exhausted=exhausted,
+        median_ms=quantile(classes, 0.5),
+        p95_ms=quantile(classes, 0.95),
+        bars=[Bar(*pair) for pair in zip(succeeded, failed, strict=True)],
+        waiting=waiting,
+    )
+
+
+def lines(
+    webhooks: Sequence[Webhook],
+    states: Sequence[WebhookState],
+    buckets: Sequence[HealthBucket],
+    now: int,
+) -> list[Line]:
+    """Every webhook with how it stands and how it did."""
+    by_webhook: dict[str, list[HealthBucket]] = {}
+    for bucket in buckets:
+        by_webhook.setdefault(bucket.webhook_id, []).append(bucket)
+    state_of = {state.webhook_id: state for state in states}
+    found = []
+    for webhook in webhooks:
+        state = state_of.get(webhook.id) or _unknown(webhook.id)
+        health = summary(by_webhook.get(webhook.id, ()), now, state.waiting)
+        found.append(Line(webhook=webhook, state=state, health=health))
+    return found
+
+
+def _unknown(webhook_id: str) -> WebhookState:
+    """Of a webhook made between two reads."""
+    return WebhookState(
+        webhook_id=webhook_id,
+        last=None,
+        failing_since=None,
+        failures=0,
+        first_failure=None,
+        waiting=0,
+    )

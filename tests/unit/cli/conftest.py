@@ -1,0 +1,40 @@
+"""The console script, run in this process: its whole road from arguments to exit code."""
+
+import io
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from winnerr_webhooks.cli import main
+from winnerr_webhooks.config import PREFIX
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path: Path):
+    """Run a command in an empty folder, with these settings and no others."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+    def command(*words: str, stdin: str = "", **settings: str) -> Done:
+        for name, value in settings.items():
+            monkeypatch.setenv(PREFIX + name, value)
+        monkeypatch.setattr(sys, "argv", ["winnerr-webhooks", *words])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        code = end.value.code
+        return Done(code if isinstance(code, int) else 0, out, err)
+
+    return command

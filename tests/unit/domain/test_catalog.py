@@ -1,0 +1,146 @@
+"""The catalogue: what is in it, what is suggested, and which subscriptions it takes."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from winnerr_webhooks.domain.catalog import ALL_EVENTS, CATALOG, Catalog, EventType
+from winnerr_webhooks.domain.errors import Invalid
+
+PROMISED = {
+    "Contacts": ["contact.created", "contact.updated", "contact.deleted"],
+    "Deals": ["deal.created", "deal.stage_changed", "deal.closed_won", "deal.closed_lost"],
+    "Calls": ["call.completed", "call.missed", "call.recording_ready", "call.transcription_ready"],
+    "Tasks": ["task.created", "task.completed", "task.overdue"],
+    "Emails": ["email.received", "email.opened", "email.bounced"],
+    "Workflows": ["workflow.triggered", "workflow.step_completed", "workflow.failed"],
+}
+
+
+def refusal(events: list[str]) -> tuple:
+    with pytest.raises(Invalid) as caught:
+        CATALOG.normalise_events(events)
+    return caught.value.errors
+
+
+def test_it_holds_the_promised_events_in_their_order():
+    held = {name: [one.name for one in types] for name, types in CATALOG.categories}
+    assert held == PROMISED
+    assert list(held) == list(PROMISED)
+    assert list(CATALOG.names) == [name for names in PROMISED.values() for name in names]
+
+
+@pytest.mark.parametrize("name", CATALOG.names)
+def test_each_event_has_a_description_and_a_compact_example_with_an_id(name):
+    one = CATALOG.get(name)
+    assert one is not None
+    assert one.name == name
+    assert one.description.endswith(".")
+    assert json.loads(one.example)["id"]
+    assert msgspec.json.format(one.example, indent=-1) == one.example
+
+
+def test_the_example_of_a_new_contact_is_the_promised_payload():
+    assert CATALOG.example_body("contact.created", "org_abc123", "2025-01-15T14:23:00Z") == (
+        b'{"event":"contact.created","timestamp":"2025-01-15T14:23:00Z",'
+        b'"organizationId":"org_abc123",'
+        b'"data":{"id":"contact_xyz","name":"Jane Smith","email":"jane@example.com"}}'
+    )
+
+
+def test_a_name_that_is_not_in_it_has_no_type_and_no_example():
+    assert CATALOG.get("contact.merged") is None
+    with pytest.raises(KeyError):
+        CATALOG.example_body("contact.merged", "org_1", "2025-01-15T14:23:00Z")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("contact.creatd", ["contact.created"]),
+        ("contacts.created", ["contact.created"]),
+        ("ContactCreated", ["contact.created"]),
+        ("DEAL.CLOSED_WON", ["deal.closed_won"]),
+        ("deal.closed", ["deal.closed_won", "deal.closed_lost"]),
+        ("created", ["contact.created", "deal.created", "task.created"]),
+        ("step_completed", ["workflow.step_completed"]),
+        ("deals", ["deal.created", "deal.stage_changed", "deal.closed_won"]),
+        ("", []),
+        ("*", []),
+        ("zzzz", []),
+    ],
+)
+def test_the_nearest_names_are_those_that_may_be_meant(word, meant):
+    assert CATALOG.nearest(word) == meant
+
+
+def test_no_more_names_are_suggested_than_asked_for():
+    assert CATALOG.nearest("created", 1) == ["contact.created"]
+    assert CATALOG.nearest("created", 0) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "kept"),
+    [
+        (["contact.created"], ("contact.created",)),
+        (["deal.created", "contact.created"], ("contact.created", "deal.created")),
+        (["task.created", "task.created"], ("task.created",)),
+        (["*"], ("*",)),
+        (["*", "*"], ("*",)),
+        (list(CATALOG.names), CATALOG.names),
+    ],
+)
+def test_subscriptions_are_kept_once_and_in_catalogue_order(events, kept):
+    assert CATALOG.normalise_events(events) == kept
+
+
+def test_a_webhook_subscribes_to_something():
+    (error,) = refusal([])
+    assert error.pointer == "/events"
+
+
+def test_the_wildcard_stands_alone():
+    (error,) = refusal(["contact.created", "*"])
+    assert error.pointer == "/events"
+    assert "alone" in error.message
+
+
+def test_each_unknown_event_is_refused_at_its_place_with_the_nearest():
+    first, second = refusal(["contact.creatd", "task.created", "zzzz"])
+    assert first.pointer == "/events/0"
+    assert "did you mean contact.created?" in first.message
+    assert second.pointer == "/events/2"
+    assert "GET /api/v1/event-types" in second.message
+
+
+def test_a_flood_of_long_unknown_events_gets_a_short_answer():
+    errors = refusal(["x" * 100_000 + str(number) for number in range(500)])
+    assert len(errors) == 20
+    assert all(len(error.message) < 200 for error in errors)
+
+
+@given(st.lists(st.text() | st.sampled_from((*CATALOG.names, ALL_EVENTS)), max_size=8))
+def test_any_subscription_is_either_normalised_or_refused_with_pointers(events):
+    try:
+        kept = CATALOG.normalise_events(events)
+    except Invalid:
+        for pointer, message in refusal(events):
+            assert pointer.startswith("/events")
+            assert message.isprintable()
+    else:
+        assert set(kept) == set(events)
+        assert CATALOG.normalise_events(list(kept)) == kept
+
+
+def test_another_product_brings_its_own_types():
+    own = EventType(name="ping", category="Other", description="A ping.", example=b"{}")
+    catalog = Catalog((own,))
+    assert catalog.names == ("ping",)
+    assert catalog.categories == (("Other", (own,)),)
+    assert catalog.nearest("pings") == ["ping"]
+    assert Catalog(()).nearest("ping") == []
+    with pytest.raises(ValueError, match="one name"):
+        Catalog((own, own))
