@@ -82,10 +82,10 @@ def fingerprint(event: str, data: bytes) -> bytes:
 
 def rfc3339(ms: int) -> str:
     """Milliseconds since 1970 as `2025-01-15T14:23:00Z` (RFC 3339, whole seconds, UTC)."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(ms // 1000, UTC).isoformat()[:19] + "Z"
 
 
 def rfc3339_ms(ms: int) -> str:
     """Milliseconds since 1970 as `2025-01-15T14:23:00.123Z` (RFC 3339, UTC)."""
-    moment = datetime.fromtimestamp(ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    moment = datetime.fromtimestamp(ms // 1000, UTC).isoformat()[:19]
+    return f"{moment}.{ms % 1000:03d}Z"

@@ -4,10 +4,13 @@
 whole secret's UTF-8 bytes. `webhook-signature: v1,<base64>` is HMAC-SHA256 of
 `<webhook-id>.<webhook-timestamp>.<body>` (Standard Webhooks 1.0), keyed with the base64-decoded
 rest of a `whsec_` secret, else with the secret's UTF-8 bytes.
+
+Only the lines that need a secret are made here; `webhook-id` and `webhook-timestamp` are sent
+without one too, and belong to whoever builds the rest of the head.
 """
 
 import binascii
-import hmac
+from hashlib import sha256
 from typing import Final
 
 from winnerr_webhooks.domain.errors import Invalid
@@ -17,24 +20,50 @@ SHORTEST: Final = 8
 LONGEST: Final = 256
 
 
+_BLOCK: Final = 64
+"""Bytes of a block of SHA-256."""
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class _Mac:
+    """HMAC-SHA256 with one key (RFC 2104, section 2), its two starting states computed once.
+
+    A copy of both costs less than half of what a copy of the standard library's `hmac` does.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = (sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def digest(self, start: bytes, body: bytes) -> bytes:
+        """Of `start` followed by `body`, without joining them."""
+        inner = self._inner.copy()
+        if start:
+            inner.update(start)
+        inner.update(body)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class _Key:
-    """One secret, its two key schedules computed once and copied for every body."""
+    """One secret with the two keys it stands for."""
 
     __slots__ = ("_own", "_standard")
 
     def __init__(self, secret: str) -> None:
-        self._own = hmac.new(secret.encode(), digestmod="sha256")
-        self._standard = hmac.new(standard_key(secret), digestmod="sha256")
+        self._own = _Mac(secret.encode())
+        self._standard = _Mac(standard_key(secret))
 
     def own(self, body: bytes) -> bytes:
-        mac = self._own.copy()
-        mac.update(body)
-        return mac.hexdigest().encode()
+        return binascii.hexlify(self._own.digest(b"", body))
 
-    def standard(self, content: bytes) -> bytes:
-        mac = self._standard.copy()
-        mac.update(content)
-        return binascii.b2a_base64(mac.digest(), newline=False)
+    def standard(self, start: bytes, body: bytes) -> bytes:
+        return binascii.b2a_base64(self._standard.digest(start, body), newline=False)
 
 
 class Signer:
@@ -60,13 +89,13 @@ class Signer:
 
         `seconds` is what `webhook-timestamp` says; `now_ms` decides whether an overlap goes on.
         """
-        content = b"%b.%d.%b" % (event_id.encode(), seconds, body)
+        start = b"%b.%d." % (event_id.encode(), seconds)
         key, following = self._key, self._next
         if following is None:
             return b"%b: sha256=%b\r\nwebhook-signature: v1,%b\r\n" % (
                 self._own_line,
                 key.own(body),
-                key.standard(content),
+                key.standard(start, body),
             )
         if now_ms >= self._overlap_ends_at:
             self._key, self._next = following, None
@@ -76,8 +105,8 @@ class Signer:
             key.own(body),
             self._own_line,
             following.own(body),
-            key.standard(content),
-            following.standard(content),
+            key.standard(start, body),
+            following.standard(start, body),
         )
 
 

@@ -46,13 +46,18 @@ async def test_an_attempt_shows_the_exchange_as_it_was(api):
     assert attempt["nextAttemptAt"] > attempt["startedAt"]
 
 
-async def test_a_success_has_no_error_and_a_silence_no_response(api):
+async def test_a_success_has_no_error(api):
     good, _ = await one_attempt(api, 200, "success")
     attempt = await api.ok("GET", f"~/logs/{good}")
     assert (attempt["error"], attempt["nextAttemptAt"]) == (None, None)
     assert attempt["deliveryStatus"] == "delivered"
+
+
+async def test_a_silence_has_no_response(api):
     silent, _ = await one_attempt(api, None, "retry", kind="timeout")
-    assert (await api.ok("GET", f"~/logs/{silent}"))["response"] is None
+    attempt = await api.ok("GET", f"~/logs/{silent}")
+    assert attempt["response"] is None
+    assert attempt["error"]["kind"] == "timeout"
 
 
 async def test_a_list_leaves_headers_and_bodies_out(api):

@@ -31,7 +31,9 @@ class WebhookRoutes(Controller):
     path = "/webhooks"
 
     @post()
-    async def create(self, services: Given, request: ApiRequest, organization: str) -> WebhookShape:
+    async def create(
+        self, services: Given, request: ApiRequest, organization: FromPath[str]
+    ) -> WebhookShape:
         """Create a webhook; it is live at once."""
         draft = await read_json(request, WebhookDraft)
         return saved_shape(await services.webhooks.create(organization, draft))
@@ -51,7 +53,11 @@ class WebhookRoutes(Controller):
 
     @patch("/{webhook:str}")
     async def change(
-        self, services: Given, request: ApiRequest, organization: FromPath[str], webhook: FromPath[str]
+        self,
+        services: Given,
+        request: ApiRequest,
+        organization: FromPath[str],
+        webhook: FromPath[str],
     ) -> WebhookShape:
         """Change a webhook."""
         await services.webhooks.get(organization, webhook)
@@ -76,7 +82,11 @@ class WebhookRoutes(Controller):
 
     @put("/{webhook:str}/secret")
     async def set_secret(
-        self, services: Given, request: ApiRequest, organization: FromPath[str], webhook: FromPath[str]
+        self,
+        services: Given,
+        request: ApiRequest,
+        organization: FromPath[str],
+        webhook: FromPath[str],
     ) -> RotationShape:
         """Set or rotate the secret."""
         await services.webhooks.get(organization, webhook)
@@ -93,7 +103,11 @@ class WebhookRoutes(Controller):
 
     @post("/{webhook:str}/test", status_code=202)
     async def test(
-        self, services: Given, request: ApiRequest, organization: FromPath[str], webhook: FromPath[str]
+        self,
+        services: Given,
+        request: ApiRequest,
+        organization: FromPath[str],
+        webhook: FromPath[str],
     ) -> DeliveryStarted:
         """Send a test event."""
         target = await services.webhooks.get(organization, webhook)

@@ -49,8 +49,9 @@ class Demo:
             receiver.secrets |= await ensure(api, receiver.port)
             self._screen.welcome(api, self._folder, server.pid)
             await self._until_stopped(server, api)
-            waiting = await self._waiting(api)
+            pending = await self._pending(api)
         api.close()
+        waiting = len(pending - self._tally.delivered)  # what was in flight arrived meanwhile
         self._screen.summary(self._tally, waiting, self._folder)
         return self._tally.well
 
@@ -80,13 +81,13 @@ class Demo:
             due = max(due + 1 / self._rate, loop.time() - 1)  # after a stall, no burst to catch up
             await asyncio.sleep(due - loop.time())
 
-    async def _waiting(self, api: Api) -> int | None:
-        """How many deliveries are pending, up to 500; None when the server cannot say."""
+    async def _pending(self, api: Api) -> set[str]:
+        """Deliveries that are pending, up to 500; none when the server cannot say."""
         try:
             page = await api.get(f"{api.organization_path}/deliveries?status=pending&limit=500")
         except WebhooksError:
-            return None
-        return len(page["items"])
+            return set()
+        return {delivery["id"] for delivery in page["items"]}
 
     @contextlib.asynccontextmanager
     async def _receiver(self) -> AsyncIterator[Receiver]:

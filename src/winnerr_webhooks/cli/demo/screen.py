@@ -112,9 +112,9 @@ class Screen:
         replay = f"{api.url}{api.organization_path}/deliveries/{arrival.delivery}/replay"
         self._lines((f"  curl -X POST {replay} -H 'Authorization: Bearer {api.key}'", ""))
 
-    def summary(self, tally: Tally, waiting: int | None, folder: Path) -> None:
+    def summary(self, tally: Tally, waiting: int, folder: Path) -> None:
         """Print what the run came to."""
-        rest = "" if not waiting else f" {waiting} wait for a retry; the next run makes it."
+        rest = f" {waiting} wait for a retry; the next run makes it." if waiting else ""
         self._lines(
             ("", ""),
             (f"  {tally.accepted:>6} events accepted, {tally.deliveries} deliveries", ""),

@@ -88,6 +88,7 @@ class _Births:
             webhook_version=to.version,
             body=event.body,
             trigger="test" if test else "automatic",
+            test=test,
             expires=self._expires,
         )
 

@@ -45,6 +45,8 @@ class _Taken(NamedTuple):
     rows: list[Waiting]
     worn_out: list[Waiting]
     """Their last lease saw no attempt settled either."""
+    backlogged: set[str]
+    """Webhooks of which more is due than fits."""
 
 
 def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
@@ -71,6 +73,7 @@ def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
             for row in taken.rows
         ],
         next_due_in=_next_due_in(db, claim, taken.rows, now),
+        backlogged=frozenset(taken.backlogged),
     )
 
 
@@ -89,7 +92,7 @@ def _due_lanes(db: Connection, claim: Claim, now: int) -> list[_Lane]:
 
 def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> _Taken:
     """What of the due lanes fits: into each lane's room, the limit, and the bytes."""
-    taken = _Taken([], [])
+    taken = _Taken([], [], set())
     if not lanes:
         return taken
     most = min(max(lane.room for lane in lanes), claim.limit) + 1
@@ -109,10 +112,10 @@ def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> _Taken:
         if row.idle_leases >= MAX_IDLE_LEASES:
             taken.worn_out.append(row)
             continue
-        if not room[row.webhook_id]:
+        full = len(taken.rows) >= claim.limit or size >= claim.max_bytes
+        if full or not room[row.webhook_id]:
+            taken.backlogged.add(row.webhook_id)
             continue
-        if len(taken.rows) >= claim.limit or size >= claim.max_bytes:
-            break
         room[row.webhook_id] -= 1
         size += sizes[row.event_id]
         taken.rows.append(row)
@@ -149,6 +152,7 @@ def _leased(row: Waiting, body: bytes, version: int, expires: float) -> LeasedDe
         webhook_version=version,
         body=body,
         trigger="replay" if row.replay else "test" if row.test else "automatic",
+        test=bool(row.test),
         attempt=row.attempts + 1,
         retries_used=row.retries_used,
         lease=row.lease,

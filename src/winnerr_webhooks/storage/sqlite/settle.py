@@ -50,7 +50,7 @@ def settle(db: Connection, batch: Sequence[Settlement], rule: DisablingRule, now
         exhausted = move(place, item, now)
         if not place.test:
             _count_health(health, item, exhausted=exhausted)
-    _write(db, places)
+    replays_due = _write(db, places, now)
     db.write_rows("put_health", [(*key, *counts) for key, counts in health.items()], 6)
     return Settled(disabled=_move_runs(db, batch, runs, places, rule=rule, now=now))
 
@@ -127,7 +127,8 @@ def _find(
     return places
 
 
-def _write(db: Connection, places: dict[str, Whereabouts]) -> None:
+def _write(db: Connection, places: dict[str, Whereabouts], now: int) -> bool:
+    """Write the rows as they shall be; whether a replay among them is due at once."""
     kept: list[Waiting] = []
     gone: list[tuple[str, str]] = []
     outcomes: list[Past] = []
@@ -146,6 +147,7 @@ def _write(db: Connection, places: dict[str, Whereabouts]) -> None:
     db.write_rows("drop_pending", gone, 2)
     put_waiting(db, kept)
     lower_lanes(db, lanes)
+    return any(row.replay and row.lease_until is None and row.due_at <= now for row in kept)
 
 
 def _count_health(

@@ -1,0 +1,1 @@
+"""What the page answers, one module a group of addresses."""

@@ -1,0 +1,449 @@
+"""What callers send: taken byte for byte, or refused with every wrong field named."""
+
+import json
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.errors import Invalid, Malformed, Refused, TooLarge
+from winnerr_webhooks.domain.submission import (
+    MAX_BATCH,
+    MAX_DEPTH,
+    MAX_EVENT,
+    Submission,
+    read,
+    read_batch,
+)
+
+NOW = 1_736_951_000_123
+NDJSON = "application/x-ndjson"
+
+
+def take(raw, key=None):
+    raw = raw.encode() if isinstance(raw, str) else raw
+    return read(raw, catalog=CATALOG, now_ms=NOW, idempotency_key=key)
+
+
+def take_batch(raw, content_type="application/json"):
+    raw = raw.encode() if isinstance(raw, str) else raw
+    return read_batch(raw, content_type, catalog=CATALOG, now_ms=NOW)
+
+
+def event(data="{}", **fields):
+    """An event as JSON; `data` is JSON already, other fields are values."""
+    rest = {"event": "contact.created", "organizationId": "org_1"} | fields
+    parts = [f"{json.dumps(k)}:{json.dumps(v)}" for k, v in rest.items() if v is not ...]
+    return "{" + ",".join([*parts, f'"data":{data}']) + "}"
+
+
+def refusal(raw, key=None):
+    """Pointer to message of every error."""
+    with pytest.raises(Invalid) as caught:
+        take(raw, key)
+    return dict(caught.value.errors)
+
+
+def nested(levels):
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+def test_an_event_is_taken():
+    raw = event('{"id":"contact_xyz"}', timestamp="2025-01-15T14:23:00Z", id="crm-8841")
+    assert take(raw) == Submission(
+        "org_1", "contact.created", "2025-01-15T14:23:00Z", b'{"id":"contact_xyz"}', "crm-8841"
+    )
+
+
+@pytest.mark.parametrize("fields", [{}, {"timestamp": None, "id": None}])
+def test_what_is_left_out_or_null_has_its_default(fields):
+    taken = take(event(**fields))
+    assert taken.timestamp == "2025-01-15T14:23:20Z"
+    assert taken.client_id is None
+
+
+def test_a_raw_part_of_another_document_is_taken_as_well():
+    raw = msgspec.Raw(event().encode())
+    assert read(raw, catalog=CATALOG, now_ms=NOW).data == b"{}"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"a":1.10,"b":1E400,"c":12345678901234567890123,"d":-0,"e":-0.0,"f":1e+5}',
+        r'{"a":"\u00e9\/é\ud83d\ude00","\u0062":"\"\\\b\f\n\r\t"}',
+        '{"z":1,"a":2,"z":3}',
+        '{"a":"  two  spaces  ","b c":[]}',
+        r'{"a":"\u0000","\u0000":1}',
+        '{"a":"\x7f\u2028\ufeff😀"}',
+        '{"a":[true,false,null,[],{}]}',
+    ],
+)
+def test_data_is_kept_exactly_as_sent(data):
+    assert take(event(data)).data.decode() == data
+
+
+def test_only_white_space_between_tokens_is_dropped():
+    data = ' {\t"b" :\r\n [ 1.0 , "x  y" , { } ] ,\n "a":[\n]} '
+    assert take(event(data)).data == b'{"b":[1.0,"x  y",{}],"a":[]}'
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer", "says"),
+    [
+        (event(event="contact.craeted"), "/event", "Did you mean contact.created"),
+        (event(event="zzzzzzzzzzzz"), "/event", "GET /api/v1/event-types"),
+        (event(event=""), "/event", "There is no event ''"),
+        (event(event=7), "/event", "as a string"),
+        (event(event=None), "/event", "as a string"),
+        (event(event=...), "/event", "`event` is missing"),
+        (event(organizationId=...), "/organizationId", "missing"),
+        (event(organizationId=""), "/organizationId", "1 to 64"),
+        (event(organizationId="o" * 65), "/organizationId", "1 to 64"),
+        (event(organizationId="org 1"), "/organizationId", "A-Z"),
+        (event(organizationId="org_1\n"), "/organizationId", "A-Z"),
+        (event(organizationId="örg"), "/organizationId", "A-Z"),
+        (event(organizationId="org\0"), "/organizationId", "A-Z"),
+        (event(organizationId=12), "/organizationId", "string"),
+        ('{"event":"contact.created","organizationId":"o"}', "/data", "missing"),
+        (event("[]"), "/data", "must be a JSON object"),
+        (event("null"), "/data", "must be a JSON object"),
+        (event('"{}"'), "/data", "must be a JSON object"),
+        (event("12"), "/data", "must be a JSON object"),
+        (event(timestamp="yesterday"), "/timestamp", "RFC 3339"),
+        (event(timestamp=1736951000), "/timestamp", "RFC 3339"),
+        (event(timestamp=""), "/timestamp", "RFC 3339"),
+        (event(id=""), "/id", "1 to 255 printable ASCII"),
+        (event(id="i" * 300), "/id", "1 to 255 printable ASCII"),
+        (event(id="é"), "/id", "1 to 255 printable ASCII"),
+        (event(id="a\0b"), "/id", "1 to 255 printable ASCII"),
+        (event(id=5), "/id", "string"),
+        (event(organisationId="o"), "/organisationId", "Did you mean `organizationId`?"),
+        (event(**{"a/b~c": 1}), "/a~1b~0c", "There are: event, organizationId, data"),
+    ],
+)
+def test_a_wrong_field_is_named_and_told_what_to_do(raw, pointer, says):
+    errors = refusal(raw)
+    assert list(errors) == [pointer]
+    assert says in errors[pointer]
+
+
+def test_every_wrong_field_is_reported_at_once():
+    raw = event("3", event=1, organizationId=[], timestamp="x", id={}, datum=1)
+    assert sorted(refusal(raw)) == [
+        "/data",
+        "/datum",
+        "/event",
+        "/id",
+        "/organizationId",
+        "/timestamp",
+    ]
+
+
+def test_of_very_many_unknown_fields_only_some_are_spoken_of():
+    assert len(refusal(event(**{f"field{n}": n for n in range(5_000)}))) == 20
+
+
+@pytest.mark.parametrize("raw", ["[]", "null", "1", '"x"'])
+def test_an_event_that_is_no_object_is_refused(raw):
+    assert refusal(raw) == {"": "An event is a JSON object."}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        " ",
+        "{",
+        "{}x",
+        "\ufeff{}",
+        "{'event':1}",
+        event("{"),
+        event("{}}"),
+        *[
+            event('{"a":%s}' % value)
+            for value in ("NaN", "Infinity", "-Infinity", "01", "1.", ".5")
+        ],
+        *[event('{"a":%s}' % value) for value in ("+1", "1e", "-", "tru", "1,", "[1,]", "/**/1")],
+        event('{"a":"\n"}'),
+        event('{"a":"\0"}'),
+        event(r'{"a":"\x"}'),
+        event(r'{"a":"\u12"}'),
+        event(r'{"a":"\ud800","b":NaN}'),
+    ],
+)
+def test_what_is_not_json_is_malformed(raw):
+    with pytest.raises(Malformed, match="not JSON"):
+        take(raw)
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80"])
+def test_what_is_not_utf8_is_malformed(bad):
+    with pytest.raises(Malformed, match="not UTF-8: byte"):
+        take(event('{"a":"?"}').encode().replace(b"?", bad))
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer"),
+    [
+        (event(r'{"a":"\ud800"}'), "/data/a"),
+        (event(r'{"a":"x\udfffy"}'), "/data/a"),
+        (event(r'{"a":"\ud800\u0041"}'), "/data/a"),
+        (event(r'{"a":"\udc00\ud800"}'), "/data/a"),
+        (event(r'{"a":[0,{"b/~":"\ud800"}]}'), "/data/a/1/b~1~0"),
+        (event(r'{"a":{"\udc00":1}}'), "/data/a"),
+        (event(r'{"a":"\ud800","a":1}'), "/data/a"),
+        (event(r'{"a":"\ud800","n":' + "9" * 5_000 + "}"), "/data/a"),
+        (event(r'{"a":"\ud800","b":"\ud800"}'), "/data/a"),
+        (event(event="\ud800"), "/event"),
+        (event(organizationId="o\udfff"), "/organizationId"),
+        (event(timestamp="\ud800"), "/timestamp"),
+        (event(id="\ud800"), "/id"),
+        (event(**{"\ud800": 1}), ""),
+        (event(extra="\ud800"), "/extra"),
+    ],
+)
+def test_a_lone_surrogate_is_pointed_at(raw, pointer):
+    errors = refusal(raw)
+    assert list(errors) == [pointer]
+    assert "lone surrogate" in errors[pointer]
+
+
+def test_64_levels_of_data_are_taken_and_65_are_not():
+    assert take(event(nested(MAX_DEPTH))).data.decode() == nested(MAX_DEPTH)
+    assert "64 levels" in refusal(event(nested(MAX_DEPTH + 1)))["/data"]
+
+
+def test_arrays_are_levels_too():
+    def arrays(n):
+        return event('{"a":' + "[" * n + "]" * n + "}")
+
+    assert take(arrays(63))
+    assert "64 levels" in refusal(arrays(64))["/data"]
+
+
+@pytest.mark.parametrize("levels", [900, 1_000, 1_100, 5_000, 40_000])
+def test_very_deep_data_is_refused_like_deep_data(levels):
+    assert "64 levels" in refusal(event(nested(levels)))["/data"]
+
+
+def test_a_surrogate_too_deep_to_be_found_is_refused_for_its_depth():
+    data = '{"a":' + "[" * 1_200 + r'"\ud800"' + "]" * 1_200 + "}"
+    with pytest.raises(Invalid):
+        take(event(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    ['{"a":"' + "[{" * 500 + '"}', r'{"a":"\"' + "{" * 500 + r'\\"}', '{"' + "[" * 500 + '":1}'],
+)
+def test_brackets_inside_strings_are_no_levels(data):
+    assert take(event(data)).data.decode() == data
+
+
+def test_many_brackets_side_by_side_are_not_deep():
+    assert take(event('{"a":[' + ",".join(["[[{}]]"] * 500) + "]}"))
+
+
+def depth(value):
+    """The obvious way to count."""
+    if isinstance(value, dict):
+        return 1 + max(map(depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(depth, value), default=0)
+    return 0
+
+
+BRACKETED = st.text(alphabet='ab[]{}"\\,: é', max_size=8)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | BRACKETED,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(BRACKETED, inner, max_size=4),
+    max_leaves=30,
+)
+
+
+@given(JSON, st.integers(0, MAX_DEPTH + 3), st.integers(0, 40))
+def test_depth_is_what_a_recursive_count_says(value, wraps, beside):
+    for _ in range(wraps):
+        value = [value]
+    data = {"a": value, "b": [[]] * beside}
+    raw = event(json.dumps(data))
+    if depth(data) <= MAX_DEPTH:
+        assert json.loads(take(raw).data) == data
+    else:
+        assert list(refusal(raw)) == ["/data"]
+
+
+WHITE = st.lists(st.sampled_from(["", " ", "\n", "\t ", "\r\n"]), min_size=5, max_size=5)
+
+
+@given(st.dictionaries(BRACKETED, JSON, max_size=4), WHITE, st.booleans())
+def test_compaction_keeps_every_token(data, white, ascii_only):
+    tokens = re.findall(
+        r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', json.dumps(data, ensure_ascii=ascii_only)
+    )
+    spaced = "".join(token + white[n % 5] for n, token in enumerate(tokens))
+    compact = take(event(spaced)).data.decode()
+    assert compact == "".join(tokens)
+    exactly = {"parse_float": str, "parse_int": str, "object_pairs_hook": list}
+    assert json.loads(compact, **exactly) == json.loads(spaced, **exactly)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda t: t.encode("utf-8", "replace")))
+def test_whatever_is_sent_is_taken_or_refused_never_a_crash(noise):
+    for raw in (noise, event("?").encode().replace(b"?", noise)):
+        try:
+            taken = take(raw)
+        except Refused:
+            continue
+        assert isinstance(json.loads(taken.data), dict)
+
+
+def filled(size):
+    """An event of exactly so many bytes."""
+    return event(json.dumps({"a": "x" * (size - len(event('{"a": ""}')))}))
+
+
+def test_256_kib_are_taken_and_a_byte_more_is_too_large():
+    assert len(filled(MAX_EVENT)) == MAX_EVENT
+    assert take(filled(MAX_EVENT))
+    with pytest.raises(TooLarge, match="262,144"):
+        take(filled(MAX_EVENT + 1))
+
+
+def test_an_idempotency_key_stands_for_the_id():
+    assert take(event(), "key-1").client_id == "key-1"
+    assert take(event(id=None), "key-1").client_id == "key-1"
+    assert take(event(id="key-1"), "key-1").client_id == "key-1"
+
+
+def test_an_idempotency_key_and_another_id_are_refused():
+    assert "differ" in refusal(event(id="a"), "b")["/id"]
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "é", "a\nb"])
+def test_a_bad_idempotency_key_is_refused(key):
+    assert "Idempotency-Key" in refusal(event(), key)[""]
+
+
+def test_an_id_and_a_key_have_255_characters_at_most():
+    assert take(event(id="~" * 255)).client_id == "~" * 255
+    assert take(event(), " " * 255).client_id == " " * 255
+
+
+def test_a_batch_is_read_in_order():
+    raw = "[" + ",".join(event(id=f"id{n}") for n in range(3)) + "]"
+    assert [one.client_id for one in take_batch(raw)] == ["id0", "id1", "id2"]
+
+
+@pytest.mark.parametrize("content_type", [NDJSON, "Application/X-NDJSON; charset=utf-8"])
+def test_lines_are_read_whatever_ends_them_and_empty_ones_passed_over(content_type):
+    raw = f"\n{event(id='a')}\r\n\r\n   \n  {event(id='b')}  \n\n{event(id='c')}"
+    assert [one.client_id for one in take_batch(raw, content_type)] == ["a", "b", "c"]
+
+
+def test_a_content_type_may_come_as_bytes():
+    assert len(take_batch(event(), NDJSON.encode())) == 1
+
+
+def test_one_malformed_line_is_its_own_error():
+    first, second, third, fourth = take_batch(f"{event()}\nnonsense\n{event('[]')}\n\xff", NDJSON)
+    assert isinstance(first, Submission)
+    assert isinstance(second, Malformed)
+    assert isinstance(third, Invalid)
+    assert isinstance(fourth, Malformed)
+
+
+def test_one_line_that_is_not_utf8_is_its_own_error():
+    bad, good = take_batch(b"\xff\n" + event().encode(), NDJSON)
+    assert isinstance(bad, Malformed)
+    assert isinstance(good, Submission)
+
+
+@pytest.mark.parametrize(
+    ("bad", "pointer"),
+    [
+        (event("[]"), "/data"),
+        ("7", ""),
+        (event(r'{"a":["],","\ud800"]}'), "/data/a/1"),
+        (event(nested(65)), "/data"),
+        (event(nested(5_000)), "/data"),
+    ],
+    ids=["no object", "no event", "surrogate", "deep", "very deep"],
+)
+def test_one_bad_element_of_an_array_is_its_own_error(bad, pointer):
+    good = event(r'{"a":"],[\",{"}')
+    first, second, third = take_batch(f" [ {good} , {bad} ,\n{good} ] ")
+    assert isinstance(second, Invalid)
+    assert [error.pointer for error in second.errors] == [pointer]
+    assert isinstance(first, Submission)
+    assert first == third
+
+
+def test_an_event_too_large_is_its_own_error():
+    good, bad = take_batch(f"[{event()},{filled(MAX_EVENT + 1)}]")
+    assert isinstance(good, Submission)
+    assert isinstance(bad, TooLarge)
+
+
+@pytest.mark.parametrize("raw", ["[", "[1", "[]]", "", f"[{event()},]", "[NaN]", "[" * 5_000 + "1"])
+def test_an_array_that_is_not_json_is_refused_whole(raw):
+    with pytest.raises((Malformed, Invalid)):
+        take_batch(raw)
+
+
+def test_an_array_that_is_not_utf8_is_refused_whole():
+    with pytest.raises(Malformed, match="UTF-8"):
+        take_batch(b'["\xff"]')
+
+
+@pytest.mark.parametrize("raw", [event(), "1", "null", nested(5_000)])
+def test_a_batch_that_is_no_array_is_refused_with_a_word_on_its_form(raw):
+    with pytest.raises(Invalid, match="NDJSON"):
+        take_batch(raw)
+
+
+@pytest.mark.parametrize(("raw", "type_"), [("[]", ""), ("", NDJSON), ("\n \r\n", NDJSON)])
+def test_an_empty_batch_is_refused(raw, type_):
+    with pytest.raises(Invalid, match="empty"):
+        take_batch(raw, type_)
+
+
+@pytest.mark.parametrize(("opened", "comma", "closed", "type_"), ["[,]a", ("", "\n", "", NDJSON)])
+def test_a_thousand_events_are_a_batch_and_one_more_is_too_large(opened, comma, closed, type_):
+    def batch(n):
+        return take_batch(opened + comma.join([event()] * n) + closed, type_)
+
+    assert len(batch(1_000)) == 1_000
+    with pytest.raises(TooLarge, match="1,000"):
+        batch(1_001)
+
+
+def test_a_deep_batch_of_too_many_is_too_large_as_well():
+    with pytest.raises(TooLarge, match="1,000"):
+        take_batch("[" + ",".join([event(nested(3_000))] + [event()] * 1_001) + "]")
+
+
+def test_8_mib_are_a_batch_and_a_byte_more_is_too_large():
+    raw = f"[{event()}]"
+    assert len(take_batch(raw + " " * (MAX_BATCH - len(raw)))) == 1
+    with pytest.raises(TooLarge, match="8,388,608"):
+        take_batch(raw + " " * (MAX_BATCH - len(raw) + 1))
+
+
+def test_names_are_suggested_for_the_first_wrong_events_of_a_batch_and_looked_up_once(monkeypatch):
+    asked = []
+    nearest = CATALOG.nearest
+    monkeypatch.setattr(CATALOG, "nearest", lambda name: asked.append(name) or nearest(name))
+    wrong = [f"contact.created{n // 2}" for n in range(100)]
+    results = take_batch("[" + ",".join(event(event=name) for name in wrong) + "]")
+    assert len(asked) == len(set(asked)) == 20
+    assert "contact.created?" in results[1].detail
+    assert "GET /api/v1/event-types" in results[-1].detail
