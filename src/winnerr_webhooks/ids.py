@@ -33,7 +33,7 @@ class Ids:
         self._clock = clock
         self._node = _base32(secrets.randbits(40), 8)
         self._counter = 0
-        self._ms = 0
+        self._ms = -1
         self._prefix = ""
 
     def new(self, kind: str) -> str:

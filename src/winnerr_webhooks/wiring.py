@@ -24,8 +24,11 @@ from winnerr_webhooks.egress.policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolver
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.management.replays import Replays
+from winnerr_webhooks.management.sign_in import PAGE
 from winnerr_webhooks.management.webhooks import Webhooks
 from winnerr_webhooks.pipeline.node import Node
+from winnerr_webhooks.settings_page.app import SettingsPage
+from winnerr_webhooks.settings_page.page import Page
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.telemetry import Metrics
 
@@ -122,6 +125,19 @@ async def serve(config: Config, *, on_started: Callable[[str], None] | None = No
             ids=ids,
             wakes=node,
         )
+        replays = Replays(storage=storage, catalog=CATALOG, wakes=node)
+        settings_page = SettingsPage(
+            Page(
+                config=config,
+                clock=clock,
+                ids=ids,
+                catalog=CATALOG,
+                storage=storage,
+                webhooks=webhooks,
+                replays=replays,
+                header_prefix=HEADER_PREFIX,
+            )
+        )
         app = create_app(
             Services(
                 config=config,
@@ -131,10 +147,11 @@ async def serve(config: Config, *, on_started: Callable[[str], None] | None = No
                 storage=storage,
                 intake=node.intake,
                 webhooks=webhooks,
-                replays=Replays(storage=storage, catalog=CATALOG, wakes=node),
+                replays=replays,
                 metrics=metrics,
                 node=node,
-            )
+            ),
+            beside={PAGE: settings_page},
         )
         await node.start()
         stack.push_async_callback(node.stop)
@@ -156,10 +173,12 @@ async def serve(config: Config, *, on_started: Callable[[str], None] | None = No
         gc.collect()
         gc.freeze()
         if on_started is not None:
-            on_started(f"http://{config.host}:{listener.getsockname()[1]}")
+            host = f"[{config.host}]" if ":" in config.host else config.host
+            on_started(f"http://{host}:{listener.getsockname()[1]}")
         stopped = loop.create_task(stop.wait())
         await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        settings_page.stop()
         server.should_exit = True
         await serving
 

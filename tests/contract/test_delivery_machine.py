@@ -77,6 +77,7 @@ class Machine(RuleBasedStateMachine):
         self.held: dict[tuple[str, int], int] = {}
         """Which of them the storage holds, and until when."""
         self.edits = 0
+        self.accept(count=2, born="mixed")
 
     def run(self, work: Any) -> Any:
         return self.runner.run(work)
@@ -171,6 +172,14 @@ class Machine(RuleBasedStateMachine):
     def crash(self) -> None:
         self.run(self.storage.recover())
         self.held.clear()
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def stall(self) -> None:
+        """A node stalls past its leases, and another takes over what it held."""
+        self.clock.advance(seconds=61)
+        self.repair()
+        self.claim(limit=100, room=100)
 
     @rule(seconds=st.sampled_from([1, 30, 61, 700]))
     def wait(self, seconds: int) -> None:
@@ -298,8 +307,8 @@ def test_no_sequence_of_events_breaks_a_delivery(open_storage, world_class, cloc
     run_state_machine_as_test(
         Bound,
         settings=settings(
-            max_examples=30,
-            stateful_step_count=30,
+            max_examples=60,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -138,7 +138,9 @@ async def test_replaying_anothers_delivery_is_not_found(world) -> None:
         await world.storage.replay("org_2", delivery.id)
 
 
-@pytest.mark.parametrize(("how", "says"), [("paused", "paused"), ("410", "disabled"), ("deleted", "deleted")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("how", "says"), [("paused", "paused"), ("410", "disabled"), ("deleted", "deleted")]
+)
 async def test_a_webhook_that_is_not_active_is_not_replayed(world, how, says) -> None:
     webhook = await world.webhook()
     (delivery,) = await _failed(world)

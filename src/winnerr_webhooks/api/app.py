@@ -1,6 +1,6 @@
 """The API as one ASGI application: events straight to their road, all the rest to Litestar."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
@@ -16,6 +16,7 @@ from winnerr_webhooks.api.routes.catalog import event_types
 from winnerr_webhooks.api.routes.docs import docs_routes
 from winnerr_webhooks.api.routes.logs import LogRoutes
 from winnerr_webhooks.api.routes.probes import healthz, metrics, readyz
+from winnerr_webhooks.api.routes.sign_in import create_portal_session
 from winnerr_webhooks.api.routes.webhooks import WebhookRoutes
 from winnerr_webhooks.api.services import Services
 
@@ -25,8 +26,12 @@ SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"
 """Of every answer: what it holds is somebody's own, and is what its type says."""
 
 
-def create_app(services: Services) -> ASGIApp:
-    """The whole HTTP face of a node, ready for an ASGI server."""
+def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
+    """The whole HTTP face of a node, ready for an ASGI server.
+
+    `beside`: other applications by the path they begin at, such as the settings page.
+    """
+    mounted = [(path, path + "/", app) for path, app in (beside or {}).items()]
     authenticator = Authenticator(services.storage, services.clock)
     intake = events.EventIntake(services, authenticator)
     hot = {events.PATH: intake.one, events.BATCH_PATH: intake.many}
@@ -40,6 +45,10 @@ def create_app(services: Services) -> ASGIApp:
                 return
             if scope["method"] == "HEAD":  # a GET without its body, which the server drops
                 scope = {**scope, "method": "GET"}
+            for path, below, other in mounted:
+                if scope["path"] == path or scope["path"].startswith(below):
+                    await other(scope, receive, send)
+                    return
         await rest(scope, receive, send)
 
     return app
@@ -47,7 +56,8 @@ def create_app(services: Services) -> ASGIApp:
 
 def _api(authenticator: Authenticator) -> Router:
     of_organization = Router(
-        "/organizations/{organization:str}", route_handlers=[WebhookRoutes, LogRoutes]
+        "/organizations/{organization:str}",
+        route_handlers=[WebhookRoutes, LogRoutes, create_portal_session],
     )
     return Router(
         "/api/v1",

@@ -1,9 +1,8 @@
 """Request bodies: read up to a limit, then decoded into a type with every error in its place."""
 
 import difflib
-import json
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -11,8 +10,9 @@ from litestar import Request
 from litestar.datastructures import State
 
 from winnerr_webhooks.api.auth import Caller
-from winnerr_webhooks.api.query import escape
+from winnerr_webhooks.api.query import MAX_SHOWN, escape
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge
+from winnerr_webhooks.domain.refusal import not_json
 
 ApiRequest = Request[None, Caller, State]
 
@@ -22,17 +22,14 @@ MAX_BODY: Final = 64 * 1024
 T = TypeVar("T")
 
 
-class Disconnected(Exception):  # noqa: N818  not an error: nobody is left to tell
-    """The caller hung up before the body was whole."""
-
-
 async def read_body(
     receive: Callable[[], Awaitable[Any]], limit: int, declared: bytes | None
 ) -> bytes:
     """The whole body; `TooLarge` as soon as it is known to pass `limit` bytes.
 
     `declared` is the Content-Length, if there is one. What of the body is still to come after a
-    refusal is left to the server, which drops it.
+    refusal is left to the server, which drops it. `Malformed` when the caller hangs up before
+    the end.
     """
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
@@ -50,7 +47,7 @@ async def read_body(
             return bytes(parts)
         message = await receive()
         parts += message.get("body", b"")
-    raise Disconnected
+    raise Malformed("The body broke off.")
 
 
 async def read_json(request: ApiRequest, shape: type[T], *, empty: bytes | None = None) -> T:
@@ -73,10 +70,8 @@ def decode(raw: bytes, shape: type[T]) -> T:
         raise Malformed(f"The body is not UTF-8 (byte {error.start}).") from None
     try:
         value = msgspec.json.decode(raw)
-    except RecursionError:
-        raise Invalid.field("", "The body is nested too deep.") from None
-    except msgspec.DecodeError as error:
-        raise _not_json(raw, error) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise not_json(raw, error) from None
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
@@ -85,34 +80,6 @@ def decode(raw: bytes, shape: type[T]) -> T:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is larger than {limit // 1024} KiB, the most that is taken here.")
-
-
-def _not_json(raw: bytes, error: msgspec.DecodeError) -> Malformed | Invalid:
-    """Half a surrogate pair is good JSON (RFC 8259, section 8.2) of what is no character."""
-    try:
-        pointer = _surrogate(json.loads(raw), "")
-    except (ValueError, RecursionError):
-        pointer = None
-    if pointer is None:
-        reason = str(error).removeprefix("JSON is malformed: ")
-        return Malformed(f"The body is not JSON: {reason}.")
-    return Invalid.field(pointer, "This holds half a surrogate pair, which is no character.")
-
-
-def _surrogate(value: Any, pointer: str) -> str | None:
-    if isinstance(value, str):
-        return pointer if _SURROGATE.search(value) else None
-    steps: Iterable[tuple[str, Any]] = ()
-    if isinstance(value, dict):
-        steps = value.items()
-    elif isinstance(value, list):
-        steps = ((str(index), item) for index, item in enumerate(value))
-    for step, item in steps:
-        if _SURROGATE.search(step):
-            return pointer
-        if (found := _surrogate(item, f"{pointer}/{escape(step)}")) is not None:
-            return found
-    return None
 
 
 def _mismatch(text: str, shape: type[Any]) -> Invalid:
@@ -133,12 +100,12 @@ def _mismatch(text: str, shape: type[Any]) -> Invalid:
 
 def _no_such_field(name: str, shape: type[Any]) -> str:
     known = [field.encode_name for field in msgspec.structs.fields(shape)]
+    name = name[:MAX_SHOWN]
     near = difflib.get_close_matches(name, known, n=1)
     advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}."
     return f"There is no field `{name}`; {advice}"
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _INDEX = re.compile(r"\[(\d+)\]")
 _MISSING = re.compile(r"Object missing required field `(.*)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`$", re.DOTALL)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.bodies import Disconnected, read_body
+from winnerr_webhooks.api.bodies import read_body
 from winnerr_webhooks.api.problems import (
     MEDIA_TYPE,
     ErrorAnswer,
@@ -72,8 +72,6 @@ class EventIntake:
             return
         try:
             body = await accept(scope, receive)
-        except Disconnected:
-            return
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
             refusal = answer_to(error, self._ids)
             self._metrics.event_refused(refusal.problem.status)

@@ -19,6 +19,8 @@ from winnerr_webhooks.management.fields import check_event
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
 MAX_SEARCH: Final = 200
+MAX_SHOWN: Final = 80
+"""Characters of a wrong name that are compared with the right ones, and shown."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS = re.compile(r"([1-9])(\d\d|xx)", re.IGNORECASE | re.ASCII)
@@ -134,6 +136,7 @@ def escape(name: str) -> str:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
+    name = name[:MAX_SHOWN]
     if not known:
         return f"There is no parameter `{name}`: this call takes none."
     near = difflib.get_close_matches(name, known, n=1)

@@ -210,6 +210,13 @@ class ReplayedShape(Shape):
     dry_run: bool
 
 
+class LinkShape(Shape):
+    """A one-time link into the settings page."""
+
+    url: str
+    expires_at: Time
+
+
 class StatusShape(Shape):
     """A probe's good news."""
 

@@ -9,6 +9,7 @@ import typer
 from winnerr_webhooks import __version__
 from winnerr_webhooks.cli import demo, keys
 from winnerr_webhooks.cli.emit import emit
+from winnerr_webhooks.cli.login_link import login_link
 from winnerr_webhooks.cli.migrate import migrate
 from winnerr_webhooks.cli.serve import serve
 from winnerr_webhooks.domain.errors import ConfigurationError, Invalid, WebhooksError
@@ -30,6 +31,9 @@ app.command(
 app.command(epilog=f"Example: {PROGRAM} demo --rate 10")(demo.demo)
 app.command(epilog=f"Example: {PROGRAM} migrate --database-url sqlite:///winnerr-webhooks.db")(
     migrate
+)
+app.command(epilog=f"Example: {PROGRAM} login-link --organization org_abc123 --user Jane")(
+    login_link
 )
 app.add_typer(keys.app, name="keys", epilog=f"Example: {PROGRAM} keys create --name crm")
 app.command(

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -82,7 +83,12 @@ def fingerprint(event: str, data: bytes) -> bytes:
 
 def rfc3339(ms: int) -> str:
     """Milliseconds since 1970 as `2025-01-15T14:23:00Z` (RFC 3339, whole seconds, UTC)."""
-    return datetime.fromtimestamp(ms // 1000, UTC).isoformat()[:19] + "Z"
+    return _rfc3339(ms // 1000)
+
+
+@lru_cache(maxsize=64)  # the events of one second share their text
+def _rfc3339(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"
 
 
 def rfc3339_ms(ms: int) -> str:

@@ -114,10 +114,11 @@ def _reason(status: int, reason: str) -> str:
 
 
 def _asked_to_wait(exchange: Exchange) -> float | None:
+    answered_at = exchange.started_at + int(exchange.duration_ms)
     for line in exchange.response_head.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"retry-after":
-            return parse_retry_after(value.decode("latin-1"), exchange.started_at)
+            return parse_retry_after(value.decode("latin-1"), answered_at)
     return None
 
 

@@ -71,10 +71,8 @@ class EgressClient:
         trace = Trace()
         connection = self._pool.take(key, start)
         if connection is not None:
-            loop = asyncio.get_running_loop()
-            end = loop.time() + self._timeout
             waiter = connection.request(head + body)
-            self._deadlines.add(connection, loop)
+            self._deadlines.add(connection, connection.loop)
             try:
                 await waiter
             except asyncio.CancelledError:
@@ -86,8 +84,8 @@ class EgressClient:
                 return self._exchange(connection, trace, started_at, start)
             self._pool.has_closed(connection)
             trace.timings.reconnected = True
-        else:
-            end = asyncio.get_running_loop().time() + self._timeout
+        left = self._timeout - (self._clock.monotonic() - start)
+        end = asyncio.get_running_loop().time() + left
         failure, connection = await self._send_on_fresh(destination, key, head + body, trace, end)
         if failure is not None:
             return Exchange(

@@ -56,7 +56,6 @@ class Connection(asyncio.Protocol):
         "_keep_alive",
         "_kept",
         "_lines",
-        "_loop",
         "_on_lost",
         "_parser",
         "_tail",
@@ -74,6 +73,7 @@ class Connection(asyncio.Protocol):
         "idle_since",
         "idle_told",
         "key",
+        "loop",
         "reason",
         "requests",
         "reusable",
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.key = key
         self._clock = clock
-        self._loop = loop
+        self.loop = loop
         self._timeout = timeout
         self._grace = grace
         self._on_lost = on_lost
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         self._complete = self._chunked = self._keep_alive = False
         self._tail = b""
         self.requests += 1
-        self._waiter = waiter = self._loop.create_future()
+        self._waiter = waiter = self.loop.create_future()
         if self._transport is None:
             self._unsent = data
         else:
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
             self._succeed(reusable=False)
         else:
             self._tail = b""
-            self._grace.add(self, self._loop)
+            self._grace.add(self, self.loop)
 
     def eof_received(self) -> None:
         """Take the end of what the receiver sends; returning None closes the connection."""

@@ -1,19 +1,18 @@
 """Rules of single fields that webhooks and keys share, and how several errors become one."""
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import FieldError, Invalid
+from winnerr_webhooks.domain.refusal import ORGANIZATION
 
 MAX_DESCRIPTION: Final = 500
 MAX_KEY_NAME: Final = 100
 
-_ORGANIZATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
 V = TypeVar("V")
 R = TypeVar("R")
+D = TypeVar("D")
 
 
 class Checks:
@@ -22,7 +21,7 @@ class Checks:
     def __init__(self) -> None:
         self._errors: list[FieldError] = []
 
-    def run(self, check: Callable[[V], R], value: V, otherwise: R) -> R:
+    def run(self, check: Callable[[V], R], value: V, otherwise: D) -> R | D:
         """What `check` makes of the value; `otherwise` when it refuses, which is kept."""
         try:
             return check(value)
@@ -30,7 +29,7 @@ class Checks:
             self._errors += refusal.errors
             return otherwise
 
-    async def wait(self, check: Awaitable[R], otherwise: R) -> R:
+    async def wait(self, check: Awaitable[R], otherwise: D) -> R | D:
         """`run` for a check that looks something up."""
         try:
             return await check
@@ -53,7 +52,7 @@ class Checks:
 
 def check_organization(text: str, pointer: str = "/organizationId") -> str:
     """An organization's id, as CONTRACT allows it; `Invalid` at `pointer` else."""
-    if not _ORGANIZATION.fullmatch(text):
+    if not ORGANIZATION.fullmatch(text):
         raise Invalid.field(
             pointer, "An organization id is 1 to 64 of the characters A-Z a-z 0-9 _ and -."
         )

@@ -56,8 +56,9 @@ class Dispatcher:
         self._full: set[str] = set()
         self._terms: LeaseTerms | None = None
         self._to_load: set[str] = set()
+        self._loop = asyncio.get_running_loop()
         self._loader: asyncio.Task[None] | None = None
-        self._attempts: set[asyncio.Task[None]] = set()
+        self._workers: set[asyncio.Task[None]] = set()
         self._unstarted: list[LeasedDelivery] = []
         self._giving_back: asyncio.Task[None] | None = None
         self._open = True
@@ -140,11 +141,18 @@ class Dispatcher:
     # --- what goes out ------------------------------------------------------------------------
 
     def _pump(self, lane: Lane) -> None:
-        """Start attempts while the lane has work, a window for it, and a way to send it."""
-        while len(lane) and lane.in_flight < lane.window and self._may_start(lane):
+        """Set workers on a lane while it has work and its window is open."""
+        while lane.in_flight < lane.window and (started := self._next(lane)) is not None:
+            task = self._loop.create_task(self._work(lane, *started))
+            self._workers.add(task)
+            task.add_done_callback(self._workers.discard)
+        self._note_room(lane)
+
+    def _next(self, lane: Lane) -> tuple[Sender, LeasedDelivery] | None:
+        """Begin on the lane's next delivery that can be sent; None: there is none now."""
+        while len(lane) and self._may_start(lane):
             delivery = lane.pop()
-            self.queued -= 1
-            self.queued_bytes -= len(delivery.body)
+            self._unqueued(delivery)
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
                 self._give_back(delivery)
                 continue
@@ -154,19 +162,36 @@ class Dispatcher:
                 lane.add_waiting(delivery)
                 self._queued(delivery)
                 self._load(lane)
-                break
+                return None
             if sender.target.status != ACTIVE and not _allowed_anyway(delivery, sender.target):
                 self._give_back(delivery)
                 continue
             lane.in_flight += 1
             self.in_flight += 1
-            task = asyncio.get_running_loop().create_task(self._attempt(lane, sender, delivery))
-            self._attempts.add(task)
-            task.add_done_callback(self._attempts.discard)
-        self._note_room(lane)
+            return sender, delivery
+        return None
 
     def _may_start(self, lane: Lane) -> bool:
         return self._open and not (self._recorder.stalled or lane.loading or lane.held)
+
+    async def _work(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
+        """One attempt after another, as long as the lane's window lets this worker go on."""
+        while True:
+            try:
+                await self._attempt(lane, sender, delivery)
+            finally:
+                lane.in_flight -= 1
+                self.in_flight -= 1
+            if lane.in_flight >= lane.window or (started := self._next(lane)) is None:
+                break
+            sender, delivery = started
+            if lane.in_flight < lane.window and len(lane):
+                self._pump(lane)  # the window has opened: there is work for one more
+            else:
+                self._note_room(lane)
+        if not len(lane) and not lane.in_flight:
+            lane.idle_since = self._clock.monotonic()
+        self._note_room(lane)
 
     async def _attempt(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         try:
@@ -175,27 +200,21 @@ class Dispatcher:
             # A fault of ours: the lease runs out, and after five such the delivery fails.
             log.exception("attempt crashed", delivery=delivery.id, webhook=lane.webhook_id)
             lane.congested()
+            return
+        verdict = settlement.verdict
+        if verdict.congested:
+            lane.congested()
         else:
-            verdict = settlement.verdict
-            if verdict.congested:
-                lane.congested()
-            else:
-                lane.succeeded()
-            if verdict.hold_lane:
-                self._hold(lane, verdict.hold_lane)
-            self._recorder.record(settlement)
-        finally:
-            lane.in_flight -= 1
-            self.in_flight -= 1
-        if not len(lane) and not lane.in_flight:
-            lane.idle_since = self._clock.monotonic()
-        self._pump(lane)
+            lane.succeeded()
+        if verdict.hold_lane:
+            self._hold(lane, verdict.hold_lane)
+        self._recorder.record(settlement)
 
     def _hold(self, lane: Lane, seconds: float) -> None:
         """Keep away from a receiver that asked for it; its work waits in the database."""
         if not lane.held:
             lane.held = True
-            asyncio.get_running_loop().call_later(seconds, self._release, lane)
+            self._loop.call_later(seconds, self._release, lane)
         for delivery in lane.clear():
             self._unqueued(delivery)
             self._give_back(delivery)
@@ -218,7 +237,7 @@ class Dispatcher:
         lane.loading = True
         self._to_load.add(lane.webhook_id)
         if self._loader is None and self._open:
-            self._loader = asyncio.get_running_loop().create_task(self._load_targets())
+            self._loader = self._loop.create_task(self._load_targets())
 
     async def _load_targets(self) -> None:
         """Read the configuration of every lane that asked, all in one read."""
@@ -258,7 +277,7 @@ class Dispatcher:
     def _give_back(self, delivery: LeasedDelivery) -> None:
         self._unstarted.append(delivery)
         if self._giving_back is None:
-            self._giving_back = asyncio.get_running_loop().create_task(self._flush_unstarted())
+            self._giving_back = self._loop.create_task(self._flush_unstarted())
 
     async def _flush_unstarted(self) -> None:
         try:
@@ -328,10 +347,10 @@ class Dispatcher:
             for delivery in lane.clear():
                 self._unqueued(delivery)
                 self._give_back(delivery)
-        if self._attempts:
-            _, late = await asyncio.wait(set(self._attempts), timeout=patience)
-            for attempt in late:
-                attempt.cancel()
+        if self._workers:
+            _, late = await asyncio.wait(set(self._workers), timeout=patience)
+            for worker in late:
+                worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         tasks = [task for task in (self._loader, self._giving_back) if task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,7 +16,10 @@ Answer = TypeVar("Answer")
 
 
 class GroupCommit(Generic[Item, Answer]):
-    """Collects items into batches for one `commit` coroutine, one batch at a time."""
+    """Collects items into batches for one `commit` coroutine, one batch at a time.
+
+    Made and used on one running event loop.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,8 @@ class GroupCommit(Generic[Item, Answer]):
         self._bound = waiting
         self._queue: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._running: asyncio.Task[None] | None = None
+        # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
+        self._loop = asyncio.get_running_loop()
 
     @property
     def waiting(self) -> int:
@@ -43,11 +48,10 @@ class GroupCommit(Generic[Item, Answer]):
         """
         if len(self._queue) >= self._bound:
             raise Unavailable("Too much is waiting to be stored. Try again in a second.")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
+        future: asyncio.Future[Answer] = self._loop.create_future()
         self._queue.append((item, future))
         if self._running is None:
-            self._running = loop.create_task(self._run())
+            self._running = self._loop.create_task(self._run())
         return future
 
     async def idle(self) -> None:

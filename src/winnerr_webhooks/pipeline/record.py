@@ -98,7 +98,7 @@ def _log_attempt(settlement: Settlement) -> None:
         delivery=delivery.id,
         webhook=delivery.webhook_id,
         organization=delivery.organization,
-        event=delivery.event,
+        event_type=delivery.event,
         number=delivery.attempt,
         trigger=delivery.trigger,
         kind=record.error_kind,

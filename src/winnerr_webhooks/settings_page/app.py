@@ -55,11 +55,6 @@ class SettingsPage:
         self._page.stop()
 
 
-def covers(path: str) -> bool:
-    """Whether a path belongs to the settings page."""
-    return path == PAGE or path.startswith(PAGE + "/")
-
-
 def _litestar(page: Page) -> Litestar:
     def provide() -> Page:
         return page

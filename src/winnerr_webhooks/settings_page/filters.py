@@ -91,7 +91,7 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
     """Filters of a query string; what makes no sense is kept, named and left without effect."""
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     given = {name: value.strip() for name, value in parse_qsl(text) if name in _NAMES}
-    found = Filters(**given)
+    found = msgspec.convert(given, Filters)
     if found.event and catalog.get(found.event) is None:
         near = catalog.nearest(found.event)
         meant = f" Did you mean {' or '.join(near)}?" if near else ""

@@ -23,9 +23,7 @@ class SignedOut(Unauthorized):
     """Nobody is signed in, or not any more."""
 
 
-async def enter(
-    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-) -> None:
+async def enter(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a visitor in: session, origin, role, CSRF token, in this order.
 
     Leaves the visitor as `request.auth` and a POST's form as `request.state.form`. A handler with
@@ -34,7 +32,8 @@ async def enter(
     page: Page = connection.app.state.page
     if handler.opt.get("asset"):
         return
-    posted = connection.scope["method"] == "POST"
+    request = cast("Request[Any, Any, Any]", connection)
+    posted = request.method == "POST"
     visitor = await page.gate.visitor(connection.scope)
     connection.scope["auth"] = visitor
     if posted:
@@ -45,7 +44,6 @@ async def enter(
     if visitor is not None and needs_admin and not handler.opt.get("opened"):
         _only_admins(is_admin=visitor.is_admin)
     if posted:
-        request = cast("Request[Any, Any, Any]", connection)
         form = Form(request.headers.get("content-type", ""), await request.body())
         if visitor is not None and not handler.opt.get("opened"):
             page.gate.check_csrf(visitor, form.text("csrf"))

@@ -100,9 +100,7 @@ class Page:
         )
 
 
-def html(
-    text: str, visitor: Visitor | None, gate: Gate, *, status: int = 200
-) -> Response[str]:
+def html(text: str, visitor: Visitor | None, gate: Gate, *, status: int = 200) -> Response[str]:
     """An HTML answer, with the cookie a new visitor of an embedding CRM needs."""
     cookie = visitor.new_seed if visitor else None
     headers = {"Set-Cookie": gate.seed_cookie(cookie)} if cookie else {}

@@ -64,7 +64,8 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
     deliveries: list[LeasedDelivery]
     next_due_in: float | None
-    """Seconds until the next lane is due (0: more is due now); None: nothing waits."""
+    """Seconds until the next lane is due (0: more is due now); None: nothing waits. A lane
+    without room is asked about again soon, in less than a second: room comes with answers."""
     backlogged: frozenset[str] = frozenset()
     """Of the webhooks in `deliveries`, those of which more is due than was taken."""
 
@@ -295,7 +296,9 @@ class Storage(Protocol):
     async def claim(self, claim: Claim) -> Claimed:
         """Take leases on due deliveries, lane by lane, no more of each than it has room for.
 
-        A webhook that is not active yields nothing. The fifth lease in a row that saw no settled
+        A webhook that is not active yields nothing but its tests; a deleted one not even those.
+        What a webhook was asked to send before it stopped being active stays cancelled when it
+        is active again, whether or not the job has got to it. The fifth lease in a row that saw no settled
         attempt is the last: then the delivery has `failed`.
         """
         ...

@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import uvicorn
-from winnerr_webhooks.domain.catalog import CATALOG
 
 from winnerr_webhooks.api.app import create_app
 from winnerr_webhooks.api.services import Services
@@ -21,6 +21,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
+from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.verdict import Verdict
@@ -163,22 +164,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-@pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[SqliteStorage]:
-    opened = await SqliteStorage.open(
-        tmp_path / "test.db",
-        clock=SystemClock(),
+@contextlib.asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Api]:
+    clock = SystemClock()
+    ids = Ids(clock)
+    storage = await SqliteStorage.open(
+        folder / "test.db",
+        clock=clock,
         keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
         exclusive=True,
     )
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def api(storage: SqliteStorage) -> AsyncIterator[Api]:
-    clock = SystemClock()
-    ids = Ids(clock)
     desk = Desk(storage)
     config = Config(allow_http=True, max_webhooks=3)
     resolver = Resolver(clock=clock)
@@ -205,16 +200,32 @@ async def api(storage: SqliteStorage) -> AsyncIterator[Api]:
         node=desk,
     )
     key = await Keys(storage, clock, ids).create("tests")
-    listener = socket.create_server(("127.0.0.1", 0))
+    # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms an answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     server = _Server(
         uvicorn.Config(
             create_app(services), http="httptools", lifespan="off", ws="none", log_config=None
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    running = Api(services, desk, listener.getsockname()[1], key.secret)
-    yield running
-    await running.session.close()
+    api = Api(services, desk, listener.getsockname()[1], key.secret)
+    yield api
+    await api.session.close()
     server.should_exit = True
     await serving
     await resolver.close()
+    await storage.close()
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with running(tmp_path) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    """One for a whole module, for tests that leave nothing behind (as they themselves show)."""
+    async with running(tmp_path_factory.mktemp("api")) as one:
+        yield one

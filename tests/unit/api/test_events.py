@@ -95,12 +95,10 @@ async def test_a_batch_answers_each_event_in_its_place(api):
     assert len((await api.ok("GET", "~/deliveries"))["items"]) == 3
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/x-ndjson", "application/x-ndjson; charset=utf-8"]
-)
-async def test_a_batch_may_come_as_lines(api, content_type):
+@pytest.mark.parametrize("parameter", ["", "; charset=utf-8"])
+async def test_a_batch_may_come_as_lines(api, parameter):
     lines = "\n".join(json.dumps(EVENT | {"id": f"line-{n}"}) for n in range(3)) + "\n"
-    headers = {"Content-Type": content_type}
+    headers = {"Content-Type": "application/x-ndjson" + parameter}
     answer = await api.ok("POST", "/api/v1/events/batch", lines.encode(), headers=headers)
     assert [result["duplicate"] for result in answer["results"]] == [False] * 3
 
@@ -109,7 +107,7 @@ async def test_a_batch_may_come_as_lines(api, content_type):
     ("body", "status"),
     [
         (b"[", 400), (b"", 400), (b'["\xff"]', 400), (b"{}", 422),
-        (json.dumps([EVENT] * 1001).encode(), 413), (b"[]", 422), (b" " * (8 * 1024 * 1024 + 1), 413),
+        (json.dumps([EVENT] * 1001).encode(), 413), (b"[]", 422), (b" " * (8 * 1024**2 + 1), 413),
     ],
 )  # fmt: skip
 async def test_a_batch_that_is_none_is_refused_whole(api, body, status):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid, Malformed, Refused, TooLarge
+from winnerr_webhooks.domain.refusal import MAX_DEPTH
 from winnerr_webhooks.domain.submission import (
     MAX_BATCH,
-    MAX_DEPTH,
     MAX_EVENT,
     Submission,
     read,
@@ -164,10 +164,10 @@ def test_an_event_that_is_no_object_is_refused(raw):
         event("{"),
         event("{}}"),
         *[
-            event('{"a":%s}' % value)
+            event(f'{{"a":{value}}}')
             for value in ("NaN", "Infinity", "-Infinity", "01", "1.", ".5")
         ],
-        *[event('{"a":%s}' % value) for value in ("+1", "1e", "-", "tru", "1,", "[1,]", "/**/1")],
+        *[event(f'{{"a":{value}}}') for value in ("+1", "1e", "-", "tru", "1,", "[1,]", "/**/1")],
         event('{"a":"\n"}'),
         event('{"a":"\0"}'),
         event(r'{"a":"\x"}'),

@@ -11,10 +11,11 @@ from winnerr_webhooks.api.docs.events import EVENTS, AcceptedEvent, RefusedEvent
 from winnerr_webhooks.api.docs.logs import LOGS
 from winnerr_webhooks.api.docs.operation import Operation, Parameter
 from winnerr_webhooks.api.docs.service import SERVICE
+from winnerr_webhooks.api.docs.sign_in import SIGN_IN
 from winnerr_webhooks.api.docs.webhooks import WEBHOOKS
 from winnerr_webhooks.api.problems import INTERNAL, MEDIA_TYPE, UNAUTHORIZED, Kind, Problem
 
-OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *SERVICE)
+OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *SIGN_IN, *SERVICE)
 
 _REF: Final = "#/components/schemas/"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")

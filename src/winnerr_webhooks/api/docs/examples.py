@@ -168,3 +168,8 @@ REPLAY_MANY: Final = {
     "dryRun": True,
 }
 REPLAYED: Final = {"count": 17, "dryRun": True}
+PORTAL_SESSION: Final = {"role": "admin", "user": "Jane"}
+LINK: Final = {
+    "url": "https://webhooks.example.com/settings/webhooks/sign-in/Zm9yIG9uZSB1c2Ugb25seQ",
+    "expiresAt": "2025-01-15T14:33:00Z",
+}

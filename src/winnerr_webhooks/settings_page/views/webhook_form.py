@@ -5,14 +5,20 @@ from typing import Any, Final
 import msgspec
 from litestar import Response, get, post
 
+from winnerr_webhooks.domain.catalog import ALL_EVENTS
 from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import new_secret
-from winnerr_webhooks.management.webhooks import ALL_EVENTS, WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhooks import WebhookDraft, WebhookPatch
 from winnerr_webhooks.settings_page.forms import Errors, Form
 from winnerr_webhooks.settings_page.page import Page, PageRequest, form_of, go
 
-_FIELDS: Final = {"url": "url", "events": "events", "secret": "secret", "description": "description"}
+_FIELDS: Final = {
+    "url": "url",
+    "events": "events",
+    "secret": "secret",
+    "description": "description",
+}
 """Field to the id of its input, in the order they are shown."""
 
 

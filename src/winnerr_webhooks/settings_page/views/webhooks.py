@@ -5,10 +5,11 @@ from typing import Any, Final
 from litestar import Response, get, post
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
+from winnerr_webhooks.domain.catalog import ALL_EVENTS
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import is_id
-from winnerr_webhooks.management.webhooks import ALL_EVENTS, WebhookPatch
+from winnerr_webhooks.management.webhooks import WebhookPatch
 from winnerr_webhooks.settings_page import health
 from winnerr_webhooks.settings_page.page import Page, PageRequest, form_of, go
 from winnerr_webhooks.settings_page.rows import Row, make_rows

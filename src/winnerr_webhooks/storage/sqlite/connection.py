@@ -31,7 +31,7 @@ _PRAGMAS = """
 class Connection:
     """A connection for one thread at a time."""
 
-    def __init__(self, path: str, *, cache_kib: int) -> None:
+    def __init__(self, path: str, *, cache_kib: int, reads_only: bool = False) -> None:
         self.apsw = apsw.Connection(
             path,
             flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
@@ -40,6 +40,8 @@ class Connection:
         self.apsw.set_busy_timeout(BUSY_MS)
         self.apsw.execute(_PRAGMAS)
         self.apsw.execute(f"PRAGMA cache_size = -{cache_kib}")
+        if reads_only:  # it may still checkpoint
+            self.apsw.execute("PRAGMA query_only = ON")
 
     def run(self, name: str, values: Any = ()) -> int:
         """Run a statement that answers nothing; how many rows it changed."""

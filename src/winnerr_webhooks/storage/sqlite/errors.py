@@ -10,7 +10,6 @@ _DATA = (
     apsw.MismatchError,
     UnicodeError,  # a lone surrogate cannot be written as UTF-8
     OverflowError,  # an integer of more than 64 bits
-    TypeError,  # a value of a kind that SQLite does not know
 )
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, "The disk is full: free some space."),

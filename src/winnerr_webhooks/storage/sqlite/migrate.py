@@ -21,25 +21,30 @@ def open_writer(path: str, *, cache_kib: int) -> Connection:
     `ConfigurationError` when the file is of a newer version of this program, of another program,
     damaged, or in a folder that does not exist.
     """
+    connection: Connection | None = None
     try:
         create_file(path)
         connection = Connection(path, cache_kib=cache_kib)
-    except (OSError, apsw.Error) as error:
-        raise ConfigurationError(f"The database file {path} cannot be opened: {error}.") from error
-    try:
         _upgrade(connection, path)
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        connection.close()
-        raise ConfigurationError(
-            f"The database file {path} is damaged or no database ({error}): "
-            "restore it from a backup, or name another file."
-        ) from error
-    except (apsw.Error, ConfigurationError) as error:
-        connection.close()
-        if isinstance(error, ConfigurationError):
-            raise
-        raise ConfigurationError(f"The database file {path} cannot be used: {error}.") from error
+    except (OSError, apsw.Error, ConfigurationError) as error:
+        if connection is not None:
+            connection.close()
+        raise _explained(error, path) from error
     return connection
+
+
+def _explained(error: Exception, path: str) -> ConfigurationError:
+    if isinstance(error, ConfigurationError):
+        return error
+    if isinstance(error, apsw.NotADBError | apsw.CorruptError):
+        return ConfigurationError(
+            f"The database file {path} is damaged, or no database ({error}): restore it from a "
+            "backup, or name another file."
+        )
+    return ConfigurationError(
+        f"The database file {path} cannot be used: {error}. Name a file in a folder that exists "
+        "and may be written to."
+    )
 
 
 def _upgrade(connection: Connection, path: str) -> None:
@@ -79,7 +84,10 @@ def _recognised(connection: Connection, path: str) -> int:
 
 def lock(path: str) -> TextIO:
     """The lock that lets one `serve` at a time run on a database; it goes with the process."""
-    file = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held while serving
+    try:
+        file = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held while serving
+    except OSError as error:
+        raise _explained(error, path) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -112,5 +120,5 @@ def has_secrets(path: str) -> bool:
         finally:
             connection.close()
     except apsw.Error as error:
-        raise ConfigurationError(f"The database file {path} cannot be read: {error}.") from error
+        raise _explained(error, path) from error
     return False

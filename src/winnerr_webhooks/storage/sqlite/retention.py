@@ -66,5 +66,7 @@ def drop(db: Connection, kind: int, found: list[tuple[str, str | int]], now: int
     gone = db.run(KINDS[kind].drop, (as_json(found),)) if found else 0
     gone += db.run("drop_health", {"before": now - _HEALTH_MS, "slice": SLICE})
     gone += db.run("drop_idempotency", {"before": now - REMEMBERED_MS, "slice": SLICE})
+    gone += db.run("drop_links", {"now": now, "slice": SLICE})
+    gone += db.run("drop_sessions", {"now": now, "slice": SLICE})
     db.run("end_overlaps", {"now": now})
     return gone

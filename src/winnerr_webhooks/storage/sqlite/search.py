@@ -108,12 +108,14 @@ def log(db: Connection, query: LogFilter, monotonic: Callable[[], float]) -> Log
     elif query.outcome == "failed":
         walk = "failed"
     reach = _reach("att", query.before, query.since, query.until)
+    # "0" is the smallest character of an id, so this is the first text after it.
+    floor = max(reach.floor, query.after + "0") if query.after else reach.floor
 
     def step(before: str, size: int) -> _Step | None:
         asked = {
             "organization": query.organization,
             "webhook": query.webhook,
-            "floor": reach.floor,
+            "floor": floor,
             "before": before,
             "step": size,
         }

@@ -52,7 +52,8 @@ def settle(db: Connection, batch: Sequence[Settlement], rule: DisablingRule, now
             _count_health(health, item, exhausted=exhausted)
     replays_due = _write(db, places, now)
     db.write_rows("put_health", [(*key, *counts) for key, counts in health.items()], 6)
-    return Settled(disabled=_move_runs(db, batch, runs, places, rule=rule, now=now))
+    disabled = _move_runs(db, batch, runs, places, rule=rule, now=now)
+    return Settled(disabled=disabled, replays_due=replays_due)
 
 
 def _record(db: Connection, batch: Sequence[Settlement]) -> list[Settlement]:

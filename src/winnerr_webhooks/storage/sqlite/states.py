@@ -17,23 +17,18 @@ _LAST = msgspec.json.Decoder(tuple[str, str, int | None, str, int])
 def states(db: Connection, organization: str) -> list[WebhookState]:
     """Every webhook of an organization; see `Storage.webhook_states`."""
     values = {"organization": organization, "most": COUNTED}
-    return [_state(db, *row) for row in db.json("webhook_states", values, _STATES)]
+    return [_state(db, row) for row in db.json("webhook_states", values, _STATES)]
 
 
-def cancelled(db: Connection, webhook_id: str) -> int:
+def cancelled(db: Connection, organization: str, webhook_id: str) -> int:
     """Cancelled deliveries of a webhook; see `Storage.cancelled`."""
-    written, coming = db.row("count_cancelled", {"webhook": webhook_id, "most": COUNTED})
-    return min(COUNTED, written + coming)
+    values = {"organization": organization, "webhook": webhook_id, "most": COUNTED}
+    written, coming = db.row("count_cancelled", values)
+    return min(COUNTED, int(written + coming))
 
 
-def _state(
-    db: Connection,
-    webhook_id: str,
-    failing_since: int | None,
-    failures: int,
-    last: str | None,
-    waiting: int,
-) -> WebhookState:
+def _state(db: Connection, row: _Row) -> WebhookState:
+    webhook_id, failing_since, failures, last, waiting = row
     first = None
     if failing_since is not None:
         values = {

@@ -35,6 +35,7 @@ from winnerr_webhooks.storage.sqlite import (
     webhooks,
 )
 from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.page_verbs import PageVerbs
 from winnerr_webhooks.storage.sqlite.threads import Threads
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _BUCKETS = msgspec.json.Decoder(list[tuple[str, int, int, int, int, int]])
 _OLDEST = msgspec.json.Decoder(tuple[int, int | None])
 
 
-class SqliteStorage:
+class SqliteStorage(PageVerbs):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
     def __init__(
@@ -106,7 +107,9 @@ class SqliteStorage:
             if lock is not None:
                 lock.close()
             raise
-        readers = [Connection(name, cache_kib=_READER_CACHE_KIB) for _ in range(_READERS)]
+        readers = [
+            Connection(name, cache_kib=_READER_CACHE_KIB, reads_only=True) for _ in range(_READERS)
+        ]
         storage = cls(
             Threads(writer, readers),
             clock=clock,

@@ -59,10 +59,11 @@ SELECT
     (SELECT count(*) FROM (
         SELECT 1 FROM delivery INDEXED BY delivery_undelivered
         WHERE webhook_id = :webhook AND status IN ('failed', 'cancelled')
-            AND status = 'cancelled' AND NOT test
+            AND status = 'cancelled' AND NOT test AND organization = :organization
         LIMIT :most)),
     (SELECT count(*) FROM (
         SELECT 1 FROM webhook CROSS JOIN pending ON pending.webhook_id = webhook.id
-        WHERE webhook.id = :webhook AND NOT pending.finished AND NOT pending.test
+        WHERE webhook.id = :webhook AND webhook.organization = :organization
+            AND NOT pending.finished AND NOT pending.test
             AND pending.epoch BETWEEN 0 AND webhook.epoch - 1
         LIMIT :most))

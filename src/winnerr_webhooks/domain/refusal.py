@@ -1,0 +1,231 @@
+"""Why an event is not taken: its rules, and of every field what is wrong with it.
+
+The slow road, taken only by what the fast one in `submission` does not let through.
+"""
+
+import difflib
+import itertools
+import json
+import re
+from array import array
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.errors import FieldError, Invalid, Malformed, Refused
+from winnerr_webhooks.domain.timestamp import normalise
+
+MAX_DEPTH: Final = 64
+"""Levels of `data`; the object itself is the first."""
+
+ORGANIZATION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+CLIENT_ID: Final = re.compile(r"[\x20-\x7e]{1,255}")
+_NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
+_STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
+"""Brackets as signed bytes: one level in, one level out."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_FIELDS: Final = ("event", "organizationId", "data", "timestamp", "id")
+_REQUIRED: Final = ("event", "organizationId", "data")
+_MOST_ERRORS: Final = 20
+"""Unknown fields one refusal speaks of."""
+_SHOWN: Final = 80
+"""Characters of a wrong name that its refusal repeats."""
+_TIMESTAMP_ADVICE: Final = (
+    "Send an RFC 3339 date-time, such as 2025-01-15T14:23:00Z, or leave it out: then it is now."
+)
+
+
+Nearest = Callable[[str], list[str]]
+"""Suggests known event names for an unknown one."""
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def not_json(raw: bytes, error: msgspec.DecodeError) -> Refused:
+    """Why this is refused that the decoder would not take."""
+    try:
+        pointer = _lone_surrogate(raw)
+    except RecursionError:
+        return nested_too_deep()
+    if pointer is not None:
+        return Invalid.field(
+            pointer,
+            "A lone surrogate (half of a \\u pair) is no character. Send the pair, or leave it "
+            "out.",
+        )
+    return malformed(error)
+
+
+def malformed(error: msgspec.DecodeError) -> Malformed:
+    """What the decoder says, as a refusal."""
+    text = str(error).removeprefix("JSON is malformed: ").rstrip(".")
+    return Malformed(f"The body is not JSON: {text}.")
+
+
+def nested_too_deep() -> Invalid:
+    """Of a whole body, where no field can be named."""
+    return Invalid.field("", f"This is nested too deep; {MAX_DEPTH} levels are taken.")
+
+
+def _lone_surrogate(raw: bytes) -> str | None:
+    """Where the first lone surrogate stands; None when the JSON is wrong otherwise.
+
+    RecursionError when it is too deep to tell.
+    """
+    try:
+        document = json.loads(
+            raw.decode(),
+            parse_constant=_no_constant,
+            parse_int=float,  # of any length: int() has a limit
+            object_pairs_hook=tuple,  # keeps repeated keys, and tells objects from arrays
+        )
+    except ValueError:
+        return None
+    stack: list[tuple[str, Any]] = [("", document)]
+    while stack:
+        pointer, value = stack.pop()
+        if isinstance(value, str):
+            if _has_surrogate(value):
+                return pointer
+        elif isinstance(value, tuple):
+            if any(_has_surrogate(key) for key, _ in value):
+                return pointer
+            stack += [(f"{pointer}/{_escaped(key)}", member) for key, member in reversed(value)]
+        elif isinstance(value, list):
+            stack += [(f"{pointer}/{n}", value[n]) for n in reversed(range(len(value)))]
+    return None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _has_surrogate(text: str) -> bool:
+    return _SURROGATE.search(text) is not None
+
+
+def _escaped(key: str) -> str:
+    """A key as a part of a JSON Pointer (RFC 6901, section 3)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def too_deep(data: bytes) -> bool:
+    """Whether this JSON is nested beyond MAX_DEPTH."""
+    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+        return False
+    # Without escaped backslashes and quotes, every second piece between quotes is a string.
+    pieces = data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
+    steps = b"".join(pieces[::2]).translate(_STEPS, _NO_BRACKET)
+    return max(itertools.accumulate(array("b", steps))) > MAX_DEPTH
+
+
+def refuse(
+    raw: bytes, catalog: Catalog, nearest: Nearest | None, idempotency_key: str | None
+) -> NoReturn:
+    """Say of every field what is wrong with it."""
+    try:
+        fields = _OBJECT.decode(raw)
+    except msgspec.ValidationError:
+        raise Invalid.field("", "An event is a JSON object.") from None
+    except RecursionError:
+        raise Invalid.field("/data", _depth_advice()) from None
+    except msgspec.DecodeError as error:
+        raise not_json(raw, error) from None
+    errors = _field_errors(fields, catalog, nearest or catalog.nearest)
+    errors += _idempotency_key_errors(fields, idempotency_key)
+    if not errors:  # the decoder refused what these rules let through
+        raise Invalid.field("", "The event is not in the form that the API documents.")
+    detail = errors[0].message if len(errors) == 1 else f"{len(errors)} fields are wrong."
+    raise Invalid(detail, tuple(errors))
+
+
+def _field_errors(
+    fields: dict[str, msgspec.Raw], catalog: Catalog, nearest: Nearest
+) -> list[FieldError]:
+    rules: dict[str, Callable[[msgspec.Raw], str | None]] = {
+        "event": lambda raw: _event_error(_value(raw), catalog, nearest),
+        "organizationId": lambda raw: _organization_error(_value(raw)),
+        "data": lambda raw: _data_error(bytes(raw)),
+        "timestamp": lambda raw: _timestamp_error(_value(raw)),
+        "id": lambda raw: _client_id_error(_value(raw)),
+    }
+    errors = []
+    for name, rule in rules.items():
+        if name in fields:
+            message = rule(fields[name])
+        else:
+            message = f"`{name}` is missing." if name in _REQUIRED else None
+        if message is not None:
+            errors.append(FieldError(f"/{name}", message))
+    unknown = [name for name in fields if name not in _FIELDS][:_MOST_ERRORS]
+    return errors + [FieldError(f"/{_escaped(name)}", _unknown(name)) for name in unknown]
+
+
+_NOT_TEXT: Final = object()
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    """The field's value when it is text or null; else _NOT_TEXT."""
+    try:
+        return msgspec.json.decode(raw, type=str | None)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _NOT_TEXT
+
+
+def _unknown(name: str) -> str:
+    name = name[:_SHOWN]
+    near = difflib.get_close_matches(name, _FIELDS, n=1)
+    meant = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(_FIELDS)}."
+    return f"`{name}` is no field of an event.{meant}"
+
+
+def _event_error(value: Any, catalog: Catalog, nearest: Nearest) -> str | None:
+    if not isinstance(value, str):
+        return "Send the event's name as a string, such as contact.created."
+    if catalog.get(value) is not None:
+        return None
+    near = nearest(value)
+    meant = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
+    return f"There is no event {value[:_SHOWN]!r}. {meant}"
+
+
+def _organization_error(value: Any) -> str | None:
+    if isinstance(value, str) and ORGANIZATION.fullmatch(value):
+        return None
+    return "An organization id is a string of 1 to 64 of A-Z a-z 0-9 _ -."
+
+
+def _timestamp_error(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and normalise(value)):
+        return None
+    return _TIMESTAMP_ADVICE
+
+
+def _client_id_error(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and CLIENT_ID.fullmatch(value)):
+        return None
+    return "An id is a string of 1 to 255 printable ASCII characters."
+
+
+def _depth_advice() -> str:
+    return f"`data` is nested deeper than {MAX_DEPTH} levels. Send it flatter."
+
+
+def _data_error(data: bytes) -> str | None:
+    if data[:1] != b"{":
+        return "`data` must be a JSON object."
+    return _depth_advice() if too_deep(data) else None
+
+
+def _idempotency_key_errors(
+    fields: dict[str, msgspec.Raw], idempotency_key: str | None
+) -> list[FieldError]:
+    if idempotency_key is None:
+        return []
+    if _client_id_error(idempotency_key):
+        return [FieldError("", "Idempotency-Key is 1 to 255 printable ASCII characters.")]
+    given = _value(fields["id"]) if "id" in fields else None
+    if given is not None and given != idempotency_key:
+        return [FieldError("/id", "`id` and the Idempotency-Key header differ. Send one of them.")]
+    return []

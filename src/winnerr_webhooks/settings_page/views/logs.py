@@ -1,0 +1,53 @@
+"""The Logs tab: the last 500 attempts, filtered by the URL, and their live tail."""
+
+from http import HTTPStatus
+
+from litestar import Response, get
+from litestar.response import Stream
+
+from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
+from winnerr_webhooks.settings_page.page import Page, PageRequest, html
+from winnerr_webhooks.settings_page.stream import MOST_STREAMS, live_rows
+from winnerr_webhooks.settings_page.views.webhooks import glance, rows_of
+
+
+@get("/logs")
+async def show_logs(page: Page, request: PageRequest, done: str = "") -> Response[str]:
+    """Show attempts, newest first."""
+    visitor = request.auth
+    filters = read_filters(request.scope["query_string"], page.catalog)
+    found = await page.storage.log(filters.log_filter(visitor.organization, page.now()))
+    lines, total = await glance(page, visitor.organization)
+    text = await page.render_aside(
+        "logs.html",
+        visitor,
+        tab="logs",
+        done=done,
+        health=total,
+        lines=lines,
+        filters=filters,
+        # Making 500 rows is a matter of milliseconds too: aside, with the template.
+        rows=lambda: rows_of(page, found.items, [line.webhook for line in lines]),
+        next=found.next,
+        categories=page.catalog.categories,
+        outcomes=OUTCOMES,
+        ranges=RANGES,
+    )
+    return html(text, visitor, page.gate)
+
+
+@get("/logs/stream", media_type="text/event-stream")
+async def stream(page: Page, request: PageRequest, after: str = "") -> Response[str] | Stream:
+    """Send new attempts as they come; what a broken connection missed comes first."""
+    if page.streams >= MOST_STREAMS or page.stopping.is_set():
+        return Response("", status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+    filters = read_filters(request.scope["query_string"], page.catalog)
+    last = request.headers.get("last-event-id") or after
+    return Stream(
+        live_rows(page, request, filters, last),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+ROUTES = (show_logs, stream)

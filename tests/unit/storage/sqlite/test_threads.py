@@ -1,0 +1,123 @@
+"""One transaction for whatever waits, and answers that belong to who asked."""
+
+import asyncio
+import threading
+
+import pytest
+
+from winnerr_webhooks.domain.errors import Conflict, Poisoned, Unavailable
+
+
+class Gate:
+    """Holds the writer inside a transaction until what follows has queued up."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def verb(self, _db) -> None:
+        self.entered.set()
+        assert self.opened.wait(10)
+
+
+async def _together(storage, *verbs):
+    """Run verbs in one transaction: all are queued while the writer is held."""
+    gate = Gate()
+    held = asyncio.ensure_future(storage._write(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    calls = asyncio.gather(*(storage._write(verb) for verb in verbs), return_exceptions=True)
+    asyncio.get_running_loop().call_soon(gate.opened.set)  # after each of them has queued
+    await held
+    return await calls
+
+
+def _put(name: str, hash_: bytes):
+    return lambda db: db.run("add_key", (name, name, None, 1, None, hash_))
+
+
+async def test_what_waits_is_committed_together(storage) -> None:
+    commits = []
+
+    def count() -> bool:
+        commits.append(1)
+        return False
+
+    await storage._write(lambda db: db.apsw.set_commit_hook(count))
+    commits.clear()
+    assert await _together(storage, *(_put(name, name.encode()) for name in "abc")) == [1, 1, 1]
+    assert len(commits) == 1
+
+
+async def test_a_verb_that_fails_on_its_data_is_undone_alone(storage) -> None:
+    first, twice, last = await _together(storage, _put("a", b"1"), _put("b", b"1"), _put("c", b"2"))
+    assert (first, last) == (1, 1)
+    assert isinstance(twice, Poisoned)
+    assert [key.id for key in await storage.keys()] == ["a", "c"]
+
+
+async def test_a_refusal_after_a_write_is_undone(storage) -> None:
+    def refuse(db) -> None:
+        _put("x", b"9")(db)
+        raise Conflict("no")
+
+    one, refused, two = await _together(storage, _put("a", b"1"), refuse, _put("c", b"2"))
+    assert (one, two) == (1, 1)
+    assert isinstance(refused, Conflict)
+    assert [key.id for key in await storage.keys()] == ["a", "c"]
+
+
+async def test_a_fault_of_the_program_is_its_callers_alone(storage) -> None:
+    def wrong(db) -> None:
+        db.apsw.execute("SELECT nonsense FROM nowhere")
+
+    one, fault = await _together(storage, _put("a", b"1"), wrong)
+    assert one == 1
+    assert type(fault).__name__ == "SQLError"
+
+
+async def test_a_caller_that_went_away_disturbs_nobody(storage) -> None:
+    gate = Gate()
+    held = asyncio.ensure_future(storage._write(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    held.cancel()
+    kept = asyncio.ensure_future(storage._write(_put("a", b"1")))
+    gate.opened.set()
+    assert await kept == 1
+    assert held.cancelled()
+
+
+async def test_too_much_waiting_is_refused_at_once(storage) -> None:
+    gate = Gate()
+    held = asyncio.ensure_future(storage._write(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    calls = [asyncio.ensure_future(storage._write(lambda _db: 7)) for _ in range(4_200)]
+    asyncio.get_running_loop().call_soon(gate.opened.set)
+    await held
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, Unavailable)]
+    assert len(refused) == 4_200 - 4_095
+    assert answers.count(7) == 4_095
+
+
+async def test_the_log_does_not_grow_without_end(storage, path, new_event) -> None:
+    """Checkpoints keep up while writing goes on."""
+    for _ in range(40):
+        await storage.accept([new_event(body=b"x" * 20_000) for _ in range(50)], None)
+    assert path.with_name(path.name + "-wal").stat().st_size < 64 << 20
+
+
+async def test_a_reader_may_checkpoint(storage, path, new_event) -> None:
+    await storage.accept([new_event(body=b"x" * 9_000) for _ in range(50)], None)
+    assert path.stat().st_size < 200_000
+
+    def verb(db) -> None:
+        db.rollback()
+        db.checkpoint()
+
+    await storage._read(verb)
+    assert path.stat().st_size > 400_000
+
+
+async def test_what_a_reader_may_not_do_is_not_done(storage) -> None:
+    with pytest.raises(Unavailable):
+        await storage._read(_put("a", b"1"))

@@ -1,0 +1,169 @@
+"""Secrets at rest: sealed, bound to their row, and opened by the key that sealed them."""
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from winnerr_webhooks.config import EncryptionKey
+from winnerr_webhooks.crypto import Keyring, hash_key, key_id_of, load_or_create_key_file
+from winnerr_webhooks.domain.errors import ConfigurationError
+
+OLD = EncryptionKey("old", b"o" * 32)
+NEW = EncryptionKey("new", b"n" * 32)
+LONG = EncryptionKey("k" * 32, b"l" * 32)
+
+
+@pytest.mark.parametrize("plain", [b"", b"whsec_abc", bytes(256)])
+@pytest.mark.parametrize("key", [OLD, LONG])
+def test_what_is_sealed_opens_again(plain, key):
+    ring = Keyring([key])
+    assert ring.decrypt(ring.encrypt(plain, b"wh_1"), b"wh_1") == plain
+
+
+def test_no_two_seals_are_alike_and_none_shows_the_secret():
+    ring = Keyring([OLD])
+    one, other = ring.encrypt(b"whsec_abc", b"wh_1"), ring.encrypt(b"whsec_abc", b"wh_1")
+    assert one != other
+    assert b"whsec" not in one
+
+
+def test_a_secret_moved_to_another_row_does_not_open():
+    ring = Keyring([OLD])
+    with pytest.raises(ConfigurationError, match="'old'"):
+        ring.decrypt(ring.encrypt(b"s", b"wh_1"), b"wh_2")
+
+
+def test_a_missing_key_is_named_with_what_to_do():
+    sealed = Keyring([OLD]).encrypt(b"s", b"wh_1")
+    with pytest.raises(ConfigurationError, match=r"'old'.*\(new\).*ENCRYPTION_KEYS"):
+        Keyring([NEW]).decrypt(sealed, b"wh_1")
+
+
+def test_another_key_of_the_same_id_does_not_open():
+    sealed = Keyring([OLD]).encrypt(b"s", b"wh_1")
+    with pytest.raises(ConfigurationError, match="'old' is not the one"):
+        Keyring([EncryptionKey("old", b"x" * 32)]).decrypt(sealed, b"wh_1")
+
+
+def test_after_a_rotation_the_first_key_seals_and_each_opens_its_own():
+    before = Keyring([OLD]).encrypt(b"s", b"wh_1")
+    ring = Keyring([NEW, OLD])
+    after = ring.encrypt(b"s", b"wh_1")
+    assert (key_id_of(before), key_id_of(after)) == ("old", "new")
+    assert ring.decrypt(before, b"wh_1") == ring.decrypt(after, b"wh_1") == b"s"
+
+
+@pytest.mark.parametrize("key", [OLD, LONG])
+def test_whatever_is_damaged_is_refused_in_our_own_words(key):
+    ring = Keyring([key])
+    sealed = ring.encrypt(b"secret", b"wh_1")
+    damaged = [sealed[:n] for n in range(len(sealed))]
+    damaged += [
+        sealed[:n] + bytes([sealed[n] ^ 0x80]) + sealed[n + 1 :] for n in range(len(sealed))
+    ]
+    for one in damaged:
+        with pytest.raises(ConfigurationError):
+            ring.decrypt(one, b"wh_1")
+
+
+def test_another_format_is_said_to_be_of_a_newer_version():
+    with pytest.raises(ConfigurationError, match="newer version"):
+        key_id_of(b"\x02" + bytes(40))
+
+
+def test_reprs_show_ids_only():
+    assert repr(Keyring([NEW, OLD])) == "Keyring(new, old)"
+    assert "ooo" not in repr(OLD)
+
+
+def test_an_api_key_is_stored_as_its_sha256():
+    assert hash_key("wwk_abc") == hashlib.sha256(b"wwk_abc").digest()
+
+
+def test_a_key_file_is_made_for_its_owner_only_and_read_again(tmp_path):
+    path = tmp_path / "events.db.keys"
+    umask = os.umask(0)
+    try:
+        (key,) = load_or_create_key_file(path, create=True)
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(key.key) == 32
+    assert load_or_create_key_file(path, create=False) == (key,)
+    assert load_or_create_key_file(path, create=True) == (key,)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name], "nothing is left beside it"
+
+
+def test_a_missing_key_file_is_not_made_where_secrets_exist(tmp_path):
+    path = tmp_path / "events.db.keys"
+    with pytest.raises(ConfigurationError, match=rf"{path}.*missing.*backup"):
+        load_or_create_key_file(path, create=False)
+    assert not path.exists()
+
+
+def test_a_key_file_may_hold_several_keys_and_remarks(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(f"# a remark\r\n\n  new:{'bm5u' * 10}bm4=  \nold:{'b29v' * 10}b28=\n")
+    assert load_or_create_key_file(path, create=False) == (NEW, OLD)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"# nothing but a remark\n", b"hunter2hunter2", b"k1:hunter2==", b"\xff\xfe\0"]
+)
+def test_a_key_file_of_garbage_is_named_but_not_repeated_and_stays_as_it_is(tmp_path, content):
+    path = tmp_path / "keys"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load_or_create_key_file(path, create=True)
+    assert str(path) in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_key_file_that_cannot_be_read_or_made_is_named(tmp_path, create):
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    with pytest.raises(ConfigurationError, match="a folder"):
+        load_or_create_key_file(folder, create=create)
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        load_or_create_key_file(tmp_path / "nowhere" / "keys", create=create)
+
+
+def test_of_processes_that_make_a_key_file_at_once_all_read_the_same_key(tmp_path):
+    path = tmp_path / "keys"
+    program = f"""
+import sys
+from pathlib import Path
+from winnerr_webhooks.crypto import load_or_create_key_file
+print("ready", flush=True)
+sys.stdin.readline()
+print(load_or_create_key_file(Path({str(path)!r}), create=True)[0].key.hex())
+"""
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        for maker in makers:
+            assert maker.stdout.readline() == "ready\n"
+        for maker in makers:
+            maker.stdin.write("go\n")
+            maker.stdin.flush()
+        keys = {maker.communicate(timeout=60)[0] for maker in makers}
+    finally:
+        for maker in makers:
+            maker.kill()
+            maker.wait()
+    (key,) = keys
+    assert load_or_create_key_file(path, create=False)[0].key.hex() == key.strip()
+    assert [file.name for file in tmp_path.iterdir()] == ["keys"]

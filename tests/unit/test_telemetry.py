@@ -1,0 +1,125 @@
+"""Telemetry: metrics that Prometheus reads, logs that show no secret."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from winnerr_webhooks.telemetry import Metrics, hide_secrets
+
+
+def samples(metrics):
+    return {
+        (sample.name.removeprefix("winnerr_webhooks_"), *sorted(sample.labels.values())): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+
+
+def test_what_was_counted_is_rendered():
+    metrics = Metrics()
+    metrics.event_accepted()
+    metrics.event_accepted(10)
+    metrics.event_repeated()
+    for status in (422, 422, 503):
+        metrics.event_refused(status)
+    metrics.attempt_made("succeeded", None, 0.02)
+    metrics.attempt_made("failed", "timeout", 10.0)
+    metrics.attempt_made("failed", "timeout", 10.0)
+    metrics.attempt_made("failed", "status", 99.0)
+    shown = samples(metrics)
+    assert shown["events_accepted_total",] == 11
+    assert shown["events_repeated_total",] == 1
+    assert shown["events_refused_total", "422"] == 2
+    assert shown["events_refused_total", "503"] == 1
+    assert shown["attempts_total", "", "succeeded"] == 1
+    assert shown["attempts_total", "failed", "timeout"] == 2
+    assert shown["attempts_total", "failed", "status"] == 1
+    assert shown["attempt_duration_seconds_count",] == 4
+    assert shown["attempt_duration_seconds_sum",] == pytest.approx(119.02)
+    assert shown["attempt_duration_seconds_bucket", "0.025"] == 1
+    assert shown["attempt_duration_seconds_bucket", "10.0"] == 3
+    assert shown["attempt_duration_seconds_bucket", "+Inf"] == 4
+
+
+def test_figures_of_the_database_and_of_the_process_are_rendered():
+    metrics = Metrics()
+    in_flight = [3]
+    metrics.watch("in_flight", "Attempts that run now.", lambda: in_flight[0])
+    metrics.stored(pending=7, oldest_pending_age=1.5, lanes_waiting=2, jobs=1)
+    shown = samples(metrics)
+    assert shown["pending",] == 7
+    assert shown["oldest_pending_age_seconds",] == 1.5
+    assert shown["lanes_waiting",] == 2
+    assert shown["jobs",] == 1
+    assert shown["in_flight",] == 3
+    in_flight[0] = 4
+    assert samples(metrics)["in_flight",] == 4
+
+
+def test_counts_are_there_before_anything_happened():
+    shown = samples(Metrics())
+    assert shown["events_accepted_total",] == 0
+    assert shown["attempts_total", "", "succeeded"] == 0
+
+
+def test_two_sets_of_metrics_share_nothing():
+    one, other = Metrics(), Metrics()
+    one.event_accepted()
+    assert samples(other)["events_accepted_total",] == 0
+
+
+def test_every_metric_says_what_it_is():
+    for family in text_string_to_metric_families(Metrics().render().decode()):
+        assert family.name.startswith("winnerr_webhooks_")
+        assert family.documentation.endswith(".")
+
+
+def test_whatever_is_named_like_a_secret_is_blanked():
+    event = {
+        "event": "saved",
+        "secret": "whsec_1",
+        "new_Secret": "whsec_2",
+        "Authorization": "Bearer wwk_1",
+        "api_key": "wwk_2",
+        "webhook_id": "wh_1",
+        "status": 200,
+    }
+    assert hide_secrets(None, "info", event) == {
+        "event": "saved",
+        "secret": "(hidden)",
+        "new_Secret": "(hidden)",
+        "Authorization": "(hidden)",
+        "api_key": "(hidden)",
+        "webhook_id": "wh_1",
+        "status": 200,
+    }
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_logs_go_to_stderr_as_json_when_it_is_no_terminal(verbose):
+    program = f"""
+import structlog
+from winnerr_webhooks.telemetry import set_up_logs
+set_up_logs(verbose={verbose})
+log = structlog.get_logger()
+log.debug("looked")
+try:
+    raise ValueError("a bad day")
+except ValueError:
+    log.exception("attempt", secret="whsec_1", status=500)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert run.stdout == ""
+    *before, last = [json.loads(line) for line in run.stderr.splitlines()]
+    assert [line["event"] for line in before] == (["looked"] if verbose else [])
+    assert (last["event"], last["level"], last["status"]) == ("attempt", "error", 500)
+    assert last["secret"] == "(hidden)"
+    assert last["timestamp"].endswith("Z")
+    assert "a bad day" in last["exception"]
