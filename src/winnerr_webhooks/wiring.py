@@ -7,12 +7,13 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 
 from winnerr_webhooks.api.app import create_app
+from winnerr_webhooks.api.server import Protocol, Server
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, database_path
@@ -39,15 +40,6 @@ SWITCH_INTERVAL = 0.0005
 times as long as its work takes (docs/adr/0001)."""
 GRACE = 10
 """Seconds that API requests under way get to finish when stopping."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with the signals left to us: it would end with code 143 on SIGTERM."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 async def open_storage(config: Config, *, exclusive: bool) -> SqliteStorage:
@@ -155,10 +147,10 @@ async def serve(config: Config, *, on_started: Callable[[str], None] | None = No
         )
         await node.start()
         stack.push_async_callback(node.stop)
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

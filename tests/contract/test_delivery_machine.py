@@ -307,7 +307,7 @@ def test_no_sequence_of_events_breaks_a_delivery(open_storage, world_class, cloc
     run_state_machine_as_test(
         Bound,
         settings=settings(
-            max_examples=60,
+            max_examples=30,
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -12,7 +12,7 @@ from litestar.datastructures import State
 from winnerr_webhooks.api.auth import Caller
 from winnerr_webhooks.api.query import MAX_SHOWN, escape
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge
-from winnerr_webhooks.domain.refusal import not_json
+from winnerr_webhooks.domain.refusal import nested_too_deep, not_json
 
 ApiRequest = Request[None, Caller, State]
 
@@ -70,7 +70,9 @@ def decode(raw: bytes, shape: type[T]) -> T:
         raise Malformed(f"The body is not UTF-8 (byte {error.start}).") from None
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        raise nested_too_deep() from None
+    except msgspec.DecodeError as error:
         raise not_json(raw, error) from None
     try:
         return msgspec.convert(value, shape)

@@ -149,7 +149,7 @@ def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
             return _refused(error)
         case Unavailable():
             return ErrorAnswer(
-                _problem(_KIND_OF[type(error)], error.detail),
+                _problem(_kind_of(error), error.detail),
                 {"Retry-After": str(error.retry_after)},
             )
         case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -158,9 +158,13 @@ def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
             return _unexpected(error, ids)
 
 
+def _kind_of(error: Exception) -> Kind:
+    return next(_KIND_OF[kind] for kind in type(error).__mro__ if kind in _KIND_OF)
+
+
 def _refused(error: Refused) -> ErrorAnswer:
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
-    problem = _problem(_KIND_OF[type(error)], error.detail)
+    problem = _problem(_kind_of(error), error.detail)
     if isinstance(error, Invalid):
         errors = [FieldProblem(*field) for field in error.errors]
         problem = msgspec.structs.replace(problem, errors=errors)

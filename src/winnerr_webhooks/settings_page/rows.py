@@ -76,7 +76,7 @@ def make_rows(
                 result=result_of(attempt),
                 message=attempt.error_message if failed else "",
                 event=attempt.event,
-                url=shown.short_url(attempt.url),
+                url=shown.short_url(attempt.url).removeprefix("http://"),
                 deleted=attempt.webhook_id not in known,
                 time=shown.clock(attempt.started_at, now),
                 duration=shown.duration(attempt.duration_ms),

@@ -110,10 +110,7 @@ class Gate:
         site = headers.get("sec-fetch-site")
         origin = headers.get("origin", "null")
         own = {self._origin, *(f"{scheme}://{headers.get('host')}" for scheme in ("http", "https"))}
-        if site is not None:
-            allowed = site == "same-origin"
-        else:
-            allowed = origin == "null" or origin in own
+        allowed = site == "same-origin" if site is not None else origin in {"null", *own}
         if not allowed:
             raise Forbidden(
                 "This change was asked for by a page of another site. Open the settings page "

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from winnerr_webhooks.settings_page import charts
 from winnerr_webhooks.settings_page import format as shown
@@ -13,7 +13,7 @@ def make_environment(asset: Callable[[str], str], base: str) -> Environment:
     """An environment whose templates know `asset(name)`, the page's `base` and the formats."""
     environment = Environment(
         loader=PackageLoader("winnerr_webhooks.settings_page"),
-        autoescape=lambda name: name is None or not name.endswith(".txt"),
+        autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

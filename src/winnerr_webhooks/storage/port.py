@@ -90,7 +90,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str | msgspec.UnsetType = msgspec.UNSET
     events: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    description: str | None | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
     status: str | msgspec.UnsetType = msgspec.UNSET
     """`active` or `paused`. Leaving `active` cancels what waits, as a job; entering it starts the
     count of failures anew."""
@@ -298,8 +298,8 @@ class Storage(Protocol):
 
         A webhook that is not active yields nothing but its tests; a deleted one not even those.
         What a webhook was asked to send before it stopped being active stays cancelled when it
-        is active again, whether or not the job has got to it. The fifth lease in a row that saw no settled
-        attempt is the last: then the delivery has `failed`.
+        is active again, whether or not the job has got to it. The fifth lease in a row that saw
+        no settled attempt is the last: then the delivery has `failed`.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from winnerr_webhooks.domain.submission import (
     MAX_BATCH,
     MAX_EVENT,
     Submission,
+    _elements,
     read,
     read_batch,
 )
@@ -447,3 +449,40 @@ def test_names_are_suggested_for_the_first_wrong_events_of_a_batch_and_looked_up
     assert len(asked) == len(set(asked)) == 20
     assert "contact.created?" in results[1].detail
     assert "GET /api/v1/event-types" in results[-1].detail
+
+
+SURROGATES = st.text(alphabet='a"\\,[]{}\ud800\udfff\U0001f600', max_size=6)
+
+
+@given(
+    st.lists(st.lists(SURROGATES, max_size=3) | SURROGATES, min_size=1, max_size=6),
+    st.sampled_from(["", " ", "\r\n\t"]),
+)
+def test_elements_around_a_lone_surrogate_stand_where_they_stood(values, white):
+    elements = [json.dumps(value).encode() for value in values]
+    around = white.encode()
+    comma = around + b"," + around
+    raw = around + b"[" + around + comma.join(elements) + around + b"]" + around
+    assert _elements(raw) == elements
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" * MAX_BATCH,
+        b"[" * 1_200 + b'"' + rb"\"" * 4_000_000,
+        b"[" * 1_200 + b"," * 8_000_000,
+        rb'[["\ud800"' + b",1" * 4_000_000 + b"]]",
+        rb'["\ud800' + rb"\\" * 4_000_000 + b'"]',
+        b"[" + b"1," * 4_000_000 + b"x]",
+    ],
+    ids=["brackets", "open string", "commas", "numbers", "backslashes", "malformed at the end"],
+)
+def test_no_batch_takes_longer_to_refuse_than_a_moment(raw):
+    before = time.process_time()
+    try:
+        results = take_batch(raw)
+    except Refused as refused:
+        results = [refused]
+    assert [type(result) for result in results] != [Submission]
+    assert time.process_time() - before < 1, "everybody else waits meanwhile"

@@ -20,7 +20,8 @@ CSS: Final = """\
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 56rem; padding: 24px; }
 h1 { font-size: 24px; } h2 { font-size: 20px; margin-top: 48px; } h3 { font-size: 16px; }
 a { color: var(--accent); }
-nav ul { columns: 2; list-style: none; padding: 0; }
+nav h2 { font-size: 16px; margin: 16px 0 0; }
+nav ul { columns: 2; margin: 0; list-style: none; padding: 0; }
 section { border-top: 1px solid var(--line); padding-top: 8px; scroll-margin-top: 8px; }
 code, pre { font: 13px/1.5 ui-monospace, monospace; }
 pre { background: var(--faint); overflow-x: auto; padding: 8px 16px; }
@@ -68,7 +69,7 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
 def _contents(document: dict[str, Any], operations: list[tuple[str, str, Any]]) -> Iterator[str]:
     yield '<nav aria-label="Contents">'
     for tag in document["tags"]:
-        yield f"<h3>{escape(tag['name'])}</h3>\n<ul>"
+        yield f"<h2>{escape(tag['name'])}</h2>\n<ul>"
         for _, _, operation in operations:
             if tag["name"] in operation["tags"]:
                 link = escape(operation["operationId"])

@@ -49,8 +49,12 @@ def _explained(error: Exception, path: str) -> ConfigurationError:
 
 def _upgrade(connection: Connection, path: str) -> None:
     scripts = migrations()
-    if _recognised(connection, path) == len(scripts):
-        return
+    connection.begin_read()  # another command may be making the file at this very moment
+    try:
+        if _recognised(connection, path) == len(scripts):
+            return
+    finally:
+        connection.rollback()
     connection.apsw.execute("PRAGMA journal_mode = WAL")
     connection.begin()  # two commands that start together: the second one waits here
     try:
