@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 from litestar import MediaType, Request, Response
+from litestar.di import NamedDependency
 from litestar.response import Redirect
 
 from winnerr_webhooks.clock import Clock
@@ -98,6 +99,10 @@ class Page:
             role=visitor.role,
             **values,
         )
+
+
+Given = NamedDependency[Page]
+"""How a handler asks for the page."""
 
 
 def html(text: str, visitor: Visitor | None, gate: Gate, *, status: int = 200) -> Response[str]:

@@ -13,14 +13,14 @@ from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page import charts
 from winnerr_webhooks.settings_page.filters import read_filters
-from winnerr_webhooks.settings_page.page import Page, PageRequest, form_of, go, html
+from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go, html
 from winnerr_webhooks.settings_page.rows import count_of, result_of
 from winnerr_webhooks.settings_page.text import Body, as_curl, header_lines, pretty
 
 
 @get("/logs/{attempt:str}")
 async def show_attempt(
-    page: Page, request: PageRequest, attempt: str, done: str = ""
+    page: Given, request: PageRequest, attempt: str, done: str = ""
 ) -> Response[str]:
     """Show one attempt; with the header `X-Part` only its article, to be opened in place."""
     found = await _find(page, request.auth.organization, attempt)
@@ -31,7 +31,7 @@ async def show_attempt(
 
 
 @post("/logs/{attempt:str}/replay")
-async def replay(page: Page, request: PageRequest, attempt: str) -> Response[str]:
+async def replay(page: Given, request: PageRequest, attempt: str) -> Response[str]:
     """Send the attempt's delivery once more, outside the retry schedule."""
     found = await _find(page, request.auth.organization, attempt)
     await page.replays.of_delivery(found.organization, found.delivery_id)

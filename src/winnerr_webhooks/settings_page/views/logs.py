@@ -6,13 +6,13 @@ from litestar import Response, get
 from litestar.response import Stream
 
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
-from winnerr_webhooks.settings_page.page import Page, PageRequest, html
+from winnerr_webhooks.settings_page.page import Given, PageRequest, html
 from winnerr_webhooks.settings_page.stream import MOST_STREAMS, live_rows
 from winnerr_webhooks.settings_page.views.webhooks import glance, rows_of
 
 
 @get("/logs")
-async def show_logs(page: Page, request: PageRequest, done: str = "") -> Response[str]:
+async def show_logs(page: Given, request: PageRequest, done: str = "") -> Response[str]:
     """Show attempts, newest first."""
     visitor = request.auth
     filters = read_filters(request.scope["query_string"], page.catalog)
@@ -37,7 +37,7 @@ async def show_logs(page: Page, request: PageRequest, done: str = "") -> Respons
 
 
 @get("/logs/stream", media_type="text/event-stream")
-async def stream(page: Page, request: PageRequest, after: str = "") -> Response[str] | Stream:
+async def stream(page: Given, request: PageRequest, after: str = "") -> Response[str] | Stream:
     """Send new attempts as they come; what a broken connection missed comes first."""
     if page.streams >= MOST_STREAMS or page.stopping.is_set():
         return Response("", status_code=HTTPStatus.SERVICE_UNAVAILABLE)

@@ -5,12 +5,12 @@ from litestar import Response, get, post
 
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
-from winnerr_webhooks.settings_page.page import Page, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
 
 
 @get("/logs/replay", admin=True)
 async def ask_replay(
-    page: Page, request: PageRequest, started: int = 0, at: int = 0
+    page: Given, request: PageRequest, started: int = 0, at: int = 0
 ) -> Response[str]:
     """Say how many deliveries match now; after the start, how many of them are still open."""
     filters = read_filters(request.scope["query_string"], page.catalog)
@@ -30,7 +30,7 @@ async def ask_replay(
 
 
 @post("/logs/replay")
-async def replay_all(page: Page, request: PageRequest) -> Response[str]:
+async def replay_all(page: Given, request: PageRequest) -> Response[str]:
     """Replay every failed delivery that matches, as a job that survives a restart."""
     filters = read_filters(form_of(request).text("filters").removeprefix("?"), page.catalog)
     now = page.now()

@@ -7,7 +7,7 @@ from litestar import Response, post
 from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.management.webhooks import DEFAULT_OVERLAP, SecretDraft
 from winnerr_webhooks.settings_page.forms import Errors
-from winnerr_webhooks.settings_page.page import Page, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page import Given, PageRequest, form_of, go
 from winnerr_webhooks.settings_page.views.webhooks import webhook_values
 
 OVERLAPS: Final = (0, 3_600, DEFAULT_OVERLAP, 7 * DEFAULT_OVERLAP)
@@ -15,7 +15,7 @@ OVERLAPS: Final = (0, 3_600, DEFAULT_OVERLAP, 7 * DEFAULT_OVERLAP)
 
 
 @post("/{webhook:str}/secret", status_code=200)
-async def reveal(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def reveal(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Show the secret, and write down who saw it."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     secret = await page.webhooks.secret(found.organization, webhook)
@@ -25,7 +25,7 @@ async def reveal(page: Page, request: PageRequest, webhook: str) -> Response[str
 
 
 @post("/{webhook:str}/rotate", status_code=200)
-async def rotate(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def rotate(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Set or rotate the secret: the one given, or a new one, which is shown at once."""
     form = form_of(request)
     found = await page.webhooks.get(request.auth.organization, webhook)
@@ -49,7 +49,7 @@ async def rotate(page: Page, request: PageRequest, webhook: str) -> Response[str
 
 
 @post("/{webhook:str}/switch")
-async def switch(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def switch(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """End an overlap now: the new secret alone signs from here on."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     if found.overlap_ends_at is None:
@@ -62,7 +62,7 @@ async def switch(page: Page, request: PageRequest, webhook: str) -> Response[str
 
 
 @post("/{webhook:str}/unsign")
-async def remove(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def remove(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Send unsigned requests from now on."""
     await page.webhooks.remove_secret(request.auth.organization, webhook)
     page.record("signing key removed", request.auth, webhook=webhook)

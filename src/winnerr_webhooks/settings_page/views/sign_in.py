@@ -7,11 +7,11 @@ from litestar import Response, get, post
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.management.sign_in import PAGE
 from winnerr_webhooks.settings_page.assets import FOREVER
-from winnerr_webhooks.settings_page.page import Page, PageRequest, go
+from winnerr_webhooks.settings_page.page import Given, PageRequest, go
 
 
 @get("/sign-in/{token:str}", opened=True)
-async def show_link(page: Page, token: str) -> Response[str]:
+async def show_link(page: Given, token: str) -> Response[str]:
     """Show one button. Looking uses nothing up: mail scanners follow every link they see."""
     grant = await page.sign_in.look_at_link(token)
     if grant is None:
@@ -20,7 +20,7 @@ async def show_link(page: Page, token: str) -> Response[str]:
 
 
 @post("/sign-in/{token:str}", opened=True)
-async def use_link(page: Page, request: PageRequest, token: str) -> Response[str]:
+async def use_link(page: Given, request: PageRequest, token: str) -> Response[str]:
     """Use the link up, start a session."""
     session = await page.sign_in.consume(token)
     if session is None:
@@ -34,7 +34,7 @@ async def use_link(page: Page, request: PageRequest, token: str) -> Response[str
 
 
 @post("/sign-out", viewer=True)
-async def sign_out(page: Page, request: PageRequest) -> Response[str]:
+async def sign_out(page: Given, request: PageRequest) -> Response[str]:
     """End the session, here and in the storage."""
     if request.auth.session is not None:
         await page.sign_in.end(request.auth.session)
@@ -44,13 +44,13 @@ async def sign_out(page: Page, request: PageRequest) -> Response[str]:
 
 
 @get("/signed-out", opened=True)
-async def signed_out(page: Page) -> Response[str]:
+async def signed_out(page: Given) -> Response[str]:
     """Say that it is done."""
     return page.answer("signed_out.html", None, posted=None)
 
 
 @get("/static/{version:str}/{name:str}", asset=True)
-async def static(page: Page, version: str, name: str) -> Response[bytes]:
+async def static(page: Given, version: str, name: str) -> Response[bytes]:
     """One of the page's own files."""
     asset = page.assets.get(version, name)
     if asset is None:

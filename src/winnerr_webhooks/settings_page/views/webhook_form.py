@@ -11,7 +11,7 @@ from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.webhooks import WebhookDraft, WebhookPatch
 from winnerr_webhooks.settings_page.forms import Errors, Form
-from winnerr_webhooks.settings_page.page import Page, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
 
 _FIELDS: Final = {
     "url": "url",
@@ -41,13 +41,13 @@ class Input(msgspec.Struct, kw_only=True):
 
 
 @get("/new", admin=True)
-async def show_new(page: Page, request: PageRequest) -> Response[str]:
+async def show_new(page: Given, request: PageRequest) -> Response[str]:
     """Show an empty form."""
     return _answer(page, request, Input(), None)
 
 
 @post("/new")
-async def create(page: Page, request: PageRequest) -> Response[str]:
+async def create(page: Given, request: PageRequest) -> Response[str]:
     """Create a webhook, live at once; or show what is wrong with it."""
     form = form_of(request)
     given = _read(form)
@@ -71,7 +71,7 @@ async def create(page: Page, request: PageRequest) -> Response[str]:
 
 
 @get("/{webhook:str}/edit", admin=True)
-async def show_edit(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def show_edit(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Show the form as the webhook is."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     given = Input(url=found.url, events=found.events, description=found.description or "")
@@ -79,7 +79,7 @@ async def show_edit(page: Page, request: PageRequest, webhook: str) -> Response[
 
 
 @post("/{webhook:str}/edit")
-async def edit(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def edit(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Save the changes; or show what is wrong with them."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     given = _read(form_of(request))
@@ -97,7 +97,7 @@ async def edit(page: Page, request: PageRequest, webhook: str) -> Response[str]:
 
 
 @post("/check-url", status_code=200)
-async def check_url(page: Page, request: PageRequest) -> dict[str, Any]:
+async def check_url(page: Given, request: PageRequest) -> dict[str, Any]:
     """Say what saving would say of a URL: for the form, as one leaves the field."""
     try:
         warnings = await page.webhooks.check_url(form_of(request).text("url"))

@@ -11,7 +11,7 @@ from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.management.webhooks import WebhookPatch
 from winnerr_webhooks.settings_page import health
-from winnerr_webhooks.settings_page.page import Page, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
 from winnerr_webhooks.settings_page.rows import Row, make_rows
 from winnerr_webhooks.settings_page.session import Visitor
 from winnerr_webhooks.settings_page.snippets import snippets
@@ -21,7 +21,7 @@ _RECENT: Final = 10
 
 
 @get("/")
-async def list_webhooks(page: Page, request: PageRequest, done: str = "") -> Response[str]:
+async def list_webhooks(page: Given, request: PageRequest, done: str = "") -> Response[str]:
     """List every webhook with how it stands."""
     organization = request.auth.organization
     lines, total = await glance(page, organization)
@@ -32,7 +32,7 @@ async def list_webhooks(page: Page, request: PageRequest, done: str = "") -> Res
 
 @get("/{webhook:str}")
 async def show_webhook(
-    page: Page, request: PageRequest, webhook: str, done: str = "", test: str = ""
+    page: Given, request: PageRequest, webhook: str, done: str = "", test: str = ""
 ) -> Response[str]:
     """Show one webhook."""
     found = await page.webhooks.get(request.auth.organization, webhook)
@@ -45,7 +45,7 @@ async def show_webhook(
 
 
 @post("/{webhook:str}/test")
-async def send_test(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def send_test(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Send a sample event once, and show what comes of it."""
     target = await page.webhooks.get(request.auth.organization, webhook)
     delivery = await page.webhooks.send_test(target, form_of(request).text("event") or None)
@@ -53,7 +53,7 @@ async def send_test(page: Page, request: PageRequest, webhook: str) -> Response[
 
 
 @post("/{webhook:str}/pause")
-async def pause(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def pause(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Stop sending; what waits is cancelled, and can be sent on resuming."""
     patch = WebhookPatch(status=PAUSED)
     await page.webhooks.change(request.auth.organization, webhook, patch)
@@ -62,7 +62,7 @@ async def pause(page: Page, request: PageRequest, webhook: str) -> Response[str]
 
 
 @post("/{webhook:str}/resume")
-async def resume(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def resume(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Send again, with what was missed where that is wished."""
     missed = form_of(request).has("missed")
     patch = WebhookPatch(status=ACTIVE, replay_cancelled=missed)
@@ -72,7 +72,7 @@ async def resume(page: Page, request: PageRequest, webhook: str) -> Response[str
 
 
 @get("/{webhook:str}/delete", admin=True)
-async def ask_delete(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def ask_delete(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Say what deleting does before it is done."""
     organization = request.auth.organization
     found = await page.webhooks.get(organization, webhook)
@@ -81,7 +81,7 @@ async def ask_delete(page: Page, request: PageRequest, webhook: str) -> Response
 
 
 @post("/{webhook:str}/delete")
-async def delete(page: Page, request: PageRequest, webhook: str) -> Response[str]:
+async def delete(page: Given, request: PageRequest, webhook: str) -> Response[str]:
     """Delete a webhook; its log stays."""
     await page.webhooks.delete(request.auth.organization, webhook)
     page.record("webhook deleted", request.auth, webhook=webhook)

@@ -1,0 +1,297 @@
+"""The page as a browser meets it: the real application over a real database, on loopback."""
+
+import asyncio
+import contextlib
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from html import unescape
+from html.parser import HTMLParser
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+
+from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.config import Config, EncryptionKey
+from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
+from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, freeze
+from winnerr_webhooks.domain.verdict import Verdict
+from winnerr_webhooks.domain.webhook import Webhook
+from winnerr_webhooks.egress.policy import AddressPolicy
+from winnerr_webhooks.egress.resolver import Resolver
+from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.replays import Replays
+from winnerr_webhooks.management.webhooks import WebhookDraft, Webhooks
+from winnerr_webhooks.settings_page.app import SettingsPage
+from winnerr_webhooks.settings_page.page import Page
+from winnerr_webhooks.storage.port import LeaseTerms, Settlement
+from winnerr_webhooks.storage.sqlite import SqliteStorage
+
+BASE = "/settings/webhooks"
+ORGANIZATION = "org_1"
+
+
+class Desk:
+    """What stands in for the node: it stores, and delivers nothing."""
+
+    def __init__(self, storage: SqliteStorage) -> None:
+        self.storage = storage
+        self.tests: list[LeasedDelivery] = []
+        self.due = 0
+
+    async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
+        accepted = await self.storage.send_test(event, webhook_id, LeaseTerms(seconds=60))
+        self.tests += accepted.leased
+        return accepted
+
+    def webhook_changed(self, webhook_id: str) -> None:
+        pass
+
+    def work_is_due(self) -> None:
+        self.due += 1
+
+
+class Document(HTMLParser):
+    """An answer, with what tests ask of it: its text, its forms, its controls by name."""
+
+    def __init__(self, status: int, headers: Any, text: str, url: str) -> None:
+        super().__init__()
+        self.status = status
+        self.headers = headers
+        self.html = text
+        self.url = url
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    @property
+    def text(self) -> str:
+        bare = re.sub(r"<(script|style)\b.*?</\1>", "", self.html, flags=re.DOTALL)
+        return " ".join(unescape(re.sub(r"<[^>]+>", " ", bare)).split())
+
+    def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
+        """The attributes of every such tag that has these."""
+        return [
+            attributes
+            for name, attributes in self.tags
+            if name == tag and all(attributes.get(k) == v for k, v in wanted.items())
+        ]
+
+    def has_button(self, name: str) -> bool:
+        found = re.findall(r"<button[^>]*>(.*?)</button>", self.html, re.DOTALL)
+        return name in [" ".join(re.sub(r"<[^>]+>", "", text).split()) for text in found]
+
+    @property
+    def csrf(self) -> str:
+        return self.all("input", name="csrf")[0]["value"]
+
+
+class Browser:
+    """One browser: it keeps cookies, follows redirects, sends forms as browsers do."""
+
+    def __init__(self, site: "Site") -> None:
+        self.site = site
+        self.session = aiohttp.ClientSession(
+            f"http://127.0.0.1:{site.port}", cookie_jar=aiohttp.CookieJar(unsafe=True)
+        )
+
+    async def get(self, path: str = "", **options: Any) -> Document:
+        async with self.session.get(self.path(path), **options) as response:
+            return await self._document(response)
+
+    async def post(
+        self, path: str, fields: Any = (), *, csrf: str | None = None, **options: Any
+    ) -> Document:
+        """Send a form; its token comes from the page the browser is on, unless one is given."""
+        pairs = list(fields.items() if isinstance(fields, dict) else fields)
+        if csrf is None:
+            csrf = (await self.get()).csrf
+        headers = {"Sec-Fetch-Site": "same-origin", "Origin": "null"} | options.pop("headers", {})
+        async with self.session.post(
+            self.path(path), data=[*pairs, ("csrf", csrf)], headers=headers, **options
+        ) as response:
+            return await self._document(response)
+
+    async def sign_in(self, role: str = "admin", organization: str = ORGANIZATION) -> "Browser":
+        link = await self.site.page.sign_in.create_link(organization, role, "Jane")
+        await self.post(link.url.partition(BASE)[2], csrf="")
+        return self
+
+    @staticmethod
+    def path(path: str) -> str:
+        return path if path.startswith("/settings") else BASE + path
+
+    @staticmethod
+    async def _document(response: aiohttp.ClientResponse) -> Document:
+        text = await response.text()
+        return Document(response.status, response.headers, text, str(response.url))
+
+
+class Site:
+    """A running page, and hands to play the rest of the road."""
+
+    def __init__(self, page: Page, desk: Desk, port: int) -> None:
+        self.page = page
+        self.storage = page.storage
+        self.desk = desk
+        self.port = port
+        self.browsers: list[Browser] = []
+
+    def browser(self) -> Browser:
+        self.browsers.append(Browser(self))
+        return self.browsers[-1]
+
+    async def webhook(self, **fields: Any) -> Webhook:
+        draft = {"url": "http://127.0.0.1:9/hook", "events": ["*"]} | fields
+        organization = draft.pop("organization", ORGANIZATION)
+        saved = await self.page.webhooks.create(organization, WebhookDraft(**draft))
+        return saved.webhook
+
+    async def event(
+        self, name: str = "contact.created", data: bytes = b'{"id":"c1","name":"Jane"}'
+    ) -> list[LeasedDelivery]:
+        """Accept an event; its deliveries, leased."""
+        new = NewEvent(
+            id=self.page.ids.new("evt"),
+            organization=ORGANIZATION,
+            name=name,
+            body=freeze(name, "2027-01-15T08:00:00Z", ORGANIZATION, data),
+        )
+        (accepted,) = await self.storage.accept([new], LeaseTerms(seconds=60))
+        return list(accepted.leased)
+
+    async def settle(
+        self, delivery: LeasedDelivery, status: int | None = 200, **fields: Any
+    ) -> str:
+        """Make one attempt of a delivery up; its id."""
+        settlement = self.settlement(delivery, status, **fields)
+        await self.storage.settle([settlement])
+        return settlement.record.id
+
+    def settlement(
+        self, delivery: LeasedDelivery, status: int | None = 200, **fields: Any
+    ) -> Settlement:
+        succeeded = status == 200
+        happened = fields.pop("happened", "success" if succeeded else "retry")
+        kind = fields.pop("kind", "status")
+        message = fields.pop("message", f"{status} Made Up")
+        record = AttemptRecord(
+            id=self.page.ids.new("att"),
+            outcome="succeeded" if succeeded else "failed",
+            url="http://127.0.0.1:9/hook",
+            request_head=b"POST /hook HTTP/1.1\r\nHost: 127.0.0.1:9\r\nX-Winnerr-Attempt: 1\r\n",
+            exchange=Exchange(
+                started_at=self.page.now(),
+                duration_ms=fields.pop("duration_ms", 84.2),
+                timings=Timings(dns_ms=0.4, connect_ms=1.0, first_byte_ms=80.0),
+                status=status,
+                reason="" if status is None else "Made Up",
+                response_head=fields.pop("response_head", b"content-type: text/html\r\n"),
+                response_body=fields.pop("body", b"ok"),
+                **fields,
+            ),
+            error_kind=None if succeeded else kind,
+            error_message="" if succeeded else message,
+        )
+        retry_in = 60.0 if happened == "retry" else None
+        return Settlement(
+            delivery=delivery,
+            record=record,
+            verdict=Verdict(happened=happened, retry_in=retry_in),
+        )
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+MakeSite = Callable[..., Awaitable[Site]]
+
+
+@pytest.fixture
+async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
+    """Run a page; settings and `identify` as given."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def make(*, identify: Any = None, **settings: Any) -> Site:
+            clock = SystemClock()
+            ids = Ids(clock)
+            storage = await SqliteStorage.open(
+                tmp_path / "test.db",
+                clock=clock,
+                keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
+                exclusive=True,
+            )
+            stack.push_async_callback(storage.close)
+            resolver = Resolver(clock=clock)
+            stack.push_async_callback(resolver.close)
+            listener = socket.create_server(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+            config = Config(
+                **{"allow_http": True, "public_url": f"http://127.0.0.1:{port}"} | settings
+            )
+            desk = Desk(storage)
+            webhooks = Webhooks(
+                config=config,
+                storage=storage,
+                intake=desk,
+                catalog=CATALOG,
+                policy=AddressPolicy(allow=(ip_network("127.0.0.0/8"),), allow_http=True),
+                resolver=resolver,
+                clock=clock,
+                ids=ids,
+                wakes=desk,
+            )
+            page = Page(
+                config=config,
+                clock=clock,
+                ids=ids,
+                catalog=CATALOG,
+                storage=storage,
+                webhooks=webhooks,
+                replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
+                identify=identify,
+            )
+            app = SettingsPage(page)
+            server = _Server(
+                uvicorn.Config(app, http="httptools", lifespan="off", ws="none", log_config=None)
+            )
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            site = Site(page, desk, port)
+
+            async def end() -> None:
+                for browser in site.browsers:
+                    await browser.session.close()
+                app.stop()
+                server.should_exit = True
+                await serving
+
+            stack.push_async_callback(end)
+            return site
+
+        yield make
+
+
+@pytest.fixture
+async def site(make_site: MakeSite) -> Site:
+    return await make_site()
+
+
+@pytest.fixture
+async def admin(site: Site) -> Browser:
+    return await site.browser().sign_in()
+
+
+@pytest.fixture
+async def viewer(site: Site) -> Browser:
+    return await site.browser().sign_in("viewer")

@@ -1,0 +1,230 @@
+"""Getting in, staying in, getting out, and who may do what."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.settings_page.session import Gate, Identity
+
+EVIL = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+
+
+def path_of(url):
+    return urlsplit(url).path
+
+
+async def test_a_link_shows_one_button_whose_post_signs_in(site):
+    browser = site.browser()
+    link = path_of((await site.page.sign_in.create_link("org_1", "admin", "Jane")).url)
+
+    for _ in range(2):  # a mail scanner looks, and looks again
+        door = await browser.get(link)
+        assert door.status == 200
+        assert len(door.all("button")) == 1
+    home = await browser.post(link, csrf="")
+
+    assert home.status == 200
+    assert path_of(home.url) == "/settings/webhooks"
+    assert "org_1" in home.text
+    assert "Jane" in home.text
+
+
+async def test_a_used_link_says_how_to_get_a_new_one(site):
+    link = path_of((await site.page.sign_in.create_link("org_1")).url)
+    await site.browser().post(link, csrf="")
+
+    for over in (await site.browser().get(link), await site.browser().post(link, csrf="")):
+        assert over.status == 410
+        assert "login-link --organization" in over.text
+
+
+async def test_a_signed_out_visitor_is_told_how_to_get_in(site):
+    for path in ("", "/logs", "/new", "/logs/stream"):
+        answer = await site.browser().get(path)
+        assert answer.status == 401
+        assert "login-link" in answer.text
+
+
+async def test_with_a_sign_in_url_a_signed_out_visitor_is_sent_there(make_site):
+    site = await make_site(sign_in_url="https://crm.example.com/login")
+    async with site.browser().session.get("/settings/webhooks", allow_redirects=False) as answer:
+        assert answer.status == 303
+        assert answer.headers["Location"] == "https://crm.example.com/login"
+    posted = await site.browser().post("/new", csrf="x")
+    assert posted.status == 401
+    assert posted.all("a", href="https://crm.example.com/login")
+
+
+async def test_signing_out_ends_the_session_on_the_server_too(site, admin):
+    cookies = list(admin.session.cookie_jar)
+    await admin.post("/sign-out")
+
+    thief = site.browser()
+    thief.session.cookie_jar.update_cookies({one.key: one.value for one in cookies})
+    assert (await thief.get()).status == 401
+    assert (await admin.get()).status == 401
+
+
+async def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(site):
+    link = path_of((await site.page.sign_in.create_link("org_1")).url)
+    async with site.browser().session.post(link, allow_redirects=False) as answer:
+        cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Max-Age=28800" in cookie
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"public_url": "https://hooks.example.com"}, ("__Host-", "SameSite=Lax", "Secure")),
+        (
+            {"public_url": "https://h.example", "frame_ancestors": ("https://crm.example",)},
+            ("__Host-", "SameSite=None", "Secure", "Partitioned"),
+        ),
+    ],
+)
+def test_over_https_the_cookie_is_bound_to_this_host(settings, wanted):
+    cookie = Gate(Config(**settings), sign_in=None).session_cookie("token")
+    for part in wanted:
+        assert part in cookie
+
+
+async def test_a_change_needs_the_token_of_this_very_session(site, admin):
+    other = await site.browser().sign_in()
+    theirs = (await other.get("/new")).csrf
+    for token in ("", "wrong", "é", theirs):
+        assert (await admin.post("/new", {"url": "x"}, csrf=token)).status == 403
+    assert await site.page.webhooks.list("org_1") == []
+
+
+@pytest.mark.parametrize("headers", [EVIL, {"Sec-Fetch-Site": "same-site"}])
+async def test_a_change_asked_for_by_another_site_is_refused(site, admin, headers):
+    token = (await admin.get("/new")).csrf
+    answer = await admin.post("/new", {"url": "x"}, csrf=token, headers=headers)
+    assert answer.status == 403
+    link = path_of((await site.page.sign_in.create_link("org_evil")).url)
+    assert (await site.browser().post(link, csrf="", headers=headers)).status == 403
+
+
+async def test_a_browser_that_names_only_its_origin_is_judged_by_it(site, admin):
+    token = (await admin.get("/new")).csrf
+    for origin, status in (
+        (f"http://127.0.0.1:{site.port}", 422),
+        ("https://evil.example", 403),
+    ):
+        async with admin.session.post(
+            "/settings/webhooks/new", data={"csrf": token}, headers={"Origin": origin}
+        ) as answer:
+            assert answer.status == status
+
+
+async def test_every_answer_carries_the_strict_headers(site, admin):
+    for path in ("", "/logs", "/nothing/here", "/sign-in/x"):
+        headers = (await admin.get(path)).headers
+        policy = headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+
+
+async def test_the_crm_that_is_named_may_frame_the_page(make_site):
+    site = await make_site(frame_ancestors=("https://crm.example",))
+    headers = (await site.browser().get()).headers
+    assert headers["Content-Security-Policy"].endswith("frame-ancestors https://crm.example")
+    assert "X-Frame-Options" not in headers
+
+
+async def test_assets_are_kept_for_ever_under_an_address_of_their_content(site, admin):
+    page = await admin.get()
+    (style,) = page.all("link", rel="stylesheet")
+    async with admin.session.get(style["href"]) as answer:
+        assert answer.content_type == "text/css"
+        assert "immutable" in answer.headers["Cache-Control"]
+    async with admin.session.get("/settings/webhooks/static/000000000000/page.css") as answer:
+        assert answer.status == 404
+
+
+async def test_no_page_holds_inline_style_or_script(site, admin):
+    webhook = await site.webhook(secret="a secret of mine")
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503)
+    paths = ("", "/new", "/logs", f"/logs/{attempt}", f"/{webhook.id}", f"/{webhook.id}/delete")
+    for path in (*paths, f"/{webhook.id}/edit", "/logs/replay"):
+        page = await admin.get(path)
+        assert page.status == 200, path
+        for tag, attributes in page.tags:
+            assert tag != "style"
+            assert not {"style", "onclick", "onload"} & attributes.keys()
+            assert tag != "script" or attributes["src"].startswith("/settings/webhooks/static/")
+
+
+async def test_a_viewer_sees_webhooks_and_logs_and_no_way_to_change_them(site, viewer):
+    webhook = await site.webhook(secret="a secret of mine")
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503)
+
+    for path in ("", f"/{webhook.id}", "/logs", f"/logs/{attempt}"):
+        page = await viewer.get(path)
+        assert page.status == 200
+        assert "127.0.0.1:9/hook" in page.text
+        assert "a secret of mine" not in page.html
+        forms = {form.get("action", "") for form in page.all("form", method="post")}
+        assert forms == {"/settings/webhooks/sign-out"}
+        assert "Add Webhook" not in page.text
+        assert not page.has_button("Replay")
+
+
+async def test_a_viewer_is_refused_by_the_server_too(site, viewer):
+    webhook = await site.webhook(secret="a secret of mine")
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503)
+    changes = [f"/{webhook.id}/{verb}" for verb in
+               ("test", "pause", "resume", "delete", "edit", "secret", "rotate", "switch", "unsign")]
+    changes += ["/new", "/check-url", "/generate-secret", f"/logs/{attempt}/replay", "/logs/replay"]
+    for path in changes:
+        answer = await viewer.post(path)
+        assert answer.status == 403, path
+        assert "a secret of mine" not in answer.html
+    for path in ("/new", f"/{webhook.id}/edit", f"/{webhook.id}/delete", "/logs/replay"):
+        assert (await viewer.get(path)).status == 403
+    assert await site.page.webhooks.get("org_1", webhook.id) == webhook
+
+
+async def test_another_organizations_things_are_not_there(site):
+    webhook = await site.webhook()
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503)
+    stranger = await site.browser().sign_in(organization="org_2")
+    for path in (f"/{webhook.id}", f"/logs/{attempt}", f"/{webhook.id}/edit"):
+        assert (await stranger.get(path)).status == 404
+    assert "127.0.0.1:9" not in (await stranger.get("/logs")).text
+    for path in (f"/{webhook.id}/pause", f"/{webhook.id}/secret", f"/logs/{attempt}/replay"):
+        assert (await stranger.post(path)).status == 404
+
+
+async def test_an_embedding_crm_vouches_for_its_own_users(make_site):
+    async def identify(scope):
+        for name, value in scope["headers"]:
+            if name == b"x-crm-user":
+                return Identity(organization="org_1", role=value.decode(), user="Ada")
+        return None
+
+    site = await make_site(identify=identify)
+    crm = {"X-CRM-User": "admin"}
+    browser = site.browser()
+    page = await browser.get("/new", headers=crm)
+    assert "Ada" in page.text
+    assert not page.has_button("Sign out")
+    fields = {"url": "http://127.0.0.1:9/hook", "events": "*"}
+    assert (await browser.post("/new", fields, csrf="", headers=crm)).status == 403
+    saved = await browser.post("/new", fields, csrf=page.csrf, headers=crm)
+    assert saved.status == 200, saved.text
+    assert (await site.browser().get()).status == 401
+    limited = await site.browser().get("/new", headers={"X-CRM-User": "viewer"})
+    assert limited.status == 403
