@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
@@ -20,7 +21,7 @@ from winnerr_webhooks.settings_page.text import Body, as_curl, header_lines, pre
 
 @get("/logs/{attempt:str}")
 async def show_attempt(
-    page: Given, request: PageRequest, attempt: str, done: str = ""
+    page: Given, request: PageRequest, attempt: FromPath[str], done: FromQuery[str] = ""
 ) -> Response[str]:
     """Show one attempt; with the header `X-Part` only its article, to be opened in place."""
     found = await _find(page, request.auth.organization, attempt)
@@ -31,7 +32,7 @@ async def show_attempt(
 
 
 @post("/logs/{attempt:str}/replay")
-async def replay(page: Given, request: PageRequest, attempt: str) -> Response[str]:
+async def replay(page: Given, request: PageRequest, attempt: FromPath[str]) -> Response[str]:
     """Send the attempt's delivery once more, outside the retry schedule."""
     found = await _find(page, request.auth.organization, attempt)
     await page.replays.of_delivery(found.organization, found.delivery_id)

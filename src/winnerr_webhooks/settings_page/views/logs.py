@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from litestar import Response, get
+from litestar.params import FromQuery
 from litestar.response import Stream
 
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
@@ -12,7 +13,7 @@ from winnerr_webhooks.settings_page.views.webhooks import glance, rows_of
 
 
 @get("/logs")
-async def show_logs(page: Given, request: PageRequest, done: str = "") -> Response[str]:
+async def show_logs(page: Given, request: PageRequest, done: FromQuery[str] = "") -> Response[str]:
     """Show attempts, newest first."""
     visitor = request.auth
     filters = read_filters(request.scope["query_string"], page.catalog)
@@ -37,7 +38,9 @@ async def show_logs(page: Given, request: PageRequest, done: str = "") -> Respon
 
 
 @get("/logs/stream", media_type="text/event-stream")
-async def stream(page: Given, request: PageRequest, after: str = "") -> Response[str] | Stream:
+async def stream(
+    page: Given, request: PageRequest, after: FromQuery[str] = ""
+) -> Response[str] | Stream:
     """Send new attempts as they come; what a broken connection missed comes first."""
     if page.streams >= MOST_STREAMS or page.stopping.is_set():
         return Response("", status_code=HTTPStatus.SERVICE_UNAVAILABLE)

@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromQuery
 
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
@@ -10,7 +11,7 @@ from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_o
 
 @get("/logs/replay", admin=True)
 async def ask_replay(
-    page: Given, request: PageRequest, started: int = 0, at: int = 0
+    page: Given, request: PageRequest, started: FromQuery[int] = 0, at: FromQuery[int] = 0
 ) -> Response[str]:
     """Say how many deliveries match now; after the start, how many of them are still open."""
     filters = read_filters(request.scope["query_string"], page.catalog)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from litestar import Response, post
+from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.management.webhooks import DEFAULT_OVERLAP, SecretDraft
@@ -15,7 +16,7 @@ OVERLAPS: Final = (0, 3_600, DEFAULT_OVERLAP, 7 * DEFAULT_OVERLAP)
 
 
 @post("/{webhook:str}/secret", status_code=200)
-async def reveal(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def reveal(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Show the secret, and write down who saw it."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     secret = await page.webhooks.secret(found.organization, webhook)
@@ -25,7 +26,7 @@ async def reveal(page: Given, request: PageRequest, webhook: str) -> Response[st
 
 
 @post("/{webhook:str}/rotate", status_code=200)
-async def rotate(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def rotate(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Set or rotate the secret: the one given, or a new one, which is shown at once."""
     form = form_of(request)
     found = await page.webhooks.get(request.auth.organization, webhook)
@@ -49,7 +50,7 @@ async def rotate(page: Given, request: PageRequest, webhook: str) -> Response[st
 
 
 @post("/{webhook:str}/switch")
-async def switch(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def switch(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """End an overlap now: the new secret alone signs from here on."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     if found.overlap_ends_at is None:
@@ -62,7 +63,7 @@ async def switch(page: Given, request: PageRequest, webhook: str) -> Response[st
 
 
 @post("/{webhook:str}/unsign")
-async def remove(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def remove(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Send unsigned requests from now on."""
     await page.webhooks.remove_secret(request.auth.organization, webhook)
     page.record("signing key removed", request.auth, webhook=webhook)

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.management.sign_in import PAGE
@@ -11,7 +12,7 @@ from winnerr_webhooks.settings_page.page import Given, PageRequest, go
 
 
 @get("/sign-in/{token:str}", opened=True)
-async def show_link(page: Given, token: str) -> Response[str]:
+async def show_link(page: Given, token: FromPath[str]) -> Response[str]:
     """Show one button. Looking uses nothing up: mail scanners follow every link they see."""
     grant = await page.sign_in.look_at_link(token)
     if grant is None:
@@ -20,7 +21,7 @@ async def show_link(page: Given, token: str) -> Response[str]:
 
 
 @post("/sign-in/{token:str}", opened=True)
-async def use_link(page: Given, request: PageRequest, token: str) -> Response[str]:
+async def use_link(page: Given, request: PageRequest, token: FromPath[str]) -> Response[str]:
     """Use the link up, start a session."""
     session = await page.sign_in.consume(token)
     if session is None:
@@ -50,7 +51,7 @@ async def signed_out(page: Given) -> Response[str]:
 
 
 @get("/static/{version:str}/{name:str}", asset=True)
-async def static(page: Given, version: str, name: str) -> Response[bytes]:
+async def static(page: Given, version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """One of the page's own files."""
     asset = page.assets.get(version, name)
     if asset is None:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from winnerr_webhooks.domain.catalog import ALL_EVENTS
 from winnerr_webhooks.domain.errors import Conflict, Invalid
@@ -71,7 +72,7 @@ async def create(page: Given, request: PageRequest) -> Response[str]:
 
 
 @get("/{webhook:str}/edit", admin=True)
-async def show_edit(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def show_edit(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Show the form as the webhook is."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     given = Input(url=found.url, events=found.events, description=found.description or "")
@@ -79,7 +80,7 @@ async def show_edit(page: Given, request: PageRequest, webhook: str) -> Response
 
 
 @post("/{webhook:str}/edit")
-async def edit(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def edit(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Save the changes; or show what is wrong with them."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     given = _read(form_of(request))

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.catalog import ALL_EVENTS
@@ -21,7 +22,9 @@ _RECENT: Final = 10
 
 
 @get("/")
-async def list_webhooks(page: Given, request: PageRequest, done: str = "") -> Response[str]:
+async def list_webhooks(
+    page: Given, request: PageRequest, done: FromQuery[str] = ""
+) -> Response[str]:
     """List every webhook with how it stands."""
     organization = request.auth.organization
     lines, total = await glance(page, organization)
@@ -32,7 +35,11 @@ async def list_webhooks(page: Given, request: PageRequest, done: str = "") -> Re
 
 @get("/{webhook:str}")
 async def show_webhook(
-    page: Given, request: PageRequest, webhook: str, done: str = "", test: str = ""
+    page: Given,
+    request: PageRequest,
+    webhook: FromPath[str],
+    done: FromQuery[str] = "",
+    test: FromQuery[str] = "",
 ) -> Response[str]:
     """Show one webhook."""
     found = await page.webhooks.get(request.auth.organization, webhook)
@@ -45,7 +52,7 @@ async def show_webhook(
 
 
 @post("/{webhook:str}/test")
-async def send_test(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def send_test(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Send a sample event once, and show what comes of it."""
     target = await page.webhooks.get(request.auth.organization, webhook)
     delivery = await page.webhooks.send_test(target, form_of(request).text("event") or None)
@@ -53,7 +60,7 @@ async def send_test(page: Given, request: PageRequest, webhook: str) -> Response
 
 
 @post("/{webhook:str}/pause")
-async def pause(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def pause(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Stop sending; what waits is cancelled, and can be sent on resuming."""
     patch = WebhookPatch(status=PAUSED)
     await page.webhooks.change(request.auth.organization, webhook, patch)
@@ -62,7 +69,7 @@ async def pause(page: Given, request: PageRequest, webhook: str) -> Response[str
 
 
 @post("/{webhook:str}/resume")
-async def resume(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def resume(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Send again, with what was missed where that is wished."""
     missed = form_of(request).has("missed")
     patch = WebhookPatch(status=ACTIVE, replay_cancelled=missed)
@@ -72,7 +79,7 @@ async def resume(page: Given, request: PageRequest, webhook: str) -> Response[st
 
 
 @get("/{webhook:str}/delete", admin=True)
-async def ask_delete(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def ask_delete(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Say what deleting does before it is done."""
     organization = request.auth.organization
     found = await page.webhooks.get(organization, webhook)
@@ -81,7 +88,7 @@ async def ask_delete(page: Given, request: PageRequest, webhook: str) -> Respons
 
 
 @post("/{webhook:str}/delete")
-async def delete(page: Given, request: PageRequest, webhook: str) -> Response[str]:
+async def delete(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Delete a webhook; its log stays."""
     await page.webhooks.delete(request.auth.organization, webhook)
     page.record("webhook deleted", request.auth, webhook=webhook)
