@@ -2,14 +2,23 @@
 
 An idle group commits at once, so a lone event waits for nobody; under load a batch grows to
 what arrived during the commit before it, so the cost of a commit is shared by as many as wait.
+
+Between two commits of a busy group lies a pause of 2 ms: whoever was just answered can join
+the next batch, and the interpreter serves one thread after the other instead of tossing its lock
+between them. Batches double, and throughput and latency are both the better for it (ADR 0003).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+
+PAUSE: Final = 0.002
+"""Seconds between the commits of a busy group."""
+BUSY: Final = 4
+"""A group whose last batch had more items is busy."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -65,6 +74,8 @@ class GroupCommit(Generic[Item, Answer]):
             while queue:
                 size = min(len(queue), self._batch)
                 await self._commit_batch([queue.popleft() for _ in range(size)])
+                if queue and size > BUSY:
+                    await asyncio.sleep(PAUSE)
         finally:
             self._running = None
 

@@ -1,0 +1,42 @@
+"""`POST …/portal-sessions`: a CRM's backend signs its user in to the settings page."""
+
+from urllib.parse import urlsplit
+
+from winnerr_webhooks.management.sign_in import SignIn
+
+
+async def test_a_service_key_makes_a_link_that_works_once(api):
+    status, link = await api.call("POST", "~/portal-sessions", {"role": "viewer", "user": "Jane"})
+    assert status == 201
+    assert link.keys() == {"url", "expiresAt"}
+    assert link["url"].startswith(api.services.config.public_url + "/settings/webhooks/sign-in/")
+    token = urlsplit(link["url"]).path.rpartition("/")[2]
+    sign_in = SignIn(storage=api.storage, clock=api.services.clock, public_url="http://x")
+    session = await sign_in.consume(token)
+    assert (session.grant.organization, session.grant.role, session.grant.user) == (
+        "org_1",
+        "viewer",
+        "Jane",
+    )
+    assert await sign_in.consume(token) is None
+    assert token not in repr(session)
+
+
+async def test_an_organizations_key_may_not_make_admins(api):
+    own = (await api.keys.create("own", "org_1")).secret
+    status, problem = await api.call("POST", "~/portal-sessions", {"role": "admin"}, key=own)
+    assert status == 403
+    assert "service key" in problem["detail"]
+
+
+async def test_role_and_name_are_checked(api):
+    for body, pointer in (
+        ({"role": "owner"}, "/role"),
+        ({"role": "admin", "user": "x" * 101}, "/user"),
+        ({"role": "admin", "user": "two\nlines"}, "/user"),
+        ({"role": "admin", "extra": 1}, "/extra"),
+    ):
+        status, problem = await api.call("POST", "~/portal-sessions", body)
+        assert status == 422
+        assert [error["pointer"] for error in problem["errors"]] == [pointer], problem
+    assert (await api.call("POST", "~/portal-sessions", {}))[0] == 422

@@ -1,0 +1,238 @@
+"""The Logs tab with forms and links alone, what an attempt shows, replays, and the live tail."""
+
+import asyncio
+import re
+
+import msgspec
+
+from winnerr_webhooks.domain.attempt import Failure
+
+SCRIPT = b"<script>alert(document.cookie)</script><img src=x onerror=alert(1)>"
+
+
+def rows(page):
+    return [row["id"] for row in page.all("tr") if row.get("id", "").startswith("att_")]
+
+
+async def test_an_empty_log_says_what_to_do_next(site, admin):
+    assert "There is no webhook" in (await admin.get("/logs")).text
+    await site.webhook()
+    page = await admin.get("/logs")
+    assert "send a test event" in page.text
+    assert "Nothing matches" in (await admin.get("/logs?status=404")).text
+
+
+async def test_rows_are_a_real_table_newest_first(site, admin):
+    await site.webhook()
+    made = [await site.settle((await site.event())[0], status) for status in (200, 503)]
+    page = await admin.get("/logs")
+    assert rows(page) == made[::-1]
+    assert [th["scope"] for th in page.all("th")] == ["col"] * 7
+    assert "503 Made Up" in page.text
+    assert "1 of 4" in page.text
+    assert "again in 59 s" in page.text or "again in 1 min" in page.text
+    (time, *_) = page.all("time", **{"data-show": "clock"})
+    assert time["datetime"].endswith("Z")
+    assert "UTC" in time["title"]
+
+
+async def test_filters_live_in_the_url_and_stay_in_the_form(site, admin):
+    webhook = await site.webhook()
+    bad = await site.settle((await site.event("deal.created"))[0], 503, body=b"upstream NEEDLE")
+    good = await site.settle((await site.event("contact.created"))[0], 200)
+    for query, wanted in (
+        ("outcome=failed", [bad]),
+        ("outcome=succeeded", [good]),
+        ("event=deal.created", [bad]),
+        ("status=5xx", [bad]),
+        ("status=200", [good]),
+        ("q=needle", [bad]),
+        (f"webhook={webhook.id}&time=1h", [good, bad]),
+        ("since=2000-01-01T00:00", [good, bad]),
+        ("until=2000-01-01T00:00", []),
+        ("outcome=nonsense&time=nonsense&before=nonsense", [good, bad]),
+    ):
+        assert rows(await admin.get(f"/logs?{query}")) == wanted, query
+    page = await admin.get("/logs?event=deal.created&q=needle")
+    assert page.all("input", name="q")[0]["value"] == "needle"
+    chosen = re.findall(r"<option[^>]* selected>([^<]+)", page.html)
+    assert chosen == ["deal.created"]
+
+
+async def test_a_filter_that_makes_no_sense_says_so_at_its_field(site, admin):
+    await site.webhook()
+    page = await admin.get("/logs?status=abc&event=deal.craeted&since=yesterday")
+    assert page.status == 200
+    assert "Did you mean deal.created" in page.text
+    assert page.all("input", name="status")[0]["aria-describedby"] == "f-status-error"
+    assert page.all("input", name="since")[0]["aria-invalid"] == "true"
+
+
+async def test_an_attempt_shows_request_response_phases_and_what_to_do(site, admin):
+    await site.webhook()
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503)
+    page = await admin.get(f"/logs/{attempt}")
+    assert "503 Made Up" in page.text
+    assert "What to do:" in page.text
+    assert "We try again at" in page.text
+    assert '"name": "Jane"' in page.text
+    assert '"name":"Jane"' in page.text
+    assert "X-Winnerr-Attempt" in page.text
+    assert "curl http://127.0.0.1:9/hook" in page.text
+    (picture,) = [svg for svg in page.all("svg") if svg.get("class") == "timeline"]
+    assert "waiting 80 ms" in picture["aria-label"]
+    assert page.has_button("Replay")
+    assert "None: no other webhook wants it." in page.text
+
+
+async def test_a_hostile_response_is_shown_as_text_only(site, admin):
+    await site.webhook()
+    (delivery,) = await site.event(data=b'{"x":"</pre><script>alert(2)</script>"}')
+    attempt = await site.settle(
+        delivery,
+        503,
+        body=SCRIPT + b"\x00\x1b[2J\xff" + "\u202e".encode(),
+        response_head=b"content-type: text/html\r\nx-evil: <script>alert(3)</script>\r\n",
+        message="503 <script>alert(4)</script>",
+    )
+    pages = ["/logs", f"/logs/{attempt}", "", "/logs?q=<script>alert(5)</script>"]
+    for path in pages:
+        page = await admin.get(path)
+        assert len(page.all("script")) == 1, path
+        assert not page.all("img")
+    page = await admin.get(f"/logs/{attempt}")
+    assert "<script>alert(document.cookie)</script>" in page.text
+    assert "\u2400\u241b[2J\ufffd\ufffd" in page.text
+
+
+async def test_what_no_answer_came_of_is_said_in_words(site, admin):
+    await site.webhook()
+    (delivery,) = await site.event()
+    failure = Failure(kind="timeout", message="No answer within 10 s.", phase="wait")
+    attempt = await site.settle(
+        delivery, None, kind="timeout", message=failure.message, failure=failure
+    )
+    assert "Timed out" in (await admin.get("/logs")).text
+    page = await admin.get(f"/logs/{attempt}")
+    assert "None came. No answer within 10 s." in page.text
+
+
+async def test_all_attempts_of_the_delivery_and_the_events_other_deliveries_are_there(site, admin):
+    await site.webhook()
+    await site.webhook(url="http://127.0.0.1:9/other")
+    delivery, other = await site.event()
+    first = await site.settle(delivery, 503)
+    again = msgspec.structs.replace(delivery, attempt=2, lease=delivery.lease)
+    second = await site.settle(again, 200)
+    await site.settle(other, 200)
+    page = await admin.get(f"/logs/{first}")
+    assert "A later attempt delivered it." in page.text
+    for attempt in (first, second):
+        assert page.all("a", href=f"/settings/webhooks/logs/{attempt}")
+    assert "Delivered 127.0.0.1:9/other" in page.text.replace("http://", "")
+
+
+async def test_the_log_of_a_deleted_webhook_is_still_shown(site, admin):
+    webhook = await site.webhook()
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503, happened="exhausted")
+    await admin.post(f"/{webhook.id}/delete")
+    page = await admin.get("/logs")
+    assert rows(page) == [attempt]
+    assert "deleted" in page.text
+    assert not page.has_button("Replay")
+    page = await admin.get(f"/logs/{attempt}")
+    assert "Its webhook was deleted" in page.text
+    assert (await admin.post(f"/logs/{attempt}/replay")).status == 409
+
+
+async def test_a_failed_delivery_is_replayed_from_its_row_and_the_view_stays(site, admin):
+    await site.webhook()
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503, happened="exhausted")
+    page = await admin.get("/logs?outcome=failed")
+    assert page.all("button", formaction=f"/settings/webhooks/logs/{attempt}/replay")
+    page = await admin.post(f"/logs/{attempt}/replay", {"back": "?outcome=failed"})
+    assert page.url.endswith("/logs?outcome=failed&done=replayed")
+    assert "Replay asked for" in page.text
+    assert site.desk.due == 1
+    page = await admin.post(f"/logs/{attempt}/replay")
+    assert page.url.endswith(f"/logs/{attempt}?done=replayed")
+
+
+async def test_an_unknown_attempt_is_a_page_with_a_way_on(admin):
+    for path in ("/logs/att_nothing", "/logs/att_" + "0" * 26, "/nothing/at/all"):
+        page = await admin.get(path)
+        assert page.status == 404
+        assert page.all("a", href="/settings/webhooks")
+
+
+async def test_replaying_all_counts_before_and_tells_how_far_it_is(site, admin):
+    await site.webhook()
+    for _ in range(3):
+        await site.settle((await site.event())[0], 503, happened="exhausted")
+    page = await admin.get("/logs/replay?event=contact.created")
+    assert "3 failed deliveries" in page.text
+    assert page.has_button("Replay 3 deliveries")
+    assert "Nothing to replay" in (await admin.get("/logs/replay?event=deal.created")).text
+
+    page = await admin.post("/logs/replay", {"filters": "?event=contact.created"})
+    assert "0 of 3 delivered" in page.text
+    assert page.all("progress", max="3", value="0")
+    assert site.desk.due == 1
+
+
+async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
+    await site.webhook()
+    old = await site.settle((await site.event())[0], 200)
+    async with (
+        asyncio.timeout(20),
+        admin.session.get(f"/settings/webhooks/logs/stream?after={old}") as answer,
+    ):
+        assert answer.content_type == "text/event-stream"
+        first = await site.settle((await site.event())[0], 503, body=SCRIPT)
+        assert await next_row(answer) == first
+        second = await site.settle((await site.event())[0], 200)
+        assert await next_row(answer) == second
+    missed = await site.settle((await site.event())[0], 200)
+    async with (
+        asyncio.timeout(20),
+        admin.session.get(
+            "/settings/webhooks/logs/stream?outcome=succeeded", headers={"Last-Event-ID": first}
+        ) as answer,
+    ):
+        assert await next_row(answer) == second
+        assert await next_row(answer) == missed
+
+
+async def next_row(answer):
+    while True:
+        line = (await answer.content.readline()).decode().strip()
+        if line.startswith("id: "):
+            return line.removeprefix("id: ")
+
+
+async def test_opened_in_place_an_attempt_is_its_article_alone(site, admin):
+    await site.webhook()
+    attempt = await site.settle((await site.event())[0], 503)
+    part = await admin.get(f"/logs/{attempt}", headers={"X-Part": "attempt"})
+    assert part.html.lstrip().startswith("<article")
+    assert not part.all("html")
+
+
+async def test_five_hundred_attempts_are_shown_at_once_without_their_bodies(site, admin):
+    await site.webhook()
+    large = b'{"text":"' + b"x" * 10_000 + b'"}'
+    for _ in range(5):
+        batch = []
+        for _ in range(101):
+            (delivery,) = await site.event(data=large)
+            batch.append(site.settlement(delivery, 503, body=b"y" * 10_000))
+        await site.storage.settle(batch)
+    page = await admin.get("/logs")
+    assert len(rows(page)) == 500
+    assert "xxxxxxxx" not in page.html
+    assert "yyyyyyyy" not in page.html
+    (older,) = [a["href"] for a in page.all("a") if "before=" in a.get("href", "")]
+    assert len(rows(await admin.get(older))) == 5

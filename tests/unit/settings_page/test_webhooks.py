@@ -1,0 +1,239 @@
+"""The Webhooks tab with forms and links alone, as a browser without JavaScript uses it."""
+
+import re
+
+import structlog
+
+FORM = {"url": "http://127.0.0.1:9/hook", "events": "contact.created"}
+
+
+async def only_webhook(site):
+    (webhook,) = await site.page.webhooks.list("org_1")
+    return webhook
+
+
+async def test_without_webhooks_the_page_says_what_to_do_next(admin, viewer):
+    page = await admin.get()
+    assert "No webhooks yet" in page.text
+    assert page.all("a", href="/settings/webhooks/new")
+    assert "An admin of org_1 can add one" in (await viewer.get()).text
+
+
+async def test_the_form_has_the_promised_names(admin):
+    page = await admin.get("/new")
+    labels = dict(re.findall(r'<label[^>]*for="([^"]+)"[^>]*>([^<]+)', page.html))
+    assert labels["url"] == "Destination URL"
+    assert labels["secret"].strip() == "Secret"
+    assert labels["description"].strip() == "Description"
+    boxes = [box["value"] for box in page.all("input", type="checkbox", name="events")]
+    assert len(boxes) == 21
+    for name in boxes[1:]:
+        assert labels[f"event-{name}"] == name
+    assert len(page.all("fieldset", **{"class": "category"})) == 6
+    assert page.has_button("Save")
+    assert "0 of 20 selected" in page.text
+
+
+async def test_a_saved_webhook_is_live_and_offers_a_test_event(site, admin):
+    fields = [*FORM.items(), ("events", "deal.created"), ("description", "Mirror"), ("secret", "")]
+    page = await admin.post("/new", fields)
+    webhook = await only_webhook(site)
+    assert webhook.events == ("contact.created", "deal.created")
+    assert webhook.status == "active"
+    assert not webhook.has_secret
+    assert page.url.endswith(f"/{webhook.id}?done=created")
+    assert "Saved, and live" in page.text
+    assert page.has_button("Send test event")
+    assert page.has_button("Pause")
+    assert "Mirror" in page.text
+
+
+async def test_all_events_is_one_box(site, admin):
+    await admin.post("/new", [("url", FORM["url"]), ("events", "*"), ("events", "deal.created")])
+    assert (await only_webhook(site)).events == ("*",)
+
+
+async def test_what_is_wrong_stands_at_its_field_and_in_a_summary_and_input_is_kept(site, admin):
+    fields = {"url": "http://10.0.0.1/<i>", "secret": "short", "description": "Mine & yours"}
+    page = await admin.post("/new", fields)
+
+    assert page.status == 422
+    assert "3 things to put right" in page.text
+    links = {a["href"] for a in page.all("a") if a["href"].startswith("#")}
+    assert {"#url", "#events", "#secret"} <= links
+    for link in links - {"#main"}:
+        assert any(attributes.get("id") == link[1:] for _, attributes in page.tags)
+    for field in ("url", "secret"):
+        (control,) = page.all("input", name=field)
+        assert control["aria-invalid"] == "true"
+        assert f"{field}-error" in control["aria-describedby"].split()
+        assert control["value"] == fields[field]
+    assert page.all("input", name="description")[0]["value"] == "Mine & yours"
+    assert "<i>" not in page.html
+    assert await site.page.webhooks.list("org_1") == []
+
+
+async def test_a_secret_is_generated_without_losing_what_was_typed(site, admin):
+    page = await admin.post("/new", [*FORM.items(), ("generate", "1")])
+    secret = page.all("input", name="secret")[0]["value"]
+    assert secret.startswith("whsec_")
+    assert page.all("input", name="url")[0]["value"] == FORM["url"]
+    assert "checked" in page.all("input", value="contact.created")[0]
+    assert await site.page.webhooks.list("org_1") == []
+
+
+async def test_the_first_button_of_the_form_saves(admin):
+    page = await admin.get("/new")
+    form = page.html[page.html.index('id="form"') :]
+    assert re.search(r"<button[^>]*>(.*?)</button>", form)[1] == "Save"
+
+
+async def test_a_url_is_checked_as_one_leaves_its_field(admin):
+    token = (await admin.get("/new")).csrf
+    for url, ok in (("http://10.0.0.1/", False), ("ftp://x", False), (FORM["url"], True)):
+        async with admin.session.post(
+            "/settings/webhooks/check-url", data={"url": url, "csrf": token}
+        ) as answer:
+            said = await answer.json()
+        assert said["ok"] is ok
+        assert bool(said["message"]) is not ok
+
+
+async def test_too_many_webhooks_are_refused_on_the_form(make_site):
+    site = await make_site(max_webhooks=1)
+    admin = await site.browser().sign_in()
+    await site.webhook()
+    page = await admin.post("/new", FORM)
+    assert page.status == 422
+    assert "delete one first" in page.text
+
+
+async def test_editing_changes_what_was_changed(site, admin):
+    webhook = await site.webhook(events=["contact.created"], description="Old")
+    form = await admin.get(f"/{webhook.id}/edit")
+    assert form.all("input", name="description")[0]["value"] == "Old"
+    assert "checked" in form.all("input", value="contact.created")[0]
+    assert not form.all("input", name="secret")
+    page = await admin.post(
+        f"/{webhook.id}/edit", {**FORM, "events": "deal.created", "description": ""}
+    )
+    assert "Saved." in page.text
+    changed = await only_webhook(site)
+    assert (changed.events, changed.description) == (("deal.created",), None)
+    wrong = await admin.post(f"/{webhook.id}/edit", {"url": "", "events": "deal.created"})
+    assert wrong.status == 422
+
+
+async def test_a_test_event_is_watched_until_it_arrives(site, admin):
+    webhook = await site.webhook()
+    page = await admin.post(f"/{webhook.id}/test", {"event": "deal.closed_won"})
+    assert "Test event on its way" in page.text
+    assert page.all("section", id="test")[0]["data-refresh"] == "1"
+    (delivery,) = site.desk.tests
+    assert delivery.event == "deal.closed_won"
+
+    await site.settle(delivery, 503, happened="exhausted")
+    page = await admin.get(page.url.partition("/settings/webhooks")[2])
+    assert "Test event failed" in page.text
+    assert "See what is wrong" in page.text
+
+
+async def test_pausing_and_resuming_offers_what_was_missed(site, admin):
+    webhook = await site.webhook()
+    page = await admin.post(f"/{webhook.id}/pause")
+    assert "Paused" in page.text
+    assert page.has_button("Resume")
+    assert "you missed" not in page.text
+    for _ in range(3):
+        await site.event()
+    assert "Send the 3 events you missed" in (await admin.get(f"/{webhook.id}")).text
+
+    page = await admin.post(f"/{webhook.id}/resume", {"missed": "1"})
+    assert "is being sent now" in page.text
+    assert (await only_webhook(site)).status == "active"
+    assert await site.storage.run_job_slice()
+
+
+async def test_a_disabled_webhook_says_why_and_can_be_enabled_again(site, admin):
+    webhook = await site.webhook()
+    (delivery,) = await site.event()
+    gone = site.settlement(delivery, 410, happened="exhausted")
+    verdict = type(gone.verdict)(happened="exhausted", disable="It answered 410 Gone.")
+    await site.storage.settle([type(gone)(delivery=delivery, record=gone.record, verdict=verdict)])
+
+    listed = await admin.get()
+    assert "Disabled" in listed.text
+    assert "It answered 410 Gone." in listed.text
+    page = await admin.get(f"/{webhook.id}")
+    assert page.has_button("Re-enable")
+    assert page.has_button("Send test event")
+
+
+async def test_a_failing_webhook_links_its_first_failure(site, admin):
+    webhook = await site.webhook()
+    (delivery,) = await site.event()
+    first = await site.settle(delivery, 503)
+    listed = await admin.get()
+    assert "Failing" in listed.text
+    assert "503 Made Up since" in listed.text
+    for page in (listed, await admin.get(f"/{webhook.id}")):
+        assert page.all("a", href=f"/settings/webhooks/logs/{first}")
+
+
+async def test_deleting_says_first_what_happens_to_what_waits(site, admin):
+    webhook = await site.webhook()
+    await site.event()
+    await site.event()
+    page = await admin.get(f"/{webhook.id}/delete")
+    assert "2 waiting deliveries" in page.text
+    assert page.has_button("Delete")
+    page = await admin.post(f"/{webhook.id}/delete")
+    assert "Its attempts stay in the log" in page.text
+    assert (await admin.get(f"/{webhook.id}")).status == 404
+
+
+async def test_revealing_a_secret_is_recorded_without_it(site, admin):
+    webhook = await site.webhook(secret="a secret of mine")
+    assert "a secret of mine" not in (await admin.get(f"/{webhook.id}")).html
+    with structlog.testing.capture_logs() as lines:
+        page = await admin.post(f"/{webhook.id}/secret")
+    assert page.all("input", id="revealed")[0]["value"] == "a secret of mine"
+    (line,) = [one for one in lines if one["event"] == "signing key revealed"]
+    assert (line["user"], line["webhook"], line["organization"]) == ("Jane", webhook.id, "org_1")
+    assert "a secret of mine" not in str(lines)
+
+
+async def test_rotating_shows_the_new_secret_and_when_the_old_one_stops(site, admin):
+    webhook = await site.webhook(secret="a secret of mine")
+    page = await admin.post(f"/{webhook.id}/rotate", {"overlap": "3600"})
+    fresh = page.all("input", id="revealed")[0]["value"]
+    assert fresh.startswith("whsec_")
+    assert "the old secret signs" in page.text
+    assert "in 59 min" in page.text or "in 1 h" in page.text
+    assert await site.storage.secrets("org_1", webhook.id) == ("a secret of mine", fresh)
+
+    page = await admin.post(f"/{webhook.id}/switch")
+    assert "Only the new secret signs" in page.text
+    assert await site.storage.secrets("org_1", webhook.id) == (fresh, None)
+    assert (await admin.post(f"/{webhook.id}/switch")).status == 409
+
+
+async def test_a_bad_secret_is_refused_at_its_field(site, admin):
+    webhook = await site.webhook()
+    page = await admin.post(f"/{webhook.id}/rotate", {"secret": "short"})
+    assert page.status == 422
+    assert page.all("input", id="new-secret")[0]["aria-invalid"] == "true"
+    page = await admin.post(f"/{webhook.id}/rotate", {"secret": "long enough", "overlap": "0"})
+    assert "Requests are signed" in page.text
+    page = await admin.post(f"/{webhook.id}/unsign")
+    assert "Unsigned" in page.text
+
+
+async def test_every_language_has_its_snippet_for_this_very_webhook(site, admin):
+    webhook = await site.webhook(url="http://127.0.0.1:9/crm'\"/in", secret="a secret of mine")
+    page = await admin.get(f"/{webhook.id}")
+    for language in ("Node.js", "Python", "Go", "PHP", "Ruby", "Java"):
+        assert page.all("pre", **{"aria-label": language})
+    assert "/crm**/in" in page.text
+    assert "x-winnerr-signature" in page.text
+    assert "a secret of mine" not in page.html
