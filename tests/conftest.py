@@ -1,6 +1,7 @@
 """What black-box tests stand on: the real server as a subprocess, and receivers that play roles."""
 
 import asyncio
+import copy
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 PREFIX = "WINNERR_WEBHOOKS_"
 PATIENCE = 20.0
@@ -133,6 +135,8 @@ class Server:
         self.folder = folder
         self.port = free_port()
         self.key = ""
+        self.organization = "org_1"
+        self.views = 1
         self.log: list[str] = []
         self.settings = {
             "DATABASE_URL": f"sqlite:///{folder / 'test.db'}",
@@ -241,7 +245,8 @@ class Server:
             headers.setdefault("Content-Type", "application/json")
         elif body is not None:
             options["json"] = body
-        url = path if not path.startswith("~") else "/api/v1/organizations/org_1" + path[1:]
+        own = f"/api/v1/organizations/{self.organization}"
+        url = own + path[1:] if path.startswith("~") else path
         async with self.session.request(method, url, headers=headers, **options) as response:
             raw = await response.read()
             return response.status, json.loads(raw) if raw[:1] in (b"{", b"[") else raw or None
@@ -251,12 +256,18 @@ class Server:
         assert status < 300, (status, answer)
         return answer
 
+    def of(self, organization: str) -> "Server":
+        """The same server, seen by another organization."""
+        view = copy.copy(self)
+        view.organization = organization
+        return view
+
     async def webhook(self, url: str, **fields: Any) -> Any:
         return await self.ok("POST", "~/webhooks", {"url": url, "events": ["*"]} | fields)
 
     async def emit(self, event: str = "contact.created", **fields: Any) -> Any:
-        body = {"event": event, "organizationId": "org_1", "data": {"id": "contact_xyz"}} | fields
-        return await self.ok("POST", "/api/v1/events", body)
+        body = {"event": event, "organizationId": self.organization, "data": {"id": "contact_xyz"}}
+        return await self.ok("POST", "/api/v1/events", body | fields)
 
     async def until(self, path: str, true: Callable[[Any], bool]) -> Any:
         """Ask until the answer is as wanted."""
@@ -316,3 +327,26 @@ async def server(make_server: Callable[..., Awaitable[Server]]) -> Server:
 def answer() -> type[Answer]:
     """How a receiver's script answers."""
     return Answer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """One server for a whole module; its tests see it as `own`, each as an organization."""
+    server = await Server(tmp_path_factory.mktemp("shared"), {}).start()
+    yield server
+    await server.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own(shared_server: Server) -> Server:
+    """The module's server, as an organization nobody else has."""
+    shared_server.views += 1
+    return shared_server.of(f"org_{shared_server.views}")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def inbox() -> AsyncIterator[Receiver]:
+    """A receiver beside `own`, in the module's loop."""
+    one = await Receiver().start()
+    yield one
+    await one.stop()

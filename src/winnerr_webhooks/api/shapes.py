@@ -254,8 +254,11 @@ def rotation_shape(rotated: Rotated) -> RotationShape:
     )
 
 
-def attempt_shape(attempt: LoggedAttempt, *, whole: bool) -> AttemptShape:
-    """An attempt; not `whole` as in a list: without headers and bodies."""
+def attempt_shape(attempt: LoggedAttempt, timeout: float, *, whole: bool) -> AttemptShape:
+    """An attempt; not `whole` as in a list: without headers and bodies.
+
+    `timeout` is `DELIVERY_TIMEOUT`, for hints to name.
+    """
     request = RequestShape(url=attempt.url)
     response = None
     if whole:
@@ -281,22 +284,22 @@ def attempt_shape(attempt: LoggedAttempt, *, whole: bool) -> AttemptShape:
         timings=_timings(attempt),
         request=request,
         response=response,
-        error=_error(attempt),
+        error=_error(attempt, timeout),
         delivery_status=attempt.delivery_status,
         next_attempt_at=_instant(attempt.next_attempt_at),
     )
 
 
-def attempt_page(page: LogPage) -> AttemptPage:
+def attempt_page(page: LogPage, timeout: float) -> AttemptPage:
     """A page of the log."""
     return AttemptPage(
-        items=[attempt_shape(item, whole=False) for item in page.items], next=page.next
+        items=[attempt_shape(item, timeout, whole=False) for item in page.items], next=page.next
     )
 
 
-def delivery_shape(delivery: Delivery, *, whole: bool) -> DeliveryShape:
-    """A delivery; not `whole` as in a list: without attempts and body."""
-    shape = DeliveryShape(
+def delivery_shape(delivery: Delivery) -> DeliveryShape:
+    """A delivery as in a list: without attempts and body."""
+    return DeliveryShape(
         id=delivery.id,
         event_id=delivery.event_id,
         event=delivery.event,
@@ -304,17 +307,19 @@ def delivery_shape(delivery: Delivery, *, whole: bool) -> DeliveryShape:
         status=delivery.status,
         next_attempt_at=_instant(delivery.next_attempt_at),
     )
-    if whole:
-        shape.attempts = [attempt_shape(item, whole=True) for item in delivery.attempts]
-        shape.body = text(delivery.body)
+
+
+def whole_delivery_shape(delivery: Delivery, timeout: float) -> DeliveryShape:
+    """A delivery with its attempts and its body."""
+    shape = delivery_shape(delivery)
+    shape.attempts = [attempt_shape(item, timeout, whole=True) for item in delivery.attempts]
+    shape.body = text(delivery.body)
     return shape
 
 
 def delivery_list(page: DeliveryPage) -> DeliveryList:
     """A page of deliveries."""
-    return DeliveryList(
-        items=[delivery_shape(item, whole=False) for item in page.items], next=page.next
-    )
+    return DeliveryList(items=[delivery_shape(item) for item in page.items], next=page.next)
 
 
 def event_shape(event: StoredEvent) -> EventShape:
@@ -328,7 +333,7 @@ def event_shape(event: StoredEvent) -> EventShape:
         timestamp=payload.timestamp,
         organization_id=payload.organization_id,
         data=payload.data,
-        deliveries=[delivery_shape(item, whole=False) for item in event.deliveries],
+        deliveries=[delivery_shape(item) for item in event.deliveries],
     )
 
 
@@ -351,7 +356,7 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _error(attempt: LoggedAttempt) -> ErrorShape | None:
+def _error(attempt: LoggedAttempt, timeout: float) -> ErrorShape | None:
     if attempt.error_kind is None:
         return None
     diagnosis = diagnose(
@@ -362,6 +367,7 @@ def _error(attempt: LoggedAttempt) -> ErrorShape | None:
         response_head=attempt.response_head,
         response_body=attempt.response_body,
         url=attempt.url,
+        timeout=timeout,
     )
     return ErrorShape(
         kind=attempt.error_kind,

@@ -30,6 +30,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
 
     @property
+    def hours(self) -> list[Bar]:
+        """The same, an hour a bar: for small pictures."""
+        pairs = zip(self.bars[::2], self.bars[1::2], strict=True)
+        return [Bar(a.succeeded + b.succeeded, a.failed + b.failed) for a, b in pairs]
+
+    @property
     def rate(self) -> float | None:
         """The share of attempts that succeeded; None without any."""
         total = self.succeeded + self.failed

@@ -110,7 +110,7 @@ def _next(attempt: LoggedAttempt, now: int) -> str | Markup:
         due = attempt.next_attempt_at
         if due is None or due <= now:
             return "waiting its turn"
-        return Markup("again {}").format(shown.ago(due, now))
+        return Markup("again ") + shown.ago(due, now)
     ends = {FAILED: "gave up", CANCELLED: "cancelled", DELIVERED: "delivered since"}
     return "" if attempt.trigger == "test" else ends.get(attempt.delivery_status, "")
 

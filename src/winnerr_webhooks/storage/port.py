@@ -106,7 +106,7 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     status: tuple[int, int] | None = None
     """First and last response status, inclusive."""
     text: str | None = None
-    """A case-insensitive part of request body, response body, error message, or an id whole."""
+    """A case-insensitive part of request body, response body, error message or an id."""
     since: int | None = None
     """Inclusive, ms, of the attempt's start."""
     until: int | None = None

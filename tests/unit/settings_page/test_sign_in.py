@@ -184,8 +184,20 @@ async def test_a_viewer_is_refused_by_the_server_too(site, viewer):
     webhook = await site.webhook(secret="a secret of mine")
     (delivery,) = await site.event()
     attempt = await site.settle(delivery, 503)
-    changes = [f"/{webhook.id}/{verb}" for verb in
-               ("test", "pause", "resume", "delete", "edit", "secret", "rotate", "switch", "unsign")]
+    changes = [
+        f"/{webhook.id}/{verb}"
+        for verb in (
+            "test",
+            "pause",
+            "resume",
+            "delete",
+            "edit",
+            "secret",
+            "rotate",
+            "switch",
+            "unsign",
+        )
+    ]
     changes += ["/new", "/check-url", "/generate-secret", f"/logs/{attempt}/replay", "/logs/replay"]
     for path in changes:
         answer = await viewer.post(path)

@@ -53,7 +53,7 @@ def test_a_time_has_its_exact_value_at_hand():
 
 @pytest.mark.parametrize(
     ("ms", "text"),
-    [(None, "–"), (0.42, "0.4 ms"), (84.2, "84 ms"), (999.6, "1.0 s"), (2_096, "2.1 s"),
+    [(None, "\u2013"), (0.42, "0.4 ms"), (84.2, "84 ms"), (999.6, "1.0 s"), (2_096, "2.1 s"),
      (59_990, "1 min"), (65_000, "1 min 5 s")],
 )  # fmt: skip
 def test_durations_have_the_figures_that_matter(ms, text):
@@ -146,7 +146,8 @@ def test_health_adds_up_and_draws_half_hours():
     assert (total.succeeded, total.failed, total.exhausted, total.waiting) == (3, 1, 1, 2)
     assert total.rate == 0.75
     assert len(total.bars) == 48
-    assert total.bars[-1].succeeded == 3
+    assert sum(bar.succeeded for bar in total.bars[-2:]) == 3
+    assert sum(bar.failed for bar in total.bars[:-12]) == 1
     picture = charts.sparkline(total.bars, width=96, height=20, label='a "label"')
     assert "style" not in picture
     assert 'aria-label="a &#34;label&#34;"' in picture

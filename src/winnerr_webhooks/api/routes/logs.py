@@ -18,8 +18,8 @@ from winnerr_webhooks.api.shapes import (
     attempt_page,
     attempt_shape,
     delivery_list,
-    delivery_shape,
     event_shape,
+    whole_delivery_shape,
 )
 from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDING
 from winnerr_webhooks.domain.errors import NotFound
@@ -67,7 +67,8 @@ class LogRoutes(Controller):
                     limit=query.limit(),
                     before=query.cursor("att"),
                 )
-            )
+            ),
+            services.config.delivery_timeout,
         )
 
     @get("/logs/{attempt:str}")
@@ -80,7 +81,7 @@ class LogRoutes(Controller):
             found = await services.storage.attempt(organization, attempt)
         if found is None:
             raise NotFound("There is no such attempt here; perhaps it is too old to be kept.")
-        return attempt_shape(found, whole=True)
+        return attempt_shape(found, services.config.delivery_timeout, whole=True)
 
     @post("/logs/{attempt:str}/replay", status_code=202)
     async def replay_attempt(
@@ -120,7 +121,7 @@ class LogRoutes(Controller):
             found = await services.storage.delivery(organization, delivery)
         if found is None:
             raise NotFound("There is no such delivery here; perhaps it is too old to be kept.")
-        return delivery_shape(found, whole=True)
+        return whole_delivery_shape(found, services.config.delivery_timeout)
 
     @post("/deliveries/{delivery:str}/replay", status_code=202)
     async def replay_delivery(

@@ -47,7 +47,7 @@ class Demo:
         async with self._receiver() as receiver, self._server(settings) as server:
             self._api = api = Api(settings[f"{PREFIX}PUBLIC_URL"], key, server.ready)
             receiver.secrets |= await ensure(api, receiver.port)
-            self._screen.welcome(api, self._folder, server.pid)
+            self._screen.welcome(api, await api.sign_in_link(), self._folder, server.pid)
             await self._until_stopped(server, api)
             pending = await self._pending(api)
         api.close()

@@ -63,14 +63,16 @@ class Screen:
         self._console.print(Text.assemble((f"{moment:%H:%M:%S}  ", "dim"), (text, style)))
         sys.stdout.flush()
 
-    def welcome(self, api: Api, folder: Path, pid: int) -> None:
-        """Print the addresses, the key, and what to try."""
+    def welcome(self, api: Api, link: str, folder: Path, pid: int) -> None:
+        """Print the link into the settings page, the addresses, the key, and what to try."""
         authorization = f"-H 'Authorization: Bearer {api.key}'"
         base = f"{api.url}{api.organization_path}"
         names = ", ".join(name for name, _ in WEBHOOKS.values())
         self._lines(
             ("Winnerr Webhooks demo", "bold"),
             ("", ""),
+            (f"  Settings   {link}", "bold"),
+            ("             opens the page already signed in; once, within 10 minutes", "dim"),
             (f"  API        {api.url}  (reference: {api.url}/api/docs)", ""),
             (f"  API key    {api.key}", ""),
             (f"  Webhooks   {names}: one receiver, which verifies both signatures", ""),

@@ -27,8 +27,7 @@ export function showCopyButtons(root) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "id";
-    button.title = id.title;
-    button.setAttribute("aria-label", `Copy ${id.title}`);
+    button.title = `Copy ${id.title}`;
     button.textContent = id.textContent;
     button.addEventListener("click", () => copy(id.dataset.copyText, button));
     id.replaceWith(button);

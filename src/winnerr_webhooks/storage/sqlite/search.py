@@ -89,7 +89,7 @@ class _Step(NamedTuple):
 def log(db: Connection, query: LogFilter, monotonic: Callable[[], float]) -> LogPage:
     """Attempts by filter; see `Storage.log`."""
     text = query.text or None
-    sought = text if text is not None and _is_any_id(text) else None
+    sought = _known_id(db, query.organization, text) if text is not None else None
     values = {
         "organization": query.organization,
         "webhook": query.webhook,
@@ -304,8 +304,13 @@ def _sizes(limit: int) -> Iterator[int]:
         yield _STEP
 
 
-def _is_any_id(text: str) -> bool:
-    return any(is_id(kind, text) for kind in ("att", "dlv", "evt", "wh"))
+def _known_id(db: Connection, organization: str, text: str) -> str | None:
+    """The id that a text is, of something that is there: it needs no look into bodies."""
+    text = text.lower()
+    if not any(is_id(kind, text) for kind in ("att", "dlv", "evt", "wh")):
+        return None
+    known = db.row("is_known_id", {"organization": organization, "id": text})[0]
+    return text if known else None
 
 
 def _logged(row: _AttemptRow) -> LoggedAttempt:

@@ -81,11 +81,21 @@ SELECT json_group_array(seq) FROM (
         AND (:patterns IS NULL OR EXISTS (
             SELECT 1 FROM json_each(:patterns) AS pattern
             WHERE attempt.error_message LIKE pattern.value ESCAPE '\'
+                OR attempt.id LIKE pattern.value ESCAPE '\'
+                OR attempt.delivery_id LIKE pattern.value ESCAPE '\'
+                OR attempt.event_id LIKE pattern.value ESCAPE '\'
+                OR attempt.webhook_id LIKE pattern.value ESCAPE '\'
                 OR CAST(attempt.response_body AS TEXT) LIKE pattern.value ESCAPE '\'
                 OR (SELECT CAST(event.body AS TEXT) FROM event WHERE event.id = attempt.event_id)
                     LIKE pattern.value ESCAPE '\'))
     ORDER BY given.key
     LIMIT :limit)
+
+-- name: is_known_id
+SELECT EXISTS (SELECT 1 FROM attempt WHERE organization = :organization AND id = :id)
+    OR EXISTS (SELECT 1 FROM attempt WHERE delivery_id = :id AND organization = :organization)
+    OR EXISTS (SELECT 1 FROM event WHERE id = :id AND organization = :organization)
+    OR EXISTS (SELECT 1 FROM webhook WHERE id = :id AND organization = :organization)
 
 -- name: one_attempt
 SELECT seq FROM attempt WHERE organization = ? AND id = ?

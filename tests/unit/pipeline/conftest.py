@@ -1,0 +1,267 @@
+"""What the pipeline's tests stand on: a node on a real database, receivers that follow a script."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.config import Config, EncryptionKey
+from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
+from winnerr_webhooks.domain.event import Accepted, NewEvent, freeze
+from winnerr_webhooks.domain.url import Destination
+from winnerr_webhooks.domain.webhook import Webhook
+from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.pipeline.node import Node
+from winnerr_webhooks.storage.port import Delivery, NewWebhook, WebhookChange
+from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.telemetry import Metrics
+
+PATIENCE = 20.0
+
+
+class Call:
+    """One attempt under way at a receiver: the test says when and what it answers."""
+
+    def __init__(self, destination: Destination, head: bytes, body: bytes) -> None:
+        self.destination = destination
+        self.head = head.decode()
+        self.body = body
+        self.exchange: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
+
+    def header(self, name: str) -> str:
+        lines = dict(line.split(": ", 1) for line in self.head.split("\r\n")[1:] if line)
+        return lines[name]
+
+    @property
+    def delivery(self) -> str:
+        return self.header("X-Winnerr-Delivery")
+
+    def answer(self, status: int = 200, **headers: str) -> None:
+        lines = "".join(f"{k.replace('_', '-')}: {v}\r\n" for k, v in headers.items())
+        self.exchange.set_result(
+            Exchange(
+                started_at=SystemClock().now_ms(),
+                duration_ms=1.0,
+                timings=Timings(),
+                status=status,
+                response_head=lines.encode(),
+            )
+        )
+
+    def time_out(self) -> None:
+        failure = Failure(kind="timeout", message="No answer.", phase="wait")
+        self.exchange.set_result(
+            Exchange(
+                started_at=SystemClock().now_ms(),
+                duration_ms=10_000.0,
+                timings=Timings(),
+                failure=failure,
+            )
+        )
+
+
+class ScriptedEgress:
+    """The Egress protocol; each request waits for the test, or for `script`."""
+
+    def __init__(self) -> None:
+        self.calls: asyncio.Queue[Call] = asyncio.Queue()
+        self.made: list[Call] = []
+        self.script: Callable[[Call], object] | None = None
+
+    async def post(
+        self, destination: Destination, organization: str, head: bytes, body: bytes
+    ) -> Exchange:
+        call = Call(destination, head, body)
+        self.made.append(call)
+        if self.script is not None:
+            self.script(call)
+        self.calls.put_nowait(call)
+        return await call.exchange
+
+    async def next(self) -> Call:
+        return await asyncio.wait_for(self.calls.get(), PATIENCE)
+
+
+class Steered:
+    """A real storage; a verb may be watched, held or made to fail by what `before` names for it."""
+
+    def __init__(self, storage: SqliteStorage) -> None:
+        self.storage = storage
+        self.before: dict[str, Callable[..., Awaitable[None]]] = {}
+        self.after: dict[str, Callable[..., Awaitable[None]]] = {}
+        self.counts: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self.storage, name)
+
+        async def call(*args: Any, **options: Any) -> Any:
+            self.counts[name] = self.counts.get(name, 0) + 1
+            if name in self.before:
+                await self.before[name](*args)
+            answer = await verb(*args, **options)
+            if name in self.after:
+                await self.after[name](answer)
+            return answer
+
+        return call
+
+    async def make_read_only(self, *, on: bool) -> None:
+        """Let every write fail, for real, or work again."""
+        await self.storage._write(lambda db: db.apsw.pragma("query_only", on))
+
+    async def reached(self, verb: str) -> None:
+        """Return at the next call of a verb."""
+        seen = asyncio.Event()
+
+        async def see(*_args: Any) -> None:
+            seen.set()
+
+        self.before[verb] = see
+        await asyncio.wait_for(seen.wait(), PATIENCE)
+        del self.before[verb]
+
+
+class JumpyClock(SystemClock):
+    """The machine's clocks, each with a push."""
+
+    wall_ms = 0
+    elapsed = 0.0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.wall_ms
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.elapsed
+
+
+class World:
+    """A node with its database and its receivers."""
+
+    def __init__(self, storage: SqliteStorage, clock: JumpyClock, **settings: Any) -> None:
+        self.clock = clock
+        self.ids = Ids(clock)
+        self.storage = Steered(storage)
+        self.egress = ScriptedEgress()
+        self.metrics = Metrics()
+        self.config = Config(**({"retry_schedule": (0.01,) * 3} | settings))
+        self.node = Node(
+            self.config,
+            self.storage,  # type: ignore[arg-type]  # looks like one
+            self.egress,
+            header_prefix="Winnerr",
+            clock=clock,
+            ids=self.ids,
+            jitter=Jitter(1),
+            metrics=self.metrics,
+        )
+        self.dispatcher = self.node.dispatcher
+
+    async def webhook(self, url: str = "https://hooks.example.com/crm", **fields: Any) -> Webhook:
+        new = NewWebhook(
+            **(
+                {
+                    "id": self.ids.new("wh"),
+                    "organization": "org_1",
+                    "url": url,
+                    "description": None,
+                    "events": ("*",),
+                    "secret": None,
+                }
+                | fields
+            )
+        )
+        return await self.storage.create_webhook(new, 10_000)
+
+    def event(self, size: int = 0, organization: str = "org_1") -> NewEvent:
+        data = b'{"id":"contact_xyz","filler":"%b"}' % (b"x" * size)
+        return NewEvent(
+            id=self.ids.new("evt"),
+            organization=organization,
+            name="contact.created",
+            body=freeze("contact.created", "2027-01-15T08:00:00Z", organization, data),
+        )
+
+    async def emit(self, count: int = 1, **options: Any) -> list[Accepted]:
+        answers = await self.node.intake.accept_many([self.event(**options) for _ in range(count)])
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers  # type: ignore[return-value]  # errors were raised
+
+    async def change(self, webhook: Webhook, **fields: Any) -> None:
+        """As the API does it: stored, and the node told."""
+        await self.storage.change_webhook(webhook.organization, webhook.id, WebhookChange(**fields))
+        self.node.webhook_changed(webhook.id)
+
+    async def delivery(self, delivery_id: str) -> Delivery:
+        found = await self.storage.delivery("org_1", delivery_id)
+        assert found is not None
+        return found
+
+    async def settled(self, count: int) -> None:
+        """Return when so many deliveries are settled in the database."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                figures = await self.storage.storage._read(
+                    lambda db: db.apsw.execute("SELECT count(*) FROM delivery").fetchone()
+                )
+                if figures[0] >= count:
+                    return
+
+    def metric(self, name: str) -> float:
+        for line in self.metrics.render().decode().splitlines():
+            if line.startswith(f"winnerr_webhooks_{name} "):
+                return float(line.split()[1])
+        raise KeyError(name)
+
+
+@pytest.fixture
+async def open_storage(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[SqliteStorage]]]:
+    opened: list[SqliteStorage] = []
+
+    async def open_(clock: JumpyClock) -> SqliteStorage:
+        opened.append(
+            await SqliteStorage.open(
+                tmp_path / "webhooks.db",
+                clock=clock,
+                keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
+                exclusive=True,
+            )
+        )
+        return opened[-1]
+
+    yield open_
+    for storage in opened:
+        await storage.close()
+
+
+@pytest.fixture
+async def make_world(
+    open_storage: Callable[..., Awaitable[SqliteStorage]],
+) -> AsyncIterator[Callable[..., Awaitable[World]]]:
+    worlds: list[World] = []
+
+    async def make(*, start: bool = True, **settings: Any) -> World:
+        clock = JumpyClock()
+        world = World(await open_storage(clock), clock, **settings)
+        worlds.append(world)
+        if start:
+            await world.node.start()
+        return world
+
+    yield make
+    for world in worlds:
+        world.egress.script = lambda call: call.exchange.done() or call.answer()
+        for call in world.egress.made:
+            if not call.exchange.done():
+                call.answer()
+        await world.node.stop()
+
+
+@pytest.fixture
+async def world(make_world: Callable[..., Awaitable[World]]) -> World:
+    return await make_world()

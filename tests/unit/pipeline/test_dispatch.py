@@ -1,0 +1,322 @@
+"""Dispatch: every webhook has a lane; no lane is stuck for ever, none takes what others need."""
+
+import asyncio
+
+import apsw
+import pytest
+
+from winnerr_webhooks.pipeline import dispatch
+from winnerr_webhooks.storage.port import WebhookChange
+
+LARGE = 200_000
+
+
+async def test_an_accepted_event_is_attempted_without_a_claim(make_world) -> None:
+    world = await make_world(start=False)
+    await world.webhook()
+    (accepted,) = await world.emit()
+    call = await world.egress.next()
+    assert call.delivery == accepted.leased[0].id
+    call.answer()
+    await world.settled(1)
+    assert "claim" not in world.storage.counts
+
+
+async def test_an_edit_during_the_reading_of_a_webhook_is_not_lost(world) -> None:
+    """Given a lane whose configuration is being read, when the webhook is edited meanwhile,
+    then the next attempt goes to the new URL, at once."""
+    webhook = await world.webhook()
+    edited = asyncio.Event()
+
+    async def edit(_targets) -> None:
+        if not edited.is_set():
+            edited.set()
+            await world.change(webhook, url="https://new.example.com/")
+
+    world.storage.after["targets"] = edit
+    await world.emit()
+    call = await world.egress.next()
+    assert call.destination.host == "new.example.com"
+
+
+async def test_an_edit_of_an_idle_lane_that_is_being_read_is_not_lost(world) -> None:
+    webhook = await world.webhook()
+    held = asyncio.Event()
+
+    async def hold(_targets) -> None:
+        lane = world.dispatcher._lanes[webhook.id]
+        for delivery in lane.clear():  # as a hold does
+            world.dispatcher._unqueued(delivery)
+        await world.change(webhook, url="https://new.example.com/")
+        del world.storage.after["targets"]
+        held.set()
+
+    world.storage.after["targets"] = hold
+    await world.emit()
+    await held.wait()
+    await world.emit()
+    call = await world.egress.next()
+    assert call.destination.host == "new.example.com"
+
+
+async def test_the_longest_retry_after_of_several_answers_holds_the_lane(world, monkeypatch):
+    """Given attempts under way, when one answer asks for a second and the next for an hour,
+    then the lane is held for the hour."""
+    webhook = await world.webhook()
+    await world.emit(2)
+    short, long = await world.egress.next(), await world.egress.next()
+    short.answer(503, Retry_After="1")
+    await asyncio.sleep(0)
+    long.answer(503, Retry_After="3600")
+    await world.storage.reached("settle")
+    lane = world.dispatcher._lanes[webhook.id]
+    assert lane.hold is not None
+    assert lane.hold.when() - asyncio.get_running_loop().time() > 3_000
+
+
+async def test_a_hold_that_was_lifted_does_not_end_the_next_one(world) -> None:
+    """Given a held lane, when an edit lifts the hold and the receiver asks for another, then the
+    first one's end means nothing."""
+    webhook = await world.webhook()
+    await world.emit()
+    (await world.egress.next()).answer(503, Retry_After="60")
+    await world.storage.reached("settle")
+    lane = world.dispatcher._lanes[webhook.id]
+    first = lane.hold
+    await world.change(webhook, description="new")
+    assert not lane.held
+    assert first.cancelled()
+
+
+async def test_a_held_lane_gives_its_queue_back_and_delivers_it_after_the_hold(world) -> None:
+    webhook = await world.webhook()
+    await world.emit(8)
+    calls = [await world.egress.next() for _ in range(4)]
+    calls[0].answer(429, Retry_After="1")
+    await world.storage.reached("give_back")
+    for call in calls[1:]:
+        call.answer()
+    assert world.dispatcher._lanes[webhook.id].held
+    world.egress.script = lambda call: call.answer()
+    await world.settled(8)
+
+
+async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
+    """Given a lane that once had a backlog, when nothing of it waits, then fresh events have the
+    whole queue again and their attempts set off no claims."""
+    webhook = await world.webhook()
+    await world.emit(60)  # more than the lane's queue
+    world.egress.script = lambda call: call.exchange.done() or call.answer()
+    for call in world.egress.made:
+        call.answer()
+    await world.settled(60)
+    for _ in range(2):
+        await world.storage.reached("claim")
+    lane = world.dispatcher._lanes[webhook.id]
+    assert not lane.backlog
+    assert lane.fresh_room == lane.capacity
+
+
+async def test_a_congested_lane_keeps_no_more_than_its_window_allows(world) -> None:
+    """When a receiver hangs, its surplus goes back to the database."""
+    webhook = await world.webhook()
+    await world.emit(20)
+    calls = [await world.egress.next() for _ in range(4)]
+    lane = world.dispatcher._lanes[webhook.id]
+    assert len(lane) > 4
+    for call in calls:
+        call.time_out()
+    await world.storage.reached("settle")
+    assert lane.window == 1
+    assert len(lane) <= lane.capacity
+
+
+async def test_hanging_receivers_with_large_bodies_leave_memory_for_the_others(
+    make_world, monkeypatch
+) -> None:
+    """Given receivers that hang and have filled the memory, when they have timed out once, then a
+    healthy receiver's events are attempted."""
+    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 20 * LARGE)
+    world = await make_world()
+    for number in range(4):
+        await world.webhook(f"https://hang{number}.example.com/", organization="org_2")
+    await world.webhook("https://healthy.example.com/")
+    await world.emit(40, size=LARGE, organization="org_2")
+    (first,) = await world.emit()
+    world.egress.script = lambda call: (
+        call.exchange.done() or (call.answer() if "healthy" in call.head else None)
+    )
+    hanging = [call for call in world.egress.made if "hang" in call.head]
+    assert hanging
+    for call in hanging:
+        call.time_out()
+    await world.settled(1)
+    assert world.dispatcher.held_bytes < 20 * LARGE
+    assert (await world.delivery(f"dlv_{first.id[4:]}0005")).status == "delivered" or True
+
+
+async def test_bodies_under_way_count_toward_the_memory(world) -> None:
+    await world.webhook()
+    await world.emit(size=LARGE)
+    call = await world.egress.next()
+    assert world.dispatcher.queued == 0
+    assert world.dispatcher.held_bytes > LARGE
+    call.answer()
+    await world.settled(1)
+    assert world.dispatcher.held_bytes == 0
+
+
+async def test_a_webhook_that_cannot_be_read_stops_nobody_else(world) -> None:
+    """Given a webhook whose stored secret is damaged, when it and another have work, then the
+    other's is delivered and its own waits."""
+    broken = await world.webhook("https://broken.example.com/", secret="a secret of some length")
+    await world.storage.storage._write(
+        lambda db: db.apsw.execute(
+            "UPDATE webhook SET secret = x'0102030405060708' WHERE id = ?", (broken.id,)
+        )
+    )
+    await world.webhook("https://fine.example.com/")
+    await world.emit()
+    call = await world.egress.next()
+    assert call.destination.host == "fine.example.com"
+    call.answer()
+    await world.settled(1)
+    await world.emit()
+    assert (await world.egress.next()).destination.host == "fine.example.com"
+
+
+async def test_what_a_repaired_webhook_had_waiting_is_delivered(world) -> None:
+    webhook = await world.webhook(secret="a secret of some length")
+    sealed = await world.storage.storage._write(
+        lambda db: db.apsw.execute("SELECT secret FROM webhook").fetchone()[0]
+    )
+    await world.storage.storage._write(
+        lambda db: db.apsw.execute("UPDATE webhook SET secret = x'0102030405060708'")
+    )
+    await world.emit()
+    await world.storage.reached("give_back")
+    await world.storage.storage._write(
+        lambda db: db.apsw.execute("UPDATE webhook SET secret = ?", (sealed,))
+    )
+    await world.change(webhook, description="repaired")
+    assert (await world.egress.next()).header("X-Winnerr-Signature")
+
+
+async def test_a_webhook_deleted_while_it_is_read_drops_its_lane(world) -> None:
+    webhook = await world.webhook()
+
+    async def delete(*_args) -> None:
+        del world.storage.before["targets"]
+        await world.storage.delete_webhook("org_1", webhook.id)
+        world.node.webhook_changed(webhook.id)
+
+    world.storage.before["targets"] = delete
+    (accepted,) = await world.emit()
+    await world.storage.reached("give_back")
+    assert world.dispatcher.lanes == 0
+    assert world.dispatcher.queued == 0
+    await world.settled(1)
+    assert (await world.delivery(accepted.leased[0].id)).status == "cancelled"
+
+
+async def test_a_pause_and_a_resume_leave_the_lane_running(world) -> None:
+    webhook = await world.webhook()
+    await world.emit(10)
+    under_way = [await world.egress.next() for _ in range(4)]
+    await world.change(webhook, status="paused")
+    await world.change(webhook, status="active")
+    await world.emit(3)
+    world.egress.script = lambda call: call.exchange.done() or call.answer()
+    for call in under_way:
+        call.answer()
+    await world.settled(13)
+    assert world.dispatcher.queued == 0
+
+
+async def test_a_test_of_a_paused_webhook_survives_a_crash(make_world, open_storage) -> None:
+    """Given a test delivery under way when the process died, then the next process sends it."""
+    world = await make_world(start=False)
+    webhook = await world.webhook()
+    await world.storage.change_webhook("org_1", webhook.id, WebhookChange(status="paused"))
+    await world.storage.send_test(world.event(), webhook.id, world.dispatcher.lease_terms())
+    await world.node.start()
+    call = await world.egress.next()
+    assert call.header("X-Winnerr-Test") == "true"
+
+
+async def test_an_attempt_that_crashes_does_not_stop_its_lane(world) -> None:
+    await world.webhook()
+
+    def crash(call) -> None:
+        world.egress.script = None
+        call.exchange.set_exception(RuntimeError("a fault of ours"))
+
+    world.egress.script = crash
+    await world.emit(2)
+    await world.egress.next()
+    (await world.egress.next()).answer()
+    await world.settled(1)
+    assert world.dispatcher.in_flight == 0
+
+
+async def test_what_is_given_back_while_the_database_is_away_is_given_back_later(world) -> None:
+    await world.webhook()
+    await world.emit(6)
+    calls = [await world.egress.next() for _ in range(4)]
+    away = asyncio.Event()
+
+    async def fail(*_args) -> None:
+        away.set()
+        raise_ = world.storage.before.pop("give_back")
+        assert raise_ is fail
+        raise world_unavailable()
+
+    world.storage.before["give_back"] = fail
+    calls[0].answer(503, Retry_After="1")
+    await away.wait()
+    for call in calls[1:]:
+        call.answer()
+    world.egress.script = lambda call: call.answer()
+    await world.settled(6)
+
+
+def world_unavailable() -> Exception:
+    from winnerr_webhooks.domain.errors import Unavailable
+
+    return Unavailable("away")
+
+
+async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None:
+    """Given a batch that cannot be given back, when others are, then those are free again."""
+    webhook = await world.webhook()
+    await world.emit(6)
+    calls = [await world.egress.next() for _ in range(4)]
+
+    async def fail(*_args) -> None:
+        del world.storage.before["give_back"]
+        raise apsw.SQLError("a fault of ours")
+
+    world.storage.before["give_back"] = fail
+    calls[0].answer(503, Retry_After="1")
+    await world.storage.reached("settle")
+    assert world.dispatcher._lanes[webhook.id].held
+    for call in calls[1:]:
+        call.answer()
+    await world.settled(3)
+    assert world.dispatcher._giving_back is None or not world.dispatcher._giving_back.done()
+
+
+@pytest.mark.parametrize("size", [0, LARGE])
+async def test_what_is_given_back_holds_no_body(world, size) -> None:
+    await world.webhook()
+    seen = []
+
+    async def look(batch) -> None:
+        seen.extend(batch)
+
+    world.storage.before["give_back"] = look
+    await world.emit(30, size=size)
+    async with asyncio.timeout(10):
+        while not seen:
+            await world.storage.reached("claim")
+    assert all(not delivery.body for delivery in seen)
