@@ -20,6 +20,26 @@ class Clock(Protocol):
         ...
 
 
+class SteadyClock:
+    """Another clock, whose wall time goes on evenly when that one is set back.
+
+    For rows that say when something is due: they must not wait an hour longer because the
+    machine's clock was an hour fast. When it is set forward, this one follows.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._origin = clock.now_ms() - clock.monotonic() * 1000
+
+    def now_ms(self) -> int:
+        """Wall time as milliseconds since 1970-01-01T00:00:00Z; never smaller than before."""
+        return max(self._clock.now_ms(), round(self._origin + self._clock.monotonic() * 1000))
+
+    def monotonic(self) -> float:
+        """Seconds of the monotonic clock."""
+        return self._clock.monotonic()
+
+
 class SystemClock:
     """The machine's clocks."""
 

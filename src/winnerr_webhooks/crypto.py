@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from winnerr_webhooks.config import EncryptionKey, parse_encryption_keys
+from winnerr_webhooks.config import PREFIX, EncryptionKey, parse_encryption_keys
 from winnerr_webhooks.domain.errors import ConfigurationError
 
 _FORMAT: Final = 1
@@ -25,9 +25,15 @@ _NONCE: Final = 12
 
 
 class Keyring:
-    """Several keys: the first seals, each opens what it sealed."""
+    """Several keys: the first seals, each opens what it sealed.
 
-    def __init__(self, keys: Sequence[EncryptionKey]) -> None:
+    `source` is where they came from, a variable or a file, for errors to name.
+    """
+
+    def __init__(
+        self, keys: Sequence[EncryptionKey], source: str = PREFIX + "ENCRYPTION_KEYS"
+    ) -> None:
+        self._source = source
         self._ciphers = {key.id: AESGCM(key.key) for key in keys}
         self._first = keys[0].id
 
@@ -48,17 +54,16 @@ class Keyring:
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise ConfigurationError(
-                f"Stored secrets are encrypted with the key {key_id!r}, which is not among the "
-                f"keys given ({', '.join(self._ciphers)}). Add it to "
-                "WINNERR_WEBHOOKS_ENCRYPTION_KEYS, or bring back the database's .keys file."
+                f"{self._source}: stored secrets are encrypted with the key {key_id!r}, which is "
+                f"not among the keys there ({', '.join(self._ciphers)}). Add it, from your backup."
             )
         rest = sealed[2 + len(key_id.encode()) :]
         try:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], associated)
         except (InvalidTag, ValueError):  # ValueError: cut short, within the nonce
             raise ConfigurationError(
-                f"The encryption key {key_id!r} is not the one that stored secrets were encrypted "
-                "with. Bring back the key (or the database's .keys file) that belongs to them."
+                f"{self._source}: the key {key_id!r} there is not the one that stored secrets were "
+                "encrypted with. Bring back the key that belongs to them, from your backup."
             ) from None
 
 

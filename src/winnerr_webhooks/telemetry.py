@@ -75,6 +75,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._given_back = Counter(
+            "winnerr_webhooks_leases_given_back",
+            "Deliveries taken on and given back to the database without an attempt.",
+            registry=registry,
+        )
         self._stored = {
             "pending": self._gauge("pending", "Deliveries that still have an attempt coming."),
             "oldest_pending_age_seconds": self._gauge(
@@ -114,6 +119,10 @@ class Metrics:
         if counter is None:
             counter = self._failed[kind] = self._attempts.labels(outcome, kind)
         counter.inc()
+
+    def leases_given_back(self, deliveries: int) -> None:
+        """Count deliveries that were taken on and not attempted here."""
+        self._given_back.inc(deliveries)
 
     def watch(self, name: str, help_: str, value: Callable[[], float]) -> None:
         """Show a figure of this process, read when the metrics are."""

@@ -30,6 +30,7 @@ from winnerr_webhooks.management.webhooks import Webhooks
 from winnerr_webhooks.pipeline.node import Node
 from winnerr_webhooks.settings_page.app import SettingsPage
 from winnerr_webhooks.settings_page.page import Page
+from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.telemetry import Metrics
 
@@ -66,11 +67,20 @@ def _keyring(config: Config, path: Path) -> Keyring:
     if config.encryption_keys:
         return Keyring(config.encryption_keys)
     key_file = path.with_name(path.name + ".keys")
-    return Keyring(load_or_create_key_file(key_file, create=not SqliteStorage.has_secrets(path)))
+    keys = load_or_create_key_file(key_file, create=not SqliteStorage.has_secrets(path))
+    return Keyring(keys, str(key_file))
 
 
-async def serve(config: Config, *, on_started: Callable[[str], None] | None = None) -> None:
-    """Run everything in one process until SIGTERM or SIGINT; return when all is in order."""
+async def serve(
+    config: Config,
+    *,
+    on_started: Callable[[str], None] | None = None,
+    identify: Identify | None = None,
+) -> None:
+    """Run everything in one process until SIGTERM or SIGINT; return when all is in order.
+
+    `identify` lets a CRM say who its own signed-in user is on the settings page.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL)
     _raise_file_limit()
     listener = _listen(config)
@@ -128,6 +138,7 @@ async def serve(config: Config, *, on_started: Callable[[str], None] | None = No
                 webhooks=webhooks,
                 replays=replays,
                 header_prefix=HEADER_PREFIX,
+                identify=identify,
             )
         )
         app = create_app(

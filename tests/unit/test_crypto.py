@@ -39,14 +39,21 @@ def test_a_secret_moved_to_another_row_does_not_open():
 
 def test_a_missing_key_is_named_with_what_to_do():
     sealed = Keyring([OLD]).encrypt(b"s", b"wh_1")
-    with pytest.raises(ConfigurationError, match=r"'old'.*\(new\).*ENCRYPTION_KEYS"):
+    with pytest.raises(ConfigurationError, match=r"ENCRYPTION_KEYS: .*'old'.*\(new\)"):
         Keyring([NEW]).decrypt(sealed, b"wh_1")
 
 
 def test_another_key_of_the_same_id_does_not_open():
     sealed = Keyring([OLD]).encrypt(b"s", b"wh_1")
-    with pytest.raises(ConfigurationError, match="'old' is not the one"):
+    with pytest.raises(ConfigurationError, match="'old' there is not the one"):
         Keyring([EncryptionKey("old", b"x" * 32)]).decrypt(sealed, b"wh_1")
+
+
+def test_an_error_names_the_file_that_the_keys_are_from():
+    sealed = Keyring([OLD]).encrypt(b"s", b"wh_1")
+    for other in (NEW, EncryptionKey("old", b"x" * 32)):
+        with pytest.raises(ConfigurationError, match=r"^/data/w\.db\.keys: "):
+            Keyring([other], "/data/w.db.keys").decrypt(sealed, b"wh_1")
 
 
 def test_after_a_rotation_the_first_key_seals_and_each_opens_its_own():

@@ -229,6 +229,7 @@ class Connection(asyncio.Protocol):
         """Take the end of what the receiver sends; returning None closes the connection."""
         self.closed = True
         if self._waiter is None:
+            self.abort()  # closing in order would wait for a receiver that need not play along
             return
         if self.status is not None and not self._chunked and not self._has_length():
             self._succeed(reusable=False)  # close-delimited, RFC 9112 6.3, 8

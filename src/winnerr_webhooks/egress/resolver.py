@@ -3,7 +3,8 @@
 Names are looked up as the machine would: `/etc/hosts` first, `localhost` and what ends in it
 are loopback (RFC 6761 6.3), then the nameservers of `/etc/resolv.conf`; but a name is always
 taken as complete, search domains and HOSTALIASES are not. Whatever comes out is judged by the
-address policy at connect, so nothing here is trusted.
+address policy at connect, so nothing here is trusted. A customer owns the zone: what one answer
+and all answers together may cost in time and memory is bounded here.
 """
 
 import asyncio
@@ -30,8 +31,17 @@ an hour at most; asking it again costs a thread switch and no packet."""
 FAILURE_TTL: Final = 1.0
 """Seconds a failure is kept, so that a lane full of deliveries asks once, not once each."""
 MAX_ENTRIES: Final = 4096
+MAX_ADDRESSES: Final = 16
+"""Addresses kept of each family; a few are ever connected to."""
+MAX_CHANNEL_LOOKUPS: Final = 1024
+"""Lookups of one c-ares channel. Its own cache has no bound but its life, and what a zone answers
+to ever new names would pile up there; a new channel costs 0.2 ms."""
 
-_NO_SEARCH = pycares.ARES_FLAG_NOSEARCH | pycares.ARES_FLAG_NOALIASES
+# IGNTC: no second question over TCP, so an answer is at most what fits a datagram (c-ares asks for
+# 1,232 bytes, some 70 addresses) and not 64 KiB with 4,000.
+_FLAGS = pycares.ARES_FLAG_NOSEARCH | pycares.ARES_FLAG_NOALIASES | pycares.ARES_FLAG_IGNTC
+_NO_SORT: Final = 1 << 7
+"""ARES_AI_NOSORT: sorting opens a socket to each address, before the policy has seen any."""
 _CODES: Final = {
     pycares.errno.ARES_ENOTFOUND: "nxdomain",
     pycares.errno.ARES_ENODATA: "no_addresses",
@@ -62,7 +72,7 @@ class Resolve(Protocol):
     """What turns names into addresses."""
 
     async def resolve(self, host: str) -> Sequence[Address]:
-        """At least one address, the best first; `ResolveError` otherwise."""
+        """At least one address, in the order to try; `ResolveError` otherwise."""
         ...
 
 
@@ -75,6 +85,17 @@ class _Answer:
         self.addresses = addresses
         self.code = code
         self.expires = expires
+
+
+class _Channel:
+    """A c-ares channel with its cache, and how much it is in use."""
+
+    __slots__ = ("dns", "lookups", "pending")
+
+    def __init__(self, dns: aiodns.DNSResolver) -> None:
+        self.dns = dns
+        self.lookups = 0
+        self.pending = 0
 
 
 class Resolver:
@@ -90,6 +111,7 @@ class Resolver:
         nameservers: Sequence[str] | None = None,
         lookup_seconds: float = LOOKUP_SECONDS,
         max_entries: int = MAX_ENTRIES,
+        max_channel_lookups: int = MAX_CHANNEL_LOOKUPS,
     ) -> None:
         self._clock = clock
         self._nameservers = nameservers
@@ -97,10 +119,11 @@ class Resolver:
         self._max_entries = max_entries
         self._answers: dict[str, _Answer] = {}
         self._lookups: dict[str, asyncio.Task[_Answer]] = {}
-        self._dns: aiodns.DNSResolver | None = None
+        self._max_channel_lookups = max_channel_lookups
+        self._channel: _Channel | None = None
 
     async def resolve(self, host: str) -> Sequence[Address]:
-        """All addresses of a name, A and AAAA, in the order of RFC 6724.
+        """The addresses of a name, AAAA before A, each in the name server's order.
 
         Callers that ask for one name at once share a lookup; one that gives up leaves it to the
         others.
@@ -127,9 +150,9 @@ class Resolver:
         for lookup in lookups:
             lookup.cancel()
         await asyncio.gather(*lookups, return_exceptions=True)
-        if self._dns is not None:
-            await self._dns.close()
-            self._dns = None
+        if self._channel is not None:
+            await self._channel.dns.close()
+            self._channel = None
 
     async def _look_up(self, host: str) -> _Answer:
         try:
@@ -145,11 +168,11 @@ class Resolver:
     async def _ask(self, host: str) -> _Answer:
         """Ask for A and AAAA apart: name servers that drop one of them must not cost the other."""
         try:
-            channel = self._channel()
+            channel = self._take_channel()
         except (pycares.AresError, OSError):  # too many open files, or no name server to ask
             return self._merge(["dns_failed"])
         queries = [
-            channel.getaddrinfo(host, family, type=socket.SOCK_STREAM)
+            channel.dns.getaddrinfo(host, family, type=socket.SOCK_STREAM, flags=_NO_SORT)
             for family in (socket.AF_INET6, socket.AF_INET)
         ]
         try:
@@ -158,9 +181,19 @@ class Resolver:
         finally:
             for query in queries:
                 query.cancel()
+            channel.pending -= 1
+            if channel.lookups >= self._max_channel_lookups and not channel.pending:
+                if channel is self._channel:
+                    self._channel = None
+                await channel.dns.close()
 
     def _merge(self, outcomes: list[pycares.AddrInfoResult | str]) -> _Answer:
-        nodes = [node for found in outcomes if not isinstance(found, str) for node in found.nodes]
+        nodes = [
+            node
+            for found in outcomes
+            if not isinstance(found, str)
+            for node in found.nodes[:MAX_ADDRESSES]
+        ]
         now = self._clock.monotonic()
         if not nodes:
             code = next((code for code in _TELLING if code in outcomes), "no_addresses")
@@ -168,16 +201,22 @@ class Resolver:
         ttl = min(max(min(node.ttl for node in nodes), MIN_TTL), MAX_TTL)
         return _Answer(tuple(dict.fromkeys(map(_address, nodes))), "", now + ttl)
 
-    def _channel(self) -> aiodns.DNSResolver:
-        if self._dns is None:
-            self._dns = aiodns.DNSResolver(
-                self._nameservers,
-                asyncio.get_running_loop(),
-                timeout=FIRST_TRY_SECONDS,
-                tries=TRIES,
-                flags=_NO_SEARCH,
+    def _take_channel(self) -> _Channel:
+        """The channel for one more lookup; a worn out one is closed by its last lookup."""
+        channel = self._channel
+        if channel is None or channel.lookups >= self._max_channel_lookups:
+            channel = self._channel = _Channel(
+                aiodns.DNSResolver(
+                    self._nameservers,
+                    asyncio.get_running_loop(),
+                    timeout=FIRST_TRY_SECONDS,
+                    tries=TRIES,
+                    flags=_FLAGS,
+                )
             )
-        return self._dns
+        channel.lookups += 1
+        channel.pending += 1
+        return channel
 
 
 def _outcome(query: asyncio.Future[pycares.AddrInfoResult]) -> pycares.AddrInfoResult | str:

@@ -2,24 +2,28 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
 
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
 from winnerr_webhooks.pipeline.attempt import Attempter, Sender
 from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
 from winnerr_webhooks.pipeline.record import Recorder
-from winnerr_webhooks.storage.port import LeaseTerms, Storage
+from winnerr_webhooks.pipeline.returns import Returns
+from winnerr_webhooks.pipeline.targets import TargetReader
+from winnerr_webhooks.storage.port import Claimed, LeaseTerms, Storage
+from winnerr_webhooks.telemetry import Metrics
 
 MEMORY_BYTES: Final = 64 * 1024 * 1024
-"""Bodies queued on a node; what does not fit waits in the database."""
+"""Bodies queued or under way on a node; what does not fit waits in the database."""
 LEASE_SLACK: Final = 2.0
 """Seconds a lease must outlive the longest attempt by, for the settling to be in time."""
+UNREADABLE_WAIT: Final = 30.0
+"""Seconds until a webhook whose configuration cannot be used is tried again."""
 MAX_LANES: Final = 10_000
 """Lanes kept although they are idle; beyond that the longest idle go."""
 
@@ -34,6 +38,7 @@ class Dispatcher:
         storage: Storage,
         attempter: Attempter,
         recorder: Recorder,
+        metrics: Metrics,
         clock: Clock,
         *,
         concurrency: int,
@@ -45,8 +50,8 @@ class Dispatcher:
         """Set when a lane has room for work that may wait in the database."""
         self.in_flight = 0
         self.queued = 0
-        self.queued_bytes = 0
-        self._storage = storage
+        self.held_bytes = 0
+        """Of the bodies queued and under way."""
         self._attempter = attempter
         self._recorder = recorder
         self._clock = clock
@@ -55,12 +60,10 @@ class Dispatcher:
         self._lanes: dict[str, Lane] = {}
         self._full: set[str] = set()
         self._terms: LeaseTerms | None = None
-        self._to_load: set[str] = set()
         self._loop = asyncio.get_running_loop()
-        self._loader: asyncio.Task[None] | None = None
+        self._targets = TargetReader(storage, self._loaded, self._unreadable)
+        self._returns = Returns(storage, metrics, self.work_wanted.set)
         self._workers: set[asyncio.Task[None]] = set()
-        self._unstarted: list[LeasedDelivery] = []
-        self._giving_back: asyncio.Task[None] | None = None
         self._open = True
         recorder.on_resume = self._pump_all
 
@@ -68,7 +71,7 @@ class Dispatcher:
 
     def lease_terms(self) -> LeaseTerms | None:
         """How the deliveries of the next accept are born: None when nothing more fits here."""
-        if not self._open or self._recorder.stalled or self.queued_bytes > MEMORY_BYTES:
+        if not self._open or self._recorder.stalled or self.held_bytes > MEMORY_BYTES:
             return None
         if self._terms is None:
             self._terms = LeaseTerms(seconds=self.lease_seconds, full=frozenset(self._full))
@@ -77,35 +80,49 @@ class Dispatcher:
     def offer(self, delivery: LeasedDelivery) -> None:
         """Take on a delivery born leased to this node."""
         lane = self._lane(delivery)
-        if not self._open or (lane.fresh_room <= 0 and delivery.trigger != "test"):
-            self._give_back(delivery)  # the batch it came with was larger than the lane's room
+        if not self._open or (self._fresh_room(lane) <= 0 and delivery.trigger != "test"):
+            self._returns.add(delivery)  # the batch it came with was larger than the lane's room
             return
         lane.add_fresh(delivery)
         self._queued(delivery)
         self._pump(lane)
 
-    def take(self, deliveries: Iterable[LeasedDelivery], *, backlogged: frozenset[str]) -> None:
-        """Take on claimed deliveries; of the `backlogged` webhooks more is due."""
+    def take(self, claimed: Claimed, asked: Mapping[str, int]) -> None:
+        """Take on claimed deliveries; `asked` is the `room` of that claim."""
+        if claimed.next_due_in != 0.0:  # of lanes with room, all that was due came
+            for webhook_id, places in asked.items():
+                lane = self._lanes.get(webhook_id)
+                if lane is not None and places:
+                    lane.backlog = False
         lanes = {}
-        for delivery in deliveries:
-            lane = self._lane(delivery)
+        for delivery in claimed.deliveries:
             if not self._open:
-                self._give_back(delivery)
+                self._returns.add(delivery)
                 continue
+            lane = self._lane(delivery)
             lane.add_waiting(delivery)
             self._queued(delivery)
             lanes[lane.webhook_id] = lane
         for lane in lanes.values():
-            lane.backlog = lane.webhook_id in backlogged
+            lane.backlog = lane.webhook_id in claimed.backlogged
             self._pump(lane)
 
     def room(self) -> dict[str, int]:
         """Room for claimed deliveries, of each lane where `default_room` is not the answer."""
+        default, tight = self.default_room, self._tight
         return {
-            lane.webhook_id: max(lane.waiting_room, 0)
+            lane.webhook_id: max(lane.idle_room if tight and lane.slow else lane.waiting_room, 0)
             for lane in self._lanes.values()
-            if lane.backlog or lane.held or lane.waiting_room < self.default_room
+            if lane.backlog or lane.slow or lane.held or lane.waiting_room < default
         }
+
+    def _fresh_room(self, lane: Lane) -> int:
+        return lane.idle_room if lane.slow and self._tight else lane.fresh_room
+
+    @property
+    def _tight(self) -> bool:
+        """Whether memory runs short: then slow receivers have nothing queued here."""
+        return self.held_bytes > MEMORY_BYTES // 2
 
     @property
     def default_room(self) -> int:
@@ -115,7 +132,7 @@ class Dispatcher:
     @property
     def free_bytes(self) -> int:
         """How many more bytes of bodies fit."""
-        return max(MEMORY_BYTES - self.queued_bytes, 0)
+        return max(MEMORY_BYTES - self.held_bytes, 0)
 
     @property
     def lanes(self) -> int:
@@ -125,7 +142,7 @@ class Dispatcher:
     @property
     def claims(self) -> bool:
         """Whether claimed deliveries could be attempted now."""
-        return self._open and not self._recorder.stalled and self.queued_bytes < MEMORY_BYTES
+        return self._open and not self._recorder.stalled and self.held_bytes < MEMORY_BYTES
 
     def webhooks_changed(self, webhook_ids: Iterable[str]) -> None:
         """Read these webhooks anew before their next attempt."""
@@ -133,9 +150,10 @@ class Dispatcher:
             lane = self._lanes.get(webhook_id)
             if lane is not None:
                 lane.sender = None
-                if lane.held:  # a changed webhook deserves a fresh start
+                if lane.hold is not None:  # a changed webhook deserves a fresh start
+                    lane.hold.cancel()
                     self._release(lane)
-                elif len(lane):
+                elif len(lane) or lane.loading:
                     self._load(lane)
 
     # --- what goes out ------------------------------------------------------------------------
@@ -152,7 +170,7 @@ class Dispatcher:
         """Begin on the lane's next delivery that can be sent; None: there is none now."""
         while len(lane) and self._may_start(lane):
             delivery = lane.pop()
-            self._unqueued(delivery)
+            self.queued -= 1
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
                 self._give_back(delivery)
                 continue
@@ -160,7 +178,7 @@ class Dispatcher:
             sender = lane.sender
             if sender is None or sender.target.version < lane.version:
                 lane.add_waiting(delivery)
-                self._queued(delivery)
+                self.queued += 1
                 self._load(lane)
                 return None
             if sender.target.status != ACTIVE and not _allowed_anyway(delivery, sender.target):
@@ -172,7 +190,9 @@ class Dispatcher:
         return None
 
     def _may_start(self, lane: Lane) -> bool:
-        return self._open and not (self._recorder.stalled or lane.loading or lane.held)
+        return self._open and not (
+            self._recorder.stalled or lane.loading or lane.hold is not None
+        )
 
     async def _work(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         """One attempt after another, as long as the lane's window lets this worker go on."""
@@ -182,6 +202,8 @@ class Dispatcher:
             finally:
                 lane.in_flight -= 1
                 self.in_flight -= 1
+                self.held_bytes -= len(delivery.body)
+                delivery.body = b""  # its settlement may wait long for the database
             if lane.in_flight >= lane.window or (started := self._next(lane)) is None:
                 break
             sender, delivery = started
@@ -196,31 +218,37 @@ class Dispatcher:
     async def _attempt(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         try:
             settlement = await self._attempter.attempt(sender, delivery)
+            self._recorder.record(settlement)
         except Exception:
             # A fault of ours: the lease runs out, and after five such the delivery fails.
             log.exception("attempt crashed", delivery=delivery.id, webhook=lane.webhook_id)
-            lane.congested()
+            self._congested(lane)
             return
         verdict = settlement.verdict
         if verdict.congested:
-            lane.congested()
+            self._congested(lane)
         else:
             lane.succeeded()
         if verdict.hold_lane:
             self._hold(lane, verdict.hold_lane)
-        self._recorder.record(settlement)
+
+    def _congested(self, lane: Lane) -> None:
+        lane.congested()
+        if lane.slow:  # it may be long until its queue's turn comes
+            self._shed(lane, 0 if self._tight else lane.capacity)
 
     def _hold(self, lane: Lane, seconds: float) -> None:
         """Keep away from a receiver that asked for it; its work waits in the database."""
-        if not lane.held:
-            lane.held = True
-            self._loop.call_later(seconds, self._release, lane)
-        for delivery in lane.clear():
-            self._unqueued(delivery)
-            self._give_back(delivery)
+        end = self._loop.time() + seconds
+        if lane.hold is not None:
+            if lane.hold.when() >= end:
+                return
+            lane.hold.cancel()
+        lane.hold = self._loop.call_at(end, self._release, lane)
+        self._shed(lane, 0)
 
     def _release(self, lane: Lane) -> None:
-        lane.held = False
+        lane.hold = None
         lane.backlog = True
         self._pump(lane)
         self.work_wanted.set()
@@ -235,65 +263,43 @@ class Dispatcher:
 
     def _load(self, lane: Lane) -> None:
         lane.loading = True
-        self._to_load.add(lane.webhook_id)
-        if self._loader is None and self._open:
-            self._loader = self._loop.create_task(self._load_targets())
-
-    async def _load_targets(self) -> None:
-        """Read the configuration of every lane that asked, all in one read."""
-        try:
-            while self._to_load and self._open:
-                wanted = list(self._to_load)
-                try:
-                    targets = {t.webhook_id: t for t in await self._storage.targets(wanted)}
-                except Unavailable:
-                    await asyncio.sleep(0.2)
-                    continue
-                self._to_load.difference_update(wanted)
-                for webhook_id in wanted:
-                    self._loaded(webhook_id, targets.get(webhook_id))
-        finally:
-            self._loader = None
+        self._targets.ask(lane.webhook_id)
 
     def _loaded(self, webhook_id: str, target: Target | None) -> None:
         lane = self._lanes.get(webhook_id)
         if lane is None:
             return
-        lane.loading = False
         if target is None or target.status == DELETED:
-            for delivery in lane.clear():
-                self._unqueued(delivery)
-                self._give_back(delivery)
+            lane.loading = False
+            self._shed(lane, 0)
             if not lane.in_flight:
                 self._drop(lane)
             return
         lane.sender = self._attempter.sender(target)
         # A delivery's row and its webhook are read at different moments; the newer one wins.
         lane.version = target.version
+        lane.loading = False
         self._pump(lane)
+
+    def _unreadable(self, webhook_id: str) -> None:
+        lane = self._lanes.get(webhook_id)
+        if lane is not None:
+            lane.loading = False
+            self._hold(lane, UNREADABLE_WAIT)
+            self._note_room(lane)
 
     # --- what goes back -----------------------------------------------------------------------
 
-    def _give_back(self, delivery: LeasedDelivery) -> None:
-        self._unstarted.append(delivery)
-        if self._giving_back is None:
-            self._giving_back = self._loop.create_task(self._flush_unstarted())
+    def _shed(self, lane: Lane, keep: int) -> None:
+        """Give back what a lane has queued beyond `keep`."""
+        for delivery in lane.shed(keep):
+            self.queued -= 1
+            self._give_back(delivery)
+            lane.backlog = True
 
-    async def _flush_unstarted(self) -> None:
-        try:
-            while self._unstarted:
-                batch, self._unstarted = self._unstarted, []
-                try:
-                    await self._storage.give_back(batch)
-                except Unavailable:
-                    if not self._open:
-                        return  # their leases run out
-                    self._unstarted.extend(batch)
-                    await asyncio.sleep(0.2)
-                else:
-                    self.work_wanted.set()
-        finally:
-            self._giving_back = None
+    def _give_back(self, delivery: LeasedDelivery) -> None:
+        self.held_bytes -= len(delivery.body)
+        self._returns.add(delivery)
 
     # --- bookkeeping --------------------------------------------------------------------------
 
@@ -305,11 +311,7 @@ class Dispatcher:
 
     def _queued(self, delivery: LeasedDelivery) -> None:
         self.queued += 1
-        self.queued_bytes += len(delivery.body)
-
-    def _unqueued(self, delivery: LeasedDelivery) -> None:
-        self.queued -= 1
-        self.queued_bytes -= len(delivery.body)
+        self.held_bytes += len(delivery.body)
 
     def _note_room(self, lane: Lane) -> None:
         """Keep `_full` true, and ask for work when a lane with a backlog has room again."""
@@ -334,7 +336,7 @@ class Dispatcher:
         """Drop the longest idle lanes beyond MAX_LANES."""
         surplus = len(self._lanes) - MAX_LANES
         if surplus > 0:
-            idle = [x for x in self._lanes.values() if not len(x) and not x.in_flight]
+            idle = [x for x in self._lanes.values() if x.idle]
             idle.sort(key=lambda lane: lane.idle_since)
             for lane in itertools.islice(idle, surplus):
                 self._drop(lane)
@@ -344,16 +346,14 @@ class Dispatcher:
         self._open = False
         self._terms = None
         for lane in self._lanes.values():
-            for delivery in lane.clear():
-                self._unqueued(delivery)
-                self._give_back(delivery)
+            self._shed(lane, 0)
         if self._workers:
             _, late = await asyncio.wait(set(self._workers), timeout=patience)
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        tasks = [task for task in (self._loader, self._giving_back) if task is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._targets.close()
+        await self._returns.close()
 
 
 def _allowed_anyway(delivery: LeasedDelivery, target: Target) -> bool:

@@ -5,6 +5,7 @@ slow, unreachable or overloaded. A hanging endpoint soon has one attempt under w
 deliveries in memory; the rest of its work waits in the database and costs nobody anything.
 """
 
+import asyncio
 from collections import deque
 from typing import Final
 
@@ -21,10 +22,11 @@ class Lane:
     __slots__ = (
         "_fresh",
         "_fresh_next",
+        "_narrow",
         "_waiting",
         "_widest",
         "backlog",
-        "held",
+        "hold",
         "idle_since",
         "in_flight",
         "loading",
@@ -42,12 +44,13 @@ class Lane:
         self.loading = False
         self.window = min(FIRST_WINDOW, widest)
         self.in_flight = 0
-        self.held = False
-        """Whether the receiver asked not to be called for a while."""
+        self.hold: asyncio.TimerHandle | None = None
+        """Runs while the receiver is not to be called."""
         self.idle_since = 0.0
         self.backlog = False
         """Whether the last claim left due work of this lane in the database."""
         self._widest = widest
+        self._narrow = self.window
         self._fresh: deque[LeasedDelivery] = deque()
         self._waiting: deque[LeasedDelivery] = deque()
         self._fresh_next = True
@@ -55,6 +58,21 @@ class Lane:
     def __len__(self) -> int:
         """Deliveries queued here, those under way not counted."""
         return len(self._fresh) + len(self._waiting)
+
+    @property
+    def held(self) -> bool:
+        """Whether the receiver is not to be called for a while."""
+        return self.hold is not None
+
+    @property
+    def slow(self) -> bool:
+        """Whether the receiver was too slow or failing of late: its window is below the first."""
+        return self.window < self._narrow
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing would be lost with this lane."""
+        return not len(self) and not self.in_flight and self.hold is None
 
     @property
     def capacity(self) -> int:
@@ -75,6 +93,11 @@ class Lane:
         """Room for deliveries claimed from the database."""
         return 0 if self.held else self.capacity - len(self)
 
+    @property
+    def idle_room(self) -> int:
+        """Room for deliveries that could be attempted at once."""
+        return 0 if self.held else self.window - self.in_flight - len(self)
+
     def add_fresh(self, delivery: LeasedDelivery) -> None:
         """Queue a delivery just accepted."""
         self._fresh.append(delivery)
@@ -93,12 +116,12 @@ class Lane:
         self._fresh_next = not self._fresh_next
         return fresh.popleft() if self._fresh_next else waiting.popleft()
 
-    def clear(self) -> list[LeasedDelivery]:
-        """Empty the queue; what was in it."""
-        dropped = [*self._fresh, *self._waiting]
-        self._fresh.clear()
-        self._waiting.clear()
-        return dropped
+    def shed(self, keep: int) -> list[LeasedDelivery]:
+        """Take the newest from the queue until so many are left; what was taken."""
+        taken = []
+        while len(self) > keep:
+            taken.append((self._fresh or self._waiting).pop())
+        return taken
 
     def succeeded(self) -> None:
         """Open the window by one."""

@@ -52,6 +52,7 @@ class Node:
             storage,
             attempter,
             self.recorder,
+            metrics,
             clock,
             concurrency=config.webhook_concurrency,
             timeout=config.delivery_timeout,
@@ -62,6 +63,7 @@ class Node:
         self._retention = Retention(storage, config.log_retention_days)
         self.recorder.on_retry_due = self._reclaimer.due_in
         self.recorder.on_disabled = self._disabled
+        self._watch(metrics)
 
     async def start(self) -> None:
         """Take over what an earlier process left, and go to work."""
@@ -95,6 +97,18 @@ class Node:
         if self.recorder.stalled:
             return "Attempts cannot be recorded: the database is away."
         return None
+
+    def _watch(self, metrics: Metrics) -> None:
+        dispatcher, recorder = self.dispatcher, self.recorder
+        metrics.watch("lanes", "Lanes in memory.", lambda: dispatcher.lanes)
+        metrics.watch("in_flight", "Attempts under way.", lambda: dispatcher.in_flight)
+        metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queued)
+        metrics.watch(
+            "held_bytes", "Bodies queued in memory and under way.", lambda: dispatcher.held_bytes
+        )
+        metrics.watch(
+            "unrecorded", "Attempts made and not yet recorded.", lambda: recorder.unrecorded
+        )
 
     def _disabled(self, webhook_ids: tuple[str, ...]) -> None:
         for webhook_id in webhook_ids:

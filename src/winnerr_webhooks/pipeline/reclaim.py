@@ -1,12 +1,13 @@
 """Reclaim: brings back what waits in the database: due retries, replays, what the dead left."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.domain.errors import Unavailable, WebhooksError
+from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.storage.port import Claim, Claimed, Storage
@@ -34,16 +35,18 @@ class Reclaimer:
         self._jitter = jitter
         self._wake = dispatcher.work_wanted
         self._job_wake = asyncio.Event()
+        self._changes_mark = 0
         self._tasks: list[asyncio.Task[None]] = []
+        self._open = True
 
     async def start(self) -> None:
         """Free what a dead predecessor had leased, then keep looking."""
         freed = await self._storage.recover()
         if freed:
             log.info("took over what an earlier process left", deliveries=freed)
-        mark, _ = await self._storage.changed_webhooks(0)
-        loops = (self._claims(), self._repairs(), self._jobs(), self._changes(mark))
-        self._tasks = [asyncio.get_running_loop().create_task(loop) for loop in loops]
+        self._changes_mark, _ = await self._storage.changed_webhooks(0)
+        loops = (self._claims, self._repairs, self._jobs, self._changes)
+        self._tasks = [asyncio.get_running_loop().create_task(self._keep(loop)) for loop in loops]
 
     def due_in(self, seconds: float) -> None:
         """Something in the database is due in so many seconds: claim then."""
@@ -57,79 +60,77 @@ class Reclaimer:
         self._job_wake.set()
 
     async def close(self) -> None:
-        """Stop looking."""
-        for task in self._tasks:
+        """Stop looking; a claim under way is waited for, and dispatched: its leases are ours."""
+        self._open = False
+        self._wake.set()
+        for task in self._tasks[1:]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _keep(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a loop for good: neither a database that is away nor a fault of ours ends it."""
+        while self._open:
+            try:
+                await loop()
+            except Unavailable:
+                pass
+            except Exception:
+                log.exception("a loop failed and starts again", loop=loop.__name__)
+            if self._open:
+                await asyncio.sleep(self._jitter.around(AWAY_WAIT))
+
     async def _claims(self) -> None:
         wait = BUSY_POLL
-        while True:
+        while self._open:
             self._wake.clear()
-            claimed = None
-            if self._dispatcher.claims:
-                try:
-                    claimed = await self._claim()
-                except Unavailable:
-                    await asyncio.sleep(self._jitter.around(AWAY_WAIT))
-                    continue
+            claimed = await self._claim() if self._dispatcher.claims else None
             found = claimed is not None and bool(claimed.deliveries)
             wait = BUSY_POLL if found else min(wait * 2, IDLE_POLL)
             if claimed is not None and claimed.next_due_in:
                 wait = min(wait, claimed.next_due_in)
-            await _within(self._wake, wait)
+            if self._open:
+                await _within(self._wake, wait)
 
     async def _claim(self) -> Claimed:
         dispatcher = self._dispatcher
         started = self._clock.monotonic()
+        room = dispatcher.room()
         claimed = await self._storage.claim(
             Claim(
                 lease_seconds=dispatcher.lease_seconds,
                 limit=CLAIM_LIMIT,
                 max_bytes=dispatcher.free_bytes,
-                room=dispatcher.room(),
+                room=room,
                 default_room=dispatcher.default_room,
             )
         )
         expires = started + dispatcher.lease_seconds
         for delivery in claimed.deliveries:
             delivery.expires = expires
-        dispatcher.take(claimed.deliveries, backlogged=claimed.backlogged)
+        dispatcher.take(claimed, room)
         return claimed
 
     async def _repairs(self) -> None:
         while True:
             await asyncio.sleep(self._jitter.around(REPAIR_EVERY))
-            try:
-                repaired = await self._storage.repair()
-            except Unavailable:
-                continue
+            self._dispatcher.forget_idle_lanes()
+            repaired = await self._storage.repair()
             if repaired:
                 log.info("made lost work claimable again", found=repaired)
                 self._wake.set()
-            self._dispatcher.forget_idle_lanes()
 
     async def _jobs(self) -> None:
         while True:
             self._job_wake.clear()
-            try:
-                while await self._storage.run_job_slice():
-                    self._wake.set()
-                    await asyncio.sleep(0)  # a big job leaves room between its slices
-            except Unavailable:
-                await asyncio.sleep(self._jitter.around(AWAY_WAIT))
-                continue
-            except WebhooksError:
-                log.exception("a job failed")
+            while await self._storage.run_job_slice():
+                self._wake.set()
+                await asyncio.sleep(0)  # a big job leaves room between its slices
             await _within(self._job_wake, CHANGES_EVERY)
 
-    async def _changes(self, mark: int) -> None:
+    async def _changes(self) -> None:
         while True:
             await asyncio.sleep(CHANGES_EVERY)
-            try:
-                mark, changed = await self._storage.changed_webhooks(mark)
-            except Unavailable:
-                continue
+            self._changes_mark, changed = await self._storage.changed_webhooks(self._changes_mark)
             self._dispatcher.webhooks_changed(changed)
 
 

@@ -37,7 +37,13 @@ class Recorder:
         self._group: GroupCommit[Settlement, None] = GroupCommit(
             self._settle, batch=BATCH, waiting=10 * UNRECORDED
         )
+        self._settling = 0
         self._closing = False
+
+    @property
+    def unrecorded(self) -> int:
+        """Attempts made that are not in the database yet."""
+        return self._group.waiting + self._settling
 
     def record(self, settlement: Settlement) -> None:
         """Settle one attempt with the next group."""
@@ -56,8 +62,13 @@ class Recorder:
         await self._group.idle()
 
     async def _settle(self, batch: list[Settlement]) -> list[None]:
-        settled = await self._store(batch)
-        if self.stalled:
+        self._settling = len(batch)
+        try:
+            settled = await self._store(batch)
+        finally:
+            self._settling = 0
+        if self.stalled and not self._group.waiting:
+            # Not before: what was attempted meanwhile could be claimed and sent a second time.
             self.stalled = False
             self.on_resume()
         for settlement in batch:

@@ -47,6 +47,8 @@ class Retention:
                     await asyncio.sleep(BETWEEN_SLICES)
             except Unavailable:
                 continue
+            except Exception:
+                log.exception("clean-up failed")
             finally:
                 if total:
                     log.info("forgot what is older than the log keeps", rows=total)

@@ -8,8 +8,19 @@ import sys
 import pytest
 
 import winnerr_webhooks
+from winnerr_webhooks.config import SETTINGS
 
 COMMANDS = ["serve", "demo", "migrate", "emit", "keys create", "keys list", "keys revoke"]
+
+
+WRONG = {
+    "DATABASE_URL": "mysql://x", "HOST": "http://x", "PORT": "99999", "PUBLIC_URL": "webhooks",
+    "SIGN_IN_URL": "login", "FRAME_ANCESTORS": "crm", "RETRY_SCHEDULE": "60,x",
+    "DELIVERY_TIMEOUT": "0", "SUCCESS_STATUSES": "3xx", "WEBHOOK_CONCURRENCY": "0",
+    "DISABLE_AFTER_DAYS": "-1", "MAX_WEBHOOKS": "many", "ALLOW_HTTP": "maybe",
+    "ALLOW_NETWORKS": "10.0.0.1/8", "DENY_NETWORKS": "x", "NAT64_PREFIXES": "10.0.0.0/8",
+    "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -79,6 +90,16 @@ def test_wrong_settings_and_wrong_usage_are_one_line_and_exit_code_2(
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert says in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [setting.name for setting in SETTINGS])
+def test_each_setting_that_is_wrong_stops_the_start_with_one_line_naming_it(name, run, tmp_path):
+    done = run("serve", **{name: WRONG[name]})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert f"WINNERR_WEBHOOKS_{name}" in line
     assert list(tmp_path.iterdir()) == []
 
 

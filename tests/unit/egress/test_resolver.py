@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.egress.resolver import ResolveError, Resolver
+from winnerr_webhooks.egress.resolver import MAX_ADDRESSES, ResolveError, Resolver
 
 A, AAAA = 1, 28
 NXDOMAIN, SERVFAIL = 3, 2
@@ -32,6 +32,7 @@ class NameServer(asyncio.DatagramProtocol):
         self.zone: dict[str, list[str] | int | None] = {}
         self.mute: set[int] = set()
         """Record types it never answers for."""
+        self.truncated = False
         self.drop = 0
         """Questions it loses before it answers."""
         self.ttl = 300
@@ -68,7 +69,7 @@ class NameServer(asyncio.DatagramProtocol):
             struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl, len(packed)) + packed
             for packed in records
         )
-        head = data[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
+        head = data[:2] + struct.pack("!HHHHH", 0x8180 | (0x200 if self.truncated else 0) | code, 1, len(records), 0, 0)
         reply = asyncio.ensure_future(self._reply(head + question + answer, peer))
         self._replies.add(reply)
         reply.add_done_callback(self._replies.discard)
@@ -231,6 +232,49 @@ async def test_a_name_is_complete_as_it_is(dns, make_resolver):
     with pytest.raises(ResolveError):
         await make_resolver().resolve("intranet")
     assert set(dns.asked) == {"intranet"}
+
+
+async def test_of_many_addresses_a_few_are_kept(dns, make_resolver):
+    dns.zone["hooks.test"] = [f"192.0.2.{i}" for i in range(60)]
+    addresses = await make_resolver().resolve("hooks.test")
+    assert addresses == tuple(map(ip_address, dns.zone["hooks.test"][:MAX_ADDRESSES]))
+
+
+async def test_an_answer_too_large_for_a_datagram_is_not_fetched_over_tcp(dns, make_resolver):
+    port = dns.transport.get_extra_info("sockname")[1]
+    asked = asyncio.Event()
+    server = await asyncio.start_server(lambda _, __: asked.set(), "127.0.0.1", port)
+    dns.zone["hooks.test"] = ["192.0.2.1"]
+    dns.truncated = True
+    try:
+        assert await make_resolver().resolve("hooks.test") == (ip_address("192.0.2.1"),)
+        assert not asked.is_set()
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_what_c_ares_keeps_is_thrown_away_after_so_many_lookups(dns, make_resolver):
+    clock = HandClock()
+    resolver = make_resolver(clock=clock, max_channel_lookups=2)
+    for turn, name in enumerate(("a.test", "b.test", "a.test")):
+        dns.zone[name] = [f"192.0.2.{turn}"]
+        clock.moved += 61  # past our own cache, within the 300 s of c-ares
+        assert await resolver.resolve(name) == (ip_address(f"192.0.2.{turn}"),)
+    assert dns.asked["a.test"] == 2
+
+
+async def test_a_channel_is_given_up_only_after_its_last_lookup(dns, make_resolver):
+    resolver = make_resolver(max_channel_lookups=1)
+    dns.held = asyncio.Event()
+    lookups = []
+    for i in range(3):
+        dns.zone[f"{i}.test"] = [f"192.0.2.{i}"]
+        lookups.append(asyncio.create_task(resolver.resolve(f"{i}.test")))
+    await dns.arrived.wait()
+    dns.held.set()
+    assert await asyncio.gather(*lookups) == [(ip_address(f"192.0.2.{i}"),) for i in range(3)]
+    assert resolver._channel is None
 
 
 async def test_closing_ends_what_is_under_way(dns, make_resolver):

@@ -11,6 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.egress.connection import Connection
+from winnerr_webhooks.egress.deadline import Deadlines
 from winnerr_webhooks.egress.tls import client_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -114,6 +117,32 @@ async def test_certificates_that_do_not_verify_are_told_apart(
         assert exchange.status is None
         assert exchange.timings.connect_ms > 0
         assert exchange.timings.tls_ms is None
+
+
+async def test_a_name_in_the_subject_only_is_the_wrong_host(serve, client, post, authority):
+    certificate = authority.issue_cert("other.test", common_name="hooks.test")
+    receiver = await serve(answer_all, tls=server_context(certificate))
+    exchange = await post(client, f"https://hooks.test:{receiver.port}/")
+    assert exchange.failure.code == "wrong_host"
+
+
+async def test_a_receiver_that_only_ends_tls_while_idle_is_hung_up_on(client):
+    lost = asyncio.Event()
+    connection = Connection(
+        ("org_1", "https", "hooks.test", 443),
+        clock=SystemClock(),
+        loop=asyncio.get_running_loop(),
+        timeout=5.0,
+        grace=Deadlines(2.0),
+        on_lost=lambda _: lost.set(),
+    )
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
+        connection._transport.write(b"x" * 2**22)  # never read: closing in order would wait for it
+        connection.eof_received()
+        await asyncio.wait_for(lost.wait(), 2)
 
 
 async def test_a_literal_address_the_certificate_does_not_name_is_the_wrong_host(

@@ -1,5 +1,7 @@
 """A lane: its window, its queue, and how fresh and waiting work take turns."""
 
+import asyncio
+
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.pipeline.lane import Lane
 
@@ -63,7 +65,29 @@ def test_room_is_four_windows_and_half_of_it_is_kept_for_a_backlog() -> None:
     assert (lane.fresh_room, lane.waiting_room) == (7, 15)
 
 
-def test_a_held_lane_has_no_room_for_anything() -> None:
+async def test_a_held_lane_has_no_room_for_anything() -> None:
     lane = Lane("wh", 16)
-    lane.held = True
-    assert (lane.fresh_room, lane.waiting_room) == (0, 0)
+    lane.hold = asyncio.get_running_loop().call_later(60, lane.succeeded)
+    assert lane.held
+    assert (lane.fresh_room, lane.waiting_room, lane.idle_room) == (0, 0, 0)
+    assert not lane.idle
+    lane.hold.cancel()
+
+
+def test_a_lane_sheds_its_newest_and_keeps_the_rest() -> None:
+    lane = Lane("wh", 16)
+    for n in range(3):
+        lane.add_fresh(delivery(f"fresh{n}"))
+        lane.add_waiting(delivery(f"waiting{n}"))
+    assert [one.id for one in lane.shed(2)] == ["fresh2", "fresh1", "fresh0", "waiting2"]
+    assert drain(lane) == ["waiting0", "waiting1"]
+
+
+def test_a_lane_is_slow_while_its_window_is_below_the_first() -> None:
+    lane = Lane("wh", 16)
+    assert not lane.slow
+    lane.congested()
+    assert lane.slow
+    lane.succeeded()
+    lane.succeeded()
+    assert not lane.slow

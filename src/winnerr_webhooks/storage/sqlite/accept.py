@@ -11,7 +11,7 @@ from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.port import LeaseTerms
 from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.rows import TEST_EPOCH, lower_lanes
+from winnerr_webhooks.storage.sqlite.rows import TEST_EPOCH, lease_end, lower_lanes
 
 REMEMBERED_MS = 30 * 86_400_000
 """How long a client id makes a call safe to repeat (CONTRACT, Events)."""
@@ -38,7 +38,7 @@ class _Births:
     def __init__(self, lease: LeaseTerms | None, expires: float, now: int) -> None:
         self._lease = lease
         self._expires = expires
-        self._lease_until = now + round(lease.seconds * 1000) if lease else None
+        self._lease_until = lease_end(expires) if lease else None
         self._now = now
         self.events: list[tuple[object, ...]] = []
         self.pending: list[tuple[object, ...]] = []

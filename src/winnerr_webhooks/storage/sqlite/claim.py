@@ -15,6 +15,7 @@ from winnerr_webhooks.storage.sqlite.rows import (
     Waiting,
     as_json,
     due_waiting,
+    lease_end,
     lower_lanes,
     outcome_of,
     put_past,
@@ -53,7 +54,7 @@ def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
     """Take due deliveries; see `Storage.claim`. `expires` is monotonic."""
     lanes = _due_lanes(db, claim, now)
     taken = _take(db, lanes, claim, now)
-    lease_until = now + round(claim.lease_seconds * 1000)
+    lease_until = lease_end(expires)
     for row in taken.rows:
         row.lease += 1
         row.idle_leases += 1
@@ -206,14 +207,17 @@ class Repairs(NamedTuple):
 _KEYS = msgspec.json.Decoder(list[tuple[str, str]])
 
 
-def find_repairs(db: Connection, now: int) -> Repairs:
-    """Look through everything that waits; on a reader, so that nobody is held up."""
-    return Repairs(db.json("expired", {"now": now}, _KEYS), db.json("lost_lanes", (), _SIZES))
+def find_repairs(db: Connection, now: float) -> Repairs:
+    """Look through everything that waits; on a reader, so that nobody is held up.
+
+    `now` is monotonic, here and in `repair`.
+    """
+    return Repairs(db.json("expired", {"now": lease_end(now)}, _KEYS), db.json("lost_lanes", (), _SIZES))
 
 
-def repair(db: Connection, found: Repairs, now: int) -> int:
+def repair(db: Connection, found: Repairs, now: float) -> int:
     """Put right what was found, as far as it still is so; see `Storage.repair`."""
-    freed = db.write_rows("free_expired", found.expired, 2, (now,))
+    freed = db.write_rows("free_expired", found.expired, 2, (lease_end(now),))
     set_lanes_of(db, {webhook_id for webhook_id, _ in found.expired})
     lower_lanes(db, dict(found.lanes))
     return freed + len(found.lanes)

@@ -13,6 +13,15 @@ TEST_EPOCH = -1
 """Of test deliveries: they are sent whatever the webhook's status."""
 
 
+def lease_end(expires: float) -> int:
+    """A monotonic instant as `lease_until` says it, in ms.
+
+    No lease outlives its process (`recover` ends them all), so they need no wall time, and no
+    jump of the machine's clock ends one early or late.
+    """
+    return round(expires * 1000)
+
+
 class Waiting(msgspec.Struct, array_like=True, gc=False):
     """A row of `pending`: a delivery that still has an attempt coming."""
 
@@ -25,6 +34,7 @@ class Waiting(msgspec.Struct, array_like=True, gc=False):
     accepted_at: int
     due_at: int
     lease_until: int | None
+    """None: free. Else `lease_end`."""
     lease: int
     idle_leases: int
     attempts: int

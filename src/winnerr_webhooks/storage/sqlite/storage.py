@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self, TextIO, TypeVar
 
 import msgspec
 
-from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import port
@@ -69,7 +69,7 @@ class SqliteStorage(PageVerbs):
         lock: TextIO | None,
     ) -> None:
         self._threads = threads
-        self._clock = clock
+        self._clock = SteadyClock(clock)
         self._keyring = keyring
         self._rule = rule
         self._lock = lock
@@ -171,10 +171,10 @@ class SqliteStorage(PageVerbs):
 
     async def repair(self) -> int:
         """Find lost wake-ups and leases that ran out."""
-        found = await self._read(lambda db: claim.find_repairs(db, self._clock.now_ms()))
+        found = await self._read(lambda db: claim.find_repairs(db, self._clock.monotonic()))
         if not found.expired and not found.lanes:
             return 0
-        return await self._write(lambda db: claim.repair(db, found, self._clock.now_ms()))
+        return await self._write(lambda db: claim.repair(db, found, self._clock.monotonic()))
 
     async def run_job_slice(self) -> bool:
         """One slice of the job whose turn it is."""

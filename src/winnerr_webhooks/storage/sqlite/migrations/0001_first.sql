@@ -81,7 +81,7 @@ CREATE TABLE pending (
     epoch        INTEGER NOT NULL,     -- the webhook's when asked for; -1 for tests
     accepted_at  INTEGER NOT NULL,
     due_at       INTEGER NOT NULL,
-    lease_until  INTEGER,              -- NULL: free
+    lease_until  INTEGER,              -- NULL: free; else ms of the node's monotonic clock
     lease        INTEGER NOT NULL,     -- the fence: +1 at every taking
     idle_leases  INTEGER NOT NULL,     -- leases in a row without a settled attempt
     attempts     INTEGER NOT NULL,     -- settled so far

@@ -1,0 +1,113 @@
+"""Intake: accepted means on disk, with its deliveries; refused means nothing was kept."""
+
+import asyncio
+
+import pytest
+
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+from winnerr_webhooks.pipeline import intake
+
+
+async def test_an_accepted_event_is_in_the_database_when_the_answer_comes(make_world) -> None:
+    world = await make_world(start=False)
+    await world.webhook()
+    (accepted,) = await world.emit()
+    stored = await world.storage.event("org_1", accepted.id)
+    assert [one.status for one in stored.deliveries] == ["pending"]
+
+
+async def test_a_full_disk_refuses_events_until_there_is_room(world) -> None:
+    """Given a database that can grow no further, then events get `Unavailable` and leave nothing;
+    when there is room again, then they are taken."""
+    storage = world.storage.storage
+
+    def limit(db) -> int:
+        pages = db.apsw.pragma("page_count")
+        return db.apsw.pragma("max_page_count", pages)
+
+    await storage._write(limit)
+    refused = 0
+    for _ in range(20):
+        try:
+            await world.emit(size=100_000)
+        except Unavailable as error:
+            refused += 1
+            assert "full" in error.detail
+            assert error.retry_after > 0
+    assert refused == 20
+    await storage._write(lambda db: db.apsw.pragma("max_page_count", 1 << 30))
+    await world.emit(size=100_000)
+    count = await storage._read(lambda db: db.apsw.execute("SELECT count(*) FROM event").fetchone())
+    assert count == (1,)
+
+
+async def test_more_bytes_than_may_wait_are_refused_and_room_comes_back(world, monkeypatch) -> None:
+    monkeypatch.setattr(intake, "WAITING_BYTES", 250_000)
+    tasks = [asyncio.ensure_future(world.emit(size=100_000)) for _ in range(6)]
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, Unavailable)]
+    assert 1 <= len(refused) <= 4
+    assert world.node.intake._bytes == 0
+    await world.emit(size=100_000)
+
+
+async def test_a_poisoned_event_is_refused_alone_and_its_bytes_are_let_go(world) -> None:
+    await world.webhook()
+    good, bad = world.event(), world.event()
+
+    async def refuse(events, _lease) -> None:
+        if any(one.id == bad.id for one in events):
+            raise Poisoned("no")
+
+    world.storage.before["accept"] = refuse
+    answers = await world.node.intake.accept_many([good, bad, world.event()])
+    assert [isinstance(one, Poisoned) for one in answers] == [False, True, False]
+    assert world.node.intake._bytes == 0
+
+
+async def test_a_caller_that_goes_away_does_not_lose_the_event(world) -> None:
+    await world.webhook()
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(*_args) -> None:
+        entered.set()
+        await go.wait()
+
+    world.storage.before["accept"] = hold
+    caller = asyncio.ensure_future(world.node.intake.accept(world.event()))
+    await entered.wait()
+    caller.cancel()
+    go.set()
+    (await world.egress.next()).answer()
+    await world.settled(1)
+
+
+async def test_stopping_answers_what_was_taken_and_takes_nothing_more(make_world) -> None:
+    world = await make_world(start=False)
+    await world.webhook()
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(*_args) -> None:
+        entered.set()
+        await go.wait()
+
+    world.storage.before["accept"] = hold
+    taken = asyncio.ensure_future(world.node.intake.accept(world.event()))
+    await entered.wait()
+    closing = asyncio.ensure_future(world.node.intake.close())
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await world.node.intake.accept(world.event())
+    go.set()
+    await closing
+    assert (await taken).deliveries == 1
+
+
+async def test_more_than_a_lane_takes_is_delivered_all_the_same(world) -> None:
+    """A batch of hundreds for one webhook: part of it waits in the database, all of it arrives."""
+    await world.webhook()
+    world.egress.script = lambda call: call.answer()
+    await world.emit(300)
+    await world.settled(300)
+    assert len(world.egress.made) == 300
+    assert world.dispatcher.held_bytes == 0

@@ -1,0 +1,149 @@
+"""Reclaim: nothing that waits is forgotten, and nothing is sent twice for a clock that jumped."""
+
+import asyncio
+
+import pytest
+
+from winnerr_webhooks.pipeline import reclaim
+from winnerr_webhooks.storage.port import LeaseTerms
+
+
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """Repairs and looks for changes follow each other closely."""
+    monkeypatch.setattr(reclaim, "REPAIR_EVERY", 0.05)
+    monkeypatch.setattr(reclaim, "AWAY_WAIT", 0.05)
+    monkeypatch.setattr(reclaim, "CHANGES_EVERY", 0.05)
+
+
+async def test_what_a_dead_process_had_leased_is_attempted_at_once(make_world) -> None:
+    world = await make_world(start=False)
+    await world.webhook()
+    for _ in range(3):
+        await world.storage.accept([world.event()], LeaseTerms(seconds=60))
+    await world.node.start()
+    calls = {(await world.egress.next()).delivery for _ in range(3)}
+    assert len(calls) == 3
+
+
+async def test_a_retry_is_made_when_it_is_due(world) -> None:
+    await world.webhook()
+    await world.emit()
+    for number in range(1, 4):
+        call = await world.egress.next()
+        assert call.header("X-Winnerr-Attempt") == str(number)
+        call.answer(500)
+    (await world.egress.next()).answer()
+    await world.settled(1)
+
+
+async def test_a_lease_lost_while_the_process_lives_is_freed(quick, make_world) -> None:
+    """Given a lease nobody here knows of, when it has run out, then its delivery is attempted."""
+    world = await make_world()
+    await world.webhook()
+    await world.storage.accept([world.event()], LeaseTerms(seconds=60))
+    world.clock.elapsed = 61.0
+    (await world.egress.next()).answer()
+    await world.settled(1)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_jump_of_the_wall_clock_sends_nothing_twice(quick, make_world, hours) -> None:
+    """Leases are measured by the clock that does not jump."""
+    world = await make_world()
+    await world.webhook()
+    await world.emit(8)
+    calls = [await world.egress.next() for _ in range(4)]
+    world.clock.wall_ms = hours * 3_600_000
+    for _ in range(3):
+        await world.storage.reached("repair")
+    world.egress.script = lambda call: call.answer()
+    for call in calls:
+        call.answer()
+    await world.settled(8)
+    assert len(world.egress.made) == 8
+
+
+async def test_what_waits_is_not_late_because_the_clock_was_set_back(make_world) -> None:
+    """Given work that waits in the database, when the clock is set back an hour, then it is
+    attempted all the same, and so is a retry of it."""
+    world = await make_world(start=False)
+    await world.webhook()
+    await world.storage.accept([world.event() for _ in range(3)], None)
+    world.clock.wall_ms = -3_600_000
+    await world.node.start()
+    for _ in range(3):
+        (await world.egress.next()).answer(500)
+    world.egress.script = lambda call: call.answer()
+    await world.settled(3)
+
+
+async def test_a_stall_longer_than_the_lease_loses_nothing(quick, make_world) -> None:
+    """The process slept (SIGSTOP, a suspended machine): what was queued is claimed anew."""
+    world = await make_world()
+    await world.webhook()
+    await world.emit(8)
+    calls = [await world.egress.next() for _ in range(4)]
+    world.clock.elapsed = 120.0
+    for call in calls:
+        call.answer()
+    world.egress.script = lambda call: call.answer()
+    await world.settled(8)
+    assert {call.delivery for call in world.egress.made} == {
+        call.delivery for call in world.egress.made[:8]
+    }
+
+
+@pytest.mark.parametrize("verb", ["claim", "repair", "changed_webhooks", "run_job_slice"])
+async def test_a_fault_in_a_loop_does_not_end_it(quick, make_world, verb) -> None:
+    world = await make_world()
+    failed = asyncio.Event()
+
+    async def fail(*_args) -> None:
+        del world.storage.before[verb]
+        failed.set()
+        raise RuntimeError("a fault of ours")
+
+    world.storage.before[verb] = fail
+    await failed.wait()
+    await world.storage.reached(verb)
+
+
+async def test_a_claim_under_way_when_stopping_keeps_no_lease(make_world) -> None:
+    """Given a claim that commits while the node stops, then its leases are given back."""
+    world = await make_world()
+    await world.webhook()
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(*_args) -> None:
+        entered.set()
+        await go.wait()
+
+    world.storage.before["claim"] = hold
+    await entered.wait()
+    await world.storage.accept([world.event()], None)
+    world.egress.script = lambda call: call.answer()
+    stopping = asyncio.ensure_future(world.node.stop())
+    await asyncio.sleep(0)
+    go.set()
+    await stopping
+    assert await world.storage.recover() == 0
+
+
+async def test_an_idle_node_asks_seldom(world) -> None:
+    """Nothing waits, a lane is held, a webhook is paused: no loop spins."""
+    paused = await world.webhook("https://paused.example.com/")
+    await world.webhook("https://held.example.com/")
+    await world.storage.accept([world.event() for _ in range(50)], None)
+    world.egress.script = lambda call: call.answer(429, Retry_After="3600")
+    await world.egress.next()
+    await world.egress.next()
+    await world.change(paused, status="paused")
+    loop = asyncio.get_running_loop()
+    for _ in range(4):  # the last of what was under way
+        await world.storage.reached("claim")
+    began, claims = loop.time(), world.storage.counts["claim"]
+    for _ in range(4):
+        await world.storage.reached("claim")
+    made = world.storage.counts["claim"] - claims
+    assert made / (loop.time() - began) < 10

@@ -1,0 +1,151 @@
+"""Record: an attempt that was made is recorded, whatever becomes of the database meanwhile."""
+
+import asyncio
+
+import apsw
+import pytest
+
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable, Uncertain
+from winnerr_webhooks.pipeline import record
+
+
+async def until_stalled(world) -> None:
+    """Return when a settling has failed."""
+    async with asyncio.timeout(10):
+        while not world.node.recorder.stalled:
+            await world.storage.reached("settle")
+
+
+async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselves(world) -> None:
+    """Given attempts under way, when every write fails, then they are kept, events are refused,
+    nothing is attempted; when writes work again, then all is recorded, once."""
+    await world.webhook()
+    await world.emit(6)
+    calls = [await world.egress.next() for _ in range(4)]
+    await world.storage.make_read_only(on=True)
+    for call in calls:
+        call.answer()
+    await until_stalled(world)
+    with pytest.raises(Unavailable) as refusal:
+        await world.emit()
+    assert refusal.value.retry_after > 0
+    assert world.dispatcher.in_flight == 0
+    assert world.metric("unrecorded") == 4
+    assert world.node.readiness() is not None
+
+    world.egress.script = lambda call: call.answer()
+    await world.storage.make_read_only(on=False)
+    await world.settled(6)
+    assert len({call.delivery for call in world.egress.made}) == len(world.egress.made) == 6
+    assert world.metric("unrecorded") == 0
+    assert world.node.readiness() is None
+
+
+async def test_delivery_goes_on_only_when_all_that_was_attempted_is_recorded(
+    world, monkeypatch
+) -> None:
+    """What is not recorded could be claimed and sent a second time."""
+    monkeypatch.setattr(record, "BATCH", 1)
+    world.node.recorder._group._batch = 1
+    await world.webhook()
+    await world.emit(6)
+    calls = [await world.egress.next() for _ in range(4)]
+    await world.storage.make_read_only(on=True)
+    for call in calls:
+        call.answer()
+    await until_stalled(world)
+    resumed = []
+
+    def resume() -> None:
+        resumed.append(world.node.recorder.unrecorded)
+        world.dispatcher._pump_all()
+
+    world.node.recorder.on_resume = resume
+    world.egress.script = lambda call: call.answer()
+    await world.storage.make_read_only(on=False)
+    await world.settled(6)
+    assert resumed == [0]
+
+
+async def test_a_settling_that_may_have_been_done_is_done_once(world) -> None:
+    """The connection was lost during the commit: the batch comes again and changes nothing."""
+    await world.webhook()
+    (accepted,) = await world.emit()
+
+    async def lose(_settled) -> None:
+        del world.storage.after["settle"]
+        raise Uncertain("lost in the middle")
+
+    world.storage.after["settle"] = lose
+    (await world.egress.next()).answer()
+    async with asyncio.timeout(10):
+        while world.node.recorder.unrecorded:
+            await world.storage.reached("settle")
+    await world.settled(1)
+    delivery = await world.delivery(accepted.leased[0].id)
+    assert len(delivery.attempts) == 1
+
+
+@pytest.mark.parametrize("fault", [Poisoned("no"), apsw.SQLError("a fault of ours")])
+async def test_an_attempt_that_cannot_be_recorded_stops_nobody_else(world, fault) -> None:
+    await world.webhook()
+    await world.emit(2)
+    bad, good = await world.egress.next(), await world.egress.next()
+
+    async def refuse(batch) -> None:
+        if any(item.delivery.id == bad.delivery for item in batch):
+            raise fault
+
+    world.storage.before["settle"] = refuse
+    bad.answer()
+    async with asyncio.timeout(10):
+        while "settle" not in world.storage.counts:
+            await asyncio.sleep(0)
+    good.answer()
+    await world.settled(1)
+    assert (await world.delivery(good.delivery)).status == "delivered"
+    assert (await world.delivery(bad.delivery)).status == "pending"
+    assert not world.node.recorder.stalled
+
+
+async def test_stopping_while_the_database_is_away_ends(world) -> None:
+    """What could not be recorded is attempted again by the next process."""
+    await world.webhook()
+    await world.emit()
+    call = await world.egress.next()
+    await world.storage.make_read_only(on=True)
+    call.answer()
+    await until_stalled(world)
+    async with asyncio.timeout(10):
+        await world.node.stop()
+    await world.storage.make_read_only(on=False)
+    assert await world.storage.recover() == 1
+
+
+async def test_a_recorded_attempt_keeps_no_body_in_memory(world) -> None:
+    await world.webhook()
+    await world.emit(size=10_000)
+    call = await world.egress.next()
+    bodies = []
+
+    async def look(batch) -> None:
+        bodies.extend(item.delivery.body for item in batch)
+
+    world.storage.before["settle"] = look
+    call.answer()
+    await world.settled(1)
+    assert bodies == [b""]
+
+
+async def test_a_410_stops_what_waits_of_the_webhook(world) -> None:
+    webhook = await world.webhook()
+    await world.emit(10)
+    calls = [await world.egress.next() for _ in range(4)]
+    calls[0].answer(410)
+    for call in calls[1:]:
+        call.answer()
+    async with asyncio.timeout(10):
+        while (await world.storage.webhook("org_1", webhook.id)).status != "disabled":
+            await world.storage.reached("settle")
+    await world.settled(10)
+    assert world.dispatcher.queued == 0
