@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lock bench chaos build clean
+.PHONY: help demo test browser screenshots check lock bench chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -13,13 +13,21 @@ PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
 ARGS ?=
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 13
 
 demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--rate 10 --seconds 30")
 	@PYTHONPATH=src $(RUN) -m winnerr_webhooks demo $(ARGS)
 
-test: $(VENV)/.development ## all tests (ARGS="-k config")
-	@$(RUN) -m pytest -n auto --maxprocesses 4 -m "not chaos" $(ARGS)
+test: $(VENV)/.development browser ## all tests (ARGS="-k config")
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not chaos" $(ARGS)
+
+browser: $(VENV)/.development ## Chromium and axe-core for the browser tests, where they can be had
+	@if [ ! $(VENV)/.browser -nt tests/browser/package-lock.json ]; then \
+	  tests/browser/install && touch $(VENV)/.browser || true; \
+	fi
+
+screenshots: $(VENV)/.development browser ## the settings page's pictures anew, in docs/screenshots
+	@$(RUN) docs/make_screenshots.py $(ARGS)
 
 check: $(VENV)/.development ## format, lint, types, import direction
 	@$(RUN) -m ruff format --check .
@@ -45,7 +53,7 @@ lock: ## write the lock files anew from pyproject.toml (needs uv)
 	  -o requirements-dev.lock
 
 clean: ## remove what make made; data folders stay
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/browser/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 # The demo needs what runs, and no build: it starts from src/.

@@ -106,7 +106,9 @@ class EventIntake:
         if scope["query_string"]:
             Query(scope["query_string"], ())
         if client_id is not None:
-            raise Invalid("In a batch, give each event its own `id` instead of Idempotency-Key.")
+            raise Invalid.field(
+                "", "In a batch, give each event its own `id` instead of Idempotency-Key."
+            )
         raw = await read_body(receive, MAX_BATCH, length)
         submissions = read_batch(
             raw, content_type, catalog=self._catalog, now_ms=self._clock.now_ms()

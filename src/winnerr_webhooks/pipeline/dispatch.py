@@ -190,9 +190,7 @@ class Dispatcher:
         return None
 
     def _may_start(self, lane: Lane) -> bool:
-        return self._open and not (
-            self._recorder.stalled or lane.loading or lane.hold is not None
-        )
+        return self._open and not (self._recorder.stalled or lane.loading or lane.hold is not None)
 
     async def _work(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         """One attempt after another, as long as the lane's window lets this worker go on."""
@@ -225,10 +223,10 @@ class Dispatcher:
             self._congested(lane)
             return
         verdict = settlement.verdict
-        if verdict.congested:
-            self._congested(lane)
-        else:
+        if verdict.error_kind is None:
             lane.succeeded()
+        elif verdict.congested:
+            self._congested(lane)
         if verdict.hold_lane:
             self._hold(lane, verdict.hold_lane)
 

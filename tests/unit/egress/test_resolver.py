@@ -69,7 +69,9 @@ class NameServer(asyncio.DatagramProtocol):
             struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl, len(packed)) + packed
             for packed in records
         )
-        head = data[:2] + struct.pack("!HHHHH", 0x8180 | (0x200 if self.truncated else 0) | code, 1, len(records), 0, 0)
+        head = data[:2] + struct.pack(
+            "!HHHHH", 0x8180 | (0x200 if self.truncated else 0) | code, 1, len(records), 0, 0
+        )
         reply = asyncio.ensure_future(self._reply(head + question + answer, peer))
         self._replies.add(reply)
         reply.add_done_callback(self._replies.discard)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
+from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent, freeze
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.domain.webhook import Webhook
@@ -111,7 +113,11 @@ class Steered:
 
     async def make_read_only(self, *, on: bool) -> None:
         """Let every write fail, for real, or work again."""
-        await self.storage._write(lambda db: db.apsw.pragma("query_only", on))
+        done = False
+        while not done:
+            with suppress(Unavailable):  # it shared the transaction of a write that failed
+                await self.storage._write(lambda db: db.apsw.pragma("query_only", on))
+                done = True
 
     async def reached(self, verb: str) -> None:
         """Return at the next call of a verb."""
@@ -204,13 +210,23 @@ class World:
 
     async def settled(self, count: int) -> None:
         """Return when so many deliveries are settled in the database."""
+
+        async def enough() -> bool:
+            found = await self.storage.storage._read(
+                lambda db: db.apsw.execute("SELECT count(*) FROM delivery").fetchone()
+            )
+            return bool(found[0] >= count)
+
+        await self.until(enough)
+
+    async def until(self, true: Callable[[], bool | Awaitable[bool]]) -> None:
+        """Return when it is so; the database is asked between two looks."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                figures = await self.storage.storage._read(
-                    lambda db: db.apsw.execute("SELECT count(*) FROM delivery").fetchone()
-                )
-                if figures[0] >= count:
+                seen = true()
+                if seen if isinstance(seen, bool) else await seen:
                     return
+                await self.storage.storage.keys()
 
     def metric(self, name: str) -> float:
         for line in self.metrics.render().decode().splitlines():

@@ -23,8 +23,11 @@ async def test_an_accepted_event_is_attempted_without_a_claim(make_world) -> Non
 
 
 async def test_an_edit_during_the_reading_of_a_webhook_is_not_lost(world) -> None:
-    """Given a lane whose configuration is being read, when the webhook is edited meanwhile,
-    then the next attempt goes to the new URL, at once."""
+    """Given a lane whose configuration is being read.
+
+    When the webhook is edited meanwhile, then the next attempt goes to the new URL, at
+    once.
+    """
     webhook = await world.webhook()
     edited = asyncio.Event()
 
@@ -59,8 +62,11 @@ async def test_an_edit_of_an_idle_lane_that_is_being_read_is_not_lost(world) -> 
 
 
 async def test_the_longest_retry_after_of_several_answers_holds_the_lane(world, monkeypatch):
-    """Given attempts under way, when one answer asks for a second and the next for an hour,
-    then the lane is held for the hour."""
+    """Given attempts under way.
+
+    When one answer asks for a second and the next for an hour, then the lane is held for
+    the hour.
+    """
     webhook = await world.webhook()
     await world.emit(2)
     short, long = await world.egress.next(), await world.egress.next()
@@ -74,8 +80,11 @@ async def test_the_longest_retry_after_of_several_answers_holds_the_lane(world, 
 
 
 async def test_a_hold_that_was_lifted_does_not_end_the_next_one(world) -> None:
-    """Given a held lane, when an edit lifts the hold and the receiver asks for another, then the
-    first one's end means nothing."""
+    """Given a held lane.
+
+    When an edit lifts the hold and the receiver asks for another, then the first one's end
+    means nothing.
+    """
     webhook = await world.webhook()
     await world.emit()
     (await world.egress.next()).answer(503, Retry_After="60")
@@ -101,8 +110,11 @@ async def test_a_held_lane_gives_its_queue_back_and_delivers_it_after_the_hold(w
 
 
 async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
-    """Given a lane that once had a backlog, when nothing of it waits, then fresh events have the
-    whole queue again and their attempts set off no claims."""
+    """Given a lane that once had a backlog.
+
+    When nothing of it waits, then fresh events have the whole queue again and their
+    attempts set off no claims.
+    """
     webhook = await world.webhook()
     await world.emit(1)
     await world.egress.next()
@@ -136,8 +148,10 @@ async def test_a_congested_lane_keeps_no_more_than_its_window_allows(world) -> N
 async def test_hanging_receivers_with_large_bodies_leave_memory_for_the_others(
     make_world, monkeypatch
 ) -> None:
-    """Given receivers that hang and have filled the memory, when they have timed out once, then a
-    healthy receiver's events are attempted."""
+    """Given receivers that hang and have filled the memory.
+
+    When they have timed out once, then a healthy receiver's events are attempted.
+    """
     monkeypatch.setattr(dispatch, "MEMORY_BYTES", 20 * LARGE)
     world = await make_world()
     for number in range(4):
@@ -169,8 +183,10 @@ async def test_bodies_under_way_count_toward_the_memory(world) -> None:
 
 
 async def test_a_webhook_that_cannot_be_read_stops_nobody_else(world) -> None:
-    """Given a webhook whose stored secret is damaged, when it and another have work, then the
-    other's is delivered and its own waits."""
+    """Given a webhook whose stored secret is damaged.
+
+    When it and another have work, then the other's is delivered and its own waits.
+    """
     broken = await world.webhook("https://broken.example.com/", secret="a secret of some length")
     await world.storage.storage._write(
         lambda db: db.apsw.execute(

@@ -17,8 +17,11 @@ async def test_an_accepted_event_is_in_the_database_when_the_answer_comes(make_w
 
 
 async def test_a_full_disk_refuses_events_until_there_is_room(world) -> None:
-    """Given a database that can grow no further, then events get `Unavailable` and leave nothing;
-    when there is room again, then they are taken."""
+    """Given a database that can grow no further.
+
+    Then events get `Unavailable` and leave nothing; when there is room again, then they are
+    taken.
+    """
     storage = world.storage.storage
 
     def limit(db) -> int:

@@ -65,8 +65,11 @@ async def test_a_jump_of_the_wall_clock_sends_nothing_twice(quick, make_world, h
 
 
 async def test_what_waits_is_not_late_because_the_clock_was_set_back(make_world) -> None:
-    """Given work that waits in the database, when the clock is set back an hour, then it is
-    attempted all the same, and so is a retry of it."""
+    """Given work that waits in the database.
+
+    When the clock is set back an hour, then it is attempted all the same, and so is a retry
+    of it.
+    """
     world = await make_world(start=False)
     await world.webhook()
     await world.storage.accept([world.event() for _ in range(3)], None)

@@ -212,7 +212,9 @@ def find_repairs(db: Connection, now: float) -> Repairs:
 
     `now` is monotonic, here and in `repair`.
     """
-    return Repairs(db.json("expired", {"now": lease_end(now)}, _KEYS), db.json("lost_lanes", (), _SIZES))
+    return Repairs(
+        db.json("expired", {"now": lease_end(now)}, _KEYS), db.json("lost_lanes", (), _SIZES)
+    )
 
 
 def repair(db: Connection, found: Repairs, now: float) -> int:

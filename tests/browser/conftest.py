@@ -1,0 +1,144 @@
+"""What browser tests stand on: a real Chromium, signed in to a real server, watched all the time.
+
+Whatever a test does, it fails when a page logs an error, breaks the content security policy, opens
+a dialog that nobody asked for, or asks another origin for anything.
+"""
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
+
+HERE = Path(__file__).parent
+SETTINGS = "/settings/webhooks"
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
+
+WATCH_POLICY = """
+addEventListener("securitypolicyviolation", (event) => console.error(
+  `CSP: ${event.violatedDirective} forbade ${event.blockedURI || "inline"}`));
+"""
+
+Visit = Callable[..., Awaitable[Page]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two groups, so that at most two Chromiums run; without one, a reason instead of a failure."""
+    modules = sorted({item.path for item in items if item.path.parent == HERE})
+    for item in items:
+        if item.path.parent != HERE:
+            continue
+        group = f"browser-{modules.index(item.path) % 2}"
+        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+        if CHROMIUM is None:
+            item.add_marker(pytest.mark.skip("no Chromium here: `make browser` installs it"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """One Chromium a module; each visit has its own cookies."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+class Watch:
+    """Hears what a browser should never say."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.heard: list[str] = []
+
+    def over(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.heard.append(f"uncaught: {error.error}"))
+        context.on("dialog", self._dialog)
+        context.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # A form that is refused answers 422, and the browser logs the status of its own accord.
+        refused = re.search(r"status of 4(01|03|04|10|22) ", message.text)
+        if message.type in ("error", "warning") and not refused:
+            self.heard.append(f"{message.type}: {message.text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.heard.append(f"dialog: {dialog.message}")
+        task = asyncio.ensure_future(dialog.dismiss())
+        task.add_done_callback(lambda done: done.exception())
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.origin + "/", "data:")):
+            self.heard.append(f"asked another origin: {request.url}")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(chromium: Browser, own: Any) -> AsyncIterator[Visit]:
+    """Open the settings page in a fresh browser, signed in; options are the context's."""
+    contexts: list[BrowserContext] = []
+    origin = f"http://127.0.0.1:{own.port}"
+    watch = Watch(origin)
+
+    async def start(path: str = "", *, role: str | None = "admin", **options: Any) -> Page:
+        context = await chromium.new_context(base_url=origin, **options)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        watch.over(context)
+        if options.get("java_script_enabled", True):
+            await context.add_init_script(WATCH_POLICY)
+        page = await context.new_page()
+        if role is not None:
+            link = await own.ok("POST", "~/portal-sessions", {"role": role, "user": "Jane"})
+            await page.goto(link["url"])
+            await page.get_by_role("button", name="Sign in").click()
+            await page.wait_for_url(origin + SETTINGS)
+        if path or role is None:
+            await page.goto(SETTINGS + path)
+        return page
+
+    yield start
+    for context in contexts:
+        await context.close()
+    assert watch.heard == []
+
+
+@pytest.fixture
+def axe() -> str:
+    """The source of axe-core."""
+    if not AXE.exists():
+        pytest.skip("no axe-core here: `make browser` installs it, and needs npm")
+    return AXE.read_text()
