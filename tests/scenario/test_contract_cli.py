@@ -186,9 +186,7 @@ async def test_nothing_but_failures_for_long_enough_disables_a_webhook(
         for _ in range(times):
             before = len((await server.ok("GET", "~/logs?limit=500"))["items"])
             await server.emit()
-            await server.until(
-                "~/logs?limit=500", lambda page, n=before: len(page["items"]) > n
-            )
+            await server.until("~/logs?limit=500", lambda page, n=before: len(page["items"]) > n)
 
     await fail(19)
     for _ in range(3):

@@ -225,11 +225,14 @@ async def test_bodies_are_utf_8_to_the_byte(own, inbox) -> None:
     ).encode()
     await own.ok("POST", "/api/v1/events", raw)
     (got,) = await inbox.wait_for(1)
-    assert got.body == (
-        '{"event":"call.missed","timestamp":"2025-05-31T22:00:00Z",'
-        f'"organizationId":"{own.organization}",'
-        '"data":{"z":1,"a":"é\\u00e9\\n","n":[1.0,-0,1e2]}}'
-    ).encode()
+    assert (
+        got.body
+        == (
+            '{"event":"call.missed","timestamp":"2025-05-31T22:00:00Z",'
+            f'"organizationId":"{own.organization}",'
+            '"data":{"z":1,"a":"é\\u00e9\\n","n":[1.0,-0,1e2]}}'
+        ).encode()
+    )
     assert "transfer-encoding" not in got.headers
 
 
