@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--r
 	@PYTHONPATH=src $(RUN) -m winnerr_webhooks demo $(ARGS)
 
 test: $(VENV)/.development browser ## all tests (ARGS="-k config")
-	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not chaos" $(ARGS)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 -m "not chaos" $(ARGS)
 
 browser: $(VENV)/.development ## Chromium and axe-core for the browser tests, where they can be had
 	@if [ ! $(VENV)/.browser -nt tests/browser/package-lock.json ]; then \

@@ -17,9 +17,28 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadScopeScheduling
 
 PREFIX = "WINNERR_WEBHOOKS_"
 PATIENCE = 20.0
+
+BROWSER = sorted(file.name for file in Path(__file__).parent.glob("browser/test_*.py"))
+
+
+class TwoBrowsers(LoadScopeScheduling):
+    """Every test goes where there is room, but the browser tests stay on two workers at most.
+
+    Their modules each share a server and a Chromium; groups come first, being the longest.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        _, browser, rest = nodeid.partition("browser/")
+        return f"browser {BROWSER.index(rest.split('::')[0]) % 2}" if browser else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoBrowsers | None:
+    """Schedule by `TwoBrowsers`, unless another way was asked for."""
+    return TwoBrowsers(config, log) if config.getoption("dist") == "load" else None
 
 
 @dataclass

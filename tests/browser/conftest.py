@@ -55,17 +55,10 @@ addEventListener("securitypolicyviolation", (event) => console.error(
 Visit = Callable[..., Awaitable[Page]]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two groups, so that at most two Chromiums run; without one, a reason instead of a failure."""
-    modules = sorted({item.path for item in items if item.path.parent == HERE})
-    for item in items:
-        if item.path.parent != HERE:
-            continue
-        group = f"browser-{modules.index(item.path) % 2}"
-        item.add_marker(pytest.mark.xdist_group(group))
-        item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
-        if CHROMIUM is None:
-            item.add_marker(pytest.mark.skip("no Chromium here: `make browser` installs it"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Without a Chromium, a reason instead of a failure."""
+    if CHROMIUM is None:
+        item.add_marker(pytest.mark.skip("no Chromium here: `make browser` installs it"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -7,6 +7,8 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def add_webhook(page: Page, url: str) -> str:
     """Add a webhook as a person would; the secret that was generated for it."""
@@ -73,11 +75,9 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
     await expect(rows.first).to_contain_text("200")
 
     inbox.answer = lambda _request: answer(503, {"Content-Type": "text/plain"}, b"out of order")
-    broken = await own.emit("contact.created", data={"id": "contact_9", "name": "Ann Onym"})
+    await own.emit("contact.created", data={"id": "contact_9", "name": "Ann Onym"})
     await inbox.wait_for(6)
-    await own.until(
-        "~/deliveries?status=failed", lambda found: len(found["items"]) == 1
-    )
+    await own.until("~/deliveries?status=failed", lambda found: len(found["items"]) == 1)
     await expect_after_reload(page, "4 of 4", script=script, within="#rows")
     await rows.filter(has_text="4 of 4").locator(".result a").click()
     await expect(page.get_by_role("heading", level=1).last).to_contain_text("503")
@@ -85,7 +85,9 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
     await expect(diagnosis).to_contain_text("What to do")
     await expect(page.get_by_role("region", name="Response").last).to_contain_text("out of order")
     await expect(page.get_by_label("Request body", exact=True)).to_contain_text("Ann Onym")
-    await expect(page.get_by_role("navigation", name="All attempts").get_by_role("link")).to_have_count(4)
+    await expect(
+        page.get_by_role("navigation", name="All attempts").get_by_role("link")
+    ).to_have_count(4)
 
     inbox.answer = lambda _request: answer()
     await page.locator("article").get_by_role("button", name="Replay").click()
@@ -93,7 +95,6 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
     assert replayed.json["data"]["name"] == "Ann Onym"
     assert signed(replayed, secret)
     assert replayed.body == (await inbox.wait_for(7))[-2].body
-    await own.until(f"~/deliveries?event_id={broken['id']}", lambda found: found)
     await expect_after_reload(page, "A later attempt delivered it", script=script)
 
 

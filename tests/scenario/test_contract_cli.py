@@ -6,59 +6,67 @@ import re
 import stat
 from itertools import count
 
+import pytest
 
-async def test_keys_are_made_listed_and_revoked_beside_the_service(server) -> None:
-    code, out, _ = await server.command("keys", "create", "--name", "crm", "--organization", "o_2")
+shared = pytest.mark.asyncio(loop_scope="module")
+"""Of tests that share the module's server: they are `own`, the others start theirs."""
+
+
+@shared
+async def test_keys_are_made_listed_and_revoked_beside_the_service(own) -> None:
+    code, out, _ = await own.command("keys", "create", "--name", "crm", "--organization", "o_2")
     assert code == 0
     (key,) = out.splitlines()
     assert key == key.strip()
     path = "/api/v1/organizations/o_2/webhooks"
-    assert (await server.call("GET", path, key=key))[0] == 200
-    code, out, _ = await server.command("keys", "list")
+    assert (await own.call("GET", path, key=key))[0] == 200
+    code, out, _ = await own.command("keys", "list")
     assert code == 0
     assert key not in out
     (row,) = [line for line in out.splitlines() if " crm " in line]
     assert "o_2" in row
     key_id = row.split()[0]
     started = asyncio.get_running_loop().time()
-    assert (await server.command("keys", "revoke", key_id))[0] == 0
-    while (await server.call("GET", path, key=key))[0] != 401:
+    assert (await own.command("keys", "revoke", key_id))[0] == 0
+    while (await own.call("GET", path, key=key))[0] != 401:
         assert asyncio.get_running_loop().time() - started < 6
-    assert (await server.call("GET", path))[0] == 200
-    code, _, err = await server.command("keys", "revoke", "key_nonsense")
+    assert (await own.call("GET", path))[0] == 200
+    code, _, err = await own.command("keys", "revoke", "key_nonsense")
     assert code == 1
     assert len(err.splitlines()) == 1
 
 
-async def test_emit_sends_an_event_and_says_why_not(server, receiver) -> None:
-    await server.webhook(receiver.url)
-    server.settings["API_KEY"] = server.key
-    words = ("--organization", "org_1", "--data", '{"n": 1.50}')
-    code, out, err = await server.command("emit", "deal.closed_won", *words)
+@shared
+async def test_emit_sends_an_event_and_says_why_not(own, inbox) -> None:
+    await own.webhook(inbox.url)
+    own.settings["API_KEY"] = own.key
+    words = ("--organization", own.organization, "--data", '{"n": 1.50}')
+    code, out, err = await own.command("emit", "deal.closed_won", *words)
     assert (code, err) == (0, "")
     answer = json.loads(out)
     assert answer == {"id": answer["id"], "duplicate": False, "deliveries": 1}
-    (got,) = await receiver.wait_for(1)
+    (got,) = await inbox.wait_for(1)
     assert got.body.endswith(b'"data":{"n":1.50}}')
-    code, out, err = await server.command("emit", "deal.closed_one", *words)
+    code, out, err = await own.command("emit", "deal.closed_one", *words)
     assert (code, out) == (1, "")
     assert "deal.closed_won" in err
-    code, out, err = await server.command(
+    code, out, err = await own.command(
         "emit", "deal.closed_won", *words, "--key", "wwk_wrong", "--server",
-        f"http://127.0.0.1:{server.port}",
+        f"http://127.0.0.1:{own.port}",
     )  # fmt: skip
     assert (code, out) == (1, "")
     assert err
 
 
-async def test_a_second_service_on_the_same_file_is_refused_and_the_first_goes_on(server) -> None:
-    code, out, err = await server.command("serve", "--port", "0")
+@shared
+async def test_a_second_service_on_the_same_file_is_refused_and_the_first_goes_on(own) -> None:
+    code, out, err = await own.command("serve", "--port", "0")
     assert code != 0
     assert out == ""
     (line,) = err.splitlines()
     assert "test.db" in line
-    assert (await server.command("migrate"))[0] == 0
-    assert (await server.emit())["duplicate"] is False
+    assert (await own.command("migrate"))[0] == 0
+    assert (await own.emit())["duplicate"] is False
 
 
 async def test_a_lost_or_wrong_key_file_stops_the_start_and_is_never_replaced(
@@ -181,25 +189,28 @@ async def test_nothing_but_failures_for_long_enough_disables_a_webhook(
     hook = await server.webhook(receiver.url)
     path = f"~/webhooks/{hook['id']}"
     receiver.answer = lambda _request: answer(500)
+    one = {"event": "task.created", "organizationId": "org_1", "data": {}}
 
-    async def fail(times: int) -> None:
-        for _ in range(times):
-            before = len((await server.ok("GET", "~/logs?limit=500"))["items"])
-            await server.emit()
-            await server.until("~/logs?limit=500", lambda page, n=before: len(page["items"]) > n)
+    async def settle(count: int, status: str, in_all: int) -> None:
+        await server.ok("POST", "/api/v1/events/batch", [one] * count)
+        await server.until(
+            f"~/deliveries?status={status}&limit=500", lambda page: len(page["items"]) == in_all
+        )
 
-    await fail(19)
-    for _ in range(3):
-        test = await server.ok("POST", path + "/test", {})
-        await server.delivery(test["deliveryId"], "failed")
+    await settle(19, "failed", 19)
+    for tests in range(1, 4):
+        await server.ok("POST", path + "/test", {})
+        await server.until(
+            "~/deliveries?status=failed", lambda page, n=19 + tests: len(page["items"]) == n
+        )
     assert (await server.ok("GET", path))["status"] == "active"
     receiver.answer = lambda _request: answer(200)
-    await fail(1)  # a success: the count begins anew
+    await settle(1, "delivered", 1)  # the count begins anew
     receiver.answer = lambda _request: answer(500)
-    await fail(19)
+    await settle(19, "failed", 41)
     assert (await server.ok("GET", path))["status"] == "active"
-    await server.emit()
-    disabled = await server.until(path, lambda webhook: webhook["status"] == "disabled")
+    while (disabled := await server.ok("GET", path))["status"] == "active":
+        await server.emit()  # the twentieth, and more until they are old enough
     assert disabled["statusReason"]
     assert (await server.emit())["deliveries"] == 0
     page = await server.ok("GET", "~/deliveries?limit=1")

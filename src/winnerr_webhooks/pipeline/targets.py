@@ -66,7 +66,7 @@ class TargetReader:
             found = {t.webhook_id: t for t in await self._storage.targets(list(wanted))}
         except Unavailable:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  it is logged, with the webhook it is of
             if len(wanted) > 1:
                 for webhook_id in wanted:
                     await self._read({webhook_id})
@@ -76,7 +76,7 @@ class TargetReader:
         for webhook_id in wanted - self._wanted:
             try:
                 self._on_read(webhook_id, found.get(webhook_id))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  likewise
                 self._failed(webhook_id, error)
 
     def _failed(self, webhook_id: str, error: Exception) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from winnerr_webhooks.cli import main
 from winnerr_webhooks.config import PREFIX
@@ -26,6 +27,14 @@ def run(monkeypatch, capsys, tmp_path: Path):
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
 
+    configure = structlog.configure
+
+    def configure_for_now(**options: object) -> None:
+        # A logger kept for good would write into this test's capture when that is closed.
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", configure_for_now)
+
     def command(*words: str, stdin: str = "", **settings: str) -> Done:
         for name, value in settings.items():
             monkeypatch.setenv(PREFIX + name, value)
@@ -37,4 +46,5 @@ def run(monkeypatch, capsys, tmp_path: Path):
         code = end.value.code
         return Done(code if isinstance(code, int) else 0, out, err)
 
-    return command
+    yield command
+    structlog.reset_defaults()

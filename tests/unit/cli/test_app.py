@@ -10,7 +10,16 @@ import pytest
 import winnerr_webhooks
 from winnerr_webhooks.config import SETTINGS
 
-COMMANDS = ["serve", "demo", "migrate", "emit", "keys create", "keys list", "keys revoke"]
+COMMANDS = [
+    "serve",
+    "demo",
+    "migrate",
+    "emit",
+    "keys create",
+    "keys list",
+    "keys revoke",
+    "login-link",
+]
 
 
 WRONG = {

@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
-from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent, freeze
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.domain.webhook import Webhook
@@ -113,11 +113,13 @@ class Steered:
 
     async def make_read_only(self, *, on: bool) -> None:
         """Let every write fail, for real, or work again."""
-        done = False
-        while not done:
-            with suppress(Unavailable):  # it shared the transaction of a write that failed
-                await self.storage._write(lambda db: db.apsw.pragma("query_only", on))
-                done = True
+        connection = self.storage._threads._workers[0]._connection.apsw  # type: ignore[attr-defined]  # the writer's
+        wanted = False
+        while not wanted:
+            with suppress(apsw.BusyError, apsw.ThreadingViolationError):  # its thread is at it
+                connection.pragma("query_only", on)
+                wanted = connection.pragma("query_only") == on
+            await self.storage.keys()
 
     async def reached(self, verb: str) -> None:
         """Return at the next call of a verb."""

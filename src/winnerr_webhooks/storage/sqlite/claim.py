@@ -97,13 +97,19 @@ def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> _Taken:
     if not lanes:
         return taken
     most = min(max(lane.room for lane in lanes), claim.limit) + 1
+    enough = claim.limit + most
     asked = [
         (lane.webhook_id, epoch)
         for lane in lanes
         if lane.status != DELETED
         for epoch in (TEST_EPOCH, lane.epoch)
     ]
-    due = due_waiting(db, {"lanes": as_json(asked), "now": now, "most": most})
+    due = due_waiting(db, {"lanes": as_json(asked), "now": now, "most": most, "enough": enough})
+    if len(due) == enough:  # the lanes after the last of these were not looked at
+        reached = next(at for at, lane in enumerate(lanes) if lane.webhook_id == due[-1].webhook_id)
+        taken.backlogged.update(lane.webhook_id for lane in lanes[reached:])
+        del lanes[reached + 1 :]
+    due.sort(key=lambda row: row.due_at)
     events = sorted({one.event_id for one in due})
     found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
     sizes = dict(found)

@@ -109,7 +109,8 @@ FROM (
 CROSS JOIN webhook ON webhook.id = due.webhook_id
 
 -- name: due_pending
--- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
+-- The first due deliveries of each lane, at most :most of each, lane after lane until there are
+-- :enough; tests have an epoch of their own.
 SELECT json_group_array(json_array(
     webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
     lease, idle_leases, attempts, retries_used, retry_at, replay, finished))
@@ -124,7 +125,7 @@ FROM (
                 AND waiting.lease_until IS NULL AND waiting.due_at <= :now
             ORDER BY waiting.due_at
             LIMIT :most)
-    ORDER BY due.key, pending.due_at
+    LIMIT :enough
 )
 
 -- name: body_sizes

@@ -1,0 +1,124 @@
+"""What a browser must never do, and what a viewer must never be able to."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOSTILE = (
+    b"<!doctype html><script>window.stolen = 1; alert('from the response')</script>"
+    b"<img src=x onerror='window.stolen = 1; alert(1)'><svg onload=alert(2)>"
+    b"</pre></article><h1>You were logged out</h1><a href='javascript:alert(3)'>Sign in</a>"
+    b"<style>body{display:none}</style>{{ 7*7 }}"
+)
+
+
+async def hostile_attempt(own, inbox, answer) -> Any:
+    headers = {"Content-Type": "text/html", "X-Evil": "<script>alert(4)</script>"}
+    inbox.answer = lambda _request: answer(500, headers, HOSTILE)
+    webhook = await own.webhook(inbox.url, description="<script>alert(5)</script>")
+    await own.emit(data={"note": "<script>alert(6)</script>"})
+    found = await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    return webhook, found["items"][0]
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+async def test_a_response_full_of_script_is_shown_as_text_and_does_nothing(
+    visit, own, inbox, answer, script
+):
+    await hostile_attempt(own, inbox, answer)
+    page = await visit("/logs", java_script_enabled=script)
+    await page.locator("#rows .result a").first.click()
+    body = page.get_by_label("Response body", exact=True)
+    await expect(body).to_be_visible()
+    assert await body.text_content() == HOSTILE.decode()
+    response = page.get_by_role("region", name="Response", exact=True)
+    await expect(response).to_contain_text("<script>alert(4)</script>")
+    await expect(page.get_by_text("You were logged out", exact=True)).to_have_count(0)
+    if script:
+        assert await page.evaluate("window.stolen") is None
+
+
+async def test_a_live_row_carries_markup_as_text_only(visit, own, inbox, answer):
+    page = await visit("/logs")
+    await expect(page.get_by_role("heading", name="No attempts yet")).to_be_visible()
+    await hostile_attempt(own, inbox, answer)
+    await expect(page.locator("#rows .result").first).to_contain_text("500")
+    assert await page.evaluate("window.stolen") is None
+
+
+async def test_a_viewer_sees_everything_but_secrets_and_controls(visit, own, inbox, answer):
+    inbox.answer = lambda _request: answer(503)
+    webhook = await own.webhook(inbox.url, secret="a-secret-nobody-should-see")
+    await own.emit()
+    (attempt, *_) = (await own.until("~/logs", lambda found: len(found["items"]) == 4))["items"]
+    page = await visit(role="viewer")
+    await expect(page.get_by_text("viewer", exact=True)).to_be_visible()
+    controls = ["Add", "Edit", "Delete", "Pause", "Replay", "Reveal", "Rotate", "Send test", "Save"]
+    for path in ("", f"/{webhook['id']}", "/logs", f"/logs/{attempt['id']}"):
+        await page.goto(f"/settings/webhooks{path}")
+        await expect(page.get_by_text("viewer", exact=True)).to_be_visible()
+        for name in controls:
+            # Live's Pause changes nothing but what this browser shows.
+            found = page.locator("a, button:not(#live)").get_by_text(name)
+            await expect(found, f"{name} on {path}").to_have_count(0)
+        assert "a-secret-nobody" not in await page.content()
+    await page.keyboard.press("r")
+    assert len(inbox.requests) == 4
+
+
+async def test_a_viewers_posts_and_an_admins_pages_are_refused(visit, own, inbox):
+    webhook = await own.webhook(inbox.url, generateSecret=True)
+    page = await visit(f"/{webhook['id']}", role="viewer")
+    token = await page.locator("body").get_attribute("data-csrf")
+    base = f"/settings/webhooks/{webhook['id']}"
+    for act in ("/test", "/pause", "/secret", "/rotate", "/unsign", "/edit", "/delete"):
+        answer = await page.request.post(
+            base + act, form={"csrf": token, "url": inbox.url}, max_redirects=0
+        )
+        assert answer.status == 403, act
+    for act in ("/new", "/logs/replay"):
+        answer = await page.request.post(
+            f"/settings/webhooks{act}", form={"csrf": token, "url": inbox.url, "events": "*"}
+        )
+        assert answer.status == 403, act
+    for path in ("/new", f"/{webhook['id']}/edit", f"/{webhook['id']}/delete", "/logs/replay"):
+        answer = await page.goto(f"/settings/webhooks{path}")
+        assert answer.status == 403, path
+        await expect(page.get_by_role("heading", name="That is not yours to do")).to_be_visible()
+    assert len((await own.ok("GET", "~/webhooks"))["items"]) == 1
+    assert inbox.requests == []
+
+
+async def test_a_link_works_once_and_signing_out_ends_the_session(visit, own):
+    link = await own.ok("POST", "~/portal-sessions", {"role": "admin"})
+    page = await visit(role=None)
+    for _look in range(2):
+        await page.goto(link["url"])
+        await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="No webhooks yet")).to_be_visible()
+    await page.goto(link["url"])
+    await expect(page.get_by_role("heading", name="does not work any more")).to_be_visible()
+    await expect(page.get_by_text("login-link")).to_be_visible()
+    await page.goto("/settings/webhooks")
+    (cookie,) = await page.context.cookies()
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Lax"
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    await page.context.add_cookies([cookie])
+    await page.goto("/settings/webhooks")
+    await expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
+
+
+async def test_a_form_from_another_page_is_refused(visit, own, inbox):
+    webhook = await own.webhook(inbox.url)
+    page = await visit()
+    answer = await page.request.post(
+        f"/settings/webhooks/{webhook['id']}/pause", form={"csrf": "made-up"}, max_redirects=0
+    )
+    assert answer.status == 403
+    assert (await own.ok("GET", f"~/webhooks/{webhook['id']}"))["status"] == "active"
