@@ -10,11 +10,11 @@ The road of one event, in the order it walks; every station is the module of tha
 6. `egress`              checks the address it connects to, sends, reads no more than it must
 7. `domain.verdict`      delivered, retry at, failed; and what becomes of the webhook
 8. `pipeline.record`     gathers attempts into one batch
-9. `storage`             `settle`: the attempts, and where their deliveries stand, in one transaction
+9. `storage`             `settle`: attempts and where their deliveries stand, in one transaction
 
 What does not go straight through waits in `storage`, and comes back to 4 by way of
 `pipeline.reclaim`: due retries, replays, and what a dead process left behind. Nothing else
-leads back. The API's read routes and the settings page look at `storage` from the side.
+leads back. The API's read routes and the `settings_page` look at `storage` from the side.
 
 Around the road: `domain` holds the rules (no I/O, no clocks), `management` what people change
 (webhooks, replays, keys), `wiring` puts the parts together, `cli` starts it.

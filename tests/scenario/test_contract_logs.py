@@ -279,24 +279,6 @@ async def test_replays_leave_webhooks_alone_that_are_not_active(own, inbox, answ
     assert (await own.call("POST", "~/logs/att_nonsense/replay"))[0] == 404
 
 
-async def test_a_failed_replay_leaves_status_and_next_retry_as_they_were(
-    own, inbox, answer
-) -> None:
-    await own.webhook(inbox.url)
-    inbox.answer = lambda _request: answer(503, {"Retry-After": "1800"})
-    await own.emit()
-    page = await own.until("~/logs", lambda page: page["items"])
-    waiting = page["items"][0]
-    inbox.answer = lambda _request: answer(500)
-    status, replayed = await own.call("POST", f"~/logs/{waiting['id']}/replay")
-    assert (status, replayed) == (202, {"deliveryId": waiting["deliveryId"]})
-    delivery = await own.until(
-        f"~/deliveries/{waiting['deliveryId']}", lambda d: len(d["attempts"]) == 2
-    )
-    assert [a["trigger"] for a in delivery["attempts"]] == ["automatic", "replay"]
-    assert (delivery["status"], delivery["nextAttemptAt"]) == ("pending", waiting["nextAttemptAt"])
-
-
 async def test_a_delivered_delivery_can_be_replayed_and_stays_delivered(own, inbox, answer) -> None:
     await own.webhook(inbox.url)
     await own.emit()

@@ -1,0 +1,188 @@
+"""Every page in every state: nothing for axe-core to find, nothing wider than a phone.
+
+WCAG 2.2 AA and axe's best practices; light and dark, 1280 and 360 wide.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+
+Check = Callable[[Page], Awaitable[None]]
+
+
+@pytest.fixture
+def check(axe: str) -> Check:
+    """Look at a page as it is now, four times."""
+
+    async def look(page: Page) -> None:
+        await page.evaluate(axe)
+        for scheme, width in LOOKS:
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found = await page.evaluate(
+                "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS
+            )
+            where = f"{page.url.partition('/settings')[2]} {scheme} {width}"
+            assert [_told(one) for one in found["violations"]] == [], where
+            assert len(found["passes"]) >= 10, f"axe saw too little of {where}"
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{where} is {wide} wide"
+
+    return look
+
+
+def _told(violation: dict[str, Any]) -> str:
+    nodes = [f"{node['html'][:120]}: {node['failureSummary']}" for node in violation["nodes"][:4]]
+    return f"{violation['id']} ({len(violation['nodes'])}): " + " | ".join(nodes)
+
+
+async def test_the_doors(visit, own, check):
+    """Signed out, a link, a link that is over, sign-in, an address that is none."""
+    page = await visit(role=None)
+    await check(page)
+    link = await own.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})
+    await page.goto(link["url"])
+    await check(page)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="No webhooks yet")).to_be_visible()
+    await check(page)
+    await page.goto(link["url"])
+    await check(page)
+    await page.goto("/settings/webhooks/logs")
+    await check(page)
+    await page.goto("/settings/webhooks/no/such/page")
+    await check(page)
+    await page.goto("/settings/webhooks")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    await check(page)
+
+
+async def test_the_form(visit, own, inbox, check):
+    """Empty, with errors, with a URL that was checked, with a generated secret, on editing."""
+    page = await visit("/new")
+    await check(page)
+    await page.get_by_label("Destination URL").fill("http://10.0.0.1/")
+    await page.get_by_label("Description").focus()
+    await expect(page.locator("#url-check")).not_to_be_empty()
+    await page.get_by_role("button", name="Generate").click()
+    await expect(page.get_by_role("textbox", name="Secret")).not_to_have_value("")
+    await check(page)
+    await page.get_by_role("textbox", name="Secret").fill("short")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator("#error-summary")).to_be_visible()
+    await check(page)
+    webhook = await own.webhook(inbox.url)
+    await page.goto(f"/settings/webhooks/{webhook['id']}/edit")
+    await check(page)
+
+
+async def test_a_webhook_in_every_state(visit, own, inbox, answer, check):
+    """New, tested, failing, rotating, revealed, paused with missed events, about to be deleted."""
+    name = "a-rather-long-name-of-a-customer-that-goes-on/and/on" * 4
+    webhook = await own.webhook(
+        f"{inbox.url}/{name}", generateSecret=True, description="The sales team's mirror " * 8
+    )
+    path = f"/{webhook['id']}"
+    page = await visit(path)
+    await check(page)
+    await page.get_by_role("button", name="Send test event").click()
+    await expect(page.get_by_text("Test event delivered")).to_be_visible()
+    await page.get_by_text("Python", exact=True).click()
+    await check(page)
+    await page.get_by_text("Rotate the secret").click()
+    await page.get_by_role("textbox", name="New secret").fill("short")
+    await page.get_by_role("button", name="Rotate").click()
+    await expect(page.get_by_role("textbox", name="New secret")).to_have_attribute(
+        "aria-invalid", "true"
+    )
+    await check(page)
+    await page.get_by_role("textbox", name="New secret").fill("")
+    await page.get_by_role("button", name="Rotate").click()
+    await expect(page.get_by_role("button", name="Switch now")).to_be_visible()
+    await check(page)
+    inbox.answer = lambda _request: answer(503)
+    await own.emit()
+    await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    await page.goto(f"/settings/webhooks{path}")
+    await expect(page.get_by_text("See the first failure")).to_be_visible()
+    await check(page)
+    await page.goto("/settings/webhooks")
+    await check(page)
+    await page.goto(f"/settings/webhooks{path}")
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    await own.emit()
+    await page.reload()
+    await expect(page.get_by_text("you missed")).to_be_visible()
+    await check(page)
+    await page.get_by_role("link", name="Delete").click()
+    await check(page)
+
+
+async def test_the_log_and_its_attempts(visit, own, inbox, answer, check):
+    """Empty, filtered to nothing, wrong filters, full, an attempt that failed, one that did not."""
+    page = await visit("/logs")
+    await check(page)
+    await own.webhook(inbox.url)
+    await page.goto("/settings/webhooks/logs?q=nothing-has-this")
+    await check(page)
+    await page.goto("/settings/webhooks/logs?status=banana&event=deal.lost")
+    await check(page)
+    await own.emit("deal.closed_won", data={"title": "A long one " * 90})
+    await inbox.wait_for(1)
+    failure = answer(503, {"Content-Type": "text/html"}, b"<html>upstream timed out</html>" * 30)
+    inbox.answer = lambda _request: failure
+    await own.emit()
+    await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    page = await visit("/logs")
+    await expect(page.locator("#rows > tr")).to_have_count(5)
+    await check(page)
+    await page.locator("#rows .result a").first.click()
+    await expect(page.locator("#attempt-title")).to_be_focused()
+    await check(page)
+    await page.reload()
+    await check(page)
+    await page.goto("/settings/webhooks/logs")
+    await page.locator("#rows .result.is-ok a").click()
+    await expect(page.locator("#attempt-title")).to_contain_text("200")
+    await page.reload()
+    await check(page)
+    await page.goto("/settings/webhooks/logs")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await check(page)
+
+
+async def test_replaying_all_that_failed(visit, own, inbox, answer, check):
+    """Nothing to replay, a count, the progress."""
+    page = await visit("/logs/replay")
+    await check(page)
+    await own.webhook(inbox.url)
+    inbox.answer = lambda _request: answer(503)
+    await own.emit()
+    await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    await page.reload()
+    await check(page)
+    inbox.answer = lambda _request: answer()
+    await page.get_by_role("button", name="Replay 1 delivery").click()
+    await expect(page.get_by_text("All of them arrived")).to_be_visible()
+    await check(page)
+
+
+async def test_what_a_viewer_sees(visit, own, inbox, check):
+    page = await visit(role="viewer")
+    await check(page)
+    webhook = await own.webhook(inbox.url)
+    await own.emit()
+    (attempt,) = (await own.until("~/logs", lambda found: found["items"]))["items"]
+    for path in ("", f"/{webhook['id']}", f"/logs/{attempt['id']}"):
+        await page.goto(f"/settings/webhooks{path}")
+        await check(page)

@@ -1,0 +1,137 @@
+"""How quick the page is to look at, and that nothing on it jumps. Figures are printed."""
+
+import json
+import statistics
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ATTEMPTS = 500
+FIRST_PAINT_MS = 300
+
+WATCH_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) window.shifts.push(one.value);
+}).observe({type: "layout-shift", buffered: true});
+"""
+FIRST_PAINT = """() => new Promise((found) => {
+  new PerformanceObserver((list) => {
+    const paint = list.getEntriesByName("first-contentful-paint")[0];
+    if (paint) found(paint.startTime);
+  }).observe({type: "paint", buffered: true});
+})"""
+SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+async def shifted(page: Page) -> float:
+    await page.evaluate(SETTLED)
+    return await page.evaluate("window.shifts.reduce((sum, one) => sum + one, 0)")
+
+
+async def fill_log(own, inbox, answer) -> None:
+    """500 attempts of 10 KB each, request and response, made by the real road."""
+    inbox.answer = lambda _request: answer(200, {"Content-Type": "text/plain"}, b"r" * 10_240)
+    await own.webhook(inbox.url)
+    note = "x" * 10_240
+    for _batch in range(5):
+        events = [
+            {
+                "event": "contact.updated",
+                "organizationId": own.organization,
+                "data": {"id": f"contact_{number}", "note": note},
+            }
+            for number in range(ATTEMPTS // 5)
+        ]
+        await own.ok("POST", "/api/v1/events", events)
+    await own.until(
+        "~/deliveries?status=pending&limit=1", lambda found: not found["items"]
+    )
+
+
+async def test_the_log_with_500_attempts_of_10_kb_paints_in_under_300_ms_and_stays_put(
+    visit, own, inbox, answer, record_property
+):
+    await fill_log(own, inbox, answer)
+    page = await visit()
+    await page.add_init_script(WATCH_SHIFTS)
+    paints = []
+    for _load in range(3):
+        await page.goto("/settings/webhooks/logs")
+        paints.append(await page.evaluate(FIRST_PAINT))
+        await expect(page.get_by_role("button", name="Live")).to_be_visible()
+        assert await shifted(page) == 0
+    await expect(page.locator("#rows > tr")).to_have_count(ATTEMPTS)
+    figure = {"first contentful paint, ms": [round(paint) for paint in paints]}
+    print(json.dumps(figure))
+    record_property("first_contentful_paint_ms", statistics.median(paints))
+    assert statistics.median(paints) < FIRST_PAINT_MS
+
+
+async def test_no_page_shifts_while_it_loads(visit, own, inbox):
+    webhook = await own.webhook(inbox.url, generateSecret=True)
+    await own.emit()
+    (attempt,) = (await own.until("~/logs", lambda found: found["items"]))["items"]
+    page = await visit()
+    await page.add_init_script(WATCH_SHIFTS)
+    views = ("", "/new", f"/{webhook['id']}", f"/{webhook['id']}/edit", f"/logs/{attempt['id']}")
+    for path in views:
+        for width in (1280, 360):
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.goto(f"/settings/webhooks{path}", wait_until="load")
+            assert await shifted(page) == 0, (path, width)
+
+
+async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, own, inbox):
+    await own.webhook(inbox.url)
+    for _event in range(3):
+        await own.emit()
+    await own.until("~/logs", lambda found: len(found["items"]) == 3)
+    page = await visit("/logs")
+    rows = page.locator("#rows > tr")
+    fresh = page.locator("#fresh")
+    await expect(rows).to_have_count(3)
+
+    # Nothing is pointed at: new rows come in on top.
+    await page.mouse.move(5, 5)
+    await own.emit("deal.created")
+    await expect(rows.first).to_contain_text("deal.created")
+
+    await rows.nth(1).hover()
+    before = await rows.nth(1).bounding_box()
+    await own.emit("deal.closed_won")
+    await expect(fresh).to_have_text("1 new")
+    assert await rows.nth(1).bounding_box() == before
+
+    await page.mouse.move(5, 5)
+    await rows.nth(1).locator(".result a").click()
+    await expect(page.locator("#attempt-title")).to_be_focused()
+    await page.mouse.move(5, 5)
+    opened = await page.locator("#attempt-title").bounding_box()
+    await own.emit("deal.closed_lost")
+    await expect(fresh).to_have_text("2 new")
+    assert await page.locator("#attempt-title").bounding_box() == opened
+
+    await fresh.click()
+    await expect(rows.first).to_contain_text("deal.closed_lost")
+    await expect(fresh).to_be_hidden()
+    assert await page.evaluate("document.activeElement.closest('#rows') !== null")
+
+
+async def test_pause_holds_the_log_still_and_resume_brings_what_was_missed(visit, own, inbox):
+    await own.webhook(inbox.url)
+    await own.emit()
+    await own.until("~/logs", lambda found: found["items"])
+    page = await visit("/logs")
+    rows = page.locator("#rows > tr")
+    live = page.locator("#live")
+    await live.click()
+    await expect(live).to_have_attribute("aria-pressed", "false")
+    await own.emit("task.created")
+    await own.until("~/logs", lambda found: len(found["items"]) == 2)
+    await expect(rows).to_have_count(1)
+    await live.click()
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("task.created")
