@@ -12,7 +12,7 @@ import secrets
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +22,33 @@ from winnerr_webhooks.domain.errors import ConfigurationError
 
 _FORMAT: Final = 1
 _NONCE: Final = 12
+
+
+class Sealer(Protocol):
+    """What seals secrets. `associated` says what a secret belongs to: a webhook's id."""
+
+    def encrypt(self, plaintext: bytes, associated: bytes) -> bytes:
+        """Seal a secret with the first key."""
+        ...
+
+    def decrypt(self, sealed: bytes, associated: bytes) -> bytes:
+        """Open a sealed secret; `ConfigurationError` when no key opens it."""
+        ...
+
+
+class NoKeyring:
+    """Stands where the keys cannot be read, for commands that touch no secret."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def encrypt(self, plaintext: bytes, associated: bytes) -> NoReturn:
+        """Refuse: `ConfigurationError`."""
+        raise ConfigurationError(self._reason)
+
+    def decrypt(self, sealed: bytes, associated: bytes) -> NoReturn:
+        """Refuse: `ConfigurationError`."""
+        raise ConfigurationError(self._reason)
 
 
 class Keyring:

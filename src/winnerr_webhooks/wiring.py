@@ -17,7 +17,7 @@ from winnerr_webhooks.api.server import Protocol, Server
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, database_path
-from winnerr_webhooks.crypto import Keyring, load_or_create_key_file
+from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.egress.client import EgressClient
@@ -57,17 +57,22 @@ async def open_storage(config: Config, *, exclusive: bool) -> SqliteStorage:
     return await SqliteStorage.open(
         path,
         clock=SystemClock(),
-        keyring=await asyncio.to_thread(_keyring, config, path),
+        keyring=await asyncio.to_thread(_keyring, config, path, exclusive=exclusive),
         exclusive=exclusive,
         disable_after_days=config.disable_after_days,
     )
 
 
-def _keyring(config: Config, path: Path) -> Keyring:
+def _keyring(config: Config, path: Path, *, exclusive: bool) -> Sealer:
     if config.encryption_keys:
         return Keyring(config.encryption_keys)
     key_file = path.with_name(path.name + ".keys")
-    keys = load_or_create_key_file(key_file, create=not SqliteStorage.has_secrets(path))
+    try:
+        keys = load_or_create_key_file(key_file, create=not SqliteStorage.has_secrets(path))
+    except ConfigurationError as error:
+        if exclusive:
+            raise
+        return NoKeyring(str(error))  # `keys` and `login-link` need the database only
     return Keyring(keys, str(key_file))
 
 

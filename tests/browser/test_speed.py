@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ATTEMPTS = 500
+BATCH = 20
 FIRST_PAINT_MS = 300
 
 WATCH_SHIFTS = """
@@ -36,14 +37,14 @@ async def fill_log(own, inbox, answer) -> None:
     inbox.answer = lambda _request: answer(200, {"Content-Type": "text/plain"}, b"r" * 10_240)
     await own.webhook(inbox.url)
     note = "x" * 10_240
-    for _batch in range(5):
+    for _batch in range(ATTEMPTS // BATCH):
         events = [
             {
                 "event": "contact.updated",
                 "organizationId": own.organization,
                 "data": {"id": f"contact_{number}", "note": note},
             }
-            for number in range(ATTEMPTS // 5)
+            for number in range(BATCH)
         ]
         await own.ok("POST", "/api/v1/events", events)
     await own.until(

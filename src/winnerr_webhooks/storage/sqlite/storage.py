@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self, TextIO, TypeVar
 import msgspec
 
 from winnerr_webhooks.clock import Clock, SteadyClock
+from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import port
@@ -64,7 +65,7 @@ class SqliteStorage(PageVerbs):
         threads: Threads,
         *,
         clock: Clock,
-        keyring: webhooks.Sealer,
+        keyring: Sealer,
         rule: settle.DisablingRule,
         lock: TextIO | None,
     ) -> None:
@@ -85,7 +86,7 @@ class SqliteStorage(PageVerbs):
         path: str | Path,
         *,
         clock: Clock,
-        keyring: webhooks.Sealer,
+        keyring: Sealer,
         exclusive: bool,
         disable_after_days: float = 5.0,
         min_failures: int = 20,

@@ -1,11 +1,11 @@
 """Webhooks, their secrets, and what lanes read of both."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.crypto import key_id_of
+from winnerr_webhooks.crypto import Sealer, key_id_of
 from winnerr_webhooks.domain.errors import ConfigurationError, Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
 from winnerr_webhooks.storage.port import NewWebhook, ReplayFilter, WebhookChange
@@ -18,18 +18,6 @@ MOST_NUMBERS = 1 << 20
 
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
 _IDS = msgspec.json.Decoder(list[str])
-
-
-class Sealer(Protocol):
-    """What seals secrets; `crypto.Keyring` does. `associated` is the webhook's id."""
-
-    def encrypt(self, plaintext: bytes, associated: bytes) -> bytes:
-        """Seal a secret with the first key."""
-        ...
-
-    def decrypt(self, sealed: bytes, associated: bytes) -> bytes:
-        """Open a sealed secret; `ConfigurationError` when no key opens it."""
-        ...
 
 
 class Secrets(NamedTuple):
