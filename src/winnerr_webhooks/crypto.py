@@ -42,11 +42,11 @@ class NoKeyring:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    def encrypt(self, plaintext: bytes, associated: bytes) -> NoReturn:
+    def encrypt(self, plaintext: bytes, associated: bytes) -> NoReturn:  # noqa: ARG002  a Sealer's form
         """Refuse: `ConfigurationError`."""
         raise ConfigurationError(self._reason)
 
-    def decrypt(self, sealed: bytes, associated: bytes) -> NoReturn:
+    def decrypt(self, sealed: bytes, associated: bytes) -> NoReturn:  # noqa: ARG002  a Sealer's form
         """Refuse: `ConfigurationError`."""
         raise ConfigurationError(self._reason)
 

@@ -1,5 +1,6 @@
 """How quick the page is to look at, and that nothing on it jumps. Figures are printed."""
 
+import asyncio
 import json
 import statistics
 
@@ -9,7 +10,7 @@ from playwright.async_api import Page, expect
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ATTEMPTS = 500
-BATCH = 20
+AT_ONCE = 50
 FIRST_PAINT_MS = 300
 
 WATCH_SHIFTS = """
@@ -36,20 +37,14 @@ async def fill_log(own, inbox, answer) -> None:
     """500 attempts of 10 KB each, request and response, made by the real road."""
     inbox.answer = lambda _request: answer(200, {"Content-Type": "text/plain"}, b"r" * 10_240)
     await own.webhook(inbox.url)
-    note = "x" * 10_240
-    for _batch in range(ATTEMPTS // BATCH):
-        events = [
-            {
-                "event": "contact.updated",
-                "organizationId": own.organization,
-                "data": {"id": f"contact_{number}", "note": note},
-            }
-            for number in range(BATCH)
-        ]
-        await own.ok("POST", "/api/v1/events", events)
-    await own.until(
-        "~/deliveries?status=pending&limit=1", lambda found: not found["items"]
-    )
+    for start in range(0, ATTEMPTS, AT_ONCE):
+        await asyncio.gather(
+            *(
+                own.emit("contact.updated", data={"id": f"contact_{number}", "note": "x" * 10_240})
+                for number in range(start, start + AT_ONCE)
+            )
+        )
+    await own.until("~/deliveries?status=pending&limit=1", lambda found: not found["items"])
 
 
 async def test_the_log_with_500_attempts_of_10_kb_paints_in_under_300_ms_and_stays_put(

@@ -237,6 +237,44 @@ async def test_retry_after_lengthens_the_wait_but_never_shortens_it(
     assert second.at - first.at >= 1.0
 
 
+async def test_what_a_person_asks_for_does_not_wait_for_a_receiver_that_asked_for_a_pause(
+    server, receiver, answer
+) -> None:
+    hook = await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(503, {"Retry-After": "1800"})
+    event = await server.emit()
+    await receiver.wait_for(1)
+    held = await server.until("~/logs", lambda page: page["items"])
+    await server.emit()  # waits with the lane
+    delivery_id = held["items"][0]["deliveryId"]
+    receiver.answer = lambda _request: answer()
+    await server.ok("POST", f"~/deliveries/{delivery_id}/replay")
+    await server.delivery(delivery_id, "delivered")
+    replay = (await receiver.wait_for(1, lambda r: r["X-Winnerr-Attempt"] == "2"))[0]
+    assert replay["webhook-id"] == event["id"]
+
+    receiver.answer = lambda _request: answer(503, {"Retry-After": "1800"})
+    await server.emit()
+    await server.until("~/logs?status=503", lambda page: len(page["items"]) == 2)
+    receiver.answer = lambda _request: answer()
+    sent = await server.ok("POST", f"~/webhooks/{hook['id']}/test", {})
+    await server.delivery(sent["deliveryId"], "delivered")
+
+
+async def test_a_pause_that_a_receiver_asked_for_is_kept(server, receiver, answer) -> None:
+    """Also when the webhook was made a moment ago: its own creation is no edit."""
+    await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(503, {"Retry-After": "1800"})
+    await server.emit()
+    await server.until("~/logs", lambda page: page["items"])
+    started = asyncio.get_running_loop().time()
+    second = await server.emit()
+    while asyncio.get_running_loop().time() < started + 2.5:  # two looks for changed webhooks
+        kept = await server.ok("GET", f"~/events/{second['id']}")
+        assert kept["deliveries"][0]["status"] == "pending"
+    assert len(receiver.requests) == 1
+
+
 async def test_an_edited_webhook_gets_its_waiting_deliveries_at_the_new_url(
     make_server, receivers, answer
 ) -> None:
@@ -357,7 +395,7 @@ async def _refuses(server) -> None:
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        except ConnectionRefusedError:
+        except ConnectionError:
             return
         writer.close()
 

@@ -12,8 +12,8 @@ class Wakes(Protocol):
         """Its next attempt uses what the webhook is now."""
         ...
 
-    def work_is_due(self) -> None:
-        """A replay or a job waits in the storage."""
+    def work_is_due(self, webhook_id: str | None = None) -> None:
+        """A replay or a job waits; one of this webhook, even if its receiver asked for a pause."""
         ...
 
 

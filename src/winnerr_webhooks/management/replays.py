@@ -44,8 +44,7 @@ class Replays:
 
     async def of_delivery(self, organization: str, delivery_id: str) -> str:
         """Replay one delivery; its id. Errors as `of_attempt`."""
-        await self._storage.replay(organization, delivery_id)
-        self._wakes.work_is_due()
+        self._wakes.work_is_due(await self._storage.replay(organization, delivery_id))
         return delivery_id
 
     async def many(self, organization: str, wanted: ReplayRequest, *, dry_run: bool) -> int:

@@ -258,6 +258,7 @@ class Webhooks:
             body=self._catalog.example_body(name, organization, rfc3339(self._clock.now_ms())),
         )
         accepted = await self._intake.send_test(test, webhook.id)
+        self._wakes.work_is_due(webhook.id)
         if accepted.leased:
             return accepted.leased[0].id
         stored = await self._storage.event(organization, test.id)

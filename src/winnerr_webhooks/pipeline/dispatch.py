@@ -150,11 +150,14 @@ class Dispatcher:
             lane = self._lanes.get(webhook_id)
             if lane is not None:
                 lane.sender = None
-                if lane.hold is not None:  # a changed webhook deserves a fresh start
-                    lane.hold.cancel()
-                    self._release(lane)
-                elif len(lane) or lane.loading:
+                if len(lane) or lane.loading or lane.hold is not None:
                     self._load(lane)
+
+    def try_now(self, webhook_id: str) -> None:
+        """Somebody asked for an attempt himself: do not let him wait for a held lane."""
+        lane = self._lanes.get(webhook_id)
+        if lane is not None:
+            self._end_hold(lane)
 
     # --- what goes out ------------------------------------------------------------------------
 
@@ -245,6 +248,11 @@ class Dispatcher:
         lane.hold = self._loop.call_at(end, self._release, lane)
         self._shed(lane, 0)
 
+    def _end_hold(self, lane: Lane) -> None:
+        if lane.hold is not None:
+            lane.hold.cancel()
+            self._release(lane)
+
     def _release(self, lane: Lane) -> None:
         lane.hold = None
         lane.backlog = True
@@ -274,9 +282,12 @@ class Dispatcher:
                 self._drop(lane)
             return
         lane.sender = self._attempter.sender(target)
+        edited = target.version > lane.version
         # A delivery's row and its webhook are read at different moments; the newer one wins.
         lane.version = target.version
         lane.loading = False
+        if edited:
+            self._end_hold(lane)  # another URL deserves a fresh start
         self._pump(lane)
 
     def _unreadable(self, webhook_id: str) -> None:

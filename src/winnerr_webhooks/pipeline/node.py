@@ -85,8 +85,10 @@ class Node:
         self.dispatcher.webhooks_changed((webhook_id,))
         self._reclaimer.job_waits()
 
-    def work_is_due(self) -> None:
-        """A replay or a job was asked for here: begin on it."""
+    def work_is_due(self, webhook_id: str | None = None) -> None:
+        """A replay or a job was asked for here: begin on it, and on this webhook's at once."""
+        if webhook_id is not None:
+            self.dispatcher.try_now(webhook_id)
         self._reclaimer.due_in(0.0)
         self._reclaimer.job_waits()
 

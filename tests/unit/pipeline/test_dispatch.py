@@ -92,6 +92,8 @@ async def test_a_hold_that_was_lifted_does_not_end_the_next_one(world) -> None:
     lane = world.dispatcher._lanes[webhook.id]
     first = lane.hold
     await world.change(webhook, description="new")
+    await world.emit()
+    (await world.egress.next()).answer()
     assert not lane.held
     assert first.cancelled()
 

@@ -134,8 +134,7 @@ class Receiver:
             timeout=100,
             check=False,
         )
-        assert ended.stderr.decode() == ""
-        assert ended.returncode == 0
+        assert ended.returncode == 0, ended.stderr.decode()
         return ended.stdout.decode().split()
 
     def _write(self, **files):
@@ -171,7 +170,13 @@ class Receiver:
         javac, java = _installed("javac"), _installed("java")
         self._write(WebhookSignature__java=code, Harness__java=harness)
         self._run(
-            javac, "-Xlint:all", "-encoding", "UTF-8", "WebhookSignature.java", "Harness.java"
+            javac,
+            "-Xlint:all",
+            "-Werror",
+            "-encoding",
+            "UTF-8",
+            "WebhookSignature.java",
+            "Harness.java",
         )
         return [java, "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "Harness"]
 

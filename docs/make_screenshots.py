@@ -1,0 +1,394 @@
+"""Makes docs/screenshots: a real server over a day of made-up traffic, seen by a real Chromium.
+
+The day is written through the storage port with a clock moved by hand: the same rules judge the
+same exchanges as in service, only the receivers' answers are scripted. `make screenshots` runs it;
+words as arguments make only the pictures whose names hold one of them.
+"""
+
+import asyncio
+import base64
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from winnerr_webhooks.config import EncryptionKey
+from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
+from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, freeze, rfc3339
+from winnerr_webhooks.domain.verdict import success_rule
+from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.pipeline.attempt import Attempter
+from winnerr_webhooks.storage.port import (
+    Claim,
+    LeaseTerms,
+    NewWebhook,
+    Settlement,
+    WebhookChange,
+)
+from winnerr_webhooks.storage.sqlite import SqliteStorage
+
+HERE = Path(__file__).parent
+SHOTS = HERE / "screenshots"
+ORGANIZATION = "org_abc123"
+MINUTE, HOUR = 60_000, 3_600_000
+KEY = bytes(range(32))
+SETTINGS = "/settings/webhooks"
+
+CRM = "https://hooks.example.com/crm"
+ACME = "https://api.acme.test/winnerr"
+OLD = "https://old.example.org/in"
+FLOW = "https://flows.northwind.example/webhook/3f1b9c2e-77aa-4d0e-b8a5-90c1de44f0aa/contact-sync"
+
+BUSY_PAGE = (
+    b"<!doctype html>\n<html>\n<head><title>503 Service Unavailable</title></head>\n<body>\n"
+    b"<h1>Service Unavailable</h1>\n<p>upstream timed out (110: Connection timed out) while "
+    b"reading response header from upstream</p>\n<hr>nginx\n</body>\n</html>\n"
+)
+
+
+class HandClock:
+    """Wall time that is moved by hand."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+
+class NoJitter:
+    """Retries at the very minute."""
+
+    def around(self, seconds: float, share: float = 0) -> float:
+        return seconds
+
+
+class Receivers:
+    """Every receiver's answer to every request, as the day wants it."""
+
+    def __init__(self, clock: HandClock, chance: random.Random, end: int) -> None:
+        self.clock = clock
+        self.chance = chance
+        self.end = end
+
+    async def post(self, destination, organization, head, body) -> Exchange:
+        host, ago = destination.host, self.end - self.clock.ms
+        if "old" in host:
+            return self.exchange(410, "Gone", 60, b"This integration was retired.")
+        if "acme" in host:
+            if ago < 52 * MINUTE:
+                return self.exchange(503, "Service Unavailable", 2_090, BUSY_PAGE, "text/html")
+            if 8 * HOUR < ago < 10.5 * HOUR:
+                return self.refused()
+        elif self.chance.random() < 0.006:
+            return self.exchange(502, "Bad Gateway", 900, b"bad gateway")
+        return self.exchange(200, "OK", 84, b'{"received":true}', "application/json")
+
+    def exchange(self, status, reason, usual, body, media="text/plain") -> Exchange:
+        waited = usual * self.chance.lognormvariate(0, 0.35)
+        fresh = status >= 500 or self.chance.random() < 0.2
+        timings = Timings(
+            dns_ms=self.chance.uniform(0.3, 2.0) if fresh else None,
+            connect_ms=self.chance.uniform(8, 14) if fresh else None,
+            tls_ms=self.chance.uniform(16, 31) if fresh else None,
+            first_byte_ms=waited,
+        )
+        phases = (timings.dns_ms or 0, timings.connect_ms or 0, timings.tls_ms or 0, waited, 0.3)
+        head = f"server: nginx\r\ncontent-type: {media}; charset=utf-8\r\n"
+        head += (
+            f"content-length: {len(body)}\r\nx-request-id: {self.chance.getrandbits(64):016x}\r\n"
+        )
+        return Exchange(
+            started_at=self.clock.ms,
+            duration_ms=sum(phases),
+            timings=timings,
+            status=status,
+            reason=reason,
+            response_head=head.encode(),
+            response_body=body,
+        )
+
+    def refused(self) -> Exchange:
+        connecting = self.chance.uniform(9, 13)
+        return Exchange(
+            started_at=self.clock.ms,
+            duration_ms=0.9 + connecting,
+            timings=Timings(dns_ms=0.9, connect_ms=connecting),
+            failure=Failure(
+                kind="connect",
+                message="The connection was refused.",
+                phase="connect",
+                code="refused",
+            ),
+        )
+
+
+class Day:
+    """A day of traffic, written as the road writes it."""
+
+    def __init__(self, storage: SqliteStorage, clock: HandClock, end: int) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.end = end
+        self.chance = random.Random(7)  # noqa: S311  the same day every time
+        self.ids = Ids(clock)
+        self.attempter = Attempter(
+            Receivers(clock, self.chance, end),
+            schedule=(60.0, 600.0, 6000.0),
+            success=success_rule("2xx"),
+            header_prefix="Winnerr",
+            clock=clock,
+            ids=self.ids,
+            jitter=NoJitter(),
+        )
+
+    async def webhook(self, url: str, events: tuple[str, ...], about: str) -> str:
+        new = NewWebhook(
+            id=self.ids.new("wh"),
+            organization=ORGANIZATION,
+            url=url,
+            description=about,
+            events=events,
+            secret="whsec_" + base64.b64encode(KEY).decode(),
+        )
+        return (await self.storage.create_webhook(new, 50)).id
+
+    async def pass_by(self) -> dict[str, str]:
+        """Live through it; the webhooks' ids by URL."""
+        own = {
+            CRM: await self.webhook(
+                CRM,
+                ("contact.created", "contact.updated", "deal.created", "deal.closed_won"),
+                "The sales team's mirror",
+            ),
+            ACME: await self.webhook(ACME, ("*",), "Acme's data warehouse"),
+            OLD: await self.webhook(OLD, ("deal.closed_won",), "Last year's reporting"),
+            FLOW: await self.webhook(FLOW, ("contact.created",), "Contact sync, Northwind"),
+        }
+        paused = False
+        while self.clock.ms < self.end:
+            self.clock.ms += round(self.chance.expovariate(1 / self.pause()))
+            if self.clock.ms >= self.end:
+                break
+            if not paused and self.end - self.clock.ms < 2 * HOUR:
+                paused = True
+                change = WebhookChange(status="paused")
+                await self.storage.change_webhook(ORGANIZATION, own[FLOW], change)
+            await self.retry()
+            await self.event()
+        for moment in (95_000, 31_000, 4_000):
+            self.clock.ms = self.end - moment
+            await self.retry()
+            await self.event()
+        self.clock.ms = self.end
+        while await self.storage.run_job_slice():
+            pass
+        return own
+
+    def pause(self) -> float:
+        """Milliseconds to the next event: offices sleep."""
+        hour = time.gmtime(self.clock.ms / 1000).tm_hour
+        return (1.6 if 7 <= hour < 17 else 4 if 17 <= hour < 22 else 11) * MINUTE
+
+    async def event(self) -> None:
+        kind = self.chance.choices(
+            CATALOG.names, [6, 5, 1, 4, 6, 2, 1, 4, 2, 1, 1, 3, 2, 1, 4, 4, 1, 2, 2, 1]
+        )[0]
+        new = NewEvent(
+            id=self.ids.new("evt"),
+            organization=ORGANIZATION,
+            name=kind,
+            body=freeze(kind, rfc3339(self.clock.ms), ORGANIZATION, CATALOG.get(kind).example),
+        )
+        (accepted,) = await self.storage.accept([new], LeaseTerms(seconds=60))
+        await self.deliver(accepted.leased)
+
+    async def retry(self) -> None:
+        claim = Claim(lease_seconds=60, limit=100, max_bytes=10**7, room={}, default_room=50)
+        await self.deliver((await self.storage.claim(claim)).deliveries)
+
+    async def deliver(self, deliveries: list[LeasedDelivery] | tuple[LeasedDelivery, ...]) -> None:
+        done: list[Settlement] = []
+        for delivery in deliveries:
+            (target,) = await self.storage.targets([delivery.webhook_id])
+            done.append(await self.attempter.attempt(self.attempter.sender(target), delivery))
+            self.clock.ms += self.chance.randint(2, 9)
+        if done:
+            await self.storage.settle(done)
+
+
+class Studio:
+    """A browser before a running server."""
+
+    def __init__(self, browser: Browser, origin: str, environment: dict[str, str]) -> None:
+        self.browser = browser
+        self.origin = origin
+        self.environment = environment
+        self.wanted = sys.argv[1:]
+
+    def wants(self, name: str) -> bool:
+        return not self.wanted or any(word in name for word in self.wanted)
+
+    async def link(self, organization: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "winnerr_webhooks", "login-link",
+            "--organization", organization, "--user", "Jane",
+            env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        return out.decode().strip()
+
+    async def sign_in(self, organization: str = ORGANIZATION) -> Page:
+        context = await self.browser.new_context(
+            base_url=self.origin,
+            viewport={"width": 1280, "height": 800},
+            timezone_id="Europe/Berlin",
+            locale="en-GB",
+            reduced_motion="reduce",
+        )
+        page = await context.new_page()
+        await page.goto(await self.link(organization))
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(self.origin + SETTINGS)
+        return page
+
+    async def shoot(self, page: Page, name: str, *, height: int = 800) -> None:
+        """Take the looks a name asks for: light; `…-dark` and `…-360` beside it."""
+        looks = {"": ("light", 1280), "-dark": ("dark", 1280), "-360": ("light", 360)}
+        for ending, (scheme, width) in looks.items():
+            if name + ending not in PICTURES or not self.wants(name + ending):
+                continue
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.mouse.move(0, 0)
+            await page.screenshot(path=SHOTS / f"{name}{ending}.png", animations="disabled")
+        await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        await page.set_viewport_size({"width": 1280, "height": 800})
+
+
+PICTURES = (
+    "webhooks", "webhooks-dark", "webhooks-360", "webhooks-empty",
+    "add", "add-errors", "webhook-failing", "webhook-rotating", "webhook-paused", "delete",
+    "logs", "logs-dark", "logs-360", "logs-nothing",
+    "attempt-failed", "attempt-failed-dark", "attempt-delivered", "replay-all", "link-over",
+)  # fmt: skip
+"""Every picture there is."""
+
+
+async def take_all(studio: Studio, own: dict[str, str]) -> None:
+    """Walk through every state."""
+    page = await studio.sign_in("org_new")
+    await studio.shoot(page, "webhooks-empty", height=560)
+    page = await studio.sign_in()
+    await studio.shoot(page, "webhooks", height=600)
+
+    await page.goto(f"{SETTINGS}/new")
+    await page.get_by_label("Destination URL").fill("https://hooks.globex.example/winnerr")
+    for event in ("contact.created", "deal.stage_changed", "deal.closed_won"):
+        await page.get_by_role("checkbox", name=event).check()
+    await page.get_by_role("button", name="Generate").click()
+    await page.get_by_label("Description").fill("Globex: deals into the data warehouse")
+    await studio.shoot(page, "add", height=1120)
+    await page.get_by_label("Destination URL").fill("http://192.168.1.20/hook")
+    await page.get_by_role("textbox", name="Secret").fill("secret")
+    await page.get_by_role("button", name="Save").click()
+    await page.locator("#error-summary").wait_for()
+    await studio.shoot(page, "add-errors", height=800)
+
+    await page.goto(f"{SETTINGS}/{own[ACME]}")
+    await studio.shoot(page, "webhook-failing", height=960)
+    await page.goto(f"{SETTINGS}/{own[FLOW]}")
+    await studio.shoot(page, "webhook-paused", height=640)
+    await page.goto(f"{SETTINGS}/{own[ACME]}/delete")
+    await studio.shoot(page, "delete", height=480)
+    await page.goto(f"{SETTINGS}/{own[CRM]}")
+    await page.get_by_text("Rotate the secret").click()
+    await page.get_by_role("button", name="Rotate").click()
+    await page.get_by_role("button", name="Switch now").wait_for()
+    await page.get_by_text("Python", exact=True).click()
+    await page.evaluate("document.getElementById('subscribed').scrollIntoView()")
+    await studio.shoot(page, "webhook-rotating", height=960)
+
+    await page.goto(f"{SETTINGS}/logs")
+    await studio.shoot(page, "logs", height=800)
+    await page.goto(f"{SETTINGS}/logs?status=5xx&q=invoice")
+    await studio.shoot(page, "logs-nothing", height=560)
+    await page.goto(f"{SETTINGS}/logs?webhook={own[ACME]}&status=503")
+    attempt = page.locator("#rows > tr", has_text="2 of 4").locator(".result a").first
+    await page.goto(await attempt.get_attribute("href"))
+    await studio.shoot(page, "attempt-failed", height=1000)
+    await page.goto(f"{SETTINGS}/logs?webhook={own[CRM]}&status=200")
+    await page.goto(await page.locator("#rows .result a").first.get_attribute("href"))
+    await studio.shoot(page, "attempt-delivered", height=960)
+    await page.goto(f"{SETTINGS}/logs/replay")
+    await studio.shoot(page, "replay-all", height=480)
+    await page.goto(f"{SETTINGS}/sign-in/used-up")
+    await studio.shoot(page, "link-over", height=480)
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """A server over the day's database: its origin and environment."""
+    settings = {
+        "DATABASE_URL": f"sqlite:///{folder / 'day.db'}",
+        "ENCRYPTION_KEYS": "k1:" + base64.b64encode(KEY).decode(),
+        "PORT": "0",
+        "PUBLIC_URL": "http://127.0.0.1:8411",
+    }
+    settings["PORT"] = settings["PUBLIC_URL"].rpartition(":")[2]
+    environment = os.environ | {f"WINNERR_WEBHOOKS_{name}": at for name, at in settings.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "winnerr_webhooks", "serve", env=environment, cwd=folder,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        async for line in process.stdout:
+            if settings["PUBLIC_URL"].encode() in line:
+                break
+        yield settings["PUBLIC_URL"], environment
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def main() -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise SystemExit("No Chromium here: see `make browser`.")
+    SHOTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        end = time.time_ns() // 1_000_000
+        clock = HandClock(end - 24 * HOUR)
+        keyring = Keyring((EncryptionKey("k1", KEY),))
+        storage = await SqliteStorage.open(
+            folder / "day.db", clock=clock, keyring=keyring, exclusive=False
+        )
+        try:
+            own = await Day(storage, clock, end).pass_by()
+        finally:
+            await storage.close()
+        async with served(folder) as (origin, environment), async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+            )
+            await take_all(Studio(browser, origin, environment), own)
+            await browser.close()
+    for shot in sorted(SHOTS.glob("*.png")):
+        print(f"{shot.stat().st_size / 1000:6.0f} kB  {shot.name}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
