@@ -11,13 +11,13 @@ import sys
 import time
 
 import uvloop
-from winnerr_webhooks.egress.client import EgressClient
-from winnerr_webhooks.egress.policy import AddressPolicy
-from winnerr_webhooks.egress.resolver import Resolver
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.event import LeasedDelivery, freeze
 from winnerr_webhooks.domain.webhook import Target
+from winnerr_webhooks.egress.client import EgressClient
+from winnerr_webhooks.egress.policy import AddressPolicy
+from winnerr_webhooks.egress.resolver import Resolver
 from winnerr_webhooks.pipeline.attempt import Sender
 
 DATA = (

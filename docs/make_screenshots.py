@@ -142,7 +142,7 @@ class Day:
         self.storage = storage
         self.clock = clock
         self.end = end
-        self.chance = random.Random(7)  # noqa: S311  the same day every time
+        self.chance = random.Random(7)  # the same day every time
         self.ids = Ids(clock)
         self.attempter = Attempter(
             Receivers(clock, self.chance, end),

@@ -12,7 +12,10 @@ from playwright.async_api import Page, expect
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOKS = [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)]
+OF_COLOUR = ["color-contrast", "link-in-text-block"]
+"""The rules that another colour scheme can break."""
+LOOKS = [("light", 1280, TAGS), ("dark", 1280, OF_COLOUR), ("light", 360, TAGS)]
+LOOKS += [("dark", 360, OF_COLOUR)]
 
 Check = Callable[[Page], Awaitable[None]]
 
@@ -23,15 +26,15 @@ def check(axe: str) -> Check:
 
     async def look(page: Page) -> None:
         await page.evaluate(axe)
-        for scheme, width in LOOKS:
+        for scheme, width, rules in LOOKS:
             await page.set_viewport_size({"width": width, "height": 800})
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             found = await page.evaluate(
-                "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", TAGS
+                "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", rules
             )
             where = f"{page.url.partition('/settings')[2]} {scheme} {width}"
             assert [_told(one) for one in found["violations"]] == [], where
-            assert len(found["passes"]) >= 10, f"axe saw too little of {where}"
+            assert found["passes"], f"axe saw nothing of {where}"
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{where} is {wide} wide"
 

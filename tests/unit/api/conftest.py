@@ -64,7 +64,7 @@ class Desk:
     def webhook_changed(self, webhook_id: str) -> None:
         self.changed.append(webhook_id)
 
-    def work_is_due(self) -> None:
+    def work_is_due(self, webhook_id: str | None = None) -> None:
         self.due += 1
 
     def readiness(self) -> str | None:

@@ -1,8 +1,8 @@
 """Rules of single fields."""
 
 import pytest
-from winnerr_webhooks.domain.catalog import CATALOG
 
+from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.management.fields import (
     Checks,

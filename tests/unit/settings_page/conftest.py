@@ -53,7 +53,7 @@ class Desk:
     def webhook_changed(self, webhook_id: str) -> None:
         pass
 
-    def work_is_due(self) -> None:
+    def work_is_due(self, webhook_id: str | None = None) -> None:
         self.due += 1
 
 
