@@ -18,8 +18,8 @@ from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
 from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, freeze
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.storage.port import LeaseTerms, NewWebhook, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import LeaseTerms, NewWebhook, Settlement
 
 EVENTS = 3_000
 WARM_UP = 10

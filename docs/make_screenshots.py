@@ -27,14 +27,8 @@ from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, freeze, rfc3
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.attempt import Attempter
-from winnerr_webhooks.storage.port import (
-    Claim,
-    LeaseTerms,
-    NewWebhook,
-    Settlement,
-    WebhookChange,
-)
 from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import Claim, LeaseTerms, NewWebhook, Settlement, WebhookChange
 
 HERE = Path(__file__).parent
 SHOTS = HERE / "screenshots"

@@ -15,16 +15,16 @@ from winnerr_webhooks.domain.event import fingerprint as fingerprint_of
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.storage.port import (
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import (
     Claim,
     Delivery,
     LeaseTerms,
     NewWebhook,
     Settlement,
-    Storage,
     WebhookChange,
 )
-from winnerr_webhooks.storage.sqlite import SqliteStorage
 
 LEASE = LeaseTerms(seconds=60)
 

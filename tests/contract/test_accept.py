@@ -6,7 +6,7 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.errors import NotFound, Poisoned
-from winnerr_webhooks.storage.port import LeaseTerms
+from winnerr_webhooks.storage.values import LeaseTerms
 
 
 async def test_an_event_nobody_wants_is_accepted_and_kept(world) -> None:

@@ -29,8 +29,9 @@ from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Conflict
 from winnerr_webhooks.domain.event import LeasedDelivery
-from winnerr_webhooks.storage.port import DeliveryFilter, LeaseTerms, ReplayFilter, Storage
+from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, ReplayFilter
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.storage.port import ApiKey, Figures, LogFilter
+from winnerr_webhooks.storage.values import ApiKey, Figures, LogFilter
 
 
 async def test_keys_are_found_by_hash_until_revoked(world) -> None:

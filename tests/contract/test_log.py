@@ -4,7 +4,7 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
-from winnerr_webhooks.storage.port import DeliveryFilter, LeaseTerms, LogFilter
+from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter
 
 
 async def _log(world, **fields):

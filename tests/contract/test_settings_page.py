@@ -4,7 +4,7 @@ import asyncio
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.ids import id_floor
-from winnerr_webhooks.storage.port import Grant, LogFilter
+from winnerr_webhooks.storage.values import Grant, LogFilter
 
 LINK, SESSION, OTHER = b"l" * 32, b"s" * 32, b"o" * 32
 

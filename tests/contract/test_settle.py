@@ -5,7 +5,7 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
 from winnerr_webhooks.domain.health import duration_class
-from winnerr_webhooks.storage.port import LeaseTerms, ReplayFilter
+from winnerr_webhooks.storage.values import LeaseTerms, ReplayFilter
 
 
 async def test_a_success_makes_it_delivered(world) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.errors import Conflict, NotFound
-from winnerr_webhooks.storage.port import NewWebhook, WebhookChange
+from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 
 async def test_a_webhook_is_read_as_it_was_stored(world) -> None:

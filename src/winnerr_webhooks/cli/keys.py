@@ -9,7 +9,8 @@ from winnerr_webhooks.cli.database import with_storage
 from winnerr_webhooks.cli.settings import takes_settings
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.event import rfc3339
-from winnerr_webhooks.storage.port import ApiKey, Storage
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import ApiKey
 
 if TYPE_CHECKING:
     from winnerr_webhooks.management.keys import Keys

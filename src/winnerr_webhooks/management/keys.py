@@ -7,7 +7,8 @@ from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.ids import Ids, new_api_key
 from winnerr_webhooks.management.fields import Checks, check_key_name, check_organization
-from winnerr_webhooks.storage.port import ApiKey, Storage
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import ApiKey
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
 from winnerr_webhooks.management.fields import check_event
 from winnerr_webhooks.management.ports import Wakes
-from winnerr_webhooks.storage.port import ReplayFilter, Storage
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import ReplayFilter
 
 OUTCOMES = ("failed", "cancelled")
 

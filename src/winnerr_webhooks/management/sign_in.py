@@ -12,7 +12,8 @@ from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.ids import new_token
 from winnerr_webhooks.management.fields import Checks, check_organization
-from winnerr_webhooks.storage.port import Grant, Storage
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import Grant
 
 PAGE: Final = "/settings/webhooks"
 """Where the settings page lives, under PUBLIC_URL."""

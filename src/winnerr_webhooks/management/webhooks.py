@@ -17,7 +17,8 @@ from winnerr_webhooks.ids import Ids, is_id, new_secret
 from winnerr_webhooks.management.destinations import Destinations
 from winnerr_webhooks.management.fields import Checks, check_description, check_event
 from winnerr_webhooks.management.ports import TestIntake, Wakes
-from winnerr_webhooks.storage.port import NewWebhook, Storage, WebhookChange
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 DEFAULT_OVERLAP: Final = 86_400
 MAX_OVERLAP: Final = 30 * 86_400

@@ -12,7 +12,7 @@ from winnerr_webhooks.domain.url import Destination, parse_url
 from winnerr_webhooks.domain.verdict import SuccessRule, Verdict, judge
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.storage.port import Settlement
+from winnerr_webhooks.storage.values import Settlement
 
 
 class Egress(Protocol):

@@ -15,7 +15,8 @@ from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.returns import Returns
 from winnerr_webhooks.pipeline.targets import TargetReader
-from winnerr_webhooks.storage.port import Claimed, LeaseTerms, Storage
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import Claimed, LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
 
 MEMORY_BYTES: Final = 64 * 1024 * 1024

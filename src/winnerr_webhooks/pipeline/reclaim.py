@@ -10,7 +10,8 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
-from winnerr_webhooks.storage.port import Claim, Claimed, Storage
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import Claim, Claimed
 
 CLAIM_LIMIT: Final = 500
 BUSY_POLL: Final = 0.02

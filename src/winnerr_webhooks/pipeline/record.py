@@ -9,7 +9,8 @@ import structlog
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.group_commit import GroupCommit
-from winnerr_webhooks.storage.port import Settled, Settlement, Storage
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import Settled, Settlement
 from winnerr_webhooks.telemetry import Metrics
 
 BATCH: Final = 512

@@ -10,7 +10,7 @@ import msgspec
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.management.replays import ReplayRequest
-from winnerr_webhooks.storage.port import LogFilter
+from winnerr_webhooks.storage.values import LogFilter
 
 SHOWN: Final = 500
 """Attempts the log shows at once (MISSION, Logs and debugging)."""

@@ -8,7 +8,7 @@ import msgspec
 from winnerr_webhooks.domain.health import CLASSES, quantile
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.settings_page.charts import Bar
-from winnerr_webhooks.storage.port import COUNTED, HealthBucket, WebhookState
+from winnerr_webhooks.storage.values import COUNTED, HealthBucket, WebhookState
 
 DAY_MS: Final = 86_400_000
 _BARS: Final = 48

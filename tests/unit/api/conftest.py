@@ -31,8 +31,9 @@ from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.keys import Keys
 from winnerr_webhooks.management.replays import Replays
 from winnerr_webhooks.management.webhooks import Webhooks
-from winnerr_webhooks.storage.port import Claim, Settlement, Storage
+from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import Claim, Settlement
 from winnerr_webhooks.telemetry import Metrics
 
 _LOOPBACK = (ip_network("127.0.0.0/8"),)

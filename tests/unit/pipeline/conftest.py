@@ -18,8 +18,8 @@ from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.pipeline.node import Node
-from winnerr_webhooks.storage.port import Delivery, NewWebhook, WebhookChange
 from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import Delivery, NewWebhook, WebhookChange
 from winnerr_webhooks.telemetry import Metrics
 
 PATIENCE = 20.0

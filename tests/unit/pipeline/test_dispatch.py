@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from winnerr_webhooks.pipeline import dispatch
-from winnerr_webhooks.storage.port import WebhookChange
+from winnerr_webhooks.storage.values import WebhookChange
 
 LARGE = 200_000
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from winnerr_webhooks.storage.port import Claim
+from winnerr_webhooks.storage.values import Claim
 
 
 async def test_its_gauges_show_lanes_queue_and_attempts_under_way(world) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from winnerr_webhooks.pipeline import reclaim
-from winnerr_webhooks.storage.port import LeaseTerms
+from winnerr_webhooks.storage.values import LeaseTerms
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from winnerr_webhooks.management.replays import Replays
 from winnerr_webhooks.management.webhooks import WebhookDraft, Webhooks
 from winnerr_webhooks.settings_page.app import SettingsPage
 from winnerr_webhooks.settings_page.page import Page
-from winnerr_webhooks.storage.port import LeaseTerms, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import LeaseTerms, Settlement
 
 BASE = "/settings/webhooks"
 ORGANIZATION = "org_1"

@@ -12,7 +12,7 @@ from winnerr_webhooks.settings_page import charts, health
 from winnerr_webhooks.settings_page import format as shown
 from winnerr_webhooks.settings_page.filters import read_filters
 from winnerr_webhooks.settings_page.text import as_curl, header_lines, pretty
-from winnerr_webhooks.storage.port import HealthBucket
+from winnerr_webhooks.storage.values import HealthBucket
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000

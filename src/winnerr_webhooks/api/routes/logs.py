@@ -25,7 +25,7 @@ from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDI
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.management.replays import ReplayRequest
-from winnerr_webhooks.storage.port import DeliveryFilter, LogFilter
+from winnerr_webhooks.storage.values import DeliveryFilter, LogFilter
 
 LOG_PARAMETERS = (
     "webhook", "event", "outcome", "status", "q", "since", "until", "limit", "before",

@@ -16,7 +16,7 @@ from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_o
 from winnerr_webhooks.settings_page.rows import Row, make_rows
 from winnerr_webhooks.settings_page.session import Visitor
 from winnerr_webhooks.settings_page.snippets import snippets
-from winnerr_webhooks.storage.port import Delivery, LogFilter
+from winnerr_webhooks.storage.values import Delivery, LogFilter
 
 _RECENT: Final = 10
 

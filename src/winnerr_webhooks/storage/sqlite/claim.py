@@ -8,7 +8,6 @@ import msgspec
 from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
-from winnerr_webhooks.storage.port import Claim, Claimed
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import (
     TEST_EPOCH,
@@ -24,6 +23,7 @@ from winnerr_webhooks.storage.sqlite.rows import (
     set_lanes,
     set_lanes_of,
 )
+from winnerr_webhooks.storage.values import Claim, Claimed
 
 ROOM_POLL_SECONDS = 0.25
 """When only lanes without room have work due: room comes with answers, not with time."""

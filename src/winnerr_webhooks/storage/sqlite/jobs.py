@@ -6,7 +6,6 @@ from winnerr_webhooks.domain.delivery import CANCELLED, FAILED
 from winnerr_webhooks.domain.errors import Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, DISABLED
 from winnerr_webhooks.ids import webhook_number
-from winnerr_webhooks.storage.port import ReplayFilter
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import (
     Run,
@@ -19,6 +18,7 @@ from winnerr_webhooks.storage.sqlite.rows import (
     read_runs,
     read_waiting,
 )
+from winnerr_webhooks.storage.values import ReplayFilter
 
 SLICE = 1_000
 

@@ -17,8 +17,8 @@ from winnerr_webhooks.domain.delivery import (
     SUCCESS,
     after,
 )
-from winnerr_webhooks.storage.port import Settlement
 from winnerr_webhooks.storage.sqlite.rows import Past, Waiting
+from winnerr_webhooks.storage.values import Settlement
 
 
 @dataclass(slots=True)

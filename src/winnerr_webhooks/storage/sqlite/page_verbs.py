@@ -1,9 +1,9 @@
 """The verbs that only the settings page and its sign-in use."""
 
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.storage.port import Grant, WebhookState
 from winnerr_webhooks.storage.sqlite import sign_in, states
 from winnerr_webhooks.storage.sqlite.threads import Threads
+from winnerr_webhooks.storage.values import Grant, WebhookState
 
 
 class PageVerbs:

@@ -12,7 +12,10 @@ import msgspec
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
 from winnerr_webhooks.domain.delivery import CANCELLED, FAILED, PENDING
 from winnerr_webhooks.ids import delivery_id, id_floor, is_id, webhook_number
-from winnerr_webhooks.storage.port import (
+from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.patterns import like_patterns
+from winnerr_webhooks.storage.sqlite.rows import as_json
+from winnerr_webhooks.storage.values import (
     Delivery,
     DeliveryFilter,
     DeliveryPage,
@@ -20,9 +23,6 @@ from winnerr_webhooks.storage.port import (
     LogPage,
     StoredEvent,
 )
-from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.patterns import like_patterns
-from winnerr_webhooks.storage.sqlite.rows import as_json
 
 MOST_ROWS = 50_000
 MOST_SECONDS = 2.0

@@ -8,7 +8,6 @@ import msgspec
 from winnerr_webhooks.domain.event import rfc3339
 from winnerr_webhooks.domain.health import duration_class
 from winnerr_webhooks.domain.webhook import ACTIVE, DISABLED
-from winnerr_webhooks.storage.port import Settled, Settlement
 from winnerr_webhooks.storage.sqlite import status
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.moves import Whereabouts, move
@@ -24,6 +23,7 @@ from winnerr_webhooks.storage.sqlite.rows import (
     read_runs,
     read_waiting,
 )
+from winnerr_webhooks.storage.values import Settled, Settlement
 
 BUCKET_MS = 300_000
 _DAY_MS = 86_400_000

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from winnerr_webhooks.storage.port import Grant
 from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.values import Grant
 
 
 def add_link(db: Connection, link: Grant, link_hash: bytes) -> None:

@@ -3,8 +3,8 @@
 import msgspec
 
 from winnerr_webhooks.ids import id_floor
-from winnerr_webhooks.storage.port import COUNTED, LastAttempt, WebhookState
 from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.values import COUNTED, LastAttempt, WebhookState
 
 _SETTLED_WITHIN_MS = 5_000
 """An attempt is made this much before it is settled, at most; a later one is not named."""

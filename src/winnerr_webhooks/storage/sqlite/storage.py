@@ -24,7 +24,7 @@ from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
-from winnerr_webhooks.storage import port
+from winnerr_webhooks.storage import values
 from winnerr_webhooks.storage.sqlite import (
     accept,
     claim,
@@ -36,6 +36,7 @@ from winnerr_webhooks.storage.sqlite import (
     webhooks,
 )
 from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.key_verbs import KeyVerbs
 from winnerr_webhooks.storage.sqlite.page_verbs import PageVerbs
 from winnerr_webhooks.storage.sqlite.threads import Threads
 
@@ -57,7 +58,7 @@ _BUCKETS = msgspec.json.Decoder(list[tuple[str, int, int, int, int, int]])
 _OLDEST = msgspec.json.Decoder(tuple[int, int | None])
 
 
-class SqliteStorage(PageVerbs):
+class SqliteStorage(KeyVerbs, PageVerbs):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
     def __init__(
@@ -77,7 +78,7 @@ class SqliteStorage(PageVerbs):
         self._retention = retention.Pass()
         self._probe: asyncio.Future[None] | None = None
         self._probe_ends = 0.0
-        self._figures: port.Figures | None = None
+        self._figures: values.Figures | None = None
         self._figures_end = 0.0
 
     @classmethod
@@ -143,7 +144,7 @@ class SqliteStorage(PageVerbs):
     # --- the road -----------------------------------------------------------------------------
 
     async def accept(
-        self, events: Sequence[NewEvent], lease: port.LeaseTerms | None
+        self, events: Sequence[NewEvent], lease: values.LeaseTerms | None
     ) -> list[Accepted]:
         """Store events with their deliveries."""
         expires = self._expires(lease.seconds if lease else 0)
@@ -151,13 +152,13 @@ class SqliteStorage(PageVerbs):
             lambda db: accept.accept(db, events, lease, expires, self._clock.now_ms())
         )
 
-    async def settle(self, batch: Sequence[port.Settlement]) -> port.Settled:
+    async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
         """Record attempts and move their deliveries on."""
         return await self._write(
             lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms())
         )
 
-    async def claim(self, claim_: port.Claim) -> port.Claimed:
+    async def claim(self, claim_: values.Claim) -> values.Claimed:
         """Take leases on due deliveries."""
         expires = self._expires(claim_.lease_seconds)
         return await self._write(lambda db: claim.claim(db, claim_, expires, self._clock.now_ms()))
@@ -187,7 +188,7 @@ class SqliteStorage(PageVerbs):
 
     # --- webhooks -----------------------------------------------------------------------------
 
-    async def create_webhook(self, new: port.NewWebhook, limit: int) -> Webhook:
+    async def create_webhook(self, new: values.NewWebhook, limit: int) -> Webhook:
         """Store a webhook, live from then on."""
         secret = webhooks.sealed(self._keyring, new.secret, new.id)
         return await self._write(
@@ -208,7 +209,7 @@ class SqliteStorage(PageVerbs):
         self,
         organization: str,
         webhook_id: str,
-        change: port.WebhookChange,
+        change: values.WebhookChange,
         *,
         replay_cancelled: bool = False,
     ) -> Webhook | None:
@@ -271,7 +272,7 @@ class SqliteStorage(PageVerbs):
         return await self._read(lambda db: webhooks.changed(db, since))
 
     async def send_test(
-        self, event: NewEvent, webhook_id: str, lease: port.LeaseTerms | None
+        self, event: NewEvent, webhook_id: str, lease: values.LeaseTerms | None
     ) -> Accepted:
         """Store a sample event and its one delivery."""
         expires = self._expires(lease.seconds if lease else 0)
@@ -283,7 +284,7 @@ class SqliteStorage(PageVerbs):
 
     # --- the log ------------------------------------------------------------------------------
 
-    async def log(self, query: port.LogFilter) -> port.LogPage:
+    async def log(self, query: values.LogFilter) -> values.LogPage:
         """Attempts by filter."""
         return await self._read(lambda db: search.log(db, query, self._clock.monotonic))
 
@@ -296,15 +297,15 @@ class SqliteStorage(PageVerbs):
 
         return await self._read(verb)
 
-    async def deliveries(self, query: port.DeliveryFilter) -> port.DeliveryPage:
+    async def deliveries(self, query: values.DeliveryFilter) -> values.DeliveryPage:
         """Deliveries by filter."""
         return await self._read(lambda db: search.deliveries(db, query, self._clock.monotonic))
 
-    async def delivery(self, organization: str, delivery_id: str) -> port.Delivery | None:
+    async def delivery(self, organization: str, delivery_id: str) -> values.Delivery | None:
         """One delivery, whole."""
         return await self._read(lambda db: search.delivery(db, organization, delivery_id))
 
-    async def event(self, organization: str, event_id: str) -> port.StoredEvent | None:
+    async def event(self, organization: str, event_id: str) -> values.StoredEvent | None:
         """One event with its deliveries."""
         return await self._read(lambda db: search.event(db, organization, event_id))
 
@@ -314,19 +315,19 @@ class SqliteStorage(PageVerbs):
             lambda db: jobs.replay(db, organization, delivery_id, self._clock.now_ms())
         )
 
-    async def replay_many(self, query: port.ReplayFilter, *, dry_run: bool) -> int:
+    async def replay_many(self, query: values.ReplayFilter, *, dry_run: bool) -> int:
         """How many deliveries match; unless `dry_run`, a job that replays them."""
         count = await self._read(lambda db: jobs.count_matching(db, query))
         if count and not dry_run:
             await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
         return count
 
-    async def health(self, organization: str, since: int) -> list[port.HealthBucket]:
+    async def health(self, organization: str, since: int) -> list[values.HealthBucket]:
         """The rolled-up figures of an organization."""
-        values = {"organization": organization, "since": since}
-        found = await self._read(lambda db: db.json("get_health", values, _BUCKETS))
+        asked = {"organization": organization, "since": since}
+        found = await self._read(lambda db: db.json("get_health", asked, _BUCKETS))
         return [
-            port.HealthBucket(
+            values.HealthBucket(
                 webhook_id=webhook_id,
                 starts_at=starts_at,
                 duration_class=duration_class,
@@ -337,27 +338,7 @@ class SqliteStorage(PageVerbs):
             for webhook_id, starts_at, duration_class, succeeded, failed, exhausted in found
         ]
 
-    # --- keys and housekeeping ----------------------------------------------------------------
-
-    async def create_key(self, key: port.ApiKey, key_hash: bytes) -> None:
-        """Store a key by its SHA-256."""
-        values = (key.id, key.name, key.organization, key.created_at, key.revoked_at, key_hash)
-        await self._write(lambda db: db.run("add_key", values))
-
-    async def keys(self) -> list[port.ApiKey]:
-        """All keys, oldest first."""
-        return [_key(row) for row in await self._read(lambda db: db.rows("list_keys"))]
-
-    async def revoke_key(self, key_id: str) -> bool:
-        """Revoke a key."""
-        return await self._write(
-            lambda db: db.run("revoke_key", (self._clock.now_ms(), key_id)) > 0
-        )
-
-    async def key_by_hash(self, key_hash: bytes) -> port.ApiKey | None:
-        """The key of this SHA-256 that still works."""
-        row = await self._read(lambda db: db.row("find_key", (key_hash,)))
-        return None if row is None else _key(row)
+    # --- housekeeping ----------------------------------------------------------------
 
     async def forget(self, retention_days: int) -> int:
         """One slice of retention."""
@@ -369,14 +350,14 @@ class SqliteStorage(PageVerbs):
             self._retention = retention.Pass()
         return gone
 
-    async def figures(self) -> port.Figures:
+    async def figures(self) -> values.Figures:
         """For the metrics page. They count what waits; where that takes long, less often."""
         started = self._clock.monotonic()
         if self._figures is not None and started < self._figures_end:
             return self._figures
         pending, lanes, waiting_jobs = await self._read(lambda db: db.row("figures"))
         count, oldest = _OLDEST.decode(pending)
-        self._figures = port.Figures(
+        self._figures = values.Figures(
             pending=count, oldest_pending_ms=oldest, lanes=lanes, jobs=waiting_jobs
         )
         ended = self._clock.monotonic()
@@ -403,14 +384,3 @@ class SqliteStorage(PageVerbs):
 
 def _probe(db: Connection, values: tuple[int]) -> None:
     db.run("probe", values)
-
-
-def _key(row: tuple[str, str, str | None, int, int | None]) -> port.ApiKey:
-    id_, name, organization, created_at, revoked_at = row
-    return port.ApiKey(
-        id=id_,
-        name=name,
-        organization=organization,
-        created_at=created_at,
-        revoked_at=revoked_at,
-    )

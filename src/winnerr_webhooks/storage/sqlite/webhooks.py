@@ -8,10 +8,10 @@ import msgspec
 from winnerr_webhooks.crypto import Sealer, key_id_of
 from winnerr_webhooks.domain.errors import ConfigurationError, Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
-from winnerr_webhooks.storage.port import NewWebhook, ReplayFilter, WebhookChange
 from winnerr_webhooks.storage.sqlite import jobs, status
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import as_json
+from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange
 
 MOST_NUMBERS = 1 << 20
 """Webhooks an organization can ever make: four characters of base 32 end a delivery's id."""

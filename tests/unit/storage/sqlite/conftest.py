@@ -11,8 +11,8 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.storage.port import NewWebhook
 from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.values import NewWebhook
 
 Open = Callable[..., Awaitable[SqliteStorage]]
 

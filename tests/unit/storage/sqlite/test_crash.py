@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from winnerr_webhooks.storage.port import Claim
+from winnerr_webhooks.storage.values import Claim
 
 COMMON = """
     import asyncio, signal, sys
@@ -17,7 +17,7 @@ COMMON = """
     from winnerr_webhooks.domain.errors import Unavailable
     from winnerr_webhooks.domain.event import NewEvent
     from winnerr_webhooks.ids import Ids
-    from winnerr_webhooks.storage.port import LeaseTerms, NewWebhook
+    from winnerr_webhooks.storage.values import LeaseTerms, NewWebhook
     from winnerr_webhooks.storage.sqlite import SqliteStorage
 
     clock = SystemClock()

@@ -12,9 +12,9 @@ import pytest
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.errors import ConfigurationError
-from winnerr_webhooks.storage.port import ApiKey
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.sqlite.statements import migrations
+from winnerr_webhooks.storage.values import ApiKey
 
 
 def _pragma(path, name: str) -> int:
@@ -57,7 +57,7 @@ async def test_another_process_writes_beside_a_server_that_writes(
         from winnerr_webhooks.clock import SystemClock
         from winnerr_webhooks.config import EncryptionKey
         from winnerr_webhooks.crypto import Keyring
-        from winnerr_webhooks.storage.port import ApiKey
+        from winnerr_webhooks.storage.values import ApiKey
         from winnerr_webhooks.storage.sqlite import SqliteStorage
 
         async def main():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from winnerr_webhooks.storage.port import LogFilter
 from winnerr_webhooks.storage.sqlite import search
 from winnerr_webhooks.storage.sqlite.search import _collect, _Step
+from winnerr_webhooks.storage.values import LogFilter
 
 
 def _rows(count: int):

@@ -1,0 +1,259 @@
+"""What goes into the storage and comes out of it: the values of the port's verbs.
+
+Instants are milliseconds since 1970 of the database's clock; durations are seconds.
+"""
+
+from typing import Final
+
+import msgspec
+
+from winnerr_webhooks.domain.attempt import AttemptRecord, LoggedAttempt
+from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.verdict import Verdict
+
+
+class LeaseTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How new deliveries are born: leased to the accepting node, or free and due now."""
+
+    seconds: float
+    full: frozenset[str] = frozenset()
+    """Webhooks whose lane here has no room: their deliveries are born free."""
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One attempt made, and what follows from it."""
+
+    delivery: LeasedDelivery
+    record: AttemptRecord
+    verdict: Verdict
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the storage made of one batch."""
+
+    disabled: tuple[str, ...] = ()
+    """Webhooks this batch disabled: by a 410, or by days of nothing but failures."""
+    replays_due: bool = False
+    """Whether a replay that was asked for during one of these attempts is due now."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node can take on."""
+
+    lease_seconds: float
+    limit: int
+    """At most so many deliveries in all."""
+    max_bytes: int
+    """Stop after the delivery whose body crosses this sum."""
+    room: dict[str, int]
+    """Room of the lanes this node has; 0: none now."""
+    default_room: int
+    """Room of a lane it does not have yet."""
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """Due deliveries, leased to the caller."""
+
+    deliveries: list[LeasedDelivery]
+    next_due_in: float | None
+    """Seconds until the next lane is due (0: more is due now); None: nothing waits. A lane
+    without room is asked about again soon, in less than a second: room comes with answers."""
+    backlogged: frozenset[str] = frozenset()
+    """Of the webhooks in `deliveries`, those of which more is due than was taken."""
+
+
+class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook that passed every check."""
+
+    id: str
+    organization: str
+    url: str
+    description: str | None
+    events: tuple[str, ...]
+    secret: str | None
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"NewWebhook({self.id}, {self.organization})"
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What a PATCH sets; UNSET leaves a field as it is."""
+
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    events: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    status: str | msgspec.UnsetType = msgspec.UNSET
+    """`active` or `paused`. Leaving `active` cancels what waits, as a job; entering it starts the
+    count of failures anew."""
+
+
+class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attempts, newest first."""
+
+    organization: str
+    webhook: str | None = None
+    event: str | None = None
+    outcome: str | None = None
+    status: tuple[int, int] | None = None
+    """First and last response status, inclusive."""
+    text: str | None = None
+    """A case-insensitive part of request body, response body, error message or an id."""
+    since: int | None = None
+    """Inclusive, ms, of the attempt's start."""
+    until: int | None = None
+    """Exclusive."""
+    limit: int = 50
+    before: str | None = None
+    """An attempt id: only older ones."""
+    after: str | None = None
+    """An attempt id, or `ids.id_floor`: only newer ones."""
+
+
+class LogPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts newest first; `next` continues, also after an early stop of a sparse search."""
+
+    items: list[LoggedAttempt]
+    next: str | None
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries, newest acceptance first."""
+
+    organization: str
+    webhook: str | None = None
+    event: str | None = None
+    status: str | None = None
+    since: int | None = None
+    until: int | None = None
+    limit: int = 50
+    before: str | None = None
+
+
+class Delivery(msgspec.Struct, kw_only=True, gc=False):
+    """A delivery as it is read."""
+
+    id: str
+    organization: str
+    event_id: str
+    event: str
+    webhook_id: str
+    status: str
+    test: bool
+    next_attempt_at: int | None
+    attempts: list[LoggedAttempt] = msgspec.field(default_factory=list)
+    """Oldest first; empty in a list."""
+    body: bytes = b""
+    """Empty in a list."""
+
+
+class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Deliveries newest first; `next` continues."""
+
+    items: list[Delivery]
+    next: str | None
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An event as it is read, with its deliveries (without attempts and bodies)."""
+
+    id: str
+    organization: str
+    name: str
+    client_id: str | None
+    accepted_at: int
+    body: bytes
+    deliveries: list[Delivery]
+
+
+class ReplayFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which `failed` or `cancelled` deliveries of active webhooks to send once more."""
+
+    organization: str
+    webhook: str | None = None
+    event: str | None = None
+    failed_only: bool = False
+    """Only `failed` ones (outcome=failed)."""
+    cancelled_only: bool = False
+    """Only `cancelled` ones (what a pause missed)."""
+    since: int | None = None
+    """Acceptance, inclusive, ms."""
+    until: int | None = None
+    """Acceptance, exclusive."""
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key; the key itself is never stored."""
+
+    id: str
+    name: str
+    organization: str | None
+    """None: a service key, valid for every organization."""
+    created_at: int
+    revoked_at: int | None
+
+
+class HealthBucket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Attempts of a webhook in five minutes that took about as long (tests are left out)."""
+
+    webhook_id: str
+    starts_at: int
+    """ms; a multiple of five minutes."""
+    duration_class: int
+    """`domain.health.duration_class` of their time."""
+    succeeded: int
+    failed: int
+    exhausted: int
+    """Deliveries given up in it."""
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sign-in link or a session of the settings page lets its bearer do."""
+
+    organization: str
+    role: str
+    """`admin` or `viewer`."""
+    user: str | None
+    """Who, as the caller that made the link calls them."""
+    expires_at: int
+    """ms."""
+
+
+class LastAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A webhook's newest attempt, in short."""
+
+    id: str
+    outcome: str
+    status: int | None
+    error_message: str
+    started_at: int
+
+
+class WebhookState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a webhook stands now."""
+
+    webhook_id: str
+    last: LastAttempt | None
+    failing_since: int | None
+    """Since when (ms) it has had nothing but failures; None: its last attempt succeeded."""
+    failures: int
+    """How many attempts that run of failures has."""
+    first_failure: str | None
+    """The attempt that began it, where it is still in the log."""
+    waiting: int
+    """Pending deliveries, counted up to COUNTED."""
+
+
+COUNTED: Final = 10_000
+"""Where counts for people stop: from there on it is "so many and more"."""
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator's gauges show."""
+
+    pending: int
+    oldest_pending_ms: int | None
+    """Acceptance of the oldest pending delivery."""
+    lanes: int
+    """Webhooks with work waiting in the database."""
+    jobs: int
