@@ -1,6 +1,8 @@
 """Node: starts and stops in order, and shows what it is at."""
 
 import asyncio
+import re
+from pathlib import Path
 
 from winnerr_webhooks.storage.values import Claim
 
@@ -19,6 +21,13 @@ async def test_its_gauges_show_lanes_queue_and_attempts_under_way(world) -> None
         call.answer()
     await world.settled(6)
     assert world.metric("in_flight") == world.metric("queued") == world.metric("held_bytes") == 0
+
+
+async def test_every_metric_is_documented_and_every_documented_one_exists(world) -> None:
+    page = Path(__file__).parents[3] / "docs/reference/metrics.md"
+    documented = set(re.findall(r"^\| `(winnerr_webhooks_\w+)`", page.read_text(), re.MULTILINE))
+    shown = re.findall(r"^# TYPE (\w+) (\w+)$", world.metrics.render().decode(), re.MULTILINE)
+    assert documented == {name for name, _ in shown if not name.endswith("_created")}
 
 
 async def test_leases_given_back_are_counted(world) -> None:
