@@ -248,8 +248,8 @@ class Studio:
         context = await self.browser.new_context(
             base_url=self.origin,
             viewport={"width": 1280, "height": 800},
-            timezone_id="Europe/Berlin",
-            locale="en-GB",
+            timezone_id="America/New_York",
+            locale="en-US",
             reduced_motion="reduce",
         )
         page = await context.new_page()
@@ -294,7 +294,8 @@ async def take_all(studio: Studio, own: dict[str, str]) -> None:
         await page.get_by_role("checkbox", name=event).check()
     await page.get_by_role("button", name="Generate").click()
     await page.get_by_label("Description").fill("Globex: deals into the data warehouse")
-    await studio.shoot(page, "add", height=1120)
+    await page.evaluate("scrollTo(0, 0)")
+    await studio.shoot(page, "add", height=1424)
     await page.get_by_label("Destination URL").fill("http://192.168.1.20/hook")
     await page.get_by_role("textbox", name="Secret").fill("secret")
     await page.get_by_role("button", name="Save").click()

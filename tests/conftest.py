@@ -22,18 +22,19 @@ from xdist.scheduler import LoadScopeScheduling
 PREFIX = "WINNERR_WEBHOOKS_"
 PATIENCE = 20.0
 
-BROWSER = sorted(file.name for file in Path(__file__).parent.glob("browser/test_*.py"))
-
 
 class TwoBrowsers(LoadScopeScheduling):
     """Every test goes where there is room, but the browser tests stay on two workers at most.
 
-    Their modules each share a server and a Chromium; groups come first, being the longest.
+    Their modules each share a server and a Chromium. Accessibility takes as long as the others
+    together. Groups come first, being the longest.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        _, browser, rest = nodeid.partition("browser/")
-        return f"browser {BROWSER.index(rest.split('::')[0]) % 2}" if browser else nodeid
+        _, browser, rest = nodeid.partition("tests/browser/")
+        if not browser:
+            return nodeid
+        return f"browser {rest.startswith('test_accessibility')}"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoBrowsers | None:

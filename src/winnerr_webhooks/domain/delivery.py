@@ -42,8 +42,9 @@ TRANSITIONS: Final[dict[tuple[str, str], str]] = {
 of an attempt whose lease is over moves nothing, unless it is a success."""
 
 MAX_IDLE_LEASES: Final = 5
-"""Leases in a row without a settled attempt after which a delivery fails: a response that
-crashes the process must not loop for ever."""
+"""Leases in a row that ran out without a settled attempt, after which a delivery fails: an answer
+that makes an attempt crash must not be asked for again for ever. A lease that ended with its
+process does not count (docs/adr/0004)."""
 
 
 def after(state: str, happened: str) -> str:

@@ -176,7 +176,9 @@ WHERE status <> 'deleted' AND id IN (SELECT value FROM json_each(:webhooks))
 SELECT json_group_array(DISTINCT webhook_id) FROM pending WHERE lease_until IS NOT NULL
 
 -- name: free_all
-UPDATE pending SET lease_until = NULL WHERE lease_until IS NOT NULL
+-- A lease that ended with its process says nothing about its delivery: most were only queued.
+UPDATE pending SET lease_until = NULL, idle_leases = max(idle_leases - 1, 0)
+WHERE lease_until IS NOT NULL
 
 -- name: expired
 SELECT json_group_array(json_array(webhook_id, delivery_id)) FROM pending WHERE lease_until < :now
