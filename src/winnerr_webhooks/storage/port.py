@@ -85,7 +85,8 @@ class Storage(Protocol):
     async def recover(self) -> int:
         """Free what a dead predecessor of an embedded node had leased; how many deliveries.
 
-        Waiting retries keep their time. These leases do not count toward the five. To be called before the node claims, by it alone.
+        Waiting retries keep their time. These leases do not count toward the five. To be called
+        before the node claims, by it alone.
         """
         ...
 
