@@ -6,6 +6,11 @@ from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, MAX_IDLE_LEASES, REPLAY_FAILED, RETRY
 
 
+async def _let_leases_run_out(world) -> None:
+    world.clock.advance(seconds=61)  # they are taken for 60 s
+    await world.storage.repair()
+
+
 async def _free(world, count: int = 1, **options) -> None:
     await world.accept(*(world.event(**options) for _ in range(count)), lease=None)
 
@@ -139,14 +144,24 @@ async def test_the_fifth_lease_without_a_settled_attempt_is_the_last(world, born
         await _free(world)
         leases = 0
     for _ in range(MAX_IDLE_LEASES - leases):
-        await world.storage.recover()
+        await _let_leases_run_out(world)
         (claimed,) = await world.claim()
         id_ = claimed.id
-    await world.storage.recover()
+    await _let_leases_run_out(world)
     assert await world.claim() == []
     assert await world.status(id_) == states.FAILED
     await world.storage.replay("org_1", id_)
     assert len(await world.claim()) == 1
+
+
+async def test_a_lease_that_ended_with_its_process_does_not_count(world) -> None:
+    """However often the service is killed, what it answered 202 is not given up for it."""
+    await world.webhook()
+    delivery = await world.leased()
+    for _ in range(2 * MAX_IDLE_LEASES):
+        await world.storage.recover()
+        (delivery,) = await world.claim()
+    assert await world.status(delivery) == states.PENDING
 
 
 async def test_a_settled_attempt_starts_the_count_of_leases_anew(world) -> None:
@@ -321,10 +336,12 @@ async def test_a_replay_survives_a_crash_and_is_given_up_like_any_other(world) -
     delivery = await world.leased()
     await world.settle(delivery, EXHAUSTED)
     await world.storage.replay("org_1", delivery.id)
+    (replay,) = await world.claim()
+    await world.storage.recover()
     for _ in range(MAX_IDLE_LEASES):
         (replay,) = await world.claim()
         assert replay.trigger == "replay"
-        await world.storage.recover()
+        await _let_leases_run_out(world)
     assert await world.claim() == []
     assert await world.status(delivery) == states.FAILED
 

@@ -171,7 +171,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
+        """A lease that ends with its process counts against no delivery."""
         self.run(self.storage.recover())
+        for id_, lease in self.held:
+            life = self.lives[id_]
+            if life.lease == lease:
+                life.idle = max(0, life.idle - 1)
         self.held.clear()
 
     @precondition(lambda self: self.held)
@@ -269,7 +274,7 @@ class Machine(RuleBasedStateMachine):
         self.repair()
         for id_, life in self.lives.items():
             assert len(self.run(self.storage.delivery("org_1", id_)).attempts) == life.attempts
-        self.run(self.storage.recover())
+        self.crash()
         while self.run(self.storage.run_job_slice()):
             pass
         self.clock.advance(days=1)
