@@ -27,6 +27,7 @@ class Tally:
         self.accepted = 0
         self.deliveries = 0
         self.delivered: set[str] = set()
+        self.gave_up: set[str] = set()
         self.verified = 0
         self.unverified = 0
         self.duplicates = 0
@@ -41,6 +42,9 @@ class Tally:
         self.on_purpose += bool(arrival.behaviour.why)
         if arrival.behaviour.status == 200:  # noqa: PLR2004  what the receiver answers on success
             self.delivered.add(arrival.delivery)
+            self.gave_up.discard(arrival.delivery)
+        elif arrival.attempt == ATTEMPTS:
+            self.gave_up.add(arrival.delivery)
 
     @property
     def well(self) -> bool:
@@ -117,6 +121,8 @@ class Screen:
     def summary(self, tally: Tally, waiting: int, folder: Path) -> None:
         """Print what the run came to."""
         rest = f" {waiting} wait for a retry; the next run makes it." if waiting else ""
+        if tally.gave_up:
+            rest += f" {len(tally.gave_up)} failed for good, until replayed."
         self._lines(
             ("", ""),
             (f"  {tally.accepted:>6} events accepted, {tally.deliveries} deliveries", ""),
