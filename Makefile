@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test browser screenshots check lock bench chaos build clean
+.PHONY: help demo test browser screenshots check lock bench bench-full chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -35,8 +35,14 @@ check: $(VENV)/.development ## format, lint, types, import direction
 	@$(RUN) -m mypy
 	@$(VENV)/bin/lint-imports --no-cache
 
-bench: $(VENV)/.development ## how many events a second, at what cost
-	@$(RUN) bench/run.py $(ARGS)
+bench: $(VENV)/.bench ## how fast it is (one alone: make bench-latency; up to 10^7 rows: make bench-full)
+	@$(RUN) -m bench.run $(ARGS)
+
+bench-full: $(VENV)/.bench
+	@$(RUN) -m bench.run --full $(ARGS)
+
+bench-%: $(VENV)/.bench
+	@$(RUN) -m bench.run $* $(ARGS)
 
 chaos: $(VENV)/.development ## long failure runs
 	@$(RUN) -m pytest tests/crash -m chaos $(ARGS)
@@ -51,6 +57,9 @@ lock: ## write the lock files anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --group dev --quiet --generate-hashes --universal \
 	  --python-version 3.11 --no-annotate --no-header -c requirements.lock \
 	  -o requirements-dev.lock
+	@uv pip compile --group bench --quiet --generate-hashes --universal --python-version 3.11 \
+	  --no-annotate --no-header -c requirements.lock -c requirements-dev.lock \
+	  -o requirements-bench.lock
 
 clean: ## remove what make made; data folders stay
 	rm -rf $(VENV) tests/browser/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -66,6 +75,12 @@ $(VENV)/.development: requirements-dev.lock pyproject.toml $(VENV)/.runtime
 	@echo "Installing the development tools into $(VENV) (once, and when the lock changes) …"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What the benches compare with: only they need it.
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.development
+	@echo "Installing what the benches compare with into $(VENV) (once, and when the lock changes) …"
+	@$(PIP) install --require-hashes -r requirements-bench.lock
 	@touch $@
 
 # The first Python that is new enough and can make a virtual environment; version shims that

@@ -1,82 +1,127 @@
-"""The first bench: events per second from accepted to logged, and what one costs.
+"""Runs the benches: `python -m bench.run [NAME …] [--quick | --full] [--out FOLDER]`.
 
-Usage: run.py [--events N] [--clients N] [--rounds N]. Starts the server, a receiver and a load
-generator as processes of their own on loopback, and the egress client alone beside them, in
-turn, several rounds; the ratio of the two within a round is the result, the rest is context.
+Without names, all of them, one after the other. Each prints its tables with the machine they
+were taken on, writes `results/<name>.json` and its plots below the folder, and anew `results.md`
+there from all results in it. `--quick` shows in seconds that a bench works; its figures mean
+nothing, and go to a folder of their own unless `--out` names one.
 """
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
+import importlib
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from common import HERE, Server, answers, cpu_seconds, free_port, until
+from bench import machine, report
+from bench.child import BenchError, end_all
+from bench.stage import FULL, NORMAL, PERFORMANCE, QUICK, Outcome, Scale, Stage
+
+NAMES = ("limit", "throughput", "baseline", "https", "latency", "isolation", "backlog", "growth")
+MOST_SECONDS = {"quick": 120, "normal": 600, "full": 7_200}
+"""Of one bench; longer is a fault, and ends it."""
+MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")
 
 
-def run_load(server, clients, events):
-    command = [sys.executable, str(HERE / "load.py"), str(server.port), server.key]
-    before = server.logged()
-    cpu = cpu_seconds(server.process.pid)
-    started = time.monotonic()
-    load = json.loads(subprocess.check_output([*command, str(clients), str(events)]))
-    until(lambda: server.logged() - before >= events)
-    seconds = time.monotonic() - started
-    if load["statuses"] != {"202": events}:
-        raise SystemExit(f"not all accepted: {load['statuses']}")
-    used = cpu_seconds(server.process.pid) - cpu
-    return load | {"seconds": seconds, "cpu": used}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=30_000)
-    parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, ", end="")
-    print(f"Python {platform.python_version()}; {options.events} events a round, ", end="")
-    print(f"{options.clients} clients, SQLite with synchronous=FULL")
-    receiver_port = free_port()
-    receiver = subprocess.Popen([sys.executable, str(HERE / "receiver.py"), str(receiver_port)])
-    ratios = []
-    try:
-        until(lambda: answers(f"http://127.0.0.1:{receiver_port}/count"))
-        with tempfile.TemporaryDirectory() as folder:
-            server = Server(Path(folder))
-            server.webhook("org_bench", f"http://127.0.0.1:{receiver_port}/hook")
+def main() -> int:
+    options = _options()
+    scale = QUICK if options.quick else FULL if options.full else NORMAL
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGALRM, _too_long)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.data) as folder:
+        out = options.out or (Path(folder) / "out" if options.quick else PERFORMANCE)
+        (out / "results").mkdir(parents=True, exist_ok=True)
+        began, failed = time.monotonic(), []
+        for name in options.names or NAMES:
+            signal.alarm(MOST_SECONDS[scale.name])
             try:
-                run_load(server, options.clients, 2_000)
-                header = ("round", "events/s", "CPU us/event", "accept p50/p99 ms")
-                print("{:>5} {:>10} {:>13} {:>19}".format(*header), end="")
-                print(f" {'egress alone/s':>15} {'CPU us/post':>12} {'ratio':>6}")
-                for number in range(1, options.rounds + 1):
-                    load = run_load(server, options.clients, options.events)
-                    limit_command = [sys.executable, str(HERE / "limit.py"), str(receiver_port)]
-                    limit = json.loads(
-                        subprocess.check_output([*limit_command, str(options.events)])
-                    )
-                    event_us = load["cpu"] / options.events * 1e6
-                    post_us = limit["cpu"] / options.events * 1e6
-                    ratios.append(event_us / post_us)
-                    latency = f"{load['p50_ms']:.1f} / {load['p99_ms']:.1f}"
-                    print(
-                        f"{number:>5} {options.events / load['seconds']:>10.0f} {event_us:>13.1f}"
-                        f" {latency:>19} {options.events / limit['seconds']:>15.0f}"
-                        f" {post_us:>12.1f} {ratios[-1]:>6.1f}"
-                    )
-            finally:
-                server.stop()
-    finally:
-        receiver.terminate()
-        receiver.wait(10)
-    print(f"An event costs {statistics.median(ratios):.1f} times a bare post (median).")
+                _run(name, scale, out, options.data)
+            except BenchError as error:
+                failed.append(name)
+                print(f"{name} failed: {error}\n", file=sys.stderr)
+            signal.alarm(0)
+        results = report.stored(out, NAMES)
+        (out / "results.md").write_text(report.page(results, _sentences()))
+        if options.quick:
+            print("Figures of --quick are not judged.")
+        else:
+            print(report.text_table(report.targets_table(report.judgements(results))))
+        print(f"\n{time.monotonic() - began:.0f} s in all", end="")
+        print("." if options.quick and not options.out else f"; written to {out}.")
+    if failed:
+        print(f"Failed: {', '.join(failed)}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run(name: str, scale: Scale, out: Path, data: Path) -> None:
+    """One bench, from the machine's facts to its files."""
+    print(f"{name} …", file=sys.stderr, flush=True)
+    module = importlib.import_module(f"bench.benches.{name}")
+    began, disturbance = time.monotonic(), machine.Disturbance()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=data) as folder:
+        place = Path(folder)
+        facts = machine.facts(place)
+        if facts["file_system"] in MEMORY_FILE_SYSTEMS and scale.name != "quick":
+            raise BenchError(f"{data} is in memory: name a folder on a disk with --data")
+        try:
+            with Stage(scale, place, out) as stage:
+                outcome = module.run(stage)
+                facts["postgresql"] = stage.postgres_version
+        finally:
+            end_all()  # what a stage had only begun to start when it was interrupted
+    facts |= disturbance.shares() | {"seconds": round(time.monotonic() - began, 1)}
+    _tell(facts, outcome)
+    (out / "results" / f"{name}.json").write_text(report.as_json(name, scale.name, facts, outcome))
+    for file, plot in outcome.plots.items():
+        (out / file).write_text(plot)
+
+
+def _tell(facts: dict[str, object], outcome: Outcome) -> None:
+    print(report.machine_line(facts))
+    for table in outcome.tables:
+        print(f"\n{report.text_table(table)}")
+    for note in [*outcome.notes, *(f"IN DOUBT: {doubt}." for doubt in report.doubts(facts))]:
+        print(f"\n{note}")
+    print(flush=True)
+
+
+def _sentences() -> dict[str, str]:
+    """What each bench says of itself in its first paragraph, without its name."""
+    found = {}
+    for name in NAMES:
+        text = importlib.import_module(f"bench.benches.{name}").__doc__
+        first = " ".join(text.split("\n\n")[0].split()).partition(": ")[2]
+        found[name] = first[0].upper() + first[1:]
+    return found
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="only show that it works")
+    size.add_argument("--full", action="store_true", help="longer, and up to 10^7 rows")
+    parser.add_argument("--out", type=Path, help="where results go (docs/performance)")
+    # /var/tmp is kept over restarts, so it is on a disk where /tmp may be in memory.
+    parser.add_argument("--data", type=Path, default=Path("/var/tmp"), help="where databases go")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"{name} is no bench: choose of {', '.join(NAMES)}")
+    return options
+
+
+def _leave(_number: int, _frame: object) -> None:
+    sys.exit(143)
+
+
+def _too_long(_number: int, _frame: object) -> None:
+    raise BenchError("it took too long, and was ended")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -2,13 +2,14 @@
 
 import asyncio
 import copy
+import importlib.util
 import json
 import os
 import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,21 @@ from xdist.scheduler import LoadScopeScheduling
 
 PREFIX = "WINNERR_WEBHOOKS_"
 PATIENCE = 20.0
+FIXED_MS = 1_800_000_000_000
+"""Where the clocks start that tests move by hand."""
+
+
+def _beside(name: str) -> Any:
+    """Import a module of this folder: in importlib mode none of it can be imported by name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+postgres = _beside("postgres")
 
 
 class TwoBrowsers(LoadScopeScheduling):
@@ -370,3 +386,79 @@ async def inbox() -> AsyncIterator[Receiver]:
     one = await Receiver().start()
     yield one
     await one.stop()
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The `postgres.PostgresServer` that all tests and workers share; it forgets when it crashes.
+
+    For what stops, starts or reconfigures a server there is `make_postgres`.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    try:
+        server = postgres.PostgresServer.shared(folder / "postgres.json")
+    except postgres.Missing as error:
+        pytest.skip(str(error))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def make_postgres() -> Iterator[Callable[..., Any]]:
+    """Make servers of one's own; the options are those of `PostgresServer.create`."""
+    servers: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        try:
+            servers.append(postgres.PostgresServer.create(**options))
+        except postgres.Missing as error:
+            pytest.skip(str(error))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+async def _make_schema(url: str) -> None:
+    """Make the tables, with day partitions for the real clock and for the fixed one."""
+    from winnerr_webhooks.clock import SystemClock
+    from winnerr_webhooks.config import EncryptionKey
+    from winnerr_webhooks.crypto import Keyring
+    from winnerr_webhooks.storage.postgres import PostgresStorage
+
+    class FixedClock(SystemClock):
+        def now_ms(self) -> int:
+            return FIXED_MS
+
+    for clock in (SystemClock(), FixedClock()):
+        storage = await PostgresStorage.open(
+            url,
+            clock=clock,
+            keyring=Keyring((EncryptionKey("k1", bytes(range(32))),)),
+            serves=True,
+            follow_database_clock=False,
+        )
+        await storage.close()
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: Any) -> AsyncIterator[str]:
+    """The URL of a database of the test's own that has the schema."""
+    await postgres_server.make_template(_make_schema)
+    name = await postgres_server.create_database(postgres.TEMPLATE)
+    yield postgres_server.url(name)
+    await postgres_server.drop_database(name)
+
+
+@pytest.fixture
+async def empty_postgres_url(postgres_server: Any) -> AsyncIterator[str]:
+    """The URL of a database of the test's own that has nothing in it."""
+    name = await postgres_server.create_database()
+    yield postgres_server.url(name)
+    await postgres_server.drop_database(name)

@@ -45,10 +45,15 @@ def hide_secrets(
 
 
 class Metrics:
-    """Counters and gauges of one process, in a registry of its own."""
+    """Counters and gauges of one process, and beside them what it read of the database.
+
+    Two registries: processes that serve together show the first ones side by side, and what
+    all of them would read of the one database once.
+    """
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self._database = CollectorRegistry()
         self._accepted = Counter(
             "winnerr_webhooks_events_accepted", "Events accepted.", registry=registry
         )
@@ -81,14 +86,13 @@ class Metrics:
             registry=registry,
         )
         self._stored = {
-            "pending": self._gauge("pending", "Deliveries that still have an attempt coming."),
-            "oldest_pending_age_seconds": self._gauge(
-                "oldest_pending_age_seconds", "Age of the oldest pending delivery."
-            ),
-            "lanes_waiting": self._gauge(
-                "lanes_waiting", "Webhooks with work waiting in the database."
-            ),
-            "jobs": self._gauge("jobs", "Big changes that still run."),
+            name: _gauge(name, help_, self._database)
+            for name, help_ in (
+                ("pending", "Deliveries that still have an attempt coming."),
+                ("oldest_pending_age_seconds", "Age of the oldest pending delivery."),
+                ("lanes_waiting", "Webhooks with work waiting in the database."),
+                ("jobs", "Big changes that still run."),
+            )
         }
         self._succeeded = self._attempts.labels("succeeded", "")
         self._failed: dict[str, Counter] = {}
@@ -126,7 +130,7 @@ class Metrics:
 
     def watch(self, name: str, help_: str, value: Callable[[], float]) -> None:
         """Show a figure of this process, read when the metrics are."""
-        self._gauge(name, help_).set_function(value)
+        _gauge(name, help_, self._registry).set_function(value)
 
     def stored(
         self, *, pending: int, oldest_pending_age: float, lanes_waiting: int, jobs: int
@@ -139,7 +143,16 @@ class Metrics:
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format 0.0.4."""
+        return self.render_process() + self.render_database()
+
+    def render_process(self) -> bytes:
+        """What this process counted."""
         return generate_latest(self._registry)
 
-    def _gauge(self, name: str, help_: str) -> Gauge:
-        return Gauge(f"winnerr_webhooks_{name}", help_, registry=self._registry)
+    def render_database(self) -> bytes:
+        """What was last read of the database, which all processes share."""
+        return generate_latest(self._database)
+
+
+def _gauge(name: str, help_: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(f"winnerr_webhooks_{name}", help_, registry=registry)

@@ -5,18 +5,18 @@ import contextlib
 import gc
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import uvicorn
 
-from winnerr_webhooks.api.app import create_app
-from winnerr_webhooks.api.server import Protocol, Server
+from winnerr_webhooks.api.app import Face, create_app, create_probes
+from winnerr_webhooks.api.server import Server, protocol_for
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.config import Config, database_path
+from winnerr_webhooks.config import PREFIX, Config, check_service, database_path
 from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import ConfigurationError
@@ -28,9 +28,13 @@ from winnerr_webhooks.management.replays import Replays
 from winnerr_webhooks.management.sign_in import PAGE
 from winnerr_webhooks.management.webhooks import Webhooks
 from winnerr_webhooks.pipeline.node import Node
+from winnerr_webhooks.processes.figures import Siblings
+from winnerr_webhooks.processes.listener import adopt, listen, url_of
+from winnerr_webhooks.processes.membership import Membership
 from winnerr_webhooks.settings_page.app import SettingsPage
 from winnerr_webhooks.settings_page.page import Page
 from winnerr_webhooks.settings_page.session import Identify
+from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.telemetry import Metrics
 
@@ -43,22 +47,36 @@ GRACE = 10
 """Seconds that API requests under way get to finish when stopping."""
 
 
-async def open_storage(config: Config, *, exclusive: bool) -> SqliteStorage:
+async def open_storage(config: Config, *, exclusive: bool) -> Storage:
     """Open the database, creating or upgrading it; `exclusive` for `serve` alone.
 
+    Of an SQLite file only one `serve` is at work, of a PostgreSQL database as many as there are.
     `ConfigurationError` when it cannot be used, or its secrets cannot be opened.
     """
-    if not config.database_url.startswith("sqlite:"):
-        raise ConfigurationError(
-            "WINNERR_WEBHOOKS_DATABASE_URL: this version stores in SQLite only; "
-            "use sqlite:///path/to/file.db"
-        )
+    if config.uses_postgres:
+        return await _open_postgres(config, serves=exclusive)
     path = database_path(config)
     return await SqliteStorage.open(
         path,
         clock=SystemClock(),
         keyring=await asyncio.to_thread(_keyring, config, path, exclusive=exclusive),
         exclusive=exclusive,
+        disable_after_days=config.disable_after_days,
+    )
+
+
+async def _open_postgres(config: Config, *, serves: bool) -> Storage:
+    from winnerr_webhooks.storage.postgres import PostgresStorage  # noqa: PLC0415  most need no driver
+
+    if config.encryption_keys:
+        keyring: Sealer = Keyring(config.encryption_keys)
+    else:
+        keyring = NoKeyring(f"{PREFIX}ENCRYPTION_KEYS: it is needed to seal and to open secrets.")
+    return await PostgresStorage.open(
+        config.database_url,
+        clock=SystemClock(),
+        keyring=keyring,
+        serves=serves,
         disable_after_days=config.disable_after_days,
     )
 
@@ -81,92 +99,30 @@ async def serve(
     *,
     on_started: Callable[[str], None] | None = None,
     identify: Identify | None = None,
+    membership: Membership | None = None,
 ) -> None:
-    """Run everything in one process until SIGTERM or SIGINT; return when all is in order.
+    """Run this node in one process until SIGTERM or SIGINT; return when all is in order.
 
-    `identify` lets a CRM say who its own signed-in user is on the settings page.
+    What it does is its role's: API and settings page, delivery, or both. `on_started` gets the
+    URL it listens on. `identify` lets a CRM say who its own signed-in user is on the settings
+    page. With a `membership` it is one of several processes, and tells their supervisor when it
+    is at work. `ConfigurationError` when it cannot be done with these settings.
     """
+    check_service(config)
     sys.setswitchinterval(SWITCH_INTERVAL)
     _raise_file_limit()
-    listener = _listen(config)
+    listener = adopt(membership.listener) if membership else listen(config)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _stop_on_signals(stop, again=membership is None)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
-        clock, jitter, metrics = SystemClock(), Jitter(), Metrics()
-        ids = Ids(clock)
-        storage = await open_storage(config, exclusive=True)
-        stack.push_async_callback(storage.close)
-        policy = AddressPolicy(
-            allow=config.allow_networks,
-            deny=config.deny_networks,
-            nat64=config.nat64_prefixes,
-            allow_http=config.allow_http,
-        )
-        resolver = Resolver(clock=clock)
-        stack.push_async_callback(resolver.close)
-        egress = EgressClient(
-            policy=policy, resolver=resolver, clock=clock, timeout=config.delivery_timeout
-        )
-        stack.push_async_callback(egress.close)
-        node = Node(
-            config,
-            storage,
-            egress,
-            header_prefix=HEADER_PREFIX,
-            clock=clock,
-            ids=ids,
-            jitter=jitter,
-            metrics=metrics,
-        )
-        webhooks = Webhooks(
-            config=config,
-            storage=storage,
-            intake=node.intake,
-            catalog=CATALOG,
-            policy=policy,
-            resolver=resolver,
-            clock=clock,
-            ids=ids,
-            wakes=node,
-        )
-        replays = Replays(storage=storage, catalog=CATALOG, wakes=node)
-        settings_page = SettingsPage(
-            Page(
-                config=config,
-                clock=clock,
-                ids=ids,
-                catalog=CATALOG,
-                storage=storage,
-                webhooks=webhooks,
-                replays=replays,
-                header_prefix=HEADER_PREFIX,
-                identify=identify,
-            )
-        )
-        app = create_app(
-            Services(
-                config=config,
-                clock=clock,
-                ids=ids,
-                catalog=CATALOG,
-                storage=storage,
-                intake=node.intake,
-                webhooks=webhooks,
-                replays=replays,
-                metrics=metrics,
-                node=node,
-            ),
-            beside={PAGE: settings_page},
-        )
-        await node.start()
-        stack.push_async_callback(node.stop)
+        service = await _build(config, stack, identify=identify, membership=membership)
+        await service.node.start()
+        stack.push_async_callback(service.node.stop)
         server = Server(
             uvicorn.Config(
-                app,
-                http=Protocol,
+                service.face.app,
+                http=protocol_for(service.face.intake),  # type: ignore[arg-type]  # makes one
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -177,31 +133,128 @@ async def serve(
                 timeout_graceful_shutdown=GRACE,
             )
         )
+        loop = asyncio.get_running_loop()
         serving = loop.create_task(server.serve(sockets=[listener]))
         gc.collect()
         gc.freeze()
-        if on_started is not None:
-            host = f"[{config.host}]" if ":" in config.host else config.host
-            on_started(f"http://{host}:{listener.getsockname()[1]}")
+        if membership is not None:
+            membership.ready()
+        elif on_started is not None:
+            on_started(url_of(config, listener))
         stopped = loop.create_task(stop.wait())
         await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        settings_page.stop()
+        service.end_streams()
         server.should_exit = True
-        await serving
+        # Requests under way are answered, while other nodes take over what is queued here.
+        await asyncio.gather(serving, service.node.stop_delivering())
 
 
-def _listen(config: Config) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-        listener = socket.create_server((config.host, config.port), family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigurationError(
-            f"WINNERR_WEBHOOKS_HOST, WINNERR_WEBHOOKS_PORT: cannot listen on "
-            f"{config.host}:{config.port}: {error.strerror}"
-        ) from None
-    listener.setblocking(False)
-    return listener
+class _Service(NamedTuple):
+    """What runs: the node, and its HTTP face."""
+
+    node: Node
+    face: Face
+    end_streams: Callable[[], None]
+    """To be called when stopping: a live log would hold the server up."""
+
+
+async def _build(
+    config: Config,
+    stack: contextlib.AsyncExitStack,
+    *,
+    identify: Identify | None,
+    membership: Membership | None,
+) -> _Service:
+    """Put the parts together; `stack` gets what is to be closed at the end, last one first."""
+    clock, jitter, metrics = SystemClock(), Jitter(), Metrics()
+    ids = Ids(clock)
+    storage = await open_storage(config, exclusive=True)
+    stack.push_async_callback(storage.close)
+    policy = AddressPolicy(
+        allow=config.allow_networks,
+        deny=config.deny_networks,
+        nat64=config.nat64_prefixes,
+        allow_http=config.allow_http,
+    )
+    resolver = Resolver(clock=clock)
+    stack.push_async_callback(resolver.close)
+    egress = EgressClient(
+        policy=policy, resolver=resolver, clock=clock, timeout=config.delivery_timeout
+    )
+    stack.push_async_callback(egress.close)
+    siblings = None
+    if membership is not None:
+        siblings = Siblings(membership, metrics.render_process)
+        await siblings.start()
+        stack.push_async_callback(siblings.close)
+    node = Node(
+        config,
+        storage,
+        egress,
+        header_prefix=HEADER_PREFIX,
+        clock=clock,
+        ids=ids,
+        jitter=jitter,
+        metrics=metrics,
+    )
+    services = Services(
+        config=config,
+        clock=clock,
+        ids=ids,
+        catalog=CATALOG,
+        storage=storage,
+        intake=node.intake,
+        webhooks=Webhooks(
+            config=config,
+            storage=storage,
+            intake=node.intake,
+            catalog=CATALOG,
+            policy=policy,
+            resolver=resolver,
+            clock=clock,
+            ids=ids,
+            wakes=node,
+        ),
+        replays=Replays(storage=storage, catalog=CATALOG, wakes=node),
+        metrics=metrics,
+        node=node,
+        siblings=siblings,
+    )
+    if not config.accepts:
+        return _Service(node, create_probes(services), lambda: None)
+    settings_page = SettingsPage(
+        Page(
+            config=config,
+            clock=clock,
+            ids=ids,
+            catalog=CATALOG,
+            storage=storage,
+            webhooks=services.webhooks,
+            replays=services.replays,
+            header_prefix=HEADER_PREFIX,
+            identify=identify,
+        )
+    )
+    return _Service(node, create_app(services, beside={PAGE: settings_page}), settings_page.stop)
+
+
+def _stop_on_signals(stop: asyncio.Event, *, again: bool) -> None:
+    """Let SIGTERM and SIGINT set `stop`; with `again`, a second one end the process at once.
+
+    Not so where a supervisor asks: it and whoever ends the whole group may both have asked.
+    """
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        stop.set()
+        if again:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
 
 
 def _raise_file_limit() -> None:

@@ -33,7 +33,7 @@ class FakeClock:
     """Both clocks, moved by hand and together."""
 
     def __init__(self) -> None:
-        self.ms = 1_800_000_000_000
+        self.ms = 1_800_000_000_000  # where the day partitions of `postgres_url` are
 
     def now_ms(self) -> int:
         return self.ms
@@ -226,23 +226,40 @@ def keyring() -> Keyring:
 Factory = Callable[..., Awaitable[Storage]]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
+def adapter(request: pytest.FixtureRequest) -> str:
+    """The name of the adapter a test runs on; each test runs on each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database(adapter: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the test's own database is: a file, or a URL."""
+    if adapter == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return str(tmp_path / "contract.db")
+
+
+@pytest.fixture
 async def make_storage(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock, keyring: Keyring
+    adapter: str, database: str, clock: FakeClock, keyring: Keyring
 ) -> AsyncIterator[Factory]:
     """Open a storage of each adapter in turn; options are the adapter's of the same name."""
     opened: list[Storage] = []
 
     async def make(**options: Any) -> Storage:
-        storage = await SqliteStorage.open(
-            tmp_path / f"contract{len(opened)}.db",
-            clock=clock,
-            keyring=keyring,
-            exclusive=True,
-            **options,
-        )
-        opened.append(storage)
-        return storage
+        options |= {"clock": clock, "keyring": keyring}
+        if adapter == "postgres":
+            from winnerr_webhooks.storage.postgres import PostgresStorage
+
+            opened.append(
+                await PostgresStorage.open(
+                    database, serves=True, follow_database_clock=False, **options
+                )
+            )
+        else:
+            opened.append(await SqliteStorage.open(Path(database), exclusive=True, **options))
+        return opened[-1]
 
     yield make
     for storage in opened:

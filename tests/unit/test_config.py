@@ -11,6 +11,7 @@ from winnerr_webhooks.config import (
     PREFIX,
     SETTINGS,
     Config,
+    check_service,
     database_path,
     load,
     parse_encryption_keys,
@@ -45,6 +46,11 @@ def test_every_field_has_exactly_one_setting():
     [
         ("DATABASE_URL", "sqlite:////var/lib/w.db", "sqlite:////var/lib/w.db"),
         ("DATABASE_URL", "postgresql://u:p@db.example/w", "postgresql://u:p@db.example/w"),
+        ("DATABASE_URL", "postgres://h", "postgres://h"),
+        ("DATABASE_URL", "postgresql://h1,h2:5433,[::1]:5434/w", None),
+        ("DATABASE_URL", "postgresql:///w?host=/run/postgresql", None),
+        ("DATABASE_URL", "postgresql://u:p%40%2F%3A@h/w?sslmode=require", None),
+        ("DATABASE_URL", "postgresql://h/w?target_session_attrs=read-write&a=b", None),
         ("HOST", "0.0.0.0", "0.0.0.0"),
         ("HOST", "[::1]", "::1"),
         ("HOST", "localhost", "localhost"),
@@ -73,12 +79,16 @@ def test_every_field_has_exactly_one_setting():
         ("DENY_NETWORKS", "", ()),
         ("NAT64_PREFIXES", "2001:db8:64::/96", (ipaddress.IPv6Network("2001:db8:64::/96"),)),
         ("LOG_RETENTION_DAYS", "1", 1),
+        ("ROLE", "api", "api"),
+        ("ROLE", "deliver", "deliver"),
+        ("PROCESSES", "64", 64),
     ],
 )
 def test_a_good_value_becomes_what_it_says(name, text, value):
     expected = (
         {
             "SIGN_IN_URL": text,
+            "DATABASE_URL": text,
             "FRAME_ANCESTORS": ("https://a.example", "https://*.b.example:8443"),
         }.get(name)
         if value is None
@@ -95,7 +105,14 @@ def test_a_good_value_becomes_what_it_says(name, text, value):
         ("DATABASE_URL", "sqlite:///:memory:", "expected a file after sqlite:///"),
         ("DATABASE_URL", "sqlite:///a.db?mode=rw", "without options"),
         ("DATABASE_URL", "mysql://h/d", "expected sqlite:///relative/file"),
-        ("DATABASE_URL", "postgresql://", "expected sqlite:///relative/file"),
+        ("DATABASE_URL", "postgresql://", "expected postgresql://user:password@host:port/name"),
+        ("DATABASE_URL", "postgresql://h1,,h2/w", "several hosts with commas"),
+        ("DATABASE_URL", "postgresql://h:0/w", "several hosts with commas"),
+        ("DATABASE_URL", "postgresql://h:65536/w", "several hosts with commas"),
+        ("DATABASE_URL", "postgresql://[::1/w", "cannot be read"),
+        ("DATABASE_URL", "postgresql://h/w?sslmode", "cannot be read"),
+        ("DATABASE_URL", "postgresql://h/w/x", "one name of a database"),
+        ("DATABASE_URL", "postgresql://h/w x", "one name of a database"),
         ("HOST", "", "expected an address or a host name"),
         ("HOST", "http://localhost", "without scheme and port"),
         ("HOST", "localhost:8400", "without scheme and port"),
@@ -136,6 +153,10 @@ def test_a_good_value_becomes_what_it_says(name, text, value):
         ("NAT64_PREFIXES", "2001:db8::/95", "RFC 6052"),
         ("NAT64_PREFIXES", "10.0.0.0/32", "RFC 6052"),
         ("LOG_RETENTION_DAYS", "1.5", "whole number from 1 to"),
+        ("ROLE", "API", "expected all, api or deliver"),
+        ("ROLE", "", "expected all, api or deliver"),
+        ("PROCESSES", "0", "whole number from 1 to 64"),
+        ("PROCESSES", "65", "whole number from 1 to 64"),
     ],
 )
 def test_a_wrong_value_is_one_line_naming_the_variable_the_value_and_what_is_expected(
@@ -156,7 +177,20 @@ def test_an_odd_value_cannot_break_the_line_or_flood_it():
 
 
 @pytest.mark.parametrize(
-    "value", ["postgres://u:hunter2@db/w", "u:hunter2@db", "host=db password=hunter2", "//hunter2@"]
+    "value",
+    [
+        "postgres:/u:hunter2@db/w",
+        "u:hunter2@db",
+        "host=db password=hunter2",
+        "//hunter2@",
+        "postgresql://u:hunter2@here@db/w",
+        "postgresql://u:1/hunter2@db/w",
+        "postgresql://u:1?hunter2@db/w",
+        "postgresql://u:1#hunter2@db/w",
+        "postgresql://u:1[hunter2@db/w",
+        "postgresql://db/w?password=hunter2&hunter2",
+        "postgresql://u:hunter2 @db/w",
+    ],
 )
 def test_a_wrong_database_url_never_shows_its_password(value):
     assert "hunter2" not in error("DATABASE_URL", value)
@@ -253,6 +287,66 @@ def test_the_database_path_is_relative_with_three_slashes_and_absolute_with_four
     assert database_path(one("DATABASE_URL", url)) == path
 
 
-def test_postgresql_is_refused_clearly_where_this_version_needs_a_file():
-    with pytest.raises(ConfigurationError, match="PostgreSQL is not there yet in this version"):
-        database_path(one("DATABASE_URL", "postgresql://u:p@db.example/w"))
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("sqlite:///w.db", "w.db"),
+        ("sqlite:////var/lib/w.db", "/var/lib/w.db"),
+        ("postgresql://u:hunter2@db.example/w", "postgresql://db.example/w"),
+        ("postgres://u:hunter2@h1:5432,h2/w?sslmode=require", "postgresql://h1:5432,h2/w"),
+        ("postgresql://u@h", "postgresql://h"),
+        ("postgresql:///w?host=/run/pg&password=hunter2", "postgresql:///run/pg/w"),
+        ("postgresql://h?dbname=w&password=hunter2", "postgresql://h/w"),
+    ],
+)
+def test_the_database_is_named_in_messages_without_user_password_and_options(url, name):
+    config = one("DATABASE_URL", url)
+    assert config.database_name == name
+    assert config.uses_postgres is not url.startswith("sqlite")
+
+
+def test_postgresql_has_no_path_and_says_so_without_its_password():
+    with pytest.raises(
+        ConfigurationError, match=r"DATABASE_URL: postgresql://h/w is no file"
+    ) as it:
+        database_path(one("DATABASE_URL", "postgresql://u:hunter2@h/w"))
+    assert "hunter2" not in str(it.value)
+
+
+POSTGRES = {PREFIX + "DATABASE_URL": "postgresql://u:hunter2@db/w"}
+KEYS = {PREFIX + "ENCRYPTION_KEYS": f"k1:{KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({PREFIX + "ROLE": "api"}, "WINNERR_WEBHOOKS_ROLE=api"),
+        ({PREFIX + "ROLE": "deliver"}, "WINNERR_WEBHOOKS_ROLE=deliver"),
+        ({PREFIX + "PROCESSES": "2"}, "WINNERR_WEBHOOKS_PROCESSES=2"),
+    ],
+)
+def test_an_sqlite_file_has_one_node_and_one_process(environ, says):
+    with pytest.raises(ConfigurationError) as caught:
+        check_service(load(environ))
+    assert says in str(caught.value)
+    assert "WINNERR_WEBHOOKS_DATABASE_URL=postgresql://" in str(caught.value)
+    check_service(load(environ | POSTGRES | KEYS))
+
+
+def test_serving_from_postgresql_needs_keys_and_says_how_to_make_one():
+    with pytest.raises(ConfigurationError, match=r"ENCRYPTION_KEYS.*openssl rand -base64 32"):
+        check_service(load(POSTGRES))
+    check_service(load(POSTGRES | KEYS))
+
+
+def test_serving_from_sqlite_needs_no_settings_at_all():
+    check_service(load({}))
+
+
+@pytest.mark.parametrize(
+    ("role", "accepts", "delivers"),
+    [("all", True, True), ("api", True, False), ("deliver", False, True)],
+)
+def test_a_role_says_whether_a_node_accepts_and_whether_it_delivers(role, accepts, delivers):
+    config = one("ROLE", role)
+    assert (config.accepts, config.delivers) == (accepts, delivers)

@@ -1,12 +1,12 @@
 """The API as one ASGI application: events straight to their road, all the rest to Litestar."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.types import ControllerRouterHandler
 
 from winnerr_webhooks.api import events, problems
@@ -19,15 +19,29 @@ from winnerr_webhooks.api.routes.probes import healthz, metrics, readyz
 from winnerr_webhooks.api.routes.sign_in import create_portal_session
 from winnerr_webhooks.api.routes.webhooks import WebhookRoutes
 from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.domain.errors import NotFound
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Of every answer: what it holds is somebody's own, and is what its type says."""
+DELIVERS_ONLY = (
+    "This node only delivers (WINNERR_WEBHOOKS_ROLE=deliver): it answers /healthz, /readyz and "
+    "/metrics. The API and the settings page are on the nodes with the role api or all."
+)
 
 
-def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
-    """The whole HTTP face of a node, ready for an ASGI server.
+class Face(NamedTuple):
+    """The HTTP face of a node."""
+
+    app: ASGIApp
+    """All of it, ready for an ASGI server."""
+    intake: events.EventIntake | None
+    """What `api.server` may hand events to directly; None: events are not taken here."""
+
+
+def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = None) -> Face:
+    """The whole HTTP face of a node.
 
     `beside`: other applications by the path they begin at, such as the settings page.
     """
@@ -43,15 +57,30 @@ def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = Non
             if answer is not None:
                 await answer(scope, receive, send)
                 return
-            if scope["method"] == "HEAD":  # a GET without its body, which the server drops
-                scope = {**scope, "method": "GET"}
+            scope = _get_for_head(scope)
             for path, below, other in mounted:
                 if scope["path"] == path or scope["path"].startswith(below):
                     await other(scope, receive, send)
                     return
         await rest(scope, receive, send)
 
-    return app
+    return Face(app, intake)
+
+
+def create_probes(services: Services) -> Face:
+    """The HTTP face of a node that only delivers: probes and figures, and a 404 that says so."""
+    rest = _litestar(services, [healthz, readyz, metrics], nothing_here=DELIVERS_ONLY)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await rest(_get_for_head(scope), receive, send)
+
+    return Face(app, None)
+
+
+def _get_for_head(scope: Any) -> Any:
+    """A HEAD is a GET without its body, which the server drops."""
+    is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+    return {**scope, "method": "GET"} if is_head else scope
 
 
 def _api(authenticator: Authenticator) -> Router:
@@ -66,11 +95,18 @@ def _api(authenticator: Authenticator) -> Router:
     )
 
 
-def _litestar(services: Services, handlers: list[ControllerRouterHandler]) -> Litestar:
+def _litestar(
+    services: Services,
+    handlers: list[ControllerRouterHandler],
+    *,
+    nothing_here: str | None = None,
+) -> Litestar:
     def provide() -> Services:
         return services
 
     def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        if nothing_here is not None and isinstance(error, NotFoundException):
+            error = NotFound(nothing_here)
         refusal = problems.answer_to(error, services.ids)
         return Response(
             refusal.body,

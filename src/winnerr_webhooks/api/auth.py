@@ -43,17 +43,19 @@ class Authenticator:
         self._clock = clock
         self._callers: dict[bytes, Caller] = {}
 
+    def remembered(self, header: bytes | None) -> Caller | None:
+        """The caller of an Authorization header, where that needs no look into the database."""
+        caller = None if header is None else self._callers.get(header)
+        return caller if caller is not None and caller.until > self._clock.monotonic() else None
+
     async def caller(self, header: bytes | None) -> Caller:
         """The caller of an Authorization header (RFC 6750, section 2.1); `Unauthorized` else."""
         if header is None:
             raise Unauthorized("Send an API key in one header: `Authorization: Bearer <key>`.")
-        now = self._clock.monotonic()
-        caller = self._callers.get(header)
-        if caller is not None and caller.until > now:
-            return caller
-        return await self._look_up(header, now)
+        return self.remembered(header) or await self._look_up(header)
 
-    async def _look_up(self, header: bytes, now: float) -> Caller:
+    async def _look_up(self, header: bytes) -> Caller:
+        now = self._clock.monotonic()
         self._callers.pop(header, None)
         bearer = _BEARER.fullmatch(header)
         key = bearer and await self._storage.key_by_hash(hash_key(bearer[1].decode()))

@@ -4,7 +4,9 @@ Every event goes through here, so these two calls skip the framework: its routin
 injection and response objects would cost more than all the rest of the work.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import Any, Final
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
@@ -28,15 +30,22 @@ from winnerr_webhooks.domain.errors import (
 from winnerr_webhooks.domain.event import Accepted, NewEvent, fingerprint, freeze
 from winnerr_webhooks.domain.submission import Submission, read, read_batch
 
+Headers = Iterable[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 PATH: Final = "/api/v1/events"
 BATCH_PATH: Final = "/api/v1/events/batch"
 MAX_EVENT: Final = 256 * 1024
+MAX_PLAIN: Final = 64 * 1024
+"""Bytes of a body up to which the server goes on reading without being asked to."""
 MAX_BATCH: Final = 8 * 1024 * 1024
 
 _GUARDED: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_ACCEPTED: Final = (
+    b"HTTP/1.1 202 Accepted\r\ncontent-length: %d\r\ncontent-type: application/json\r\n"
+    b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n\r\n%b"
+)
 _JSON: Final = ((b"content-type", b"application/json"), *_GUARDED)
 _PROBLEM: Final = ((b"content-type", MEDIA_TYPE.encode()), *_GUARDED)
 
@@ -73,9 +82,7 @@ class EventIntake:
         try:
             body = await accept(scope, receive)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
-            refusal = answer_to(error, self._ids)
-            self._metrics.event_refused(refusal.problem.status)
-            await _send_error(send, refusal)
+            await _send_error(send, self.refusal(error))
             return
         await send(
             {
@@ -86,22 +93,48 @@ class EventIntake:
         )
         await send({"type": "http.response.body", "body": body})
 
-    async def _accept_one(self, scope: Any, receive: Receive) -> bytes:
-        key, length, client_id, _ = _headers(scope)
-        caller = await self._authenticator.caller(key)
-        if scope["query_string"]:
-            Query(scope["query_string"], ())
-        raw = await read_body(receive, MAX_EVENT, length)
+    def begin_one(self, headers: Headers) -> "Begun | None":
+        """What is left to do of a plain call once its body is there; None: take the long way.
+
+        Plain is a call whose key is known already, with a body that says its length and is not
+        too long: nearly every one. It then needs nothing awaited but its commit.
+        """
+        key, length, client_id, _ = _headers(headers)
+        if length is None or not length.isdigit() or int(length) > MAX_PLAIN:
+            return None
+        caller = self._authenticator.remembered(key)
+        return None if caller is None else Begun(self, caller, client_id)
+
+    def submit(self, raw: bytes, caller: Caller, client_id: str | None) -> asyncio.Future[Accepted]:
+        """Check one event and put it into the next commit; raises what is wrong with it."""
         submission = read(
             raw,
             catalog=self._catalog,
             now_ms=self._clock.now_ms(),
             idempotency_key=client_id,
         )
-        return self._accepted(await self._intake.accept(self._new_event(submission, caller)))
+        return self._intake.accept(self._new_event(submission, caller))
+
+    def answer(self, accepted: Accepted) -> bytes:
+        """The body of a 202; `Conflict` when there is none."""
+        return self._accepted(accepted)
+
+    def refusal(self, error: Exception) -> ErrorAnswer:
+        """The answer to whatever went wrong, counted."""
+        refusal = answer_to(error, self._ids)
+        self._metrics.event_refused(refusal.problem.status)
+        return refusal
+
+    async def _accept_one(self, scope: Any, receive: Receive) -> bytes:
+        key, length, client_id, _ = _headers(scope["headers"])
+        caller = await self._authenticator.caller(key)
+        if scope["query_string"]:
+            Query(scope["query_string"], ())
+        raw = await read_body(receive, MAX_EVENT, length)
+        return self._accepted(await self.submit(raw, caller, client_id))
 
     async def _accept_many(self, scope: Any, receive: Receive) -> bytes:
-        key, length, client_id, content_type = _headers(scope)
+        key, length, client_id, content_type = _headers(scope["headers"])
         caller = await self._authenticator.caller(key)
         if scope["query_string"]:
             Query(scope["query_string"], ())
@@ -143,9 +176,7 @@ class EventIntake:
                 return self._accepted(outcome)
         except Conflict as conflict:
             outcome = conflict
-        refusal = answer_to(outcome, self._ids)
-        self._metrics.event_refused(refusal.problem.status)
-        return b'{"error":%b}' % refusal.body
+        return b'{"error":%b}' % self.refusal(outcome).body
 
     def _new_event(self, submission: Submission, caller: Caller) -> NewEvent:
         organization, name, data = submission.organization, submission.name, submission.data
@@ -181,11 +212,49 @@ class EventIntake:
         )
 
 
-def _headers(scope: Any) -> tuple[bytes | None, bytes | None, str | None, bytes]:
+class Begun:
+    """A plain call whose headers have been read."""
+
+    __slots__ = ("_caller", "_client_id", "_intake")
+
+    def __init__(self, intake: EventIntake, caller: Caller, client_id: str | None) -> None:
+        self._intake = intake
+        self._caller = caller
+        self._client_id = client_id
+
+    def submit(self, raw: bytes) -> asyncio.Future[Accepted]:
+        """Put the event into the next commit; raises what is wrong with it."""
+        return self._intake.submit(raw, self._caller, self._client_id)
+
+    def answer(self, future: asyncio.Future[Accepted]) -> bytes:
+        """The whole HTTP response but its Date, once the future is done."""
+        try:
+            body = self._intake.answer(future.result())
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
+            return self.refuse(error)
+        return _ACCEPTED % (len(body), body)
+
+    def refuse(self, error: Exception) -> bytes:
+        """The whole HTTP response but its Date to a call that failed."""
+        refusal = self._intake.refusal(error)
+        status = refusal.problem.status
+        lines = [b"%b: %b" % (name, value) for name, value in _PROBLEM]
+        lines += [f"{name.lower()}: {value}".encode() for name, value in refusal.headers.items()]
+        body = refusal.body
+        return b"HTTP/1.1 %d %b\r\ncontent-length: %d\r\n%b\r\n\r\n%b" % (
+            status,
+            HTTPStatus(status).phrase.encode(),
+            len(body),
+            b"\r\n".join(lines),
+            body,
+        )
+
+
+def _headers(headers: Headers) -> tuple[bytes | None, bytes | None, str | None, bytes]:
     """Authorization, Content-Length, Idempotency-Key and Content-Type, in one pass."""
     key = length = client_id = None
     content_type = b""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"authorization":
             key = value if key is None else b""  # two: neither is believed
         elif name == b"content-length":

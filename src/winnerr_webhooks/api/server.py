@@ -1,12 +1,24 @@
-"""uvicorn as we run it: an answer leaves in one write, and signals are left to us."""
+"""uvicorn as we run it: one write an answer, signals left to us, and a short way for events.
+
+An ASGI call costs a task, an event object and two messages: more than all the rest that one
+event needs. So the protocol itself hands `POST /api/v1/events` to the intake and writes the
+answer when the commit is done. Whatever is out of the ordinary about a call (its key is not
+known yet, its length not said, another one is before it on the connection, …) goes the long
+way, through ASGI; both ways share everything from reading the event on (docs/adr/0007).
+"""
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from winnerr_webhooks.api.events import PATH, Begun, EventIntake
+from winnerr_webhooks.domain.event import Accepted
+
+_HOT = PATH.encode()
 
 
 class Server(uvicorn.Server):
@@ -18,16 +30,115 @@ class Server(uvicorn.Server):
         yield
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol over a transport that keeps an answer's head for its body.
+def protocol_for(intake: EventIntake | None) -> Callable[..., HttpToolsProtocol]:
+    """What makes a connection's protocol; without an intake every call is an ASGI call."""
 
-    uvicorn writes the head at `http.response.start` and the body at `http.response.body`: two
-    system calls, two packets, and a client woken twice for one answer.
+    def make(*arguments: Any, **options: Any) -> Protocol:
+        protocol = Protocol(*arguments, **options)
+        protocol.intake = intake
+        return protocol
+
+    return make
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with the short way for events.
+
+    Its transport keeps an answer's head for its body: uvicorn writes the head at
+    `http.response.start` and the body at `http.response.body`, which would be two system calls,
+    two packets, and a client woken twice for one answer.
     """
+
+    intake: EventIntake | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin on a connection."""
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type]  # looks like one
+
+    def on_message_begin(self) -> None:
+        """Begin on a request: its scope is made when it is known that it needs one."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        """Choose the way."""
+        if self.url == _HOT and self.intake is not None and self._is_plain():
+            begun = self.intake.begin_one(self.headers)
+            if begun is not None:
+                self.cycle = _EventCall(self, begun)  # type: ignore[assignment]  # looks like one
+                return
+        url, headers, expected = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expected
+        self.headers = self.scope["headers"] = headers
+        super().on_headers_complete()
+
+    def _is_plain(self) -> bool:
+        parser = self.parser
+        return (
+            parser.get_method() == b"POST"
+            and not self._is_busy()
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not self.expect_100_continue
+            and not parser.should_upgrade()
+        )
+
+    def _is_busy(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request, whatever its type says
+        return cycle is not None and not cycle.response_complete
+
+
+class _EventCall:
+    """One call of the short way; to uvicorn's protocol it looks like its `RequestResponseCycle`.
+
+    It is its own `message_event`: that is set when a part of the body or its end has come.
+    """
+
+    __slots__ = (
+        "_begun", "_protocol", "body", "disconnected", "keep_alive", "message_event", "more_body",
+        "response_complete",
+    )  # fmt: skip
+
+    def __init__(self, protocol: Protocol, begun: Begun) -> None:
+        self._protocol = protocol
+        self._begun = begun
+        self.body = b""
+        self.more_body = True
+        self.message_event = self
+        self.keep_alive = True
+        self.disconnected = False
+        self.response_complete = False
+
+    def set(self) -> None:
+        """More of the request has come; when it is whole, begin."""
+        if self.more_body or self.disconnected:
+            return
+        try:
+            future = self._begun.submit(self.body)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
+            self._answer(self._begun.refuse(error))
+        else:
+            future.add_done_callback(self._done)
+
+    def _done(self, future: asyncio.Future[Accepted]) -> None:
+        self._answer(self._begun.answer(future))
+
+    def _answer(self, answer: bytes) -> None:
+        self.response_complete = True
+        protocol = self._protocol
+        if self.disconnected or protocol.transport.is_closing():
+            return
+        status, rest = answer.split(b"\r\n", 1)
+        lines = [status]
+        lines += [b"%b: %b" % header for header in protocol.server_state.default_headers]
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        protocol.transport.write_now(b"\r\n".join((*lines, rest)))  # type: ignore[attr-defined]
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
 
 
 class _OneWrite:
@@ -51,6 +162,11 @@ class _OneWrite:
         elif data:
             self._held = data
             self._loop.call_soon(self._flush)
+
+    def write_now(self, data: bytes) -> None:
+        """Send a whole answer."""
+        self._flush()
+        self._transport.write(data)
 
     def is_closing(self) -> bool:
         """Whether the connection is closing or closed."""

@@ -1,5 +1,6 @@
 """What the API stands on; wiring makes it, handlers are given it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from winnerr_webhooks.telemetry import Metrics
 class Intake(Protocol):
     """The first station of an event's road, as the API sees it (`pipeline.intake`)."""
 
-    async def accept(self, event: NewEvent) -> Accepted:
+    def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """Store one event with its deliveries; `Unavailable` or `Uncertain` when it cannot."""
         ...
 
@@ -34,6 +35,14 @@ class Readiness(Protocol):
 
     def readiness(self) -> str | None:
         """None when events can be accepted; else why not."""
+        ...
+
+
+class Siblings(Protocol):
+    """The processes that serve on the same port (`processes.figures`)."""
+
+    async def together(self, own: bytes) -> bytes:
+        """This process's metrics and the others', each sample saying whose it is."""
         ...
 
 
@@ -56,6 +65,7 @@ class Services:
         replays: Replays,
         metrics: Metrics,
         node: Readiness,
+        siblings: Siblings | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -67,6 +77,7 @@ class Services:
         self.replays = replays
         self.metrics = metrics
         self.node = node
+        self.siblings = siblings
 
 
 Given = NamedDependency[Services]

@@ -221,6 +221,8 @@ class StatusShape(Shape):
     """A probe's good news."""
 
     status: str
+    warnings: tuple[str, ...] | UnsetType = UNSET
+    """Of `/readyz`: what somebody should see to although all works still."""
 
 
 def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:

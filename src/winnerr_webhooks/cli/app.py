@@ -13,6 +13,7 @@ from winnerr_webhooks.cli.login_link import login_link
 from winnerr_webhooks.cli.migrate import migrate
 from winnerr_webhooks.cli.serve import serve
 from winnerr_webhooks.domain.errors import ConfigurationError, Invalid, WebhooksError
+from winnerr_webhooks.processes.membership import Membership
 
 PROGRAM = "winnerr-webhooks"
 FAILED = 1
@@ -58,10 +59,13 @@ def start(
         typer.echo(context.get_help())
 
 
-def main() -> None:
-    """Run the console script: exit code 0, 1 for a failure, 2 for wrong settings or usage."""
+def main(membership: Membership | None = None) -> None:
+    """Run the console script: exit code 0, 1 for a failure, 2 for wrong settings or usage.
+
+    `membership` is that of one of several processes of `serve` (`cli.process`).
+    """
     try:
-        code = app(prog_name=PROGRAM, standalone_mode=False)
+        code = app(prog_name=PROGRAM, standalone_mode=False, obj=membership)
     except typer.TyperException as error:
         context: typer.Context | None = getattr(error, "ctx", None)
         command = context.command_path if context else PROGRAM

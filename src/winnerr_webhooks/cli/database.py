@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from winnerr_webhooks.config import Config, database_path
+from winnerr_webhooks.config import Config
 from winnerr_webhooks.storage.port import Storage
 
 Result = TypeVar("Result")
@@ -12,7 +12,6 @@ Result = TypeVar("Result")
 
 def with_storage(config: Config, work: Callable[[Storage], Awaitable[Result]]) -> Result:
     """Open the database (made or upgraded first, if need be), do `work`, let go of it."""
-    database_path(config)
     from winnerr_webhooks import wiring  # noqa: PLC0415  loads the server; --help must not
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 

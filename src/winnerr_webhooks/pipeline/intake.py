@@ -10,6 +10,7 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.group_commit import GroupCommit
 from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import LeaseTerms
 
 BATCH: Final = 512
 """Events a transaction: beyond that a commit's share of the cost is lost in the rest."""
@@ -18,9 +19,12 @@ WAITING_BYTES: Final = 64 * 1024 * 1024
 
 
 class Intake:
-    """Takes checked events, many callers at a time, and stores them by the batch."""
+    """Takes checked events, many callers at a time, and stores them by the batch.
 
-    def __init__(self, storage: Storage, dispatcher: Dispatcher, clock: Clock) -> None:
+    Without a dispatcher (a node that only accepts) deliveries are born free, for other nodes.
+    """
+
+    def __init__(self, storage: Storage, dispatcher: Dispatcher | None, clock: Clock) -> None:
         self._storage = storage
         self._dispatcher = dispatcher
         self._clock = clock
@@ -30,20 +34,26 @@ class Intake:
         self._bytes = 0
         self._open = True
 
-    async def accept(self, event: NewEvent) -> Accepted:
-        """Store one event with its deliveries, and start on them.
+    def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
+        """Store one event with its deliveries, and start on them: with the next commit.
 
-        `Unavailable` when it cannot be done now (nothing was accepted), `Uncertain` when the
-        database was lost in the middle, `Poisoned` when this event can never be stored.
+        `Unavailable` at once, or the future's: when it cannot be done now (nothing was accepted);
+        the future's also `Uncertain` when the database was lost in the middle, `Poisoned` when
+        this event can never be stored.
         """
-        return await self._submit(event)
+        self._check_open()
+        if self._bytes > WAITING_BYTES:
+            raise Unavailable("Too much is waiting to be stored. Try again in a second.")
+        future = self._group.submit(event)
+        self._bytes += len(event.body)
+        return future
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
         """Store several; each has its own answer, or its own error."""
         futures: list[asyncio.Future[Accepted] | WebhooksError] = []
         for event in events:
             try:
-                futures.append(self._submit(event))
+                futures.append(self.accept(event))
             except Unavailable as error:
                 futures.append(error)
         return [
@@ -55,7 +65,7 @@ class Intake:
         """Store a sample event for one webhook and start on its one attempt."""
         self._check_open()
         started = self._clock.monotonic()
-        accepted = await self._storage.send_test(event, webhook_id, self._dispatcher.lease_terms())
+        accepted = await self._storage.send_test(event, webhook_id, self._lease_terms())
         self._hand_on(accepted, started)
         return accepted
 
@@ -64,14 +74,6 @@ class Intake:
         self._open = False
         await self._group.idle()
 
-    def _submit(self, event: NewEvent) -> asyncio.Future[Accepted]:
-        self._check_open()
-        if self._bytes > WAITING_BYTES:
-            raise Unavailable("Too much is waiting to be stored. Try again in a second.")
-        future = self._group.submit(event)
-        self._bytes += len(event.body)
-        return future
-
     def _check_open(self) -> None:
         if not self._open:
             raise Unavailable("The service is stopping. Try again in a few seconds.", 5)
@@ -79,7 +81,7 @@ class Intake:
     async def _store(self, events: list[NewEvent]) -> list[Accepted]:
         started = self._clock.monotonic()
         try:
-            answers = await self._storage.accept(events, self._dispatcher.lease_terms())
+            answers = await self._storage.accept(events, self._lease_terms())
         except Poisoned:
             if len(events) > 1:  # its halves come again and are still waiting
                 raise
@@ -97,7 +99,12 @@ class Intake:
     def _release(self, events: list[NewEvent]) -> None:
         self._bytes -= sum(len(event.body) for event in events)
 
+    def _lease_terms(self) -> LeaseTerms | None:
+        return None if self._dispatcher is None else self._dispatcher.lease_terms()
+
     def _hand_on(self, accepted: Accepted, started: float) -> None:
+        if self._dispatcher is None:
+            return
         expires = started + self._dispatcher.lease_seconds
         for delivery in accepted.leased:
             delivery.expires = expires

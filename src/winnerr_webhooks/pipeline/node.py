@@ -1,4 +1,9 @@
-"""A node: every station of the road, put together, started and stopped in order."""
+"""A node: the stations of the road that its role has, put together, started and stopped in order.
+
+A node of role `all` has every station. One of role `api` ends after intake: what it accepts is
+born free, and what it is asked for (a test, a replay, a job) waits in the database, where nodes
+that deliver look all the time. One of role `deliver` begins at reclaim.
+"""
 
 import structlog
 
@@ -36,6 +41,7 @@ class Node:
         jitter: Jitter,
         metrics: Metrics,
     ) -> None:
+        self._delivers = config.delivers
         self._patience = config.delivery_timeout + STOP_SLACK
         self._started = False
         self.recorder = Recorder(storage, metrics, jitter)
@@ -58,7 +64,7 @@ class Node:
             timeout=config.delivery_timeout,
             lease_seconds=config.lease_seconds,
         )
-        self.intake = Intake(storage, self.dispatcher, clock)
+        self.intake = Intake(storage, self.dispatcher if self._delivers else None, clock)
         self._reclaimer = Reclaimer(storage, self.dispatcher, clock, jitter)
         self._retention = Retention(storage, config.log_retention_days)
         self.recorder.on_retry_due = self._reclaimer.due_in
@@ -67,17 +73,26 @@ class Node:
 
     async def start(self) -> None:
         """Take over what an earlier process left, and go to work."""
-        await self._reclaimer.start()
-        self._retention.start()
+        if self._delivers:
+            await self._reclaimer.start()
+            self._retention.start()
         self._started = True
 
-    async def stop(self) -> None:
-        """Accept nothing more, finish what is under way, record it, give back the rest."""
+    async def stop_delivering(self) -> None:
+        """Claim nothing more, finish what is under way, give back the rest for other nodes.
+
+        Events may still be accepted; they are born free.
+        """
         self._started = False
         await self._retention.close()
         await self._reclaimer.close()
-        await self.intake.close()
         await self.dispatcher.close(self._patience)
+
+    async def stop(self) -> None:
+        """Accept nothing more, deliver nothing more, record what was done."""
+        await self.stop_delivering()
+        await self.intake.close()
+        await self.dispatcher.close(0)  # an accept under way until now may have handed on to it
         await self.recorder.close()
 
     def webhook_changed(self, webhook_id: str) -> None:
@@ -93,7 +108,7 @@ class Node:
         self._reclaimer.job_waits()
 
     def readiness(self) -> str | None:
-        """None when events can be accepted; else why not."""
+        """None when the node is at its work; else why not."""
         if not self._started:
             return "The service is starting or stopping."
         if self.recorder.stalled:

@@ -1,9 +1,10 @@
 """The storage port: the verbs of an event's road, and of looking back on it.
 
 Two adapters implement it, `sqlite/` and `postgres/`; `tests/contract` holds both to every
-sentence here. All verbs are coroutines, safe to call concurrently from one event loop. They
-raise `Unavailable` when the database cannot do it now (nothing was done), `Uncertain` when the
-connection was lost in the middle of a commit, `Poisoned` when this very input cannot be stored.
+sentence here. All verbs but `warnings` are coroutines, safe to call concurrently from one event
+loop. They raise `Unavailable` when the database cannot do it now (nothing was done), `Uncertain`
+when the connection was lost in the middle of a commit, `Poisoned` when this very input cannot be
+stored.
 Everything that names an organization returns only that organization's rows.
 
 Instants are milliseconds since 1970 of the database's clock; durations are seconds.
@@ -257,6 +258,9 @@ class Storage(Protocol):
         Attempts older than that go, except the newest 500 of each organization; then events and
         deliveries that no attempt needs and that are not pending, health figures older than 8
         days, idempotency entries older than 30 days, links and sessions that have expired.
+
+        On PostgreSQL attempts, deliveries and events go by the day (UTC), when all of it is that
+        old: one slice lets go of some days, and says about how many rows they had.
         """
         ...
 
@@ -266,6 +270,10 @@ class Storage(Protocol):
 
     async def check(self) -> None:
         """Whether `accept` would work now; `Unavailable` with the reason when not."""
+        ...
+
+    def warnings(self) -> tuple[str, ...]:
+        """What somebody should see to although all works still, each a sentence; from memory."""
         ...
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ import pytest_asyncio
 import uvicorn
 
 from winnerr_webhooks.api.app import create_app
+from winnerr_webhooks.api.server import protocol_for
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
@@ -49,9 +50,12 @@ class Desk:
         self.changed: list[str] = []
         self.due = 0
 
-    async def accept(self, event: NewEvent) -> Accepted:
+    def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         if self.error:
             raise self.error
+        return asyncio.ensure_future(self._accept(event))
+
+    async def _accept(self, event: NewEvent) -> Accepted:
         return (await self.storage.accept([event], None))[0]
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
@@ -204,9 +208,15 @@ async def running(folder: Path) -> AsyncIterator[Api]:
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms an answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    face = create_app(services)
     server = _Server(
         uvicorn.Config(
-            create_app(services), http="httptools", lifespan="off", ws="none", log_config=None
+            face.app,
+            http=protocol_for(face.intake),
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            server_header=False,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))

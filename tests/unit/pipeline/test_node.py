@@ -4,6 +4,8 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
+
 from winnerr_webhooks.storage.values import Claim
 
 
@@ -87,3 +89,127 @@ async def test_it_is_ready_between_start_and_stop(make_world) -> None:
     assert world.node.readiness() is None
     await world.node.stop()
     assert world.node.readiness() is not None
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def nodes(make_world):
+    """A node that only accepts and one that only delivers, on one database."""
+    api = await make_world(role="api")
+    deliver = type(api)(api.storage.storage, api.clock, role="deliver")
+    await deliver.node.start()
+    yield api, deliver
+    deliver.egress.script = lambda call: call.exchange.done() or call.answer()
+    await deliver.node.stop()
+
+
+async def test_a_node_that_only_accepts_leases_and_attempts_nothing(make_world) -> None:
+    api = await make_world(role="api")
+    await api.webhook()
+    (accepted,) = await api.emit()
+    assert (accepted.deliveries, accepted.leased) == (1, ())
+    await api.node.intake.send_test(api.event(), (await api.storage.webhooks("org_1"))[0].id)
+    await api.node.stop()
+    assert api.egress.made == []
+    assert not {"claim", "repair", "recover", "run_job_slice", "forget"} & api.storage.counts.keys()
+    claimed = await api.storage.claim(
+        Claim(lease_seconds=60, limit=100, max_bytes=1 << 26, room={}, default_room=64)
+    )
+    assert len(claimed.deliveries) == 2
+    assert {one.lease for one in claimed.deliveries} == {1}
+
+
+async def test_what_one_node_accepts_another_delivers(nodes) -> None:
+    api, deliver = nodes
+    await api.webhook()
+    await api.emit(20)
+    deliver.egress.script = lambda call: call.answer()
+    await deliver.settled(20)
+    assert len(deliver.egress.made) == 20
+    assert api.egress.made == []
+
+
+async def test_a_test_and_a_replay_asked_for_at_one_node_are_made_by_another(nodes) -> None:
+    api, deliver = nodes
+    hook = await api.webhook()
+    deliver.egress.script = lambda call: call.answer(500)
+    await api.emit()
+    await deliver.settled(1)
+    deliver.egress.script = lambda call: call.answer()
+    delivery = deliver.egress.made[0].delivery
+    api.node.work_is_due(await api.storage.replay("org_1", delivery))
+    await deliver.until(lambda: len(deliver.egress.made) == 5)
+    await api.node.intake.send_test(api.event(), hook.id)
+    await deliver.settled(2)
+    assert "X-Winnerr-Test: true" in deliver.egress.made[-1].head
+
+
+async def test_a_webhook_changed_at_one_node_is_followed_by_another(nodes) -> None:
+    api, deliver = nodes
+    hook = await api.webhook()
+    deliver.egress.script = lambda call: call.answer()
+    await api.emit()
+    await deliver.settled(1)
+    await api.change(hook, url="https://elsewhere.example.com/")
+    await api.emit()
+    await deliver.settled(2)
+    assert deliver.egress.made[-1].destination.host == "elsewhere.example.com"
+
+
+async def test_a_pause_at_one_node_is_carried_out_by_another(nodes) -> None:
+    api, deliver = nodes
+    hook = await api.webhook()
+    await api.emit(40)  # more than fit into the other's lane
+    call = await deliver.egress.next()
+    await api.change(hook, status="paused")
+    for one in [call, *deliver.egress.made]:
+        if not one.exchange.done():
+            one.answer()
+    deliver.egress.script = lambda call: call.answer()
+
+    async def all_is_settled() -> bool:
+        return (await api.storage.figures()).pending == 0
+
+    await deliver.until(all_is_settled)
+    assert await api.storage.cancelled("org_1", hook.id) > 0
+
+
+async def test_a_node_stops_delivering_at_once_while_it_still_accepts(world) -> None:
+    """Other nodes take over while requests under way are answered; what comes now is theirs."""
+    await world.webhook()
+    await world.emit(10)
+    calls = [await world.egress.next() for _ in range(4)]
+    stopping = asyncio.ensure_future(world.node.stop_delivering())
+    await world.storage.reached("give_back")
+    assert world.node.readiness() is not None
+    (late,) = await world.emit()
+    assert (late.deliveries, late.leased) == (1, ())
+    for call in calls:
+        call.answer()
+    await stopping
+    await world.node.stop()
+    assert len(world.egress.made) == 4
+    assert await world.storage.recover() == 0, "no lease is left behind"
+
+
+async def test_what_was_being_accepted_when_delivery_stopped_is_given_back(world) -> None:
+    await world.webhook()
+    committing, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(*_args: object) -> None:
+        committing.set()
+        await go.wait()
+
+    world.storage.before["accept"] = hold
+    caller = asyncio.ensure_future(world.emit())
+    await committing.wait()
+    await world.node.stop_delivering()
+    stopping = asyncio.ensure_future(world.node.stop())
+    go.set()
+    (accepted,) = await caller
+    await stopping
+    assert len(accepted.leased) == 1
+    assert world.egress.made == []
+    assert await world.storage.recover() == 0, "no lease is left behind"

@@ -23,7 +23,8 @@ SERVICE: Final = (
         id="readyz",
         tag="Operation",
         summary="Can events be accepted?",
-        text="503 says why not.",
+        text="503 says why not. `warnings` is there when somebody should see to something although "
+        "all works still.",
         answer=shapes.StatusShape,
         answer_example={"status": "ready"},
         refusals=(UNAVAILABLE,),

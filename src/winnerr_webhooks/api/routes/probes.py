@@ -5,8 +5,8 @@ from typing import Final
 
 from litestar import get
 
-from winnerr_webhooks.api.services import Given
-from winnerr_webhooks.api.shapes import StatusShape
+from winnerr_webhooks.api.services import Given, Services
+from winnerr_webhooks.api.shapes import UNSET, StatusShape
 from winnerr_webhooks.domain.errors import Unavailable
 
 PATIENCE: Final = 3.0
@@ -21,7 +21,7 @@ async def healthz() -> StatusShape:
 
 @get("/readyz")
 async def readyz(services: Given) -> StatusShape:
-    """Say whether events can be accepted now; `Unavailable` tells why not."""
+    """Say whether the node can do its work now; `Unavailable` tells why not."""
     reason = services.node.readiness()
     if reason is not None:
         raise Unavailable(reason)
@@ -30,17 +30,24 @@ async def readyz(services: Given) -> StatusShape:
             await services.storage.check()
     except TimeoutError:
         raise Unavailable(f"The database gave no answer within {PATIENCE:g} s.") from None
-    return StatusShape(status="ready")
+    return StatusShape(status="ready", warnings=services.storage.warnings() or UNSET)
 
 
 @get("/metrics", media_type="text/plain; version=0.0.4")
 async def metrics(services: Given) -> bytes:
     """Figures for Prometheus; those of the database stay as they were while it is away."""
+    await _read_database(services)
+    own = services.metrics.render_process()
+    shown = own if services.siblings is None else await services.siblings.together(own)
+    return shown + services.metrics.render_database()
+
+
+async def _read_database(services: Services) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             figures = await services.storage.figures()
     except (Unavailable, TimeoutError):
-        return services.metrics.render()
+        return
     oldest = figures.oldest_pending_ms
     services.metrics.stored(
         pending=figures.pending,
@@ -48,4 +55,3 @@ async def metrics(services: Given) -> bytes:
         lanes_waiting=figures.lanes,
         jobs=figures.jobs,
     )
-    return services.metrics.render()

@@ -9,8 +9,9 @@ from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
+from winnerr_webhooks.storage.rows import TEST_EPOCH
 from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.rows import TEST_EPOCH, lease_end, lower_lanes
+from winnerr_webhooks.storage.sqlite.rows import lease_end, lower_lanes
 from winnerr_webhooks.storage.values import LeaseTerms
 
 REMEMBERED_MS = 30 * 86_400_000

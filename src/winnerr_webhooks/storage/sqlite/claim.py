@@ -5,24 +5,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES
+from winnerr_webhooks.domain.delivery import FAILED
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
+from winnerr_webhooks.storage.rows import TEST_EPOCH, Waiting, outcome_of
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import (
-    TEST_EPOCH,
-    Waiting,
     as_json,
     due_waiting,
     lease_end,
     lower_lanes,
-    outcome_of,
     put_past,
     put_waiting,
     read_waiting,
     set_lanes,
     set_lanes_of,
 )
+from winnerr_webhooks.storage.take import Taken, leased, take
 from winnerr_webhooks.storage.values import Claim, Claimed
 
 ROOM_POLL_SECONDS = 0.25
@@ -40,14 +39,6 @@ class _Lane(msgspec.Struct, array_like=True, gc=False):
 _LANES = msgspec.json.Decoder(list[_Lane])
 _SIZES = msgspec.json.Decoder(list[tuple[str, int]])
 _IDS = msgspec.json.Decoder(list[str])
-
-
-class _Taken(NamedTuple):
-    rows: list[Waiting]
-    worn_out: list[Waiting]
-    """Their last lease saw no attempt settled either."""
-    backlogged: set[str]
-    """Webhooks of which more is due than fits."""
 
 
 def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
@@ -70,7 +61,7 @@ def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
     versions = {lane.webhook_id: lane.version for lane in lanes}
     return Claimed(
         deliveries=[
-            _leased(row, bodies[row.event_id], versions[row.webhook_id], expires)
+            leased(row, bodies[row.event_id], versions[row.webhook_id], expires)
             for row in taken.rows
         ],
         next_due_in=_next_due_in(db, claim, taken.rows, now),
@@ -91,11 +82,11 @@ def _due_lanes(db: Connection, claim: Claim, now: int) -> list[_Lane]:
     )
 
 
-def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> _Taken:
+def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> Taken:
     """What of the due lanes fits: into each lane's room, the limit, and the bytes."""
-    taken = _Taken([], [], set())
     if not lanes:
-        return taken
+        return Taken([], [], set())
+    passed: set[str] = set()
     most = min(max(lane.room for lane in lanes), claim.limit) + 1
     enough = claim.limit + most
     asked = [
@@ -107,26 +98,14 @@ def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> _Taken:
     due = due_waiting(db, {"lanes": as_json(asked), "now": now, "most": most, "enough": enough})
     if len(due) == enough:  # the lanes after the last of these were not looked at
         reached = next(at for at, lane in enumerate(lanes) if lane.webhook_id == due[-1].webhook_id)
-        taken.backlogged.update(lane.webhook_id for lane in lanes[reached:])
+        passed.update(lane.webhook_id for lane in lanes[reached:])
         del lanes[reached + 1 :]
     due.sort(key=lambda row: row.due_at)
     events = sorted({one.event_id for one in due})
     found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
-    sizes = dict(found)
-    room = {lane.webhook_id: lane.room for lane in lanes}
-    size = 0
-    for row in due:
-        if row.idle_leases >= MAX_IDLE_LEASES:
-            taken.worn_out.append(row)
-            continue
-        full = len(taken.rows) >= claim.limit or size >= claim.max_bytes
-        if full or not room[row.webhook_id]:
-            taken.backlogged.add(row.webhook_id)
-            continue
-        room[row.webhook_id] -= 1
-        size += sizes[row.event_id]
-        taken.rows.append(row)
-    return taken
+    fits = take(due, dict(found), {lane.webhook_id: lane.room for lane in lanes}, claim)
+    fits.backlogged.update(passed)
+    return fits
 
 
 def _give_up(db: Connection, rows: Sequence[Waiting], now: int) -> None:
@@ -147,25 +126,6 @@ def _bodies(db: Connection, rows: Sequence[Waiting]) -> dict[str, bytes]:
         bodies[event_id] = joined[start : start + length]
         start += length
     return bodies
-
-
-def _leased(row: Waiting, body: bytes, version: int, expires: float) -> LeasedDelivery:
-    return LeasedDelivery(
-        id=row.delivery_id,
-        event_id=row.event_id,
-        event=row.event,
-        organization=row.organization,
-        webhook_id=row.webhook_id,
-        webhook_version=version,
-        body=body,
-        trigger="replay" if row.replay else "test" if row.test else "automatic",
-        test=bool(row.test),
-        attempt=row.attempts + 1,
-        retries_used=row.retries_used,
-        lease=row.lease,
-        replay=row.replay,
-        expires=expires,
-    )
 
 
 def _next_due_in(db: Connection, claim: Claim, taken: Sequence[Waiting], now: int) -> float | None:

@@ -2,16 +2,20 @@
 
 import msgspec
 
-from winnerr_webhooks.domain.delivery import CANCELLED, FAILED
-from winnerr_webhooks.domain.errors import Conflict, NotFound
-from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, DISABLED
+from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import webhook_number
+from winnerr_webhooks.storage.replaying import (
+    SLICE,
+    ask_again,
+    check_active,
+    statuses_of,
+    unknown,
+)
+from winnerr_webhooks.storage.rows import Run
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import (
-    Run,
     as_json,
     lower_lanes,
-    outcome_of,
     put_past,
     put_waiting,
     read_past,
@@ -19,8 +23,6 @@ from winnerr_webhooks.storage.sqlite.rows import (
     read_waiting,
 )
 from winnerr_webhooks.storage.values import ReplayFilter
-
-SLICE = 1_000
 
 
 class _Job(msgspec.Struct, frozen=True, gc=False):
@@ -100,16 +102,6 @@ def _replay(db: Connection, job: _Job, run: Run, now: int) -> str | None:
     return found[-1][0] if len(found) == SLICE else None
 
 
-def statuses_of(query: ReplayFilter) -> list[str]:
-    """The states a replay of many looks for."""
-    both = [FAILED, CANCELLED]
-    if query.failed_only:
-        both.remove(CANCELLED)
-    if query.cancelled_only:
-        both.remove(FAILED)
-    return both
-
-
 def count_matching(db: Connection, query: ReplayFilter) -> int:
     """How many deliveries a replay of many would send now."""
     values = _filter(query)
@@ -142,24 +134,17 @@ def replay(db: Connection, organization: str, delivery_id: str, now: int) -> str
     """Ask for one more attempt of a delivery; see `Storage.replay`."""
     webhook = db.row("webhook_numbered", (organization, webhook_number(delivery_id)))
     if webhook is None:
-        raise _unknown(delivery_id)
+        raise unknown(delivery_id)
     webhook_id, status, epoch = webhook
     waiting = read_waiting(db, [(webhook_id, delivery_id)]).get(delivery_id)
     past = read_past(db, [(organization, delivery_id)]).get(delivery_id)
     if waiting is None and past is None:
-        raise _unknown(delivery_id)
-    if status != ACTIVE:
-        raise Conflict(_why_not(status))
-    if waiting is not None and waiting.stopped(epoch):
-        # cancelled by a pause that is over, ahead of the job that writes it down
-        if past is None:
-            put_past(db, [outcome_of(waiting, CANCELLED, now)])
-        waiting.finished, waiting.retry_at = 1, None
-        waiting.epoch, waiting.idle_leases = epoch, 0
+        raise unknown(delivery_id)
+    check_active(status)
     if waiting is not None:
-        waiting.replay += 1
-        if waiting.lease_until is None:
-            waiting.due_at = now
+        outcome = ask_again(waiting, past, epoch, now)
+        if outcome is not None:
+            put_past(db, [outcome])
         put_waiting(db, [waiting])
     else:
         db.run(
@@ -173,15 +158,3 @@ def replay(db: Connection, organization: str, delivery_id: str, now: int) -> str
         )
     lower_lanes(db, {webhook_id: now})
     return str(webhook_id)
-
-
-def _unknown(delivery_id: str) -> NotFound:
-    return NotFound(f"There is no delivery {delivery_id}.")
-
-
-def _why_not(status: str) -> str:
-    if status == DELETED:
-        return "The webhook of this delivery was deleted, so it cannot be replayed."
-    if status == DISABLED:
-        return "The webhook is disabled: set it active again, then replay."
-    return "The webhook is paused: set it active, then replay."

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from winnerr_webhooks.storage.rows import Past, Run, Waiting
 from winnerr_webhooks.storage.sqlite.connection import Connection
-
-TEST_EPOCH = -1
-"""Of test deliveries: they are sent whatever the webhook's status."""
 
 
 def lease_end(expires: float) -> int:
@@ -20,80 +18,6 @@ def lease_end(expires: float) -> int:
     jump of the machine's clock ends one early or late.
     """
     return round(expires * 1000)
-
-
-class Waiting(msgspec.Struct, array_like=True, gc=False):
-    """A row of `pending`: a delivery that still has an attempt coming."""
-
-    webhook_id: str
-    delivery_id: str
-    organization: str
-    event: str
-    test: int
-    epoch: int
-    accepted_at: int
-    due_at: int
-    lease_until: int | None
-    """None: free. Else `lease_end`."""
-    lease: int
-    idle_leases: int
-    attempts: int
-    retries_used: int
-    retry_at: int | None
-    replay: int
-    finished: int
-
-    @property
-    def event_id(self) -> str:
-        """The event, from the delivery's id (see `ids.delivery_id`)."""
-        return event_of(self.delivery_id)
-
-    def stopped(self, epoch: int) -> bool:
-        """Whether its webhook stopped being active (it is at `epoch`) after this was asked for."""
-        return self.epoch not in (epoch, TEST_EPOCH)
-
-
-class Past(msgspec.Struct, array_like=True, gc=False):
-    """A row of `delivery`: one that has an outcome."""
-
-    organization: str
-    id: str
-    webhook_id: str
-    event: str
-    status: str
-    test: int
-    attempts: int
-    lease: int
-    accepted_at: int
-    settled_at: int
-
-
-class Run(msgspec.Struct, array_like=True, gc=False):
-    """What settling needs of a webhook: its status, and its run of failures."""
-
-    webhook_id: str
-    organization: str
-    status: str
-    version: int
-    epoch: int
-    failing_since: int | None
-    failures: int
-
-
-def outcome_of(row: Waiting, status: str, now: int) -> Past:
-    """The outcome of a delivery that ends without an attempt."""
-    return Past(
-        row.organization,
-        row.delivery_id,
-        row.webhook_id,
-        row.event,
-        status,
-        row.test,
-        row.attempts,
-        row.lease,
-        row.accepted_at,
-        now,
-    )
 
 
 _WAITING = msgspec.json.Decoder(list[Waiting])
@@ -106,11 +30,6 @@ _encode = msgspec.json.Encoder().encode
 def as_json(value: object) -> str:
     """A list or an object as a bound JSON text."""
     return _encode(value).decode()
-
-
-def event_of(delivery_id: str) -> str:
-    """The id of a delivery's event."""
-    return f"evt_{delivery_id[4:-4]}"
 
 
 def read_waiting(db: Connection, keys: Sequence[tuple[str, str]]) -> dict[str, Waiting]:

@@ -1,17 +1,14 @@
-"""Pages of the log: walked newest first in steps, each matched inside the database.
+"""Pages of the log: walked newest first in steps, each matched inside the database."""
 
-A step is a run of an index without holes, so a search that finds little still knows where it
-stands: it stops after 50,000 rows or 2 s and its `next` is the last row examined.
-"""
-
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
-from winnerr_webhooks.domain.delivery import CANCELLED, FAILED, PENDING
-from winnerr_webhooks.ids import delivery_id, id_floor, is_id, webhook_number
+from winnerr_webhooks.ids import delivery_id, is_id, webhook_number
+from winnerr_webhooks.storage.reach import FIRST_TEXT_STEP, Search, reach, sources
+from winnerr_webhooks.storage.rows import event_of
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.patterns import like_patterns
 from winnerr_webhooks.storage.sqlite.rows import as_json
@@ -24,14 +21,7 @@ from winnerr_webhooks.storage.values import (
     StoredEvent,
 )
 
-MOST_ROWS = 50_000
-MOST_SECONDS = 2.0
-_STEP = 500
-_SLACK_MS = 3_600_000
-"""An id is made shortly before its row, by a clock that may be set back: ids narrow a range of
-time by this much more, and the row's own instant decides."""
-_NEWEST = "~"
-"""Sorts after every id."""
+T = TypeVar("T")
 
 _SEQS = msgspec.json.Decoder(list[int])
 _PAIRS = msgspec.json.Decoder(list[tuple[str, str]])
@@ -107,15 +97,13 @@ def log(db: Connection, query: LogFilter, monotonic: Callable[[], float]) -> Log
         walk = "webhook"
     elif query.outcome == "failed":
         walk = "failed"
-    reach = _reach("att", query.before, query.since, query.until)
-    # "0" is the smallest character of an id, so this is the first text after it.
-    floor = max(reach.floor, query.after + "0") if query.after else reach.floor
+    whole = reach("att", query.before, query.since, query.until, query.after)
 
     def step(before: str, size: int) -> _Step | None:
         asked = {
             "organization": query.organization,
             "webhook": query.webhook,
-            "floor": floor,
+            "floor": whole.floor,
             "before": before,
             "step": size,
         }
@@ -125,11 +113,11 @@ def log(db: Connection, query: LogFilter, monotonic: Callable[[], float]) -> Log
     def matching(step: _Step, limit: int) -> list[int]:
         return db.json("matching_attempts", values | {"attempts": step.keys, "limit": limit}, _SEQS)
 
-    found, stopped_at = _collect(step, matching, reach.before, query.limit, monotonic)
-    items = attempts(db, found[: query.limit], whole=False)
-    if len(found) > query.limit:
-        return LogPage(items=items, next=items[-1].id)
-    return LogPage(items=items, next=stopped_at)
+    first = FIRST_TEXT_STEP if text else None
+    search = Search[int](whole.before, query.limit, monotonic, first=first)
+    _walk(search, step, matching)
+    items = attempts(db, search.kept, whole=False)
+    return LogPage(items=items, next=search.next(items))
 
 
 def deliveries(
@@ -144,19 +132,18 @@ def deliveries(
         "since": query.since,
         "until": query.until,
     }
-    reach = _reach("dlv", query.before, query.since, query.until)
-    sources = _sources(query.status)
+    whole = reach("dlv", query.before, query.since, query.until)
 
     def step(before: str, size: int) -> _Step | None:
         asked = {
             "organization": query.organization,
             "webhook": query.webhook,
-            "floor": reach.floor,
+            "floor": whole.floor,
             "before": before,
             "step": size,
         }
         pairs: dict[str, str] = {}
-        for source in sources:
+        for source in sources(query.status):
             some = db.json(source, asked, _PAIRS)
             pairs.update(some)
         # each source gave its first `size`, so the first `size` of all are among them
@@ -166,11 +153,9 @@ def deliveries(
     def matching(step: _Step, limit: int) -> list[Delivery]:
         return _matching_deliveries(db, values | {"deliveries": step.keys, "limit": limit})
 
-    found, stopped_at = _collect(step, matching, reach.before, query.limit, monotonic)
-    items = found[: query.limit]
-    if len(found) > query.limit:
-        return DeliveryPage(items=items, next=items[-1].id)
-    return DeliveryPage(items=items, next=stopped_at)
+    search = Search[Delivery](whole.before, query.limit, monotonic)
+    _walk(search, step, matching)
+    return DeliveryPage(items=search.kept, next=search.next(search.kept))
 
 
 def delivery(db: Connection, organization: str, id_: str) -> Delivery | None:
@@ -235,7 +220,7 @@ def _matching_deliveries(db: Connection, values: dict[str, object]) -> list[Deli
         Delivery(
             id=id_,
             organization=organization,
-            event_id=f"evt_{id_[4:-4]}",
+            event_id=event_of(id_),
             event=event,
             webhook_id=webhook_id,
             status=status,
@@ -248,60 +233,17 @@ def _matching_deliveries(db: Connection, values: dict[str, object]) -> list[Deli
     ]
 
 
-def _sources(status: str | None) -> tuple[str, ...]:
-    """Where deliveries of a status lie. A cancelled one may wait for its job in `pending`."""
-    if status == PENDING:
-        return ("step_pending",)
-    if status == FAILED:
-        return ("step_undelivered",)
-    if status == CANCELLED:
-        return ("step_undelivered", "step_pending")
-    return ("step_deliveries", "step_pending")
-
-
-class _Reach(NamedTuple):
-    before: str
-    floor: str
-
-
-def _reach(kind: str, before: str | None, since: int | None, until: int | None) -> _Reach:
-    """The range of ids that can hold what is asked for."""
-    top = before or _NEWEST
-    if until is not None:
-        top = min(top, id_floor(kind, until + _SLACK_MS))
-    return _Reach(top, "" if since is None else id_floor(kind, since - _SLACK_MS))
-
-
-def _collect(
+def _walk(
+    search: Search[T],
     step: Callable[[str, int], _Step | None],
-    matching: Callable[[_Step, int], list[Any]],
-    before: str,
-    limit: int,
-    monotonic: Callable[[], float],
-) -> tuple[list[Any], str | None]:
-    """Up to `limit` + 1 that match, and where the search stopped before its end, if it did."""
-    found: list[Any] = []
-    ends = monotonic() + MOST_SECONDS
-    examined = 0
-    for size in _sizes(limit):
-        run = step(before, size)
+    matching: Callable[[_Step, int], list[T]],
+) -> None:
+    while not search.over:
+        run = step(search.before, search.size)
         if run is None:
-            return found, None
-        found += matching(run, limit + 1 - len(found))
-        examined += run.size
-        before = run.oldest
-        if len(found) > limit or run.size < size:
-            return found, None
-        if examined >= MOST_ROWS or monotonic() >= ends:
-            return found, before
-    raise AssertionError("sizes never end")
-
-
-def _sizes(limit: int) -> Iterator[int]:
-    """A first step that is enough when everything matches, then longer ones."""
-    yield limit + 1
-    while True:
-        yield _STEP
+            search.end()
+        else:
+            search.add(run.size, run.oldest, matching(run, search.wanted))
 
 
 def _known_id(db: Connection, organization: str, text: str) -> str | None:

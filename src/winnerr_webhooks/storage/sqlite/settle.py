@@ -1,20 +1,16 @@
 """Settle: attempts into the log, their deliveries onward, health and runs of failures along."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.domain.event import rfc3339
-from winnerr_webhooks.domain.health import duration_class
-from winnerr_webhooks.domain.webhook import ACTIVE, DISABLED
+from winnerr_webhooks.domain.webhook import DISABLED
+from winnerr_webhooks.storage.moves import Whereabouts, move
+from winnerr_webhooks.storage.rows import Past, Run, Waiting, attempt_row
+from winnerr_webhooks.storage.runs import DisablingRule, count_health, move_runs, to_disable
 from winnerr_webhooks.storage.sqlite import status
 from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.moves import Whereabouts, move
 from winnerr_webhooks.storage.sqlite.rows import (
-    Past,
-    Run,
-    Waiting,
     as_json,
     lower_lanes,
     put_past,
@@ -25,16 +21,7 @@ from winnerr_webhooks.storage.sqlite.rows import (
 )
 from winnerr_webhooks.storage.values import Settled, Settlement
 
-BUCKET_MS = 300_000
-_DAY_MS = 86_400_000
 _IDS = msgspec.json.Decoder(list[str])
-
-
-class DisablingRule(NamedTuple):
-    """When a webhook with nothing but failures is disabled; 0 days: never."""
-
-    days: float
-    min_failures: int
 
 
 def settle(db: Connection, batch: Sequence[Settlement], rule: DisablingRule, now: int) -> Settled:
@@ -49,7 +36,7 @@ def settle(db: Connection, batch: Sequence[Settlement], rule: DisablingRule, now
         place = places[item.delivery.id]
         exhausted = move(place, item, now)
         if not place.test:
-            _count_health(health, item, exhausted=exhausted)
+            count_health(health, item, exhausted=exhausted)
     replays_due = _write(db, places, now)
     db.write_rows("put_health", [(*key, *counts) for key, counts in health.items()], 6)
     disabled = _move_runs(db, batch, runs, places, rule=rule, now=now)
@@ -59,46 +46,12 @@ def settle(db: Connection, batch: Sequence[Settlement], rule: DisablingRule, now
 def _record(db: Connection, batch: Sequence[Settlement]) -> list[Settlement]:
     """Log the attempts; those that were not logged before."""
     fresh = list({item.record.id: item for item in batch}.values())
-    written = db.write_rows("put_attempts", [_attempt_row(item) for item in fresh], 26)
+    written = db.write_rows("put_attempts", [attempt_row(item) for item in fresh], 26)
     if written == len(fresh):
         return fresh
     keys = [(item.delivery.organization, item.record.id) for item in fresh]
     known = db.json("attempts_before", {"attempts": as_json(keys), "newest": written}, _IDS)
     return [item for item in fresh if item.record.id not in known]
-
-
-def _attempt_row(item: Settlement) -> tuple[object, ...]:
-    delivery, record = item.delivery, item.record
-    exchange = record.exchange
-    timings = exchange.timings
-    return (
-        record.id,
-        delivery.organization,
-        delivery.webhook_id,
-        delivery.id,
-        delivery.event,
-        delivery.attempt,
-        delivery.trigger,
-        record.outcome,
-        exchange.started_at,
-        exchange.duration_ms,
-        timings.dns_ms,
-        timings.connect_ms,
-        timings.tls_ms,
-        timings.first_byte_ms,
-        timings.reconnected,
-        exchange.status,
-        exchange.reason,
-        record.error_kind,
-        record.error_message,
-        record.error_code,
-        exchange.failure.phase if exchange.failure else "",
-        exchange.truncated,
-        record.url,
-        record.request_head,
-        exchange.response_head,
-        exchange.response_body,
-    )
 
 
 def _find(
@@ -151,17 +104,6 @@ def _write(db: Connection, places: dict[str, Whereabouts], now: int) -> bool:
     return any(row.replay and row.lease_until is None and row.due_at <= now for row in kept)
 
 
-def _count_health(
-    health: dict[tuple[str, int, int], list[int]], item: Settlement, *, exhausted: bool
-) -> None:
-    exchange = item.record.exchange
-    starts_at = exchange.started_at - exchange.started_at % BUCKET_MS
-    key = (item.delivery.webhook_id, starts_at, duration_class(exchange.duration_ms))
-    counts = health.setdefault(key, [0, 0, 0])
-    counts[0 if item.record.outcome == "succeeded" else 1] += 1
-    counts[2] += exhausted
-
-
 def _move_runs(
     db: Connection,
     batch: Sequence[Settlement],
@@ -172,50 +114,11 @@ def _move_runs(
     now: int,
 ) -> tuple[str, ...]:
     """Count runs of failures, and disable what has failed for too long or is gone (410)."""
-    changed: dict[str, Run] = {}
-    reasons: dict[str, str] = {}
-    for item in batch:
-        run = runs.get(item.delivery.webhook_id)
-        if run is None or places[item.delivery.id].test:
-            continue
-        if item.record.outcome == "succeeded":
-            if run.failing_since is not None:
-                run.failing_since, run.failures = None, 0
-                changed[run.webhook_id] = run
-            continue
-        if run.failing_since is None:
-            run.failing_since = now
-        run.failures += 1
-        changed[run.webhook_id] = run
-        # a 410 of the URL before an edit says nothing about the one after it
-        if item.verdict.disable and item.delivery.webhook_version == run.version:
-            reasons[run.webhook_id] = item.verdict.disable
+    changed, reasons = move_runs(batch, runs, places, now)
     db.write_rows(
-        "put_runs",
-        [(run.webhook_id, run.failing_since, run.failures) for run in changed.values()],
-        3,
+        "put_runs", [(run.webhook_id, run.failing_since, run.failures) for run in changed], 3
     )
-    for run in changed.values():
-        if run.webhook_id not in reasons and _failed_too_long(run, rule, now):
-            reasons[run.webhook_id] = _too_long(run)
-    disabled = tuple(sorted(one for one in reasons if runs[one].status == ACTIVE))
-    for webhook_id in disabled:
-        status.leave_active(db, webhook_id, DISABLED, reasons[webhook_id], now)
-    return disabled
-
-
-def _failed_too_long(run: Run, rule: DisablingRule, now: int) -> bool:
-    return (
-        rule.days > 0
-        and run.failing_since is not None
-        and run.failures >= rule.min_failures
-        and now - run.failing_since >= rule.days * _DAY_MS
-    )
-
-
-def _too_long(run: Run) -> str:
-    since = rfc3339(run.failing_since or 0)
-    return (
-        f"All {run.failures} attempts since {since} failed. Repair the receiver, then set the "
-        "webhook active again."
-    )
+    disabled = to_disable(changed, reasons, rule, now)
+    for webhook_id, reason in disabled.items():
+        status.leave_active(db, webhook_id, DISABLED, reason, now)
+    return tuple(disabled)

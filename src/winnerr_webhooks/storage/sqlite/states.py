@@ -2,12 +2,9 @@
 
 import msgspec
 
-from winnerr_webhooks.ids import id_floor
+from winnerr_webhooks.storage.reach import run_start
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.values import COUNTED, LastAttempt, WebhookState
-
-_SETTLED_WITHIN_MS = 5_000
-"""An attempt is made this much before it is settled, at most; a later one is not named."""
 
 _Row = tuple[str, int | None, int, str | None, int]
 _STATES = msgspec.json.Decoder(list[_Row])
@@ -31,11 +28,8 @@ def _state(db: Connection, row: _Row) -> WebhookState:
     webhook_id, failing_since, failures, last, waiting = row
     first = None
     if failing_since is not None:
-        values = {
-            "webhook": webhook_id,
-            "floor": id_floor("att", failing_since - _SETTLED_WITHIN_MS),
-            "ceiling": id_floor("att", failing_since + 1),
-        }
+        start = run_start(failing_since)
+        values = {"webhook": webhook_id, "floor": start.floor, "ceiling": start.before}
         first = db.row("first_failure", values)
     return WebhookState(
         webhook_id=webhook_id,

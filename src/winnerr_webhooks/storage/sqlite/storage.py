@@ -24,7 +24,8 @@ from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
-from winnerr_webhooks.storage import values
+from winnerr_webhooks.storage import secrets, values
+from winnerr_webhooks.storage.runs import DisablingRule
 from winnerr_webhooks.storage.sqlite import (
     accept,
     claim,
@@ -67,7 +68,7 @@ class SqliteStorage(KeyVerbs, PageVerbs):
         *,
         clock: Clock,
         keyring: Sealer,
-        rule: settle.DisablingRule,
+        rule: DisablingRule,
         lock: TextIO | None,
     ) -> None:
         self._threads = threads
@@ -116,7 +117,7 @@ class SqliteStorage(KeyVerbs, PageVerbs):
             Threads(writer, readers),
             clock=clock,
             keyring=keyring,
-            rule=settle.DisablingRule(disable_after_days, min_failures),
+            rule=DisablingRule(disable_after_days, min_failures),
             lock=lock,
         )
         if exclusive:
@@ -190,7 +191,7 @@ class SqliteStorage(KeyVerbs, PageVerbs):
 
     async def create_webhook(self, new: values.NewWebhook, limit: int) -> Webhook:
         """Store a webhook, live from then on."""
-        secret = webhooks.sealed(self._keyring, new.secret, new.id)
+        secret = secrets.sealed(self._keyring, new.secret, new.id)
         return await self._write(
             lambda db: webhooks.create(db, new, secret, limit, self._clock.now_ms())
         )
@@ -237,15 +238,15 @@ class SqliteStorage(KeyVerbs, PageVerbs):
             lambda db: webhooks.secrets(db, organization, webhook_id, self._clock.now_ms())
         )
         return (
-            webhooks.opened(self._keyring, held.signing, webhook_id),
-            webhooks.opened(self._keyring, held.following, webhook_id),
+            secrets.opened(self._keyring, held.signing, webhook_id),
+            secrets.opened(self._keyring, held.following, webhook_id),
         )
 
     async def set_secret(
         self, organization: str, webhook_id: str, secret: str | None, overlap_seconds: int
     ) -> int | None:
         """Set, rotate or remove the secret."""
-        sealed = webhooks.sealed(self._keyring, secret, webhook_id)
+        sealed = secrets.sealed(self._keyring, secret, webhook_id)
         return await self._write(
             lambda db: webhooks.set_secret(
                 db,
@@ -373,6 +374,10 @@ class SqliteStorage(KeyVerbs, PageVerbs):
             values = (self._clock.now_ms(),)
             self._probe = asyncio.ensure_future(self._write(lambda db: _probe(db, values)))
         await asyncio.shield(self._probe)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Nothing: what an SQLite file needs, it does by itself."""
+        return ()
 
     async def close(self) -> None:
         """Finish what was handed in, and let go of the database."""

@@ -1,80 +1,38 @@
 """Webhooks, their secrets, and what lanes read of both."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from winnerr_webhooks.crypto import Sealer, key_id_of
-from winnerr_webhooks.domain.errors import ConfigurationError, Conflict, NotFound
+from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
+from winnerr_webhooks.storage.secrets import Secrets, check
 from winnerr_webhooks.storage.sqlite import jobs, status
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import as_json
 from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange
-
-MOST_NUMBERS = 1 << 20
-"""Webhooks an organization can ever make: four characters of base 32 end a delivery's id."""
+from winnerr_webhooks.storage.webhook_rows import (
+    Wanted,
+    check_room,
+    no_webhook,
+    target_of,
+    webhook_of,
+)
 
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
 _IDS = msgspec.json.Decoder(list[str])
 
 
-class Secrets(NamedTuple):
-    """A webhook's secrets, sealed, as of now: an overlap that is over is not in it."""
-
-    signing: bytes | None
-    following: bytes | None
-    overlap_ends_at: int | None
-
-    @classmethod
-    def now(
-        cls, signing: bytes | None, following: bytes | None, ends_at: int | None, now: int
-    ) -> "Secrets":
-        """What the columns mean at `now`."""
-        if ends_at is not None and ends_at <= now:
-            return cls(following, None, None)
-        return cls(signing, following, ends_at)
-
-
-def opened(keyring: Sealer, sealed: bytes | None, webhook_id: str) -> str | None:
-    """A secret in the clear."""
-    return None if sealed is None else keyring.decrypt(sealed, webhook_id.encode()).decode()
-
-
-def sealed(keyring: Sealer, secret: str | None, webhook_id: str) -> bytes | None:
-    """A secret as it is stored."""
-    return None if secret is None else keyring.encrypt(secret.encode(), webhook_id.encode())
-
-
-def _webhook(row: Any, now: int) -> Webhook:
-    (
-        id_, organization, url, description, events, status_, reason, has_secret,
-        overlap_ends_at, created_at, updated_at, version,
-    ) = row  # fmt: skip
-    return Webhook(
-        id=id_,
-        organization=organization,
-        url=url,
-        description=description,
-        events=_NAMES.decode(events),
-        status=status_,
-        status_reason=reason,
-        has_secret=bool(has_secret),
-        overlap_ends_at=None if (overlap_ends_at or 0) <= now else overlap_ends_at,
-        created_at=created_at,
-        updated_at=updated_at,
-        version=version,
-    )
+def _webhook(row: Sequence[Any], now: int) -> Webhook:
+    events: tuple[str, ...] = _NAMES.decode(row[4])
+    return webhook_of((*row[:4], events, *row[5:]), now)
 
 
 def create(db: Connection, new: NewWebhook, secret: bytes | None, limit: int, now: int) -> Webhook:
     """Store a webhook; see `Storage.create_webhook`."""
     count, number = db.row("count_webhooks", (new.organization,))
-    if count >= limit or number >= MOST_NUMBERS:
-        raise Conflict(
-            f"The organization has {count} webhooks, and {limit} are the most: delete one first."
-        )
+    check_room(count, number, limit)
     values = {
         "id": new.id,
         "organization": new.organization,
@@ -111,7 +69,7 @@ def change(
     db: Connection,
     organization: str,
     webhook_id: str,
-    wanted: WebhookChange,
+    asked: WebhookChange,
     now: int,
     *,
     replay_cancelled: bool,
@@ -120,32 +78,29 @@ def change(
     webhook = get(db, organization, webhook_id, now)
     if webhook is None:
         return None
-    fields = {
-        "url": _either(wanted.url, webhook.url),
-        "description": _either(wanted.description, webhook.description),
-        "events": _either(wanted.events, webhook.events),
-    }
-    if (webhook.url, webhook.description, webhook.events) != tuple(fields.values()):
-        values = fields | {"events": as_json(fields["events"]), "id": webhook_id, "now": now}
+    wanted = Wanted.of(webhook, asked)
+    if wanted.edits(webhook):
+        values = {
+            "id": webhook_id,
+            "url": wanted.url,
+            "description": wanted.description,
+            "events": as_json(wanted.events),
+            "now": now,
+        }
         db.run("edit_webhook", values)
-        if fields["events"] != webhook.events:
-            _subscribe(db, organization, webhook_id, _either(wanted.events, webhook.events))
-    wanted_status = _either(wanted.status, webhook.status)
-    if wanted_status != webhook.status:
-        if wanted_status == ACTIVE:
+        if wanted.events != webhook.events:
+            _subscribe(db, organization, webhook_id, wanted.events)
+    if wanted.status != webhook.status:
+        if wanted.status == ACTIVE:
             status.enter_active(db, webhook_id, now)
         elif webhook.status == ACTIVE:
-            status.leave_active(db, webhook_id, wanted_status, None, now)
+            status.leave_active(db, webhook_id, wanted.status, None, now)
         else:
-            status.relabel(db, webhook_id, wanted_status, now)
+            status.relabel(db, webhook_id, wanted.status, now)
     if replay_cancelled:
         query = ReplayFilter(organization=organization, webhook=webhook_id, cancelled_only=True)
         jobs.enqueue(db, query, now)
     return get(db, organization, webhook_id, now)
-
-
-def _either(wanted: Any, present: Any) -> Any:
-    return present if wanted is msgspec.UNSET else wanted
 
 
 def _must(webhook: Webhook | None) -> Webhook:
@@ -165,7 +120,7 @@ def secrets(db: Connection, organization: str, webhook_id: str, now: int) -> Sec
     """The sealed secrets; `NotFound` without such a webhook."""
     row = db.row("get_secrets", (webhook_id, organization))
     if row is None:
-        raise NotFound(f"There is no webhook {webhook_id}.")
+        raise no_webhook(webhook_id)
     signing, following, ends_at = row
     return Secrets.now(signing, following, ends_at, now)
 
@@ -181,10 +136,7 @@ def set_secret(
 ) -> int | None:
     """Set, rotate or remove the secret; see `Storage.set_secret`."""
     held = secrets(db, organization, webhook_id, now)
-    if secret is not None and held.signing is not None and overlap_seconds > 0:
-        new = Secrets(held.signing, secret, now + overlap_seconds * 1000)
-    else:
-        new = Secrets(secret, None, None)
+    new = held.replaced(secret, overlap_seconds=overlap_seconds, now=now)
     values = {
         "id": webhook_id,
         "secret": new.signing,
@@ -198,23 +150,8 @@ def set_secret(
 
 def targets(db: Connection, webhook_ids: Sequence[str], keyring: Sealer, now: int) -> list[Target]:
     """What lanes need to send; see `Storage.targets`."""
-    found = []
-    for row in db.rows("get_targets", (as_json(list(webhook_ids)),)):
-        webhook_id, organization, version, url, status_, signing, following, ends_at = row
-        held = Secrets.now(signing, following, ends_at, now)
-        found.append(
-            Target(
-                webhook_id=webhook_id,
-                organization=organization,
-                version=version,
-                url=url,
-                status=status_,
-                secret=opened(keyring, held.signing, webhook_id),
-                next_secret=opened(keyring, held.following, webhook_id),
-                overlap_ends_at=held.overlap_ends_at,
-            )
-        )
-    return found
+    rows = db.rows("get_targets", (as_json(list(webhook_ids)),))
+    return [target_of(row, keyring, now) for row in rows]
 
 
 def changed(db: Connection, since: int) -> tuple[int, list[str]]:
@@ -226,20 +163,5 @@ def changed(db: Connection, since: int) -> tuple[int, list[str]]:
 
 
 def check_secrets(db: Connection, keyring: Sealer) -> None:
-    """See that each key that sealed a secret is there; `ConfigurationError` when one is not.
-
-    One secret that opens proves its key, and one that is damaged does not disprove it.
-    """
-    failures: dict[str, ConfigurationError | None] = {}
-    for webhook_id, secret in db.rows("all_secrets"):
-        key_id = key_id_of(secret)
-        if failures.get(key_id, True) is None:
-            continue
-        try:
-            opened(keyring, secret, webhook_id)
-            failures[key_id] = None
-        except ConfigurationError as error:
-            failures[key_id] = error
-    for failure in failures.values():
-        if failure is not None:
-            raise failure
+    """See that each key that sealed a secret is there; `ConfigurationError` when one is not."""
+    check(db.rows("all_secrets"), keyring)

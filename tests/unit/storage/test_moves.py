@@ -9,8 +9,8 @@ from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.verdict import Verdict
-from winnerr_webhooks.storage.sqlite.moves import Whereabouts, move
-from winnerr_webhooks.storage.sqlite.rows import Past, Waiting
+from winnerr_webhooks.storage.moves import Whereabouts, move
+from winnerr_webhooks.storage.rows import Past, Waiting
 from winnerr_webhooks.storage.values import Settlement
 
 NOW = 1_000_000

@@ -17,7 +17,7 @@ from winnerr_webhooks.domain.delivery import (
     SUCCESS,
     after,
 )
-from winnerr_webhooks.storage.sqlite.rows import Past, Waiting
+from winnerr_webhooks.storage.rows import Past, Waiting
 from winnerr_webhooks.storage.values import Settlement
 
 

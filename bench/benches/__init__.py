@@ -1,0 +1,1 @@
+"""The benches, a module each; `run(stage)` of each gives its `Outcome`."""

@@ -1,0 +1,239 @@
+"""What a bench starts beside itself: servers, receivers, seeds. All of it ends with the bench."""
+
+import base64
+import http.client
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import apsw
+
+from bench import machine
+from bench.child import BenchError, Child, get, until
+from bench.postgres import Postgres
+
+PARTS = Path(__file__).parent / "parts"
+SERVE = [sys.executable, "-m", "winnerr_webhooks"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Receiver(Child):
+    """`parts/receiver.py` on one loopback address, or on several."""
+
+    def __init__(self, folder: Path, address: str = "127.0.0.1", count: int = 1) -> None:
+        self.port = free_port()
+        self._address = address
+        script = PARTS / "receiver.py"
+        super().__init__([sys.executable, script, address, str(self.port), str(count)], folder)
+        until(lambda: self.ended or self._listens(), "the receiver")
+        if self.ended:
+            raise BenchError(f"the receiver ended:\n{self.errors()}")
+
+    def _listens(self) -> bool:
+        try:
+            return self.ask("/") is not None
+        except OSError:
+            return False
+
+    def ask(self, path: str) -> dict:
+        connection = http.client.HTTPConnection(self._address, self.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+
+class Service:
+    """`serve` on a database of its own: one node, or several with `serve`'s options of each."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        postgres: Postgres | None = None,
+        nodes: Sequence[Sequence[str]] = ((),),
+        database: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._postgres = postgres
+        self._file = database or folder / f"{secrets.token_hex(4)}.db"
+        self._nodes: list[tuple[Child, int]] = []
+        url = postgres.new_database() if postgres else f"sqlite:///{self._file}"
+        self.environment = (
+            os.environ
+            | (environment or {})
+            | {
+                f"WINNERR_WEBHOOKS_{name}": value
+                for name, value in {
+                    "DATABASE_URL": url,
+                    "ALLOW_HTTP": "true",
+                    "ALLOW_NETWORKS": "127.0.0.0/8",
+                    **({"ENCRYPTION_KEYS": _a_key()} if postgres else {}),
+                }.items()
+            }
+        )
+        self._folder = folder
+        self._options = nodes
+        self.key = ""
+
+    def seed(self, **orders: object) -> float:
+        """Fill the database through the storage's verbs, before the start; the seconds it took."""
+        url = self.environment["WINNERR_WEBHOOKS_DATABASE_URL"]
+        answer = run_part("seed.py", {"database_url": url, **orders}, environment=self.environment)
+        return float(answer["seconds"])
+
+    def start(self) -> "Service":
+        command = [*SERVE, "keys", "create", "--name", "bench"]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        if done.returncode:
+            raise BenchError(done.stderr.strip() or "no key could be made")
+        self.key = done.stdout.strip()
+        for options in self._options:
+            port = free_port()
+            environment = self.environment | {"WINNERR_WEBHOOKS_PORT": str(port)}
+            node = Child([*SERVE, "serve", *options], self._folder, env=environment)
+            self._nodes.append((node, port))
+            node.wait_for(port, "/healthz")
+        return self
+
+    @property
+    def port(self) -> int:
+        """Of the first node's API."""
+        return self._nodes[0][1]
+
+    @property
+    def file(self) -> Path:
+        """Of its SQLite database."""
+        return self._file
+
+    def cpu(self) -> float:
+        """CPU seconds of all its nodes."""
+        return sum(node.cpu() for node, _ in self._nodes)
+
+    def database_cpu(self) -> float:
+        """CPU seconds of the database's own processes; 0 when it is embedded."""
+        return self._postgres.cpu() if self._postgres else 0.0
+
+    def resident_mib(self) -> float:
+        return sum(machine.resident_mib(node.pid) for node, _ in self._nodes)
+
+    def settled(self) -> int:
+        """Attempts in the log since it started: made, and not waiting to be recorded."""
+        made = 0
+        for _, port in self._nodes:
+            text = get(port, "/metrics").decode()
+            made += _metric(text, "attempts_total") - _metric(text, "unrecorded")
+        return made
+
+    def pending(self) -> int:
+        return _metric(get(self.port, "/metrics").decode(), "pending")
+
+    def webhooks(self, wanted: Sequence[tuple[int, str]]) -> None:
+        """Add webhooks through the API: (organization's number, url), each for every event."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        for number, url in wanted:
+            path = f"/api/v1/organizations/org_{number:06}/webhooks"
+            body = json.dumps({"url": url, "events": ["*"], "generateSecret": True})
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status != 201:
+                raise BenchError(f"no webhook: {response.status} {answer.decode()}")
+        connection.close()
+
+    def request(self, path: str) -> bytes:
+        """GET of its API."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.key}"})
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise BenchError(f"GET {path}: {response.status}")
+        return body
+
+    def ask_database(self, sql: str) -> int:
+        """One number from its database, asked for beside it."""
+        if self._postgres:
+            return self._postgres.ask(self.environment["WINNERR_WEBHOOKS_DATABASE_URL"], sql)
+        connection = apsw.Connection(str(self._file), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(10_000)
+        try:
+            return int(connection.execute(sql).fetchone()[0])
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        codes = {}
+        for node, _ in self._nodes:
+            codes[node.pid] = node.stop()
+        failed = [node for node, _ in self._nodes if codes[node.pid]]
+        self._nodes = []
+        if failed:
+            raise BenchError(f"serve ended with {codes[failed[0].pid]}:\n{failed[0].errors()}")
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.stop()
+        except BenchError:
+            if kind is None:  # else it is a consequence of what is being raised already
+                raise
+
+
+def serve_has(option: str) -> bool:
+    """Whether this version's `serve` knows an option."""
+    return option in subprocess.check_output([*SERVE, "serve", "--help"], text=True)
+
+
+def run_part(
+    name: str,
+    orders: dict | None = None,
+    arguments: Sequence[str] = (),
+    *,
+    environment: dict[str, str] | None = None,
+) -> dict:
+    """Run a script of `parts/` to its end; the JSON it prints."""
+    done = subprocess.run(
+        [sys.executable, PARTS / name, *arguments],
+        input=json.dumps(orders) if orders is not None else None,
+        capture_output=True,
+        env=environment,
+        text=True,
+        check=False,
+        timeout=3_600,
+    )
+    if done.returncode:
+        raise BenchError(f"{name} failed:\n{done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout)
+
+
+def _metric(text: str, name: str) -> int:
+    values = re.findall(
+        rf"^winnerr_webhooks_{name}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE
+    )
+    return round(sum(float(value) for value in values))
+
+
+def _a_key() -> str:
+    return f"bench:{base64.b64encode(secrets.token_bytes(32)).decode()}"

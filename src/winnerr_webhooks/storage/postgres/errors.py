@@ -1,0 +1,58 @@
+"""What asyncpg raises, told in the product's own errors.
+
+The codes are SQLSTATEs (PostgreSQL's manual, appendix A).
+"""
+
+from typing import Final
+
+import asyncpg
+
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable, WebhooksError
+
+_RETRY_AFTER: Final = 2
+_REPEATABLE: Final = ("40001", "40P01")
+"""Serialization failure, deadlock: the transaction was given up for another one's sake."""
+_LOST: Final = ("08", "57P", "25006")
+"""Connection exceptions; shut down, crashed, not yet started; read-only: a standby by now."""
+_AWAY: Final = ("53", "54", "55", "57", "58", "XX", "25")
+"""No resources (disk full is 53100), limits, locks not to be had, operators, the disk, damage."""
+_DATA: Final = ("22", "23")
+_REASONS: Final = {
+    "53100": "The database's disk is full: free some space.",
+    "53300": "The database takes no more connections.",
+    "25006": "The database is a standby that only reads.",
+    "55P03": "The database is busy with these very rows.",
+    "57014": "The database did not answer in time.",
+}
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection (or what it leads to) is of no more use."""
+    if isinstance(error, OSError | asyncpg.PostgresConnectionError):
+        return True
+    if isinstance(error, asyncpg.InterfaceError):
+        return "closed" in str(error)
+    return _code(error).startswith(_LOST)
+
+
+def is_repeatable(error: BaseException) -> bool:
+    """Whether the same transaction may well succeed when it runs again."""
+    return _code(error) in _REPEATABLE
+
+
+def translated(error: BaseException) -> BaseException:
+    """The error a caller of the storage gets; a fault of this program stays what it is."""
+    if isinstance(error, WebhooksError):
+        return error
+    code = _code(error)
+    if code.startswith(_DATA) or isinstance(error, UnicodeError | asyncpg.DataError):
+        return Poisoned(f"The database refuses this data: {error}")
+    if code in _REASONS:
+        return Unavailable(_REASONS[code], _RETRY_AFTER)
+    if is_lost(error) or is_repeatable(error) or code.startswith(_AWAY):
+        return Unavailable(f"The database cannot do it now: {error}", _RETRY_AFTER)
+    return error
+
+
+def _code(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or ""

@@ -1,0 +1,167 @@
+"""Day partitions: which there are, which are wanted, and how they come to be.
+
+Ids begin with their millisecond, so a day is a range of ids. Partitions follow on one another
+without a gap: first `…_old`, everything before, then the days, until some days from now. Ids that
+no partition was made for lie in `…_default`, which stays empty but for a node whose clock is off.
+
+PostgreSQL's manual, section 5.12.2.2: a table that was made apart and then attached takes no
+lock on the partitioned table that readers or writers would notice; only the default partition
+is locked against everybody while it happens, so that is asked for in a hurry.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import asyncpg
+
+from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.ids import id_floor
+from winnerr_webhooks.storage.postgres.database import Session
+
+DAY_MS: Final = 86_400_000
+DAYS_AHEAD: Final = 7
+PAST_DAYS: Final = 40
+"""So far back a day has a partition each when a database is filled from another one."""
+WIDE_DAYS: Final = 30
+"""Further back, so many days share one."""
+LOCK_MS: Final = 100
+"""How long a lock that holds others up may be waited for: so long they are held up, too."""
+
+KINDS: Final = {"attempt": "att", "delivery": "dlv", "event": "evt"}
+"""The partitioned tables, and the kind of their ids; in the order in which they let go of a day:
+nothing that stays may need what has gone."""
+_LOCK: Final = 0x57574B32
+"""The advisory lock that lets one node at a time make partitions: `WWK2`."""
+_BOUNDS: Final = re.compile(r"FROM \((?:'(\w+)'|MINVALUE)\) TO \('(\w+)'\)")
+
+
+class Partition(NamedTuple):
+    """A range of ids: from `low` ("": the first there could be) to before `high`."""
+
+    name: str
+    low: str
+    high: str
+
+
+class Ranges(NamedTuple):
+    """The partitions of one table, oldest first, and what lies in none of them."""
+
+    partitions: tuple[Partition, ...] = ()
+    strays: int = 0
+    """About how many rows the default partition has."""
+
+    @property
+    def newest(self) -> str:
+        """Where the last partition ends; "" without any."""
+        return self.partitions[-1].high if self.partitions else ""
+
+
+def midnight(ms: int) -> int:
+    """The start of a day (UTC)."""
+    return ms - ms % DAY_MS
+
+
+def missing(table: str, newest: str, now: int) -> list[Partition]:
+    """What has to follow on `newest` so that yesterday to some days ahead have a partition each.
+
+    Days that nobody ran in come as one.
+    """
+    kind = KINDS[table]
+    first = midnight(now) - DAY_MS
+    days = [first + number * DAY_MS for number in range(DAYS_AHEAD + 2)]
+    made = [
+        Partition(f"{table}_p{_date(day)}", id_floor(kind, day), id_floor(kind, day + DAY_MS))
+        for day in days
+        if id_floor(kind, day) >= newest
+    ]
+    if made and newest == "":
+        made.insert(0, Partition(f"{table}_old", "", made[0].low))
+    elif made and newest < made[0].low:
+        made.insert(0, Partition(f"{table}_before{_date(first)}", newest, made[0].low))
+    return made
+
+
+def since(table: str, oldest: int, now: int) -> list[Partition]:
+    """Partitions for history that goes back to the instant `oldest` (ms), and for what comes."""
+    kind = KINDS[table]
+    today = midnight(now)
+    first = max(min(midnight(oldest), today - DAY_MS), today - PAST_DAYS * DAY_MS)
+    wide = list(range(first, midnight(oldest), -WIDE_DAYS * DAY_MS))
+    bounds = [*reversed(wide), *range(first, today + (DAYS_AHEAD + 1) * DAY_MS + 1, DAY_MS)]
+    bounds = sorted(set(bounds))
+    made = [Partition(f"{table}_old", "", id_floor(kind, bounds[0]))]
+    for start, end in pairwise(bounds):
+        one_day = end - start == DAY_MS
+        name = f"{table}_p{_date(start)}" if one_day else f"{table}_before{_date(end)}"
+        made.append(Partition(name, id_floor(kind, start), id_floor(kind, end)))
+    return made
+
+
+def _date(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y%m%d")
+
+
+async def look(db: Session) -> dict[str, Ranges]:
+    """The partitions of every table."""
+    found: dict[str, list[Partition]] = {table: [] for table in KINDS}
+    strays = dict.fromkeys(KINDS, 0)
+    for table, name, bounds, rows in await db.rows("partitions", list(KINDS)):
+        if range_ := _BOUNDS.search(bounds):
+            found[table].append(Partition(name, range_[1] or "", range_[2]))
+        else:
+            strays[table] = rows
+    return {
+        table: Ranges(tuple(sorted(found[table], key=lambda one: one.low)), strays[table])
+        for table in KINDS
+    }
+
+
+async def make(db: Session, table: str, now: int) -> None:
+    """Make what is missing of one table's partitions; others may be doing the same."""
+    await db.value("lock_partitions", _LOCK)
+    ranges = (await look(db))[table]
+    await add(db, table, missing(table, ranges.newest, now))
+
+
+async def add(db: Session, table: str, partitions: Sequence[Partition]) -> None:
+    """Make partitions, with the rows of theirs that have lain in the default one."""
+    if not partitions:
+        return
+    for one in partitions:
+        await db.script(f"CREATE TABLE {one.name} (LIKE {table} INCLUDING ALL)")
+    await db.script(
+        f"SET LOCAL lock_timeout = {LOCK_MS};"
+        f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE;"
+        f"LOCK TABLE ONLY {table}_default IN ACCESS EXCLUSIVE MODE"
+    )
+    await db.script(
+        ";".join(f"{_moving(table, one)};{attaching(table, one)}" for one in partitions)
+    )
+
+
+def _moving(table: str, to: Partition) -> str:
+    # Names and bounds are of this module's making: letters, digits, underscores.
+    return (
+        f"WITH moved AS ("  # noqa: S608
+        f"DELETE FROM {table}_default WHERE id >= '{to.low}' AND id < '{to.high}' RETURNING *) "
+        f"INSERT INTO {to.name} SELECT * FROM moved"
+    )
+
+
+def attaching(table: str, one: Partition) -> str:
+    """The statement that makes a table a partition."""
+    low = f"'{one.low}'" if one.low else "MINVALUE"
+    return (
+        f"ALTER TABLE {table} ATTACH PARTITION {one.name} FOR VALUES FROM ({low}) TO ('{one.high}')"
+    )
+
+
+def is_busy(error: Unavailable) -> bool:
+    """Whether it was only that others held the locks: worth another try."""
+    return isinstance(
+        error.__cause__,
+        asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError | asyncpg.DeadlockDetectedError,
+    )

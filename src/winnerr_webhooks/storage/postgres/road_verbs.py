@@ -1,0 +1,171 @@
+"""The verbs of an event's road."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.storage.postgres import accept, claim, settle
+from winnerr_webhooks.storage.postgres.accept import Batch, Stored, Terms
+from winnerr_webhooks.storage.postgres.database import LostCommit
+from winnerr_webhooks.storage.postgres.verbs import Verbs
+from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms, Settled, Settlement
+
+REPAIR_SECONDS: Final = 60.0
+_REPAIRS: Final = "SET LOCAL statement_timeout = '55s'; SET LOCAL synchronous_commit = off;"
+ANOTHERS_TURN_MS: Final = 20_000
+AFTER_RETURN: Final = 5.0
+"""Seconds after a reconnect in which expired leases stay as they are: whoever holds them settles
+first what he attempted while the database was away."""
+RECALL_SECONDS: Final = 2.0
+RECALL_POLL: Final = 0.05
+
+log = structlog.get_logger(__name__)
+
+
+class RoadVerbs(Verbs):
+    """A part of `PostgresStorage`; see the port for what each verb promises."""
+
+    _repaired_at = 0
+
+    # --- accept -------------------------------------------------------------------------------
+
+    async def accept(self, events: Sequence[NewEvent], lease: LeaseTerms | None) -> list[Accepted]:
+        """Store events with their deliveries."""
+        terms = self._terms(lease)
+        batch = Batch(events)
+        run = self._road.transact if batch.has_client_ids else self._road.alone
+        try:
+            stored = await run(lambda db: accept.accept(db, batch, terms))
+        except LostCommit as error:
+            stored = await self._recalled(batch, terms, error)
+        await self._lower_lanes(dict.fromkeys(stored.free, terms.now))
+        return stored.answers
+
+    async def send_test(
+        self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
+    ) -> Accepted:
+        """Store a sample event and its one delivery."""
+        terms = self._terms(lease)
+        answer, free = await self._road.transact(
+            lambda db: accept.accept_test(db, event, webhook_id, terms)
+        )
+        if free:
+            await self._lower_lanes({webhook_id: terms.now})
+        return answer
+
+    def _terms(self, lease: LeaseTerms | None) -> Terms:
+        """Leases are counted from before the statement that takes them."""
+        seconds = lease.seconds if lease else 0.0
+        return Terms(lease, self._clock.monotonic() + seconds, self._clock.now_ms())
+
+    async def _recalled(self, batch: Batch, terms: Terms, lost: LostCommit) -> Stored:
+        """Find out whether a lost commit took place, for 2 s; `Uncertain` when that is not said.
+
+        "It did not" is only certain once the process that was to do it is gone.
+        """
+        ends = self._clock.monotonic() + RECALL_SECONDS
+        while self._clock.monotonic() < ends:
+            try:
+                over = await self._is_over(lost.backend, terms.now)
+                stored = await self._road.transact(lambda db: accept.recall(db, batch, terms))
+            except Unavailable:
+                pass
+            else:
+                if stored is not None:
+                    return stored
+                if over:
+                    raise Unavailable("The database was lost; nothing was accepted.", 2) from lost
+            await asyncio.sleep(RECALL_POLL)
+        raise lost
+
+    async def _is_over(self, backend: int | None, now: int) -> bool:
+        if backend is None:
+            return False
+        return not await self._road.alone(lambda db: db.rows("end_backend", backend, now))
+
+    # --- settle -------------------------------------------------------------------------------
+
+    async def settle(self, batch: Sequence[Settlement]) -> Settled:
+        """Record attempts and move their deliveries on."""
+        now = self._clock.now_ms()
+        plain = [item for item in batch if settle.is_plain(item)]
+        done: set[str] = set()
+        if plain:
+            done = await self._road.alone(
+                lambda db: settle.settle_delivered(db, plain, self._node, now)
+            )
+        rest = [item for item in batch if item.record.id not in done]
+        if not rest:
+            return Settled()
+        outcome = await self._road.transact(
+            lambda db: settle.settle(db, rest, rule=self._rule, node=self._node, now=now)
+        )
+        await self._lower_lanes(outcome.lanes)
+        return outcome.settled
+
+    # --- claim --------------------------------------------------------------------------------
+
+    async def claim(self, claim_: Claim) -> Claimed:
+        """Take leases on due deliveries."""
+        now = self._clock.now_ms()
+        expires = self._clock.monotonic() + claim_.lease_seconds
+        if claim_.default_room > 0 and claim_.limit > 0:
+            wait = await self._road.alone(lambda db: claim.next_due_in(db, claim_.room, now))
+            if wait != 0.0:
+                return Claimed(deliveries=[], next_due_in=wait)
+        return await self._road.transact(lambda db: claim.claim(db, claim_, expires, now))
+
+    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+        """End leases whose attempt was not started."""
+        if deliveries:
+            now = self._clock.now_ms()
+            lanes = await self._road.transact(lambda db: claim.give_back(db, deliveries, now))
+            await self._lower_lanes(lanes)
+
+    async def recover(self) -> int:
+        """Nothing: of many nodes nobody knows which are dead. Their leases run out."""
+        return 0
+
+    async def repair(self) -> int:
+        """Find lost wake-ups and leases that ran out."""
+        now = self._clock.now_ms()
+        if self._clock.monotonic() - self._road.reconnected_at < AFTER_RETURN:
+            return 0
+        turn = (now, now - ANOTHERS_TURN_MS, self._repaired_at)
+        if not await self._aside.transact(lambda db: db.run("turn_to_repair", *turn)):
+            return 0
+        self._repaired_at = now
+        found = 0
+        while True:
+            freed, lanes = await self._aside.transact(lambda db: claim.free_expired(db, now))
+            await self._lower_lanes(lanes)
+            found += freed
+            if freed < claim.EXPIRED_SLICE:
+                break
+        lost = await self._aside.transact(
+            claim.lost_lanes, seconds=REPAIR_SECONDS, settings=_REPAIRS
+        )
+        await self._lower_lanes(lost)
+        return found + len(lost)
+
+    async def _lower_lanes(self, due: Mapping[str, int]) -> None:
+        """See to it that each webhook's lane wakes at that time at the latest.
+
+        The work itself is on disk by now, so a failure here is not the caller's: `repair` finds
+        what no lane tells of.
+        """
+        if not due:
+            return
+        lanes = sorted(due.items())
+        try:
+            await self._road.alone(
+                lambda db: db.run(
+                    "lower_lanes", [lane[0] for lane in lanes], [lane[1] for lane in lanes]
+                )
+            )
+        except Unavailable as error:
+            log.warning("lanes were not lowered", webhooks=len(due), reason=error.detail)

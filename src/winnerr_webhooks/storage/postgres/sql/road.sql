@@ -1,0 +1,478 @@
+-- The verbs of an event's road. Each takes a whole batch, its columns bound as arrays.
+--
+-- A planner that thinks `pending` empty (its statistics are always of another moment) would read
+-- all of it and look into the batch for each row. `CROSS JOIN LATERAL (… OFFSET 0)` leaves it one
+-- way: a look into the index for each of the batch. A change then goes by the rows' places (ctid);
+-- one that was changed meanwhile is passed by, for whoever changed it.
+
+-- name: accept
+-- One statement: who wants what, what was accepted before, and all rows that follow. A client id
+-- that another node is accepting at this moment is waited for. No two of its parts are joined
+-- (that would be a loop over a batch within a loop over a batch): rows carry along what is needed.
+-- $1..$6 id, organization, name, client id, fingerprint, body; $7 now; $8 until when what is born
+-- leased is leased (NULL: nothing is); $9 webhooks whose deliveries are born free; $10 how far
+-- back client ids are remembered
+WITH given AS MATERIALIZED (
+    SELECT generate_subscripts($1::text[], 1) AS place, unnest($1::text[]) AS id,
+        unnest($2::text[]) AS organization, unnest($3::text[]) AS name,
+        unnest($4::text[]) AS client_id, unnest($5::bytea[]) AS fingerprint,
+        unnest($6::bytea[]) AS body
+),
+wanted AS MATERIALIZED (
+    SELECT given.place, given.id, given.organization, given.name, given.client_id,
+        webhook.id AS webhook_id, webhook.suffix, webhook.version, webhook.epoch,
+        webhook.status = 'active' AS active,
+        $8::bigint IS NOT NULL AND webhook.id <> ALL ($9::text[]) AS leased
+    FROM given
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT webhook_id FROM subscription
+        WHERE subscription.organization = given.organization
+            AND subscription.event IN (given.name, '*')
+    ) AS one
+    JOIN webhook ON webhook.id = one.webhook_id
+    WHERE webhook.status <> 'deleted'
+),
+counts AS MATERIALIZED (
+    SELECT jsonb_object_agg(place::text, deliveries) AS by_place
+    FROM (
+        SELECT place, count(*) AS deliveries FROM wanted
+        WHERE active AND client_id IS NOT NULL GROUP BY place
+    ) AS counted
+),
+remembered AS (
+    INSERT INTO idempotency AS known (organization, client_id, fingerprint, event_id, deliveries, at)
+    SELECT organization, client_id, fingerprint, id,
+        coalesce(((SELECT by_place FROM counts) ->> place::text)::int, 0), $7
+    FROM given WHERE client_id IS NOT NULL ORDER BY organization, client_id
+    ON CONFLICT (organization, client_id) DO UPDATE SET
+        fingerprint = excluded.fingerprint, event_id = excluded.event_id,
+        deliveries = excluded.deliveries, at = excluded.at
+        WHERE known.at < $10
+    RETURNING event_id
+),
+events AS (
+    INSERT INTO event (id, organization, name, client_id, accepted_at, body)
+    SELECT id, organization, name, client_id, $7, body FROM given
+    WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
+),
+born AS MATERIALIZED (
+    SELECT place, 'dlv_' || substr(id, 5) || suffix AS id, webhook_id, version, leased, active,
+        organization, name, epoch
+    FROM wanted
+    WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
+),
+waiting AS (
+    INSERT INTO pending
+        (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
+         lease_until, lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+    SELECT webhook_id, id, organization, name, false, epoch, $7, $7,
+        CASE WHEN leased THEN $8 END, leased::int, leased::int, 0, 0, $7, 0, false
+    FROM born WHERE active
+),
+cancelled AS (
+    INSERT INTO delivery
+        (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+    SELECT organization, id, webhook_id, name, 'cancelled', false, 0, 0, $7, $7
+    FROM born WHERE NOT active
+)
+-- a row an event that was stored, and a row a delivery
+SELECT place, NULL AS id, NULL AS webhook_id, NULL::int AS version, false AS leased
+FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
+UNION ALL
+SELECT place, id, webhook_id, version, leased FROM born WHERE active
+
+-- name: first_answers
+SELECT given.place, idempotency.fingerprint, idempotency.event_id, idempotency.deliveries
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, client_id, place)
+JOIN idempotency
+    ON idempotency.organization = given.organization AND idempotency.client_id = given.client_id
+
+-- name: accepted_since
+-- Of these events, those that are on disk.
+SELECT id FROM event WHERE id = ANY ($1::text[]) AND id >= $2 AND id <= $3
+
+-- name: born_of
+-- The deliveries that events were born with, for the answer to a lost commit.
+SELECT given.place, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, place)
+CROSS JOIN LATERAL (
+    SELECT id, version FROM webhook WHERE webhook.organization = given.organization OFFSET 0
+) AS webhook
+CROSS JOIN LATERAL (
+    SELECT * FROM pending
+    WHERE pending.webhook_id = webhook.id AND pending.delivery_id >= given.prefix || '0000'
+        AND pending.delivery_id <= given.prefix || 'zzzz'
+    OFFSET 0
+) AS pending
+UNION ALL
+SELECT given.place, delivery.id, delivery.webhook_id, 0, 0
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, place)
+JOIN delivery ON delivery.organization = given.organization
+    AND delivery.id >= given.prefix || '0000' AND delivery.id <= given.prefix || 'zzzz'
+WHERE delivery.status <> 'cancelled' OR delivery.attempts > 0
+
+-- name: end_backend
+-- The process that served a lost connection may still be at work: end it, or see that it is gone.
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = $1 AND usename = current_user AND backend_start < to_timestamp($2::float8 / 1000)
+
+-- name: webhook_for_test
+SELECT number, version FROM webhook
+WHERE id = $1 AND organization = $2 AND status <> 'deleted'
+
+-- name: put_event
+INSERT INTO event (id, organization, name, client_id, accepted_at, body)
+VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: put_test
+INSERT INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
+     lease_until, lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+VALUES ($1, $2, $3, $4, true, $5, $6, $6, $7, $8, $8, 0, 0, $6, 0, false)
+
+-- name: lower_lanes
+-- A lane is a hint, so nobody waits for the disk to know it.
+WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+INSERT INTO lane AS known (webhook_id, next_due_at)
+SELECT given.webhook_id, given.due_at
+FROM quickly, unnest($1::text[], $2::bigint[]) AS given (webhook_id, due_at)
+ORDER BY given.webhook_id
+ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
+WHERE excluded.next_due_at < known.next_due_at
+
+-- name: attempt_columns
+id, organization, webhook_id, delivery_id, event, attempt, trigger, outcome, started_at,
+duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status, reason, error_kind,
+error_message, error_code, error_phase, truncated, url, request_head, response_head, response_body
+
+-- name: attempt_arrays
+$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[],
+$9::bigint[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[],
+$15::boolean[], $16::int[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
+$22::boolean[], $23::text[], $24::bytea[], $25::bytea[], $26::bytea[]
+
+-- name: settle_delivered
+-- The common case whole: an automatic attempt or a test succeeded under the current lease, and
+-- nobody asked for a replay meanwhile. What is otherwise stays untouched, for the long way.
+-- $27 the leases; $28, $29 start and class of the health figures; $30 this node; $31 now
+WITH given AS MATERIALIZED (
+    SELECT generate_subscripts($1::text[], 1) AS place, unnest($27::int[]) AS fence,
+        unnest($28::bigint[]) AS starts_at, unnest($29::int[]) AS duration_class,
+        unnest($1::text[]) AS id, unnest($2::text[]) AS organization,
+        unnest($3::text[]) AS webhook_id, unnest($4::text[]) AS delivery_id,
+        unnest($5::text[]) AS event, unnest($6::int[]) AS attempt, unnest($7::text[]) AS trigger,
+        unnest($8::text[]) AS outcome, unnest($9::bigint[]) AS started_at,
+        unnest($10::float8[]) AS duration_ms, unnest($11::float8[]) AS dns_ms,
+        unnest($12::float8[]) AS connect_ms, unnest($13::float8[]) AS tls_ms,
+        unnest($14::float8[]) AS first_byte_ms, unnest($15::boolean[]) AS reconnected,
+        unnest($16::int[]) AS status, unnest($17::text[]) AS reason,
+        unnest($18::text[]) AS error_kind, unnest($19::text[]) AS error_message,
+        unnest($20::text[]) AS error_code, unnest($21::text[]) AS error_phase,
+        unnest($22::boolean[]) AS truncated, unnest($23::text[]) AS url,
+        unnest($24::bytea[]) AS request_head, unnest($25::bytea[]) AS response_head,
+        unnest($26::bytea[]) AS response_body
+),
+found AS MATERIALIZED (
+    SELECT waiting.at, given.*
+    FROM given
+    CROSS JOIN LATERAL (
+        SELECT ctid AS at FROM pending
+        WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
+            AND pending.lease = given.fence AND NOT pending.finished AND pending.replay = 0
+        OFFSET 0
+    ) AS waiting
+),
+gone AS (
+    DELETE FROM pending USING found AS given
+    WHERE pending.ctid = given.at
+    RETURNING given.place, pending.webhook_id, pending.delivery_id, pending.organization,
+        pending.event, pending.test, pending.attempts, pending.lease, pending.accepted_at,
+        given.starts_at, given.duration_class,
+        given.id, given.attempt, given.trigger, given.outcome, given.started_at,
+        given.duration_ms, given.dns_ms, given.connect_ms, given.tls_ms, given.first_byte_ms,
+        given.reconnected, given.status, given.reason, given.error_kind, given.error_message,
+        given.error_code, given.error_phase, given.truncated, given.url, given.request_head,
+        given.response_head, given.response_body
+),
+outcomes AS (
+    INSERT INTO delivery
+        (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+    SELECT organization, delivery_id, webhook_id, event, 'delivered', test, attempts + 1, lease,
+        accepted_at, $31
+    FROM gone
+),
+attempts AS (
+    INSERT INTO attempt ({attempt_columns})
+    SELECT {attempt_columns} FROM gone
+),
+figures AS (
+    INSERT INTO health AS known
+        (webhook_id, starts_at, duration_class, node, succeeded, failed, exhausted)
+    SELECT webhook_id, starts_at, duration_class, $30, count(*), 0, 0
+    FROM gone WHERE NOT test GROUP BY webhook_id, starts_at, duration_class
+    ON CONFLICT (webhook_id, starts_at, duration_class, node) DO UPDATE SET
+        succeeded = known.succeeded + excluded.succeeded
+),
+calm AS (
+    DELETE FROM run
+    WHERE webhook_id IN (SELECT DISTINCT webhook_id FROM gone WHERE NOT test)
+)
+SELECT place FROM gone
+
+-- name: put_attempts
+INSERT INTO attempt ({attempt_columns})
+SELECT * FROM unnest({attempt_arrays})
+ON CONFLICT (organization, id) DO NOTHING
+RETURNING id
+
+-- name: pending_columns
+pending.webhook_id, pending.delivery_id, pending.organization, pending.event, pending.test::int,
+pending.epoch, pending.accepted_at, pending.due_at, pending.lease_until, pending.lease,
+pending.idle_leases, pending.attempts, pending.retries_used, pending.retry_at, pending.replay,
+pending.finished::int
+
+-- name: lock_pending
+SELECT {pending_columns}
+-- in the order of the batch, which is sorted
+FROM unnest($1::text[], $2::text[]) AS given (webhook_id, delivery_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM pending
+    WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
+    FOR UPDATE
+) AS pending
+
+-- name: deliveries_of
+SELECT delivery.organization, delivery.id, delivery.webhook_id, delivery.event, delivery.status,
+    delivery.test::int, delivery.attempts, delivery.lease, delivery.accepted_at, delivery.settled_at
+FROM unnest($1::text[], $2::text[]) AS given (organization, id)
+CROSS JOIN LATERAL (
+    SELECT * FROM delivery
+    WHERE delivery.organization = given.organization AND delivery.id = given.id
+        AND delivery.id >= $3 AND delivery.id <= $4
+    OFFSET 0
+) AS delivery
+
+-- name: lock_runs
+SELECT webhook_id FROM run WHERE webhook_id = ANY ($1::text[]) ORDER BY webhook_id FOR UPDATE
+
+-- name: runs_of
+SELECT webhook.id, webhook.organization, webhook.status, webhook.version, webhook.epoch,
+    run.failing_since, coalesce(run.failures, 0)
+FROM webhook LEFT JOIN run ON run.webhook_id = webhook.id
+WHERE webhook.id = ANY ($1::text[])
+
+-- name: put_runs
+INSERT INTO run (webhook_id, failing_since, failures)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS given (webhook_id, since, failures)
+ORDER BY webhook_id
+ON CONFLICT (webhook_id) DO UPDATE SET
+    failing_since = excluded.failing_since, failures = excluded.failures
+
+-- name: drop_runs
+DELETE FROM run WHERE webhook_id = ANY ($1::text[])
+
+-- name: put_deliveries
+INSERT INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+SELECT organization, id, webhook_id, event, status, test::boolean, attempts, lease, accepted_at,
+    settled_at
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
+    $9::bigint[], $10::bigint[])
+    AS given (
+        organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+ORDER BY organization, id
+ON CONFLICT (organization, id) DO UPDATE SET
+    status = excluded.status, attempts = excluded.attempts, lease = excluded.lease,
+    settled_at = excluded.settled_at
+
+-- name: drop_pending
+-- Rows that were locked.
+DELETE FROM pending
+WHERE ctid = ANY (ARRAY(
+    SELECT pending.at
+    FROM unnest($1::text[], $2::text[]) AS given (webhook_id, delivery_id)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS at FROM pending
+        WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
+        OFFSET 0
+    ) AS pending))
+
+-- name: move_pending
+-- Rows that were locked, as they shall be.
+WITH given AS MATERIALIZED (
+    SELECT given.*, waiting.at
+    FROM unnest(
+        $1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::int[], $7::int[],
+        $8::int[], $9::int[], $10::bigint[], $11::int[], $12::int[])
+        AS given (
+            webhook_id, delivery_id, epoch, due_at, lease_until, lease, idle_leases, attempts,
+            retries_used, retry_at, replay, finished)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS at FROM pending
+        WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
+        OFFSET 0
+    ) AS waiting
+)
+UPDATE pending SET
+    epoch = given.epoch, due_at = given.due_at, lease_until = given.lease_until,
+    lease = given.lease, idle_leases = given.idle_leases, attempts = given.attempts,
+    retries_used = given.retries_used, retry_at = given.retry_at, replay = given.replay,
+    finished = given.finished::boolean
+FROM given WHERE pending.ctid = given.at
+
+-- name: put_health
+INSERT INTO health AS known
+    (webhook_id, starts_at, duration_class, node, succeeded, failed, exhausted)
+SELECT webhook_id, starts_at, duration_class, $7, succeeded, failed, exhausted
+FROM unnest($1::text[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
+    AS given (webhook_id, starts_at, duration_class, succeeded, failed, exhausted)
+ON CONFLICT (webhook_id, starts_at, duration_class, node) DO UPDATE SET
+    succeeded = known.succeeded + excluded.succeeded, failed = known.failed + excluded.failed,
+    exhausted = known.exhausted + excluded.exhausted
+
+-- name: next_lane
+-- When the first lane with room is due, and whether one without is due now.
+-- $1 a JSON object whose keys are the webhooks without room; $2 now
+SELECT
+    (SELECT next_due_at FROM lane WHERE NOT $1::jsonb ? webhook_id ORDER BY next_due_at LIMIT 1),
+    $1::jsonb <> '{}' AND EXISTS (
+        SELECT 1 FROM lane WHERE next_due_at <= $2 AND $1::jsonb ? webhook_id)
+
+-- name: due_lanes
+-- Lanes that are due and have room, longest due first; one that another node is at is passed by.
+-- $1 room by webhook, a JSON object; $2 of any other; $3 now; $4 limit
+SELECT lane.webhook_id, coalesce(($1::jsonb ->> lane.webhook_id)::int, $2), webhook.version,
+    webhook.epoch, webhook.status, lane.next_due_at
+FROM lane JOIN webhook ON webhook.id = lane.webhook_id
+WHERE lane.next_due_at <= $3 AND coalesce(($1::jsonb ->> lane.webhook_id)::int, $2) > 0
+ORDER BY lane.next_due_at
+LIMIT $4
+FOR UPDATE OF lane SKIP LOCKED
+
+-- name: due_pending
+-- The first due deliveries of each lane, and how long their bodies are. What is free is not due
+-- before its lane says so: looking from there on passes by what earlier claims have taken and
+-- no vacuum has removed yet.
+-- $1, $2, $3, $4 webhook, epoch, since when its lane is due, at most so many; $5 now; $6 enough
+SELECT {pending_columns}, coalesce(octet_length(event.body), -1), due.place
+FROM unnest($1::text[], $2::int[], $3::bigint[], $4::int[]) WITH ORDINALITY
+    AS due (webhook_id, epoch, since, most, place)
+CROSS JOIN LATERAL (
+    SELECT * FROM pending
+    WHERE pending.webhook_id = due.webhook_id AND pending.epoch = due.epoch
+        AND pending.lease_until IS NULL
+        AND pending.due_at >= due.since AND pending.due_at <= $5
+    ORDER BY pending.due_at
+    LIMIT due.most
+    FOR UPDATE SKIP LOCKED
+) AS pending
+LEFT JOIN LATERAL (
+    SELECT body FROM event WHERE event.id = 'evt_' || substr(pending.delivery_id, 5, 26) OFFSET 0
+) AS event ON true
+LIMIT $6
+
+-- name: take
+-- Leases, and the bodies that go with them.
+-- $1, $2 webhook, delivery; $3 until when; $4, $5 first and last event
+WITH taken AS (
+    UPDATE pending SET
+        lease = pending.lease + 1, idle_leases = pending.idle_leases + 1, lease_until = $3
+    WHERE ctid = ANY (ARRAY(
+        SELECT waiting.at
+        FROM unnest($1::text[], $2::text[]) AS given (webhook_id, delivery_id)
+        CROSS JOIN LATERAL (
+            SELECT ctid AS at FROM pending
+            WHERE pending.webhook_id = given.webhook_id
+                AND pending.delivery_id = given.delivery_id
+            OFFSET 0
+        ) AS waiting))
+    RETURNING pending.delivery_id
+)
+SELECT taken.delivery_id, event.body
+FROM taken
+CROSS JOIN LATERAL (
+    SELECT body FROM event
+    WHERE event.id = 'evt_' || substr(taken.delivery_id, 5, 26)
+        AND event.id >= $4 AND event.id <= $5
+    OFFSET 0
+) AS event
+
+-- name: first_free
+-- When a webhook's first free work is due, from $since on: of its epoch, or a test.
+(SELECT min(due_at) FROM (
+    (SELECT due_at FROM pending
+        WHERE pending.webhook_id = lane.webhook_id AND pending.epoch = lane.epoch
+            AND pending.lease_until IS NULL AND pending.due_at >= lane.since
+        ORDER BY due_at LIMIT 1)
+    UNION ALL
+    (SELECT due_at FROM pending
+        WHERE pending.webhook_id = lane.webhook_id AND pending.epoch = -1
+            AND pending.lease_until IS NULL AND pending.due_at >= lane.since
+        ORDER BY due_at LIMIT 1)
+) AS free)
+
+-- name: advance_lanes
+-- Lanes that are locked: to their first free work, or away where there is none.
+WITH given AS MATERIALIZED (
+    SELECT lane.webhook_id, {first_free} AS next_due_at
+    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS lane (webhook_id, epoch, since)
+),
+idle AS (
+    DELETE FROM lane USING given
+    WHERE lane.webhook_id = given.webhook_id AND given.next_due_at IS NULL
+)
+UPDATE lane SET next_due_at = given.next_due_at
+FROM given
+WHERE lane.webhook_id = given.webhook_id AND given.next_due_at IS NOT NULL
+
+-- name: drop_lanes
+DELETE FROM lane WHERE webhook_id = ANY ($1::text[])
+
+-- name: give_back
+UPDATE pending SET
+    lease_until = NULL, idle_leases = greatest(pending.idle_leases - 1, 0), due_at = $4
+WHERE ctid = ANY (ARRAY(
+    SELECT waiting.at
+    FROM unnest($1::text[], $2::text[], $3::int[]) AS given (webhook_id, delivery_id, lease)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS at FROM pending
+        WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
+            AND pending.lease = given.lease AND pending.lease_until IS NOT NULL
+        FOR UPDATE
+    ) AS waiting))
+RETURNING pending.webhook_id
+
+-- name: turn_to_repair
+-- One node at a time looks: another's turn within the last so many ms is as good as ours.
+UPDATE meta SET value = $1 WHERE name = 'repaired_at' AND (value <= $2 OR value = $3)
+
+-- name: free_expired
+UPDATE pending SET lease_until = NULL
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM pending WHERE lease_until < $1
+    ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED))
+RETURNING webhook_id, due_at
+
+-- name: lost_lanes
+-- Webhooks with free work whose lane is missing or too late, and what the lane should say.
+WITH RECURSIVE busy (webhook_id) AS (
+    (SELECT webhook_id FROM pending ORDER BY webhook_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT pending.webhook_id FROM pending WHERE pending.webhook_id > busy.webhook_id
+        ORDER BY pending.webhook_id LIMIT 1)
+    FROM busy WHERE busy.webhook_id IS NOT NULL
+)
+SELECT lane.webhook_id, lane.first
+FROM (
+    SELECT lane.webhook_id, lane.says, {first_free} AS first
+    FROM (
+        SELECT webhook.id AS webhook_id, webhook.epoch, lane.next_due_at AS says,
+            0::bigint AS since
+        FROM busy
+        JOIN webhook ON webhook.id = busy.webhook_id AND webhook.status <> 'deleted'
+        LEFT JOIN lane ON lane.webhook_id = webhook.id
+    ) AS lane
+) AS lane
+WHERE lane.first IS NOT NULL AND (lane.says IS NULL OR lane.says > lane.first)

@@ -1,0 +1,103 @@
+"""The PostgreSQL adapter of the storage port.
+
+What shapes it: several nodes write at once, so rows are locked in one order, nothing that many
+need is locked for long, and a round trip is dear. On the road of an event
+
+- a whole batch is one statement, its columns bound as arrays (`unnest`), and the common case
+  of accept and of settle needs no second one, so no BEGIN and COMMIT around it either;
+- a lane is lowered after the commit that made its work, in a statement of its own that waits
+  for no disk: it is a hint, and holding its row through a commit would make all nodes queue.
+"""
+
+from typing import Self
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.storage.postgres import migrate
+from winnerr_webhooks.storage.postgres.clock import DatabaseClock
+from winnerr_webhooks.storage.postgres.database import Database
+from winnerr_webhooks.storage.postgres.keep_verbs import KeepVerbs
+from winnerr_webhooks.storage.postgres.key_verbs import KeyVerbs
+from winnerr_webhooks.storage.postgres.log_verbs import LogVerbs
+from winnerr_webhooks.storage.postgres.page_verbs import PageVerbs
+from winnerr_webhooks.storage.postgres.road_verbs import RoadVerbs
+from winnerr_webhooks.storage.postgres.webhook_verbs import WebhookVerbs
+from winnerr_webhooks.storage.runs import DisablingRule
+
+ROAD_CONNECTIONS = 4
+"""Accept, settle, claim, and lanes: each has one piece of work under way at a time."""
+
+
+class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):
+    """`storage.port.Storage` in one database; see there for what each verb promises."""
+
+    def __init__(
+        self,
+        road: Database,
+        aside: Database,
+        *,
+        clock: DatabaseClock,
+        keyring: Sealer,
+        rule: DisablingRule,
+        node: str,
+    ) -> None:
+        super().__init__()
+        self._road = road
+        self._aside = aside
+        self._clock = clock
+        self._keyring = keyring
+        self._rule = rule
+        self._node = node
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        keyring: Sealer,
+        serves: bool,
+        disable_after_days: float = 5.0,
+        min_failures: int = 20,
+        follow_database_clock: bool = True,
+        connections: int = 8,
+    ) -> Self:
+        """Connect, and make or upgrade the tables where needed; many nodes may do so at once.
+
+        `serves` is for `serve`: it starts only when the keys open every secret stored. A webhook
+        is disabled after `disable_after_days` of nothing but failures, at least `min_failures`
+        of them; 0 days: never. Without `follow_database_clock` instants are those of `clock`.
+
+        `ConfigurationError` says why the database cannot be used.
+        """
+        jitter = Jitter()
+        road = Database(url, clock=clock, jitter=jitter, connections=ROAD_CONNECTIONS)
+        aside = Database(
+            url, clock=clock, jitter=jitter, connections=max(connections - ROAD_CONNECTIONS, 2)
+        )
+        storage = cls(
+            road,
+            aside,
+            clock=DatabaseClock(clock, follow=follow_database_clock),
+            keyring=keyring,
+            rule=DisablingRule(disable_after_days, min_failures),
+            node=Ids(clock).new("node"),
+        )
+        try:
+            await road.start()
+            await aside.start()
+            await migrate.upgrade(aside)
+            await storage.read_clock()
+            await storage.make_partitions()
+            if serves:
+                await storage.check_secrets()
+        except BaseException:
+            await storage.close()
+            raise
+        return storage
+
+    async def close(self) -> None:
+        """Finish what was handed in, and let go of the database."""
+        await self._road.close()
+        await self._aside.close()

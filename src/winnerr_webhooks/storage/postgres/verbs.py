@@ -1,0 +1,41 @@
+"""What every group of verbs of the adapter stands on."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.storage.postgres.clock import DatabaseClock
+from winnerr_webhooks.storage.postgres.database import Database, Session
+from winnerr_webhooks.storage.runs import DisablingRule
+
+T = TypeVar("T")
+
+READ_SECONDS: Final = 10.0
+READS: Final = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    "SET LOCAL statement_timeout = '9s';"
+    # A filter that is not asked for should cost nothing: plan for these very values.
+    "SET LOCAL plan_cache_mode = force_custom_plan;"
+)
+
+
+class Verbs:
+    """The parts of a `PostgresStorage`; see the port for what each verb promises."""
+
+    _road: Database
+    """Connections of what an event's road needs; nothing slow runs on them."""
+    _aside: Database
+    """Connections of everything else: pages, jobs, clean-up."""
+    _clock: DatabaseClock
+    _keyring: Sealer
+    _rule: DisablingRule
+    _node: str
+    """This process among those on the database; another at each start."""
+
+    async def _write(self, verb: Callable[[Session], Awaitable[T]]) -> T:
+        """A change that somebody asked for: one short transaction."""
+        return await self._aside.transact(verb)
+
+    async def _read(self, verb: Callable[[Session], Awaitable[T]]) -> T:
+        """Look at one committed state, with as many statements as it takes."""
+        return await self._aside.transact(verb, seconds=READ_SECONDS, settings=READS)

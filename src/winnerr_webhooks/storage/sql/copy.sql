@@ -1,0 +1,75 @@
+-- What is read of an SQLite database to be copied to PostgreSQL: a table there a statement, its
+-- columns named as they are there. `proof_…` is what both sides are held to.
+
+-- name: api_key
+SELECT id, name, organization, hash, created_at, revoked_at FROM api_key
+
+-- name: webhook
+SELECT id, organization, number, number AS suffix, url, description, events, status, status_reason,
+    secret, next_secret, overlap_ends_at, created_at, updated_at, version, epoch, change_mark
+FROM webhook
+
+-- name: run
+SELECT id AS webhook_id, failing_since, failures FROM webhook WHERE failing_since IS NOT NULL
+
+-- name: subscription
+SELECT organization, event, webhook_id FROM subscription
+
+-- name: idempotency
+SELECT organization, client_id, fingerprint, event_id, deliveries, at FROM idempotency
+
+-- name: pending
+-- Leases were those of a process that is gone, and count against nobody.
+SELECT webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
+    NULL AS lease_until, lease, max(idle_leases - (lease_until IS NOT NULL), 0) AS idle_leases,
+    attempts, retries_used, retry_at, replay, finished
+FROM pending
+
+-- name: lane
+-- When each webhook's work is due first. That is what its lane says, once all of it is free.
+SELECT pending.webhook_id, min(pending.due_at) AS next_due_at
+FROM pending JOIN webhook ON webhook.id = pending.webhook_id
+WHERE webhook.status <> 'deleted' AND pending.epoch IN (webhook.epoch, -1)
+GROUP BY pending.webhook_id
+
+-- name: health
+SELECT webhook_id, starts_at, duration_class, '' AS node, succeeded, failed, exhausted FROM health
+
+-- name: job
+SELECT id, kind, webhook_id, requested_at, epoch, event, statuses, accepted_since, accepted_until,
+    cursor, last_run
+FROM job
+
+-- name: sign_in_link
+SELECT hash, organization, role, user AS user_name, expires_at FROM sign_in_link
+
+-- name: session
+SELECT hash, organization, role, user AS user_name, expires_at FROM session
+
+-- name: event
+SELECT id, organization, name, client_id, accepted_at, body FROM event
+
+-- name: delivery
+SELECT organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at
+FROM delivery
+
+-- name: attempt
+SELECT id, organization, webhook_id, delivery_id, event, attempt, trigger, outcome, started_at,
+    duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status, reason, error_kind,
+    error_message, error_code, error_phase, truncated, url, request_head, response_head,
+    response_body
+FROM attempt
+
+-- name: oldest
+SELECT accepted_at FROM event ORDER BY id LIMIT 1
+
+-- name: has_secrets
+SELECT EXISTS (SELECT 1 FROM webhook WHERE secret IS NOT NULL OR next_secret IS NOT NULL)
+
+-- name: finish
+-- In PostgreSQL: numbers go on from where they were.
+UPDATE meta SET value = greatest(value, (SELECT coalesce(max(change_mark), 1) FROM webhook))
+WHERE name = 'change_mark';
+UPDATE meta SET value = greatest(value, (SELECT coalesce(max(last_run), 0) FROM job))
+WHERE name = 'job_turn';
+SELECT setval(pg_get_serial_sequence('job', 'id'), max(id)) FROM job HAVING count(*) > 0

