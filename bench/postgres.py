@@ -64,8 +64,11 @@ class Postgres:
         return f"postgresql://bench@127.0.0.1:{self._port}/{name}"
 
     def ask(self, url: str, sql: str) -> int:
-        """One number from a database."""
-        return int(self._run("psql", "-X", "-A", "-t", "-d", url, "-c", sql))
+        """One number from a database, whatever the schema the service has its tables in."""
+        psql = ("psql", "-X", "-A", "-t", "-q", "-d", url)
+        where = "SELECT relnamespace::regnamespace FROM pg_class WHERE relname = 'attempt'"
+        schema = self._run(*psql, "-c", where).strip()
+        return int(self._run(*psql, "-c", f"SET search_path = {schema}", "-c", sql))
 
     def cpu(self) -> float:
         """CPU seconds of all its processes, those that ended included."""

@@ -20,6 +20,7 @@ from bench.child import BenchError, Child, get, until
 from bench.postgres import Postgres
 
 PARTS = Path(__file__).parent / "parts"
+PREFIX = "WINNERR_WEBHOOKS_"
 SERVE = [sys.executable, "-m", "winnerr_webhooks"]
 
 
@@ -72,30 +73,29 @@ class Service:
         self._file = database or folder / f"{secrets.token_hex(4)}.db"
         self._nodes: list[tuple[Child, int]] = []
         url = postgres.new_database() if postgres else f"sqlite:///{self._file}"
-        self.environment = (
-            os.environ
-            | (environment or {})
-            | {
-                f"WINNERR_WEBHOOKS_{name}": value
-                for name, value in {
-                    "DATABASE_URL": url,
-                    "ALLOW_HTTP": "true",
-                    "ALLOW_NETWORKS": "127.0.0.0/8",
-                    **({"ENCRYPTION_KEYS": _a_key()} if postgres else {}),
-                }.items()
-            }
-        )
+        settings = {
+            "DATABASE_URL": url,
+            "ALLOW_HTTP": "true",
+            "ALLOW_NETWORKS": "127.0.0.0/8",
+            **({"ENCRYPTION_KEYS": _a_key()} if postgres else {}),
+        }
+        self.environment = {
+            # No setting of the caller's own: what is measured are the defaults.
+            **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+            **(environment or {}),
+            **{PREFIX + name: value for name, value in settings.items()},
+        }
         self._folder = folder
         self._options = nodes
         self.key = ""
 
     def seed(self, **orders: object) -> float:
         """Fill the database through the storage's verbs, before the start; the seconds it took."""
-        url = self.environment["WINNERR_WEBHOOKS_DATABASE_URL"]
+        url = self.environment[f"{PREFIX}DATABASE_URL"]
         answer = run_part("seed.py", {"database_url": url, **orders}, environment=self.environment)
         return float(answer["seconds"])
 
-    def start(self) -> "Service":
+    def _start(self) -> None:
         command = [*SERVE, "keys", "create", "--name", "bench"]
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False, timeout=120
@@ -105,21 +105,15 @@ class Service:
         self.key = done.stdout.strip()
         for options in self._options:
             port = free_port()
-            environment = self.environment | {"WINNERR_WEBHOOKS_PORT": str(port)}
+            environment = self.environment | {f"{PREFIX}PORT": str(port)}
             node = Child([*SERVE, "serve", *options], self._folder, env=environment)
             self._nodes.append((node, port))
             node.wait_for(port, "/healthz")
-        return self
 
     @property
     def port(self) -> int:
         """Of the first node's API."""
         return self._nodes[0][1]
-
-    @property
-    def file(self) -> Path:
-        """Of its SQLite database."""
-        return self._file
 
     def cpu(self) -> float:
         """CPU seconds of all its nodes."""
@@ -139,9 +133,6 @@ class Service:
             text = get(port, "/metrics").decode()
             made += _metric(text, "attempts_total") - _metric(text, "unrecorded")
         return made
-
-    def pending(self) -> int:
-        return _metric(get(self.port, "/metrics").decode(), "pending")
 
     def webhooks(self, wanted: Sequence[tuple[int, str]]) -> None:
         """Add webhooks through the API: (organization's number, url), each for every event."""
@@ -173,7 +164,7 @@ class Service:
     def ask_database(self, sql: str) -> int:
         """One number from its database, asked for beside it."""
         if self._postgres:
-            return self._postgres.ask(self.environment["WINNERR_WEBHOOKS_DATABASE_URL"], sql)
+            return self._postgres.ask(self.environment[f"{PREFIX}DATABASE_URL"], sql)
         connection = apsw.Connection(str(self._file), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(10_000)
         try:
@@ -191,7 +182,8 @@ class Service:
             raise BenchError(f"serve ended with {codes[failed[0].pid]}:\n{failed[0].errors()}")
 
     def __enter__(self) -> Self:
-        return self.start()
+        self._start()
+        return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         try:

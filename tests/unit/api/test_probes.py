@@ -1,5 +1,8 @@
 """Probes and figures, for those who run the service."""
 
+import json
+
+from winnerr_webhooks.api.app import create_probes
 from winnerr_webhooks.domain.errors import Unavailable
 
 
@@ -40,3 +43,63 @@ async def test_figures_show_what_waits(api):
     assert response.content_type == "text/plain"
     lines = raw.decode().splitlines()
     assert [line for line in lines if "pending" in line and line.endswith(" 1.0")]
+
+
+async def test_what_somebody_should_see_to_is_told_although_all_works(api, monkeypatch):
+    monkeypatch.setattr(api.storage, "warnings", lambda: ("Partitions end tomorrow.",))
+    answer = await api.ok("GET", "/readyz", key=None)
+    assert answer == {"status": "ready", "warnings": ["Partitions end tomorrow."]}
+
+
+async def test_figures_of_siblings_stand_beside_those_of_the_one_database(api, monkeypatch):
+    class Siblings:
+        async def together(self, own):
+            assert b"_pending" not in own
+            return b"# all of them\n"
+
+    await api.webhook()
+    await api.emit()
+    monkeypatch.setattr(api.services, "siblings", Siblings())
+    _, raw = await api.raw("GET", "/metrics", key=None)
+    lines = raw.decode().splitlines()
+    assert lines[0] == "# all of them"
+    assert "winnerr_webhooks_pending 1.0" in lines
+    assert not any(line.startswith("winnerr_webhooks_events_accepted") for line in lines)
+
+
+async def asked(app, method: str, path: str) -> tuple[int, bytes, bytes]:
+    """One request to an ASGI application: status, media type, body."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": [],
+        "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1",
+        "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    await app(scope, receive, send)
+    headers = dict(sent[0]["headers"])
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], headers[b"content-type"], body
+
+
+async def test_a_node_that_only_delivers_answers_probes_and_says_what_it_is(api):
+    face = create_probes(api.services)
+    assert face.intake is None
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert (await asked(face.app, "GET", path))[0] == 200
+        assert (await asked(face.app, "HEAD", path))[0] == 200
+    for method, path in (
+        ("POST", "/api/v1/events"), ("GET", "/settings/webhooks"), ("GET", "/api/docs"),
+        ("GET", "/"),
+    ):  # fmt: skip
+        status, media_type, body = await asked(face.app, method, path)
+        assert (status, media_type) == (404, b"application/problem+json")
+        problem = json.loads(body)
+        assert problem["status"] == 404
+        assert "This node only delivers" in problem["detail"]

@@ -28,8 +28,11 @@ WRONG = {
     "DELIVERY_TIMEOUT": "0", "SUCCESS_STATUSES": "3xx", "WEBHOOK_CONCURRENCY": "0",
     "DISABLE_AFTER_DAYS": "-1", "MAX_WEBHOOKS": "many", "ALLOW_HTTP": "maybe",
     "ALLOW_NETWORKS": "10.0.0.1/8", "DENY_NETWORKS": "x", "NAT64_PREFIXES": "10.0.0.0/8",
-    "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0",
+    "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0", "ROLE": "both", "PROCESSES": "0",
 }  # fmt: skip
+
+
+POSTGRES = "postgresql://u:hunter2@127.0.0.1:9/w"
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -57,7 +60,8 @@ finally:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    heavy = {"litestar", "uvicorn", "uvloop", "apsw", "cryptography", "structlog", "aiodns", "rich"}
+    heavy = {"litestar", "uvicorn", "uvloop", "apsw", "asyncpg", "cryptography", "structlog"}
+    heavy |= {"aiodns", "rich"}
     assert not loaded & heavy
 
 
@@ -77,13 +81,17 @@ def test_the_version_is_the_packages(run):
     [
         (["serve"], {"PORT": "tcp://10.0.0.7:8400"}, "WINNERR_WEBHOOKS_PORT='tcp://10.0.0.7:8400'"),
         (["serve", "--port", "x"], {}, "--port (WINNERR_WEBHOOKS_PORT)='x'"),
-        (
-            ["serve"],
-            {"DATABASE_URL": "postgresql://u:p@127.0.0.1/w"},
-            "PostgreSQL is not there yet",
-        ),
+        (["serve"], {"DATABASE_URL": POSTGRES}, "ENCRYPTION_KEYS: PostgreSQL needs it"),
+        (["serve", "--role", "api"], {}, "WINNERR_WEBHOOKS_ROLE=api: an SQLite file has one node"),
+        (["serve"], {"ROLE": "deliver"}, "WINNERR_WEBHOOKS_ROLE=deliver"),
+        (["serve", "--processes", "2"], {}, "WINNERR_WEBHOOKS_PROCESSES=2: only one process"),
+        (["migrate", "--from", "sqlite:///w.db"], {}, "--to: expected a PostgreSQL database"),
+        (["migrate", "--from", POSTGRES, "--to", POSTGRES], {}, "--from: expected an SQLite"),
+        (["migrate", "--from", "w.db", "--to", POSTGRES], {}, "--from: expected sqlite:///"),
+        (["migrate", "--from", "sqlite:///w.db", "--to", "u:hunter2@h"], {}, "--to: expected"),
+        (["migrate", "--to", POSTGRES], {}, "--to goes with --from"),
+        (["migrate", "--from", "sqlite:///w.db", "--to", POSTGRES], {}, "w.db"),
         (["keys", "list"], {"DATABASE_URL": "nowhere"}, "WINNERR_WEBHOOKS_DATABASE_URL"),
-        (["migrate"], {"DATABASE_URL": "postgresql://u:p@127.0.0.1/w"}, "PostgreSQL is not there"),
         (["nonsense"], {}, "No such command 'nonsense' (see winnerr-webhooks --help)"),
         (["keys"], {}, "(see winnerr-webhooks keys --help)"),
         (["serve", "--prot", "1"], {}, "(see winnerr-webhooks serve --help)"),
@@ -99,6 +107,7 @@ def test_wrong_settings_and_wrong_usage_are_one_line_and_exit_code_2(
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert says in line
+    assert "hunter2" not in line
     assert list(tmp_path.iterdir()) == []
 
 
@@ -110,6 +119,27 @@ def test_each_setting_that_is_wrong_stops_the_start_with_one_line_naming_it(name
     (line,) = done.stderr.splitlines()
     assert f"WINNERR_WEBHOOKS_{name}" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_migrate_says_which_database_is_ready(run):
+    done = run("migrate")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "winnerr-webhooks.db is ready for this version.\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "keys list"])
+def test_a_postgresql_that_is_not_there_is_one_line_without_its_password(command, run):
+    key = "k1:" + "A" * 43 + "="
+    done = run(*command.split(), DATABASE_URL=POSTGRES, ENCRYPTION_KEYS=key, PORT="0")
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[-1].startswith("winnerr-webhooks: ")
+    assert "127.0.0.1:9" in lines[-1]
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_setting_with_a_slip_of_the_pen_is_warned_of_and_does_not_stop(run):

@@ -140,6 +140,9 @@ class Supervised:
         file = self.notes / f"starts-{number}"
         return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
+    def all_starts(self) -> list[int]:
+        return [int(pid) for f in self.notes.glob("starts-*") for pid in f.read_text().split()]
+
     def ended(self) -> list[str]:
         file = self.notes / "ended"
         return sorted(file.read_text().splitlines()) if file.exists() else []
@@ -176,8 +179,7 @@ async def supervised(tmp_path: Path) -> AsyncIterator[Supervised]:
     if one.process is not None and one.process.returncode is None:
         one.process.kill()
         await one.process.communicate()
-    for file in tmp_path.glob("starts-*"):
-        for pid in file.read_text().split():
-            if alive(int(pid)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+    for pid in one.all_starts():
+        if alive(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

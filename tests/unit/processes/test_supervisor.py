@@ -103,7 +103,7 @@ async def test_sigterm_and_ctrl_c_end_all_in_order_with_exit_code_0(supervised, 
 
 async def test_a_signal_while_they_start_ends_them_too(supervised, is_alive) -> None:
     await supervised.start(2, child_1={"never_ready": True})
-    await supervised.until(lambda: (supervised.notes / "folder").exists())
+    await supervised.until((supervised.notes / "folder").exists)
     assert (await supervised.end())[0] == 0
     assert not any(map(is_alive, supervised.starts(1)))
     assert supervised.starts(2) == []

@@ -1,6 +1,8 @@
 """What asyncpg raises, told in the product's own errors.
 
-The codes are SQLSTATEs (PostgreSQL's manual, appendix A).
+The codes are SQLSTATEs (PostgreSQL's manual, appendix A). The database's own words are left out
+of what is told: they can hold what was to be stored, and a caller of the API may read them. They
+stay with the error as its cause.
 """
 
 from typing import Final
@@ -12,11 +14,13 @@ from winnerr_webhooks.domain.errors import Poisoned, Unavailable, WebhooksError
 _RETRY_AFTER: Final = 2
 _REPEATABLE: Final = ("40001", "40P01")
 """Serialization failure, deadlock: the transaction was given up for another one's sake."""
-_LOST: Final = ("08", "57P", "25006")
-"""Connection exceptions; shut down, crashed, not yet started; read-only: a standby by now."""
-_AWAY: Final = ("53", "54", "55", "57", "58", "XX", "25")
-"""No resources (disk full is 53100), limits, locks not to be had, operators, the disk, damage."""
-_DATA: Final = ("22", "23")
+_LOST: Final = ("08", "57P", "25006", "25P03")
+"""Connection exceptions; shut down, crashed, not yet started; read-only: a standby by now; a
+session ended because its transaction stood still."""
+_AWAY: Final = ("53", "55", "57", "58", "XX")
+"""No resources (disk full is 53100), locks not to be had, operators, the disk, damage."""
+_DATA: Final = ("22", "23", "54")
+"""Wrong data, broken constraints, more than fits (54000: an index entry that is too long)."""
 _REASONS: Final = {
     "53100": "The database's disk is full: free some space.",
     "53300": "The database takes no more connections.",
@@ -28,16 +32,20 @@ _REASONS: Final = {
 
 def is_lost(error: BaseException) -> bool:
     """Whether the connection (or what it leads to) is of no more use."""
-    if isinstance(error, OSError | asyncpg.PostgresConnectionError):
+    if isinstance(
+        error, OSError | asyncpg.PostgresConnectionError | asyncpg.TargetServerAttributeNotMatched
+    ):
         return True
     if isinstance(error, asyncpg.InterfaceError):
-        return "closed" in str(error)
+        return "closed" in str(error) and not _is_of_data(error)
     return _code(error).startswith(_LOST)
 
 
 def is_repeatable(error: BaseException) -> bool:
     """Whether the same transaction may well succeed when it runs again."""
-    return _code(error) in _REPEATABLE
+    # An upgrade changed a table under a prepared statement; asyncpg has forgotten it by now.
+    outdated = isinstance(error, asyncpg.InvalidCachedStatementError)
+    return outdated or _code(error) in _REPEATABLE
 
 
 def translated(error: BaseException) -> BaseException:
@@ -45,13 +53,22 @@ def translated(error: BaseException) -> BaseException:
     if isinstance(error, WebhooksError):
         return error
     code = _code(error)
-    if code.startswith(_DATA) or isinstance(error, UnicodeError | asyncpg.DataError):
-        return Poisoned(f"The database refuses this data: {error}")
+    if code.startswith(_DATA) or _is_of_data(error):
+        return Poisoned(f"The database refuses this data ({code or type(error).__name__}).")
     if code in _REASONS:
         return Unavailable(_REASONS[code], _RETRY_AFTER)
     if is_lost(error) or is_repeatable(error) or code.startswith(_AWAY):
-        return Unavailable(f"The database cannot do it now: {error}", _RETRY_AFTER)
+        return Unavailable(
+            f"The database cannot do it now ({code or type(error).__name__}).", _RETRY_AFTER
+        )
     return error
+
+
+def _is_of_data(error: BaseException) -> bool:
+    """Whether asyncpg could not even send it: its own DataError is only told by its bases."""
+    return isinstance(error, UnicodeError) or (
+        isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    )
 
 
 def _code(error: BaseException) -> str:

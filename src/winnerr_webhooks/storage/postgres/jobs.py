@@ -129,9 +129,9 @@ async def enqueue(db: Session, query: ReplayFilter, now: int) -> None:
 def _filter(query: ReplayFilter) -> tuple[object, ...]:
     return (
         query.organization,
-        None if query.webhook is None else storable(query.webhook),
+        storable(query.webhook),
         statuses_of(query),
-        None if query.event is None else storable(query.event),
+        storable(query.event),
         query.since,
         query.until,
         _BEFORE_ALL if query.since is None else id_floor("dlv", query.since - _SLACK_MS),

@@ -165,7 +165,8 @@ class KeepVerbs(Verbs):
         return gone
 
     async def _let_days_go(self, retention_days: int, now: int) -> int:
-        """Let go of days, some at most, from the first slice to the last."""
+        """Let go of all days that are old, slice by slice; about how many rows went."""
+        gone = 0
         while True:
             for _ in range(CATCH_UPS):
                 if not await self._aside.transact(
@@ -177,9 +178,10 @@ class KeepVerbs(Verbs):
             )
             if slice_ is None:
                 log.warning("old days stay for now: others hold the tables locked")
-                return 0
+                return gone
+            gone += slice_.gone
             if not slice_.more:
-                return slice_.gone
+                return gone
             await asyncio.sleep(BETWEEN_SLICES)
 
     # --- figures and the probe ----------------------------------------------------------------

@@ -1,50 +1,35 @@
 """The verbs of looking back."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
-
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.storage import values
 from winnerr_webhooks.storage.postgres import search
-from winnerr_webhooks.storage.postgres.database import Session
-from winnerr_webhooks.storage.postgres.verbs import READ_SECONDS, READS, Verbs
-
-T = TypeVar("T")
-
-_LOOKS: Final = READS + (
-    # An index gives its rows in order and stops at the limit. A bitmap, which looks cheaper where
-    # the statistics of today's partition are yesterday's, reads and sorts them all.
-    "SET LOCAL enable_bitmapscan = off;"
-)
+from winnerr_webhooks.storage.postgres.verbs import Verbs
 
 
 class LogVerbs(Verbs):
     """What was sent, and how it went; see the port for what each verb promises."""
 
-    async def _look(self, verb: Callable[[Session], Awaitable[T]]) -> T:
-        return await self._aside.transact(verb, seconds=READ_SECONDS, settings=_LOOKS)
-
     async def log(self, query: values.LogFilter) -> values.LogPage:
         """Attempts by filter."""
-        return await self._look(lambda db: search.log(db, query, self._clock))
+        return await self._read(lambda db: search.log(db, query, self._clock))
 
     async def attempt(self, organization: str, attempt_id: str) -> LoggedAttempt | None:
         """One attempt, whole."""
-        return await self._look(lambda db: search.attempt(db, organization, attempt_id))
+        return await self._read(lambda db: search.attempt(db, organization, attempt_id))
 
     async def deliveries(self, query: values.DeliveryFilter) -> values.DeliveryPage:
         """Deliveries by filter."""
-        return await self._look(lambda db: search.deliveries(db, query, self._clock))
+        return await self._read(lambda db: search.deliveries(db, query, self._clock))
 
     async def delivery(self, organization: str, delivery_id: str) -> values.Delivery | None:
         """One delivery, whole."""
-        return await self._look(lambda db: search.delivery(db, organization, delivery_id))
+        return await self._read(lambda db: search.delivery(db, organization, delivery_id))
 
     async def event(self, organization: str, event_id: str) -> values.StoredEvent | None:
         """One event with its deliveries."""
-        return await self._look(lambda db: search.event(db, organization, event_id))
+        return await self._read(lambda db: search.event(db, organization, event_id))
 
     async def health(self, organization: str, since: int) -> list[values.HealthBucket]:
         """The rolled-up figures of an organization."""
-        rows = await self._look(lambda db: db.rows("get_health", organization, since))
+        rows = await self._read(lambda db: db.rows("get_health", organization, since))
         return [values.HealthBucket(**row) for row in rows]

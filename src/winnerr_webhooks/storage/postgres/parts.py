@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from winnerr_webhooks.storage.postgres.text import storable
 from winnerr_webhooks.storage.variants import variants
 
 _BACKSLASH = ord("\\")
@@ -29,11 +30,6 @@ def parts_of(text: str) -> Parts:
         texts=list(dict.fromkeys(map(storable, found))),
         searchable=list(dict.fromkeys(escaped(one.encode()) for one in found)),
     )
-
-
-def storable(text: str) -> str:
-    """A text as it would be stored: PostgreSQL's cannot hold a NUL."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def escaped(data: bytes) -> str:

@@ -7,7 +7,8 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
 from winnerr_webhooks.ids import delivery_id, id_floor, is_id, webhook_number
 from winnerr_webhooks.storage.postgres.database import Row, Session
-from winnerr_webhooks.storage.postgres.parts import parts_of, storable
+from winnerr_webhooks.storage.postgres.parts import parts_of
+from winnerr_webhooks.storage.postgres.text import storable
 from winnerr_webhooks.storage.reach import FIRST_TEXT_STEP, Reach, Search, reach, sources, windows
 from winnerr_webhooks.storage.rows import event_of
 from winnerr_webhooks.storage.values import (

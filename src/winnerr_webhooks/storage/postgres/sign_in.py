@@ -7,8 +7,8 @@ from winnerr_webhooks.storage.values import Grant
 
 async def add_link(db: Session, link: Grant, link_hash: bytes) -> None:
     """Store a link; see `Storage.create_link`."""
-    user = None if link.user is None else storable(link.user)
-    await db.run("add_link", link_hash, link.organization, link.role, user, link.expires_at)
+    who = (link.organization, link.role, storable(link.user))
+    await db.run("add_link", link_hash, *who, link.expires_at)
 
 
 async def link(db: Session, link_hash: bytes, now: int) -> Grant | None:

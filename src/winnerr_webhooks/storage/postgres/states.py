@@ -1,7 +1,7 @@
 """How webhooks stand now: read for the settings page, a few index looks each."""
 
 from winnerr_webhooks.storage.postgres.database import Row, Session
-from winnerr_webhooks.storage.postgres.parts import storable
+from winnerr_webhooks.storage.postgres.text import storable
 from winnerr_webhooks.storage.reach import NEWEST, run_start
 from winnerr_webhooks.storage.values import COUNTED, LastAttempt, WebhookState
 

@@ -18,8 +18,7 @@ async def leave_active(
     """Pause or disable a webhook; what waits is cancelled. False: it was not active any more."""
     if await db.value("lock_webhook", webhook_id) != ACTIVE:
         return False
-    told = None if reason is None else storable(reason)
-    await db.run("leave_active", webhook_id, now, status, told)
+    await db.run("leave_active", webhook_id, now, status, storable(reason))
     await db.run("add_cancel_job", webhook_id)
     return True
 

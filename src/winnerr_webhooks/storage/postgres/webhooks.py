@@ -33,7 +33,7 @@ async def create(
         number,
         _suffix(number),
         new.url,
-        _text(new.description),
+        storable(new.description),
         list(new.events),
         secret,
         now,
@@ -45,10 +45,6 @@ async def create(
 def _suffix(number: int) -> str:
     """How the ids of a webhook's deliveries end: see `ids.delivery_id`."""
     return delivery_id("evt_", number).removeprefix("dlv_")
-
-
-def _text(text: str | None) -> str | None:
-    return None if text is None else storable(text)
 
 
 async def all_of(db: Session, organization: str, now: int) -> list[Webhook]:
@@ -84,7 +80,7 @@ async def change(
         return None
     wanted = Wanted.of(webhook, asked)
     if wanted.edits(webhook):
-        values = (wanted.url, _text(wanted.description), list(wanted.events))
+        values = (wanted.url, storable(wanted.description), list(wanted.events))
         await db.run("edit_webhook", webhook_id, now, *values)
         if wanted.events != webhook.events:
             await db.run("unsubscribe", organization, webhook_id)

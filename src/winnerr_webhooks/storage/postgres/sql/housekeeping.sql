@@ -29,10 +29,8 @@ JOIN pg_inherits ON pg_inherits.inhparent = to_regclass(given.name)
 JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
 
 -- name: rows_about
--- About how many rows tables have.
-SELECT coalesce(
-    sum(greatest(pg_class.reltuples::bigint, pg_stat_get_live_tuples(pg_class.oid))), 0)::bigint
-FROM unnest($1::text[]) AS given (name) JOIN pg_class ON pg_class.oid = to_regclass(given.name)
+SELECT greatest(reltuples::bigint, pg_stat_get_live_tuples(oid)) FROM pg_class
+WHERE oid = to_regclass($1)
 
 -- name: carry_state
 -- Nothing, when another node is at it.

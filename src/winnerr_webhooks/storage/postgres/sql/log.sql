@@ -269,7 +269,7 @@ CROSS JOIN LATERAL (
         WHERE webhook.status = 'active' AND pending.webhook_id = webhook.id
             AND NOT pending.finished AND pending.epoch IN (webhook.epoch, -1)
         LIMIT $2
-    ) AS some
+    ) AS counted
 ) AS waiting (count)
 WHERE webhook.organization = $1 AND webhook.status <> 'deleted'
 
@@ -314,7 +314,7 @@ CROSS JOIN LATERAL (
         WHERE delivery.webhook_id = webhook.id AND delivery.status = 'cancelled'
             AND NOT delivery.test
         LIMIT $3
-    ) AS some
+    ) AS counted
 ) AS written (count)
 CROSS JOIN LATERAL (
     SELECT count(*) FROM (
@@ -322,6 +322,6 @@ CROSS JOIN LATERAL (
         WHERE pending.webhook_id = webhook.id AND NOT pending.finished AND NOT pending.test
             AND pending.epoch >= 0 AND pending.epoch < webhook.epoch
         LIMIT $3
-    ) AS some
+    ) AS counted
 ) AS coming (count)
 WHERE webhook.id = $2 AND webhook.organization = $1

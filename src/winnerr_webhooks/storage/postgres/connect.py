@@ -1,0 +1,114 @@
+"""One new connection to PostgreSQL: how it is set up, and what can stand in its way."""
+
+import socket
+from typing import Final
+
+import asyncpg
+import structlog
+
+SCHEMA: Final = "winnerr_webhooks"
+"""All tables are in it, so that a database can be shared with the CRM's own."""
+CONNECT_SECONDS: Final = 3.0
+
+FAILURES: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    UnicodeError,
+)
+"""What asyncpg raises when it cannot connect (UnicodeError: a host's name no DNS can have)."""
+
+_SETTINGS: Final = {
+    "search_path": f"{SCHEMA},pg_catalog",
+    # A node that is stopped in the middle of a transaction must not keep its locks.
+    "idle_in_transaction_session_timeout": "'5s'",
+    "statement_timeout": "'1700ms'",
+    "lock_timeout": "'1500ms'",
+    # The statistics of a queue are always of another moment: no plan may rest on them.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+_LOOK: Final = """
+SELECT pg_backend_pid(), current_setting('synchronous_commit') = 'off',
+    current_setting('transaction_read_only') = 'on'
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Opener:
+    """Opens connections to one database, and knows what it saw of it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._finds_writer = "," in url
+        self.pooled = False
+        """Whether a pooler stands between: then a transaction is all there is."""
+        self.local_settings = ""
+        """What sets a transaction up behind a pooler; empty: the connection is set up."""
+
+    async def open(self) -> asyncpg.Connection:
+        """Open a connection that can write; one of `FAILURES` says why there is none."""
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            statement_cache_size=0 if self.pooled else 500,
+            max_cached_statement_lifetime=0,
+            # Of several hosts the one that writes. Asking takes a statement outside of a
+            # transaction, which a pooler may tear in two: of one host `_look` sees it, too.
+            target_session_attrs="read-write" if self._finds_writer else "any",
+            server_settings={"application_name": "winnerr-webhooks"},
+        )
+        try:
+            if await self._is_as_known(connection):
+                return connection
+        except BaseException:
+            connection.terminate()
+            raise
+        connection.terminate()
+        return await self.open()
+
+    async def _is_as_known(self, connection: asyncpg.Connection) -> bool:
+        """Set a connection up; False: there is a pooler, so it has to be opened another way."""
+        await connection.execute("BEGIN")
+        # Without a name: a named statement would stay behind on a pooler's connection, in the
+        # way of the next process that counts its names from one.
+        statement = await connection.prepare(_LOOK, name="")
+        pid, is_asynchronous, only_reads = await statement.fetchrow()
+        await connection.execute("COMMIT")
+        if only_reads:
+            raise asyncpg.ReadOnlySQLTransactionError("the database is a standby that only reads")
+        settings = dict(_SETTINGS)
+        if is_asynchronous:  # then a commit is no promise, and 202 is one
+            settings["synchronous_commit"] = "on"
+        if pid != connection.get_server_pid():
+            self.local_settings = _assignments("LOCAL ", settings)
+            known, self.pooled = self.pooled, True
+            if not known:
+                log.info("a connection pooler stands before the database")
+            return known
+        if not self.pooled:
+            await connection.execute(_assignments("", settings))
+        return True
+
+
+def told(error: BaseException) -> str:
+    """Why there is no connection, for the operator: without a password or a part of one."""
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, socket.gaierror):
+        return f"its host's name cannot be looked up ({error.strerror})"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "every host is a standby that only reads"
+    if isinstance(error, ValueError):  # of parsing the URL: it repeats what it could not read
+        return "its URL cannot be read"
+    text = str(error).partition("\n")[0].strip().rstrip(".")
+    return text or type(error).__name__
+
+
+def _assignments(scope: str, settings: dict[str, str]) -> str:
+    return "".join(f"SET {scope}{name} = {value};" for name, value in settings.items())

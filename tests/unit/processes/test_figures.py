@@ -1,0 +1,154 @@
+"""Metrics of several processes: all of them side by side, whichever was asked."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from winnerr_webhooks.processes import figures
+from winnerr_webhooks.processes.figures import Siblings, side_by_side
+from winnerr_webhooks.processes.membership import Membership
+from winnerr_webhooks.telemetry import Metrics
+
+
+def samples(text: bytes) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name.removeprefix("winnerr_webhooks_"), *sorted(sample.labels.values())): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+class Process:
+    """One of the processes, as far as its metrics go."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.metrics = Metrics()
+        membership = Membership(number=number, listener=-1, channel=-1, folder=str(folder))
+        self.socket = membership.socket
+        self.siblings = Siblings(membership, self.metrics.render_process)
+
+    async def shown(self) -> dict[tuple[str, ...], float]:
+        return samples(await self.siblings.together(self.metrics.render_process()))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "sockets"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+async def processes(folder):
+    started = [Process(folder, number) for number in (1, 2, 10)]
+    for process in started:
+        await process.siblings.start()
+    yield started
+    for process in started:
+        await process.siblings.close()
+
+
+async def test_whichever_is_asked_shows_the_counts_of_all(processes) -> None:
+    for count, process in enumerate(processes, 1):
+        process.metrics.event_accepted(count)
+        process.metrics.attempt_made("failed", "dns", 0.2)
+    shown = [await process.shown() for process in processes]
+    for one in shown:
+        assert one["events_accepted_total", "1"] == 1
+        assert one["events_accepted_total", "2"] == 2
+        assert one["events_accepted_total", "10"] == 3
+        assert one["attempts_total", "10", "dns", "failed"] == 1
+        assert one["attempt_duration_seconds_bucket", "0.25", "2"] == 1
+        assert one["attempt_duration_seconds_count", "2"] == 1
+    assert shown[0].keys() == shown[1].keys() == shown[2].keys()
+
+
+async def test_each_metric_is_described_once_with_its_processes_in_order(processes) -> None:
+    text = (await processes[1].siblings.together(processes[1].metrics.render_process())).decode()
+    lines = [line for line in text.splitlines() if "events_accepted_total" in line]
+    assert [line.rpartition(" ")[0] for line in lines] == [
+        "# HELP winnerr_webhooks_events_accepted_total Events",
+        "# TYPE winnerr_webhooks_events_accepted_total",
+        'winnerr_webhooks_events_accepted_total{process="1"}',
+        'winnerr_webhooks_events_accepted_total{process="2"}',
+        'winnerr_webhooks_events_accepted_total{process="10"}',
+    ]
+
+
+async def test_a_process_that_died_is_left_out_and_its_successor_takes_its_place(
+    processes, folder
+) -> None:
+    dead = processes[2]
+    dead.siblings._server.close()
+    assert dead.socket.exists(), "as a kill leaves it"
+    shown = await processes[0].shown()
+    assert {key[-1] for key in shown if key[0] == "events_accepted_total"} == {"1", "2"}
+    successor = Process(folder, 10)
+    await successor.siblings.start()
+    successor.metrics.event_accepted(7)
+    assert (await processes[0].shown())["events_accepted_total", "10"] == 7
+    await successor.siblings.close()
+
+
+async def test_a_process_that_hangs_or_breaks_off_is_left_out(
+    processes, folder, monkeypatch
+) -> None:
+    monkeypatch.setattr(figures, "PATIENCE", 0.05)
+    hangs = socket.socket(socket.AF_UNIX)
+    hangs.bind(str(folder / "3.sock"))
+    hangs.listen()
+
+    async def break_off(_reader, writer) -> None:
+        writer.write(processes[0].metrics.render_process()[:-20])
+        writer.close()
+
+    breaks = await asyncio.start_unix_server(break_off, folder / "4.sock")
+    shown = await processes[0].shown()
+    breaks.close()
+    hangs.close()
+    numbers = {key[-1] for key in shown if key[0] == "events_accepted_total"}
+    assert numbers == {"1", "2", "10"}
+
+
+async def test_one_alone_is_shown_as_what_it_is(folder) -> None:
+    process = Process(folder, 1)
+    await process.siblings.start()
+    process.metrics.event_accepted()
+    assert (await process.shown())["events_accepted_total", "1"] == 1
+    await process.siblings.close()
+
+
+async def test_the_last_one_takes_the_folder_along(folder) -> None:
+    """The supervisor does it; but it may have been killed."""
+    one, other = Process(folder, 1), Process(folder, 2)
+    await one.siblings.start()
+    await other.siblings.start()
+    await one.siblings.close()
+    assert list(folder.iterdir()) == [other.socket]
+    await other.siblings.close()
+    assert not folder.exists()
+
+
+def test_nothing_of_a_metric_is_lost_on_the_way() -> None:
+    metrics = Metrics()
+    metrics.event_accepted(3)
+    metrics.event_refused(503)
+    metrics.attempt_made("failed", "dns", 0.2)
+    metrics.watch("in_flight", 'Attempts "under way" \\ here.', lambda: 4)
+    alone, told = (
+        {
+            (f.name, f.type, f.documentation, s.name, tuple(sorted(s.labels.items())), s.value)
+            for f in text_string_to_metric_families(text.decode())
+            for s in [
+                s._replace(labels={k: v for k, v in s.labels.items() if k != "process"})
+                for s in f.samples
+            ]
+        }
+        for text in (metrics.render_process(), side_by_side({"1": metrics.render_process()}))
+    )
+    assert alone == told
