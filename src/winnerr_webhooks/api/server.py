@@ -97,13 +97,14 @@ class _EventCall:
     """
 
     __slots__ = (
-        "_begun", "_protocol", "body", "disconnected", "keep_alive", "message_event", "more_body",
+        "_begun", "_begun_it", "_protocol", "body", "disconnected", "keep_alive", "message_event", "more_body",
         "response_complete",
     )  # fmt: skip
 
     def __init__(self, protocol: Protocol, begun: Begun) -> None:
         self._protocol = protocol
         self._begun = begun
+        self._begun_it = False
         self.body = b""
         self.more_body = True
         self.message_event = self
@@ -112,9 +113,13 @@ class _EventCall:
         self.response_complete = False
 
     def set(self) -> None:
-        """More of the request has come; when it is whole, begin."""
-        if self.more_body or self.disconnected:
+        """More of the request has come; when it is whole, begin, once.
+
+        It is set again when the connection is lost, be that before, during or after.
+        """
+        if self._begun_it or self.more_body or self.disconnected:
             return
+        self._begun_it = True
         try:
             future = self._begun.submit(self.body)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer

@@ -129,17 +129,14 @@ def test_migrate_says_which_database_is_ready(run):
     )
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "keys list"])
+@pytest.mark.parametrize("command", ["migrate", "keys list"])
 def test_a_postgresql_that_is_not_there_is_one_line_without_its_password(command, run):
-    key = "k1:" + "A" * 43 + "="
-    done = run(*command.split(), DATABASE_URL=POSTGRES, ENCRYPTION_KEYS=key, PORT="0")
+    done = run(*command.split(), DATABASE_URL=POSTGRES)
     assert done.returncode in (1, 2)
     assert done.stdout == ""
-    lines = done.stderr.splitlines()
-    assert lines[-1].startswith("winnerr-webhooks: ")
-    assert "127.0.0.1:9" in lines[-1]
-    assert "hunter2" not in done.stderr
-    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_DATABASE_URL: PostgreSQL cannot")
+    assert "hunter2" not in line
 
 
 def test_a_setting_with_a_slip_of_the_pen_is_warned_of_and_does_not_stop(run):

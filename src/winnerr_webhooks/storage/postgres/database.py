@@ -87,6 +87,7 @@ class Database:
     """One database over a few connections, for one event loop."""
 
     def __init__(self, url: str, *, clock: Clock, jitter: Jitter, connections: int) -> None:
+        self._jitter = jitter
         self._opener = Opener(url)
         self._connections = Connections(self._opener, clock=clock, jitter=jitter, most=connections)
 
@@ -170,6 +171,7 @@ class Database:
                     if failure is error:
                         raise
                     raise failure from error
+            await asyncio.sleep(self._jitter.around(0.005, 1.0))
         raise AssertionError("the last try answers")
 
     async def _once(
@@ -180,11 +182,13 @@ class Database:
         ends: float,
     ) -> T:
         connection: asyncpg.Connection | None = None
+        backend: int | None = None
         committing = False
         whole = False
         try:
             async with asyncio.timeout_at(ends):
                 connection = await self._connections.take(seconds)
+                backend = connection.get_server_pid()  # a lost connection does not know it any more
                 session = Session(connection)
                 if begin is not None:
                     await session.script(begin)
@@ -195,11 +199,11 @@ class Database:
                     await _commit(connection)
             whole = True
         except TimeoutError as error:
-            raise self._away("did not answer in time", connection, committing=committing) from error
+            raise self._away("did not answer in time", backend, committing=committing) from error
         except Exception as error:
             if connection is not None and is_lost(error):
                 self._connections.lose(error)
-                raise self._away("was lost", connection, committing=committing) from error
+                raise self._away("was lost", backend, committing=committing) from error
             whole = connection is not None and await _rolled_back(connection, begin)
             raise
         finally:
@@ -207,14 +211,12 @@ class Database:
                 self._connections.give(connection, whole=whole)
         return answer
 
-    def _away(
-        self, what: str, connection: asyncpg.Connection | None, *, committing: bool
-    ) -> Unavailable:
-        if connection is None or not committing:
+    def _away(self, what: str, backend: int | None, *, committing: bool) -> Unavailable:
+        if not committing:
             return Unavailable(f"The database {what}.", 2)
-        # A connection that is gone has forgotten whose it was.
-        backend = None if self.pooled or connection.is_closed() else connection.get_server_pid()
-        return LostCommit(f"The database {what} while it committed.", backend)
+        return LostCommit(
+            f"The database {what} while it committed.", None if self.pooled else backend
+        )
 
 
 async def _commit(connection: asyncpg.Connection) -> None:

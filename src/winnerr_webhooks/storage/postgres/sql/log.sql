@@ -123,14 +123,15 @@ WHERE ($7::text IS NULL OR attempt.webhook_id = $7)
         OR EXISTS (
             SELECT 1
             FROM (
-                SELECT lower(encode(attempt.response_body, 'escape') COLLATE "C") AS text OFFSET 0
+                SELECT {searchable} AS text FROM (SELECT attempt.response_body) AS one (body)
+                OFFSET 0
             ) AS searchable
             CROSS JOIN unnest($16::text[]) AS part
             WHERE strpos(searchable.text, part) > 0)
         OR EXISTS (
             SELECT 1
             FROM (
-                SELECT lower(encode(event.body, 'escape') COLLATE "C") AS text FROM event
+                SELECT {searchable} AS text FROM event
                 WHERE event.id = {attempt_event}
                     AND event.id >= 'evt_' || substr($5::text, 5, 26)
                     AND event.id <= 'evt_' || substr($6::text, 5, 26)
@@ -139,6 +140,18 @@ WHERE ($7::text IS NULL OR attempt.webhook_id = $7)
             CROSS JOIN unnest($16::text[]) AS part
             WHERE strpos(searchable.text, part) > 0))
 ORDER BY given.place
+
+-- name: searchable
+-- Any bytes as a text, a character each, in lower case as far as they are ASCII. No text holds a
+-- NUL, so U+FFFD stands in for it, as in what is searched for.
+lower(
+    convert_from(
+        CASE
+            WHEN position('\x00'::bytea IN body) = 0 THEN body
+            ELSE decode(replace(encode(body, 'escape'), '\000', '\357\277\275'), 'escape')
+        END,
+        'LATIN1')
+    COLLATE "C")
 
 -- name: is_own_webhook
 SELECT EXISTS (SELECT 1 FROM webhook WHERE id = $1 AND organization = $2)

@@ -1,0 +1,176 @@
+"""Roles and processes over one PostgreSQL, black box: nodes that know nothing of each other."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+
+import pytest
+
+KEYS = "k1:" + "A" * 43 + "="
+OTHER_KEYS = "k2:" + "B" * 42 + "E="
+
+
+@pytest.fixture
+def make_node(make_server, postgres_url):
+    """Start nodes on one database."""
+
+    async def make(**settings: str):
+        return await make_server(DATABASE_URL=postgres_url, ENCRYPTION_KEYS=KEYS, **settings)
+
+    return make
+
+
+async def deliveries(node, status: str, count: int):
+    return await node.until(
+        f"~/deliveries?status={status}&limit=500", lambda page: len(page["items"]) == count
+    )
+
+
+def pids(node, number: int) -> list[int]:
+    """The pids of the process with this number, one for each time it was ready."""
+    lines = [json.loads(line) for line in node.log if '"a process is at work"' in line]
+    return [line["pid"] for line in lines if line["process"] == number]
+
+
+async def ready(node, number: int, times: int) -> None:
+    """Return when the process with this number has been ready so many times."""
+    async with asyncio.timeout(20):
+        while len(pids(node, number)) < times:
+            await node.ok("GET", "~/webhooks")
+
+
+async def figures(node) -> dict[str, float]:
+    async with node.session.get("/metrics") as response:
+        text = await response.text()
+    pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name.removeprefix("winnerr_webhooks_"): float(value) for name, value in pairs}
+
+
+async def test_an_api_node_accepts_and_a_delivery_node_delivers(make_node, receiver) -> None:
+    api = await make_node(ROLE="api")
+    hook = await api.webhook(receiver.url, secret="a secret of mine")
+    for n in range(20):
+        assert (await api.emit(id=f"crm-{n}"))["deliveries"] == 1
+    assert (await api.emit(id="crm-0"))["duplicate"] is True
+    assert (await figures(api))["pending"] == 20
+    assert receiver.requests == []
+    deliver = await make_node(ROLE="deliver")
+    await deliveries(api, "delivered", 20)
+    assert len({request["X-Winnerr-Delivery"] for request in receiver.requests}) == 20
+    await api.ok("POST", f"~/webhooks/{hook['id']}/test", {})
+    await receiver.wait_for(21)
+    page = await api.ok("GET", "~/logs?limit=1")
+    await api.ok("POST", f"~/logs/{page['items'][0]['id']}/replay")
+    await receiver.wait_for(22)
+    await api.ok("PATCH", f"~/webhooks/{hook['id']}", {"url": receiver.url + "/new"})
+    await api.emit()
+    (last,) = (await receiver.wait_for(1, lambda request: request.path == "/hook/new"))[:1]
+    assert last["X-Winnerr-Signature"]
+    shown = await figures(deliver)
+    assert shown['attempts_total{kind="",outcome="succeeded"}'] == 23
+    assert shown["events_accepted_total"] == 0
+    assert await deliver.terminate() == 0
+    assert await api.terminate() == 0
+
+
+async def test_a_delivery_node_answers_probes_only_and_says_so(make_node) -> None:
+    node = await make_node(ROLE="deliver")
+    for path in ("/healthz", "/readyz", "/metrics"):
+        async with node.session.get(path) as response:
+            assert response.status == 200
+    for method, path in (("POST", "/api/v1/events"), ("GET", "/settings/webhooks")):
+        status, problem = await node.call(method, path, {} if method == "POST" else None)
+        assert status == 404
+        assert "This node only delivers" in problem["detail"]
+
+
+async def test_a_delivery_node_that_stops_hands_its_work_over_at_once(
+    make_node, receiver, answer
+) -> None:
+    """Long before its leases run out: they last a minute, and this test waits twenty seconds."""
+    api = await make_node(ROLE="api")
+    first = await make_node(ROLE="deliver", WEBHOOK_CONCURRENCY="4")
+    await api.webhook(receiver.url)
+    let_go = asyncio.Event()
+
+    async def slow(_request):
+        await let_go.wait()
+        return answer(200)
+
+    receiver.answer = slow
+    for _ in range(12):
+        await api.emit()
+    await receiver.wait_for(4)
+    stopping = asyncio.ensure_future(first.terminate())
+    second = await make_node(ROLE="deliver")
+    await receiver.wait_for(8)
+    let_go.set()
+    await deliveries(api, "delivered", 12)
+    assert await stopping == 0
+    assert len(receiver.requests) == 12, "nothing twice"
+    assert await second.terminate() == 0
+
+
+async def test_processes_share_the_work_and_any_of_them_may_be_killed(make_node, receiver) -> None:
+    node = await make_node(PROCESSES="2")
+    await node.webhook(receiver.url)
+    await ready(node, 2, 1)
+    for n in range(50):
+        await node.emit(id=f"crm-{n}")
+    await deliveries(node, "delivered", 50)
+    shown = await figures(node)
+    accepted = {name: value for name, value in shown.items() if "events_accepted_total" in name}
+    assert accepted.keys() == {f'events_accepted_total{{process="{n}"}}' for n in (1, 2)}
+    assert sum(accepted.values()) == 50
+    assert shown["pending"] == 0
+    os.kill(pids(node, 2)[0], signal.SIGKILL)
+    await ready(node, 2, 2)
+    for n in range(50, 80):
+        await node.emit(id=f"crm-{n}")
+    await deliveries(node, "delivered", 80)
+    assert len(pids(node, 1)) == 1
+    assert await node.terminate() == 0
+    assert len([line for line in node.log if "listens on" in line]) == 1
+
+
+async def test_a_process_can_be_renewed_without_a_caller_noticing(make_node, receiver) -> None:
+    """SIGTERM to one process: it finishes, and a fresh one takes its place."""
+    node = await make_node(PROCESSES="2")
+    await node.webhook(receiver.url)
+    for n in range(120):
+        if n in (20, 60):
+            number = 1 + n // 60
+            os.kill(pids(node, number)[0], signal.SIGTERM)
+        assert (await node.emit(id=f"crm-{n}"))["duplicate"] is False
+    await ready(node, 1, 2)
+    await ready(node, 2, 2)
+    await deliveries(node, "delivered", 120)
+    assert len(receiver.requests) == 120
+    assert await node.terminate() == 0
+
+
+async def test_settings_that_do_not_fit_stop_all_processes_with_one_line(make_node) -> None:
+    node = await make_node()
+    await node.webhook("http://127.0.0.1:9/", secret="a secret of mine")
+    node.settings |= {"ENCRYPTION_KEYS": OTHER_KEYS, "PROCESSES": "3"}
+    code, out, err = await node.command("serve", "--port", "0")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_ENCRYPTION_KEYS: ")
+
+
+async def test_keys_and_links_need_the_database_only_and_migrate_says_which(make_node) -> None:
+    node = await make_node()
+    secret = node.settings["DATABASE_URL"].rpartition("@")[0].rpartition(":")[2]
+    del node.settings["ENCRYPTION_KEYS"]
+    assert (await node.command("keys", "list"))[0] == 0
+    assert (await node.command("login-link", "--organization", "org_1"))[0] == 0
+    code, out, err = await node.command("migrate")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"postgresql://127\.0\.0\.1:\d+/\w+ is ready for this version\.\n", out)
+    assert secret not in out
+    code, _, err = await node.command("serve", "--port", "0")
+    assert code == 2
+    assert "WINNERR_WEBHOOKS_ENCRYPTION_KEYS" in err
