@@ -100,9 +100,14 @@ def _rounded(value: object) -> object:
     return value
 
 
-def targets_table(judgements: Sequence[Judgement]) -> Table:
-    rows = [[one.target.bench, one.target.what, one.aim, one.found, one.verdict]
-            for one in judgements]  # fmt: skip
+def targets_table(results: Mapping[str, Mapping]) -> Table:
+    """Every target with its verdict; a verdict on a disturbed run says that it is in doubt."""
+    rows = []
+    for one in judgements(results):
+        verdict: str = one.verdict
+        if one.value is not None and doubts(results[one.target.bench]["machine"]):
+            verdict += ", in doubt"
+        rows.append([one.target.bench, one.target.what, one.aim, one.found, verdict])
     return Table("Targets", ["bench", "what", "target", "found", ""], rows)
 
 
@@ -121,7 +126,7 @@ def stored(folder: Path, names: Sequence[str]) -> dict[str, dict]:
 
 def page(results: Mapping[str, Mapping], sentences: Mapping[str, str]) -> str:
     """results.md: the targets, then every bench with its tables and plots."""
-    parts = [HEADER, "## Targets\n", page_table(targets_table(judgements(results))) + "\n"]
+    parts = [HEADER, "## Targets\n", page_table(targets_table(results)) + "\n"]
     for name, result in results.items():
         parts.append(f"## {name}\n\n{sentences[name]}\n")
         tables = [Table(**table) for table in result["tables"]]

@@ -46,7 +46,7 @@ def main() -> int:
         if options.quick:
             print("Figures of --quick are not judged.")
         else:
-            print(report.text_table(report.targets_table(report.judgements(results))))
+            print(report.text_table(report.targets_table(results)))
         print(f"\n{time.monotonic() - began:.0f} s in all", end="")
         print("." if options.quick and not options.out else f"; written to {out}.")
     if failed:

@@ -174,6 +174,7 @@ class Server:
         self.organization = "org_1"
         self.views = 1
         self.log: list[str] = []
+        self.program = [sys.executable, "-m", "winnerr_webhooks"]
         self.settings = {
             "DATABASE_URL": f"sqlite:///{folder / 'test.db'}",
             "PORT": str(self.port),
@@ -198,9 +199,7 @@ class Server:
     async def command(self, *words: str, stdin: bytes | None = None) -> tuple[int, str, str]:
         """Run another command beside the server: its exit code, stdout and stderr."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "winnerr_webhooks",
+            *self.program,
             *words,
             env=self.environment,
             cwd=self.folder,
@@ -214,9 +213,7 @@ class Server:
 
     async def start(self) -> "Server":
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "winnerr_webhooks",
+            *self.program,
             "serve",
             env=self.environment,
             cwd=self.folder,
@@ -451,9 +448,9 @@ async def _make_schema(url: str) -> None:
 async def postgres_url(postgres_server: Any) -> AsyncIterator[str]:
     """The URL of a database of the test's own that has the schema."""
     await postgres_server.make_template(_make_schema)
-    name = await postgres_server.create_database(postgres.TEMPLATE)
+    name = await postgres_server.lend_database()
     yield postgres_server.url(name)
-    await postgres_server.drop_database(name)
+    await postgres_server.give_back_database(name)
 
 
 @pytest.fixture

@@ -146,6 +146,8 @@ class PostgresServer:
         self._is_shared = False
         self._use = (folder / "users").open("a")
         self._made = 0
+        self._free: list[str] = []
+        self._shape: tuple[object, ...] | None = None
         fcntl.flock(self._use, fcntl.LOCK_SH)
 
     @classmethod
@@ -309,6 +311,9 @@ class PostgresServer:
                 await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
                 await build(self.url(building))
                 async with self.admin(building) as inside:
+                    await inside.execute(
+                        f"CREATE TABLE {_KEPT} AS SELECT * FROM winnerr_webhooks.meta"
+                    )
                     await inside.execute("VACUUM (FREEZE, ANALYZE)")
                 await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
 
@@ -331,6 +336,63 @@ class PostgresServer:
         """Remove a database with whoever is still connected to it."""
         async with self.admin() as admin:
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def lend_database(self) -> str:
+        """Return a database as `make_template` made it: one that was given back, or a new one."""
+        if self._free:
+            return self._free.pop()
+        name = await self.create_database(TEMPLATE)
+        if self._shape is None:
+            async with self.admin(name) as inside:
+                self._shape = await _shape(inside)
+        return name
+
+    async def give_back_database(self, name: str) -> None:
+        """Empty a database that was lent; it is dropped if more than rows was changed in it."""
+        if await self.empty_database(name):
+            self._free.append(name)
+        else:
+            await self.drop_database(name)
+
+    async def empty_database(self, name: str) -> bool:
+        """End its sessions, and bring a lent database back to how it was; False: it cannot be."""
+        async with self.admin(name) as inside:
+            await inside.execute(_ALONE)
+            if await _shape(inside) != self._shape:
+                return False
+            await inside.execute(_EMPTY)
+            return True
+
+
+async def _shape(inside) -> tuple[object, ...]:
+    return tuple(await inside.fetchrow(_SHAPE))
+
+
+_ALONE = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_KEPT = "public.meta_at_first"
+_SHAPE = f"""
+SELECT string_agg(relname, ' ' ORDER BY relname),
+    (SELECT count(*) FROM pg_proc WHERE oid > 16384),
+    (SELECT count(*) FROM pg_trigger),
+    (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase = (
+        SELECT oid FROM pg_database WHERE datname = current_database())),
+    sum(pg_relation_size(oid)) < 10000000,
+    to_regclass('{_KEPT}')::text
+FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
+"""
+# Deleting a few rows is quicker than TRUNCATE, which makes files.
+_EMPTY = f"""
+DO $$ DECLARE name regclass; BEGIN
+    FOR name IN
+        SELECT oid FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
+            AND relkind IN ('r', 'p') AND NOT relispartition
+    LOOP EXECUTE 'DELETE FROM ' || name; END LOOP;
+    INSERT INTO winnerr_webhooks.meta SELECT * FROM {_KEPT};
+END $$
+"""
 
 
 @contextlib.contextmanager

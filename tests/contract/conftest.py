@@ -16,6 +16,7 @@ from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.postgres import PostgresStorage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import (
     Claim,
@@ -250,8 +251,6 @@ async def make_storage(
     async def make(**options: Any) -> Storage:
         options |= {"clock": clock, "keyring": keyring}
         if adapter == "postgres":
-            from winnerr_webhooks.storage.postgres import PostgresStorage
-
             opened.append(
                 await PostgresStorage.open(
                     database, serves=True, follow_database_clock=False, **options

@@ -91,7 +91,7 @@ async def test_a_delivery_node_that_stops_hands_its_work_over_at_once(
 ) -> None:
     """Long before its leases run out: they last a minute, and this test waits twenty seconds."""
     api = await make_node(ROLE="api")
-    first = await make_node(ROLE="deliver", WEBHOOK_CONCURRENCY="4")
+    first = await make_node(ROLE="deliver", DELIVERY_TIMEOUT="15")
     await api.webhook(receiver.url)
     let_go = asyncio.Event()
 
@@ -104,7 +104,7 @@ async def test_a_delivery_node_that_stops_hands_its_work_over_at_once(
         await api.emit()
     await receiver.wait_for(4)
     stopping = asyncio.ensure_future(first.terminate())
-    second = await make_node(ROLE="deliver")
+    second = await make_node(ROLE="deliver", DELIVERY_TIMEOUT="15")
     await receiver.wait_for(8)
     let_go.set()
     await deliveries(api, "delivered", 12)
@@ -140,11 +140,12 @@ async def test_a_process_can_be_renewed_without_a_caller_noticing(make_node, rec
     node = await make_node(PROCESSES="2")
     await node.webhook(receiver.url)
     for n in range(120):
-        if n in (20, 60):
-            number = 1 + n // 60
-            os.kill(pids(node, number)[0], signal.SIGTERM)
+        if n == 20:
+            os.kill(pids(node, 1)[0], signal.SIGTERM)
+        if n == 60:
+            await ready(node, 1, 2)
+            os.kill(pids(node, 2)[0], signal.SIGTERM)
         assert (await node.emit(id=f"crm-{n}"))["duplicate"] is False
-    await ready(node, 1, 2)
     await ready(node, 2, 2)
     await deliveries(node, "delivered", 120)
     assert len(receiver.requests) == 120
@@ -174,3 +175,32 @@ async def test_keys_and_links_need_the_database_only_and_migrate_says_which(make
     code, _, err = await node.command("serve", "--port", "0")
     assert code == 2
     assert "WINNERR_WEBHOOKS_ENCRYPTION_KEYS" in err
+
+
+async def test_an_sqlite_database_moves_to_postgresql_and_goes_on_there(
+    make_server, empty_postgres_url, receiver, answer
+) -> None:
+    old = await make_server(RETRY_SCHEDULE="2")
+    hook = await old.webhook(receiver.url, secret="a secret of mine")
+    receiver.answer = lambda _request: answer(503)
+    event = await old.emit(id="crm-1")
+    await old.until("~/logs", lambda page: page["items"])
+    await old.terminate()
+    receiver.answer = lambda _request: answer(200)
+    source = old.settings["DATABASE_URL"]
+    code, out, err = await old.command("migrate", "--from", source, "--to", empty_postgres_url)
+    assert code == 0, err
+    assert "event: 1 of 1 rows copied and proven" in out
+    (keys,) = [
+        line
+        for line in (old.folder / "test.db.keys").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    new = await make_server(DATABASE_URL=empty_postgres_url, ENCRYPTION_KEYS=keys)
+    new.key = old.key
+    await deliveries(new, "delivered", 1)
+    last = receiver.requests[-1]
+    assert (last["X-Winnerr-Attempt"], last["webhook-id"]) == ("2", event["id"])
+    secret = await new.ok("GET", f"~/webhooks/{hook['id']}/secret")
+    assert secret == {"secret": "a secret of mine"}
+    assert (await new.emit(id="crm-1"))["duplicate"] is True

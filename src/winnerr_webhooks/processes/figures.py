@@ -27,8 +27,8 @@ class Siblings:
 
     def __init__(self, membership: Membership, render: Callable[[], bytes]) -> None:
         """Tell others what `render` gives."""
+        self._membership = membership
         self._socket = membership.socket
-        self._number = membership.number
         self._render = render
         self._server: asyncio.Server | None = None
 
@@ -39,13 +39,14 @@ class Siblings:
         self._server = await asyncio.start_unix_server(self._tell, str(self._socket))
 
     async def close(self) -> None:
-        """Tell nothing more; the last one out takes the folder along, if nobody else did."""
+        """Tell nothing more; the last orphan takes the folder along, as its supervisor cannot."""
         if self._server is not None:
             self._server.close()
         with contextlib.suppress(OSError):
             self._socket.unlink()
-        with contextlib.suppress(OSError):  # others are still there, or the supervisor was quicker
-            self._socket.parent.rmdir()
+        if self._membership.orphaned:
+            with contextlib.suppress(OSError):  # others are still there
+                self._socket.parent.rmdir()
 
     async def together(self, own: bytes) -> bytes:
         """This process's metrics and those of all others that answer, in the text format."""
@@ -54,7 +55,7 @@ class Siblings:
         texts = {
             path.stem: text for path, text in zip(others, told, strict=True) if text is not None
         }
-        return side_by_side(texts | {str(self._number): own})
+        return side_by_side(texts | {str(self._membership.number): own})
 
     async def _tell(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError):

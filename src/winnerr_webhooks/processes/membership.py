@@ -5,6 +5,7 @@ of file, which comes when the supervisor ends, however it ends: then the process
 """
 
 import os
+import select
 import signal
 import threading
 from pathlib import Path
@@ -49,6 +50,11 @@ class Membership(msgspec.Struct, frozen=True):
     def ready(self) -> None:
         """Tell the supervisor that this process is at work."""
         os.write(self.channel, _READY)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the supervisor is gone: it never writes, so what can be read is the end."""
+        return bool(select.select([self.channel], [], [], 0)[0])
 
     def _watch(self) -> None:
         os.read(self.channel, 1)

@@ -107,9 +107,13 @@ def test_the_page_has_the_verdicts_the_tables_the_plots_and_the_machine():
     assert "In doubt" not in page
 
 
-def test_a_disturbed_run_says_so():
-    disturbed = FACTS | {"others": 0.2, "steal": 0.05}
-    assert len(report.doubts(disturbed)) == 2
+def test_a_disturbed_run_says_so_and_so_do_its_verdicts():
+    disturbed = result("latency", "normal", p99_ms=1.0)
+    disturbed["machine"] |= {"others": 0.2, "steal": 0.05}
+    assert len(report.doubts(disturbed["machine"])) == 2
+    verdicts = [row[-1] for row in report.targets_table({"latency": disturbed}).rows]
+    assert verdicts.count("met, in doubt") == 1
+    assert set(verdicts) == {"met, in doubt", "not measured"}
     assert report.doubts(FACTS) == []
 
 

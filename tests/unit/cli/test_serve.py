@@ -35,3 +35,23 @@ async def test_a_port_in_use_is_one_line_naming_it(server):
     (line,) = err.splitlines()
     assert "WINNERR_WEBHOOKS_PORT" in line
     assert str(server.port) in line
+
+
+async def test_a_second_signal_ends_it_at_once(make_server, receiver, answer):
+    """The first one waits for the receiver, who never answers."""
+    server = await make_server(DELIVERY_TIMEOUT="60")
+    receiver.answer = lambda _request: answer(hang=True)
+    await server.webhook(receiver.url)
+    await server.emit()
+    await receiver.wait_for(1)
+    server.process.terminate()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            except ConnectionRefusedError:
+                break
+            writer.close()
+    assert server.process.returncode is None
+    server.process.terminate()
+    assert await asyncio.wait_for(server.process.wait(), 20) == -signal.SIGTERM

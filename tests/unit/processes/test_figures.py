@@ -28,7 +28,10 @@ class Process:
 
     def __init__(self, folder: Path, number: int) -> None:
         self.metrics = Metrics()
-        membership = Membership(number=number, listener=-1, channel=-1, folder=str(folder))
+        self.supervisor, self.channel = socket.socketpair()
+        membership = Membership(
+            number=number, listener=-1, channel=self.channel.fileno(), folder=str(folder)
+        )
         self.socket = membership.socket
         self.siblings = Siblings(membership, self.metrics.render_process)
 
@@ -44,13 +47,25 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-async def processes(folder):
-    started = [Process(folder, number) for number in (1, 2, 10)]
-    for process in started:
-        await process.siblings.start()
-    yield started
+async def start(folder):
+    """Start a process's part in this."""
+    started: list[Process] = []
+
+    async def start_(number: int) -> Process:
+        started.append(Process(folder, number))
+        await started[-1].siblings.start()
+        return started[-1]
+
+    yield start_
     for process in started:
         await process.siblings.close()
+        process.supervisor.close()
+        process.channel.close()
+
+
+@pytest.fixture
+async def processes(start):
+    return [await start(number) for number in (1, 2, 10)]
 
 
 async def test_whichever_is_asked_shows_the_counts_of_all(processes) -> None:
@@ -81,18 +96,16 @@ async def test_each_metric_is_described_once_with_its_processes_in_order(process
 
 
 async def test_a_process_that_died_is_left_out_and_its_successor_takes_its_place(
-    processes, folder
+    processes, start
 ) -> None:
     dead = processes[2]
     dead.siblings._server.close()
     assert dead.socket.exists(), "as a kill leaves it"
     shown = await processes[0].shown()
     assert {key[-1] for key in shown if key[0] == "events_accepted_total"} == {"1", "2"}
-    successor = Process(folder, 10)
-    await successor.siblings.start()
+    successor = await start(10)
     successor.metrics.event_accepted(7)
     assert (await processes[0].shown())["events_accepted_total", "10"] == 7
-    await successor.siblings.close()
 
 
 async def test_a_process_that_hangs_or_breaks_off_is_left_out(
@@ -115,23 +128,27 @@ async def test_a_process_that_hangs_or_breaks_off_is_left_out(
     assert numbers == {"1", "2", "10"}
 
 
-async def test_one_alone_is_shown_as_what_it_is(folder) -> None:
-    process = Process(folder, 1)
-    await process.siblings.start()
+async def test_one_alone_is_shown_as_what_it_is(start) -> None:
+    process = await start(1)
     process.metrics.event_accepted()
     assert (await process.shown())["events_accepted_total", "1"] == 1
-    await process.siblings.close()
 
 
-async def test_the_last_one_takes_the_folder_along(folder) -> None:
+async def test_the_last_orphan_takes_the_folder_along(folder, start) -> None:
     """The supervisor does it; but it may have been killed."""
-    one, other = Process(folder, 1), Process(folder, 2)
-    await one.siblings.start()
-    await other.siblings.start()
+    one, other = await start(1), await start(2)
+    one.supervisor.close()
+    other.supervisor.close()
     await one.siblings.close()
     assert list(folder.iterdir()) == [other.socket]
     await other.siblings.close()
     assert not folder.exists()
+
+
+async def test_the_folder_stays_while_the_supervisor_may_start_another(folder, start) -> None:
+    process = await start(1)
+    await process.siblings.close()
+    assert list(folder.iterdir()) == []
 
 
 def test_nothing_of_a_metric_is_lost_on_the_way() -> None:

@@ -74,9 +74,9 @@ class Connections:
 
         `Unavailable` while the database is lost. Waits as long as it takes for a free one.
         """
+        if self._closed:
+            raise Unavailable("The storage is closed.")
         while True:
-            if self._closed:
-                raise Unavailable("The storage is closed.")
             if self._lost_at is not None:
                 await self._wait_for_return(self._lost_at)
                 continue
@@ -128,7 +128,7 @@ class Connections:
     def give(self, connection: asyncpg.Connection, *, whole: bool) -> None:
         """Take a connection back; `whole`: nothing is under way on it."""
         del self._lent[connection]
-        if whole and not (self._closed or self._lost_at is not None or connection.is_closed()):
+        if whole and self._lost_at is None and not connection.is_closed():
             self._pass_on(connection)
         else:
             self._drop(connection)
@@ -145,7 +145,10 @@ class Connections:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
-        if connection is not None:
+        if connection is not None and self._closed:
+            connection.terminate()
+            self._open -= 1
+        elif connection is not None:
             self._idle.append(connection)
         if not self._open:
             self._empty.set()
@@ -237,15 +240,12 @@ class Connections:
     # --- the end ------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Let what is at work finish, for 2 s at most, and close every connection."""
+        """Let what was handed in finish, for 2 s at most, and close every connection."""
         self._closed = True
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         idle, self._idle = self._idle, []
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
         for connection in idle:
             try:
                 await connection.close(timeout=1)

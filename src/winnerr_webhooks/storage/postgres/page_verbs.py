@@ -10,7 +10,8 @@ class PageVerbs(Verbs):
 
     async def webhook_states(self, organization: str) -> list[WebhookState]:
         """How each webhook stands."""
-        return await self._read(lambda db: states.states(db, organization))
+        now = self._clock.now_ms()
+        return await self._read(lambda db: states.states(db, organization, now))
 
     async def cancelled(self, organization: str, webhook_id: str) -> int:
         """How many of its deliveries are cancelled."""

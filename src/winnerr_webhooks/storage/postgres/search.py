@@ -1,7 +1,7 @@
 """Pages of the log: walked newest first in steps, each matched inside the database."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
@@ -20,10 +20,13 @@ from winnerr_webhooks.storage.values import (
     StoredEvent,
 )
 
-_APART_MS = 86_400_000
+_APART_MS: Final = 86_400_000
 """A node's clock, by which it made an attempt's id, is not more than this behind the one by which
 the event was accepted."""
-_TIMINGS = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "reconnected")
+_TIMINGS: Final = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "reconnected")
+
+_ALL: Final = (None,) * 6
+"""The values of `matching_deliveries` from $6 on when nothing is asked."""
 
 Key = tuple[str, str]
 """An attempt and its delivery, or a delivery and its webhook."""
@@ -64,7 +67,8 @@ async def log(db: Session, query: LogFilter, clock: Clock) -> LogPage:
             break
         found = keys
         if any(value is not None for value in filters):
-            found = await _matching_attempts(db, query.organization, keys, filters)
+            values = *filters, search.wanted
+            found = await _matching_attempts(db, query.organization, keys, values)
         search.add(len(keys), keys[-1][0], found)
     items = await attempts(db, query.organization, search.kept, whole=False)
     return LogPage(items=items, next=search.next(items))
@@ -81,7 +85,8 @@ async def deliveries(db: Session, query: DeliveryFilter, clock: Clock) -> Delive
         ahead = Reach(search.before, whole.floor)
         keys = await _delivery_step(db, query, ahead, search.size, now)
         if keys:
-            found = await _matching_deliveries(db, query.organization, keys, filters)
+            values = *filters, search.wanted
+            found = await _matching_deliveries(db, query.organization, keys, values)
             search.add(len(keys), keys[-1][0], found)
         else:
             search.end()
@@ -225,26 +230,24 @@ async def _delivery_step(
 
 
 async def _matching_attempts(
-    db: Session, organization: str, keys: Sequence[Key], filters: tuple[object, ...]
+    db: Session, organization: str, keys: Sequence[Key], values: tuple[object, ...]
 ) -> list[Key]:
     ids = [id_ for id_, _ in keys]
     bounds = *_bounds(ids), *_bounds(sent for _, sent in keys)
-    return _keys(await db.rows("matching_attempts", organization, ids, *bounds, *filters))
+    return _keys(await db.rows("matching_attempts", organization, ids, *bounds, *values))
 
 
 async def _matching_deliveries(
     db: Session,
     organization: str,
     keys: Sequence[Key],
-    filters: tuple[object, ...] = (None,) * 5,
+    values: tuple[object, ...] = _ALL,
 ) -> list[Delivery]:
     if not keys:
         return []
     ids = [id_ for id_, _ in keys]
     webhooks = [webhook for _, webhook in keys]
-    rows = await db.rows(
-        "matching_deliveries", organization, ids, webhooks, *_bounds(ids), *filters
-    )
+    rows = await db.rows("matching_deliveries", organization, ids, webhooks, *_bounds(ids), *values)
     return [
         Delivery(**row, organization=organization, event_id=event_of(row["id"])) for row in rows
     ]

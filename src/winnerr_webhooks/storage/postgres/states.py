@@ -2,17 +2,15 @@
 
 from winnerr_webhooks.storage.postgres.database import Row, Session
 from winnerr_webhooks.storage.postgres.text import storable
-from winnerr_webhooks.storage.reach import NEWEST, run_start
+from winnerr_webhooks.storage.reach import NEWEST, Reach, run_start, windows
 from winnerr_webhooks.storage.values import COUNTED, LastAttempt, WebhookState
 
 
-async def states(db: Session, organization: str) -> list[WebhookState]:
+async def states(db: Session, organization: str, now: int) -> list[WebhookState]:
     """Every webhook of an organization; see `Storage.webhook_states`."""
     rows = await db.rows("webhook_states", organization, COUNTED)
     ids = [row["id"] for row in rows]
-    lasts = {
-        row["webhook_id"]: _last(row) for row in await db.rows("last_attempts", ids, "", NEWEST)
-    }
+    lasts = await _lasts(db, ids, now)
     firsts = await _first_failures(
         db, {row["id"]: row["failing_since"] for row in rows if row["failing_since"] is not None}
     )
@@ -33,6 +31,18 @@ async def cancelled(db: Session, organization: str, webhook_id: str) -> int:
     """Cancelled deliveries of a webhook; see `Storage.cancelled`."""
     count = await db.value("count_cancelled", organization, storable(webhook_id), COUNTED)
     return min(COUNTED, count or 0)
+
+
+async def _lasts(db: Session, webhook_ids: list[str], now: int) -> dict[str, LastAttempt]:
+    """The newest attempt of each webhook that has any."""
+    found: dict[str, LastAttempt] = {}
+    for part in windows("att", Reach(NEWEST, ""), now):
+        missing = [id_ for id_ in webhook_ids if id_ not in found]
+        if not missing:
+            break
+        rows = await db.rows("last_attempts", missing, part.floor, part.before)
+        found.update({row["webhook_id"]: _last(row) for row in rows})
+    return found
 
 
 async def _first_failures(db: Session, failing_since: dict[str, int]) -> dict[str, str]:

@@ -352,6 +352,24 @@ async def test_a_replay_asked_for_while_its_row_is_being_cancelled_is_kept(world
     assert await one.status(delivery) == states.CANCELLED
 
 
+async def test_a_slice_that_meets_a_replay_asked_for_at_that_moment_leaves_it(worlds) -> None:
+    one, other = worlds
+    webhook = await one.webhook()
+    delivery = await one.leased()
+    await one.change(webhook, status="paused")
+    await one.change(webhook, status="active")
+    await value_of(one.storage, "UPDATE job SET seen_at = '-infinity' RETURNING 1")
+    async with under_way(
+        one.storage, lambda db: jobs.replay(db, "org_1", delivery.id, one.clock.ms)
+    ):
+        slice_ = await blocked(other.storage, other.storage.run_job_slice())
+    assert await slice_
+    assert await one.status(delivery) == states.CANCELLED
+    await one.settle(delivery, RETRY)
+    (replay,) = await other.claim()
+    assert (replay.id, replay.trigger, replay.attempt) == (delivery.id, "replay", 2)
+
+
 def _accepting(world, event):
     terms = accept.Terms(None, world.clock.monotonic(), world.clock.ms)
     return lambda db: accept.accept(db, accept.Batch([event]), terms)

@@ -94,10 +94,10 @@ SELECT id, delivery_id FROM (
 ORDER BY id DESC LIMIT $4
 
 -- name: matching_attempts
--- Which of one step's attempts match.
+-- The first so many of one step's attempts that match.
 -- $1 organization; $2 ids; $3, $4 their first and last; $5, $6 first and last of the deliveries;
 -- $7 webhook; $8 event; $9 outcome; $10, $11 status from, to; $12 since; $13 until; $14 an id;
--- $15 parts of a text in lower case, $16 the same as parts of `searchable` bytes
+-- $15 parts of a text in lower case, $16 the same as parts of `searchable` bytes; $17 how many
 SELECT attempt.id, attempt.delivery_id
 FROM unnest($2::text[]) WITH ORDINALITY AS given (id, place)
 CROSS JOIN LATERAL (
@@ -140,6 +140,7 @@ WHERE ($7::text IS NULL OR attempt.webhook_id = $7)
             CROSS JOIN unnest($16::text[]) AS part
             WHERE strpos(searchable.text, part) > 0))
 ORDER BY given.place
+LIMIT $17
 
 -- name: searchable
 -- Any bytes as a text, a character each, in lower case as far as they are ASCII. No text holds a
@@ -160,9 +161,14 @@ SELECT EXISTS (SELECT 1 FROM webhook WHERE id = $1 AND organization = $2)
 SELECT delivery_id FROM attempt WHERE id = $1 AND organization = $2
 
 -- name: attempts_of_delivery
--- By their numbers: the clocks of nodes differ. $3 floor of their ids
-SELECT id, delivery_id FROM attempt
-WHERE delivery_id = $1 AND organization = $2 AND id >= $3
+-- By their numbers: the clocks of nodes differ. The organization is asked for outside, or the
+-- planner might walk all of it. $1 delivery; $2 organization; $3 floor of the ids
+SELECT id, delivery_id FROM (
+    SELECT id, delivery_id, organization, attempt, started_at FROM attempt
+    WHERE delivery_id = $1 AND id >= $3
+    OFFSET 0
+) AS attempt
+WHERE organization = $2
 ORDER BY attempt, started_at, id
 
 -- name: step_deliveries
@@ -198,9 +204,9 @@ WHERE webhook.organization = $1 AND ($5::text IS NULL OR webhook.id = $5)
 ORDER BY pending.delivery_id DESC LIMIT $4
 
 -- name: matching_deliveries
--- Which of these deliveries match, as they stand.
+-- The first so many of these deliveries that match, as they stand.
 -- $1 organization; $2, $3 delivery, webhook; $4, $5 first and last of the ids; $6 webhook;
--- $7 event; $8 status; $9 since; $10 until
+-- $7 event; $8 status; $9 since; $10 until; $11 how many
 SELECT id, event, webhook_id, status, test, next_attempt_at
 FROM (
     SELECT
@@ -229,6 +235,7 @@ WHERE ($6::text IS NULL OR webhook_id = $6)
     AND ($9::bigint IS NULL OR accepted_at >= $9)
     AND ($10::bigint IS NULL OR accepted_at < $10)
 ORDER BY place
+LIMIT $11
 
 -- name: webhook_of_delivery
 -- $1 organization; $2 the number that the delivery's id ends with

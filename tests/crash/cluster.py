@@ -1,0 +1,348 @@
+"""A cluster of real processes on one database, and what is to be known of it to judge a crash.
+
+Whether a repeat was allowed is not guessed from times but known: a process about to be killed is
+stopped first, and what it had in flight at that moment is written down. In flight is a delivery
+that the receiver got over one of the process's connections, and that the database still shows
+as leased: between the first byte of a request and the commit that settles its attempt.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import aiohttp
+import asyncpg
+from tests.conftest import Server, free_port
+from tests.crash.traffic import Sent, Taken
+
+HERE = Path(__file__).parent
+TRAFFIC = HERE / "traffic.py"
+HURRIED = (sys.executable, str(HERE / "hurried.py"))
+KEYS = "k1:" + "A" * 43 + "="
+ON_THE_WIRE = 2.0
+"""Seconds until a receiver on a busy machine has read what a dead process sent it."""
+
+
+class Node(Server):
+    """One `serve` process."""
+
+    def __init__(
+        self, folder: Path, settings: dict[str, str], program: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(folder, settings)
+        if program is not None:
+            self.program = list(program)
+
+    @property
+    def role(self) -> str:
+        return self.settings.get("ROLE", "all")
+
+    @property
+    def delivers(self) -> bool:
+        return self.role != "api"
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    async def freeze(self) -> None:
+        """SIGSTOP; back when it stands."""
+        os.kill(self.pid, signal.SIGSTOP)
+        while not self._stands:
+            await asyncio.sleep(0)
+
+    @property
+    def _stands(self) -> bool:
+        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def connections_to(self, port: int) -> set[int]:
+        """Where its ends of its connections to a port are."""
+        own = {str(link.readlink()) for link in Path(f"/proc/{self.pid}/fd").iterdir()}
+        ports = set()
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, here, there, _, _, _, _, _, _, inode, *_ = line.split()
+            if int(there[-4:], 16) == port and f"socket:[{inode}]" in own:
+                ports.add(int(here[-4:], 16))
+        return ports
+
+
+class Flight(NamedTuple):
+    """What a process was at when it was stopped."""
+
+    at: float
+    ports: set[int]
+    leased: set[str]
+    """Deliveries leased then, to whatever process."""
+
+    def had(self, request: Taken) -> bool:
+        """Whether a request was in flight: sent by this process, its attempt not settled."""
+        return (
+            request.port in self.ports
+            and request.delivery in self.leased
+            and request.at <= self.at + ON_THE_WIRE
+        )
+
+    def deliveries(self, taken: Iterable[Taken]) -> set[str]:
+        """All that was in flight."""
+        return {request.delivery for request in taken if self.had(request)}
+
+
+class Store(Protocol):
+    """A look into the database from outside."""
+
+    async def rows(self, statement: str) -> list[tuple[Any, ...]]: ...
+
+
+class PostgresStore:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(
+            self.url, server_settings={"search_path": "winnerr_webhooks"}
+        )
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+
+class SqliteStore:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    async def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)
+        try:
+            return connection.execute(statement).fetchall()
+        finally:
+            connection.close()
+
+
+class Traffic:
+    """The receiver, and loads, as processes of their own."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._receiver: asyncio.subprocess.Process | None = None
+        self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self.port}")
+
+    async def start(self) -> None:
+        self._receiver = await asyncio.create_subprocess_exec(
+            sys.executable, TRAFFIC, "receive", str(self.port), stdout=asyncio.subprocess.PIPE
+        )
+        assert self._receiver.stdout is not None
+        assert await self._receiver.stdout.readline() == b"ready\n"
+
+    async def close(self) -> None:
+        await self._session.close()
+        if self._receiver is not None:
+            self._receiver.kill()
+            await self._receiver.wait()
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+    async def plan(self, name: str, **plan: Any) -> None:
+        """Say how a path answers from now on; see `traffic`."""
+        async with self._session.put(f"/plans/{name}", json=plan) as answer:
+            answer.raise_for_status()
+
+    async def count(self, name: str) -> int:
+        async with self._session.get(f"/count/{name}") as answer:
+            return int(await answer.read())
+
+    async def taken(self, start: int = 0) -> list[Taken]:
+        """Every request, in the order in which they came."""
+        async with self._session.get(f"/taken?{start}") as answer:
+            text = await answer.text()
+        return [Taken(*json.loads(line)) for line in text.splitlines()]
+
+    async def load(self, orders: Mapping[str, Any]) -> Sent:
+        """Send events until all of them are accepted."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            TRAFFIC,
+            "load",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            out, err = await process.communicate(json.dumps(orders).encode())
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        assert process.returncode == 0, err.decode()
+        return Sent(*json.loads(out))
+
+
+class Cluster:
+    """Nodes on one database, with their traffic."""
+
+    def __init__(self, folder: Path, store: Store, settings: dict[str, str]) -> None:
+        self.store = store
+        self.traffic = Traffic()
+        self.nodes: list[Node] = []
+        self.flights: list[Flight] = []
+        """Of each process that was killed or stopped."""
+        self._folder = folder
+        self._settings = settings
+
+    async def start(
+        self, roles: Sequence[str], *, program: Sequence[str] | None = None, organizations: int = 1
+    ) -> None:
+        """Start a node a role, each organization with a webhook at the receiver's `/org_N`."""
+        await self.traffic.start()
+        for role in roles:
+            settings = self._settings | ({} if role == "all" else {"ROLE": role})
+            self.nodes.append(Node(self._folder, settings, program))
+        key = await self.nodes[0].new_key()
+        for node in self.nodes:
+            node.key = key
+        await asyncio.gather(*[node.start() for node in self.nodes])
+        for number in range(organizations):
+            name = f"org_{number}"
+            await self.nodes[0].of(name).webhook(self.traffic.url(name))
+
+    async def close(self) -> None:
+        for node in self.nodes:
+            await node.close()
+        await self.traffic.close()
+
+    @property
+    def delivering(self) -> list[Node]:
+        return [node for node in self.nodes if node.delivers]
+
+    @property
+    def log(self) -> list[str]:
+        """What all nodes have written."""
+        return [f"{node.role} {node.port}: {line}" for node in self.nodes for line in node.log]
+
+    def load(self, rate: float, seconds: float, **more: Any) -> "asyncio.Task[Sent]":
+        """Begin to send events to the nodes that accept them."""
+        ports = [node.port for node in self.nodes if node.role != "deliver"]
+        key = self.nodes[0].key
+        orders = {"ports": ports, "key": key, "rate": rate, "seconds": seconds, **more}
+        return asyncio.create_task(self.traffic.load(orders))
+
+    async def freeze(self, node: Node) -> Flight:
+        """Stop a process where it stands, and write down what it was at."""
+        await node.freeze()
+        at = asyncio.get_running_loop().time()
+        ports = node.connections_to(self.traffic.port)
+        rows = await self.store.rows(
+            "SELECT delivery_id FROM pending WHERE lease_until IS NOT NULL"
+        )
+        self.flights.append(Flight(at, ports, {row[0] for row in rows}))
+        return self.flights[-1]
+
+    async def kill(self, node: Node) -> Flight:
+        """Kill a process with -9."""
+        flight = await self.freeze(node)
+        await node.kill()
+        return flight
+
+    async def kill_some(self, kills: int, pause: float, rng: random.Random) -> Counter[str]:
+        """Kill a process of those that run every `pause` seconds, and start it again."""
+        victims: Counter[str] = Counter()
+        starting: set[asyncio.Task[Any]] = set()
+        loop = asyncio.get_running_loop()
+        next_at = loop.time()
+        for _ in range(kills):
+            next_at += pause * rng.uniform(0.8, 1.2)
+            await asyncio.sleep(max(next_at - loop.time(), 0.0))
+            while not (running := [node for node in self.nodes if node.process is not None]):
+                await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
+            victim = rng.choice(running)
+            victims[victim.role] += 1
+            await self.kill(victim)
+            starting.add(asyncio.create_task(victim.start()))
+        await asyncio.gather(*starting)
+        return victims
+
+    async def count(self, statement: str) -> int:
+        return int((await self.store.rows(statement))[0][0])
+
+    async def settled(self, patience: float) -> None:
+        """Return when nothing waits any more."""
+        try:
+            async with asyncio.timeout(patience):
+                while await self.count("SELECT count(*) FROM pending"):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            rows = await self.store.rows("SELECT * FROM pending LIMIT 3")
+            left = await self.count("SELECT count(*) FROM pending")
+            raise AssertionError(
+                f"{left} deliveries still wait, such as {rows}\n" + "".join(self.log[-40:])
+            ) from None
+
+
+class Found(NamedTuple):
+    """What became of what was accepted."""
+
+    accepted: int
+    requests: int
+    lost: list[str]
+    """Caller's ids whose event was answered 202 and reached fewer webhooks than the answer said."""
+    repeats: list[tuple[Taken, Taken]]
+    """Requests that followed one which the receiver answered, or would have, with 2xx: that one,
+    and the one after."""
+
+
+def compare(sent: Iterable[Sent], taken: Sequence[Taken]) -> Found:
+    """Hold what arrived against what was accepted."""
+    deliveries: dict[str, set[str]] = defaultdict(set)
+    times: dict[str, list[Taken]] = defaultdict(list)
+    for request in taken:
+        deliveries[request.event].add(request.delivery)
+        times[request.delivery].append(request)
+    accepted = {key: answer for one in sent for key, answer in one.accepted.items()}
+    lost = [key for key, (event, count, _, _) in accepted.items() if len(deliveries[event]) < count]
+    repeats = []
+    for requests in times.values():
+        repeats += [pair for pair in pairwise(requests) if 200 <= pair[0].status < 300]
+    return Found(len(accepted), len(taken), lost, repeats)
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+@asynccontextmanager
+async def cluster_on(url: str, folder: Path, **settings: str) -> AsyncIterator[Cluster]:
+    """A cluster on a PostgreSQL database, gone at the end."""
+    own = {"DATABASE_URL": url, "ENCRYPTION_KEYS": KEYS, **settings}
+    cluster = Cluster(folder, PostgresStore(url), own)
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
+
+
+@asynccontextmanager
+async def one_on_sqlite(folder: Path, **settings: str) -> AsyncIterator[Cluster]:
+    """The same of one node on an SQLite file."""
+    cluster = Cluster(folder, SqliteStore(folder / "test.db"), dict(settings))
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
