@@ -311,9 +311,7 @@ class PostgresServer:
                 await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
                 await build(self.url(building))
                 async with self.admin(building) as inside:
-                    await inside.execute(
-                        f"CREATE TABLE {_KEPT} AS SELECT * FROM winnerr_webhooks.meta"
-                    )
+                    await inside.execute(_KEEP)
                     await inside.execute("VACUUM (FREEZE, ANALYZE)")
                 await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
 
@@ -372,25 +370,42 @@ _ALONE = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-_KEPT = "public.meta_at_first"
-_SHAPE = f"""
+_SHAPE = """
 SELECT string_agg(relname, ' ' ORDER BY relname),
     (SELECT count(*) FROM pg_proc WHERE oid > 16384),
     (SELECT count(*) FROM pg_trigger),
     (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase = (
         SELECT oid FROM pg_database WHERE datname = current_database())),
-    sum(pg_relation_size(oid)) < 10000000,
-    to_regclass('{_KEPT}')::text
+    sum(pg_relation_size(oid)) < 10000000
 FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
 """
-# Deleting a few rows is quicker than TRUNCATE, which makes files.
-_EMPTY = f"""
-DO $$ DECLARE name regclass; BEGIN
+# The few rows that a new database has.
+_KEEP = """
+CREATE SCHEMA at_first;
+DO $$ DECLARE name text; filled boolean; BEGIN
     FOR name IN
-        SELECT oid FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
+        SELECT relname FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
             AND relkind IN ('r', 'p') AND NOT relispartition
-    LOOP EXECUTE 'DELETE FROM ' || name; END LOOP;
-    INSERT INTO winnerr_webhooks.meta SELECT * FROM {_KEPT};
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM winnerr_webhooks.%I)', name) INTO filled;
+        IF filled THEN
+            EXECUTE format('CREATE TABLE at_first.%1$I AS TABLE winnerr_webhooks.%1$I', name);
+        END IF;
+    END LOOP;
+END $$
+"""
+# Deleting a few rows is quicker than TRUNCATE, which makes files.
+_EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    FOR name IN
+        SELECT relname FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
+            AND relkind IN ('r', 'p') AND NOT relispartition
+    LOOP EXECUTE format('DELETE FROM winnerr_webhooks.%I', name); END LOOP;
+    FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'at_first'::regnamespace
+    LOOP
+        EXECUTE format('INSERT INTO winnerr_webhooks.%1$I OVERRIDING SYSTEM VALUE'
+            ' TABLE at_first.%1$I', name);
+    END LOOP;
 END $$
 """
 
