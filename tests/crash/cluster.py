@@ -40,6 +40,7 @@ class Node(Server):
         self, folder: Path, settings: dict[str, str], program: Sequence[str] | None = None
     ) -> None:
         super().__init__(folder, settings)
+        self.serves = False
         if program is not None:
             self.program = list(program)
 
@@ -55,6 +56,15 @@ class Node(Server):
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
+
+    async def start(self) -> "Node":
+        await super().start()
+        self.serves = True
+        return self
+
+    async def kill(self) -> None:
+        self.serves = False
+        await super().kill()
 
     async def freeze(self) -> None:
         """SIGSTOP; back when it stands."""
@@ -233,8 +243,13 @@ class Cluster:
 
     @property
     def log(self) -> list[str]:
-        """What all nodes have written."""
-        return [f"{node.role} {node.port}: {line}" for node in self.nodes for line in node.log]
+        """What all nodes have written, but for the attempts that failed."""
+        return [
+            f"{node.role} {node.port}: {line}"
+            for node in self.nodes
+            for line in node.log
+            if '"attempt failed"' not in line
+        ]
 
     def load(self, rate: float, seconds: float, **more: Any) -> "asyncio.Task[Sent]":
         """Begin to send events to the nodes that accept them."""
@@ -269,7 +284,7 @@ class Cluster:
         for _ in range(kills):
             next_at += pause * rng.uniform(0.8, 1.2)
             await asyncio.sleep(max(next_at - loop.time(), 0.0))
-            while not (running := [node for node in self.nodes if node.process is not None]):
+            while not (running := [node for node in self.nodes if node.serves]):
                 await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
             victim = rng.choice(running)
             victims[victim.role] += 1

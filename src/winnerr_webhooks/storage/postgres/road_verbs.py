@@ -132,6 +132,7 @@ class RoadVerbs(Verbs):
 
     async def repair(self) -> int:
         """Find lost wake-ups and leases that ran out."""
+        await self.read_clock()
         now = self._clock.now_ms()
         if self._clock.monotonic() - self._road.reconnected_at < AFTER_RETURN:
             return 0

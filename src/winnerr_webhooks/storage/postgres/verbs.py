@@ -42,3 +42,7 @@ class Verbs:
     async def _read(self, verb: Callable[[Session], Awaitable[T]]) -> T:
         """Look at one committed state, with as many statements as it takes."""
         return await self._aside.transact(verb, seconds=READ_SECONDS, settings=_READS)
+
+    async def read_clock(self) -> None:
+        """Read the database's clock, where it is time for another reading."""
+        raise NotImplementedError
