@@ -175,6 +175,7 @@ class Server:
         self.views = 1
         self.log: list[str] = []
         self.program = [sys.executable, "-m", "winnerr_webhooks"]
+        self.patience = PATIENCE
         self.settings = {
             "DATABASE_URL": f"sqlite:///{folder / 'test.db'}",
             "PORT": str(self.port),
@@ -207,7 +208,7 @@ class Server:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(stdin), PATIENCE)
+        out, err = await asyncio.wait_for(process.communicate(stdin), self.patience)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
 
@@ -223,7 +224,7 @@ class Server:
         )
         listening = asyncio.get_running_loop().create_future()
         self._output = asyncio.create_task(self._read(self.process, listening))
-        await asyncio.wait_for(listening, PATIENCE)
+        await asyncio.wait_for(listening, self.patience)
         if not self.key:
             self.key = await self.new_key()
         return self
@@ -258,7 +259,7 @@ class Server:
         assert self._output is not None
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
-        code = await asyncio.wait_for(self.process.wait(), PATIENCE)
+        code = await asyncio.wait_for(self.process.wait(), self.patience)
         await self._output
         self.process = None
         return code

@@ -41,6 +41,7 @@ class Node(Server):
     ) -> None:
         super().__init__(folder, settings)
         self.serves = False
+        self.patience = 90.0  # many start at once, on a machine that has much to do
         if program is not None:
             self.program = list(program)
 

@@ -13,8 +13,7 @@ from tests.crash.cluster import HURRIED, Cluster, Found, cluster_on, compare, on
 
 ROLES = ("api", "api", "deliver", "deliver", "deliver")
 ORGANIZATIONS = 10
-SLOW, FAILING = "org_8", "org_9"
-"""One receiver takes its time, and one answers 500 to each delivery's first attempt."""
+FAILING = "org_9"
 LEASE = 60.0
 REPAIRED = 65.0
 """Seconds until a lease that ran out is seen by the latest: two looks, and their jitter."""
@@ -30,10 +29,11 @@ async def new_url(server) -> str:
     return server.url(await server.create_database())
 
 
-async def unkind(cluster: Cluster) -> None:
-    """Make two of the ten receivers less than perfect."""
-    await cluster.traffic.plan(SLOW, delay=0.05)
-    await cluster.traffic.plan(FAILING, first=500)
+async def receivers(cluster: Cluster, delay: float, **of_one: int) -> None:
+    """Have all receivers take their time, so that much is in flight, and one do more than that."""
+    for number in range(ORGANIZATIONS):
+        await cluster.traffic.plan(f"org_{number}", delay=delay)
+    await cluster.traffic.plan(FAILING, delay=delay, **of_one)
 
 
 async def judged(cluster: Cluster, *sent) -> Found:
@@ -65,9 +65,7 @@ async def test_kills_and_a_crashing_database_lose_nothing(durable, tmp_path) -> 
         await new_url(durable), tmp_path, DELIVERY_TIMEOUT="4", RETRY_SCHEDULE="0.5,1,2"
     ) as cluster:
         await cluster.start(ROLES, program=HURRIED, organizations=ORGANIZATIONS)
-        for number in range(ORGANIZATIONS - 1):
-            await cluster.traffic.plan(f"org_{number}", delay=0.1)
-        await cluster.traffic.plan(FAILING, first=500)
+        await receivers(cluster, 0.1, first=500)
         orders = {"organizations": ORGANIZATIONS}
         calm = await cluster.load(200, 3, **orders)
         await cluster.settled(60)
@@ -112,7 +110,7 @@ async def test_a_random_process_is_killed_every_two_seconds(durable, tmp_path) -
         await new_url(durable), tmp_path, DELIVERY_TIMEOUT="10", RETRY_SCHEDULE="1,2,4"
     ) as cluster:
         await cluster.start(ROLES, organizations=ORGANIZATIONS)
-        await unkind(cluster)
+        await receivers(cluster, 0.05, first=500)
         loading = cluster.load(1000, 60, organizations=ORGANIZATIONS)
         victims = await cluster.kill_some(30, 2.0, random.Random(1))
         sent = await loading
@@ -134,7 +132,7 @@ async def test_without_kills_nothing_is_sent_twice(durable, tmp_path) -> None:
     """A receiver that always answers in time gets each delivery exactly once."""
     async with cluster_on(await new_url(durable), tmp_path, DELIVERY_TIMEOUT="10") as cluster:
         await cluster.start(ROLES, organizations=ORGANIZATIONS)
-        await cluster.traffic.plan(SLOW, delay=0.05)
+        await receivers(cluster, 0.05)
         sent = await cluster.load(1000, 60, organizations=ORGANIZATIONS)
         await cluster.settled(120)
         found = await judged(cluster, sent)
@@ -151,7 +149,7 @@ async def test_a_node_that_stood_still_longer_than_its_lease_does_no_harm(
     """One that accepts and one that delivers are stopped with SIGSTOP, outlived, and go on."""
     async with cluster_on(await new_url(durable), tmp_path, DELIVERY_TIMEOUT="10") as cluster:
         await cluster.start(ROLES, organizations=ORGANIZATIONS)
-        await cluster.traffic.plan(SLOW, delay=0.2)
+        await receivers(cluster, 0.2)
         loading = cluster.load(200, LEASE + REPAIRED + 30, organizations=ORGANIZATIONS)
         await resumed(cluster)
         frozen = [cluster.nodes[0], cluster.nodes[2]]
@@ -185,7 +183,7 @@ async def test_an_embedded_node_that_stood_still_longer_than_its_lease_does_no_h
     """The same of the one process on an SQLite file: nobody is there to take over meanwhile."""
     async with one_on_sqlite(tmp_path, DELIVERY_TIMEOUT="10") as cluster:
         await cluster.start(["all"], organizations=ORGANIZATIONS)
-        await cluster.traffic.plan(SLOW, delay=0.2)
+        await receivers(cluster, 0.2)
         loading = cluster.load(200, 20, organizations=ORGANIZATIONS)
         await resumed(cluster)
         (node,) = cluster.nodes
@@ -217,7 +215,7 @@ async def test_the_database_crashes_ten_times_under_load(durable, tmp_path) -> N
     outages = []
     async with cluster_on(await new_url(durable), tmp_path, DELIVERY_TIMEOUT="10") as cluster:
         await cluster.start(ROLES, organizations=ORGANIZATIONS)
-        await cluster.traffic.plan(SLOW, delay=0.05)
+        await receivers(cluster, 0.05)
         loading = cluster.load(300, 90, organizations=ORGANIZATIONS)
         loop = asyncio.get_running_loop()
         for number in range(10):

@@ -10,6 +10,8 @@ import pytest
 
 shared = pytest.mark.asyncio(loop_scope="module")
 """Of tests that share the module's server: they are `own`, the others start theirs."""
+in_a_file = pytest.mark.parametrize("adapter", ["sqlite"], scope="module")
+"""Of tests of what there is of an embedded database only: its file, and its keys beside it."""
 
 
 @shared
@@ -59,6 +61,7 @@ async def test_emit_sends_an_event_and_says_why_not(own, inbox) -> None:
 
 
 @shared
+@in_a_file
 async def test_a_second_service_on_the_same_file_is_refused_and_the_first_goes_on(own) -> None:
     code, out, err = await own.command("serve", "--port", "0")
     assert code != 0
@@ -69,6 +72,7 @@ async def test_a_second_service_on_the_same_file_is_refused_and_the_first_goes_o
     assert (await own.emit())["duplicate"] is False
 
 
+@in_a_file
 async def test_a_lost_or_wrong_key_file_stops_the_start_and_is_never_replaced(
     server, receiver
 ) -> None:

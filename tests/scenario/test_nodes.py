@@ -11,6 +11,9 @@ import pytest
 KEYS = "k1:" + "A" * 43 + "="
 OTHER_KEYS = "k2:" + "B" * 42 + "E="
 
+# Each server here is told its database.
+pytestmark = pytest.mark.parametrize("adapter", ["sqlite"], scope="module")
+
 
 @pytest.fixture
 def make_node(make_server, postgres_url):

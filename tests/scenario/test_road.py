@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 from standardwebhooks.webhooks import Webhook as StandardWebhook
+from tests.crash.cluster import HURRIED
 
 SECRET = "an old friend of mine"
 
@@ -337,6 +338,7 @@ async def test_a_deleted_webhook_keeps_its_log_but_cannot_be_replayed(server, re
     assert (await server.emit())["deliveries"] == 0
 
 
+@pytest.mark.parametrize("program", [HURRIED])
 async def test_many_failed_deliveries_are_replayed_by_filter_also_across_a_restart(
     make_server, receiver, answer
 ) -> None:

@@ -92,7 +92,9 @@ def test_the_development_lock_installs_the_very_versions_that_run():
     assert runtime.items() <= pins("requirements-dev.lock").items()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"]
+)
 def test_a_lock_file_has_a_hash_for_everything_and_names_no_host(lock):
     text = (ROOT / lock).read_text()
     entries = re.split(r"^(?=\S)", text, flags=re.MULTILINE)

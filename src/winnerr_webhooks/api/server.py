@@ -97,8 +97,8 @@ class _EventCall:
     """
 
     __slots__ = (
-        "_begun", "_begun_it", "_protocol", "body", "disconnected", "keep_alive", "message_event", "more_body",
-        "response_complete",
+        "_begun", "_begun_it", "_protocol", "body", "disconnected", "keep_alive", "message_event",
+        "more_body", "response_complete",
     )  # fmt: skip
 
     def __init__(self, protocol: Protocol, begun: Begun) -> None:

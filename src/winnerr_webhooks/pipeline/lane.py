@@ -14,6 +14,9 @@ from winnerr_webhooks.pipeline.attempt import Sender
 
 FIRST_WINDOW: Final = 4
 QUEUE_PER_WINDOW: Final = 4
+WIDE_QUEUE: Final = 32
+"""The same where the receiver keeps up: what it will have taken within a second need not go
+through the database once more (docs/adr/0009)."""
 
 
 class Lane:
@@ -77,7 +80,12 @@ class Lane:
     @property
     def capacity(self) -> int:
         """How many deliveries may be queued here now."""
-        return QUEUE_PER_WINDOW * self.window
+        return (WIDE_QUEUE if self.wide else QUEUE_PER_WINDOW) * self.window
+
+    @property
+    def wide(self) -> bool:
+        """Whether the receiver keeps up: its window is as open as it gets, and has opened."""
+        return self.window == self._widest and self.window > FIRST_WINDOW
 
     @property
     def fresh_room(self) -> int:

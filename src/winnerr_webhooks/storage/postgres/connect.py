@@ -28,6 +28,7 @@ _SETTINGS: Final = {
     # The statistics of a queue are always of another moment: no plan may rest on them.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",

@@ -52,8 +52,8 @@ async def upgrade(database: Database) -> None:
         while version < known:
             version = await _next_step(database)
     except asyncpg.InsufficientPrivilegeError as error:
-        told = str(error)
-        raise ConfigurationError(await database.transact(lambda db: _advice(db, told))) from error
+        state = await database.transact(lambda db: db.row("schema_state", SCHEMA))
+        raise ConfigurationError(_advice(state)) from error
 
 
 async def _look(db: Session) -> int:
@@ -64,6 +64,13 @@ async def _look(db: Session) -> int:
             f"PostgreSQL {state['major']} is too old: WINNERR_WEBHOOKS_DATABASE_URL has to lead to "
             f"version {OLDEST_MAJOR} or newer."
         )
+    if state["encoding"] != "UTF8":
+        raise ConfigurationError(
+            f"The database {state['database']} has the encoding {state['encoding']}, which cannot "
+            "hold every character: make one with ENCODING 'UTF8' TEMPLATE template0."
+        )
+    if state["exists"] and not state["usable"]:
+        raise ConfigurationError(_advice(state))
     if not state["filled"]:
         return 0
     versions = dict(await db.rows("schema_versions")) if state["has_meta"] else {}
@@ -125,8 +132,8 @@ def _oldest(script: str, version: int) -> dict[str, int]:
     return {"oldest": 1} if version == 1 else {}
 
 
-async def _advice(db: Session, told: str) -> str:
-    state: Row = await db.row("schema_state", SCHEMA)
+def _advice(state: Row) -> str:
+    """What an administrator has to do, so that the role may make or change the schema."""
     role, database = (_quoted(state[name]) for name in ("role", "database"))
     if not state["exists"]:
         return (
@@ -136,8 +143,8 @@ async def _advice(db: Session, told: str) -> str:
     return (
         f"The role {role} may not use or change the schema {SCHEMA} of the database {database}, "
         "which has to belong to it: let an administrator run "
-        f"ALTER SCHEMA {SCHEMA} OWNER TO {role} (and the same with its tables), then start again. "
-        f"PostgreSQL says: {told}"
+        f"ALTER SCHEMA {SCHEMA} OWNER TO {role} (and ALTER TABLE … OWNER TO {role} for each of its "
+        "tables), then start again."
     )
 
 

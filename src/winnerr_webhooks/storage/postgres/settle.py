@@ -14,6 +14,7 @@ from winnerr_webhooks.domain.webhook import DISABLED
 from winnerr_webhooks.storage.moves import Whereabouts, move
 from winnerr_webhooks.storage.postgres import status
 from winnerr_webhooks.storage.postgres.database import Session
+from winnerr_webhooks.storage.postgres.text import storable
 from winnerr_webhooks.storage.rows import Past, Run, Waiting, attempt_row
 from winnerr_webhooks.storage.runs import (
     DisablingRule,
@@ -89,12 +90,8 @@ def _columns(batch: Sequence[Settlement]) -> list[list[object]]:
     columns = [list(column) for column in zip(*map(attempt_row, batch), strict=True)]
     for at in _TEXTS:
         if any("\0" in str(text) for text in columns[at]):
-            columns[at] = [_storable(text) for text in columns[at]]
+            columns[at] = [storable(text) for text in columns[at]]
     return columns
-
-
-def _storable(text: object) -> object:
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(text, str) else text
 
 
 async def _lock(db: Session, batch: Sequence[Settlement]) -> dict[str, Waiting]:
@@ -220,6 +217,10 @@ async def _move_runs(
     if calm:
         await db.run("drop_runs", calm)
     disabled = to_disable(changed, reasons, rule, now)
-    for webhook_id, reason in disabled.items():
-        await status.leave_active(db, webhook_id, DISABLED, reason, now)
-    return tuple(disabled)
+    return tuple(
+        [
+            webhook_id
+            for webhook_id, reason in disabled.items()
+            if await status.leave_active(db, webhook_id, DISABLED, reason, now)
+        ]
+    )

@@ -70,6 +70,4 @@ SELECT EXISTS (SELECT 1 FROM webhook WHERE secret IS NOT NULL OR next_secret IS 
 -- In PostgreSQL: numbers go on from where they were.
 UPDATE meta SET value = greatest(value, (SELECT coalesce(max(change_mark), 1) FROM webhook))
 WHERE name = 'change_mark';
-UPDATE meta SET value = greatest(value, (SELECT coalesce(max(last_run), 0) FROM job))
-WHERE name = 'job_turn';
 SELECT setval(pg_get_serial_sequence('job', 'id'), max(id)) FROM job HAVING count(*) > 0

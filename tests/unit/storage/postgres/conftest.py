@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.storage.postgres import PostgresStorage
+from winnerr_webhooks.storage.postgres.database import Database
 
 _HERE = Path(__file__).parents[3] / "contract" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("contract_words", _HERE)
@@ -73,3 +76,18 @@ def open_world(open_node: Open, clock: Any) -> Callable[..., Awaitable[Any]]:
         return contract.World(await open_node(**options), clock)
 
     return open_
+
+
+@pytest.fixture
+async def make_database() -> AsyncIterator[Callable[..., Awaitable[Database]]]:
+    """Open the connections below a node by themselves, by URL."""
+    made: list[Database] = []
+
+    async def make(url: str, *, connections: int = 4) -> Database:
+        made.append(Database(url, clock=SystemClock(), jitter=Jitter(0), connections=connections))
+        await made[-1].start()
+        return made[-1]
+
+    yield make
+    for database in made:
+        await database.close()

@@ -4,9 +4,11 @@
 -- What is there, told without a right to anything in it.
 SELECT
     current_setting('server_version_num')::integer / 10000 AS major,
+    current_setting('server_encoding') AS encoding,
     current_database() AS database,
     current_user AS role,
     namespace.oid IS NOT NULL AS exists,
+    has_schema_privilege(namespace.oid, 'USAGE') AS usable,
     EXISTS (SELECT FROM pg_class WHERE relnamespace = namespace.oid) AS filled,
     EXISTS (
         SELECT FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
