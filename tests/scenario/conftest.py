@@ -67,6 +67,7 @@ async def make_server(
         yield make
         for server in servers:
             await server.close()
+            print("".join(server.log))  # is shown when the test has failed
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -32,9 +32,9 @@ _REASONS: Final = {
 
 def is_lost(error: BaseException) -> bool:
     """Whether the connection (or what it leads to) is of no more use."""
-    if isinstance(
-        error, OSError | asyncpg.PostgresConnectionError | asyncpg.TargetServerAttributeNotMatched
-    ):
+    # InternalClientError: the server said something nobody had asked, such as that it ends; or
+    # none of several hosts writes.
+    if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.InternalClientError):
         return True
     if isinstance(error, asyncpg.InterfaceError):
         return "closed" in str(error) and not _is_of_data(error)

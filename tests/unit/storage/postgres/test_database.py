@@ -1,0 +1,414 @@
+"""Transactions on a real server: what comes back, what is repeated, what connections are for."""
+
+import asyncio
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.domain.errors import (
+    ConfigurationError,
+    Poisoned,
+    Unavailable,
+    Uncertain,
+)
+from winnerr_webhooks.ids import Jitter
+from winnerr_webhooks.storage.postgres import connections
+from winnerr_webhooks.storage.postgres.connect import Opener
+from winnerr_webhooks.storage.postgres.connections import Connections
+from winnerr_webhooks.storage.postgres.database import Database
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+async def admin(postgres_server, empty_postgres_url):
+    """Whoever looks from outside; has made a table of numbers."""
+    async with postgres_server.admin(empty_postgres_url.rpartition("/")[2]) as connection:
+        await connection.execute("CREATE TABLE public.t (n text PRIMARY KEY)")
+        await connection.execute("GRANT ALL ON public.t TO webhooks")
+        yield connection
+
+
+@pytest.fixture
+async def database(make_database, empty_postgres_url, admin) -> Database:
+    return await make_database(empty_postgres_url)
+
+
+def put(number: object):
+    async def work(db):
+        await db.connection.execute("INSERT INTO public.t VALUES ($1)", str(number))
+
+    return work
+
+
+def ask(sql: str, *values: object):
+    async def work(db):
+        return await db.connection.fetchval(sql, *values)
+
+    return work
+
+
+async def stored(admin) -> set[str]:
+    return {row[0] for row in await admin.fetch("SELECT n FROM public.t")}
+
+
+async def until(true) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await true():
+            pass
+
+
+def ours(admin, more: str = "") -> str:
+    return (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        f" AND application_name = 'winnerr-webhooks' {more}"
+    )
+
+
+# --- transactions ---------------------------------------------------------------------------------
+
+
+async def test_what_was_answered_is_committed_and_what_failed_is_not(database, admin) -> None:
+    await database.transact(put(1))
+    await database.alone(put(2))
+
+    async def fails(db):
+        await put(3)(db)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.transact(fails)
+    assert await stored(admin) == {"1", "2"}
+    assert await admin.fetchval(ours(admin, "AND state LIKE 'idle in%'")) == 0
+
+
+async def test_a_transaction_that_passes_over_a_failure_is_no_success(database, admin) -> None:
+    """PostgreSQL answers its COMMIT with ROLLBACK, and with no error."""
+
+    async def carefree(db):
+        await put(1)(db)
+        with suppress(asyncpg.PostgresError):
+            await db.connection.execute("SELECT 1 / 0")
+
+    with pytest.raises(RuntimeError, match="had failed"):
+        await database.transact(carefree)
+    assert await stored(admin) == set()
+    await database.transact(put(2))
+
+
+async def test_a_deadlock_is_repeated_until_both_are_done(database, admin) -> None:
+    await admin.execute("INSERT INTO public.t VALUES ('a'), ('b')")
+    await admin.execute("CREATE TABLE public.done (who text)")
+    await admin.execute("GRANT ALL ON public.done TO webhooks")
+    both_hold_one = asyncio.Barrier(2)
+    runs = 0
+
+    def lock(first: str, second: str):
+        meeting = True
+
+        async def work(db):
+            nonlocal meeting, runs
+            runs += 1
+            lock_row = "SELECT 1 FROM public.t WHERE n = $1 FOR UPDATE"
+            await db.connection.execute(lock_row, first)
+            if meeting:
+                meeting = False
+                await both_hold_one.wait()
+            await db.connection.execute(lock_row, second)
+            await db.connection.execute("INSERT INTO public.done VALUES ($1)", first)
+
+        return work
+
+    await asyncio.gather(
+        database.transact(lock("a", "b"), seconds=PATIENCE),
+        database.transact(lock("b", "a"), seconds=PATIENCE),
+    )
+    assert runs == 3
+    assert await admin.fetchval("SELECT count(*) FROM public.done") == 2
+
+
+async def test_an_upgrade_under_prepared_statements_goes_unnoticed(database, admin) -> None:
+    async def everything(db):
+        return list((await db.connection.fetch("SELECT * FROM public.t"))[0].keys())
+
+    await admin.execute("INSERT INTO public.t VALUES ('a')")
+    assert await database.transact(everything) == ["n"]
+    assert await database.alone(everything) == ["n"]
+    await admin.execute("ALTER TABLE public.t ADD COLUMN more integer")
+    assert await database.transact(everything) == ["n", "more"]
+    assert await database.alone(everything) == ["n", "more"]
+
+
+async def test_a_session_plans_for_a_queue_and_keeps_no_locks(database) -> None:
+    for run in (database.transact, database.alone):
+        assert await run(ask("SHOW plan_cache_mode")) == "force_generic_plan"
+        assert await run(ask("SHOW idle_in_transaction_session_timeout")) == "5s"
+        assert await run(ask("SHOW search_path")) == "winnerr_webhooks, pg_catalog"
+
+
+async def test_a_commit_waits_for_the_disk_whatever_the_role_is_set_to(
+    make_database, postgres_server, admin
+) -> None:
+    name = await admin.fetchval("SELECT current_database()")
+    await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    database = await make_database(postgres_server.url(name))
+    assert await database.alone(ask("SHOW synchronous_commit")) == "on"
+
+
+async def test_settings_of_one_transaction_end_with_it(make_database, empty_postgres_url) -> None:
+    database = await make_database(empty_postgres_url, connections=1)
+    settings = "SET LOCAL statement_timeout = '7s';"
+    timeout = ask("SHOW statement_timeout")
+    assert await database.transact(timeout, settings=settings) == "7s"
+    assert await database.transact(timeout) == "1700ms"
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("INSERT INTO public.t VALUES ($1)", "a\0b"),
+        ("INSERT INTO public.t VALUES ($1)", "\ud800"),
+        ("INSERT INTO public.t VALUES ($1)", 7),
+        ("SELECT $1::integer", "the deal was closed"),
+        ("SELECT $1::jsonb", "{"),
+        ("INSERT INTO public.t SELECT $1 FROM generate_series(1, 2)", "twice"),
+        ("INSERT INTO public.t SELECT string_agg(md5($1 || i), '') FROM generate_series(1, 999) i",
+         "more than an index entry holds"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_stored_is_poisoned_and_not_repeated_to_anybody(
+    database, sql, value
+) -> None:
+    pid = await database.alone(ask("SELECT pg_backend_pid()"))
+    for run in (database.transact, database.alone):
+        with pytest.raises(Poisoned) as caught:
+            await run(ask(sql, value))
+        assert str(value) not in str(caught.value)
+    assert await database.alone(ask("SELECT pg_backend_pid()")) == pid, "nothing was lost"
+
+
+async def test_a_full_disk_is_told_and_passes(database, admin) -> None:
+    await admin.execute("""
+        CREATE FUNCTION public.disk_full() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'could not extend file' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER disk_full BEFORE INSERT ON public.t
+            FOR EACH ROW EXECUTE FUNCTION public.disk_full()
+    """)
+    for run in (database.transact, database.alone):
+        with pytest.raises(Unavailable, match="disk is full") as caught:
+            await run(put(1))
+        assert not isinstance(caught.value, Uncertain)
+        assert caught.value.retry_after > 0
+    await admin.execute("DROP TRIGGER disk_full ON public.t")
+    await database.transact(put(2))
+    assert await stored(admin) == {"2"}
+
+
+async def test_a_statement_that_takes_too_long_is_ended_by_the_server(database, admin) -> None:
+    settings = "SET LOCAL statement_timeout = '20ms';"
+    pid = await database.alone(ask("SELECT pg_backend_pid()"))
+    with pytest.raises(Unavailable, match="in time") as caught:
+        await database.transact(ask("SELECT 1 FROM pg_sleep(60)"), settings=settings)
+    assert not isinstance(caught.value, Uncertain)
+    assert await database.alone(ask("SELECT pg_backend_pid()")) == pid
+
+
+async def test_rows_that_others_keep_locked_are_not_waited_for_long(database, admin) -> None:
+    await admin.execute("INSERT INTO public.t VALUES ('a')")
+    async with admin.transaction():
+        await admin.execute("SELECT 1 FROM public.t FOR UPDATE")
+        with pytest.raises(Unavailable, match="busy with these very rows"):
+            await database.transact(ask("UPDATE public.t SET n = 'b' RETURNING n"))
+    assert await database.transact(ask("UPDATE public.t SET n = 'b' RETURNING n")) == "b"
+
+
+async def test_a_fault_of_the_program_stays_one(database) -> None:
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await database.transact(ask("SELECT 1 FROM no_such_table"))
+    with pytest.raises(asyncpg.InterfaceError, match="expects 1 argument"):
+        await database.alone(ask("SELECT $1::text"))
+
+
+# --- starting -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"password": "not it"}, "password authentication failed"),
+        ({"user": "nobody_here"}, "password authentication failed"),
+        ({"database": "no_such_database"}, "does not exist"),
+        ({"host": "no-such-host.invalid"}, "its host's name cannot be looked up"),
+        ({"host": f"{'x' * 70}.example"}, "cannot be"),
+        ({"port": "1"}, "refused|Connect call failed"),
+        ({"query": "?sslmode=require"}, "SSL"),
+        ({"query": "?sslmode=perhaps"}, "its URL cannot be read"),
+    ],
+)
+async def test_what_keeps_it_from_starting_is_said_without_the_password(
+    empty_postgres_url, change, says
+) -> None:
+    _, _, rest = empty_postgres_url.partition("://webhooks:")
+    secret, _, place = rest.partition("@")
+    port = place.partition(":")[2].partition("/")[0]
+    parts = {
+        "user": "webhooks", "password": secret, "host": "127.0.0.1", "port": port,
+        "database": place.rpartition("/")[2], "query": "",
+    } | change  # fmt: skip
+    url = "postgresql://{user}:{password}@{host}:{port}/{database}{query}".format(**parts)
+    database = Database(url, clock=SystemClock(), jitter=Jitter(0), connections=2)
+    with pytest.raises(ConfigurationError, match=f"DATABASE_URL: .*({says})") as caught:
+        await database.start()
+    assert parts["password"] not in str(caught.value)
+    await database.close()
+
+
+async def test_a_standby_is_no_place_to_start(make_database, postgres_server, admin) -> None:
+    name = await admin.fetchval("SELECT current_database()")
+    await admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(ConfigurationError, match="standby that only reads"):
+        await make_database(postgres_server.url(name))
+    host = postgres_server.url(name).replace("@127.0.0.1", "@127.0.0.1:1,127.0.0.1")
+    with pytest.raises(ConfigurationError, match="Connect call failed"):  # the other one's reason
+        await make_database(host)
+
+
+async def test_of_several_hosts_the_one_that_writes_is_taken(
+    make_database, postgres_server, admin
+) -> None:
+    name = await admin.fetchval("SELECT current_database()")
+    url = postgres_server.url(name).replace("@127.0.0.1", "@127.0.0.1:1,127.0.0.1")
+    await (await make_database(url)).transact(put(1))
+    assert await stored(admin) == {"1"}
+
+
+# --- few connections ------------------------------------------------------------------------------
+
+
+async def test_more_work_than_connections_takes_turns(database, admin) -> None:
+    await asyncio.gather(*(database.transact(put(n), seconds=PATIENCE) for n in range(200)))
+    assert len(await stored(admin)) == 200
+    assert await admin.fetchval(ours(admin)) == 4
+
+
+async def test_a_node_makes_do_with_the_connections_it_is_given(
+    make_database, postgres_server, admin
+) -> None:
+    name = await admin.fetchval("SELECT current_database()")
+    await admin.execute(f"""
+        CREATE ROLE "few {name}" LOGIN PASSWORD 'secret' CONNECTION LIMIT 2;
+        GRANT ALL ON public.t TO "few {name}" """)
+    try:
+        url = postgres_server.url(name, user=f"few%20{name}", password="secret")
+        database = await make_database(url, connections=6)
+        await asyncio.gather(*(database.transact(put(n), seconds=PATIENCE) for n in range(60)))
+        assert len(await stored(admin)) == 60
+        assert await admin.fetchval(ours(admin)) == 2
+        await database.close()
+    finally:
+        await admin.execute(f'DROP OWNED BY "few {name}"; DROP ROLE "few {name}"')
+
+
+async def test_a_turn_that_comes_when_its_caller_has_just_left_goes_to_the_next(
+    empty_postgres_url,
+) -> None:
+    lender = Connections(Opener(empty_postgres_url), clock=SystemClock(), jitter=Jitter(0), most=1)
+    await lender.start()
+    held = await lender.take(1)
+    first, second = (asyncio.create_task(lender.take(1)) for _ in range(2))
+    while len(lender._waiters) < 2:
+        await asyncio.sleep(0)
+    lender.give(held, whole=True)
+    first.cancel()  # after its turn was given to it, before it could see that
+    taken = await asyncio.wait_for(second, PATIENCE)
+    assert taken is held
+    lender.give(taken, whole=True)
+    await lender.close()
+
+
+async def test_callers_that_leave_the_queue_leave_nothing_behind(empty_postgres_url) -> None:
+    lender = Connections(Opener(empty_postgres_url), clock=SystemClock(), jitter=Jitter(0), most=1)
+    await lender.start()
+    held = await lender.take(1)
+    waiting = [asyncio.create_task(lender.take(1)) for _ in range(50)]
+    while len(lender._waiters) < 50:
+        await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not lender._waiters
+    lender.give(held, whole=True)
+    await lender.close()
+
+
+async def test_a_storm_of_failures_and_cancellations_leaks_no_connection(database, admin) -> None:
+    async def one(number: int) -> None:
+        works = [
+            put(number),
+            ask("SELECT 1 / 0"),
+            ask("SELECT 1 FROM pg_sleep(60)"),
+            ask("SELECT pg_terminate_backend(pg_backend_pid())"),
+        ]
+        run = (database.transact, database.alone)[number % 2]
+        task = asyncio.create_task(run(works[number % 4], seconds=0.5 + number % 3))
+        for _ in range(number % 7):
+            await asyncio.sleep(0)
+        if number % 5 == 0:
+            task.cancel()
+        with suppress(Unavailable, Poisoned, asyncio.CancelledError):
+            await task
+
+    await asyncio.gather(*(one(number) for number in range(300)))
+
+    async def works_again() -> bool:
+        with suppress(Unavailable):
+            await database.transact(put("after"))
+            return True
+        return False
+
+    await until(works_again)
+    # What was let go of in the middle of a statement ends when the server notices.
+    await until(lambda: _is(admin, ours(admin, "AND state <> 'idle'"), 0))
+    assert await admin.fetchval(ours(admin)) <= 4
+    assert database._connections._open == await admin.fetchval(ours(admin))
+    assert not database._connections._lent
+    await database.close()
+    await until(lambda: _is(admin, ours(admin), 0))
+
+
+async def _is(admin, sql: str, count: int) -> bool:
+    return await admin.fetchval(sql) == count
+
+
+# --- closing --------------------------------------------------------------------------------------
+
+
+async def test_closing_finishes_what_was_handed_in_and_takes_nothing_more(database, admin) -> None:
+    calls = [database.transact(put(n)) for n in range(40)]
+    await asyncio.gather(*calls, database.close())
+    assert len(await stored(admin)) == 40
+    with pytest.raises(Unavailable, match="closed"):
+        await database.transact(put("late"))
+    await database.close()
+    await until(lambda: _is(admin, ours(admin), 0))
+
+
+async def test_closing_does_not_wait_for_ever(database, admin, monkeypatch) -> None:
+    monkeypatch.setattr(connections, "FINISH_SECONDS", 0.05)
+    begun = asyncio.Event()
+
+    async def endless(db):
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(database.transact(endless, seconds=1e6))
+    await begun.wait()
+    await database.close()
+    await until(lambda: _is(admin, ours(admin), 0))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
