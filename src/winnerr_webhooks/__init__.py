@@ -17,7 +17,9 @@ What does not go straight through waits in `storage`, and comes back to 4 by way
 leads back. The API's read routes and the `settings_page` look at `storage` from the side.
 
 Around the road: `domain` holds the rules (no I/O, no clocks), `management` what people change
-(webhooks, replays, keys), `wiring` puts the parts together, `cli` starts it.
+(webhooks, replays, keys), `wiring` puts the parts together, `cli` starts it, `processes` several
+of it behind one port. `storage` has two adapters, `sqlite` and `postgres`, and between them what is
+the same in both: `rows`, `moves`, `runs`, `take`.
 """
 
 __version__ = "0.1.0"

@@ -79,3 +79,4 @@ async def shared_server(
         server = Server(tmp_path_factory.mktemp("shared"), await lend())
         yield await server.start()
         await server.close()
+        (server.folder / "log").write_text("".join(server.log))
