@@ -37,6 +37,7 @@ def _beside(name: str) -> Any:
 
 
 postgres = _beside("postgres")
+pgbouncer = _beside("pgbouncer")
 
 
 class TwoBrowsers(LoadScopeScheduling):
@@ -452,6 +453,41 @@ async def postgres_url(postgres_server: Any) -> AsyncIterator[str]:
     name = await postgres_server.lend_database()
     yield postgres_server.url(name)
     await postgres_server.give_back_database(name)
+
+
+@pytest.fixture(scope="session")
+def pooler(postgres_server: Any) -> Iterator[Any]:
+    """The `pgbouncer.Pgbouncer` before the shared server, in transaction mode."""
+    one = _pooler(postgres_server)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def make_pooler() -> Iterator[Callable[[Any], Any]]:
+    """Put poolers before servers of one's own."""
+    poolers: list[Any] = []
+
+    def make(server: Any) -> Any:
+        poolers.append(_pooler(server))
+        return poolers[-1]
+
+    yield make
+    for one in poolers:
+        one.close()
+
+
+def _pooler(server: Any) -> Any:
+    try:
+        return pgbouncer.Pgbouncer(server)
+    except postgres.Missing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def pooled_url(pooler: Any, postgres_url: str) -> str:
+    """The same database as `postgres_url`, by way of the pooler."""
+    return str(pooler.url(postgres_url.rpartition("/")[2]))
 
 
 @pytest.fixture

@@ -167,6 +167,7 @@ class PostgresServer:
         try:
             folder.chmod(0o755)  # the user it runs as has to pass
             (folder / "users").touch()
+            (folder / "users").touch()
             binaries = _binaries(folder)
             server = cls(folder, binaries, free_port(), secrets.token_hex(16))
             server._init(_ALWAYS | ({} if durable else _FORGETFUL) | dict(settings or {}))

@@ -227,17 +227,30 @@ def keyring() -> Keyring:
 Factory = Callable[..., Awaitable[Storage]]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+ADAPTERS = ["sqlite", "postgres"]
+BY_POOLER = ("test_accept", "test_claim", "test_settle", "test_webhooks", "test_log")
+"""What also runs on PostgreSQL behind pgbouncer in transaction mode: a statement of each kind."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on each adapter, unless it names its own."""
+    named = any("adapter" in mark.args for mark in metafunc.definition.iter_markers("parametrize"))
+    if "adapter" in metafunc.fixturenames and not named:
+        pooled = ["pooled"] if metafunc.module.__name__.endswith(BY_POOLER) else []
+        metafunc.parametrize("adapter", ADAPTERS + pooled, indirect=True)
+
+
+@pytest.fixture
 def adapter(request: pytest.FixtureRequest) -> str:
-    """The name of the adapter a test runs on; each test runs on each."""
+    """The name of the adapter a test runs on: `sqlite`, `postgres`, or `pooled`."""
     return str(request.param)
 
 
 @pytest.fixture
 def database(adapter: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the test's own database is: a file, or a URL."""
-    if adapter == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
+    if adapter != "sqlite":
+        return str(request.getfixturevalue(f"{adapter}_url"))
     return str(tmp_path / "contract.db")
 
 
@@ -250,7 +263,7 @@ async def make_storage(
 
     async def make(**options: Any) -> Storage:
         options |= {"clock": clock, "keyring": keyring}
-        if adapter == "postgres":
+        if adapter != "sqlite":
             opened.append(
                 await PostgresStorage.open(
                     database, serves=True, follow_database_clock=False, **options

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import sys
@@ -77,6 +78,13 @@ class Node(Server):
     def _stands(self) -> bool:
         state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state == "T"
+
+    async def figure(self, name: str) -> float:
+        """One of its metrics."""
+        async with self.session.get("/metrics") as answer:
+            text = await answer.text()
+        (value,) = re.findall(rf"^winnerr_webhooks_{name} (\S+)$", text, re.MULTILINE)
+        return float(value)
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -175,8 +183,9 @@ class Traffic:
         async with self._session.put(f"/plans/{name}", json=plan) as answer:
             answer.raise_for_status()
 
-    async def count(self, name: str) -> int:
-        async with self._session.get(f"/count/{name}") as answer:
+    async def count(self, name: str = "") -> int:
+        """How many requests came, to this path or in all."""
+        async with self._session.get(f"/count/{name}".rstrip("/")) as answer:
             return int(await answer.read())
 
     async def taken(self, start: int = 0) -> list[Taken]:
@@ -251,6 +260,11 @@ class Cluster:
             for line in node.log
             if '"attempt failed"' not in line
         ]
+
+    async def busiest(self) -> Node:
+        """The node with the most attempts under way."""
+        flying = {node.port: await node.figure("in_flight") for node in self.delivering}
+        return max(self.delivering, key=lambda node: flying[node.port])
 
     def load(self, rate: float, seconds: float, **more: Any) -> "asyncio.Task[Sent]":
         """Begin to send events to the nodes that accept them."""
@@ -352,6 +366,7 @@ async def cluster_on(url: str, folder: Path, **settings: str) -> AsyncIterator[C
         yield cluster
     finally:
         await cluster.close()
+        print("".join(cluster.log[-60:]))  # is shown when the test has failed
 
 
 @asynccontextmanager
@@ -362,3 +377,4 @@ async def one_on_sqlite(folder: Path, **settings: str) -> AsyncIterator[Cluster]
         yield cluster
     finally:
         await cluster.close()
+        print("".join(cluster.log[-60:]))

@@ -6,12 +6,13 @@
     PUT /plans/NAME       a plan: {"status": 200, "delay": 0.0, "first": 500, "hang": false}, where
                           `first` is the status for a delivery's first attempt, and `delay` seconds
     GET /taken?FROM       requests from number FROM on, a line each: see `Taken`
-    GET /count/NAME       how many deliveries that path got
+    GET /count/NAME       how many requests that path got
+    GET /count            how many requests came in all
 
 `traffic.py load`, with its orders as JSON on stdin: sends `rate` events a second for `seconds`
 seconds, the first one number `first`, to the ports in turn, over `connections` to each, and
-repeats each with its id until it is accepted. `organizations` take turns. A call is given up
-after `patience` seconds. Prints JSON when all are accepted: see `Sent`.
+repeats each with its id until it is accepted. So many `organizations` take turns, from `prefix`_0
+on. A call is given up after `patience` seconds. Prints JSON when all are accepted: see `Sent`.
 
 All times are seconds of the monotonic clock, which all processes of a machine share.
 """
@@ -114,6 +115,8 @@ class Receiver(asyncio.Protocol):
         if method == "PUT":
             self.plans[path.removeprefix("/plans/")] = json.loads(body)
             return b"{}"
+        if path == "/count":
+            return b"%d" % len(self.taken)
         if path.startswith("/count/"):
             return b"%d" % self.counts[path.removeprefix("/count/")]
         start = int(path.partition("?")[2] or 0)
@@ -142,7 +145,8 @@ class Load:
     def __init__(self, orders: dict[str, Any]) -> None:
         self.orders = orders
         self.first = orders.get("first", 0)
-        self.count = int(orders["rate"] * orders["seconds"])
+        self.prefix = orders.get("prefix", "org")
+        self.count = round(orders["rate"] * orders["seconds"])
         self.due: deque[int] = deque()
         self.free: list[Client] = []
         self.accepted: dict[str, tuple[str, int, float, float]] = {}
@@ -205,9 +209,9 @@ class Load:
         self.send()
 
     def request(self, number: int) -> bytes:
-        organizations = self.orders.get("organizations", 1)
+        organization = f"{self.prefix}_{number % self.orders.get('organizations', 1)}"
         body = (
-            f'{{"event":"deal.stage_changed","organizationId":"org_{number % organizations}",'
+            f'{{"event":"deal.stage_changed","organizationId":"{organization}",'
             f'"data":{{"n":{number}}},"id":"crm-{self.first + number}"}}'
         )
         return (

@@ -183,12 +183,15 @@ async def accept_test(
 async def recall(db: Session, batch: Batch, terms: Terms) -> Stored | None:
     """The answers to a batch whose commit was lost, if it is on disk; None: it is not.
 
-    A batch is one transaction, so one of its events proves it.
+    A batch is one transaction, so one of its events proves it. To be seen is not yet to be safe:
+    a commit that waited for a standby is seen, too, once that wait was ended. So this transaction
+    writes, and its own commit waits for what the lost one waited for.
     """
     ids = [event.id for event in batch.asked]
     found = {row[0] for row in await db.rows("accepted_since", ids, min(ids), max(ids))}
     if not found:
         return None
+    await db.value("write_to_the_log")
     mine = [event for event in batch.asked if event.id in found]
     rows = await db.rows(
         "born_of",

@@ -34,6 +34,7 @@ PATIENT_SECONDS: Final = 10.0
 FULL_SECONDS: Final = 1.0
 """How long one makes do with the connections there are after another one was refused."""
 FINISH_SECONDS: Final = 2.0
+END_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ class Connections:
         self._reason = ""
         self._back = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
         self._empty = asyncio.Event()
         self.reconnected_at = float("-inf")
@@ -134,7 +136,13 @@ class Connections:
             self._drop(connection)
 
     def _drop(self, connection: asyncpg.Connection) -> None:
-        connection.terminate()
+        # A pooler may take what is to be cancelled for what somebody else has begun meanwhile.
+        if connection.is_closed() or self._lost_at is not None or self._opener.pooled:
+            connection.terminate()
+        else:
+            ending = asyncio.get_running_loop().create_task(_end(connection))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
         self._open -= 1
         self._pass_on(None)
 
@@ -246,12 +254,8 @@ class Connections:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         idle, self._idle = self._idle, []
-        for connection in idle:
-            try:
-                await connection.close(timeout=1)
-            except Exception:  # noqa: BLE001  it is being thrown away
-                connection.terminate()
-            self._open -= 1
+        await asyncio.gather(*(_end(connection) for connection in idle))
+        self._open -= len(idle)
         self._empty.clear()
         if self._open:
             with suppress(TimeoutError):
@@ -259,3 +263,16 @@ class Connections:
                     await self._empty.wait()
         for connection in list(self._lent):
             connection.terminate()
+        await asyncio.gather(*self._ending)
+
+
+async def _end(connection: asyncpg.Connection) -> None:
+    """Close a connection; the server is told to cancel what is under way, and to let go of it.
+
+    Else it would finish the statement, with all its locks, for nobody; and a commit that waits
+    for a standby would wait on, and keep its place among the server's connections.
+    """
+    try:
+        await connection.close(timeout=END_SECONDS)
+    except Exception:  # noqa: BLE001  it is being thrown away
+        connection.terminate()

@@ -60,7 +60,7 @@ async def until(true) -> None:
             pass
 
 
-def ours(admin, more: str = "") -> str:
+def ours(more: str = "") -> str:
     return (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         f" AND application_name = 'winnerr-webhooks' {more}"
@@ -81,7 +81,7 @@ async def test_what_was_answered_is_committed_and_what_failed_is_not(database, a
     with pytest.raises(LookupError):
         await database.transact(fails)
     assert await stored(admin) == {"1", "2"}
-    assert await admin.fetchval(ours(admin, "AND state LIKE 'idle in%'")) == 0
+    assert await admin.fetchval(ours("AND state LIKE 'idle in%'")) == 0
 
 
 async def test_a_transaction_that_passes_over_a_failure_is_no_success(database, admin) -> None:
@@ -234,6 +234,22 @@ async def test_a_fault_of_the_program_stays_one(database) -> None:
         await database.alone(ask("SELECT $1::text"))
 
 
+@pytest.mark.parametrize("how", ["in time", "cancelled"])
+async def test_what_nobody_waits_for_any_more_is_ended_on_the_server(database, admin, how) -> None:
+    endless = database.transact(
+        ask("SELECT 1 FROM pg_sleep(3600)"),
+        settings="SET LOCAL statement_timeout = 0;",
+        seconds=0.2 if how == "in time" else 3600,
+    )
+    calling = asyncio.create_task(endless)
+    await until(lambda: _is(admin, ours("AND wait_event = 'PgSleep'"), 1))
+    if how == "cancelled":
+        calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    assert calling.cancelled() or isinstance(calling.exception(), Unavailable)
+    await until(lambda: _is(admin, ours("AND wait_event = 'PgSleep'"), 0))
+
+
 # --- starting -------------------------------------------------------------------------------------
 
 
@@ -293,7 +309,7 @@ async def test_of_several_hosts_the_one_that_writes_is_taken(
 async def test_more_work_than_connections_takes_turns(database, admin) -> None:
     await asyncio.gather(*(database.transact(put(n), seconds=PATIENCE) for n in range(200)))
     assert len(await stored(admin)) == 200
-    assert await admin.fetchval(ours(admin)) == 4
+    assert await admin.fetchval(ours()) == 4
 
 
 async def test_a_node_makes_do_with_the_connections_it_is_given(
@@ -306,9 +322,11 @@ async def test_a_node_makes_do_with_the_connections_it_is_given(
     try:
         url = postgres_server.url(name, user=f"few%20{name}", password="secret")
         database = await make_database(url, connections=6)
-        await asyncio.gather(*(database.transact(put(n), seconds=PATIENCE) for n in range(60)))
-        assert len(await stored(admin)) == 60
-        assert await admin.fetchval(ours(admin)) == 2
+        await asyncio.gather(*(database.transact(put(n), seconds=PATIENCE) for n in range(900)))
+        assert len(await stored(admin)) == 900
+        assert await admin.fetchval(ours()) == 2
+        refused = postgres_server.log.count(f'too many connections for role "few {name}"')
+        assert 1 <= refused <= 30, "it asks again now and then, not all the time"
         await database.close()
     finally:
         await admin.execute(f'DROP OWNED BY "few {name}"; DROP ROLE "few {name}"')
@@ -373,12 +391,12 @@ async def test_a_storm_of_failures_and_cancellations_leaks_no_connection(databas
 
     await until(works_again)
     # What was let go of in the middle of a statement ends when the server notices.
-    await until(lambda: _is(admin, ours(admin, "AND state <> 'idle'"), 0))
-    assert await admin.fetchval(ours(admin)) <= 4
-    assert database._connections._open == await admin.fetchval(ours(admin))
+    await until(lambda: _is(admin, ours("AND state <> 'idle'"), 0))
+    assert await admin.fetchval(ours()) <= 4
+    assert database._connections._open == await admin.fetchval(ours())
     assert not database._connections._lent
     await database.close()
-    await until(lambda: _is(admin, ours(admin), 0))
+    await until(lambda: _is(admin, ours(), 0))
 
 
 async def _is(admin, sql: str, count: int) -> bool:
@@ -395,7 +413,7 @@ async def test_closing_finishes_what_was_handed_in_and_takes_nothing_more(databa
     with pytest.raises(Unavailable, match="closed"):
         await database.transact(put("late"))
     await database.close()
-    await until(lambda: _is(admin, ours(admin), 0))
+    await until(lambda: _is(admin, ours(), 0))
 
 
 async def test_closing_does_not_wait_for_ever(database, admin, monkeypatch) -> None:
@@ -409,6 +427,6 @@ async def test_closing_does_not_wait_for_ever(database, admin, monkeypatch) -> N
     task = asyncio.create_task(database.transact(endless, seconds=1e6))
     await begun.wait()
     await database.close()
-    await until(lambda: _is(admin, ours(admin), 0))
+    await until(lambda: _is(admin, ours(), 0))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

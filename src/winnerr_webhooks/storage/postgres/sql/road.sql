@@ -91,6 +91,10 @@ JOIN idempotency
 -- Of these events, those that are on disk.
 SELECT id FROM event WHERE id = ANY ($1::text[]) AND id >= $2 AND id <= $3
 
+-- name: write_to_the_log
+-- The least a transaction can write (PostgreSQL's manual, table 9.97): nobody reads it.
+SELECT pg_logical_emit_message(true, 'winnerr_webhooks', '')
+
 -- name: born_of
 -- The deliveries that events were born with, for the answer to a lost commit.
 SELECT given.place, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
