@@ -45,7 +45,7 @@ bench-%: $(VENV)/.bench
 	@$(RUN) -m bench.run $* $(ARGS)
 
 chaos: $(VENV)/.development ## long failure runs
-	@$(RUN) -m pytest tests/crash -m chaos $(ARGS)
+	@$(RUN) -m pytest tests/crash tests/unit/bench -m chaos $(ARGS)
 
 build: $(VENV)/.development ## wheel and source archive, in dist/
 	@$(RUN) -m hatchling build

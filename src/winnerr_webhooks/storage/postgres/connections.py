@@ -95,7 +95,8 @@ class Connections:
         """A connection, or None: look again."""
         if self._idle:
             return self._idle.pop()
-        if self._open < self._most and self._clock.monotonic() >= self._full_until:
+        is_full = self._open and self._clock.monotonic() < self._full_until
+        if self._open < self._most and not is_full:
             return await self._one_more()
         waiter: asyncio.Future[asyncpg.Connection | None]
         waiter = asyncio.get_running_loop().create_future()
