@@ -329,8 +329,11 @@ class PostgresServer:
                 await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
 
     async def _make_owner(self, admin) -> None:
-        with _locked(self.folder / "owner.lock"):  # nothing in PostgreSQL makes it only once
-            if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
+        import asyncpg  # see `admin`
+
+        if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
+            # Another worker may be at it, too.
+            with contextlib.suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
                 await admin.execute(f"CREATE ROLE {OWNER} LOGIN PASSWORD '{self.password}'")
 
     async def create_database(self, template: str = "template1") -> str:
