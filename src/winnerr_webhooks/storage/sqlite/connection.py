@@ -37,6 +37,9 @@ class Connection:
             flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
             statementcachesize=256,
         )
+        # Plans that do not depend on bound values: else the `LIMIT ?` of a batch, whose value may
+        # change a plan, has each statement parsed and planned anew whenever it is bound.
+        self.apsw.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self.apsw.set_busy_timeout(BUSY_MS)
         self.apsw.execute(_PRAGMAS)
         self.apsw.execute(f"PRAGMA cache_size = -{cache_kib}")
