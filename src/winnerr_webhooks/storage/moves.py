@@ -42,6 +42,14 @@ class Whereabouts:
         return CANCELLED if self.stopped else PENDING
 
 
+def is_plain(item: Settlement) -> bool:
+    """Whether a settlement may be the common case: its delivery leaves `pending` and is delivered.
+
+    It is when the lease is the current one and no replay waits, which the statement itself sees.
+    """
+    return item.verdict.happened == SUCCESS and item.delivery.trigger != "replay"
+
+
 def move(at: Whereabouts, item: Settlement, now: int) -> bool:
     """Change the rows by one settled attempt; whether it exhausted the delivery."""
     before = at.status

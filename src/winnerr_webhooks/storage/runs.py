@@ -1,12 +1,11 @@
 """What a batch of settled attempts does to health figures and runs of failures: pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from winnerr_webhooks.domain.event import rfc3339
 from winnerr_webhooks.domain.health import duration_class
 from winnerr_webhooks.domain.webhook import ACTIVE
-from winnerr_webhooks.storage.moves import Whereabouts
 from winnerr_webhooks.storage.rows import Run
 from winnerr_webhooks.storage.values import Settlement
 
@@ -49,15 +48,15 @@ class Moved(NamedTuple):
 def move_runs(
     batch: Sequence[Settlement],
     runs: Mapping[str, Run],
-    places: Mapping[str, Whereabouts],
+    tests: Collection[str],
     now: int,
 ) -> Moved:
-    """Count attempts into the runs of failures, in the batch's order; tests do not count."""
+    """Count attempts into the runs of failures, in the batch's order; those of tests do not."""
     changed: dict[str, Run] = {}
     reasons: dict[str, str] = {}
     for item in batch:
         run = runs.get(item.delivery.webhook_id)
-        if run is None or places[item.delivery.id].test:
+        if run is None or item.delivery.id in tests:
             continue
         if item.record.outcome == "succeeded":
             if run.failing_since is not None:

@@ -8,6 +8,7 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.storage.moves import is_plain
 from winnerr_webhooks.storage.postgres import accept, claim, settle
 from winnerr_webhooks.storage.postgres.accept import Batch, Stored, Terms
 from winnerr_webhooks.storage.postgres.database import LostCommit
@@ -92,7 +93,7 @@ class RoadVerbs(Verbs):
     async def settle(self, batch: Sequence[Settlement]) -> Settled:
         """Record attempts and move their deliveries on."""
         now = self._clock.now_ms()
-        plain = [item for item in batch if settle.is_plain(item)]
+        plain = [item for item in batch if is_plain(item)]
         done: set[str] = set()
         if plain:
             done = await self._road.alone(

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.domain.delivery import SUCCESS
 from winnerr_webhooks.domain.webhook import DISABLED
 from winnerr_webhooks.storage.moves import Whereabouts, move
 from winnerr_webhooks.storage.postgres import status
@@ -34,11 +33,6 @@ class Outcome(NamedTuple):
 
     settled: Settled
     lanes: dict[str, int]
-
-
-def is_plain(item: Settlement) -> bool:
-    """Whether `settle_delivered` may be all it needs."""
-    return item.verdict.happened == SUCCESS and item.delivery.trigger != "replay"
 
 
 async def settle_delivered(
@@ -204,7 +198,8 @@ async def _move_runs(
     now: int,
 ) -> tuple[str, ...]:
     """Count runs of failures, and disable what has failed for too long or is gone (410)."""
-    changed, reasons = move_runs(batch, runs, places, now)
+    tests = {id_ for id_, place in places.items() if place.test}
+    changed, reasons = move_runs(batch, runs, tests, now)
     failing = [run for run in changed if run.failing_since is not None]
     if failing:
         await db.run(

@@ -53,10 +53,9 @@ class _Births:
 
     def delivery(self, event: NewEvent, to: _Match, *, test: bool) -> LeasedDelivery | None:
         """A pending delivery; what the caller may attempt at once, unless it is born free."""
-        now, lease = self._now, self._lease
+        lease = self._lease
         leased = lease is not None and to.webhook_id not in lease.full
         made = delivery_id(event.id, to.number)
-        first = 1 if leased else 0
         self.pending.append(
             (
                 to.webhook_id,
@@ -65,20 +64,11 @@ class _Births:
                 event.name,
                 1 if test else 0,
                 TEST_EPOCH if test else to.epoch,
-                now,
-                now,
-                self._lease_until if leased else None,
-                first,
-                first,
-                0,
-                0,
-                now,
-                0,
-                0,
+                1 if leased else 0,
             )
         )
         if not leased:
-            self.lanes[to.webhook_id] = now
+            self.lanes[to.webhook_id] = self._now
             return None
         return LeasedDelivery(
             id=made,
@@ -113,7 +103,7 @@ class _Births:
 
     def write(self, db: Connection) -> None:
         db.write_rows("put_events", self.events, 6)
-        db.write_rows("put_pending", self.pending, 16)
+        db.write_rows("bear_pending", self.pending, 7, (self._now, self._lease_until))
         db.write_rows("put_deliveries", self.cancelled, 10)
         lower_lanes(db, self.lanes)
 

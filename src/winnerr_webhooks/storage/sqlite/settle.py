@@ -1,13 +1,23 @@
-"""Settle: attempts into the log, their deliveries onward, health and runs of failures along."""
+"""Settle: attempts into the log, their deliveries onward, health and runs of failures along.
 
-from collections.abc import Sequence
+Nearly every batch is nothing but successes, each under its current lease: their rows move from
+`pending` to `delivery` within SQLite. The others go the long way, through `moves`.
+"""
+
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
 from winnerr_webhooks.domain.webhook import DISABLED
-from winnerr_webhooks.storage.moves import Whereabouts, move
+from winnerr_webhooks.storage.moves import Whereabouts, is_plain, move
 from winnerr_webhooks.storage.rows import Past, Run, Waiting, attempt_row
-from winnerr_webhooks.storage.runs import DisablingRule, count_health, move_runs, to_disable
+from winnerr_webhooks.storage.runs import (
+    Bucket,
+    DisablingRule,
+    count_health,
+    move_runs,
+    to_disable,
+)
 from winnerr_webhooks.storage.sqlite import status
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import (
@@ -29,17 +39,32 @@ def settle(db: Connection, batch: Sequence[Settlement], rule: DisablingRule, now
     batch = _record(db, batch)
     if not batch:
         return Settled()
+    delivered = _deliver(db, [item for item in batch if is_plain(item)], now)
+    health: dict[Bucket, list[int]] = {}
+    tests = set()
+    for item in delivered:
+        if item.delivery.trigger == "test":
+            tests.add(item.delivery.id)
+        else:
+            count_health(health, item, exhausted=False)
+    if len(delivered) == len(batch):
+        _put_health(db, health)
+        db.run("calm_runs", (as_json({webhook_id for webhook_id, _, _ in health}),))
+        return Settled()
+    done = {item.record.id for item in delivered}
+    rest = [item for item in batch if item.record.id not in done]
     runs = read_runs(db, {item.delivery.webhook_id for item in batch})
-    places = _find(db, batch, runs)
-    health: dict[tuple[str, int, int], list[int]] = {}
-    for item in batch:
+    places = _find(db, rest, runs)
+    for item in rest:
         place = places[item.delivery.id]
         exhausted = move(place, item, now)
-        if not place.test:
+        if place.test:
+            tests.add(item.delivery.id)
+        else:
             count_health(health, item, exhausted=exhausted)
     replays_due = _write(db, places, now)
-    db.write_rows("put_health", [(*key, *counts) for key, counts in health.items()], 6)
-    disabled = _move_runs(db, batch, runs, places, rule=rule, now=now)
+    _put_health(db, health)
+    disabled = _move_runs(db, batch, runs, tests, rule=rule, now=now)
     return Settled(disabled=disabled, replays_due=replays_due)
 
 
@@ -52,6 +77,20 @@ def _record(db: Connection, batch: Sequence[Settlement]) -> list[Settlement]:
     keys = [(item.delivery.organization, item.record.id) for item in fresh]
     known = db.json("attempts_before", {"attempts": as_json(keys), "newest": written}, _IDS)
     return [item for item in fresh if item.record.id not in known]
+
+
+def _deliver(db: Connection, plain: list[Settlement], now: int) -> list[Settlement]:
+    """Move what is plain in truth on to `delivery`; which of them that were."""
+    leases = [(item.delivery.webhook_id, item.delivery.id, item.delivery.lease) for item in plain]
+    if db.write_rows("deliver", leases, 3, (now,)) != len(plain):
+        others = set(db.read_rows("not_plain", leases, 3, _IDS))
+        plain = [item for item in plain if item.delivery.id not in others]
+    db.write_rows("drop_pending", [(item.delivery.webhook_id, item.delivery.id) for item in plain], 2)
+    return plain
+
+
+def _put_health(db: Connection, health: Mapping[Bucket, list[int]]) -> None:
+    db.write_rows("put_health", [(*key, *counts) for key, counts in health.items()], 6)
 
 
 def _find(
@@ -108,13 +147,13 @@ def _move_runs(
     db: Connection,
     batch: Sequence[Settlement],
     runs: dict[str, Run],
-    places: dict[str, Whereabouts],
+    tests: Set[str],
     *,
     rule: DisablingRule,
     now: int,
 ) -> tuple[str, ...]:
     """Count runs of failures, and disable what has failed for too long or is gone (410)."""
-    changed, reasons = move_runs(batch, runs, places, now)
+    changed, reasons = move_runs(batch, runs, tests, now)
     db.write_rows(
         "put_runs", [(run.webhook_id, run.failing_since, run.failures) for run in changed], 3
     )

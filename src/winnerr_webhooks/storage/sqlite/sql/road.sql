@@ -25,11 +25,38 @@ INSERT OR REPLACE INTO idempotency
 INSERT INTO event (id, organization, name, client_id, accepted_at, body)
 {rows:6}
 
+-- name: bear_pending
+WITH given AS MATERIALIZED ({rows:7})
+INSERT INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+SELECT column1, column2, column3, column4, column5, column6, born.at, born.at,
+    iif(column7, born.lease_until, NULL), column7, column7, 0, 0, born.at, 0, 0
+FROM given CROSS JOIN (SELECT ? AS at, ? AS lease_until) AS born
+
 -- name: put_pending
 INSERT OR REPLACE INTO pending
     (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
      lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
 {rows:16}
+
+-- name: plain
+pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
+    AND pending.lease = given.column3 AND NOT pending.finished AND pending.replay = 0
+
+-- name: deliver
+-- The common case: what waits under this very lease, and nobody asked for a replay meanwhile.
+WITH given AS MATERIALIZED ({rows:3})
+INSERT OR REPLACE INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+SELECT pending.organization, pending.delivery_id, pending.webhook_id, pending.event, 'delivered',
+    pending.test, pending.attempts + 1, pending.lease, pending.accepted_at, ?
+FROM given CROSS JOIN pending ON {plain}
+
+-- name: not_plain
+SELECT json_group_array(given.column2)
+FROM ({rows:3}) AS given LEFT JOIN pending ON {plain}
+WHERE pending.webhook_id IS NULL
 
 -- name: drop_pending
 DELETE FROM pending WHERE (webhook_id, delivery_id) IN ({rows:2})
@@ -93,6 +120,10 @@ ON CONFLICT (webhook_id, starts_at, duration_class) DO UPDATE SET
 -- name: put_runs
 UPDATE webhook SET failing_since = run.column2, failures = run.column3
 FROM ({rows:3}) AS run WHERE webhook.id = run.column1
+
+-- name: calm_runs
+UPDATE webhook SET failing_since = NULL, failures = 0
+WHERE id IN (SELECT value FROM json_each(?)) AND failing_since IS NOT NULL
 
 -- name: due_lanes
 -- Lanes that are due and have room, longest due first; then how many deliveries of each may go.
