@@ -34,6 +34,8 @@ class Ids:
         self._node = _base32(secrets.randbits(40), 8)
         self._counter = 0
         self._ms = -1
+        self._second = -1
+        self._seconds = ""
         self._prefix = ""
 
     def new(self, kind: str) -> str:
@@ -41,7 +43,10 @@ class Ids:
         now = self._clock.now_ms()
         if now > self._ms:  # a clock that jumps back must not reorder ids
             self._ms = now
-            self._prefix = _base32(now, 10)
+            if now >> 10 != self._second:  # its first eight characters stay for about a second
+                self._second = now >> 10
+                self._seconds = _base32(self._second, 8)
+            self._prefix = self._seconds + _PAIRS[now & 1023]
             self._counter = 0
         self._counter = count = self._counter + 1
         low = _PAIRS[count & 1023]

@@ -4,7 +4,6 @@ Every event goes through here, so these two calls skip the framework: its routin
 injection and response objects would cost more than all the rest of the work.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,7 +17,7 @@ from winnerr_webhooks.api.problems import (
     method_not_allowed,
 )
 from winnerr_webhooks.api.query import Query
-from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.services import Answered, Services
 from winnerr_webhooks.domain.errors import (
     Conflict,
     Forbidden,
@@ -105,15 +104,9 @@ class EventIntake:
         caller = self._authenticator.remembered(key)
         return None if caller is None else Begun(self, caller, client_id)
 
-    def submit(self, raw: bytes, caller: Caller, client_id: str | None) -> asyncio.Future[Accepted]:
+    def take(self, raw: bytes, caller: Caller, client_id: str | None, answered: Answered) -> None:
         """Check one event and put it into the next commit; raises what is wrong with it."""
-        submission = read(
-            raw,
-            catalog=self._catalog,
-            now_ms=self._clock.now_ms(),
-            idempotency_key=client_id,
-        )
-        return self._intake.accept(self._new_event(submission, caller))
+        self._intake.take(self._read(raw, caller, client_id), answered)
 
     def answer(self, accepted: Accepted) -> bytes:
         """The body of a 202; `Conflict` when there is none."""
@@ -131,7 +124,16 @@ class EventIntake:
         if scope["query_string"]:
             Query(scope["query_string"], ())
         raw = await read_body(receive, MAX_EVENT, length)
-        return self._accepted(await self.submit(raw, caller, client_id))
+        return self._accepted(await self._intake.accept(self._read(raw, caller, client_id)))
+
+    def _read(self, raw: bytes, caller: Caller, client_id: str | None) -> NewEvent:
+        submission = read(
+            raw,
+            catalog=self._catalog,
+            now_ms=self._clock.now_ms(),
+            idempotency_key=client_id,
+        )
+        return self._new_event(submission, caller)
 
     async def _accept_many(self, scope: Any, receive: Receive) -> bytes:
         key, length, client_id, content_type = _headers(scope["headers"])
@@ -222,14 +224,14 @@ class Begun:
         self._caller = caller
         self._client_id = client_id
 
-    def submit(self, raw: bytes) -> asyncio.Future[Accepted]:
+    def take(self, raw: bytes, answered: Answered) -> None:
         """Put the event into the next commit; raises what is wrong with it."""
-        return self._intake.submit(raw, self._caller, self._client_id)
+        self._intake.take(raw, self._caller, self._client_id, answered)
 
-    def answer(self, future: asyncio.Future[Accepted]) -> bytes:
-        """The whole HTTP response but its Date, once the future is done."""
+    def answer(self, accepted: Accepted) -> bytes:
+        """The whole HTTP response but its Date."""
         try:
-            body = self._intake.answer(future.result())
+            body = self._intake.answer(accepted)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
             return self.refuse(error)
         return _ACCEPTED % (len(body), body)

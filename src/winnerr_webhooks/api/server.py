@@ -9,6 +9,7 @@ way, through ASGI; both ways share everything from reading the event on (docs/ad
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -50,10 +51,53 @@ class Protocol(HttpToolsProtocol):
     """
 
     intake: EventIntake | None = None
+    _idle_since = math.inf
+    """When the last answer was out (seconds of the loop's clock); infinite during a request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin on a connection."""
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type]  # looks like one
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of a connection."""
+        super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def _unset_keepalive_if_required(self) -> None:
+        """A request comes: the timer of idle connections will see it.
+
+        uvicorn cancels that timer here and makes another after each answer, which costs more
+        than answering does. This one runs on, and looks when it rings.
+        """
+        self._idle_since = math.inf
+
+    def on_response_complete(self) -> None:
+        """Begin on the next request that came already; without one, the connection is idle."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._watch_idleness(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that was idle for long enough."""
+        self.timeout_keep_alive_task = None
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            super().timeout_keep_alive_handler()
+        elif left < math.inf:
+            self._watch_idleness(left)
+
+    def _watch_idleness(self, seconds: float) -> None:
+        # A loop may count in whole milliseconds and ring one early.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            max(seconds, 0.001), self.timeout_keep_alive_handler
+        )
 
     def on_message_begin(self) -> None:
         """Begin on a request: its scope is made when it is known that it needs one."""
@@ -121,14 +165,17 @@ class _EventCall:
             return
         self._begun_it = True
         try:
-            future = self._begun.submit(self.body)
+            self._begun.take(self.body, self._done)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
             self._answer(self._begun.refuse(error))
-        else:
-            future.add_done_callback(self._done)
 
-    def _done(self, future: asyncio.Future[Accepted]) -> None:
-        self._answer(self._begun.answer(future))
+    def _done(self, accepted: Accepted | None, error: Exception | None) -> None:
+        begun = self._begun
+        if accepted is None:
+            assert error is not None  # noqa: S101  one of the two there is
+            self._answer(begun.refuse(error))
+        else:
+            self._answer(begun.answer(accepted))
 
     def _answer(self, answer: bytes) -> None:
         self.response_complete = True

@@ -1,7 +1,7 @@
 """What the API stands on; wiring makes it, handlers are given it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from litestar.di import NamedDependency
@@ -18,8 +18,16 @@ from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
 
+Answered = Callable[[Accepted | None, Exception | None], None]
+"""Takes the answer to one event, or why there is none."""
+
+
 class Intake(Protocol):
     """The first station of an event's road, as the API sees it (`pipeline.intake`)."""
+
+    def take(self, event: NewEvent, answered: Answered) -> None:
+        """Store one event with its deliveries; raises, or answers, why it cannot."""
+        ...
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """Store one event with its deliveries; `Unavailable` or `Uncertain` when it cannot."""

@@ -11,7 +11,10 @@ between them. Batches double, and throughput and latency are both the better for
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, Generic, TypeVar
+
+import structlog
 
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
 
@@ -22,6 +25,10 @@ BUSY: Final = 4
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Answered = Callable[[Answer | None, Exception | None], None]
+"""Takes an item's answer, or why there is none."""
+
+log = structlog.get_logger(__name__)
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -40,7 +47,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._commit = commit
         self._batch = batch
         self._bound = waiting
-        self._queue: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._queue: deque[tuple[Item, Answered[Answer]]] = deque()
         self._running: asyncio.Task[None] | None = None
         # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
         self._loop = asyncio.get_running_loop()
@@ -50,17 +57,22 @@ class GroupCommit(Generic[Item, Answer]):
         """Items handed in whose commit has not begun."""
         return len(self._queue)
 
-    def submit(self, item: Item) -> asyncio.Future[Answer]:
-        """Put an item into the next batch; the future is its answer, or why there is none.
+    def put(self, item: Item, answered: Answered[Answer]) -> None:
+        """Put an item into the next batch; `answered` is called once, when that is done.
 
-        `Unavailable` when too many wait already: nothing was taken.
+        `Unavailable` when too many wait already: nothing was taken. A call instead of a future,
+        for on the road of an event a future and its callback cost more than the queue does.
         """
         if len(self._queue) >= self._bound:
             raise Unavailable("Too much is waiting to be stored. Try again in a second.")
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._queue.append((item, future))
+        self._queue.append((item, answered))
         if self._running is None:
             self._running = self._loop.create_task(self._run())
+
+    def submit(self, item: Item) -> asyncio.Future[Answer]:
+        """The same, with a future for who would rather wait."""
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self.put(item, partial(settle_future, future))
         return future
 
     async def idle(self) -> None:
@@ -79,7 +91,7 @@ class GroupCommit(Generic[Item, Answer]):
         finally:
             self._running = None
 
-    async def _commit_batch(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+    async def _commit_batch(self, batch: list[tuple[Item, Answered[Answer]]]) -> None:
         try:
             answers = await self._commit([item for item, _ in batch])
         except Poisoned as error:
@@ -93,12 +105,28 @@ class GroupCommit(Generic[Item, Answer]):
         except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
             _fail(batch, error)
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():  # its caller may have gone away
-                    future.set_result(answer)
+            for (_, answered), answer in zip(batch, answers, strict=True):
+                try:
+                    answered(answer, None)
+                except Exception:  # a fault of ours; the others must have their answers
+                    log.exception("an answer was not taken")
 
 
-def _fail(batch: Sequence[tuple[object, asyncio.Future[Answer]]], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+def settle_future(
+    future: asyncio.Future[Answer], answer: Answer | None, error: Exception | None
+) -> None:
+    """Make a future of an answer."""
+    if future.done():  # its caller may have gone away
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(answer)  # type: ignore[arg-type]  # without an error it is an answer
+
+
+def _fail(batch: Sequence[tuple[object, Answered[Answer]]], error: Exception) -> None:
+    for _, answered in batch:
+        try:
+            answered(None, error)
+        except Exception:
+            log.exception("an error was not taken")

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
-from winnerr_webhooks.pipeline.group_commit import GroupCommit
+from winnerr_webhooks.pipeline.group_commit import Answered, GroupCommit, settle_future
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import LeaseTerms
 
@@ -34,18 +35,23 @@ class Intake:
         self._bytes = 0
         self._open = True
 
-    def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
+    def take(self, event: NewEvent, answered: Answered[Accepted]) -> None:
         """Store one event with its deliveries, and start on them: with the next commit.
 
-        `Unavailable` at once, or the future's: when it cannot be done now (nothing was accepted);
-        the future's also `Uncertain` when the database was lost in the middle, `Poisoned` when
+        `Unavailable` at once, or as the answer: when it cannot be done now (nothing was accepted);
+        as the answer also `Uncertain` when the database was lost in the middle, `Poisoned` when
         this event can never be stored.
         """
         self._check_open()
         if self._bytes > WAITING_BYTES:
             raise Unavailable("Too much is waiting to be stored. Try again in a second.")
-        future = self._group.submit(event)
+        self._group.put(event, answered)
         self._bytes += len(event.body)
+
+    def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
+        """The same, with a future for the answer."""
+        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self.take(event, partial(settle_future, future))
         return future
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:

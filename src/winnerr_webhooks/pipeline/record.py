@@ -48,8 +48,7 @@ class Recorder:
 
     def record(self, settlement: Settlement) -> None:
         """Settle one attempt with the next group."""
-        future = self._group.submit(settlement)
-        future.add_done_callback(_watch)
+        self._group.put(settlement, _watch)
         record = settlement.record
         self._metrics.attempt_made(
             record.outcome, record.error_kind, record.exchange.duration_ms / 1000
@@ -121,8 +120,7 @@ def _log_attempt(settlement: Settlement) -> None:
     )
 
 
-def _watch(future: "asyncio.Future[None]") -> None:
-    error = None if future.cancelled() else future.exception()
+def _watch(_answer: None, error: Exception | None) -> None:
     if isinstance(error, Poisoned):
         # Its lease runs out; five leases without a settled attempt, and the delivery has failed.
         log.error("an attempt cannot be recorded", reason=str(error))

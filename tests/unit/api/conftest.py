@@ -17,7 +17,7 @@ import uvicorn
 
 from winnerr_webhooks.api.app import create_app
 from winnerr_webhooks.api.server import protocol_for
-from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.services import Answered, Services
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -49,6 +49,13 @@ class Desk:
         self.reason: str | None = None
         self.changed: list[str] = []
         self.due = 0
+
+    def take(self, event: NewEvent, answered: Answered) -> None:
+        def done(future: asyncio.Future[Accepted]) -> None:
+            error = future.exception()
+            answered(None if error else future.result(), error)
+
+        self.accept(event).add_done_callback(done)
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         if self.error:

@@ -85,7 +85,9 @@ def _deliver(db: Connection, plain: list[Settlement], now: int) -> list[Settleme
     if db.write_rows("deliver", leases, 3, (now,)) != len(plain):
         others = set(db.read_rows("not_plain", leases, 3, _IDS))
         plain = [item for item in plain if item.delivery.id not in others]
-    db.write_rows("drop_pending", [(item.delivery.webhook_id, item.delivery.id) for item in plain], 2)
+    db.write_rows(
+        "drop_pending", [(item.delivery.webhook_id, item.delivery.id) for item in plain], 2
+    )
     return plain
 
 
