@@ -151,7 +151,7 @@ class Dispatcher:
             lane = self._lanes.get(webhook_id)
             if lane is not None:
                 lane.sender = None
-                if len(lane) or lane.loading or lane.hold is not None:
+                if lane.queued or lane.loading or lane.hold is not None:
                     self._load(lane)
 
     def try_now(self, webhook_id: str) -> None:
@@ -172,7 +172,9 @@ class Dispatcher:
 
     def _next(self, lane: Lane) -> tuple[Sender, LeasedDelivery] | None:
         """Begin on the lane's next delivery that can be sent; None: there is none now."""
-        while len(lane) and self._may_start(lane):
+        if not self._open or self._recorder.stalled or lane.loading or lane.hold is not None:
+            return None
+        while lane.queued:
             delivery = lane.pop()
             self.queued -= 1
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
@@ -193,9 +195,6 @@ class Dispatcher:
             return sender, delivery
         return None
 
-    def _may_start(self, lane: Lane) -> bool:
-        return self._open and not (self._recorder.stalled or lane.loading or lane.hold is not None)
-
     async def _work(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         """One attempt after another, as long as the lane's window lets this worker go on."""
         while True:
@@ -209,11 +208,11 @@ class Dispatcher:
             if lane.in_flight >= lane.window or (started := self._next(lane)) is None:
                 break
             sender, delivery = started
-            if lane.in_flight < lane.window and len(lane):
+            if lane.in_flight < lane.window and lane.queued:
                 self._pump(lane)  # the window has opened: there is work for one more
             else:
                 self._note_room(lane)
-        if not len(lane) and not lane.in_flight:
+        if not lane.queued and not lane.in_flight:
             lane.idle_since = self._clock.monotonic()
         self._note_room(lane)
 
@@ -262,7 +261,7 @@ class Dispatcher:
 
     def _pump_all(self) -> None:
         for lane in list(self._lanes.values()):
-            if len(lane):
+            if lane.queued:
                 self._pump(lane)
         self.work_wanted.set()
 
@@ -333,7 +332,7 @@ class Dispatcher:
             self._full.discard(lane.webhook_id)
             self._terms = None
             lane.backlog = True  # what found no room here waits in the database
-        if lane.backlog and len(lane) * 2 <= lane.capacity:
+        if lane.backlog and lane.queued * 2 <= lane.capacity:
             self.work_wanted.set()
 
     def _drop(self, lane: Lane) -> None:

@@ -29,10 +29,12 @@ class Lane:
         "_waiting",
         "_widest",
         "backlog",
+        "capacity",
         "hold",
         "idle_since",
         "in_flight",
         "loading",
+        "queued",
         "sender",
         "version",
         "webhook_id",
@@ -47,6 +49,8 @@ class Lane:
         self.loading = False
         self.window = min(FIRST_WINDOW, widest)
         self.in_flight = 0
+        self.queued = 0
+        """Deliveries queued here, those under way not counted."""
         self.hold: asyncio.TimerHandle | None = None
         """Runs while the receiver is not to be called."""
         self.idle_since = 0.0
@@ -57,10 +61,9 @@ class Lane:
         self._fresh: deque[LeasedDelivery] = deque()
         self._waiting: deque[LeasedDelivery] = deque()
         self._fresh_next = True
-
-    def __len__(self) -> int:
-        """Deliveries queued here, those under way not counted."""
-        return len(self._fresh) + len(self._waiting)
+        self.capacity = 0
+        """How many deliveries may be queued here now."""
+        self._set_window(self.window)
 
     @property
     def held(self) -> bool:
@@ -75,12 +78,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether nothing would be lost with this lane."""
-        return not len(self) and not self.in_flight and self.hold is None
-
-    @property
-    def capacity(self) -> int:
-        """How many deliveries may be queued here now."""
-        return (WIDE_QUEUE if self.wide else QUEUE_PER_WINDOW) * self.window
+        return not self.queued and not self.in_flight and self.hold is None
 
     @property
     def wide(self) -> bool:
@@ -90,33 +88,36 @@ class Lane:
     @property
     def fresh_room(self) -> int:
         """Room for deliveries just accepted: half of the queue while older work waits."""
-        if self.held:
+        if self.hold is not None:
             return 0
         if self.backlog:
             return self.capacity // 2 - len(self._fresh)
-        return self.capacity - len(self)
+        return self.capacity - self.queued
 
     @property
     def waiting_room(self) -> int:
         """Room for deliveries claimed from the database."""
-        return 0 if self.held else self.capacity - len(self)
+        return 0 if self.held else self.capacity - self.queued
 
     @property
     def idle_room(self) -> int:
         """Room for deliveries that could be attempted at once."""
-        return 0 if self.held else self.window - self.in_flight - len(self)
+        return 0 if self.held else self.window - self.in_flight - self.queued
 
     def add_fresh(self, delivery: LeasedDelivery) -> None:
         """Queue a delivery just accepted."""
         self._fresh.append(delivery)
+        self.queued += 1
 
     def add_waiting(self, delivery: LeasedDelivery) -> None:
         """Queue a delivery that was claimed."""
         self._waiting.append(delivery)
+        self.queued += 1
 
     def pop(self) -> LeasedDelivery:
         """The next delivery: fresh and waiting work alternate, so that neither starves."""
         fresh, waiting = self._fresh, self._waiting
+        self.queued -= 1
         if not waiting:
             return fresh.popleft()
         if not fresh:
@@ -127,15 +128,20 @@ class Lane:
     def shed(self, keep: int) -> list[LeasedDelivery]:
         """Take the newest from the queue until so many are left; what was taken."""
         taken = []
-        while len(self) > keep:
+        while self.queued > keep:
             taken.append((self._fresh or self._waiting).pop())
+            self.queued -= 1
         return taken
 
     def succeeded(self) -> None:
         """Open the window by one."""
         if self.window < self._widest:
-            self.window += 1
+            self._set_window(self.window + 1)
 
     def congested(self) -> None:
         """Halve the window, down to one attempt at a time."""
-        self.window = max(1, self.window // 2)
+        self._set_window(max(1, self.window // 2))
+
+    def _set_window(self, window: int) -> None:
+        self.window = window
+        self.capacity = (WIDE_QUEUE if self.wide else QUEUE_PER_WINDOW) * window

@@ -50,9 +50,7 @@ class Recorder:
         """Settle one attempt with the next group."""
         self._group.put(settlement, _watch)
         record = settlement.record
-        self._metrics.attempt_made(
-            record.outcome, record.error_kind, record.exchange.duration_ms / 1000
-        )
+        self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
         if self._group.waiting > UNRECORDED:
             self.stalled = True
 

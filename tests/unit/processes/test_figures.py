@@ -71,7 +71,7 @@ async def processes(start):
 async def test_whichever_is_asked_shows_the_counts_of_all(processes) -> None:
     for count, process in enumerate(processes, 1):
         process.metrics.event_accepted(count)
-        process.metrics.attempt_made("failed", "dns", 0.2)
+        process.metrics.attempt_made("dns", 0.2)
     shown = [await process.shown() for process in processes]
     for one in shown:
         assert one["events_accepted_total", "1"] == 1
@@ -155,7 +155,7 @@ def test_nothing_of_a_metric_is_lost_on_the_way() -> None:
     metrics = Metrics()
     metrics.event_accepted(3)
     metrics.event_refused(503)
-    metrics.attempt_made("failed", "dns", 0.2)
+    metrics.attempt_made("dns", 0.2)
     metrics.watch("in_flight", 'Attempts "under way" \\ here.', lambda: 4)
     alone, told = (
         {
