@@ -53,6 +53,11 @@ class EgressClient:
         self._pool = Pool(max_idle=max_idle, clock=clock)
         self._deadlines = Deadlines(timeout)
         self._grace = Deadlines(body_grace)
+        self._outbox: list[Connection] = []
+        """Reused connections whose requests go out together, at the end of this turn of the loop.
+
+        Sent back to back they wake a receiver, or the network's driver, once and not each.
+        """
         self._open: set[Connection] = set()
         self._all_lost: asyncio.Event | None = None
 
@@ -72,6 +77,9 @@ class EgressClient:
         connection = self._pool.take(key, start)
         if connection is not None:
             waiter = connection.request(head + body)
+            if not self._outbox:
+                connection.loop.call_soon(self._send_all)
+            self._outbox.append(connection)
             self._deadlines.add(connection, connection.loop)
             try:
                 await waiter
@@ -106,6 +114,11 @@ class EgressClient:
             await self._all_lost.wait()
         self._deadlines.close()
         self._grace.close()
+
+    def _send_all(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        for connection in outbox:
+            connection.send()
 
     async def _send_on_fresh(
         self, destination: Destination, key: Key, request: bytes, trace: Trace, end: float

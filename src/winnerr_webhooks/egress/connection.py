@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
     # What the client calls.
 
     def request(self, data: bytes) -> asyncio.Future[None]:
-        """Send a whole request, now or as soon as the connection is made."""
+        """Have a whole request sent: by the next `send`, or as soon as the connection is made."""
         self.status: int | None = None
         self.reason = b""
         self.truncated = False
@@ -130,12 +130,15 @@ class Connection(asyncio.Protocol):
         self._tail = b""
         self.requests += 1
         self._waiter = waiter = self.loop.create_future()
-        if self._transport is None:
-            self._unsent = data
-        else:
-            self._transport.write(data)
-            self.sent_at = self._clock.monotonic()
+        self._unsent = data
         return waiter
+
+    def send(self) -> None:
+        """Send the request now."""
+        transport, data, self._unsent = self._transport, self._unsent, b""
+        if transport is not None and not self.closed:  # else it was given up meanwhile
+            transport.write(data)
+            self.sent_at = self._clock.monotonic()
 
     @property
     def head(self) -> bytes:
@@ -190,13 +193,11 @@ class Connection(asyncio.Protocol):
         if self.closed:  # given up meanwhile
             self._transport.abort()
             return
-        self._transport.write(self._unsent)
-        self._unsent = b""
-        self.sent_at = self._clock.monotonic()
+        self.send()
 
     def data_received(self, data: bytes) -> None:
         """Take the answer's next bytes."""
-        if self._waiter is None:  # a surplus byte: nothing was asked, so nothing is believed
+        if not self._is_asked:  # a surplus byte: nothing was asked, so nothing is believed
             self.abort()
             return
         if not self.first_byte_at:
@@ -304,6 +305,10 @@ class Connection(asyncio.Protocol):
         self._complete = self.status is not None
 
     # How it ends.
+
+    @property
+    def _is_asked(self) -> bool:
+        return self._waiter is not None and self.sent_at != 0.0
 
     def _receive_in_two(self, data: bytes) -> None:
         """Hand the parser only what may still be headers, then the rest if it is body."""
