@@ -74,7 +74,7 @@ def delivery_id(event_id: str, webhook_number: int) -> str:
     One event and one webhook make one delivery, so its id needs no randomness, and two nodes
     (or one after a crash) can only ever make the same one.
     """
-    return f"dlv_{event_id[4:]}{_base32(webhook_number, 4)}"
+    return f"dlv_{event_id[4:]}{_PAIRS[webhook_number >> 10 & 1023]}{_PAIRS[webhook_number & 1023]}"
 
 
 def webhook_number(delivery_id: str) -> int:

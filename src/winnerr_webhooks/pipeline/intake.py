@@ -32,6 +32,7 @@ class Intake:
         self._group: GroupCommit[NewEvent, Accepted] = GroupCommit(
             self._store, batch=BATCH, waiting=WAITING
         )
+        self._loop = asyncio.get_running_loop()
         self._bytes = 0
         self._open = True
 
@@ -50,22 +51,20 @@ class Intake:
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """The same, with a future for the answer."""
-        future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Accepted] = self._loop.create_future()
         self.take(event, partial(settle_future, future))
         return future
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
         """Store several; each has its own answer, or its own error."""
-        futures: list[asyncio.Future[Accepted] | WebhooksError] = []
-        for event in events:
+        answers = _Answers(len(events), self._loop)
+        for index, event in enumerate(events):
+            answered = partial(answers.put, index)
             try:
-                futures.append(self.accept(event))
+                self.take(event, answered)
             except Unavailable as error:
-                futures.append(error)
-        return [
-            future if isinstance(future, WebhooksError) else await _answer(future)
-            for future in futures
-        ]
+                answered(None, error)
+        return await answers.all
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
         """Store a sample event for one webhook and start on its one attempt."""
@@ -117,8 +116,29 @@ class Intake:
             self._dispatcher.offer(delivery)
 
 
-async def _answer(future: asyncio.Future[Accepted]) -> Accepted | WebhooksError:
-    try:
-        return await future
-    except WebhooksError as error:
-        return error
+class _Answers:
+    """Collects the answers to several events: one future for all of them."""
+
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.all: asyncio.Future[list[Accepted | WebhooksError]] = loop.create_future()
+        self._answers: list[Accepted | Exception | None] = [None] * count
+        self._left = count
+        if not count:
+            self.all.set_result([])
+
+    def put(self, index: int, answer: Accepted | None, error: Exception | None) -> None:
+        """Take the answer to one of them."""
+        self._answers[index] = answer or error
+        self._left -= 1
+        if not self._left and not self.all.done():  # the caller may have gone away
+            self._finish()
+
+    def _finish(self) -> None:
+        answers = []
+        for answer in self._answers:
+            if isinstance(answer, Accepted | WebhooksError):
+                answers.append(answer)
+            else:  # a fault of ours, whoever it met
+                self.all.set_exception(answer or AssertionError("no answer"))
+                return
+        self.all.set_result(answers)
