@@ -17,7 +17,6 @@ from winnerr_webhooks.management.webhooks import Webhooks
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
-
 Answered = Callable[[Accepted | None, Exception | None], None]
 """Takes the answer to one event, or why there is none."""
 

@@ -4,7 +4,7 @@ Nearly every batch is nothing but successes, each under its current lease: their
 `pending` to `delivery` within SQLite. The others go the long way, through `moves`.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -149,7 +149,7 @@ def _move_runs(
     db: Connection,
     batch: Sequence[Settlement],
     runs: dict[str, Run],
-    tests: Set[str],
+    tests: Collection[str],
     *,
     rule: DisablingRule,
     now: int,
