@@ -177,7 +177,7 @@ WITH given AS MATERIALIZED (
         unnest($26::bytea[]) AS response_body
 ),
 found AS MATERIALIZED (
-    SELECT waiting.at, given.*
+    SELECT waiting.at, given.place, given.starts_at, given.duration_class
     FROM given
     CROSS JOIN LATERAL (
         SELECT ctid AS at FROM pending
@@ -191,12 +191,7 @@ gone AS (
     WHERE pending.ctid = given.at
     RETURNING given.place, pending.webhook_id, pending.delivery_id, pending.organization,
         pending.event, pending.test, pending.attempts, pending.lease, pending.accepted_at,
-        given.starts_at, given.duration_class,
-        given.id, given.attempt, given.trigger, given.outcome, given.started_at,
-        given.duration_ms, given.dns_ms, given.connect_ms, given.tls_ms, given.first_byte_ms,
-        given.reconnected, given.status, given.reason, given.error_kind, given.error_message,
-        given.error_code, given.error_phase, given.truncated, given.url, given.request_head,
-        given.response_head, given.response_body
+        given.starts_at, given.duration_class
 ),
 outcomes AS (
     INSERT INTO delivery
@@ -207,7 +202,7 @@ outcomes AS (
 ),
 attempts AS (
     INSERT INTO attempt ({attempt_columns})
-    SELECT {attempt_columns} FROM gone
+    SELECT {attempt_columns} FROM given WHERE place = ANY (ARRAY(SELECT place FROM gone))
 ),
 figures AS (
     INSERT INTO health AS known
