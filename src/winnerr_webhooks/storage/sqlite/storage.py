@@ -47,6 +47,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _READERS = 2
+_URGENT = 64
+"""Events of an accept that goes before what nobody waits for: with more of them, accepting is at
+its limit itself, and large common commits are what helps it most."""
+_SETTLED_AT_ONCE = 64
+"""Attempts of one verb: somebody's accept may have to wait for it."""
 _WRITER_CACHE_KIB = 65_536
 _READER_CACHE_KIB = 16_384
 _PROBE_SECONDS = 1.0
@@ -139,6 +144,10 @@ class SqliteStorage(KeyVerbs, PageVerbs):
     async def _write(self, verb: Callable[[Connection], T]) -> T:
         return await self._threads.write(verb)
 
+    async def _write_later(self, verb: Callable[[Connection], T]) -> T:
+        """A write nobody waits for: what somebody does goes first."""
+        return await self._threads.write(verb, urgent=False)
+
     async def _read(self, verb: Callable[[Connection], T]) -> T:
         return await self._threads.read(verb)
 
@@ -149,24 +158,41 @@ class SqliteStorage(KeyVerbs, PageVerbs):
     ) -> list[Accepted]:
         """Store events with their deliveries."""
         expires = self._expires(lease.seconds if lease else 0)
-        return await self._write(
-            lambda db: accept.accept(db, events, lease, expires, self._clock.now_ms())
+        return await self._threads.write(
+            lambda db: accept.accept(db, events, lease, expires, self._clock.now_ms()),
+            urgent=len(events) <= _URGENT,
         )
 
     async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
-        """Record attempts and move their deliveries on."""
-        return await self._write(
-            lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms())
+        """Record attempts and move their deliveries on: in slices, for others to pass by."""
+        slices = [
+            batch[at : at + _SETTLED_AT_ONCE] for at in range(0, len(batch), _SETTLED_AT_ONCE)
+        ]
+        if len(slices) == 1:
+            return await self._settle(batch)
+        settled = await asyncio.gather(*map(self._settle, slices))
+        return values.Settled(
+            disabled=tuple(id_ for one in settled for id_ in one.disabled),
+            replays_due=any(one.replays_due for one in settled),
+        )
+
+    async def _settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
+        return await self._threads.write(
+            lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms()),
+            urgent=False,
+            short=True,
         )
 
     async def claim(self, claim_: values.Claim) -> values.Claimed:
         """Take leases on due deliveries."""
         expires = self._expires(claim_.lease_seconds)
-        return await self._write(lambda db: claim.claim(db, claim_, expires, self._clock.now_ms()))
+        return await self._write_later(
+            lambda db: claim.claim(db, claim_, expires, self._clock.now_ms())
+        )
 
     async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started."""
-        await self._write(lambda db: claim.give_back(db, deliveries, self._clock.now_ms()))
+        await self._write_later(lambda db: claim.give_back(db, deliveries, self._clock.now_ms()))
 
     async def recover(self) -> int:
         """Free what a dead predecessor had leased."""
@@ -177,11 +203,11 @@ class SqliteStorage(KeyVerbs, PageVerbs):
         found = await self._read(lambda db: claim.find_repairs(db, self._clock.monotonic()))
         if not found.expired and not found.lanes:
             return 0
-        return await self._write(lambda db: claim.repair(db, found, self._clock.monotonic()))
+        return await self._write_later(lambda db: claim.repair(db, found, self._clock.monotonic()))
 
     async def run_job_slice(self) -> bool:
         """One slice of the job whose turn it is."""
-        return await self._write(lambda db: jobs.run_slice(db, self._clock.now_ms()))
+        return await self._write_later(lambda db: jobs.run_slice(db, self._clock.now_ms()))
 
     def _expires(self, seconds: float) -> float:
         """When a lease ends, counted from before the statement that takes it."""
@@ -346,7 +372,7 @@ class SqliteStorage(KeyVerbs, PageVerbs):
         now = self._clock.now_ms()
         at = self._retention
         found = await self._read(lambda db: retention.find(db, at, retention_days, now))
-        gone = await self._write(lambda db: retention.drop(db, at.kind, found, now))
+        gone = await self._write_later(lambda db: retention.drop(db, at.kind, found, now))
         if not found:
             self._retention = retention.Pass()
         return gone

@@ -4,6 +4,11 @@ What the writer finds waiting it runs in ONE transaction and commits once, whate
 are: an accept and a settle share an fsync. The answers of a commit go back to the event loop
 in one call.
 
+Somebody waits for an accept; nobody for a settle or a claim, of which a big backlog makes as
+many as the machine can do. So what is urgent goes first, shares its commit with little of the
+rest (one short verb), and ends a transaction of the rest at the next verb. They take turns, so
+that neither starves (docs/adr/0010).
+
 A failed verb must not undo the others. That is rare, so savepoints (two statements a verb) are
 not paid up front: a refusal that came before the verb wrote anything is simply its answer, and
 after any other failure the transaction is rolled back and run again with a savepoint each. So a
@@ -12,7 +17,8 @@ verb must be a function of the database and its arguments, without effects of it
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -33,6 +39,8 @@ _CHECKPOINT_NOW_PAGES = 8_000
 class _Call(NamedTuple):
     verb: Verb
     answer: "asyncio.Future[Any] | None" = None
+    urgent: bool = False
+    short: bool = False
 
 
 class _Failed(NamedTuple):
@@ -83,23 +91,30 @@ class Threads:
         for worker in self._workers:
             worker.start()
 
-    async def write(self, verb: Callable[[Connection], T]) -> T:
-        """Run a verb on the writer; its answer once it is on disk."""
-        return await self._call(self._writes, verb)
+    async def write(
+        self, verb: Callable[[Connection], T], *, urgent: bool = True, short: bool = False
+    ) -> T:
+        """Run a verb on the writer; its answer once it is on disk.
+
+        `urgent`: somebody waits for it. `short`: if not, it may share a commit with what is.
+        """
+        answer: T = await self._call(self._writes, _Call(verb, urgent=urgent, short=short))
+        return answer
 
     async def read(self, verb: Callable[[Connection], T]) -> T:
         """Run a verb on a reader, which sees one committed state."""
-        return await self._call(self._reads, verb)
+        answer: T = await self._call(self._reads, _Call(verb))
+        return answer
 
-    async def _call(self, queue: "SimpleQueue[_Call | None]", verb: Callable[[Connection], T]) -> T:
+    async def _call(self, queue: "SimpleQueue[_Call | None]", call: _Call) -> Any:
         if self._closed:
             raise Unavailable("The storage is closed.")
         if self._waiting >= _MOST_WAITING:
             raise Unavailable("The database has too much waiting.")
-        answer: asyncio.Future[T] = self._loop.create_future()
+        answer: asyncio.Future[Any] = self._loop.create_future()
         self._waiting += 1
         try:
-            queue.put(_Call(verb, answer))
+            queue.put(call._replace(answer=answer))
             return await answer
         finally:
             self._waiting -= 1
@@ -138,6 +153,11 @@ class _Writer(_Worker):
         super().__init__(name, queue, loop)
         self._connection = connection
         self._reads = reads
+        self._open = True
+        self._urgent: deque[_Call] = deque()
+        self._rest: deque[_Call] = deque()
+        self._owed = False
+        """The rest was passed by: one verb of it is next, whatever is urgent."""
         self._log_pages = 0
         self._copied_pages = 0
         self._checkpointing = threading.Event()
@@ -148,35 +168,55 @@ class _Writer(_Worker):
         return 0
 
     def _run(self) -> None:
-        open_ = True
-        while open_:
-            calls, open_ = self._next_calls()
-            if calls:
-                self._answer(calls, self._transact(calls))
-                del calls
-                self._checkpoint()
+        while self._wait():
+            self._answer(*self._transact())
+            self._checkpoint()
         self._connection.close()
 
-    def _next_calls(self) -> tuple[list[_Call], bool]:
-        """Everything that waits, at least one; False: no more will come."""
-        calls: list[_Call] = []
-        call = self._queue.get()
-        while call is not None:
-            calls.append(call)
-            if len(calls) >= _MOST_TOGETHER:
-                return calls, True
-            try:
-                call = self._queue.get_nowait()
-            except Empty:
-                return calls, True
-        return calls, False
+    def _wait(self) -> bool:
+        """Return when a call waits; False: none does, and no more will come."""
+        if self._open and not (self._urgent or self._rest):
+            self._sort(self._queue.get())
+        self._look()
+        return bool(self._urgent or self._rest)
 
-    def _transact(self, calls: list[_Call]) -> list[Any]:
+    def _look(self) -> None:
+        """Take over what has come."""
+        with suppress(Empty):
+            while self._open:
+                self._sort(self._queue.get_nowait())
+
+    def _sort(self, call: _Call | None) -> None:
+        if call is None:
+            self._open = False
+        else:
+            (self._urgent if call.urgent else self._rest).append(call)
+
+    def _next_calls(self) -> Iterator[_Call]:
+        """The calls of one transaction, at least one; see the module on their order."""
+        if self._urgent and not self._owed:
+            for _ in range(min(len(self._urgent), _MOST_TOGETHER)):
+                yield self._urgent.popleft()
+            if self._rest and self._rest[0].short:
+                yield self._rest.popleft()
+            self._owed = bool(self._rest)
+            return
+        self._owed = False
+        for _ in range(min(len(self._rest), _MOST_TOGETHER)):
+            yield self._rest.popleft()
+            self._look()
+            if self._urgent:
+                return
+
+    def _transact(self) -> tuple[list[_Call], list[Any]]:
+        """Run the next calls in one transaction; they, and what came of each."""
         connection = self._connection
+        calls: list[_Call] = []
         outcomes: list[Any] = []
         try:
             connection.begin()
-            for call in calls:
+            for call in self._next_calls():
+                calls.append(call)
                 before = connection.apsw.total_changes()
                 try:
                     outcomes.append(call.verb(connection))
@@ -188,10 +228,12 @@ class _Writer(_Worker):
         except Exception as error:  # noqa: BLE001  each becomes its callers' answer
             connection.rollback()
             failure = translated(error)
+            if not calls:  # it could not even begin
+                calls = list(self._next_calls())
             if len(calls) == 1 or isinstance(failure, Unavailable):
-                return [_Failed(failure)] * len(calls)
-            return self._transact_apart(calls)
-        return outcomes
+                return calls, [_Failed(failure)] * len(calls)
+            return calls, self._transact_apart(calls)
+        return calls, outcomes
 
     def _transact_apart(self, calls: list[_Call]) -> list[Any]:
         """One transaction with a savepoint each, so that who fails, fails alone."""

@@ -2,6 +2,7 @@
 
 import re
 
+import apsw
 import apsw.ext
 import pytest
 
@@ -61,3 +62,18 @@ def test_a_table_of_bound_rows_stays_prepared() -> None:
     for name in NAMES:
         if "{rows:" in statements()[name]:
             assert len(with_rows(name, 128)) < 16_384
+
+
+def test_a_statement_is_planned_once_whatever_is_bound(tmp_path) -> None:
+    """SQLite parses a statement anew when a bound value may change its plan, such as a LIMIT's."""
+    connection = migrate.open_writer(str(tmp_path / "webhooks.db"), cache_kib=100)
+    rows = [("wh_1", n) for n in range(3)]
+    planned: list[int] = []
+    connection.apsw.set_authorizer(lambda *_: planned.append(1) or apsw.SQLITE_OK)
+    connection.write_rows("put_lanes", rows, 2)
+    planned.clear()
+    connection.write_rows("put_lanes", rows[:2], 2)
+    assert not planned
+    connection.write_rows("put_lanes", rows[:1], 2)  # another statement: one for a single row
+    assert planned
+    connection.close()

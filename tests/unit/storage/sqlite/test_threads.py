@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from winnerr_webhooks.domain.errors import Conflict, Poisoned, Unavailable
+from winnerr_webhooks.storage.sqlite.threads import _Call
 
 
 class Gate:
@@ -45,6 +46,62 @@ async def test_what_waits_is_committed_together(storage) -> None:
     await storage._write(lambda db: db.apsw.set_commit_hook(count))
     assert await _together(storage, *(_put(name, name.encode()) for name in "abc")) == [1, 1, 1]
     assert len(commits) == 3  # of the hook's own transaction, of the held one, and theirs
+
+
+async def test_what_is_urgent_goes_first_with_little_of_the_rest(storage) -> None:
+    gate, order = Gate(), []
+
+    def note(name: str):
+        def verb(db) -> None:
+            db.run("probe", (1,))
+            order.append(name)
+
+        return verb
+
+    def committed() -> bool:
+        order.append("commit")
+        return False
+
+    await storage._write(lambda db: db.apsw.set_commit_hook(committed))
+    held = asyncio.ensure_future(storage._write(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    calls = asyncio.gather(
+        storage._threads.write(note("settle"), urgent=False, short=True),
+        storage._write_later(note("claim")),
+        storage._write_later(note("job")),
+        storage._write(note("accept")),
+        storage._write(note("create")),
+    )
+    order.clear()
+    asyncio.get_running_loop().call_soon(gate.opened.set)
+    await asyncio.gather(held, calls)
+    assert [name for name in order if name != "commit"] == [
+        "accept", "create", "settle", "claim", "job"
+    ]  # fmt: skip
+    settled = order.index("settle")
+    assert order[settled : settled + 3] == ["settle", "commit", "claim"]
+
+
+async def test_one_verb_of_the_rest_comes_between_two_that_are_urgent(storage) -> None:
+    order: list[str] = []
+
+    def urgent(_db) -> None:
+        order.append("urgent")
+
+    def of_the_rest(_db) -> None:
+        order.append("rest")
+        if len(order) < 10:  # what somebody waits for never ends: it is there after every verb
+            storage._threads._writes.put(_Call(urgent, urgent=True))
+
+    def begin(_db) -> None:
+        for _ in range(4):
+            storage._threads._writes.put(_Call(of_the_rest))
+        storage._threads._writes.put(_Call(urgent, urgent=True))
+
+    await storage._write(begin)
+    while len(order) < 8:  # the writer's thread tells nobody
+        await storage._threads.write(lambda _db: None, urgent=False)
+    assert order[:8] == ["urgent", "rest"] * 4
 
 
 async def test_a_verb_that_fails_on_its_data_is_undone_alone(storage) -> None:
