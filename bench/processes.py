@@ -172,6 +172,10 @@ class Service:
         finally:
             connection.close()
 
+    def extend(self, extension: str) -> None:
+        """Add one of PostgreSQL's extensions to its database."""
+        self._postgres.extend(self.environment[f"{PREFIX}DATABASE_URL"], extension)
+
     def stop(self) -> None:
         codes = {}
         for node, _ in self._nodes:

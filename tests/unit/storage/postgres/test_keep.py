@@ -25,10 +25,12 @@ async def test_instants_are_those_of_the_database(open_node) -> None:
 
 async def test_the_clock_is_read_again_when_the_probe_finds_it_due(open_node, monkeypatch) -> None:
     node = await open_node(clock=FastClock(), follow_database_clock=True)
-    node._clock.read(0.0, 0.0, node._clock.monotonic() - 29)
+    read_at = node._clock.monotonic() - 29
+    node._clock.read(0.0, read_at, read_at)
     await node.check()
     assert node._clock.now_ms() < 10_000_000
-    node._clock.read(0.0, 0.0, node._clock.monotonic() - 31)
+    read_at = node._clock.monotonic() - 31
+    node._clock.read(0.0, read_at, read_at)
     node._probe = None
     await node.check()
     assert abs(node._clock.now_ms() - time.time() * 1000) < 60_000
