@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import aiohttp
 import pytest
+from tests.loss import IN_TIME, Proxy
 
 KEYS = "k1:" + "A" * 43 + "="
 OTHER_KEYS = "k2:" + "B" * 42 + "E="
@@ -162,6 +163,48 @@ async def test_a_process_can_be_renewed_and_no_call_is_refused(make_node, receiv
     await deliveries(node, "delivered", 120)
     assert len(receiver.requests) == 120
     assert await node.terminate() == 0
+
+
+@pytest.fixture
+async def proxy(postgres_server):
+    one = await Proxy(postgres_server.port).start()
+    yield one
+    await one.stop()
+
+
+async def test_a_database_that_no_answer_comes_from_is_told_of_within_2_s(
+    make_server, postgres_server, postgres_url, proxy
+) -> None:
+    """Whoever calls, again and again, whenever; and what was refused for certain is not stored."""
+    url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+    node = await make_server(DATABASE_URL=url, ENCRYPTION_KEYS=KEYS)
+    event = {"event": "contact.created", "organizationId": "org_1", "data": {"id": "contact_xyz"}}
+    loop = asyncio.get_running_loop()
+    told, waits = {}, []
+
+    async def caller(place: int) -> None:
+        for number in range(3):
+            id_ = f"call-{place}-{number}"
+            began = loop.time()
+            headers = {"Authorization": f"Bearer {node.key}", "Idempotency-Key": id_}
+            async with node.session.post("/api/v1/events", json=event, headers=headers) as answer:
+                assert answer.status == 503
+                assert int(answer.headers["Retry-After"]) > 0
+                told[id_] = (await answer.json())["type"]
+            waits.append(loop.time() - began)
+
+    await node.emit(id="before")
+    proxy.freeze()
+    await asyncio.gather(*(caller(place) for place in range(8)))
+    assert max(waits) < IN_TIME
+    proxy.thaw()
+    proxy.hang_up()
+    async with asyncio.timeout(20):
+        while (await node.call("POST", "/api/v1/events", event | {"id": "after"}))[0] == 503:
+            pass
+    for id_, problem in told.items():
+        again = await node.emit(id=id_)
+        assert not again["duplicate"] or problem.endswith("#uncertain")
 
 
 async def test_settings_that_do_not_fit_stop_all_processes_with_one_line(make_node) -> None:

@@ -21,14 +21,15 @@ from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.storage.postgres.connect import CONNECT_SECONDS, FAILURES, Opener, told
 from winnerr_webhooks.storage.postgres.errors import is_lost
 
-PATIENCE: Final = 1.0
+PATIENCE: Final = 0.9
 """Seconds that work waits for a lost database to come back, counted from the loss."""
 FIRST_WAIT: Final = 0.05
 LONGEST_WAIT: Final = 1.0
 SUSPICIOUS_SECONDS: Final = 1.0
 """Work that has no answer by then makes us look whether the database is still there, …"""
 LOOK_SECONDS: Final = 0.8
-"""… for so long: who waits has his answer within 2 s."""
+"""… for so long. A database that did not answer is lost since that look began: who came before it,
+and had to wait for others to fail, has his answer within 2 s, too."""
 PATIENT_SECONDS: Final = 10.0
 """Who brought more time than that is not waited for by a person: he may sit out a stall."""
 FULL_SECONDS: Final = 1.0
@@ -52,6 +53,8 @@ class Connections:
         self._idle: list[asyncpg.Connection] = []
         self._lent: dict[asyncpg.Connection, float] = {}
         """Those at work, and how many seconds their work may take."""
+        self._opening: set[asyncio.Timeout] = set()
+        """What ends the wait of who opens one for himself."""
         self._waiters: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
         self._full_until = float("-inf")
         self._lost_at: float | None = None
@@ -114,9 +117,11 @@ class Connections:
     async def _one_more(self) -> asyncpg.Connection | None:
         self._open += 1
         try:
-            return await self._opener.open()
+            return await self._open_for_one()
         except FAILURES as error:
             self._open -= 1
+            if self._lost_at is not None:
+                return None
             self._full_until = self._clock.monotonic() + FULL_SECONDS
             if not self._open:  # nobody is left who could give one back
                 self.lose(error)
@@ -127,6 +132,15 @@ class Connections:
             self._pass_on(None)
             raise
         return None
+
+    async def _open_for_one(self) -> asyncpg.Connection:
+        """Open one; `TimeoutError` when the database is known to be lost meanwhile."""
+        async with asyncio.timeout(None) as limit:
+            self._opening.add(limit)
+            try:
+                return await self._opener.open()
+            finally:
+                self._opening.discard(limit)
 
     def give(self, connection: asyncpg.Connection, *, whole: bool) -> None:
         """Take a connection back; `whole`: nothing is under way on it."""
@@ -164,17 +178,20 @@ class Connections:
 
     # --- losing -------------------------------------------------------------------------------
 
-    def lose(self, error: BaseException) -> None:
-        """Note that the database is lost, and begin to win it back."""
+    def lose(self, error: BaseException, since: float | None = None) -> None:
+        """Note that the database is lost (since that monotonic instant), and win it back."""
         if self._closed or self._lost_at is not None:
             return
         self._explain(error)
-        self._lost_at = self._clock.monotonic()
+        self._lost_at = self._clock.monotonic() if since is None else since
         self._back.clear()
         idle, self._idle = self._idle, []
         for connection in idle:  # it is as lost
             connection.terminate()
         self._open -= len(idle)
+        opening, self._opening = self._opening, set()
+        for limit in opening:
+            limit.reschedule(asyncio.get_running_loop().time())
         waiting = list(self._waiters)
         self._waiters.clear()
         for waiter in waiting:
@@ -190,12 +207,13 @@ class Connections:
         self._begin("look", self._look)
 
     async def _look(self) -> None:
+        began = self._clock.monotonic()
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 connection = await self._opener.open()
         except FAILURES as error:
             if is_lost(error):
-                self.lose(error)
+                self.lose(error, began)
                 for lent, seconds in self._lent.items():
                     if seconds <= PATIENT_SECONDS:
                         lent.terminate()  # its work fails, and gives it back

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -11,7 +12,7 @@ from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.storage.moves import is_plain
 from winnerr_webhooks.storage.postgres import accept, claim, settle
 from winnerr_webhooks.storage.postgres.accept import Batch, Stored, Terms
-from winnerr_webhooks.storage.postgres.database import LostCommit
+from winnerr_webhooks.storage.postgres.database import ROAD_SECONDS, LostCommit
 from winnerr_webhooks.storage.postgres.verbs import Verbs
 from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms, Settled, Settlement
 
@@ -21,8 +22,12 @@ ANOTHERS_TURN_MS: Final = 20_000
 AFTER_RETURN: Final = 5.0
 """Seconds after a reconnect in which expired leases stay as they are: whoever holds them settles
 first what he attempted while the database was away."""
-RECALL_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 1.95
+"""Of an accept, from its beginning, whatever becomes of the database: its caller has his answer
+within 2 s. What the statement leaves of it is for finding a lost commit, and for lowering lanes."""
 RECALL_POLL: Final = 0.05
+LOWER_SECONDS: Final = 0.1
+"""The least time that lanes are given."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,14 +41,15 @@ class RoadVerbs(Verbs):
 
     async def accept(self, events: Sequence[NewEvent], lease: LeaseTerms | None) -> list[Accepted]:
         """Store events with their deliveries."""
+        ends = asyncio.get_running_loop().time() + ANSWER_SECONDS
         terms = self._terms(lease)
         batch = Batch(events)
         run = self._road.transact if batch.has_client_ids else self._road.alone
         try:
             stored = await run(lambda db: accept.accept(db, batch, terms))
         except LostCommit as error:
-            stored = await self._recalled(batch, terms, error)
-        await self._lower_lanes(dict.fromkeys(stored.free, terms.now))
+            stored = await self._recalled(batch, terms, error, ends)
+        await self._lower_lanes(dict.fromkeys(stored.free, terms.now), ends)
         return stored.answers
 
     async def send_test(
@@ -63,25 +69,26 @@ class RoadVerbs(Verbs):
         seconds = lease.seconds if lease else 0.0
         return Terms(lease, self._clock.monotonic() + seconds, self._clock.now_ms())
 
-    async def _recalled(self, batch: Batch, terms: Terms, lost: LostCommit) -> Stored:
-        """Find out whether a lost commit took place, for 2 s; `Uncertain` when that is not said.
+    async def _recalled(self, batch: Batch, terms: Terms, lost: LostCommit, ends: float) -> Stored:
+        """Find out whether a lost commit took place; `Uncertain` when that is not said in time."""
+        try:
+            async with asyncio.timeout_at(ends):
+                stored = await self._found(batch, terms, lost.backend)
+        except TimeoutError:
+            raise lost from None
+        if stored is None:
+            raise Unavailable("The database was lost; nothing was accepted.", 2) from lost
+        return stored
 
-        "It did not" is only certain once the process that was to do it is gone.
-        """
-        ends = self._clock.monotonic() + RECALL_SECONDS
-        while self._clock.monotonic() < ends:
-            try:
-                over = await self._is_over(lost.backend, terms.now)
+    async def _found(self, batch: Batch, terms: Terms, backend: int | None) -> Stored | None:
+        """Look until it is known; None, "it did not", only once who was to commit it is gone."""
+        while True:
+            with suppress(Unavailable):
+                over = await self._is_over(backend, terms.now)
                 stored = await self._road.transact(lambda db: accept.recall(db, batch, terms))
-            except Unavailable:
-                pass
-            else:
-                if stored is not None:
+                if over or stored is not None:
                     return stored
-                if over:
-                    raise Unavailable("The database was lost; nothing was accepted.", 2) from lost
             await asyncio.sleep(RECALL_POLL)
-        raise lost
 
     async def _is_over(self, backend: int | None, now: int) -> bool:
         if backend is None:
@@ -154,20 +161,24 @@ class RoadVerbs(Verbs):
         await self._lower_lanes(lost)
         return found + len(lost)
 
-    async def _lower_lanes(self, due: Mapping[str, int]) -> None:
+    async def _lower_lanes(self, due: Mapping[str, int], ends: float | None = None) -> None:
         """See to it that each webhook's lane wakes at that time at the latest.
 
         The work itself is on disk by now, so a failure here is not the caller's: `repair` finds
-        what no lane tells of.
+        what no lane tells of. `ends` is the loop's instant by which somebody wants his answer.
         """
         if not due:
             return
         lanes = sorted(due.items())
+        seconds = ROAD_SECONDS
+        if ends is not None:
+            seconds = min(max(ends - asyncio.get_running_loop().time(), LOWER_SECONDS), seconds)
         try:
             await self._road.alone(
                 lambda db: db.run(
                     "lower_lanes", [lane[0] for lane in lanes], [lane[1] for lane in lanes]
-                )
+                ),
+                seconds=seconds,
             )
         except Unavailable as error:
             log.warning("lanes were not lowered", webhooks=len(due), reason=error.detail)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loss import Proxy
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
@@ -91,3 +92,19 @@ async def make_database() -> AsyncIterator[Callable[..., Awaitable[Database]]]:
     yield make
     for database in made:
         await database.close()
+
+
+# --- losing the database --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(make_postgres):
+    """A server that may be stopped; it writes through, as in real use."""
+    return make_postgres(durable=True)
+
+
+@pytest.fixture
+async def proxy(server):
+    one = await Proxy(server.port).start()
+    yield one
+    await one.stop()

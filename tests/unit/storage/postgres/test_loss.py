@@ -5,77 +5,12 @@ import contextlib
 import itertools
 
 import pytest
+from tests.loss import IN_TIME
 
-from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import Unavailable, Uncertain
 from winnerr_webhooks.storage.postgres.database import LostCommit
 
 PATIENCE = 60.0
-IN_TIME = 4.0
-"""2 s are promised; the rest is for a test machine that is busy with others."""
-
-
-class Proxy:
-    """Stands between, and passes bytes on, until told to swallow them or to hang up."""
-
-    def __init__(self, port: int) -> None:
-        self.to_port = port
-        self.passes = {"up": asyncio.Event(), "down": asyncio.Event()}
-        self.thaw()
-        self._streams: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def start(self) -> "Proxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    def freeze(self, *directions: str) -> None:
-        """Swallow what comes; no direction named: both."""
-        for direction in directions or ("up", "down"):
-            self.passes[direction].clear()
-
-    def thaw(self) -> None:
-        for direction in self.passes.values():
-            direction.set()
-
-    def hang_up(self) -> None:
-        for stream in self._streams:
-            stream.transport.abort()
-
-    async def _serve(self, reader, writer) -> None:
-        other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
-        self._streams |= {writer, other_writer}
-        for direction, source, sink in (
-            ("up", reader, other_writer),
-            ("down", other_reader, writer),
-        ):
-            task = asyncio.create_task(self._pass(direction, source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _pass(self, direction: str, source, sink) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await source.read(1 << 16):
-                await self.passes[direction].wait()
-                sink.write(data)
-                await sink.drain()
-        sink.close()
-
-    async def stop(self) -> None:
-        self._server.close()
-        self.thaw()
-        self.hang_up()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-@pytest.fixture(scope="module")
-def server(make_postgres):
-    """A server that may be stopped; it writes through, as in real use."""
-    return make_postgres(durable=True)
 
 
 @pytest.fixture
@@ -92,13 +27,6 @@ async def name(server):
 @pytest.fixture
 async def database(make_database, server, name):
     return await make_database(server.url(name))
-
-
-@pytest.fixture
-async def proxy(server):
-    one = await Proxy(server.port).start()
-    yield one
-    await one.stop()
 
 
 @pytest.fixture
@@ -435,32 +363,3 @@ async def test_a_database_without_room_for_anybody_is_away_until_there_is(
         finally:
             await admin.execute("ALTER ROLE webhooks CONNECTION LIMIT -1")
     await comes_back(database)
-
-
-# --- a standby that a commit waits for ------------------------------------------------------------
-
-
-async def test_what_no_standby_has_yet_is_not_answered_for(server, open_node, world_class) -> None:
-    """Who ends the wait of such a commit makes it visible, and a failover would lose it."""
-    name = await server.create_database()
-    node = await open_node(server.url(name), clock=SystemClock())
-    world = world_class(node, SystemClock())
-    await world.webhook()
-    async with server.admin(name) as admin:
-        await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'far_away'")
-        await admin.execute("SELECT pg_reload_conf()")
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while await admin.fetchval("SHOW synchronous_standby_names") == "":
-                    pass
-            for client_id in (None, "crm-1"):
-                with pytest.raises(Uncertain):
-                    await asyncio.wait_for(world.accept(world.event(client_id=client_id)), PATIENCE)
-            with pytest.raises(Unavailable):  # what it repeats is seen, and may yet be lost
-                await asyncio.wait_for(world.accept(world.event(client_id="crm-1")), PATIENCE)
-        finally:
-            await admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
-            await admin.execute("SELECT pg_reload_conf()")
-    await comes_back(node._road)
-    (answer,) = await world.accept(world.event(client_id="crm-1"))
-    assert (answer.duplicate, answer.deliveries) == (True, 1)

@@ -6,6 +6,7 @@ from contextlib import suppress
 import asyncpg
 import asyncpg.connection
 import pytest
+from tests.loss import IN_TIME
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.storage.postgres import migrate
@@ -114,7 +115,7 @@ async def test_a_server_lost_behind_it_is_told_in_time_and_comes_back(
     await asyncio.to_thread(server.stop, "immediate")
     for _ in range(3):
         with pytest.raises(Unavailable) as caught:
-            await asyncio.wait_for(database.transact(ask("SELECT 7")), 4)
+            await asyncio.wait_for(database.transact(ask("SELECT 7")), IN_TIME)
         assert not isinstance(caught.value, LostCommit)
     await asyncio.to_thread(server.start)
     async with asyncio.timeout(PATIENCE):

@@ -1,0 +1,66 @@
+"""What tests of a lost database stand on: a network that fails, and how long an answer may take."""
+
+import asyncio
+import contextlib
+from typing import Final
+
+IN_TIME: Final = 2.5
+"""Seconds. 2 are promised, and the product's own timers end there; the rest is for a test machine
+whose cores others are using, too: a process that does not run cannot look at its clock."""
+
+
+class Proxy:
+    """Stands between, and passes bytes on, until told to swallow them or to hang up."""
+
+    def __init__(self, port: int) -> None:
+        self.to_port = port
+        self.passes = {"up": asyncio.Event(), "down": asyncio.Event()}
+        self.thaw()
+        self._streams: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def start(self) -> "Proxy":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def freeze(self, *directions: str) -> None:
+        """Swallow what comes; no direction named: both."""
+        for direction in directions or ("up", "down"):
+            self.passes[direction].clear()
+
+    def thaw(self) -> None:
+        for direction in self.passes.values():
+            direction.set()
+
+    def hang_up(self) -> None:
+        for stream in self._streams:
+            stream.transport.abort()
+
+    async def _serve(self, reader, writer) -> None:
+        other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
+        self._streams |= {writer, other_writer}
+        for direction, source, sink in (
+            ("up", reader, other_writer),
+            ("down", other_reader, writer),
+        ):
+            task = asyncio.create_task(self._pass(direction, source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pass(self, direction: str, source, sink) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(1 << 16):
+                await self.passes[direction].wait()
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def stop(self) -> None:
+        self._server.close()
+        self.thaw()
+        self.hang_up()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
