@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test browser screenshots check lock bench bench-full chaos build clean
+.PHONY: help demo test browser pgbouncer screenshots check lock bench bench-full chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -18,13 +18,16 @@ help: ## this list
 demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--rate 10 --seconds 30")
 	@PYTHONPATH=src $(RUN) -m winnerr_webhooks demo $(ARGS)
 
-test: $(VENV)/.development browser ## all tests (ARGS="-k config")
+test: $(VENV)/.development browser pgbouncer ## all tests (ARGS="-k config")
 	@$(RUN) -m pytest -n auto --maxprocesses 4 -m "not chaos" $(ARGS)
 
 browser: $(VENV)/.development ## Chromium and axe-core for the browser tests, where they can be had
 	@if [ ! $(VENV)/.browser -nt tests/browser/package-lock.json ]; then \
-	  tests/browser/install && touch $(VENV)/.browser || true; \
+	  tests/install chromium axe-core && touch $(VENV)/.browser || true; \
 	fi
+
+pgbouncer: ## the pooler that tests of PostgreSQL run behind, where it can be had
+	@tests/install pgbouncer || true
 
 screenshots: $(VENV)/.development browser ## the settings page's pictures anew, in docs/screenshots
 	@$(RUN) docs/make_screenshots.py $(ARGS)

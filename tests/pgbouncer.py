@@ -1,7 +1,7 @@
 """A real pgbouncer for tests, in transaction mode: between statements nothing is one's own.
 
-It is Debian's package `pgbouncer`. Like PostgreSQL it refuses to run as root, and is held by the
-same process, so that it cannot outlive the tests.
+It is Debian's package `pgbouncer`, which `make pgbouncer` installs. Like PostgreSQL it refuses to
+run as root, and is held by the same process, so that it cannot outlive the tests.
 """
 
 import fcntl
@@ -39,7 +39,7 @@ class Pgbouncer:
     def __init__(self, server: postgres.PostgresServer) -> None:
         program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
         if program is None:
-            raise postgres.Missing("pgbouncer is not installed (on Debian: apt install pgbouncer)")
+            raise postgres.Missing("no pgbouncer here: `make pgbouncer` installs it, on Debian")
         self.server = server
         self.port = postgres.free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="winnerr-pgbouncer-"))
