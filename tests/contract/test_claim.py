@@ -158,6 +158,23 @@ async def test_the_fifth_lease_without_a_settled_attempt_is_the_last(world, born
     assert len(await world.claim()) == 1
 
 
+@pytest.mark.parametrize("adapter", ["postgres", "pooled"], indirect=True)  # SQLite does, for now
+async def test_no_lease_is_handed_out_twice_however_often_replays_are_given_up(world) -> None:
+    """Else who still holds the first could settle for who has the second."""
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, EXHAUSTED)
+    leases = [delivery.lease]
+    for _ in range(2):
+        await world.storage.replay("org_1", delivery.id)
+        while claimed := await world.claim():
+            leases += [one.lease for one in claimed]
+            await _let_leases_run_out(world)
+    assert len(leases) == 1 + 2 * MAX_IDLE_LEASES
+    assert leases == sorted(set(leases))
+    assert await world.status(delivery) == states.FAILED
+
+
 @alone
 async def test_a_lease_that_ended_with_its_process_does_not_count(world) -> None:
     """However often the service is killed, what it answered 202 is not given up for it."""
