@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+from winnerr_webhooks.domain.errors import Unavailable
 
 PAUSE: Final = 0.002
 """Seconds between the commits of a busy group."""
@@ -34,7 +34,9 @@ log = structlog.get_logger(__name__)
 class GroupCommit(Generic[Item, Answer]):
     """Collects items into batches for one `commit` coroutine, one batch at a time.
 
-    Made and used on one running event loop.
+    A batch that fails, other than for a database that is away (`Unavailable`, `Uncertain`), is
+    committed again in halves; so a `commit` that raises anything else must have done nothing, or
+    nothing that doing it again would change. Made and used on one running event loop.
     """
 
     def __init__(
@@ -94,7 +96,9 @@ class GroupCommit(Generic[Item, Answer]):
     async def _commit_batch(self, batch: list[tuple[Item, Answered[Answer]]]) -> None:
         try:
             answers = await self._commit([item for item, _ in batch])
-        except Poisoned as error:
+        except Unavailable as error:
+            _fail(batch, error)
+        except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
             if len(batch) == 1:
                 _fail(batch, error)
                 return
@@ -102,8 +106,6 @@ class GroupCommit(Generic[Item, Answer]):
             middle = len(batch) // 2
             await self._commit_batch(batch[:middle])
             await self._commit_batch(batch[middle:])
-        except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
-            _fail(batch, error)
         else:
             for (_, answered), answer in zip(batch, answers, strict=True):
                 try:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+import structlog
+
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable, WebhooksError
+from winnerr_webhooks.domain.errors import Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.group_commit import Answered, GroupCommit, settle_future
@@ -17,6 +19,8 @@ BATCH: Final = 512
 """Events a transaction: beyond that a commit's share of the cost is lost in the rest."""
 WAITING: Final = 20_000
 WAITING_BYTES: Final = 64 * 1024 * 1024
+
+log = structlog.get_logger(__name__)
 
 
 class Intake:
@@ -87,13 +91,9 @@ class Intake:
         started = self._clock.monotonic()
         try:
             answers = await self._storage.accept(events, self._lease_terms())
-        except Poisoned:
-            if len(events) > 1:  # its halves come again and are still waiting
-                raise
-            self._release(events)
-            raise
-        except BaseException:
-            self._release(events)
+        except Exception as error:
+            if len(events) == 1 or isinstance(error, Unavailable):
+                self._release(events)  # else its halves come again and are still waiting
             raise
         self._release(events)
         for accepted in answers:
@@ -111,9 +111,13 @@ class Intake:
         if self._dispatcher is None:
             return
         expires = started + self._dispatcher.lease_seconds
-        for delivery in accepted.leased:
-            delivery.expires = expires
-            self._dispatcher.offer(delivery)
+        try:
+            for delivery in accepted.leased:
+                delivery.expires = expires
+                self._dispatcher.offer(delivery)
+        except Exception:
+            # A fault of ours; the event is accepted all the same, and its leases run out.
+            log.exception("deliveries were not handed on", event_id=accepted.id)
 
 
 class _Answers:

@@ -23,6 +23,8 @@ class Commits:
         await self.go.wait()
         if "poison" in batch:
             raise Poisoned("no")
+        if "fault" in batch:
+            raise KeyError("a fault of ours")
         if "gone" in batch:
             raise Unavailable("away")
         return [f"done {item}" for item in batch]
@@ -53,14 +55,15 @@ async def test_a_batch_is_never_larger_than_its_bound() -> None:
     assert [len(batch) for batch in commits.batches] == [4, 4, 2]
 
 
-async def test_nobody_else_fails_for_a_culprit() -> None:
+@pytest.mark.parametrize(("culprit", "error"), [("poison", Poisoned), ("fault", KeyError)])
+async def test_nobody_else_fails_for_a_culprit(culprit, error) -> None:
     commits = Commits()
     group = GroupCommit(commits, batch=100, waiting=100)
     answers = await asyncio.gather(
-        *[group.submit(item) for item in ("a", "b", "poison", "c", "d")], return_exceptions=True
+        *[group.submit(item) for item in ("a", "b", culprit, "c", "d")], return_exceptions=True
     )
     assert [a for a in answers if isinstance(a, str)] == ["done a", "done b", "done c", "done d"]
-    assert isinstance(answers[2], Poisoned)
+    assert isinstance(answers[2], error)
 
 
 async def test_everybody_in_a_batch_hears_that_the_database_is_away() -> None:
@@ -68,6 +71,7 @@ async def test_everybody_in_a_batch_hears_that_the_database_is_away() -> None:
     answers = await asyncio.gather(group.submit("a"), group.submit("gone"), return_exceptions=True)
     assert [type(a) for a in answers] == [Unavailable, Unavailable]
     assert await group.submit("b") == "done b"
+    assert len(group._commit.batches) == 2
 
 
 async def test_more_than_may_wait_is_refused_and_not_taken() -> None:

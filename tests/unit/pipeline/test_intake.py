@@ -2,6 +2,7 @@
 
 import asyncio
 
+import apsw
 import pytest
 
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
@@ -61,6 +62,36 @@ async def test_a_poisoned_event_is_refused_alone_and_its_bytes_are_let_go(world)
     answers = await world.node.intake.accept_many([good, bad, world.event()])
     assert [isinstance(one, Poisoned) for one in answers] == [False, True, False]
     assert world.node.intake._bytes == 0
+
+
+async def test_a_fault_of_ours_with_one_event_is_its_callers_alone(world) -> None:
+    good, bad, other = events = [world.event() for _ in range(3)]
+
+    async def fail(taken, _lease) -> None:
+        if any(one.id == bad.id for one in taken):
+            raise apsw.SQLError("a fault of ours")
+
+    world.storage.before["accept"] = fail
+    answers = [world.node.intake.accept(event) for event in events]
+    first, fault, last = await asyncio.gather(*answers, return_exceptions=True)
+    assert (first.id, last.id) == (good.id, other.id)
+    assert isinstance(fault, apsw.SQLError)
+    assert world.node.intake._bytes == 0
+
+
+async def test_an_event_whose_deliveries_cannot_be_handed_on_is_accepted_once(
+    world, monkeypatch
+) -> None:
+    """It is on disk by then: its caller hears so, and its leases run out."""
+    await world.webhook()
+
+    def fail(_delivery) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(world.dispatcher, "offer", fail)
+    answers = await world.emit(3)
+    assert [one.deliveries for one in answers] == [1, 1, 1]
+    assert world.storage.counts["accept"] == 1
 
 
 async def test_a_caller_that_goes_away_does_not_lose_the_event(world) -> None:

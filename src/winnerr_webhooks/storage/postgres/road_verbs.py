@@ -182,3 +182,5 @@ class RoadVerbs(Verbs):
             )
         except Unavailable as error:
             log.warning("lanes were not lowered", webhooks=len(due), reason=error.detail)
+        except Exception:
+            log.exception("lanes were not lowered", webhooks=len(due))
