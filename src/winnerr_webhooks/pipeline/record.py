@@ -28,6 +28,8 @@ class Recorder:
     def __init__(self, storage: Storage, metrics: Metrics, jitter: Jitter) -> None:
         self.stalled = False
         """Whether no attempt should start: what was made cannot be recorded now."""
+        self.unrecorded = 0
+        """Attempts made that are not in the database yet."""
         self.on_resume: Callable[[], None] = _nothing
         self.on_retry_due: Callable[[float], None] = _nothing_in
         """Told the seconds until a delivery just settled is due again."""
@@ -38,20 +40,15 @@ class Recorder:
         self._group: GroupCommit[Settlement, None] = GroupCommit(
             self._settle, batch=BATCH, waiting=10 * UNRECORDED
         )
-        self._settling = 0
         self._closing = False
-
-    @property
-    def unrecorded(self) -> int:
-        """Attempts made that are not in the database yet."""
-        return self._group.waiting + self._settling
 
     def record(self, settlement: Settlement) -> None:
         """Settle one attempt with the next group."""
         self._group.put(settlement, _watch)
+        self.unrecorded += 1
         record = settlement.record
         self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
-        if self._group.waiting > UNRECORDED:
+        if self.unrecorded > UNRECORDED:
             self.stalled = True
 
     async def close(self) -> None:
@@ -60,15 +57,15 @@ class Recorder:
         await self._group.idle()
 
     async def _settle(self, batch: list[Settlement]) -> list[None]:
-        self._settling = len(batch)
         try:
             settled = await self._store(batch)
-        finally:
-            self._settling = 0
-        if self.stalled and not self._group.waiting:
-            # Not before: what was attempted meanwhile could be claimed and sent a second time.
-            self.stalled = False
-            self.on_resume()
+        except Unavailable:
+            raise
+        except Exception:
+            if len(batch) == 1:  # a larger one comes again in halves
+                self._done_with(batch)
+            raise
+        self._done_with(batch)
         for settlement in batch:
             _log_attempt(settlement)
         waits = [item.verdict.retry_in for item in batch if item.verdict.retry_in is not None]
@@ -79,6 +76,14 @@ class Recorder:
         if settled.disabled:
             self.on_disabled(settled.disabled)
         return [None] * len(batch)
+
+    def _done_with(self, batch: list[Settlement]) -> None:
+        """Go on when these were the last: recorded now, or never."""
+        self.unrecorded -= len(batch)
+        if self.stalled and not self.unrecorded:
+            # Not before: what was attempted meanwhile could be claimed and sent a second time.
+            self.stalled = False
+            self.on_resume()
 
     async def _store(self, batch: list[Settlement]) -> Settled:
         wait = FIRST_WAIT

@@ -106,6 +106,55 @@ async def test_an_attempt_that_cannot_be_recorded_stops_nobody_else(world, fault
     assert not world.node.recorder.stalled
 
 
+@pytest.mark.parametrize("fault", [Poisoned("no"), apsw.SQLError("a fault of ours")])
+async def test_delivery_goes_on_after_an_attempt_that_cannot_be_recorded_ever(world, fault) -> None:
+    """Given an attempt whose settling has to wait for the database.
+
+    When the database is back and refuses it, and nothing else waits to be settled, then other
+    deliveries are attempted.
+    """
+    await world.webhook()
+    await world.emit()
+    call = await world.egress.next()
+    errors = [fault, Unavailable("away")]
+
+    async def fail(_batch) -> None:
+        raise errors.pop()
+
+    world.storage.before["settle"] = fail
+    call.answer()
+    await until_stalled(world)
+    await world.until(lambda: not errors)
+    del world.storage.before["settle"]
+    await world.until(lambda: world.node.readiness() is None)
+    world.egress.script = lambda call: call.answer()
+    await world.emit()
+    await world.settled(1)
+    assert world.node.recorder.unrecorded == 0
+
+
+async def test_delivery_goes_on_when_the_last_half_of_a_refused_batch_is_recorded(world) -> None:
+    await world.webhook()
+    await world.emit(4)
+    calls = [await world.egress.next() for _ in range(4)]
+    bad, away, resumed = calls[1].delivery, [Unavailable("away")], []
+
+    async def refuse(batch) -> None:
+        if away:
+            raise away.pop()
+        if any(item.delivery.id == bad for item in batch):
+            raise Poisoned("no")
+
+    world.storage.before["settle"] = refuse
+    world.node.recorder.on_resume = lambda: resumed.append(world.node.recorder.unrecorded)
+    for call in calls:
+        call.answer()
+    await world.settled(3)
+    await world.until(lambda: bool(resumed))
+    assert resumed == [0]
+    assert not world.node.recorder.stalled
+
+
 async def test_stopping_while_the_database_is_away_ends(world) -> None:
     """What could not be recorded is attempted again by the next process."""
     await world.webhook()
