@@ -70,6 +70,35 @@ async def test_a_claim_stops_after_the_body_that_crosses_the_sum(world) -> None:
     assert len(await world.claim(max_bytes=1)) == 1
 
 
+async def test_of_an_organization_no_more_bytes_than_its_share(world) -> None:
+    """It stops after the body that crosses the sum; what others have waiting is taken all the same.
+
+    `shares` say what is left of those of which the node holds something already.
+    """
+    webhook, other = await world.webhook(), await world.webhook(organization="org_2")
+    await _free(world, 5)
+    world.clock.advance(seconds=1)
+    await _free(world, 5, organization="org_2")
+    size = len(world.event().body)
+    found = await world.claimed(share=3 * size, shares={"org_1": 2 * size - 1})
+    claimed = [one.webhook_id for one in found.deliveries]
+    assert (claimed.count(webhook.id), claimed.count(other.id)) == (2, 3)
+    assert found.backlogged == {webhook.id, other.id}
+
+
+async def test_of_an_organization_without_a_share_not_even_a_lane_is_looked_at(world) -> None:
+    for _ in range(4):
+        await world.webhook()
+    other = await world.webhook(organization="org_2")
+    await _free(world, 5)
+    world.clock.advance(seconds=1)
+    await _free(world, organization="org_2")
+    claimed = await world.claim(limit=1, shares={"org_1": 0})
+    assert [one.webhook_id for one in claimed] == [other.id]
+    assert await world.claim(shares={"org_1": 0}) == []
+    assert len(await world.claim()) == 20
+
+
 async def test_the_lane_that_is_due_longest_goes_first(world) -> None:
     late = await world.webhook("deal.created")
     early = await world.webhook("contact.created")

@@ -12,6 +12,7 @@ from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
 from winnerr_webhooks.pipeline.attempt import Attempter, Sender
 from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
+from winnerr_webhooks.pipeline.memory import MEMORY_BYTES, Memory
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.returns import Returns
 from winnerr_webhooks.pipeline.targets import TargetReader
@@ -19,8 +20,6 @@ from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Claimed, LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
 
-MEMORY_BYTES: Final = 64 * 1024 * 1024
-"""Bodies queued or under way on a node; what does not fit waits in the database."""
 LEASE_SLACK: Final = 2.0
 """Seconds a lease must outlive the longest attempt by, for the settling to be in time."""
 UNREADABLE_WAIT: Final = 30.0
@@ -51,8 +50,7 @@ class Dispatcher:
         """Set when a lane has room for work that may wait in the database."""
         self.in_flight = 0
         self.queued = 0
-        self.held_bytes = 0
-        """Of the bodies queued and under way."""
+        self.memory = Memory(MEMORY_BYTES, self._note_room)
         self._attempter = attempter
         self._recorder = recorder
         self._clock = clock
@@ -72,7 +70,7 @@ class Dispatcher:
 
     def lease_terms(self) -> LeaseTerms | None:
         """How the deliveries of the next accept are born: None when nothing more fits here."""
-        if not self._open or self._recorder.stalled or self.held_bytes > MEMORY_BYTES:
+        if not self._open or self._recorder.stalled or self.memory.full:
             return None
         if self._terms is None:
             self._terms = LeaseTerms(seconds=self.lease_seconds, full=frozenset(self._full))
@@ -83,9 +81,10 @@ class Dispatcher:
         lane = self._lane(delivery)
         if not self._open or (self._fresh_room(lane) <= 0 and delivery.trigger != "test"):
             self._returns.add(delivery)  # the batch it came with was larger than the lane's room
+            self._note_room(lane)
             return
         lane.add_fresh(delivery)
-        self._queued(delivery)
+        self._queued(lane, delivery)
         self._pump(lane)
 
     def take(self, claimed: Claimed, asked: Mapping[str, int]) -> None:
@@ -102,7 +101,7 @@ class Dispatcher:
                 continue
             lane = self._lane(delivery)
             lane.add_waiting(delivery)
-            self._queued(delivery)
+            self._queued(lane, delivery)
             lanes[lane.webhook_id] = lane
         for lane in lanes.values():
             lane.backlog = lane.webhook_id in claimed.backlogged
@@ -110,30 +109,24 @@ class Dispatcher:
 
     def room(self) -> dict[str, int]:
         """Room for claimed deliveries, of each lane where `default_room` is not the answer."""
-        default, tight = self.default_room, self._tight
-        return {
-            lane.webhook_id: max(lane.idle_room if tight and lane.slow else lane.waiting_room, 0)
-            for lane in self._lanes.values()
-            if lane.backlog or lane.slow or lane.held or lane.waiting_room < default
-        }
+        default, tight = self.default_room, self.memory.tight
+        found = {}
+        for lane in self._lanes.values():
+            places = 0 if lane.share.spent else lane.idle_room if tight else lane.waiting_room
+            if places < default or lane.backlog or lane.slow:
+                found[lane.webhook_id] = max(places, 0)
+        return found
 
     def _fresh_room(self, lane: Lane) -> int:
-        return lane.idle_room if lane.slow and self._tight else lane.fresh_room
-
-    @property
-    def _tight(self) -> bool:
-        """Whether memory runs short: then slow receivers have nothing queued here."""
-        return self.held_bytes > MEMORY_BYTES // 2
+        if lane.share.spent:
+            return 0
+        return lane.idle_room if self.memory.tight else lane.fresh_room
 
     @property
     def default_room(self) -> int:
         """Room of a lane that does not exist yet."""
-        return QUEUE_PER_WINDOW * min(FIRST_WINDOW, self._concurrency)
-
-    @property
-    def free_bytes(self) -> int:
-        """How many more bytes of bodies fit."""
-        return max(MEMORY_BYTES - self.held_bytes, 0)
+        window = min(FIRST_WINDOW, self._concurrency)
+        return window if self.memory.tight else QUEUE_PER_WINDOW * window
 
     @property
     def lanes(self) -> int:
@@ -143,7 +136,7 @@ class Dispatcher:
     @property
     def claims(self) -> bool:
         """Whether claimed deliveries could be attempted now."""
-        return self._open and not self._recorder.stalled and self.held_bytes < MEMORY_BYTES
+        return self._open and not self._recorder.stalled and self.memory.free > 0
 
     def webhooks_changed(self, webhook_ids: Iterable[str]) -> None:
         """Read these webhooks anew before their next attempt."""
@@ -178,7 +171,7 @@ class Dispatcher:
             delivery = lane.pop()
             self.queued -= 1
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
-                self._give_back(delivery)
+                self._give_back(lane, delivery)
                 continue
             lane.version = max(lane.version, delivery.webhook_version)
             sender = lane.sender
@@ -188,7 +181,7 @@ class Dispatcher:
                 self._load(lane)
                 return None
             if sender.target.status != ACTIVE and not _allowed_anyway(delivery, sender.target):
-                self._give_back(delivery)
+                self._give_back(lane, delivery)
                 continue
             lane.in_flight += 1
             self.in_flight += 1
@@ -203,7 +196,7 @@ class Dispatcher:
             finally:
                 lane.in_flight -= 1
                 self.in_flight -= 1
-                self.held_bytes -= len(delivery.body)
+                self.memory.release(lane.share, len(delivery.body))
                 delivery.body = b""  # its settlement may wait long for the database
             if lane.in_flight >= lane.window or (started := self._next(lane)) is None:
                 break
@@ -236,7 +229,7 @@ class Dispatcher:
     def _congested(self, lane: Lane) -> None:
         lane.congested()
         if lane.slow:  # it may be long until its queue's turn comes
-            self._shed(lane, 0 if self._tight else lane.capacity)
+            self._shed(lane, 0 if self.memory.tight else lane.capacity)
 
     def _hold(self, lane: Lane, seconds: float) -> None:
         """Keep away from a receiver that asked for it; its work waits in the database."""
@@ -303,11 +296,11 @@ class Dispatcher:
         """Give back what a lane has queued beyond `keep`."""
         for delivery in lane.shed(keep):
             self.queued -= 1
-            self._give_back(delivery)
+            self._give_back(lane, delivery)
             lane.backlog = True
 
-    def _give_back(self, delivery: LeasedDelivery) -> None:
-        self.held_bytes -= len(delivery.body)
+    def _give_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        self.memory.release(lane.share, len(delivery.body))
         self._returns.add(delivery)
 
     # --- bookkeeping --------------------------------------------------------------------------
@@ -315,16 +308,18 @@ class Dispatcher:
     def _lane(self, delivery: LeasedDelivery) -> Lane:
         lane = self._lanes.get(delivery.webhook_id)
         if lane is None:
-            lane = self._lanes[delivery.webhook_id] = Lane(delivery.webhook_id, self._concurrency)
+            share = self.memory.join(delivery.organization)
+            lane = Lane(delivery.webhook_id, self._concurrency, share)
+            self._lanes[delivery.webhook_id] = lane
         return lane
 
-    def _queued(self, delivery: LeasedDelivery) -> None:
+    def _queued(self, lane: Lane, delivery: LeasedDelivery) -> None:
         self.queued += 1
-        self.held_bytes += len(delivery.body)
+        self.memory.take(lane.share, len(delivery.body))
 
     def _note_room(self, lane: Lane) -> None:
         """Keep `_full` true, and ask for work when a lane with a backlog has room again."""
-        if lane.fresh_room <= 0:
+        if self._fresh_room(lane) <= 0:
             if lane.webhook_id not in self._full:
                 self._full.add(lane.webhook_id)
                 self._terms = None
@@ -332,11 +327,12 @@ class Dispatcher:
             self._full.discard(lane.webhook_id)
             self._terms = None
             lane.backlog = True  # what found no room here waits in the database
-        if lane.backlog and lane.queued * 2 <= lane.capacity:
+        if lane.backlog and lane.queued * 2 <= lane.capacity and not lane.share.spent:
             self.work_wanted.set()
 
     def _drop(self, lane: Lane) -> None:
         self._lanes.pop(lane.webhook_id, None)
+        self.memory.leave(lane)
         if lane.webhook_id in self._full:
             self._full.discard(lane.webhook_id)
             self._terms = None

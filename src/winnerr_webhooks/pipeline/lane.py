@@ -19,6 +19,20 @@ WIDE_QUEUE: Final = 32
 through the database once more (docs/adr/0009)."""
 
 
+class Share:
+    """What one organization holds of a node's memory, and its lanes there."""
+
+    __slots__ = ("held", "lanes", "organization", "spent")
+
+    def __init__(self, organization: str) -> None:
+        self.organization = organization
+        self.held = 0
+        """Bytes of bodies, those under way included."""
+        self.spent = False
+        """Whether no more shall come."""
+        self.lanes: set[Lane] = set()
+
+
 class Lane:
     """State of one webhook on this node; the dispatcher moves it."""
 
@@ -36,13 +50,16 @@ class Lane:
         "loading",
         "queued",
         "sender",
+        "share",
         "version",
         "webhook_id",
         "window",
     )
 
-    def __init__(self, webhook_id: str, widest: int) -> None:
+    def __init__(self, webhook_id: str, widest: int, share: Share) -> None:
         self.webhook_id = webhook_id
+        self.share = share
+        share.lanes.add(self)
         self.sender: Sender | None = None
         self.version = 0
         """The newest version of the webhook heard of; a sender of an older one is read anew."""

@@ -121,7 +121,7 @@ class Node:
         metrics.watch("in_flight", "Attempts under way.", lambda: dispatcher.in_flight)
         metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queued)
         metrics.watch(
-            "held_bytes", "Bodies queued in memory and under way.", lambda: dispatcher.held_bytes
+            "held_bytes", "Bodies queued in memory and under way.", lambda: dispatcher.memory.held
         )
         metrics.watch(
             "unrecorded", "Attempts made and not yet recorded.", lambda: recorder.unrecorded

@@ -100,7 +100,9 @@ class Reclaimer:
             Claim(
                 lease_seconds=dispatcher.lease_seconds,
                 limit=CLAIM_LIMIT,
-                max_bytes=dispatcher.free_bytes,
+                max_bytes=dispatcher.memory.free,
+                share=dispatcher.memory.share,
+                shares=dispatcher.memory.left(),
                 room=room,
                 default_room=dispatcher.default_room,
             )

@@ -68,6 +68,7 @@ class Storage(Protocol):
     async def claim(self, claim: Claim) -> Claimed:
         """Take leases on due deliveries, lane by lane, no more of each than it has room for.
 
+        Of an organization it takes no more bytes than its share.
         A webhook that is not active yields nothing but its tests; a deleted one not even those.
         What a webhook was asked to send before it stopped being active stays cancelled when it
         is active again, whether or not the job has got to it. The fifth lease in a row that saw

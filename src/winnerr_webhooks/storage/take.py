@@ -22,22 +22,25 @@ class Taken(NamedTuple):
 def take(
     due: Iterable[Waiting], sizes: Mapping[str, int], room: dict[str, int], claim: Claim
 ) -> Taken:
-    """What fits: into each lane's room, the claim's limit, and its bytes.
+    """What fits: into each lane's room, the claim's limit, its bytes, and each organization's.
 
     `due` in the order of their times; `sizes` of the bodies by event; `room` is used up.
     """
     taken = Taken([], [], set())
     size = 0
+    shares = dict(claim.shares)
     for row in due:
         if row.idle_leases >= MAX_IDLE_LEASES:
             taken.worn_out.append(row)
             continue
-        full = len(taken.rows) >= claim.limit or size >= claim.max_bytes
+        share = shares.get(row.organization, claim.share)
+        full = len(taken.rows) >= claim.limit or size >= claim.max_bytes or share <= 0
         if full or not room[row.webhook_id]:
             taken.backlogged.add(row.webhook_id)
             continue
         room[row.webhook_id] -= 1
         size += sizes[row.event_id]
+        shares[row.organization] = share - sizes[row.event_id]
         taken.rows.append(row)
     return taken
 

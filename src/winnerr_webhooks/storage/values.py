@@ -3,6 +3,7 @@
 Instants are milliseconds since 1970 of the database's clock; durations are seconds.
 """
 
+import sys
 from typing import Final
 
 import msgspec
@@ -49,6 +50,15 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Room of the lanes this node has; 0: none now."""
     default_room: int
     """Room of a lane it does not have yet."""
+    share: int = sys.maxsize
+    """Of one organization, stop after the delivery whose body crosses this sum, …"""
+    shares: dict[str, int] = {}
+    """… and of these, which this node holds something of already, after so much; 0: at once."""
+
+    @property
+    def crowded(self) -> list[str]:
+        """Organizations of which nothing may be taken."""
+        return [organization for organization, left in self.shares.items() if left <= 0]
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):

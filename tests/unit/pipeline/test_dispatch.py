@@ -173,15 +173,93 @@ async def test_hanging_receivers_with_large_bodies_leave_memory_for_the_others(
     assert delivery.status == "delivered"
 
 
+async def call_of(world, host: str):
+    """The next call of this receiver; those of others stay without an answer."""
+    while (call := await world.egress.next()).destination.host != host:
+        pass
+    return call
+
+
+async def test_a_receiver_that_answers_well_but_slowly_leaves_memory_for_others(
+    make_world, monkeypatch
+) -> None:
+    """Given a receiver whose window is wide open, and more large bodies for it than memory takes.
+
+    When it takes long to answer, then its organization holds a quarter of the memory, and
+    another one's event is attempted at once; when it has answered, then all of its own is.
+    """
+    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 40 * LARGE)
+    world = await make_world()
+    slow = await world.webhook("https://slow.example.com/", organization="org_2")
+    await world.webhook("https://healthy.example.com/")
+    world.egress.script = lambda call: call.answer()
+    await world.emit(20, organization="org_2")
+    await world.settled(20)
+    assert world.dispatcher._lanes[slow.id].wide
+    world.egress.script = None
+    await world.emit(60, size=LARGE, organization="org_2")
+    assert 10 * LARGE <= world.dispatcher.memory.held < 12 * LARGE
+    (further,) = await world.emit(size=LARGE, organization="org_2")
+    assert not further.leased
+    (accepted,) = await world.emit()
+    assert accepted.leased
+    (await call_of(world, "healthy.example.com")).answer()
+    world.egress.script = lambda call: call.exchange.done() or call.answer()
+    for call in world.egress.made:
+        world.egress.script(call)
+    await world.settled(82)
+
+
+async def test_an_older_backlog_of_many_webhooks_keeps_nobody_from_being_claimed(
+    make_world, monkeypatch
+) -> None:
+    """Given more work of one organization in the database than memory takes, longest due.
+
+    When its receivers do not answer, then what another organization has waiting is attempted.
+    """
+    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 40 * LARGE)
+    world = await make_world(start=False)
+    for number in range(40):
+        await world.webhook(f"https://slow{number}.example.com/", organization="org_2")
+    await world.webhook("https://healthy.example.com/")
+    for _ in range(2):
+        await world.storage.accept([world.event(LARGE, organization="org_2")], None)
+    await world.storage.accept([world.event()], None)
+    await world.node.start()
+    (await call_of(world, "healthy.example.com")).answer()
+    assert world.dispatcher.memory.held < 12 * LARGE
+
+
+async def test_while_memory_is_tight_lanes_hold_what_they_can_attempt_at_once(
+    make_world, monkeypatch
+) -> None:
+    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 40 * LARGE)
+    world = await make_world()
+    for number in range(3):
+        await world.webhook(f"https://slow{number}.example.com/", organization=f"slow_{number}")
+        await world.emit(10, size=LARGE, organization=f"slow_{number}")
+    assert world.dispatcher.memory.tight
+    webhook = await world.webhook("https://healthy.example.com/")
+    answers = await world.emit(10)
+    assert world.dispatcher._lanes[webhook.id].queued == 4
+    answers += await world.emit(10)
+    assert [bool(one.leased) for one in answers[10:]] == [False] * 10
+    world.egress.script = lambda call: call.exchange.done() or call.answer()
+    for call in world.egress.made:
+        world.egress.script(call)
+    await world.settled(50)
+    assert not world.dispatcher.memory.tight
+
+
 async def test_bodies_under_way_count_toward_the_memory(world) -> None:
     await world.webhook()
     await world.emit(size=LARGE)
     call = await world.egress.next()
     assert world.dispatcher.queued == 0
-    assert world.dispatcher.held_bytes > LARGE
+    assert world.dispatcher.memory.held > LARGE
     call.answer()
     await world.settled(1)
-    assert world.dispatcher.held_bytes == 0
+    assert world.dispatcher.memory.held == 0
 
 
 async def test_a_webhook_that_cannot_be_read_stops_nobody_else(world) -> None:

@@ -139,4 +139,4 @@ async def test_more_than_a_lane_takes_is_delivered_all_the_same(world) -> None:
     await world.emit(300)
     await world.settled(300)
     assert len(world.egress.made) == 300
-    assert world.dispatcher.held_bytes == 0
+    assert world.dispatcher.memory.held == 0

@@ -3,7 +3,7 @@
 import asyncio
 
 from winnerr_webhooks.domain.event import LeasedDelivery
-from winnerr_webhooks.pipeline.lane import Lane
+from winnerr_webhooks.pipeline.lane import Lane, Share
 
 
 def delivery(name: str) -> LeasedDelivery:
@@ -23,7 +23,7 @@ def drain(lane: Lane) -> list[str]:
 
 
 def test_the_window_starts_at_four_opens_by_one_and_stops_at_its_widest() -> None:
-    lane = Lane("wh", 16)
+    lane = Lane("wh", 16, Share("org_1"))
     assert lane.window == 4
     lane.succeeded()
     assert lane.window == 5
@@ -33,7 +33,7 @@ def test_the_window_starts_at_four_opens_by_one_and_stops_at_its_widest() -> Non
 
 
 def test_congestion_halves_the_window_down_to_one() -> None:
-    lane = Lane("wh", 16)
+    lane = Lane("wh", 16, Share("org_1"))
     windows = []
     for _ in range(4):
         lane.congested()
@@ -42,11 +42,11 @@ def test_congestion_halves_the_window_down_to_one() -> None:
 
 
 def test_a_narrow_concurrency_bounds_the_first_window_too() -> None:
-    assert Lane("wh", 2).window == 2
+    assert Lane("wh", 2, Share("org_1")).window == 2
 
 
 def test_fresh_and_waiting_work_take_turns() -> None:
-    lane = Lane("wh", 16)
+    lane = Lane("wh", 16, Share("org_1"))
     for n in range(4):
         lane.add_fresh(delivery(f"fresh{n}"))
     for n in range(2):
@@ -57,7 +57,7 @@ def test_fresh_and_waiting_work_take_turns() -> None:
 
 
 def test_room_is_four_windows_and_half_of_it_is_kept_for_a_backlog() -> None:
-    lane = Lane("wh", 16)
+    lane = Lane("wh", 16, Share("org_1"))
     assert (lane.fresh_room, lane.waiting_room) == (16, 16)
     lane.add_fresh(delivery("a"))
     assert (lane.fresh_room, lane.waiting_room) == (15, 15)
@@ -66,7 +66,7 @@ def test_room_is_four_windows_and_half_of_it_is_kept_for_a_backlog() -> None:
 
 
 async def test_a_held_lane_has_no_room_for_anything() -> None:
-    lane = Lane("wh", 16)
+    lane = Lane("wh", 16, Share("org_1"))
     lane.hold = asyncio.get_running_loop().call_later(60, lane.succeeded)
     assert lane.held
     assert (lane.fresh_room, lane.waiting_room, lane.idle_room) == (0, 0, 0)
@@ -75,7 +75,7 @@ async def test_a_held_lane_has_no_room_for_anything() -> None:
 
 
 def test_a_lane_sheds_its_newest_and_keeps_the_rest() -> None:
-    lane = Lane("wh", 16)
+    lane = Lane("wh", 16, Share("org_1"))
     for n in range(3):
         lane.add_fresh(delivery(f"fresh{n}"))
         lane.add_waiting(delivery(f"waiting{n}"))
@@ -84,7 +84,7 @@ def test_a_lane_sheds_its_newest_and_keeps_the_rest() -> None:
 
 
 def test_a_lane_is_slow_while_its_window_is_below_the_first() -> None:
-    lane = Lane("wh", 16)
+    lane = Lane("wh", 16, Share("org_1"))
     assert not lane.slow
     lane.congested()
     assert lane.slow

@@ -44,7 +44,12 @@ async def claim(db: Session, claim: Claim, expires: float, now: int) -> Claimed:
     lanes = [
         _Lane(*row)
         for row in await db.rows(
-            "due_lanes", as_json(claim.room), claim.default_room, now, claim.limit
+            "due_lanes",
+            as_json(claim.room),
+            claim.default_room,
+            now,
+            claim.limit,
+            claim.crowded,
         )
     ]
     alive = [lane for lane in lanes if lane.status != DELETED]

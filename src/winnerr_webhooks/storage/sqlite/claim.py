@@ -75,6 +75,7 @@ def _due_lanes(db: Connection, claim: Claim, now: int) -> list[_Lane]:
         {
             "room": as_json(claim.room),
             "default_room": claim.default_room,
+            "crowded": as_json(claim.crowded),
             "now": now,
             "limit": claim.limit,
         },

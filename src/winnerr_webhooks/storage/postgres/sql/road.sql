@@ -340,11 +340,13 @@ SELECT
 
 -- name: due_lanes
 -- Lanes that are due and have room, longest due first; one that another node is at is passed by.
--- $1 room by webhook, a JSON object; $2 of any other; $3 now; $4 limit
+-- $1 room by webhook, a JSON object; $2 of any other; $3 now; $4 limit; $5 organizations of which
+-- nothing may be taken
 SELECT lane.webhook_id, coalesce(($1::jsonb ->> lane.webhook_id)::int, $2), webhook.version,
     webhook.epoch, webhook.status, lane.next_due_at
 FROM lane JOIN webhook ON webhook.id = lane.webhook_id
 WHERE lane.next_due_at <= $3 AND coalesce(($1::jsonb ->> lane.webhook_id)::int, $2) > 0
+    AND webhook.organization <> ALL ($5::text[])
 ORDER BY lane.next_due_at
 LIMIT $4
 FOR UPDATE OF lane SKIP LOCKED

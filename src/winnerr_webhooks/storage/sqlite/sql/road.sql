@@ -127,6 +127,7 @@ WHERE id IN (SELECT value FROM json_each(?)) AND failing_since IS NOT NULL
 
 -- name: due_lanes
 -- Lanes that are due and have room, longest due first; then how many deliveries of each may go.
+-- None of :crowded organizations.
 WITH room (webhook_id, places) AS MATERIALIZED (SELECT key, value FROM json_each(:room))
 SELECT json_group_array(json_array(
     due.webhook_id, due.places, webhook.version, webhook.epoch, webhook.status))
@@ -134,6 +135,8 @@ FROM (
     SELECT lane.webhook_id, coalesce(room.places, :default_room) AS places
     FROM lane LEFT JOIN room ON room.webhook_id = lane.webhook_id
     WHERE lane.next_due_at <= :now AND coalesce(room.places, :default_room) > 0
+        AND (:crowded = '[]' OR (SELECT organization FROM webhook WHERE id = lane.webhook_id)
+            NOT IN (SELECT value FROM json_each(:crowded)))
     ORDER BY lane.next_due_at
     LIMIT :limit
 ) AS due
