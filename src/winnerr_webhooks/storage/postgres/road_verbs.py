@@ -100,7 +100,7 @@ class RoadVerbs(Verbs):
     async def settle(self, batch: Sequence[Settlement]) -> Settled:
         """Record attempts and move their deliveries on."""
         now = self._clock.now_ms()
-        plain = [item for item in batch if is_plain(item)]
+        plain = sorted(filter(is_plain, batch), key=settle.lock_order)
         done: set[str] = set()
         if plain:
             done = await self._road.alone(

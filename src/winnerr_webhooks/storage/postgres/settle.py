@@ -35,10 +35,15 @@ class Outcome(NamedTuple):
     lanes: dict[str, int]
 
 
+def lock_order(item: Settlement) -> tuple[str, str]:
+    """Where its delivery waits; rows there are locked in this order, whoever locks them."""
+    return item.delivery.webhook_id, item.delivery.id
+
+
 async def settle_delivered(
     db: Session, batch: Sequence[Settlement], node: str, now: int
 ) -> set[str]:
-    """Settle what is plain in truth; the ids of the attempts that are settled."""
+    """Settle what is plain in truth, of a sorted batch; the ids of the attempts settled."""
     buckets = [bucket_of(item) for item in batch]
     rows = await db.rows(
         "settle_delivered",
@@ -89,12 +94,11 @@ def _columns(batch: Sequence[Settlement]) -> list[list[object]]:
 
 
 async def _lock(db: Session, batch: Sequence[Settlement]) -> dict[str, Waiting]:
-    keys = {item.delivery.id: item.delivery.webhook_id for item in batch}
-    return await lock_waiting(db, [(webhook_id, id_) for id_, webhook_id in keys.items()])
+    return await lock_waiting(db, sorted(set(map(lock_order, batch))))
 
 
 async def lock_waiting(db: Session, keys: Sequence[tuple[str, str]]) -> dict[str, Waiting]:
-    """Waiting deliveries of (webhook id, delivery id), by delivery id, locked."""
+    """Waiting deliveries of (webhook id, delivery id), sorted; by delivery id, locked."""
     rows = await db.rows("lock_pending", [key[0] for key in keys], [key[1] for key in keys])
     return {row[1]: Waiting(*row) for row in rows}
 
@@ -211,11 +215,10 @@ async def _move_runs(
     calm = [run.webhook_id for run in changed if run.failing_since is None]
     if calm:
         await db.run("drop_runs", calm)
-    disabled = to_disable(changed, reasons, rule, now)
-    return tuple(
-        [
-            webhook_id
-            for webhook_id, reason in disabled.items()
-            if await status.leave_active(db, webhook_id, DISABLED, reason, now)
-        ]
-    )
+    doomed = to_disable(changed, reasons, rule, now)
+    if not doomed:
+        return ()
+    disabled = await status.lock_active(db, list(doomed))
+    for webhook_id in disabled:
+        await status.leave_active(db, webhook_id, DISABLED, doomed[webhook_id], now)
+    return disabled

@@ -7,20 +7,23 @@ claim passes it by, settle and reading treat it so. The job only writes down wha
 Rows are locked in one order: of failures, of the webhook, of the change mark.
 """
 
-from winnerr_webhooks.domain.webhook import ACTIVE
+from collections.abc import Sequence
+
 from winnerr_webhooks.storage.postgres.database import Session
 from winnerr_webhooks.storage.postgres.text import storable
 
 
+async def lock_active(db: Session, webhook_ids: Sequence[str]) -> tuple[str, ...]:
+    """Lock webhooks, all before the first of them takes the change mark; those still active."""
+    return tuple(row[0] for row in await db.rows("lock_active_webhooks", webhook_ids))
+
+
 async def leave_active(
     db: Session, webhook_id: str, status: str, reason: str | None, now: int
-) -> bool:
-    """Pause or disable a webhook; what waits is cancelled. False: it was not active any more."""
-    if await db.value("lock_webhook", webhook_id) != ACTIVE:
-        return False
+) -> None:
+    """Pause or disable a webhook that is locked and active; what waits is cancelled."""
     await db.run("leave_active", webhook_id, now, status, storable(reason))
     await db.run("add_cancel_job", webhook_id)
-    return True
 
 
 async def enter_active(db: Session, webhook_id: str, now: int) -> None:

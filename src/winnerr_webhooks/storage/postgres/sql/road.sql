@@ -157,7 +157,8 @@ $22::boolean[], $23::text[], $24::bytea[], $25::bytea[], $26::bytea[]
 
 -- name: settle_delivered
 -- The common case whole: an automatic attempt or a test succeeded under the current lease, and
--- nobody asked for a replay meanwhile. What is otherwise stays untouched, for the long way.
+-- nobody asked for a replay meanwhile. What is otherwise stays untouched, for the long way. Rows are
+-- locked in the order of the batch, which is sorted.
 -- $27 the leases; $28, $29 start and class of the health figures; $30 this node; $31 now
 WITH given AS MATERIALIZED (
     SELECT generate_subscripts($1::text[], 1) AS place, unnest($27::int[]) AS fence,
@@ -213,8 +214,9 @@ figures AS (
         succeeded = known.succeeded + excluded.succeeded
 ),
 calm AS (
+    -- by an array, so that they are found by the index, and locked in its order
     DELETE FROM run
-    WHERE webhook_id IN (SELECT DISTINCT webhook_id FROM gone WHERE NOT test)
+    WHERE webhook_id = ANY (ARRAY(SELECT webhook_id FROM gone WHERE NOT test))
 )
 SELECT place FROM gone
 

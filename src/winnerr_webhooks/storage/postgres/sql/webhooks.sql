@@ -15,8 +15,8 @@ WHERE id = $1 AND organization = $2 AND status <> 'deleted'
 -- name: lock_own_webhook
 {get_webhook} FOR UPDATE
 
--- name: lock_webhook
-SELECT status FROM webhook WHERE id = $1 FOR UPDATE
+-- name: lock_active_webhooks
+SELECT id FROM webhook WHERE id = ANY ($1::text[]) AND status = 'active' ORDER BY id FOR UPDATE
 
 -- name: lock_organization
 -- Two that add a webhook to an organization do so one after the other. (1464358722 is "WHOB".)
