@@ -7,7 +7,7 @@ while bytes arrive: what lies past a limit is not parsed, and the connection is 
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httptools
 
@@ -30,12 +30,29 @@ MAX_BODY: Final = 16 * 1024
 """Bytes of the body that are kept; one more and we hang up."""
 MAX_BODY_WIRE: Final = 128 * 1024
 """Bytes read after the headers, chunk sizes, extensions and trailers included."""
+MAX_KNOWN: Final = 2 * 1024
+"""Bytes of an answer's head that are kept to know the next one by."""
 
 _H: Final = ord("H")
 
 
 class _Stop(Exception):  # noqa: N818  control flow through the parser, not an error
     """Raised in a callback: the parser must not go on."""
+
+
+class _Known(NamedTuple):
+    """The head of an answer that was parsed before: the same bytes mean the same again.
+
+    A receiver's answers differ in their Date once a second, and otherwise hardly ever.
+    """
+
+    raw: bytes
+    """From the status line to the blank line."""
+    length: int
+    """Bytes of the body that follows."""
+    status: int
+    reason: bytes
+    head: bytes
 
 
 class Connection(asyncio.Protocol):
@@ -55,6 +72,7 @@ class Connection(asyncio.Protocol):
         "_heads",
         "_keep_alive",
         "_kept",
+        "_known",
         "_lines",
         "_on_lost",
         "_parser",
@@ -102,6 +120,7 @@ class Connection(asyncio.Protocol):
         self._unsent = b""
         self._waiter: asyncio.Future[None] | None = None
         self._parser = httptools.HttpResponseParser(self)
+        self._known: _Known | None = None
         self.closed = False
         self.requests = 0
         self.idle_seconds = 0.0
@@ -202,6 +221,14 @@ class Connection(asyncio.Protocol):
             return
         if not self.first_byte_at:
             self.first_byte_at = self._clock.monotonic()
+            known = self._known
+            if (
+                known is not None
+                and len(data) == len(known.raw) + known.length
+                and data.startswith(known.raw)
+            ):
+                self._succeed_as_known(known, data)
+                return
             if data[0] != _H:  # llhttp would also take RTSP and ICE, and leading blank lines
                 self._fail(protocol_failure("bad_status_line"))
                 return
@@ -216,7 +243,10 @@ class Connection(asyncio.Protocol):
             self._stopped(error)
             return
         if self._complete:
-            self._succeed(reusable=self._keep_alive and self._ends_with_answer(data))
+            reusable = self._keep_alive and self._ends_with_answer(data)
+            if reusable and self._wire == len(data) and self._heads == 1 and not self._chunked:
+                self._know(data)
+            self._succeed(reusable=reusable)
         elif self.status is None:
             self._tail = (self._tail + data)[-3:]
         elif self._wire > MAX_HEAD + MAX_BODY_WIRE:
@@ -363,6 +393,21 @@ class Connection(asyncio.Protocol):
             if name == b"transfer-encoding" and value.rstrip().endswith(b"chunked"):
                 return True
         return False
+
+    def _know(self, data: bytes) -> None:
+        """Keep the head of an answer that came whole, at once, and left the connection good."""
+        end = len(data) - self._taken
+        if end <= MAX_KNOWN and not self.truncated:
+            head = b"".join(self._head)
+            self._known = _Known(data[:end], self._taken, cast("int", self.status), self.reason, head)
+
+    def _succeed_as_known(self, known: _Known, data: bytes) -> None:
+        """Take an answer whose head was parsed before; the parser stands before a next one."""
+        self.status = known.status
+        self.reason = known.reason
+        self._head = [known.head]
+        self._body = [data[len(known.raw) :]]
+        self._succeed(reusable=True)
 
     def _succeed(self, *, reusable: bool) -> None:
         transport = cast("asyncio.Transport", self._transport)
