@@ -7,7 +7,7 @@ while bytes arrive: what lies past a limit is not parsed, and the connection is 
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import httptools
 
@@ -21,6 +21,7 @@ from winnerr_webhooks.egress.failures import (
     timeout_failure,
     tls_failure,
 )
+from winnerr_webhooks.egress.known import KnownHead, known_head
 
 MAX_HEAD: Final = 32 * 1024
 """Bytes of the answer's status line and headers, those of 1xx answers before it included."""
@@ -30,29 +31,12 @@ MAX_BODY: Final = 16 * 1024
 """Bytes of the body that are kept; one more and we hang up."""
 MAX_BODY_WIRE: Final = 128 * 1024
 """Bytes read after the headers, chunk sizes, extensions and trailers included."""
-MAX_KNOWN: Final = 2 * 1024
-"""Bytes of an answer's head that are kept to know the next one by."""
 
 _H: Final = ord("H")
 
 
 class _Stop(Exception):  # noqa: N818  control flow through the parser, not an error
     """Raised in a callback: the parser must not go on."""
-
-
-class _Known(NamedTuple):
-    """The head of an answer that was parsed before: the same bytes mean the same again.
-
-    A receiver's answers differ in their Date once a second, and otherwise hardly ever.
-    """
-
-    raw: bytes
-    """From the status line to the blank line."""
-    length: int
-    """Bytes of the body that follows."""
-    status: int
-    reason: bytes
-    head: bytes
 
 
 class Connection(asyncio.Protocol):
@@ -62,43 +46,12 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_body",
-        "_chunked",
-        "_clock",
-        "_complete",
-        "_failure",
-        "_grace",
-        "_head",
-        "_heads",
-        "_keep_alive",
-        "_kept",
-        "_known",
-        "_lines",
-        "_on_lost",
-        "_parser",
-        "_tail",
-        "_taken",
-        "_timeout",
-        "_transport",
-        "_unsent",
-        "_waiter",
-        "_wire",
-        "closed",
-        "ended_at",
-        "failure",
-        "first_byte_at",
-        "idle_seconds",
-        "idle_since",
-        "idle_told",
-        "key",
-        "loop",
-        "reason",
-        "requests",
-        "reusable",
-        "sent_at",
-        "status",
-        "truncated",
-    )
+        "_body", "_chunked", "_clock", "_complete", "_failure", "_grace", "_head", "_heads",
+        "_keep_alive", "_kept", "_known", "_lines", "_on_lost", "_parser", "_tail", "_taken",
+        "_timeout", "_transport", "_unsent", "_waiter", "_wire", "closed", "ended_at", "failure",
+        "first_byte_at", "idle_seconds", "idle_since", "idle_told", "key", "loop", "reason",
+        "requests", "reusable", "sent_at", "status", "truncated",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -120,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._unsent = b""
         self._waiter: asyncio.Future[None] | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._known: _Known | None = None
+        self._known: KnownHead | None = None
         self.closed = False
         self.requests = 0
         self.idle_seconds = 0.0
@@ -222,11 +175,7 @@ class Connection(asyncio.Protocol):
         if not self.first_byte_at:
             self.first_byte_at = self._clock.monotonic()
             known = self._known
-            if (
-                known is not None
-                and len(data) == len(known.raw) + known.length
-                and data.startswith(known.raw)
-            ):
+            if known is not None and known.is_of(data):
                 self._succeed_as_known(known, data)
                 return
             if data[0] != _H:  # llhttp would also take RTSP and ICE, and leading blank lines
@@ -234,7 +183,11 @@ class Connection(asyncio.Protocol):
                 return
         if self.status is None and self._wire + len(data) > MAX_HEAD:
             self._receive_in_two(data)
-            return
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Hand bytes to the parser, and see how far they bring the answer."""
         self._wire += len(data)
         self._heads = self._taken = 0
         try:
@@ -245,7 +198,10 @@ class Connection(asyncio.Protocol):
         if self._complete:
             reusable = self._keep_alive and self._ends_with_answer(data)
             if reusable and self._wire == len(data) and self._heads == 1 and not self._chunked:
-                self._know(data)
+                end = len(data) - self._taken
+                self._known = known_head(
+                    data[:end], self._taken, self.status, self.reason, self.head
+                )
             self._succeed(reusable=reusable)
         elif self.status is None:
             self._tail = (self._tail + data)[-3:]
@@ -394,18 +350,11 @@ class Connection(asyncio.Protocol):
                 return True
         return False
 
-    def _know(self, data: bytes) -> None:
-        """Keep the head of an answer that came whole, at once, and left the connection good."""
-        end = len(data) - self._taken
-        if end <= MAX_KNOWN and not self.truncated:
-            head = b"".join(self._head)
-            self._known = _Known(data[:end], self._taken, cast("int", self.status), self.reason, head)
-
-    def _succeed_as_known(self, known: _Known, data: bytes) -> None:
+    def _succeed_as_known(self, known: KnownHead, data: bytes) -> None:
         """Take an answer whose head was parsed before; the parser stands before a next one."""
         self.status = known.status
         self.reason = known.reason
-        self._head = [known.head]
+        self._head = [known.lines]
         self._body = [data[len(known.raw) :]]
         self._succeed(reusable=True)
 
