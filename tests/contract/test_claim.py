@@ -187,7 +187,6 @@ async def test_the_fifth_lease_without_a_settled_attempt_is_the_last(world, born
     assert len(await world.claim()) == 1
 
 
-@pytest.mark.parametrize("adapter", ["postgres", "pooled"], indirect=True)  # SQLite does, for now
 async def test_no_lease_is_handed_out_twice_however_often_replays_are_given_up(world) -> None:
     """Else who still holds the first could settle for who has the second."""
     await world.webhook()

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from winnerr_webhooks.domain.delivery import MAX_IDLE_LEASES
+from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES
 from winnerr_webhooks.domain.event import LeasedDelivery
-from winnerr_webhooks.storage.rows import Waiting
+from winnerr_webhooks.storage.rows import Past, Waiting, outcome_of
 from winnerr_webhooks.storage.values import Claim
 
 
@@ -43,6 +43,21 @@ def take(
         shares[row.organization] = share - sizes[row.event_id]
         taken.rows.append(row)
     return taken
+
+
+def given_up(rows: Iterable[Waiting], known: Mapping[str, Past], now: int) -> list[Past]:
+    """The outcomes of deliveries that were leased too often for nothing.
+
+    One that had an outcome (`known`, by delivery id) keeps it, but for the lease: there its next
+    replay goes on counting, so that no lease is handed out twice.
+    """
+    outcomes = []
+    for row in rows:
+        past = known.get(row.delivery_id) if row.finished else outcome_of(row, FAILED, now)
+        if past is not None:  # else retention has forgotten it
+            past.lease = row.lease
+            outcomes.append(past)
+    return outcomes
 
 
 def leased(row: Waiting, body: bytes, version: int, expires: float) -> LeasedDelivery:

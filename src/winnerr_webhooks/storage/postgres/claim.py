@@ -5,13 +5,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.domain.delivery import FAILED
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.postgres.database import Session
 from winnerr_webhooks.storage.postgres.settle import drop_waiting, put_past, read_past
-from winnerr_webhooks.storage.rows import TEST_EPOCH, Waiting, outcome_of
-from winnerr_webhooks.storage.take import Taken, leased, take
+from winnerr_webhooks.storage.rows import TEST_EPOCH, Waiting
+from winnerr_webhooks.storage.take import Taken, given_up, leased, take
 from winnerr_webhooks.storage.values import Claim, Claimed
 
 ROOM_POLL_SECONDS = 0.25
@@ -139,17 +138,9 @@ async def _lease(db: Session, rows: Sequence[Waiting], lease_until: int) -> dict
 
 
 async def _give_up(db: Session, rows: Sequence[Waiting], now: int) -> None:
-    """End deliveries that were leased too often for nothing.
-
-    One that had an outcome keeps it, but for the lease: there its next replay goes on counting,
-    so that no lease is handed out twice.
-    """
-    finished = {row.delivery_id: row for row in rows if row.finished}
-    known = await read_past(db, [(row.organization, row.delivery_id) for row in finished.values()])
-    for delivery_id, past in known.items():
-        past.lease = finished[delivery_id].lease
-    ended = [outcome_of(row, FAILED, now) for row in rows if not row.finished]
-    await put_past(db, [*ended, *known.values()])
+    """End deliveries that were leased too often for nothing."""
+    finished = [(row.organization, row.delivery_id) for row in rows if row.finished]
+    await put_past(db, given_up(rows, await read_past(db, finished), now))
     await drop_waiting(db, [(row.webhook_id, row.delivery_id) for row in rows])
 
 

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.domain.delivery import FAILED
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
-from winnerr_webhooks.storage.rows import TEST_EPOCH, Waiting, outcome_of
+from winnerr_webhooks.storage.rows import TEST_EPOCH, Waiting
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.rows import (
     as_json,
@@ -17,11 +16,12 @@ from winnerr_webhooks.storage.sqlite.rows import (
     lower_lanes,
     put_past,
     put_waiting,
+    read_past,
     read_waiting,
     set_lanes,
     set_lanes_of,
 )
-from winnerr_webhooks.storage.take import Taken, leased, take
+from winnerr_webhooks.storage.take import Taken, given_up, leased, take
 from winnerr_webhooks.storage.values import Claim, Claimed
 
 ROOM_POLL_SECONDS = 0.25
@@ -110,8 +110,9 @@ def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> Taken:
 
 
 def _give_up(db: Connection, rows: Sequence[Waiting], now: int) -> None:
-    """End deliveries that were leased too often for nothing: an outcome, if they had none."""
-    put_past(db, [outcome_of(row, FAILED, now) for row in rows if not row.finished])
+    """End deliveries that were leased too often for nothing."""
+    finished = [(row.organization, row.delivery_id) for row in rows if row.finished]
+    put_past(db, given_up(rows, read_past(db, finished), now))
     db.write_rows("drop_pending", [(row.webhook_id, row.delivery_id) for row in rows], 2)
 
 
