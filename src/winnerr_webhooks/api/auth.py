@@ -1,5 +1,6 @@
 """Who calls: API keys, looked up by their hash and remembered for 5 s at most."""
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -77,13 +78,15 @@ def key_guard(authenticator: Authenticator) -> Guard:
     async def guard(
         connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
     ) -> None:
-        caller = await authenticator.caller(authorization(connection.scope["headers"]))
+        header = authorization(connection.scope["headers"])
+        caller = await authenticator.caller(header)
         organization = connection.path_params.get("organization")
         if organization is not None:
             if caller.organization not in (None, organization):
                 raise NotFound("Nothing of this organization belongs to this API key.")
             check_organization(organization)
         connection.scope["auth"] = caller
+        connection.state.ask_again = functools.partial(authenticator.caller, header)
 
     return guard
 

@@ -1,8 +1,9 @@
 """Request bodies: read up to a limit, then decoded into a type with every error in its place."""
 
+import contextlib
 import difflib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -11,7 +12,7 @@ from litestar.datastructures import State
 
 from winnerr_webhooks.api.auth import Caller
 from winnerr_webhooks.api.query import MAX_SHOWN, escape
-from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge
+from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 from winnerr_webhooks.domain.refusal import nested_too_deep, not_json
 
 ApiRequest = Request[None, Caller, State]
@@ -22,12 +23,50 @@ MAX_BODY: Final = 64 * 1024
 T = TypeVar("T")
 
 
+class Budget:
+    """So many bytes for all bodies that are being read at once."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """A body's share, which grows with each call of what this gives; `Unavailable` above all.
+
+        Bytes count as they come, not as announced: an upload that is never sent takes nothing
+        from the others. All of them go back at the end.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self._left:
+                raise Unavailable(
+                    "Too many batches are being received at once. Try again in a few seconds.", 5
+                )
+            taken += size
+            self._left -= size
+
+        try:
+            yield take
+        finally:
+            self._left += taken
+
+
+def _take_any(_size: int) -> None:
+    """A share without an end."""
+
+
 async def read_body(
-    receive: Callable[[], Awaitable[Any]], limit: int, declared: bytes | None
+    receive: Callable[[], Awaitable[Any]],
+    limit: int,
+    declared: bytes | None,
+    take: Callable[[int], None] = _take_any,
 ) -> bytes:
     """The whole body; `TooLarge` as soon as it is known to pass `limit` bytes.
 
-    `declared` is the Content-Length, if there is one. What of the body is still to come after a
+    `declared` is the Content-Length, if there is one; `take` is told of the bytes as they come, and
+    may refuse them. What of the body is still to come after a
     refusal is left to the server, which drops it. `Malformed` when the caller hangs up before
     the end.
     """
@@ -35,6 +74,7 @@ async def read_body(
         raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
+    take(len(body))
     if not message.get("more_body") and message["type"] == "http.request":
         if len(body) > limit:
             raise _too_large(limit)
@@ -46,17 +86,21 @@ async def read_body(
         if not message.get("more_body"):
             return bytes(parts)
         message = await receive()
-        parts += message.get("body", b"")
+        body = message.get("body", b"")
+        take(len(body))
+        parts += body
     raise Malformed("The body broke off.")
 
 
 async def read_json(request: ApiRequest, shape: type[T], *, empty: bytes | None = None) -> T:
     """The request's body as a `shape`; `empty` stands for a body of no bytes, where that is fine.
 
-    The Content-Type is not looked at: whoever sends JSON means JSON, also with curl's default.
+    The key that was good at the request's beginning must still be so at its end. The
+    Content-Type is not looked at: whoever sends JSON means JSON, also with curl's default.
     """
     declared = next((v for n, v in request.scope["headers"] if n == b"content-length"), None)
     raw = await read_body(request.receive, MAX_BODY, declared)
+    await request.state.ask_again()
     return decode(raw or empty or b"", shape)
 
 

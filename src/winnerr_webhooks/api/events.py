@@ -5,16 +5,17 @@ injection and response objects would cost more than all the rest of the work.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from http import HTTPStatus
 from typing import Any, Final
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.bodies import read_body
+from winnerr_webhooks.api.bodies import Budget, read_body
 from winnerr_webhooks.api.problems import (
-    MEDIA_TYPE,
+    GUARDED,
+    HEADERS,
     ErrorAnswer,
     answer_to,
     method_not_allowed,
+    response,
 )
 from winnerr_webhooks.api.query import Query
 from winnerr_webhooks.api.services import Answered, Services
@@ -39,14 +40,14 @@ MAX_EVENT: Final = 256 * 1024
 MAX_PLAIN: Final = 64 * 1024
 """Bytes of a body up to which the server goes on reading without being asked to."""
 MAX_BATCH: Final = 8 * 1024 * 1024
+MAX_BATCHES: Final = 64 * 1024 * 1024
+"""Bytes of all batches that are being received at once."""
 
-_GUARDED: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _ACCEPTED: Final = (
     b"HTTP/1.1 202 Accepted\r\ncontent-length: %d\r\ncontent-type: application/json\r\n"
     b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n\r\n%b"
 )
-_JSON: Final = ((b"content-type", b"application/json"), *_GUARDED)
-_PROBLEM: Final = ((b"content-type", MEDIA_TYPE.encode()), *_GUARDED)
+_JSON: Final = ((b"content-type", b"application/json"), *GUARDED)
 
 
 class EventIntake:
@@ -59,6 +60,7 @@ class EventIntake:
         self._ids = services.ids
         self._intake = services.intake
         self._authenticator = authenticator
+        self._batches = Budget(MAX_BATCHES)
 
     async def one(self, scope: Any, receive: Receive, send: Send) -> None:
         """`POST /api/v1/events` (ASGI): one event, 202 once it is on disk."""
@@ -102,7 +104,15 @@ class EventIntake:
         if length is None or not length.isdigit() or int(length) > MAX_PLAIN:
             return None
         caller = self._authenticator.remembered(key)
-        return None if caller is None else Begun(self, caller, client_id)
+        return None if caller is None else Begun(self, caller, client_id, key)
+
+    def is_believed(self, key: bytes | None) -> bool:
+        """Whether this key needs no look into the database."""
+        return self._authenticator.remembered(key) is not None
+
+    async def caller(self, key: bytes | None) -> Caller:
+        """Whose key it is; `Unauthorized` when it does not work, or no longer."""
+        return await self._authenticator.caller(key)
 
     def take(self, raw: bytes, caller: Caller, client_id: str | None, answered: Answered) -> None:
         """Check one event and put it into the next commit; raises what is wrong with it."""
@@ -124,6 +134,7 @@ class EventIntake:
         if scope["query_string"]:
             Query(scope["query_string"], ())
         raw = await read_body(receive, MAX_EVENT, length)
+        caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
         return self._accepted(await self._intake.accept(self._read(raw, caller, client_id)))
 
     def _read(self, raw: bytes, caller: Caller, client_id: str | None) -> NewEvent:
@@ -144,7 +155,9 @@ class EventIntake:
             raise Invalid.field(
                 "", "In a batch, give each event its own `id` instead of Idempotency-Key."
             )
-        raw = await read_body(receive, MAX_BATCH, length)
+        with self._batches.share() as room:
+            raw = await read_body(receive, MAX_BATCH, length, room)
+        caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
         submissions = read_batch(
             raw, content_type, catalog=self._catalog, now_ms=self._clock.now_ms()
         )
@@ -217,12 +230,23 @@ class EventIntake:
 class Begun:
     """A plain call whose headers have been read."""
 
-    __slots__ = ("_caller", "_client_id", "_intake")
+    __slots__ = ("_caller", "_client_id", "_intake", "_key")
 
-    def __init__(self, intake: EventIntake, caller: Caller, client_id: str | None) -> None:
+    def __init__(
+        self, intake: EventIntake, caller: Caller, client_id: str | None, key: bytes | None
+    ) -> None:
         self._intake = intake
         self._caller = caller
         self._client_id = client_id
+        self._key = key
+
+    def is_believed(self) -> bool:
+        """Whether the key still needs no look into the database; for a body that took its time."""
+        return self._intake.is_believed(self._key)
+
+    async def ask_again(self) -> None:
+        """Look the key up; `Unauthorized` when it was revoked."""
+        self._caller = await self._intake.caller(self._key)
 
     def take(self, raw: bytes, answered: Answered) -> None:
         """Put the event into the next commit; raises what is wrong with it."""
@@ -238,18 +262,7 @@ class Begun:
 
     def refuse(self, error: Exception) -> bytes:
         """The whole HTTP response but its Date to a call that failed."""
-        refusal = self._intake.refusal(error)
-        status = refusal.problem.status
-        lines = [b"%b: %b" % (name, value) for name, value in _PROBLEM]
-        lines += [f"{name.lower()}: {value}".encode() for name, value in refusal.headers.items()]
-        body = refusal.body
-        return b"HTTP/1.1 %d %b\r\ncontent-length: %d\r\n%b\r\n\r\n%b" % (
-            status,
-            HTTPStatus(status).phrase.encode(),
-            len(body),
-            b"\r\n".join(lines),
-            body,
-        )
+        return response(self._intake.refusal(error))
 
 
 def _headers(headers: Headers) -> tuple[bytes | None, bytes | None, str | None, bytes]:
@@ -270,7 +283,7 @@ def _headers(headers: Headers) -> tuple[bytes | None, bytes | None, str | None, 
 
 async def _send_error(send: Send, answer: ErrorAnswer) -> None:
     body = answer.body
-    headers = [(b"content-length", b"%d" % len(body)), *_PROBLEM]
+    headers = [(b"content-length", b"%d" % len(body)), *HEADERS]
     headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
     status = answer.problem.status
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems: one table of kinds, one way from an exception to an answer."""
 
 import traceback
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -11,12 +12,14 @@ from litestar.exceptions import HTTPException
 from winnerr_webhooks.domain.errors import (
     Conflict,
     Forbidden,
+    HeadTooLarge,
     Invalid,
     Malformed,
     NotFound,
     Poisoned,
     Refused,
     TooLarge,
+    TooSlow,
     Unauthorized,
     Unavailable,
     Uncertain,
@@ -24,6 +27,9 @@ from winnerr_webhooks.domain.errors import (
 from winnerr_webhooks.ids import Ids
 
 MEDIA_TYPE: Final = "application/problem+json"
+GUARDED: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+HEADERS: Final = ((b"content-type", MEDIA_TYPE.encode()), *GUARDED)
+"""Of every answer with a problem."""
 DOCS: Final = "/api/docs"
 
 log = structlog.get_logger(__name__)
@@ -44,7 +50,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 MALFORMED: Final = Kind(
-    "malformed", 400, "Malformed request", "The request is not JSON, or not UTF-8."
+    "malformed", 400, "Malformed request", "The request is not HTTP, not JSON, or not UTF-8."
 )
 UNAUTHORIZED: Final = Kind(
     "unauthorized", 401, "No valid API key", "No API key was sent, or it is unknown or revoked."
@@ -58,6 +64,12 @@ NOT_FOUND: Final = Kind(
 METHOD_NOT_ALLOWED: Final = Kind(
     "method-not-allowed", 405, "Method not allowed", "The header Allow lists what is."
 )
+TOO_SLOW: Final = Kind(
+    "too-slow",
+    408,
+    "Request timeout",
+    "The request was not whole a minute after it began. Nothing was done; the connection ends.",
+)
 CONFLICT: Final = Kind(
     "conflict", 409, "Conflict", "The state of the thing forbids it; `detail` says what to do."
 )
@@ -68,6 +80,13 @@ INVALID: Final = Kind(
     "Invalid input",
     "The input is wrong. Each of `errors` names a field: a JSON Pointer (RFC 6901) into the "
     "body, or a slash and the name of the parameter in path or query.",
+)
+HEAD_TOO_LARGE: Final = Kind(
+    "head-too-large",
+    431,
+    "Request head too large",
+    "The request line and the headers have more than 64 KiB, or there are more than 100 headers. "
+    "Nothing was done; the connection ends.",
 )
 INTERNAL: Final = Kind(
     "internal",
@@ -92,9 +111,11 @@ KINDS: Final = (
     FORBIDDEN,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
+    TOO_SLOW,
     CONFLICT,
     TOO_LARGE,
     INVALID,
+    HEAD_TOO_LARGE,
     INTERNAL,
     UNAVAILABLE,
     UNCERTAIN,
@@ -105,9 +126,11 @@ _KIND_OF: Final[dict[type[Exception], Kind]] = {
     Unauthorized: UNAUTHORIZED,
     Forbidden: FORBIDDEN,
     NotFound: NOT_FOUND,
+    TooSlow: TOO_SLOW,
     Conflict: CONFLICT,
     TooLarge: TOO_LARGE,
     Invalid: INVALID,
+    HeadTooLarge: HEAD_TOO_LARGE,
     Unavailable: UNAVAILABLE,
     Uncertain: UNCERTAIN,
 }
@@ -146,7 +169,7 @@ def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
     """The answer to whatever was raised; what nobody raised on purpose is logged under an id."""
     match error:
         case Refused():
-            return _refused(error)
+            return refused(error)
         case Unavailable():
             return ErrorAnswer(
                 _problem(_kind_of(error), error.detail),
@@ -162,7 +185,8 @@ def _kind_of(error: Exception) -> Kind:
     return next(_KIND_OF[kind] for kind in type(error).__mro__ if kind in _KIND_OF)
 
 
-def _refused(error: Refused) -> ErrorAnswer:
+def refused(error: Refused) -> ErrorAnswer:
+    """The answer to what a caller did wrong."""
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
     problem = _problem(_kind_of(error), error.detail)
     if isinstance(error, Invalid):
@@ -198,6 +222,21 @@ def _unexpected(error: Exception, ids: Ids) -> ErrorAnswer:
         return ErrorAnswer(_problem(INVALID, f"This input cannot be stored ({error_id})."))
     return ErrorAnswer(
         _problem(INTERNAL, f"Something went wrong here; the service's log has it as {error_id}.")
+    )
+
+
+def response(answer: ErrorAnswer, beside: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    """The whole HTTP response, with headers `beside` its own."""
+    body = answer.body
+    lines = [b"%b: %b" % header for header in (*HEADERS, *beside)]
+    lines += [f"{name.lower()}: {value}".encode() for name, value in answer.headers.items()]
+    status = answer.problem.status
+    return b"HTTP/1.1 %d %b\r\ncontent-length: %d\r\n%b\r\n\r\n%b" % (
+        status,
+        HTTPStatus(status).phrase.encode(),
+        len(body),
+        b"\r\n".join(lines),
+        body,
     )
 
 

@@ -2,13 +2,15 @@
 
     WebhooksError
     ├── Refused                what a caller did wrong; the API turns each into a problem+json
-    │   ├── Malformed          400  not JSON, or not UTF-8
+    │   ├── Malformed          400  not HTTP, not JSON, or not UTF-8
     │   ├── Unauthorized       401  no key, or a wrong one
     │   ├── Forbidden          403  a key of another organization
     │   ├── NotFound           404  nothing of that id here
+    │   ├── TooSlow            408  not whole in time
     │   ├── Conflict           409  the state forbids it
     │   ├── TooLarge           413
-    │   └── Invalid            422  everything else wrong with the input, field by field
+    │   ├── Invalid            422  everything else wrong with the input, field by field
+    │   └── HeadTooLarge       431  the request line with its headers, that is
     ├── Unavailable            503  cannot be done now; nothing was done
     │   └── Uncertain          503  the database was lost while committing
     ├── Poisoned               a batch failed on its data, not on the database
@@ -43,7 +45,7 @@ class Refused(WebhooksError):  # noqa: N818  the tree reads as sentences: raise 
 
 
 class Malformed(Refused):
-    """The body is not JSON, or not UTF-8."""
+    """The request is not HTTP, or its body is not JSON, or not UTF-8."""
 
     status = 400
 
@@ -64,6 +66,12 @@ class NotFound(Refused):
     """Nothing of that id belongs to the caller."""
 
     status = 404
+
+
+class TooSlow(Refused):
+    """The request was not whole in time."""
+
+    status = 408
 
 
 class Conflict(Refused):
@@ -91,6 +99,12 @@ class Invalid(Refused):
     def field(cls, pointer: str, message: str) -> "Invalid":
         """One wrong field."""
         return cls(message, (FieldError(pointer, message),))
+
+
+class HeadTooLarge(Refused):
+    """The request line and the headers are larger, or more, than are taken."""
+
+    status = 431
 
 
 class Unavailable(WebhooksError):  # noqa: N818  as above

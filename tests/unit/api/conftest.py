@@ -14,10 +14,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import uvicorn
+import uvloop
 
-from winnerr_webhooks.api.app import create_app
+from winnerr_webhooks.api.app import Face, create_app
 from winnerr_webhooks.api.server import protocol_for
 from winnerr_webhooks.api.services import Answered, Services
+from winnerr_webhooks.api.watch import Limits
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -40,6 +42,23 @@ from winnerr_webhooks.telemetry import Metrics
 _LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> Any:
+    """What leans on transports runs on uvloop, as the product does, and on asyncio's own loop."""
+    loops = {"asyncio": asyncio.new_event_loop}
+    if item.path.name in {"test_protocol.py", "test_short_way.py"}:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
+
+class Ahead(SystemClock):
+    """The machine's clocks, of which a test can set the monotonic one forward."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.seconds
+
+
 class Desk:
     """What stands in for the node: stores at once, delivers nothing, counts its wakings."""
 
@@ -47,6 +66,8 @@ class Desk:
         self.storage = storage
         self.error: WebhooksError | None = None
         self.reason: str | None = None
+        self.is_open = asyncio.Event()
+        self.is_open.set()
         self.changed: list[str] = []
         self.due = 0
 
@@ -63,6 +84,7 @@ class Desk:
         return asyncio.ensure_future(self._accept(event))
 
     async def _accept(self, event: NewEvent) -> Accepted:
+        await self.is_open.wait()
         return (await self.storage.accept([event], None))[0]
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
@@ -86,7 +108,18 @@ class Desk:
 class Api:
     """A running API with a service key, and hands to play the rest of the road."""
 
-    def __init__(self, services: Services, desk: Desk, port: int, key: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        desk: Desk,
+        key: str,
+        *,
+        port: int,
+        face: Face,
+        server: uvicorn.Server,
+    ) -> None:
+        self.face = face
+        self.server = server
         self.services = services
         self.storage = services.storage
         self.desk = desk
@@ -128,6 +161,11 @@ class Api:
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A bare connection, for what no client library would send."""
         return await asyncio.open_connection("127.0.0.1", self.port)
+
+    @property
+    def connections(self) -> list[Any]:
+        """The server's side of each connection."""
+        return list(self.server.server_state.connections)
 
     async def webhook(self, **fields: Any) -> Any:
         draft = {"url": "http://127.0.0.1:9/hook", "events": ["*"]} | fields
@@ -177,8 +215,10 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Api]:
-    clock = SystemClock()
+async def running(
+    folder: Path, limits: Limits | None = None, *, idle: float = 5, send_buffer: int = 0
+) -> AsyncIterator[Api]:
+    clock = Ahead()
     ids = Ids(clock)
     storage = await SqliteStorage.open(
         folder / "test.db",
@@ -214,26 +254,34 @@ async def running(folder: Path) -> AsyncIterator[Api]:
     key = await Keys(storage, clock, ids).create("tests")
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms an answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if send_buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listener.bind(("127.0.0.1", 0))
     face = create_app(services)
     server = _Server(
         uvicorn.Config(
             face.app,
-            http=protocol_for(face.intake),
+            http=protocol_for(face.intake, limits),
             lifespan="off",
             ws="none",
             log_config=None,
             server_header=False,
+            timeout_keep_alive=idle,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    api = Api(services, desk, listener.getsockname()[1], key.secret)
-    yield api
-    await api.session.close()
-    server.should_exit = True
-    await serving
-    await resolver.close()
-    await storage.close()
+    port = listener.getsockname()[1]
+    api = Api(services, desk, key.secret, port=port, face=face, server=server)
+    while not server.started:
+        await asyncio.sleep(0)
+    try:
+        yield api
+    finally:
+        await api.session.close()
+        server.should_exit = True
+        await serving
+        await resolver.close()
+        await storage.close()
 
 
 @pytest.fixture
@@ -247,3 +295,9 @@ async def shared_api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     """One for a whole module, for tests that leave nothing behind (as they themselves show)."""
     async with running(tmp_path_factory.mktemp("api")) as one:
         yield one
+
+
+@pytest.fixture
+def run() -> Any:
+    """`running`, for a test that wants a server of its own kind."""
+    return running

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from winnerr_webhooks.api.bodies import decode, read_body
-from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge
+from winnerr_webhooks.api.bodies import Budget, decode, read_body
+from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,6 +46,21 @@ async def test_an_announced_length_is_believed_before_anything_is_read():
     with pytest.raises(TooLarge):
         await read_body(receive, 4, b"5")
     assert len(waiting) == 1
+
+
+async def test_bodies_that_share_a_budget_give_back_what_they_took():
+    """Each of them, also the one that finds none left."""
+    budget = Budget(5)
+    with budget.share() as first:
+        receive, _ = received(piece(b"ab"), piece(b"c", more=False))
+        assert await read_body(receive, 9, None, first) == b"abc"
+        receive, _ = received(piece(b"ab"), piece(b"c"))
+        with budget.share() as second, pytest.raises(Unavailable):
+            await read_body(receive, 9, None, second)
+        with budget.share() as third:
+            third(2)
+    with budget.share() as alone:
+        alone(5)
 
 
 async def test_a_caller_that_hangs_up_leaves_nothing():

@@ -1,4 +1,4 @@
-"""The short way of `POST /api/v1/events` (api/server.py), held against the long one."""
+"""The short way of `POST /api/v1/events` (api/event_call.py), held against the long one."""
 
 import asyncio
 import json

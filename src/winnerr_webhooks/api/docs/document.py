@@ -30,7 +30,8 @@ _INTRODUCTION: Final = (
     "Send events, manage the webhooks they go to, and look into every delivery. Every call but "
     "those under Operation needs an API key as `Authorization: Bearer <key>`; a key of an "
     "organization is good for that one only. Times are RFC 3339 in UTC. Unknown fields and "
-    "parameters are refused. Errors are RFC 9457 problems."
+    "parameters are refused. Errors are RFC 9457 problems. Any call can also be answered with 408 "
+    "or 431, before it is looked at."
 )
 
 

@@ -1,0 +1,101 @@
+"""One event on the short way: from its headers to its answer, past ASGI (docs/adr/0007)."""
+
+import asyncio
+from typing import Any, Protocol
+
+from winnerr_webhooks.api.events import Begun
+from winnerr_webhooks.domain.event import Accepted
+
+
+class Line(Protocol):
+    """The connection an event came on, as its call sees it."""
+
+    transport: Any
+    server_state: Any
+    loop: asyncio.AbstractEventLoop
+    tasks: set[asyncio.Task[None]]
+
+    def on_response_complete(self) -> None:
+        """The answer is out."""
+        ...
+
+
+class EventCall:
+    """One call of the short way; to uvicorn's protocol it looks like its `RequestResponseCycle`.
+
+    It is its own `message_event`: that is set when a part of the body or its end has come.
+    """
+
+    __slots__ = (
+        "_begun", "_begun_it", "_protocol", "body", "disconnected", "keep_alive", "late",
+        "message_event", "more_body", "response_complete",
+    )  # fmt: skip
+
+    response_started = False
+    """Never so that a second answer could be in its way: it is written whole."""
+
+    def __init__(self, protocol: Line, begun: Begun) -> None:
+        self._protocol = protocol
+        self._begun = begun
+        self._begun_it = False
+        self.body = b""
+        self.more_body = True
+        self.message_event = self
+        self.keep_alive = True
+        self.late = False
+        """Its body did not come with its head: the key may have been revoked in between."""
+        self.disconnected = False
+        self.response_complete = False
+
+    def set(self) -> None:
+        """More of the request has come; when it is whole, begin, once.
+
+        It is set again when the connection is lost, be that before, during or after.
+        """
+        if self._begun_it or self.more_body or self.disconnected:
+            return
+        self._begun_it = True
+        if self.late and not self._begun.is_believed():
+            protocol = self._protocol
+            task = protocol.loop.create_task(self._ask_again())
+            protocol.tasks.add(task)
+            task.add_done_callback(protocol.tasks.discard)
+        else:
+            self._take()
+
+    async def _ask_again(self) -> None:
+        try:
+            await self._begun.ask_again()
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
+            self._answer(self._begun.refuse(error))
+        else:
+            self._take()
+
+    def _take(self) -> None:
+        try:
+            self._begun.take(self.body, self._done)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
+            self._answer(self._begun.refuse(error))
+
+    def _done(self, accepted: Accepted | None, error: Exception | None) -> None:
+        begun = self._begun
+        if accepted is None:
+            assert error is not None  # noqa: S101  one of the two there is
+            self._answer(begun.refuse(error))
+        else:
+            self._answer(begun.answer(accepted))
+
+    def _answer(self, answer: bytes) -> None:
+        self.response_complete = True
+        protocol = self._protocol
+        if self.disconnected or protocol.transport.is_closing():
+            return
+        status, rest = answer.split(b"\r\n", 1)
+        lines = [status]
+        lines += [b"%b: %b" % header for header in protocol.server_state.default_headers]
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        protocol.transport.write_now(b"\r\n".join((*lines, rest)))
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()

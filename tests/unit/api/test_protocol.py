@@ -1,0 +1,465 @@
+"""Callers' connections (api/protocol.py): what one may cost, and that nothing honest is lost."""
+
+import asyncio
+import contextlib
+import json
+import socket
+
+import pytest
+
+from winnerr_webhooks.api.bodies import Budget
+from winnerr_webhooks.api.watch import Limits
+
+GOOD = {"event": "contact.created", "organizationId": "org_1", "data": {"id": "c1"}}
+BAD = GOOD | {"event": "contact.creatde"}
+SOON = Limits(request_seconds=0.3)
+PING = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def server(tmp_path, request):
+    """The `running` of conftest.py, in this test's folder."""
+    running = request.getfixturevalue("run")
+    return lambda *arguments, **options: running(tmp_path, *arguments, **options)
+
+
+class Line:
+    """A connection, seen from the caller."""
+
+    def __init__(self, api, reader, writer):
+        self.api = api
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data):
+        self.writer.write(data)
+
+    def post(self, body=GOOD, *lines, path="/api/v1/events", length=None):
+        self.send(request(self.api, body, *lines, path=path, length=length))
+
+    async def answer(self):
+        """Status, headers and body of the next answer; an error is held to be a whole problem."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().lower()
+        first, *lines = head.strip().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        raw = await self.reader.readexactly(int(headers["content-length"]))
+        status = int(first.split()[1])
+        body = json.loads(raw) if headers["content-type"].endswith("json") else raw
+        if status >= 400:
+            assert headers["content-type"] == "application/problem+json"
+            assert headers["cache-control"] == "no-store"
+            assert {"type", "title", "status", "detail"} <= body.keys()
+            assert body["status"] == status
+        return status, headers, body
+
+    async def status(self):
+        return (await self.answer())[0]
+
+    async def last_answer(self):
+        """The status of an answer after which the server closes."""
+        status, headers, _ = await self.answer()
+        assert headers["connection"] == "close"
+        assert await self.reader.read() == b""
+        return status
+
+
+def request(api, body, *lines, path="/api/v1/events", length=None):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {api.key}",
+        *(
+            []
+            if "Transfer-Encoding: chunked" in lines
+            else [f"Content-Length: {length or len(raw)}"]
+        ),
+        *lines,
+    )
+    return "\r\n".join((*head, "", "")).encode() + raw
+
+
+@contextlib.asynccontextmanager
+async def line_to(api, **options):
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, **options)
+    try:
+        yield Line(api, reader, writer)
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def known_line(api):
+    """A connection whose server knows the key: calls may be short from now on."""
+    async with line_to(api) as line:
+        line.post()
+        assert await line.status() == 202
+        yield line
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.002)
+
+
+def the_connection(api):
+    (connection,) = api.connections
+    return connection
+
+
+# The head.
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1\r\nX: " + b"a" * 100_000,
+        b"GET /" + b"a" * 100_000,
+        b"GET /healthz HTTP/1.1\r\n" + b"a" * 100_000,
+        b"GET /healthz HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+    ],
+    ids=["value", "URL", "name", "whole", "lines"],
+)
+async def test_a_head_too_large_is_431_and_the_end(api, head):
+    async with line_to(api) as line:
+        line.send(head)
+        assert await line.last_answer() == 431
+
+
+async def test_trailers_too_large_are_431(api):
+    async with line_to(api) as line:
+        line.post(b"2\r\n{}\r\n0\r\nX: ", "Transfer-Encoding: chunked")
+        line.send(b"a" * 100_000)
+        assert await line.last_answer() == 431
+
+
+async def test_of_an_endless_head_no_more_is_parsed_than_the_limit(api):
+    async with line_to(api) as line:
+        line.send(b"GET / HTTP/1.1\r\nX: ")
+        await until(lambda: api.connections)
+        connection = the_connection(api)
+        parsed = []
+        parse = connection._parse
+        connection._parse = lambda data: (parsed.append(len(data)), parse(data))
+        for _ in range(64):
+            line.send(b"a" * 65_536)
+        assert await line.last_answer() == 431
+        assert sum(parsed) < 68 * 1024
+
+
+@pytest.mark.parametrize("size", [100, 1024, 70_000])
+async def test_a_head_up_to_the_limit_is_taken_however_it_is_cut(api, size):
+    head = b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 98 + b"Y: "
+    head += b"a" * (65_536 - len(head) - 4) + b"\r\n\r\n"
+    async with line_to(api) as line:
+        for _ in range(2):
+            for start in range(0, len(head), size):
+                line.send(head[start : start + size])
+                await line.writer.drain()
+            assert await line.status() == 200
+
+
+async def test_a_refusal_comes_after_the_answers_before_it(api):
+    async with known_line(api) as line:
+        api.desk.is_open.clear()
+        line.send(request(api, GOOD) + request(api, GOOD) + b"G@T / HTTP/1.1\r\n\r\n" + PING)
+        await until(lambda: the_connection(api)._last_words)
+        api.desk.is_open.set()
+        assert [await line.status() for _ in range(2)] == [202, 202]
+        assert await line.last_answer() == 400
+
+
+async def test_a_body_that_is_not_http_is_answered_once(api):
+    """With 400, be it in the first request or in one that waits behind another."""
+    broken = request(api, b"zz\r\n", "Transfer-Encoding: chunked")
+    async with line_to(api) as line:
+        line.send(broken)
+        assert await line.last_answer() == 400
+    async with known_line(api) as line:
+        api.desk.is_open.clear()
+        line.send(request(api, GOOD) + broken)
+        await until(lambda: the_connection(api)._last_words)
+        api.desk.is_open.set()
+        assert await line.status() == 202
+        assert await line.last_answer() == 400
+
+
+async def test_trailers_are_not_headers(api):
+    key = f"Authorization: Bearer {api.key}"
+    async with line_to(api) as line:
+        raw = json.dumps(GOOD)
+        line.send(
+            "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            f"{len(raw):x}\r\n{raw}\r\n0\r\n{key}\r\n\r\n".encode()
+        )
+        assert await line.status() == 401
+
+
+# Pipelining.
+
+
+async def test_pipelined_requests_wait_unparsed_and_none_is_lost(api):
+    async with known_line(api) as line:
+        connection = the_connection(api)
+        api.desk.is_open.clear()
+        line.post()
+        await until(connection._is_busy)
+        count = 20_000
+        line.send(PING * count)
+        await until(lambda: connection._held)
+        assert connection.flow.read_paused
+        assert len(connection.pipeline) < 60
+        assert len(connection._held) <= 256 * 1024 + 1024
+        api.desk.is_open.set()
+        assert await line.status() == 202
+        for _ in range(count):
+            assert await line.status() == 200
+            assert len(connection.pipeline) < 60
+        line.post()
+        assert await line.status() == 202
+
+
+@pytest.mark.parametrize("size", [10_000_000, 700, 37])
+async def test_events_sent_without_waiting_are_answered_in_order(api, size):
+    """Short ones, refused ones, long bodies and chunked ones, cut anywhere."""
+    chunked = json.dumps(GOOD).encode()
+    bodies = [
+        request(api, GOOD),
+        request(api, BAD),
+        request(api, GOOD | {"data": {"text": "x" * 3000}}),
+        request(api, GOOD | {"data": {"text": "\r\n\r\n" * 300}}),
+        request(api, GOOD | {"data": {"text": "x" * 100_000}}),
+        request(
+            api, b"%x\r\n%b\r\n0\r\n\r\n" % (len(chunked), chunked), "Transfer-Encoding: chunked"
+        ),
+        request(api, GOOD | {"data": {"text": "x" * 300_000}}),
+        request(api, b"[]", path="/api/v1/events/batch"),
+    ]
+    expected = [202, 422, 202, 202, 202, 202, 413, 422]
+    async with known_line(api) as line:
+        whole = b"".join(bodies)
+
+        async def send():
+            for start in range(0, len(whole), size):
+                line.send(whole[start : start + size])
+                await line.writer.drain()
+
+        sending = asyncio.ensure_future(send())
+        assert [await line.status() for _ in expected] == expected
+        await sending
+
+
+async def test_whoever_waits_on_a_lost_connection_is_told(api):
+    """Also the one that is being answered while another waits behind it."""
+    async with line_to(api) as line:
+        line.post(GOOD, "Expect: 100-continue")
+        line.send(PING)
+        await until(lambda: api.connections and the_connection(api).pipeline)
+        connection = the_connection(api)
+        serving = connection._serving
+        connection.transport.abort()
+        await until(lambda: serving.disconnected)
+
+
+# Upgrades.
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["short", "long"])
+@pytest.mark.parametrize("pieces", [1, 2], ids=["whole", "cut"])
+async def test_an_offer_of_http_2_is_ignored(api, known, pieces):
+    """As Java's HttpClient makes it on `http://` unless told otherwise."""
+    offer = (
+        "Connection: Upgrade, HTTP2-Settings",
+        "HTTP2-Settings: AAEAAEAAAAIAAAAB",
+        "Upgrade: h2c",
+    )
+    smuggled = GOOD | {"data": {"text": "GET /healthz HTTP/1.1 "}}
+    async with known_line(api) if known else line_to(api) as line:
+        for _ in range(2):
+            sent = request(api, smuggled, *offer) + PING
+            cut = sent.index(b"{") + 5 if pieces == 2 else len(sent)
+            line.send(sent[:cut])
+            await line.writer.drain()
+            line.send(sent[cut:])
+            status, headers, body = await line.answer()
+            assert (status, body["deliveries"]) == (202, 0)
+            assert "connection" not in headers
+            assert (await line.answer())[2] == {"status": "ok"}
+
+
+async def test_a_body_after_an_ignored_upgrade_is_only_a_body(api):
+    """What looks like a request in it is none."""
+    async with line_to(api) as line:
+        line.post(PING * 3, "Connection: close, upgrade", "Upgrade: websocket")
+        assert await line.last_answer() == 400
+
+
+async def test_connect_is_refused_and_nothing_after_it_is_parsed(api):
+    async with line_to(api) as line:
+        line.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + PING)
+        assert await line.last_answer() == 400
+
+
+# Callers that do not read.
+
+
+async def test_answers_to_a_caller_that_does_not_read_do_not_pile_up(server):
+    async with server(send_buffer=4096) as api:
+        ours = socket.socket()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        ours.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(ours, ("127.0.0.1", api.port))
+        reader, writer = await asyncio.open_connection(sock=ours, limit=1024)
+        line = Line(api, reader, writer)
+        line.post()
+        assert await line.status() == 202
+        connection = the_connection(api)
+        count = 3000
+        for _ in range(count):
+            line.post(BAD)
+        await until(lambda: connection.flow.write_paused and connection.flow.read_paused)
+        assert connection.transport.get_write_buffer_size() < 128 * 1024
+        for _ in range(count):
+            assert await line.status() == 422
+        line.post()
+        assert await line.status() == 202
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_caller_that_never_reads_is_hung_up_on(server):
+    async with server(SOON, send_buffer=4096) as api:
+        ours = socket.socket()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        ours.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(ours, ("127.0.0.1", api.port))
+        reader, writer = await asyncio.open_connection(sock=ours, limit=1024)
+        line = Line(api, reader, writer)
+        for _ in range(3000):
+            line.post(BAD)
+        await until(lambda: api.connections)
+        await until(lambda: not api.connections)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+# Time.
+
+
+async def test_a_connection_that_says_nothing_is_closed(server):
+    async with server(SOON) as api, line_to(api) as line:
+        assert await line.reader.read() == b""
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
+@pytest.mark.parametrize("cut", [3, 50, -1], ids=["method", "head", "body"])
+async def test_half_a_request_is_408_in_the_end(server, cut, long):
+    whole = GOOD | {"data": {"text": "x" * 70_000}} if long else GOOD
+    async with server(SOON) as api, known_line(api) as line:
+        await api.webhook()
+        line.send(request(api, whole)[:cut])
+        assert await line.last_answer() == 408
+        status, found = await api.call("GET", "~/deliveries")
+        assert (status, found["items"]) == (200, [])
+
+
+async def test_half_a_request_after_an_answer_that_is_due_is_408_after_it(server):
+    async with server(SOON) as api, known_line(api) as line:
+        api.desk.is_open.clear()
+        line.send(request(api, GOOD) + PING[:10])
+        await until(lambda: the_connection(api)._last_words)
+        api.desk.is_open.set()
+        assert await line.status() == 202
+        assert await line.last_answer() == 408
+
+
+async def test_a_body_that_is_answered_already_is_not_waited_for_forever(server):
+    async with server(SOON) as api, line_to(api) as line:
+        line.post(GOOD, length=10_000_000)
+        assert await line.status() == 413
+        assert await line.reader.read() == b""
+
+
+async def test_neither_the_answer_nor_the_pause_between_requests_counts_as_lateness(server):
+    async with server(SOON) as api, known_line(api) as line:
+        connection = the_connection(api)
+        api.desk.is_open.clear()
+        line.post()
+        await until(lambda: connection._age > 20)
+        api.desk.is_open.set()
+        assert await line.status() == 202
+        await until(lambda: connection._age > 20)
+        line.post()
+        assert await line.status() == 202
+
+
+async def test_an_idle_connection_is_closed_in_the_end(server):
+    async with server(SOON, idle=0.5) as api, known_line(api) as line:
+        connection = the_connection(api)
+        assert await line.reader.read() == b""
+        assert connection._age > 0.5 / (0.3 / 12)
+
+
+async def test_a_caller_that_goes_on_sending_after_a_refusal_is_hung_up_on(server):
+    async with server(SOON) as api, line_to(api) as line:
+        line.send(b"G@T")
+        assert (await line.answer())[0] == 400
+        with contextlib.suppress(ConnectionError):
+            while api.connections:
+                line.send(b"x" * 1000)
+                await line.writer.drain()
+
+
+# Keys revoked while a body is held back.
+
+
+CALLS = [
+    ("/api/v1/events", GOOD, 202),
+    ("/api/v1/events", GOOD | {"data": {"text": "x" * 70_000}}, 202),
+    ("/api/v1/events/batch", [GOOD], 202),
+    (
+        "/api/v1/organizations/org_1/webhooks",
+        {"url": "http://127.0.0.1:9/", "events": ["*"]},
+        201,
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "good"), CALLS, ids=["short", "long", "batch", "webhook"])
+@pytest.mark.parametrize("revoked", [True, False])
+async def test_a_key_must_be_good_when_the_body_is_whole(api, path, body, good, revoked):
+    async with known_line(api) as line:
+        key = next(key for key in await api.keys.list() if key.name == "tests")
+        sent = request(api, body, path=path)
+        line.send(sent[:-1])
+        connection = the_connection(api)
+        await until(lambda: connection._receiving < 0)
+        api.services.clock.seconds += 5.1
+        if revoked:
+            await api.keys.revoke(key.id)
+        line.send(sent[-1:])
+        assert await line.status() == (401 if revoked else good)
+
+
+# Batches.
+
+
+async def test_batches_that_are_received_at_once_have_so_many_bytes_together(api):
+    budget = api.face.intake._batches = Budget(100_000)
+    batch = json.dumps([GOOD | {"data": {"text": "x" * 60_000}}]).encode()
+    path = "/api/v1/events/batch"
+    async with line_to(api) as first, line_to(api) as second:
+        first.send(request(api, batch, path=path)[:-1])
+        await until(lambda: budget._left < 50_000)
+        second.post(batch, path=path)
+        status, headers, _ = await second.answer()
+        assert (status, headers["retry-after"]) == (503, "5")
+        first.send(batch[-1:])
+        assert await first.status() == 202
+        assert budget._left == 100_000
+        second.post(batch, path=path)
+        assert await second.status() == 202
