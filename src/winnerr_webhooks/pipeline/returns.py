@@ -11,6 +11,8 @@ from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
+SLICE: Final = 500
+"""Leases given back in one statement: a full node has a hundred times that."""
 AWAY_WAIT: Final = 0.2
 
 log = structlog.get_logger(__name__)
@@ -44,7 +46,7 @@ class Returns:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, []
+                batch, self._waiting = self._waiting[:SLICE], self._waiting[SLICE:]
                 try:
                     await self._storage.give_back(batch)
                 except Unavailable:

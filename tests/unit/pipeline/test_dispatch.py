@@ -403,6 +403,26 @@ async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None
     await world.settled(3)
 
 
+async def test_much_is_given_back_in_slices_that_a_statement_has_time_for(world) -> None:
+    await world.webhook()
+    given_back = []
+
+    async def look(batch) -> None:
+        given_back.append([delivery.id for delivery in batch])
+
+    world.storage.before["give_back"] = look
+    events = [world.event() for _ in range(600)]
+    answers = await world.storage.accept(events, world.dispatcher.lease_terms())
+    leased = [delivery for answer in answers for delivery in answer.leased]
+    for delivery in leased:
+        delivery.expires = world.clock.monotonic() + 60
+        world.dispatcher.offer(delivery)
+    await world.until(lambda: sum(map(len, given_back)) == 600 - 16)
+    assert max(map(len, given_back)) == 500
+    ids = [id_ for batch in given_back for id_ in batch]
+    assert ids == [delivery.id for delivery in leased[16:]]
+
+
 @pytest.mark.parametrize("size", [0, LARGE])
 async def test_what_is_given_back_holds_no_body(world, size) -> None:
     await world.webhook()
