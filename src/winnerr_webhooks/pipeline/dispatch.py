@@ -183,6 +183,7 @@ class Dispatcher:
             if sender.target.status != ACTIVE and not _allowed_anyway(delivery, sender.target):
                 self._give_back(lane, delivery)
                 continue
+            delivery.webhook_version = sender.target.version  # what its answer will be about
             lane.in_flight += 1
             self.in_flight += 1
             return sender, delivery

@@ -199,3 +199,26 @@ async def test_a_410_stops_what_waits_of_the_webhook(world) -> None:
     await world.settled(9)
     await world.until(lambda: world.dispatcher.queued == 0)
     assert len(world.egress.made) < 10
+
+
+@pytest.mark.parametrize("edited", ["before the attempt", "during the attempt"])
+async def test_a_410_is_about_the_webhook_that_the_attempt_was_made_for(world, edited) -> None:
+    """Given a delivery leased before its webhook was edited.
+
+    When the URL it is sent to answers 410, then the webhook is disabled, unless that URL is the
+    one from before an edit made meanwhile.
+    """
+    webhook = await world.webhook()
+    await world.emit(5)
+    calls = [await world.egress.next() for _ in range(4)]
+    if edited == "before the attempt":
+        await world.change(webhook, url="https://new.example.com/")
+    calls[0].answer()
+    gone = await world.egress.next()
+    if edited == "during the attempt":
+        await world.change(webhook, url="https://new.example.com/")
+    gone.answer(410)
+    await world.until(lambda: not world.node.recorder.unrecorded)
+    seen = await world.storage.webhook("org_1", webhook.id)
+    assert (gone.destination.host == "new.example.com") == (edited == "before the attempt")
+    assert seen.status == ("disabled" if edited == "before the attempt" else "active")
