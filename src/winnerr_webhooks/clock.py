@@ -24,7 +24,8 @@ class SteadyClock:
     """Another clock, whose wall time goes on evenly when that one is set back.
 
     For rows that say when something is due: they must not wait an hour longer because the
-    machine's clock was an hour fast. When it is set forward, this one follows.
+    machine's clock was an hour fast. When it is set forward, this one follows, and goes on from
+    there: what came due by that hour is due, whatever becomes of it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -33,7 +34,12 @@ class SteadyClock:
 
     def now_ms(self) -> int:
         """Wall time as milliseconds since 1970-01-01T00:00:00Z; never smaller than before."""
-        return max(self._clock.now_ms(), round(self._origin + self._clock.monotonic() * 1000))
+        wall = self._clock.now_ms()
+        elapsed = self._clock.monotonic() * 1000
+        if wall > self._origin + elapsed:
+            self._origin = wall - elapsed
+            return wall
+        return round(self._origin + elapsed)
 
     def monotonic(self) -> float:
         """Seconds of the monotonic clock."""

@@ -2,28 +2,31 @@
 
 from typing import Final
 
-from winnerr_webhooks.clock import Clock, SteadyClock
+from winnerr_webhooks.clock import Clock
 
 READ_EVERY: Final = 30.0
 """Seconds; a clock that is off by 100 ppm strays by 3 ms in that time."""
+STRAYED_MS: Final = 1_000
+"""The node's own two clocks going apart by so much tell that it slept, or that its wall clock was
+set: then its monotonic clock may have missed the time that passed for the database."""
 
 
 class DatabaseClock:
     """A clock whose wall time is the database's, so that all nodes mean the same instant.
 
-    Between two readings it goes on with the node's monotonic clock. A reading is good to half
-    the time it took.
+    Between two readings it goes on with the node's monotonic clock; the node's wall clock, which
+    may be set at any moment, never moves it. A reading is good to half the time it took.
     """
 
     def __init__(self, clock: Clock, *, follow: bool = True) -> None:
         self._follow = follow
-        self._clock = SteadyClock(clock)
-        self._ahead = 0
+        self._clock = clock
         self._read_at = float("-inf")
+        self._wall_origin = self._origin = self._origin_of_wall()
 
     def now_ms(self) -> int:
         """Wall time of the database as milliseconds since 1970-01-01T00:00:00Z."""
-        return self._clock.now_ms() + self._ahead
+        return round(self._origin + self._clock.monotonic() * 1000)
 
     def monotonic(self) -> float:
         """Seconds of the node's monotonic clock."""
@@ -32,12 +35,17 @@ class DatabaseClock:
     @property
     def is_due(self) -> bool:
         """Whether it is time for another reading."""
-        return self._follow and self._clock.monotonic() - self._read_at >= READ_EVERY
+        return self._follow and (
+            self._clock.monotonic() - self._read_at >= READ_EVERY
+            or abs(self._origin_of_wall() - self._wall_origin) > STRAYED_MS
+        )
 
     def read(self, database_ms: float, asked_at: float, answered_at: float) -> None:
         """Take a reading: what the database said, and when (monotonic) it was asked."""
         self._read_at = answered_at
-        middle = (
-            self._clock.now_ms() - (self._clock.monotonic() - (asked_at + answered_at) / 2) * 1000
-        )
-        self._ahead = round(database_ms - middle)
+        self._origin = database_ms - (asked_at + answered_at) / 2 * 1000
+        self._wall_origin = self._origin_of_wall()
+
+    def _origin_of_wall(self) -> float:
+        """What the node's wall clock says the instant was at which its monotonic one was 0."""
+        return self._clock.now_ms() - self._clock.monotonic() * 1000

@@ -119,6 +119,7 @@ class RoadVerbs(Verbs):
 
     async def claim(self, claim_: Claim) -> Claimed:
         """Take leases on due deliveries."""
+        await self.read_clock()
         now = self._clock.now_ms()
         expires = self._clock.monotonic() + claim_.lease_seconds
         if claim_.default_room > 0 and claim_.limit > 0:

@@ -1,0 +1,56 @@
+"""A steady clock: it follows forward, and never goes back."""
+
+import pytest
+
+from winnerr_webhooks.clock import SteadyClock
+
+START = 1_800_000_000_000
+HOUR = 3_600_000
+
+
+class HandClock:
+    """Both clocks, moved by hand and apart."""
+
+    wall = START
+    seconds = 1_000.0
+
+    def now_ms(self) -> int:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_(self, seconds: float) -> None:
+        self.wall += round(seconds * 1000)
+        self.seconds += seconds
+
+
+@pytest.fixture
+def machine() -> HandClock:
+    return HandClock()
+
+
+def test_it_goes_on_evenly_when_the_machines_clock_is_set_back(machine) -> None:
+    clock = SteadyClock(machine)
+    machine.wall -= HOUR
+    machine.pass_(5)
+    assert clock.now_ms() == START + 5_000
+
+
+def test_it_follows_when_the_machines_clock_is_set_forward(machine) -> None:
+    clock = SteadyClock(machine)
+    machine.wall += HOUR
+    assert clock.now_ms() == START + HOUR
+
+
+def test_what_is_due_in_a_minute_is_due_then_although_a_step_is_taken_back(machine) -> None:
+    """Given a clock an hour fast by which a time was noted, set right at once.
+
+    Then the noted time is a minute away, not an hour and a minute.
+    """
+    clock = SteadyClock(machine)
+    machine.wall += HOUR
+    due_at = clock.now_ms() + 60_000
+    machine.wall -= HOUR
+    machine.pass_(60)
+    assert clock.now_ms() == due_at
