@@ -4,7 +4,9 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
-from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter
+from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.storage import searches
+from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter, ReplayFilter
 
 
 async def _log(world, **fields):
@@ -277,3 +279,46 @@ async def test_an_event_is_read_with_its_deliveries(world) -> None:
         answer.leased[0].id: states.DELIVERED,
         answer.leased[1].id: states.PENDING,
     }
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"text": "x"},
+        {"event": "contact.created"},
+        {"status": (500, 599)},
+        {"outcome": "succeeded"},
+        {"outcome": "failed", "webhook": "wh_x"},
+    ],
+)
+async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
+    world, monkeypatch, filters
+) -> None:
+    """Given an organization that is searching, then another search of it is asked to come later."""
+    monkeypatch.setattr(searches, "PATIENCE", 0.01)
+    webhook = await world.webhook()
+    await _logged(world, 1, EXHAUSTED)
+    async with world.storage._searches.place("org_1"):
+        with pytest.raises(Unavailable):
+            await _log(world, **filters)
+        for quick in ({}, {"webhook": webhook.id}, {"outcome": "failed"}):
+            assert len(await _log(world, **quick)) == 1
+    await _log(world, **filters)
+
+
+async def test_deliveries_and_replays_that_must_be_searched_for_take_turns(
+    world, monkeypatch
+) -> None:
+    monkeypatch.setattr(searches, "PATIENCE", 0.01)
+    await world.webhook()
+    await _logged(world, 1, EXHAUSTED)
+    replays = ReplayFilter(organization="org_1")
+    async with world.storage._searches.place("org_1"):
+        for filters in ({"status": "failed"}, {"event": "contact.created"}, {"webhook": "wh_x"}):
+            with pytest.raises(Unavailable):
+                await world.storage.deliveries(DeliveryFilter(organization="org_1", **filters))
+        with pytest.raises(Unavailable):
+            await world.storage.replay_many(replays, dry_run=True)
+        page = await world.storage.deliveries(DeliveryFilter(organization="org_1"))
+        assert len(page.items) == 1
+    assert await world.storage.replay_many(replays, dry_run=True) == 1

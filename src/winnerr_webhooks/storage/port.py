@@ -164,7 +164,10 @@ class Storage(Protocol):
     # --- the log ------------------------------------------------------------------------------
 
     async def log(self, query: LogFilter) -> LogPage:
-        """Attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`."""
+        """Attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`.
+
+        Few may search at once; `Unavailable` to who waits long for his turn.
+        """
         ...
 
     async def attempt(self, organization: str, attempt_id: str) -> LoggedAttempt | None:

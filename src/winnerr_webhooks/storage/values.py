@@ -119,6 +119,12 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
     """An attempt id, or `ids.id_floor`: only newer ones."""
 
+    @property
+    def is_search(self) -> bool:
+        """Whether many may have to be looked at for few: no index has just these in order."""
+        by_outcome = self.outcome is not None and (self.outcome != "failed" or bool(self.webhook))
+        return bool(self.event or self.status or self.text or by_outcome)
+
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts newest first; `next` continues, also after an early stop of a sparse search."""
@@ -138,6 +144,11 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     limit: int = 50
     before: str | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """The same for these."""
+        return bool(self.webhook or self.event or self.status)
 
 
 class Delivery(msgspec.Struct, kw_only=True, gc=False):

@@ -113,7 +113,7 @@ class Steered:
 
     async def make_read_only(self, *, on: bool) -> None:
         """Let every write fail, for real, or work again."""
-        connection = self.storage._threads._workers[0]._connection.apsw  # type: ignore[attr-defined]  # the writer's
+        connection = self.storage._threads._writer._connection.apsw
         wanted = False
         while not wanted:
             with suppress(apsw.BusyError, apsw.ThreadingViolationError):  # its thread is at it

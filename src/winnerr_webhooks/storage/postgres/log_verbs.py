@@ -1,9 +1,15 @@
 """The verbs of looking back."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.storage import values
 from winnerr_webhooks.storage.postgres import search
+from winnerr_webhooks.storage.postgres.database import Session
 from winnerr_webhooks.storage.postgres.verbs import Verbs
+
+T = TypeVar("T")
 
 
 class LogVerbs(Verbs):
@@ -11,7 +17,7 @@ class LogVerbs(Verbs):
 
     async def log(self, query: values.LogFilter) -> values.LogPage:
         """Attempts by filter."""
-        return await self._read(lambda db: search.log(db, query, self._clock))
+        return await self._looked(query, lambda db: search.log(db, query, self._clock))
 
     async def attempt(self, organization: str, attempt_id: str) -> LoggedAttempt | None:
         """One attempt, whole."""
@@ -19,7 +25,17 @@ class LogVerbs(Verbs):
 
     async def deliveries(self, query: values.DeliveryFilter) -> values.DeliveryPage:
         """Deliveries by filter."""
-        return await self._read(lambda db: search.deliveries(db, query, self._clock))
+        return await self._looked(query, lambda db: search.deliveries(db, query, self._clock))
+
+    async def _looked(
+        self,
+        query: values.LogFilter | values.DeliveryFilter,
+        verb: Callable[[Session], Awaitable[T]],
+    ) -> T:
+        """A page of the log: what has to be searched for takes turns."""
+        if query.is_search:
+            return await self._search(query.organization, verb)
+        return await self._read(verb)
 
     async def delivery(self, organization: str, delivery_id: str) -> values.Delivery | None:
         """One delivery, whole."""

@@ -24,6 +24,7 @@ from winnerr_webhooks.storage.postgres.page_verbs import PageVerbs
 from winnerr_webhooks.storage.postgres.road_verbs import RoadVerbs
 from winnerr_webhooks.storage.postgres.webhook_verbs import WebhookVerbs
 from winnerr_webhooks.storage.runs import DisablingRule
+from winnerr_webhooks.storage.searches import Searches
 
 ROAD_CONNECTIONS = 4
 """Accept, settle, claim, and lanes: each has one piece of work under way at a time."""
@@ -37,6 +38,7 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         road: Database,
         aside: Database,
         *,
+        searches: Searches,
         clock: DatabaseClock,
         keyring: Sealer,
         rule: DisablingRule,
@@ -45,6 +47,7 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         super().__init__()
         self._road = road
         self._aside = aside
+        self._searches = searches
         self._clock = clock
         self._keyring = keyring
         self._rule = rule
@@ -72,13 +75,13 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         `ConfigurationError` says why the database cannot be used.
         """
         jitter = Jitter()
+        left = max(connections - ROAD_CONNECTIONS, 2)
         road = Database(url, clock=clock, jitter=jitter, connections=ROAD_CONNECTIONS)
-        aside = Database(
-            url, clock=clock, jitter=jitter, connections=max(connections - ROAD_CONNECTIONS, 2)
-        )
+        aside = Database(url, clock=clock, jitter=jitter, connections=left)
         storage = cls(
             road,
             aside,
+            searches=Searches(left // 2),
             clock=DatabaseClock(clock, follow=follow_database_clock),
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),

@@ -7,6 +7,7 @@ from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.storage.postgres.clock import DatabaseClock
 from winnerr_webhooks.storage.postgres.database import Database, Session
 from winnerr_webhooks.storage.runs import DisablingRule
+from winnerr_webhooks.storage.searches import Searches
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ class Verbs:
     """Connections of what an event's road needs; nothing slow runs on them."""
     _aside: Database
     """Connections of everything else: pages, jobs, clean-up."""
+    _searches: Searches
+    """They have half of those connections: changes, jobs and repair have the others."""
     _clock: DatabaseClock
     _keyring: Sealer
     _rule: DisablingRule
@@ -42,6 +45,11 @@ class Verbs:
     async def _read(self, verb: Callable[[Session], Awaitable[T]]) -> T:
         """Look at one committed state, with as many statements as it takes."""
         return await self._aside.transact(verb, seconds=READ_SECONDS, settings=_READS)
+
+    async def _search(self, organization: str, verb: Callable[[Session], Awaitable[T]]) -> T:
+        """The same where much may have to be looked at: in turns."""
+        async with self._searches.place(organization):
+            return await self._read(verb)
 
     async def read_clock(self) -> None:
         """Read the database's clock, where it is time for another reading."""

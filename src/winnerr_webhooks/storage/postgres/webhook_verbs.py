@@ -118,7 +118,7 @@ class WebhookVerbs(Verbs):
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
         """How many deliveries match; unless `dry_run`, a job that replays them."""
-        count = await self._read(lambda db: jobs.count_matching(db, query))
+        count = await self._search(query.organization, lambda db: jobs.count_matching(db, query))
         if count and not dry_run:
             now = self._clock.now_ms()
             await self._write(lambda db: jobs.enqueue(db, query, now))

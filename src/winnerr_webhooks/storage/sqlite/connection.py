@@ -108,12 +108,13 @@ class Connection:
             with suppress(apsw.Error):  # a disk so ill that `begin` will say it again
                 self.apsw.execute("ROLLBACK")
 
-    def checkpoint(self) -> None:
-        """Copy what the log has into the database, as far as nobody is in the way."""
+    def checkpoint(self) -> int:
+        """Copy the log into the database, as far as nobody is in the way; up to which page."""
         try:
-            self.apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            copied: int = self.apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
         except apsw.Error:
-            return  # another one is at it, or the disk is ill: the next commit will tell
+            return 0  # another one is at it, or the disk is ill: the next commit will tell
+        return copied
 
     def close(self) -> None:
         """Let go of the file."""

@@ -28,7 +28,7 @@ class KeyVerbs:
 
     async def key_by_hash(self, key_hash: bytes) -> ApiKey | None:
         """The key of this SHA-256 that still works."""
-        row = await self._threads.read(lambda db: db.row("find_key", (key_hash,)))
+        row = await self._threads.read_for_road(lambda db: db.row("find_key", (key_hash,)))
         return None if row is None else _key(row)
 
 

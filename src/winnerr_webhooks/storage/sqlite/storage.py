@@ -16,7 +16,7 @@ See docs/adr/0001-whole-batches-per-statement.md.
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TextIO, TypeVar
+from typing import Self, TextIO, TypeVar
 
 import msgspec
 
@@ -26,27 +26,24 @@ from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import secrets, values
 from winnerr_webhooks.storage.runs import DisablingRule
+from winnerr_webhooks.storage.searches import Searches
 from winnerr_webhooks.storage.sqlite import (
     accept,
     claim,
     jobs,
     migrate,
     retention,
-    search,
     settle,
     webhooks,
 )
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.key_verbs import KeyVerbs
+from winnerr_webhooks.storage.sqlite.log_verbs import LogVerbs
 from winnerr_webhooks.storage.sqlite.page_verbs import PageVerbs
 from winnerr_webhooks.storage.sqlite.threads import Threads
 
-if TYPE_CHECKING:
-    from winnerr_webhooks.domain.attempt import LoggedAttempt
-
 T = TypeVar("T")
 
-_READERS = 2
 _URGENT = 64
 """Events of an accept that goes before what nobody waits for: with more of them, accepting is at
 its limit itself, and large common commits are what helps it most."""
@@ -58,13 +55,10 @@ _PROBE_SECONDS = 1.0
 _SLOW_FIGURES_SECONDS = 0.05
 _FIGURES_SHARE = 20
 
-_PAIRS = msgspec.json.Decoder(list[tuple[str, str]])
-_SEQS = msgspec.json.Decoder(list[int])
-_BUCKETS = msgspec.json.Decoder(list[tuple[str, int, int, int, int, int]])
 _OLDEST = msgspec.json.Decoder(tuple[int, int | None])
 
 
-class SqliteStorage(KeyVerbs, PageVerbs):
+class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
     def __init__(
@@ -81,6 +75,7 @@ class SqliteStorage(KeyVerbs, PageVerbs):
         self._keyring = keyring
         self._rule = rule
         self._lock = lock
+        self._searches = Searches(1)
         self._retention = retention.Pass()
         self._probe: asyncio.Future[None] | None = None
         self._probe_ends = 0.0
@@ -115,11 +110,11 @@ class SqliteStorage(KeyVerbs, PageVerbs):
             if lock is not None:
                 lock.close()
             raise
-        readers = [
-            Connection(name, cache_kib=_READER_CACHE_KIB, reads_only=True) for _ in range(_READERS)
-        ]
+        road, pages, searches = (
+            Connection(name, cache_kib=_READER_CACHE_KIB, reads_only=True) for _ in range(3)
+        )
         storage = cls(
-            Threads(writer, readers),
+            Threads(writer, road=road, pages=pages, searches=searches),
             clock=clock,
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),
@@ -200,7 +195,9 @@ class SqliteStorage(KeyVerbs, PageVerbs):
 
     async def repair(self) -> int:
         """Find lost wake-ups and leases that ran out."""
-        found = await self._read(lambda db: claim.find_repairs(db, self._clock.monotonic()))
+        found = await self._threads.read_for_road(
+            lambda db: claim.find_repairs(db, self._clock.monotonic())
+        )
         if not found.expired and not found.lanes:
             return 0
         return await self._write_later(lambda db: claim.repair(db, found, self._clock.monotonic()))
@@ -290,13 +287,13 @@ class SqliteStorage(KeyVerbs, PageVerbs):
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
         """What lanes need to send."""
-        return await self._read(
+        return await self._threads.read_for_road(
             lambda db: webhooks.targets(db, webhook_ids, self._keyring, self._clock.now_ms())
         )
 
     async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
         """Webhooks changed after a mark, and the new mark."""
-        return await self._read(lambda db: webhooks.changed(db, since))
+        return await self._threads.read_for_road(lambda db: webhooks.changed(db, since))
 
     async def send_test(
         self, event: NewEvent, webhook_id: str, lease: values.LeaseTerms | None
@@ -309,32 +306,7 @@ class SqliteStorage(KeyVerbs, PageVerbs):
             )
         )
 
-    # --- the log ------------------------------------------------------------------------------
-
-    async def log(self, query: values.LogFilter) -> values.LogPage:
-        """Attempts by filter."""
-        return await self._read(lambda db: search.log(db, query, self._clock.monotonic))
-
-    async def attempt(self, organization: str, attempt_id: str) -> "LoggedAttempt | None":
-        """One attempt, whole."""
-
-        def verb(db: Connection) -> "LoggedAttempt | None":
-            row = db.row("one_attempt", (organization, attempt_id))
-            return None if row is None else search.attempts(db, [row[0]], whole=True)[0]
-
-        return await self._read(verb)
-
-    async def deliveries(self, query: values.DeliveryFilter) -> values.DeliveryPage:
-        """Deliveries by filter."""
-        return await self._read(lambda db: search.deliveries(db, query, self._clock.monotonic))
-
-    async def delivery(self, organization: str, delivery_id: str) -> values.Delivery | None:
-        """One delivery, whole."""
-        return await self._read(lambda db: search.delivery(db, organization, delivery_id))
-
-    async def event(self, organization: str, event_id: str) -> values.StoredEvent | None:
-        """One event with its deliveries."""
-        return await self._read(lambda db: search.event(db, organization, event_id))
+    # --- replays ---------------------------------------------------------------------------------
 
     async def replay(self, organization: str, delivery_id: str) -> str:
         """Ask for one more attempt."""
@@ -344,26 +316,11 @@ class SqliteStorage(KeyVerbs, PageVerbs):
 
     async def replay_many(self, query: values.ReplayFilter, *, dry_run: bool) -> int:
         """How many deliveries match; unless `dry_run`, a job that replays them."""
-        count = await self._read(lambda db: jobs.count_matching(db, query))
+        async with self._searches.place(query.organization):
+            count = await self._threads.search(lambda db: jobs.count_matching(db, query))
         if count and not dry_run:
             await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
         return count
-
-    async def health(self, organization: str, since: int) -> list[values.HealthBucket]:
-        """The rolled-up figures of an organization."""
-        asked = {"organization": organization, "since": since}
-        found = await self._read(lambda db: db.json("get_health", asked, _BUCKETS))
-        return [
-            values.HealthBucket(
-                webhook_id=webhook_id,
-                starts_at=starts_at,
-                duration_class=duration_class,
-                succeeded=succeeded,
-                failed=failed,
-                exhausted=exhausted,
-            )
-            for webhook_id, starts_at, duration_class, succeeded, failed, exhausted in found
-        ]
 
     # --- housekeeping ----------------------------------------------------------------
 

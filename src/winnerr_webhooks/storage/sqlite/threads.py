@@ -1,4 +1,4 @@
-"""The threads that own the connections: one writes, a few read.
+"""The threads that own the connections: one writes, three read.
 
 What the writer finds waiting it runs in ONE transaction and commits once, whatever the verbs
 are: an accept and a settle share an fsync. The answers of a commit go back to the event loop
@@ -8,6 +8,10 @@ Somebody waits for an accept; nobody for a settle or a claim, of which a big bac
 many as the machine can do. So what is urgent goes first, shares its commit with little of the
 rest (one short verb), and ends a transaction of the rest at the next verb. They take turns, so
 that neither starves (docs/adr/0010).
+
+Each reader has a queue of its own, for one kind of question: what deliveries and API calls cannot
+go on without, what a page shows, and searches, which may take two seconds each. So a slow question
+keeps only those of its kind waiting.
 
 A failed verb must not undo the others. That is rare, so savepoints (two statements a verb) are
 not paid up front: a refusal that came before the verb wrote anything is simply its answer, and
@@ -34,6 +38,7 @@ _MOST_WAITING = 4_096
 _MOST_TOGETHER = 256
 _CHECKPOINT_PAGES = 1_000
 _CHECKPOINT_NOW_PAGES = 8_000
+_GIVE_WAY_SECONDS = 0.5
 
 
 class _Call(NamedTuple):
@@ -48,12 +53,14 @@ class _Failed(NamedTuple):
 
 
 class _Worker:
-    """A thread that takes calls from a queue, and hands answers back to the event loop."""
+    """A thread that takes calls from its queue, and hands answers back to the event loop."""
 
-    def __init__(
-        self, name: str, queue: "SimpleQueue[_Call | None]", loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self._queue = queue
+    def __init__(self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self.queue: SimpleQueue[_Call | None] = SimpleQueue()
+        """Calls; None: it was the last."""
+        self.waiting = 0
+        """Callers without an answer; of the event loop's thread."""
+        self._connection = connection
         self._loop = loop
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -74,21 +81,17 @@ class _Worker:
 class Threads:
     """The writer and the readers of one database, as the event loop sees them."""
 
-    def __init__(self, writer: Connection, readers: list[Connection]) -> None:
+    def __init__(
+        self, writer: Connection, *, road: Connection, pages: Connection, searches: Connection
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._closed = False
-        self._waiting = 0
-        self._writes: SimpleQueue[_Call | None] = SimpleQueue()
-        self._reads: SimpleQueue[_Call | None] = SimpleQueue()
-        self._workers: list[_Worker] = [
-            _Writer("sqlite-writer", self._writes, loop, writer, self._reads),
-            *(
-                _Reader(f"sqlite-reader-{number}", self._reads, loop, connection)
-                for number, connection in enumerate(readers, 1)
-            ),
-        ]
-        for worker in self._workers:
+        self._road = _Reader("sqlite-road-reader", road, loop)
+        self._pages = _Reader("sqlite-page-reader", pages, loop)
+        self._writer = _Writer("sqlite-writer", writer, loop, self._road)
+        self._searches = _Searcher("sqlite-search-reader", searches, loop, self._writer)
+        for worker in (self._writer, self._road, self._pages, self._searches):
             worker.start()
 
     async def write(
@@ -98,39 +101,46 @@ class Threads:
 
         `urgent`: somebody waits for it. `short`: if not, it may share a commit with what is.
         """
-        answer: T = await self._call(self._writes, _Call(verb, urgent=urgent, short=short))
+        answer: T = await self._call(self._writer, _Call(verb, urgent=urgent, short=short))
         return answer
 
     async def read(self, verb: Callable[[Connection], T]) -> T:
         """Run a verb on a reader, which sees one committed state."""
-        answer: T = await self._call(self._reads, _Call(verb))
+        answer: T = await self._call(self._pages, _Call(verb))
         return answer
 
-    async def _call(self, queue: "SimpleQueue[_Call | None]", call: _Call) -> Any:
+    async def read_for_road(self, verb: Callable[[Connection], T]) -> T:
+        """The same for a short verb that the road of an event, or every call, waits for."""
+        answer: T = await self._call(self._road, _Call(verb))
+        return answer
+
+    async def search(self, verb: Callable[[Connection], T]) -> T:
+        """The same for a verb that may look at much."""
+        answer: T = await self._call(self._searches, _Call(verb))
+        return answer
+
+    async def _call(self, worker: _Worker, call: _Call) -> Any:
         if self._closed:
             raise Unavailable("The storage is closed.")
-        if self._waiting >= _MOST_WAITING:
+        if worker.waiting >= _MOST_WAITING:
             raise Unavailable("The database has too much waiting.")
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting += 1
+        worker.waiting += 1
         try:
-            queue.put(call._replace(answer=answer))
+            worker.queue.put(call._replace(answer=answer))
             return await answer
         finally:
-            self._waiting -= 1
+            worker.waiting -= 1
 
     async def close(self) -> None:
         """Finish what was handed in, then end the threads and close their connections."""
         if self._closed:
             return
         self._closed = True
-        writer, *readers = self._workers
-        self._writes.put(None)
-        await self._loop.run_in_executor(None, writer.join)
-        for _ in readers:  # after the writer, which still hands them checkpoints
-            self._reads.put(None)
-        for reader in readers:
-            await self._loop.run_in_executor(None, reader.join)
+        # The writer first: it still hands checkpoints to a reader.
+        for worker in (self._writer, self._road, self._pages, self._searches):
+            worker.queue.put(None)
+            await self._loop.run_in_executor(None, worker.join)
 
 
 class _Writer(_Worker):
@@ -145,26 +155,28 @@ class _Writer(_Worker):
     def __init__(
         self,
         name: str,
-        queue: "SimpleQueue[_Call | None]",
-        loop: asyncio.AbstractEventLoop,
         connection: Connection,
-        reads: "SimpleQueue[_Call | None]",
+        loop: asyncio.AbstractEventLoop,
+        reader: _Worker,
     ) -> None:
-        super().__init__(name, queue, loop)
-        self._connection = connection
-        self._reads = reads
+        super().__init__(name, connection, loop)
+        self._reader = reader
         self._open = True
         self._urgent: deque[_Call] = deque()
         self._rest: deque[_Call] = deque()
         self._owed = False
         """The rest was passed by: one verb of it is next, whatever is urgent."""
-        self._log_pages = 0
+        self.log_pages = 0
         self._copied_pages = 0
         self._checkpointing = threading.Event()
+        self.may_search = threading.Event()
+        """Not while the log is long: who reads in it keeps it from being started over."""
+        self.may_search.set()
+        self.search_waits = False
         connection.apsw.set_wal_hook(self._note_log_pages)
 
     def _note_log_pages(self, _connection: object, _database: str, pages: int) -> int:
-        self._log_pages = pages
+        self.log_pages = pages
         return 0
 
     def _run(self) -> None:
@@ -176,7 +188,7 @@ class _Writer(_Worker):
     def _wait(self) -> bool:
         """Return when a call waits; False: none does, and no more will come."""
         if self._open and not (self._urgent or self._rest):
-            self._sort(self._queue.get())
+            self._sort(self.queue.get())
         self._look()
         return bool(self._urgent or self._rest)
 
@@ -184,7 +196,7 @@ class _Writer(_Worker):
         """Take over what has come."""
         with suppress(Empty):
             while self._open:
-                self._sort(self._queue.get_nowait())
+                self._sort(self.queue.get_nowait())
 
     def _sort(self, call: _Call | None) -> None:
         if call is None:
@@ -259,17 +271,24 @@ class _Writer(_Worker):
         return outcomes
 
     def _checkpoint(self) -> None:
-        if self._log_pages < self._copied_pages:  # the log was started over
+        if self.log_pages < self._copied_pages:  # the log was started over
             self._copied_pages = 0
-        if self._log_pages - self._copied_pages < _CHECKPOINT_PAGES:
+        if self.log_pages < _CHECKPOINT_NOW_PAGES:
+            self.may_search.set()
+            self.search_waits = False
+        if self.log_pages - self._copied_pages < _CHECKPOINT_PAGES and not self.search_waits:
             return
-        if self._log_pages >= _CHECKPOINT_NOW_PAGES:
-            self._copied_pages = self._log_pages
-            self._connection.checkpoint()
+        if self.log_pages >= _CHECKPOINT_NOW_PAGES:
+            self._copied_pages = self.log_pages
+            self.search_waits = False
+            if self._connection.checkpoint() == self.log_pages:  # the next commit starts it over
+                self.may_search.set()
+            else:
+                self.may_search.clear()
         elif not self._checkpointing.is_set():
-            self._copied_pages = self._log_pages
+            self._copied_pages = self.log_pages
             self._checkpointing.set()
-            self._reads.put(_Call(self._checkpoint_aside))
+            self._reader.queue.put(_Call(self._checkpoint_aside))
 
     def _checkpoint_aside(self, reader: Connection) -> None:
         reader.rollback()  # a checkpoint runs outside any transaction
@@ -280,21 +299,16 @@ class _Writer(_Worker):
 class _Reader(_Worker):
     """Answers one call after another, each in a transaction that sees one state."""
 
-    def __init__(
-        self,
-        name: str,
-        queue: "SimpleQueue[_Call | None]",
-        loop: asyncio.AbstractEventLoop,
-        connection: Connection,
-    ) -> None:
-        super().__init__(name, queue, loop)
-        self._connection = connection
-
     def _run(self) -> None:
-        while (call := self._queue.get()) is not None:
-            self._answer([call], [self._ask(call)])
+        while (call := self.queue.get()) is not None:
+            if call.answer is None or not call.answer.done():  # else its caller has gone away
+                self._prepare()
+                self._answer([call], [self._ask(call)])
             del call
         self._connection.close()
+
+    def _prepare(self) -> None:
+        """Whatever comes before a question."""
 
     def _ask(self, call: _Call) -> Any:
         try:
@@ -304,6 +318,27 @@ class _Reader(_Worker):
             return _Failed(translated(error))
         finally:
             self._connection.rollback()
+
+
+class _Searcher(_Reader):
+    """Reads for seconds at a time; when the log has become long, it may be copied whole between.
+
+    Else one search after the other, each reading in the log, would let it grow for ever.
+    """
+
+    def __init__(
+        self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop, writer: _Writer
+    ) -> None:
+        super().__init__(name, connection, loop)
+        self._writer = writer
+
+    def _prepare(self) -> None:
+        writer = self._writer
+        if writer.may_search.is_set() or self._connection.checkpoint() == writer.log_pages:
+            return
+        # What was written meanwhile is little; after its next commit the writer copies that.
+        writer.search_waits = True
+        writer.may_search.wait(_GIVE_WAY_SECONDS)
 
 
 def _resolve(calls: list[_Call], outcomes: list[Any]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from winnerr_webhooks.domain.errors import Conflict, Poisoned, Unavailable
 from winnerr_webhooks.storage.sqlite.threads import _Call
+from winnerr_webhooks.storage.values import LogFilter
 
 
 class Gate:
@@ -91,12 +92,12 @@ async def test_one_verb_of_the_rest_comes_between_two_that_are_urgent(storage) -
     def of_the_rest(_db) -> None:
         order.append("rest")
         if len(order) < 10:  # what somebody waits for never ends: it is there after every verb
-            storage._threads._writes.put(_Call(urgent, urgent=True))
+            storage._threads._writer.queue.put(_Call(urgent, urgent=True))
 
     def begin(_db) -> None:
         for _ in range(4):
-            storage._threads._writes.put(_Call(of_the_rest))
-        storage._threads._writes.put(_Call(urgent, urgent=True))
+            storage._threads._writer.queue.put(_Call(of_the_rest))
+        storage._threads._writer.queue.put(_Call(urgent, urgent=True))
 
     await storage._write(begin)
     while len(order) < 8:  # the writer's thread tells nobody
@@ -155,11 +156,86 @@ async def test_too_much_waiting_is_refused_at_once(storage) -> None:
     assert answers.count(7) == 4_095
 
 
+async def test_reads_that_wait_refuse_no_write(storage, new_event) -> None:
+    gate = Gate()
+    held = asyncio.ensure_future(storage._read(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    calls = [asyncio.ensure_future(storage._read(lambda _db: 7)) for _ in range(4_100)]
+    (accepted,) = await storage.accept([new_event()], None)
+    assert accepted.deliveries == 0
+    gate.opened.set()
+    await held
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert answers.count(7) == 4_095
+
+
+@pytest.mark.parametrize("kind", ["read", "search"])
+async def test_what_takes_long_keeps_no_delivery_and_no_call_waiting(storage, kind) -> None:
+    """Given a page that takes long, or a search: keys and webhooks are read all the same."""
+    gate = Gate()
+    held = asyncio.ensure_future(getattr(storage._threads, kind)(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    async with asyncio.timeout(10):
+        assert await storage.key_by_hash(b"unknown") is None
+        assert await storage.targets(["wh_unknown"]) == []
+        assert (await storage.changed_webhooks(0))[1] == []
+        if kind == "search":
+            assert await storage.repair() == 0
+            assert await storage.webhooks("org_1") == []
+            assert (await storage.log(LogFilter(organization="org_1"))).items == []
+    gate.opened.set()
+    await held
+
+
+async def test_a_question_whose_caller_went_away_is_not_looked_into(storage) -> None:
+    gate, asked = Gate(), []
+    held = asyncio.ensure_future(storage._threads.search(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    gone = asyncio.ensure_future(storage._threads.search(asked.append))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    gate.opened.set()
+    await held
+    await storage._threads.search(lambda _db: None)
+    assert asked == []
+
+
 async def test_the_log_does_not_grow_without_end(storage, path, new_event) -> None:
     """Checkpoints keep up while writing goes on."""
     for _ in range(40):
         await storage.accept([new_event(body=b"x" * 20_000) for _ in range(50)], None)
     assert path.with_name(path.name + "-wal").stat().st_size < 64 << 20
+
+
+async def test_searches_one_after_the_other_let_the_log_be_started_over(storage, new_event) -> None:
+    """Given a log that has become long during a search.
+
+    When the next search waits already, then it begins only once all is copied: what is written
+    from then on is written from the log's start.
+    """
+
+    class Search(Gate):
+        def verb(self, db) -> None:
+            db.row("figures")  # from here on it sees this state
+            super().verb(db)
+
+    async def write(megabytes: int) -> None:
+        for _ in range(megabytes):
+            await storage.accept([new_event(body=b"x" * 20_000) for _ in range(50)], None)
+
+    first, second = Search(), Search()
+    searches = [asyncio.ensure_future(storage._threads.search(first.verb))]
+    await asyncio.to_thread(first.entered.wait, 10)
+    await write(50)
+    searches.append(asyncio.ensure_future(storage._threads.search(second.verb)))
+    first.opened.set()
+    while not second.entered.is_set():
+        await write(1)
+    await write(2)
+    assert storage._threads._writer.log_pages < 2_000
+    second.opened.set()
+    await asyncio.gather(*searches)
 
 
 async def test_a_reader_may_checkpoint(storage, path, new_event) -> None:
