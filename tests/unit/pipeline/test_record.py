@@ -130,7 +130,7 @@ async def test_delivery_goes_on_after_an_attempt_that_cannot_be_recorded_ever(wo
     world.egress.script = lambda call: call.answer()
     await world.emit()
     await world.settled(1)
-    assert world.node.recorder.unrecorded == 0
+    await world.until(lambda: world.node.recorder.unrecorded == 0)
 
 
 async def test_delivery_goes_on_when_the_last_half_of_a_refused_batch_is_recorded(world) -> None:
@@ -194,6 +194,7 @@ async def test_a_410_stops_what_waits_of_the_webhook(world) -> None:
         return (await world.storage.webhook("org_1", webhook.id)).status == "disabled"
 
     await world.until(disabled)
+    await world.until(lambda: not world.node.recorder.unrecorded)  # the node has heard of it
     for call in calls[1:]:
         call.answer()
     await world.settled(9)
@@ -218,7 +219,11 @@ async def test_a_410_is_about_the_webhook_that_the_attempt_was_made_for(world, e
     if edited == "during the attempt":
         await world.change(webhook, url="https://new.example.com/")
     gone.answer(410)
-    await world.until(lambda: not world.node.recorder.unrecorded)
+
+    async def recorded() -> bool:
+        return bool((await world.delivery(gone.delivery)).attempts)
+
+    await world.until(recorded)
     seen = await world.storage.webhook("org_1", webhook.id)
     assert (gone.destination.host == "new.example.com") == (edited == "before the attempt")
     assert seen.status == ("disabled" if edited == "before the attempt" else "active")

@@ -85,12 +85,14 @@ async def test_a_webhook_is_disabled_once(world) -> None:
     webhook = await world.webhook()
 
     async def disable(db):
-        return [
-            await status.leave_active(db, webhook.id, DISABLED, reason, world.clock.ms)
-            for reason in ("first", "second")
-        ]
+        disabled = []
+        for reason in ("first", "second"):
+            for id_ in await status.lock_active(db, [webhook.id]):
+                await status.leave_active(db, id_, DISABLED, reason, world.clock.ms)
+                disabled.append(reason)
+        return disabled
 
-    assert await world.storage._aside.transact(disable) == [True, False]
+    assert await world.storage._aside.transact(disable) == ["first"]
     assert (await world.storage.webhook("org_1", webhook.id)).status_reason == "first"
 
 
