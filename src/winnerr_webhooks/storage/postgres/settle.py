@@ -26,6 +26,8 @@ from winnerr_webhooks.storage.values import Settled, Settlement
 
 _TEXTS = (16, 18)
 """The columns of an attempt whose text comes from a receiver: it may hold NUL."""
+_OF_ITS_OWN = (*range(7), *range(8, 17), *range(20, 26))
+"""The columns in which one success differs from another: not outcome, error kind, message, code."""
 
 
 class Outcome(NamedTuple):
@@ -45,9 +47,10 @@ async def settle_delivered(
 ) -> set[str]:
     """Settle what is plain in truth, of a sorted batch; the ids of the attempts settled."""
     buckets = [bucket_of(item) for item in batch]
+    columns = _columns(batch)
     rows = await db.rows(
         "settle_delivered",
-        *_columns(batch),
+        *[columns[at] for at in _OF_ITS_OWN],
         [item.delivery.lease for item in batch],
         [starts_at for _, starts_at, _ in buckets],
         [class_ for _, _, class_ in buckets],

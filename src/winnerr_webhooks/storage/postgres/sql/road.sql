@@ -159,23 +159,22 @@ $22::boolean[], $23::text[], $24::bytea[], $25::bytea[], $26::bytea[]
 -- The common case whole: an automatic attempt or a test succeeded under the current lease, and
 -- nobody asked for a replay meanwhile. What is otherwise stays untouched, for the long way. Rows are
 -- locked in the order of the batch, which is sorted.
--- $27 the leases; $28, $29 start and class of the health figures; $30 this node; $31 now
+-- $1..$22 the columns of attempts without what is the same of all successes; $23 the leases; $24,
+-- $25 start and class of the health figures; $26 this node; $27 now
 WITH given AS MATERIALIZED (
-    SELECT generate_subscripts($1::text[], 1) AS place, unnest($27::int[]) AS fence,
-        unnest($28::bigint[]) AS starts_at, unnest($29::int[]) AS duration_class,
+    SELECT generate_subscripts($1::text[], 1) AS place, unnest($23::int[]) AS fence,
+        unnest($24::bigint[]) AS starts_at, unnest($25::int[]) AS duration_class,
         unnest($1::text[]) AS id, unnest($2::text[]) AS organization,
         unnest($3::text[]) AS webhook_id, unnest($4::text[]) AS delivery_id,
         unnest($5::text[]) AS event, unnest($6::int[]) AS attempt, unnest($7::text[]) AS trigger,
-        unnest($8::text[]) AS outcome, unnest($9::bigint[]) AS started_at,
-        unnest($10::float8[]) AS duration_ms, unnest($11::float8[]) AS dns_ms,
-        unnest($12::float8[]) AS connect_ms, unnest($13::float8[]) AS tls_ms,
-        unnest($14::float8[]) AS first_byte_ms, unnest($15::boolean[]) AS reconnected,
-        unnest($16::int[]) AS status, unnest($17::text[]) AS reason,
-        unnest($18::text[]) AS error_kind, unnest($19::text[]) AS error_message,
-        unnest($20::text[]) AS error_code, unnest($21::text[]) AS error_phase,
-        unnest($22::boolean[]) AS truncated, unnest($23::text[]) AS url,
-        unnest($24::bytea[]) AS request_head, unnest($25::bytea[]) AS response_head,
-        unnest($26::bytea[]) AS response_body
+        unnest($8::bigint[]) AS started_at, unnest($9::float8[]) AS duration_ms,
+        unnest($10::float8[]) AS dns_ms, unnest($11::float8[]) AS connect_ms,
+        unnest($12::float8[]) AS tls_ms, unnest($13::float8[]) AS first_byte_ms,
+        unnest($14::boolean[]) AS reconnected, unnest($15::int[]) AS status,
+        unnest($16::text[]) AS reason, unnest($17::text[]) AS error_phase,
+        unnest($18::boolean[]) AS truncated, unnest($19::text[]) AS url,
+        unnest($20::bytea[]) AS request_head, unnest($21::bytea[]) AS response_head,
+        unnest($22::bytea[]) AS response_body
 ),
 found AS MATERIALIZED (
     SELECT waiting.at, given.place, given.starts_at, given.duration_class
@@ -198,17 +197,21 @@ outcomes AS (
     INSERT INTO delivery
         (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
     SELECT organization, delivery_id, webhook_id, event, 'delivered', test, attempts + 1, lease,
-        accepted_at, $31
+        accepted_at, $27
     FROM gone
 ),
 attempts AS (
     INSERT INTO attempt ({attempt_columns})
-    SELECT {attempt_columns} FROM given WHERE place = ANY (ARRAY(SELECT place FROM gone))
+    SELECT id, organization, webhook_id, delivery_id, event, attempt, trigger, 'succeeded',
+        started_at, duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status,
+        reason, NULL, '', '', error_phase, truncated, url, request_head, response_head,
+        response_body
+    FROM given WHERE place = ANY (ARRAY(SELECT place FROM gone))
 ),
 figures AS (
     INSERT INTO health AS known
         (webhook_id, starts_at, duration_class, node, succeeded, failed, exhausted)
-    SELECT webhook_id, starts_at, duration_class, $30, count(*), 0, 0
+    SELECT webhook_id, starts_at, duration_class, $26, count(*), 0, 0
     FROM gone WHERE NOT test GROUP BY webhook_id, starts_at, duration_class
     ON CONFLICT (webhook_id, starts_at, duration_class, node) DO UPDATE SET
         succeeded = known.succeeded + excluded.succeeded
