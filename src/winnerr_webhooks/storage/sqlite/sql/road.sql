@@ -26,7 +26,7 @@ INSERT INTO event (id, organization, name, client_id, accepted_at, body)
 {rows:6}
 
 -- name: bear_pending
-WITH given AS MATERIALIZED ({rows:7})
+WITH given AS ({rows:7})
 INSERT INTO pending
     (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
      lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
@@ -46,7 +46,7 @@ pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
 
 -- name: deliver
 -- The common case: what waits under this very lease, and nobody asked for a replay meanwhile.
-WITH given AS MATERIALIZED ({rows:3})
+WITH given AS ({rows:3})
 INSERT OR REPLACE INTO delivery
     (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
 SELECT pending.organization, pending.delivery_id, pending.webhook_id, pending.event, 'delivered',
@@ -128,7 +128,7 @@ WHERE id IN (SELECT value FROM json_each(?)) AND failing_since IS NOT NULL
 -- name: due_lanes
 -- Lanes that are due and have room, longest due first; then how many deliveries of each may go.
 -- None of :crowded organizations.
-WITH room (webhook_id, places) AS MATERIALIZED (SELECT key, value FROM json_each(:room))
+WITH room (webhook_id, places) AS (SELECT key, value FROM json_each(:room))
 SELECT json_group_array(json_array(
     due.webhook_id, due.places, webhook.version, webhook.epoch, webhook.status))
 FROM (
@@ -235,7 +235,7 @@ lane_now (webhook_id, epoch, says) AS (
     LEFT JOIN lane ON lane.webhook_id = webhook.id
     WHERE webhook.status <> 'deleted'
 ),
-right_now (webhook_id, says, next_due_at) AS MATERIALIZED (
+right_now (webhook_id, says, next_due_at) AS (
     SELECT webhook_id, says, {next_due_at} FROM lane_now AS lane
 )
 SELECT json_group_array(json_array(webhook_id, next_due_at)) FROM right_now
