@@ -11,9 +11,13 @@ class Line(Protocol):
     """The connection an event came on, as its call sees it."""
 
     transport: Any
-    server_state: Any
     loop: asyncio.AbstractEventLoop
     tasks: set[asyncio.Task[None]]
+
+    @property
+    def common_lines(self) -> bytes:
+        """The header lines of every answer now."""
+        ...
 
     def on_response_complete(self) -> None:
         """The answer is out."""
@@ -67,35 +71,41 @@ class EventCall:
         try:
             await self._begun.ask_again()
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
-            self._answer(self._begun.refuse(error))
+            self._refuse(error)
         else:
             self._take()
+
+    def know(self, data: bytes) -> None:
+        """Remember its head: all of it came with these bytes, and nothing else did."""
+        if not self.more_body:
+            self._begun.know(data, len(self.body))
 
     def _take(self) -> None:
         try:
             self._begun.take(self.body, self._done)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
-            self._answer(self._begun.refuse(error))
+            self._refuse(error)
 
     def _done(self, accepted: Accepted | None, error: Exception | None) -> None:
-        begun = self._begun
         if accepted is None:
             assert error is not None  # noqa: S101  one of the two there is
-            self._answer(begun.refuse(error))
+            self._refuse(error)
         else:
-            self._answer(begun.answer(accepted))
+            self._answer(self._begun.answer(accepted, self._common_lines()))
+
+    def _refuse(self, error: Exception) -> None:
+        self._answer(self._begun.refuse(error, self._common_lines()))
+
+    def _common_lines(self) -> bytes:
+        lines = self._protocol.common_lines
+        return lines if self.keep_alive else lines + b"connection: close\r\n"
 
     def _answer(self, answer: bytes) -> None:
         self.response_complete = True
         protocol = self._protocol
         if self.disconnected or protocol.transport.is_closing():
             return
-        status, rest = answer.split(b"\r\n", 1)
-        lines = [status]
-        lines += [b"%b: %b" % header for header in protocol.server_state.default_headers]
-        if not self.keep_alive:
-            lines.append(b"connection: close")
-        protocol.transport.write_now(b"\r\n".join((*lines, rest)))
+        protocol.transport.write_now(answer)
         if not self.keep_alive:
             protocol.transport.close()
         protocol.on_response_complete()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
 from winnerr_webhooks.api.bodies import Budget, read_body
+from winnerr_webhooks.api.known import KnownHead, KnownHeads
 from winnerr_webhooks.api.problems import (
     GUARDED,
     HEADERS,
@@ -44,7 +45,7 @@ MAX_BATCHES: Final = 64 * 1024 * 1024
 """Bytes of all batches that are being received at once."""
 
 _ACCEPTED: Final = (
-    b"HTTP/1.1 202 Accepted\r\ncontent-length: %d\r\ncontent-type: application/json\r\n"
+    b"HTTP/1.1 202 Accepted\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n"
     b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n\r\n%b"
 )
 _JSON: Final = ((b"content-type", b"application/json"), *GUARDED)
@@ -61,6 +62,7 @@ class EventIntake:
         self._intake = services.intake
         self._authenticator = authenticator
         self._batches = Budget(MAX_BATCHES)
+        self._known = KnownHeads(b"POST %b HTTP/1.1\r\n" % PATH.encode())
 
     async def one(self, scope: Any, receive: Receive, send: Send) -> None:
         """`POST /api/v1/events` (ASGI): one event, 202 once it is on disk."""
@@ -105,6 +107,19 @@ class EventIntake:
             return None
         caller = self._authenticator.remembered(key)
         return None if caller is None else Begun(self, caller, client_id, key)
+
+    def begin_known(self, data: bytes) -> "tuple[Begun, bytes] | None":
+        """The same of what came at once and begins like a call before, and its body."""
+        found = self._known.find(data)
+        if found is None:
+            return None
+        head, body = found
+        caller = self._authenticator.remembered(head.key)
+        return None if caller is None else (Begun(self, caller, None, head.key), body)
+
+    def know(self, data: bytes, key: bytes, length: int) -> None:
+        """Remember the head of a plain call that came at once."""
+        self._known.keep(data, KnownHead(key, length))
 
     def is_believed(self, key: bytes | None) -> bool:
         """Whether this key needs no look into the database."""
@@ -252,17 +267,23 @@ class Begun:
         """Put the event into the next commit; raises what is wrong with it."""
         self._intake.take(raw, self._caller, self._client_id, answered)
 
-    def answer(self, accepted: Accepted) -> bytes:
-        """The whole HTTP response but its Date."""
+    def know(self, data: bytes, length: int) -> None:
+        """Remember the head: this call came at once, with a body so long."""
+        if self._client_id is None and self._key is not None:  # else it is another one each time
+            self._intake.know(data, self._key, length)
+
+    def answer(self, accepted: Accepted, common: bytes) -> bytes:
+        """The whole HTTP response, the header lines `common` to all responses among its own."""
         try:
             body = self._intake.answer(accepted)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
-            return self.refuse(error)
-        return _ACCEPTED % (len(body), body)
+            return self.refuse(error, common)
+        return _ACCEPTED % (common, len(body), body)
 
-    def refuse(self, error: Exception) -> bytes:
-        """The whole HTTP response but its Date to a call that failed."""
-        return response(self._intake.refusal(error))
+    def refuse(self, error: Exception, common: bytes) -> bytes:
+        """The whole HTTP response to a call that failed."""
+        status, rest = response(self._intake.refusal(error)).split(b"\r\n", 1)
+        return b"%b\r\n%b%b" % (status, common, rest)
 
 
 def _headers(headers: Headers) -> tuple[bytes | None, bytes | None, str | None, bytes]:

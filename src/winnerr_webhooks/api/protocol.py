@@ -56,6 +56,9 @@ class Protocol(HttpToolsProtocol):
     _unsent = 0
     _stalled = 0
     """Bytes the caller has yet to take, and the ticks in which it took none of them."""
+    _common: object = None
+    _common_lines = b""
+    """uvicorn's header lines of every answer (it makes others each second), and their bytes."""
 
     # What the transport and the watch call.
 
@@ -79,6 +82,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came: at once when it is little, else no further than there is room."""
+        is_new = not (self._receiving or self._held)
+        if is_new and self._is_known(data):
+            return
         if self._held or (
             len(data) > PART
             and (self._receiving > 0 or len(data) > self.limits.head or not holds_one(data))
@@ -86,10 +92,13 @@ class Protocol(HttpToolsProtocol):
             self._held += data
             self._parse_held()
             return
+        before = self.cycle
         self._parse(data)
         if self._receiving:
             self._count(len(data) if self._receiving < 0 else min(len(data), PART))
             self._wait_for_more()
+        elif is_new and self.cycle is not before and isinstance(self.cycle, EventCall):
+            self.cycle.know(data)
 
     def tick(self) -> None:
         """Some time has passed: end what takes too long."""
@@ -178,6 +187,15 @@ class Protocol(HttpToolsProtocol):
 
     # What a call calls.
 
+    @property
+    def common_lines(self) -> bytes:
+        """The header lines of every answer now."""
+        headers = self.server_state.default_headers
+        if headers is not self._common:
+            self._common = headers
+            self._common_lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._common_lines
+
     def on_response_complete(self) -> None:
         """An answer is out: go on with what waited for it."""
         self.server_state.total_requests += 1
@@ -187,6 +205,21 @@ class Protocol(HttpToolsProtocol):
             self._go_on()
 
     # How far it is parsed.
+
+    def _is_known(self, data: bytes) -> bool:
+        """Begin on a call whose head was parsed before; the parser stands before a next one."""
+        if self.intake is None or self._is_busy() or self.flow.write_paused:
+            return False
+        found = self.intake.begin_known(data)
+        if found is None:
+            return False
+        begun, body = found
+        self._age = 0
+        self.cycle = call = EventCall(self, begun)
+        call.body = body
+        call.more_body = False
+        call.set()
+        return True
 
     def _is_plain(self) -> bool:
         parser = self.parser
