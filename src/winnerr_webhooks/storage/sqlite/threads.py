@@ -5,9 +5,9 @@ are: an accept and a settle share an fsync. The answers of a commit go back to t
 in one call.
 
 Somebody waits for an accept; nobody for a settle or a claim, of which a big backlog makes as
-many as the machine can do. So what is urgent goes first, shares its commit with little of the
-rest (one short verb), and ends a transaction of the rest at the next verb. They take turns, so
-that neither starves (docs/adr/0010).
+many as the machine can do. So what is urgent goes first, shares its commit with one short verb of
+the rest if that is all there is, and ends a transaction of the rest at the next verb. They take
+turns, so that neither starves (docs/adr/0010).
 
 Each reader has a queue of its own, for one kind of question: what deliveries and API calls cannot
 go on without, what a page shows, and searches, which may take two seconds each. So a slow question
@@ -209,7 +209,7 @@ class _Writer(_Worker):
         if self._urgent and not self._owed:
             for _ in range(min(len(self._urgent), _MOST_TOGETHER)):
                 yield self._urgent.popleft()
-            if self._rest and self._rest[0].short:
+            if len(self._rest) == 1 and self._rest[0].short:
                 yield self._rest.popleft()
             self._owed = bool(self._rest)
             return

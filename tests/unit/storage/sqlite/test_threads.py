@@ -49,7 +49,17 @@ async def test_what_waits_is_committed_together(storage) -> None:
     assert len(commits) == 3  # of the hook's own transaction, of the held one, and theirs
 
 
-async def test_what_is_urgent_goes_first_with_little_of_the_rest(storage) -> None:
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        (["settle"], "accept create settle commit"),
+        (["settle", "claim"], "accept create commit settle claim commit"),
+        (["claim"], "accept create commit claim commit"),
+    ],
+)
+async def test_what_is_urgent_goes_first_and_shares_its_commit_with_a_short_rest(
+    storage, rest, expected
+) -> None:
     gate, order = Gate(), []
 
     def note(name: str):
@@ -67,20 +77,17 @@ async def test_what_is_urgent_goes_first_with_little_of_the_rest(storage) -> Non
     held = asyncio.ensure_future(storage._write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
     calls = asyncio.gather(
-        storage._threads.write(note("settle"), urgent=False, short=True),
-        storage._write_later(note("claim")),
-        storage._write_later(note("job")),
+        *(
+            storage._threads.write(note(name), urgent=False, short=name == "settle")
+            for name in rest
+        ),
         storage._write(note("accept")),
         storage._write(note("create")),
     )
     order.clear()
     asyncio.get_running_loop().call_soon(gate.opened.set)
     await asyncio.gather(held, calls)
-    assert [name for name in order if name != "commit"] == [
-        "accept", "create", "settle", "claim", "job"
-    ]  # fmt: skip
-    settled = order.index("settle")
-    assert order[settled : settled + 3] == ["settle", "commit", "claim"]
+    assert order == ["commit", *expected.split()]  # the first is of what held the writer
 
 
 async def test_one_verb_of_the_rest_comes_between_two_that_are_urgent(storage) -> None:
