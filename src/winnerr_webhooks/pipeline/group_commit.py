@@ -77,6 +77,13 @@ class GroupCommit(Generic[Item, Answer]):
         self.put(item, partial(settle_future, future))
         return future
 
+    def refuse(self, error: Unavailable) -> list[Item]:
+        """Answer everybody whose commit has not begun with an error; what they wanted stored."""
+        waiting = list(self._queue)
+        self._queue.clear()
+        _fail(waiting, error)
+        return [item for item, _ in waiting]
+
     async def idle(self) -> None:
         """Return when nothing waits and no commit runs."""
         while self._running is not None:

@@ -91,9 +91,17 @@ class Intake:
         started = self._clock.monotonic()
         try:
             answers = await self._storage.accept(events, self._lease_terms())
-        except Exception as error:
-            if len(events) == 1 or isinstance(error, Unavailable):
-                self._release(events)  # else its halves come again and are still waiting
+        except Unavailable:
+            # Who waits for the next commit has waited as long as for this one, up to 2 s: a second
+            # one that fails would be too late an answer.
+            refused = self._group.refuse(
+                Unavailable("The database is away: nothing was stored.", 2)
+            )
+            self._release([*events, *refused])
+            raise
+        except Exception:
+            if len(events) == 1:  # else its halves come again and are still waiting
+                self._release(events)
             raise
         self._release(events)
         for accepted in answers:

@@ -40,6 +40,32 @@ async def test_a_full_disk_refuses_events_until_there_is_room(world) -> None:
     assert count == (1,)
 
 
+async def test_who_waits_for_the_next_commit_is_refused_with_one_that_fails(
+    world, monkeypatch
+) -> None:
+    """It would take as long again, and no answer may take so long."""
+    storage = world.storage.storage
+    await storage._write(lambda db: db.apsw.pragma("max_page_count", db.apsw.pragma("page_count")))
+    tried = []
+    accept = storage.accept
+
+    async def watched(events, lease):
+        tried.append(len(events))
+        if len(tried) == 1:
+            late.extend(asyncio.ensure_future(world.emit(size=100_000)) for _ in range(3))
+            await asyncio.sleep(0)  # they take their places
+        return await accept(events, lease)
+
+    late: list[asyncio.Future] = []
+    monkeypatch.setattr(storage, "accept", watched)
+    with pytest.raises(Unavailable, match="full"):
+        await world.emit(size=100_000)
+    answers = await asyncio.gather(*late, return_exceptions=True)
+    assert [type(one) for one in answers] == [Unavailable] * 3
+    assert tried == [1]
+    assert world.node.intake._bytes == 0
+
+
 async def test_more_bytes_than_may_wait_are_refused_and_room_comes_back(world, monkeypatch) -> None:
     monkeypatch.setattr(intake, "WAITING_BYTES", 250_000)
     tasks = [asyncio.ensure_future(world.emit(size=100_000)) for _ in range(6)]
