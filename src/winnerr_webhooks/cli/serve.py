@@ -37,9 +37,7 @@ def _serve(config: Config, membership: Membership | None) -> None:
     import uvloop  # noqa: PLC0415  --help must not load the server
 
     from winnerr_webhooks import wiring  # noqa: PLC0415  likewise
-    from winnerr_webhooks.storage.sqlite.library import set_up_library  # noqa: PLC0415  likewise
 
-    set_up_library()
     work = wiring.serve(config, on_started=_announce, membership=membership)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)
