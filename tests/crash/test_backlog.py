@@ -95,6 +95,9 @@ INSERT INTO lane (webhook_id, next_due_at)
 SELECT id, {now} - {count} FROM webhook WHERE organization = '{organization}'
 ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
 """
+VACUUMING = """
+SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'
+"""
 CLAIM_PARTS = (
     "FOR UPDATE OF lane SKIP LOCKED",
     "AS due (webhook_id, epoch",
@@ -130,6 +133,17 @@ class Stage:
         async with self.server.admin(self.name) as admin:
             await admin.execute("SET search_path = winnerr_webhooks")
             await admin.execute(statement.format(now=now, floor=floor, **values), timeout=600)
+
+    async def rest(self) -> None:
+        """Wait until the database has written out and vacuumed what bulk SQL put into it at once.
+
+        A backlog that came event by event was, long ago.
+        """
+        async with self.server.admin(self.name) as admin:
+            await admin.execute("CHECKPOINT", timeout=600)
+            async with asyncio.timeout(600):
+                while await admin.fetchval(VACUUMING):
+                    await asyncio.sleep(0.5)
 
     async def claim_cost(self, phase: str) -> None:
         """Note what claims cost since the phase before: ms on average and at worst, how many."""
@@ -228,8 +242,10 @@ async def test_a_dead_webhook_with_a_great_backlog_harms_nobody_and_drains(
 
         await stage.run(FILL_BACKLOG, organization=DEAD, count=size.backlog)
         await stage.run(WAKE, organization=DEAD, count=size.backlog)
+        await stage.rest()
         await stage.others("backlog waits")
         await stage.run(FILL_QUIET, count=size.quiet, url=cluster.traffic.url("quiet"))
+        await stage.rest()
         await stage.others("quiet webhooks, too")
 
         seen = await cluster.traffic.count(DEAD)

@@ -84,10 +84,23 @@ class NameServer(asyncio.DatagramProtocol):
 
 @pytest.fixture
 async def dns():
+    """A name server, with a socket that keeps its port free for TCP, too."""
     loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
+    while True:
+        over_tcp = socket.socket()
+        over_tcp.bind(("127.0.0.1", 0))
+        try:
+            transport, server = await loop.create_datagram_endpoint(
+                NameServer, local_addr=over_tcp.getsockname()
+            )
+        except OSError:  # the same port for UDP is somebody else's
+            over_tcp.close()
+        else:
+            break
+    server.over_tcp = over_tcp
     yield server
     transport.close()
+    over_tcp.close()
 
 
 @pytest.fixture
@@ -243,9 +256,8 @@ async def test_of_many_addresses_a_few_are_kept(dns, make_resolver):
 
 
 async def test_an_answer_too_large_for_a_datagram_is_not_fetched_over_tcp(dns, make_resolver):
-    port = dns.transport.get_extra_info("sockname")[1]
     asked = asyncio.Event()
-    server = await asyncio.start_server(lambda _, __: asked.set(), "127.0.0.1", port)
+    server = await asyncio.start_server(lambda _, __: asked.set(), sock=dns.over_tcp)
     dns.zone["hooks.test"] = ["192.0.2.1"]
     dns.truncated = True
     try:
