@@ -163,7 +163,7 @@ async def test_an_answer_that_ends_cleanly_leaves_the_connection_in_use(
             await peer.send(answer)
 
     receiver = await serve(script)
-    for _ in range(2):
+    for _ in range(4):  # parsed, and from then on known by its head where that may be
         exchange = await post(client, f"http://127.0.0.1:{receiver.port}/")
         assert exchange.failure is None
     assert len(receiver.peers) == 1

@@ -60,21 +60,6 @@ async def test_after_one_like_it_an_answer_is_what_it_is_on_a_fresh_connection(
     assert seen(after_it) == seen(alone)
 
 
-@pytest.mark.parametrize("answer", [FIRST, b"HTTP/1.1 204 No Content\r\n\r\n"])
-async def test_the_same_answer_leaves_the_connection_in_use_again_and_again(
-    serve, client, post, answer
-):
-    async def script(peer) -> None:
-        while True:
-            await peer.request()
-            await peer.send(answer)
-
-    receiver = await serve(script)
-    exchanges = [await post(client, f"http://127.0.0.1:{receiver.port}/") for _ in range(5)]
-    assert len(receiver.peers) == 1
-    assert len({seen(exchange) for exchange in exchanges}) == 1
-
-
 @pytest.mark.parametrize("surplus", [b"!", b"\r\n", FIRST])
 async def test_a_surplus_after_a_known_answer_ends_the_connection(serve, client, post, surplus):
     async def script(peer) -> None:
