@@ -4,7 +4,8 @@ import http.client
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +38,23 @@ def get(port: int, path: str) -> bytes:
         connection.close()
 
 
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Let signals that end the bench wait: amid a start they would leave a process nobody knows."""
+    came: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 class Child:
     """A process of the bench's own, and its end."""
 
@@ -50,7 +68,7 @@ class Child:
     ) -> None:
         self._stop_with = stop_with
         self._errors = folder / f"{len(list(folder.glob('*.errors')))}.errors"
-        with self._errors.open("wb") as errors:
+        with self._errors.open("wb") as errors, _signals_later():
             # A session of its own: Ctrl-C is for the bench, which then ends its children in order.
             self._process = subprocess.Popen(
                 command,
@@ -59,7 +77,7 @@ class Child:
                 start_new_session=True,
                 **options,
             )
-        living.append(self)
+            living.append(self)
         self.pid = self._process.pid
 
     @property

@@ -21,7 +21,7 @@ import pytest_asyncio
 from xdist.scheduler import LoadScopeScheduling
 
 PREFIX = "WINNERR_WEBHOOKS_"
-PATIENCE = 20.0
+PATIENCE = 60.0
 FIXED_MS = 1_800_000_000_000
 """Where the clocks start that tests move by hand."""
 
@@ -306,11 +306,16 @@ class Server:
 
     async def until(self, path: str, true: Callable[[Any], bool]) -> Any:
         """Ask until the answer is as wanted."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                answer = await self.ok("GET", path)
-                if true(answer):
-                    return answer
+        answer = None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not true(answer := await self.ok("GET", path)):
+                    pass
+        except TimeoutError as error:
+            error.add_note(f"{path} answered at last: {answer}")
+            error.add_note("the server printed: " + "".join(self.log[-20:]))
+            raise
+        return answer
 
     async def delivery(self, delivery_id: str, status: str) -> Any:
         """The delivery, once it has this status."""

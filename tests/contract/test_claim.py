@@ -109,6 +109,40 @@ async def test_the_lane_that_is_due_longest_goes_first(world) -> None:
     assert [one.webhook_id for one in await world.claim(limit=1)] == [late.id]
 
 
+async def test_an_old_backlog_leaves_others_a_part_of_every_claim(world) -> None:
+    """In number and in bytes; and what they leave of theirs, it has, too."""
+    backlogged = await world.webhook("contact.created")
+    others = [await world.webhook("deal.created") for _ in range(3)]
+    await _free(world, 100)
+    world.clock.advance(seconds=1)
+    await _free(world, 2, name="deal.created")
+    size = len(world.event().body)
+    few = await world.claim(limit=8, max_bytes=4 * size)
+    assert {one.webhook_id for one in few} >= {one.id for one in others}
+    found = await world.claimed(limit=40, room={backlogged.id: 100}, default_room=16)
+    claimed = [one.webhook_id for one in found.deliveries]
+    assert [claimed.count(one.id) for one in (backlogged, *others)] == [37, 1, 1, 1]
+    assert found.backlogged == {backlogged.id}
+    assert len(await world.claim(limit=100, default_room=100)) == 106 - len(few) - 40
+
+
+async def test_many_old_backlogs_leave_a_new_lane_its_part_of_the_next_claim(world) -> None:
+    for _ in range(12):
+        await world.webhook("contact.created")
+    await _free(world, 20)
+    world.clock.advance(seconds=1)
+    new = await world.webhook("deal.created")
+    await _free(world, 1, name="deal.created")
+    claimed = await world.claim(limit=40)
+    assert len(claimed) == 40
+    assert new.id in {one.webhook_id for one in claimed}
+    seen = len(claimed)
+    while claimed := await world.claim(limit=40, default_room=6):
+        assert len(claimed) == min(40, 241 - seen)
+        seen += len(claimed)
+    assert seen == 241
+
+
 async def test_what_is_due_first_in_a_lane_goes_first(world) -> None:
     await world.webhook()
     one, other = await world.leased(), await world.leased()

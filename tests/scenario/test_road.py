@@ -439,3 +439,25 @@ async def test_a_key_of_an_organization_sees_that_organization_only(server, rece
     listed = await server.ok("GET", "/api/v1/organizations/org_2/webhooks", key=key)
     assert listed == {"items": []}
     assert json.dumps(hook).count("secret") == 0
+
+
+@pytest.mark.parametrize("logs", ["/dev/full", "a pipe that nobody reads"])
+async def test_logs_that_cannot_be_written_cost_nobody_an_attempt(
+    logs, server, receiver, answer
+) -> None:
+    """Given logs on a full disk, or in a pipe whose reader has died.
+
+    When attempts fail and are retried, then all of them are made and recorded as ever.
+    """
+    await server.terminate()
+    script = 'exec "$@" 2>/dev/full' if logs == "/dev/full" else 'exec "$@" 2> >(exec true)'
+    server.program = ["bash", "-c", script, "bash", *server.program]
+    await server.start()
+    receiver.answer = lambda request: answer(503 if request["x-winnerr-attempt"] == "1" else 200)
+    await server.webhook(receiver.url)
+    events = [await server.emit() for _ in range(5)]
+    for event in events:
+        await server.delivery(f"dlv_{event['id'][4:]}0001", "delivered")
+    page = await server.ok("GET", "~/logs?limit=50")
+    assert sorted(one["outcome"] for one in page["items"]) == ["failed"] * 5 + ["succeeded"] * 5
+    await server.until("/metrics", lambda text: b"winnerr_webhooks_unrecorded 0.0\n" in text)

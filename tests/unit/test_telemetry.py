@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -123,3 +124,21 @@ except ValueError:
     assert last["secret"] == "(hidden)"
     assert last["timestamp"].endswith("Z")
     assert "a bad day" in last["exception"]
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else():
+    program = """
+import sys
+import structlog
+from winnerr_webhooks.telemetry import set_up_logs
+set_up_logs()
+log = structlog.get_logger()
+log.error("for a full disk")
+sys.stderr.close()
+log.error("for nobody")
+print("alive")
+"""
+    command = [sys.executable, "-c", program]
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, check=True, timeout=60)
+    assert run.stdout == b"alive\n"

@@ -19,6 +19,9 @@ from winnerr_webhooks.storage.port import Storage
 REMEMBERED_SECONDS: Final = 5.0
 REMEMBERED_KEYS: Final = 4_096
 
+_PLAIN: Final = len("Bearer ") + 47
+"""Bytes of a header as nearly everybody writes it. Only such are remembered: with spaces as he
+likes, the holder of one key could fill all places, and much memory."""
 _BEARER = re.compile(rb"bearer +(wwk_[A-Za-z0-9_-]{43}) *", re.IGNORECASE)
 
 
@@ -62,10 +65,11 @@ class Authenticator:
         key = bearer and await self._storage.key_by_hash(hash_key(bearer[1].decode()))
         if not key:
             raise Unauthorized("This API key does not work: it is unknown or was revoked.")
-        if len(self._callers) >= REMEMBERED_KEYS:
-            del self._callers[next(iter(self._callers))]
         caller = Caller(key.id, key.organization, now + REMEMBERED_SECONDS)
-        self._callers[header] = caller
+        if len(header) == _PLAIN:
+            if len(self._callers) >= REMEMBERED_KEYS:
+                del self._callers[next(iter(self._callers))]
+            self._callers[header] = caller
         return caller
 
 

@@ -57,6 +57,11 @@ def _take_any(_size: int) -> None:
     """A share without an end."""
 
 
+def content_length(value: bytes | None) -> int | None:
+    """A Content-Length (RFC 9110, section 8.6); None: it is none. Zeros may lead, in any number."""
+    return int(value.lstrip(b"0") or b"0") if value is not None and value.isdigit() else None
+
+
 async def read_body(
     receive: Callable[[], Awaitable[Any]],
     limit: int,
@@ -70,7 +75,8 @@ async def read_body(
     refusal is left to the server, which drops it. `Malformed` when the caller hangs up before
     the end.
     """
-    if declared is not None and declared.isdigit() and int(declared) > limit:
+    length = content_length(declared)
+    if length is not None and length > limit:
         raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")

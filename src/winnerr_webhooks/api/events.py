@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.bodies import Budget, read_body
+from winnerr_webhooks.api.bodies import Budget, content_length, read_body
 from winnerr_webhooks.api.known import KnownHead, KnownHeads
 from winnerr_webhooks.api.problems import (
     GUARDED,
@@ -102,8 +102,9 @@ class EventIntake:
         Plain is a call whose key is known already, with a body that says its length and is not
         too long: nearly every one. It then needs nothing awaited but its commit.
         """
-        key, length, client_id, _ = _headers(headers)
-        if length is None or not length.isdigit() or int(length) > MAX_PLAIN:
+        key, declared, client_id, _ = _headers(headers)
+        length = content_length(declared)
+        if length is None or length > MAX_PLAIN:
             return None
         caller = self._authenticator.remembered(key)
         return None if caller is None else Begun(self, caller, client_id, key)

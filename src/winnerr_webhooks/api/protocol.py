@@ -133,6 +133,10 @@ class Protocol(HttpToolsProtocol):
         self._receiving = 1
         self._age = 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; white space behind its value is none of it (RFC 9110, 5.5)."""
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         """Choose the way."""
         if len(self.headers) > self.limits.lines:

@@ -273,10 +273,12 @@ class Connection(asyncio.Protocol):
 
     def on_chunk_header(self) -> None:
         """Note that the body ends with a last chunk."""
+        self._check_no_interim_body()
         self._chunked = True
 
     def on_body(self, data: bytes) -> None:
         """Keep what there is room for."""
+        self._check_no_interim_body()
         self._taken += len(data)
         room = MAX_BODY - self._kept
         if len(data) > room:
@@ -285,6 +287,10 @@ class Connection(asyncio.Protocol):
             raise _Stop
         self._body.append(data)
         self._kept += len(data)
+
+    def _check_no_interim_body(self) -> None:
+        if self.status is None:  # an interim answer ends with its headers (RFC 9110, 15.2)
+            self._refuse("bad_status_line")
 
     def on_message_complete(self) -> None:
         """Note the end of the answer."""

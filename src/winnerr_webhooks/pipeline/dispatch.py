@@ -219,6 +219,9 @@ class Dispatcher:
             log.exception("attempt crashed", delivery=delivery.id, webhook=lane.webhook_id)
             self._congested(lane)
             return
+        lane.took(settlement.record.exchange.duration_ms)
+        if lane.queued > 2 * lane.capacity and lane.wide:  # it is not as quick as it was
+            self._shed(lane, lane.capacity)
         verdict = settlement.verdict
         if verdict.error_kind is None:
             lane.succeeded()

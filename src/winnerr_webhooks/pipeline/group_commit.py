@@ -6,13 +6,17 @@ what arrived during the commit before it, so the cost of a commit is shared by a
 Between two commits of a busy group lies a pause of 2 ms: whoever was just answered can join
 the next batch, and the interpreter serves one thread after the other instead of tossing its lock
 between them. Batches double, and throughput and latency are both the better for it (ADR 0003).
+
+A commit may have to wait for its turn. What comes until then need not wait for the next one: it
+joins, when the commit asks for it (ADR 0015).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
@@ -27,8 +31,34 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Answered = Callable[[Answer | None, Exception | None], None]
 """Takes an item's answer, or why there is none."""
+_Entry = tuple[Item, Answered[Answer]]
 
 log = structlog.get_logger(__name__)
+
+
+class Latecomers(Generic[Item]):
+    """What has come since a batch was handed to its commit, and joins it.
+
+    The commit may ask once it begins, on whatever thread that is. It has to answer them after the
+    others; whoever does not ask leaves them to the next commit.
+    """
+
+    def __init__(self, queue: "deque[_Entry[Item, Any]]", room: int) -> None:
+        self.joined: list[Item] = []
+        """Who has joined."""
+        self.entries: list[_Entry[Item, Any]] = []
+        self._queue = queue
+        self._room = room
+
+    def __call__(self) -> list[Item]:
+        """Let them join; the same ones each time."""
+        room, self._room = self._room, 0
+        with suppress(IndexError):  # no more are there
+            for _ in range(room):
+                entry = self._queue.popleft()
+                self.entries.append(entry)
+                self.joined.append(entry[0])
+        return self.joined
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -41,7 +71,7 @@ class GroupCommit(Generic[Item, Answer]):
 
     def __init__(
         self,
-        commit: Callable[[list[Item]], Awaitable[Sequence[Answer]]],
+        commit: Callable[[list[Item], Latecomers[Item]], Awaitable[Sequence[Answer]]],
         *,
         batch: int,
         waiting: int,
@@ -49,7 +79,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._commit = commit
         self._batch = batch
         self._bound = waiting
-        self._queue: deque[tuple[Item, Answered[Answer]]] = deque()
+        self._queue: deque[_Entry[Item, Answer]] = deque()
         self._running: asyncio.Task[None] | None = None
         # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
         self._loop = asyncio.get_running_loop()
@@ -94,15 +124,23 @@ class GroupCommit(Generic[Item, Answer]):
         try:
             while queue:
                 size = min(len(queue), self._batch)
-                await self._commit_batch([queue.popleft() for _ in range(size)])
-                if queue and size > BUSY:
+                batch = [queue.popleft() for _ in range(size)]
+                late = Latecomers(queue, self._batch - size)
+                await self._commit_batch(batch, late)
+                if queue and len(batch) > BUSY:
                     await asyncio.sleep(PAUSE)
         finally:
             self._running = None
 
-    async def _commit_batch(self, batch: list[tuple[Item, Answered[Answer]]]) -> None:
+    async def _commit_batch(
+        self, batch: "list[_Entry[Item, Answer]]", late: Latecomers[Item]
+    ) -> None:
+        """Commit a batch, which is longer afterwards by who joined it."""
         try:
-            answers = await self._commit([item for item, _ in batch])
+            try:
+                answers = await self._commit([item for item, _ in batch], late)
+            finally:
+                batch += late.entries
         except Unavailable as error:
             _fail(batch, error)
         except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
@@ -111,8 +149,8 @@ class GroupCommit(Generic[Item, Answer]):
                 return
             # Nobody else's call fails for the culprit: halve until it stands alone.
             middle = len(batch) // 2
-            await self._commit_batch(batch[:middle])
-            await self._commit_batch(batch[middle:])
+            await self._commit_batch(batch[:middle], Latecomers(self._queue, 0))
+            await self._commit_batch(batch[middle:], Latecomers(self._queue, 0))
         else:
             for (_, answered), answer in zip(batch, answers, strict=True):
                 try:

@@ -11,7 +11,12 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
-from winnerr_webhooks.pipeline.group_commit import Answered, GroupCommit, settle_future
+from winnerr_webhooks.pipeline.group_commit import (
+    Answered,
+    GroupCommit,
+    Latecomers,
+    settle_future,
+)
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import LeaseTerms
 
@@ -87,23 +92,24 @@ class Intake:
         if not self._open:
             raise Unavailable("The service is stopping. Try again in a few seconds.", 5)
 
-    async def _store(self, events: list[NewEvent]) -> list[Accepted]:
+    async def _store(self, events: list[NewEvent], late: Latecomers[NewEvent]) -> list[Accepted]:
         started = self._clock.monotonic()
         try:
-            answers = await self._storage.accept(events, self._lease_terms())
+            answers = await self._storage.accept(events, self._lease_terms(), late)
         except Unavailable:
             # Who waits for the next commit has waited as long as for this one, up to 2 s: a second
             # one that fails would be too late an answer.
             refused = self._group.refuse(
                 Unavailable("The database is away: nothing was stored.", 2)
             )
-            self._release([*events, *refused])
+            self._release([*events, *late.joined, *refused])
             raise
         except Exception:
-            if len(events) == 1:  # else its halves come again and are still waiting
+            # Of more than one, the halves come again and are still waiting.
+            if len(events) == 1 and not late.joined:
                 self._release(events)
             raise
-        self._release(events)
+        self._release([*events, *late.joined])
         for accepted in answers:
             if accepted.leased:
                 self._hand_on(accepted, started)

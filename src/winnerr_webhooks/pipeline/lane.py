@@ -14,9 +14,13 @@ from winnerr_webhooks.pipeline.attempt import Sender
 
 FIRST_WINDOW: Final = 4
 QUEUE_PER_WINDOW: Final = 4
-WIDE_QUEUE: Final = 32
-"""The same where the receiver keeps up: what it will have taken within a second need not go
-through the database once more (docs/adr/0009)."""
+QUEUE_MS: Final = 1_000.0
+"""Where the receiver keeps up, the queue holds what it takes in so many milliseconds: that need
+not go through the database once more (docs/adr/0009)."""
+LONGEST_QUEUE: Final = 1_024
+"""Of a node that is killed, so much of a webhook waits for its leases to run out."""
+MEASURED: Final = 16
+"""Attempts by whose time the queue is measured, again and again."""
 
 
 class Share:
@@ -39,7 +43,10 @@ class Lane:
     __slots__ = (
         "_fresh",
         "_fresh_next",
+        "_measured",
+        "_ms",
         "_narrow",
+        "_pace",
         "_waiting",
         "_widest",
         "backlog",
@@ -78,6 +85,11 @@ class Lane:
         self._fresh: deque[LeasedDelivery] = deque()
         self._waiting: deque[LeasedDelivery] = deque()
         self._fresh_next = True
+        self._ms = 0.0
+        self._measured = 0
+        """Attempts since the pace was measured, and how many milliseconds they took in all."""
+        self._pace = 0.0
+        """Attempts a millisecond, one after the other."""
         self.capacity = 0
         """How many deliveries may be queued here now."""
         self._set_window(self.window)
@@ -159,6 +171,18 @@ class Lane:
         """Halve the window, down to one attempt at a time."""
         self._set_window(max(1, self.window // 2))
 
+    def took(self, ms: float) -> None:
+        """An attempt took so many milliseconds, however it ended."""
+        self._ms += ms
+        self._measured += 1
+        if self._measured == MEASURED:
+            self._pace = MEASURED / max(self._ms, 1.0)
+            self._ms, self._measured = 0.0, 0
+            self._set_window(self.window)
+
     def _set_window(self, window: int) -> None:
         self.window = window
-        self.capacity = (WIDE_QUEUE if self.wide else QUEUE_PER_WINDOW) * window
+        self.capacity = QUEUE_PER_WINDOW * window
+        if self.wide:
+            taken = min(int(window * self._pace * QUEUE_MS), LONGEST_QUEUE)
+            self.capacity = max(taken, self.capacity)

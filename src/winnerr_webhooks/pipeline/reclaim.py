@@ -13,9 +13,14 @@ from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Claim, Claimed
 
-CLAIM_LIMIT: Final = 500
+CLAIM_LIMIT: Final = 256
+"""Deliveries. On SQLite an accept may wait for a claim: twice as many are twice as long."""
+NEARLY_FULL: Final = CLAIM_LIMIT * 3 // 4
+"""A lane may have had less than its portion, and nobody the rest."""
 BUSY_POLL: Final = 0.02
 """Seconds between claims while there is work to find."""
+DUE_POLL: Final = 0.08
+"""… while there is some, but another node is at it."""
 IDLE_POLL: Final = 0.25
 REPAIR_EVERY: Final = 30.0
 CHANGES_EVERY: Final = 1.0
@@ -85,10 +90,13 @@ class Reclaimer:
         while self._open:
             self._wake.clear()
             claimed = await self._claim() if self._dispatcher.claims else None
+            if claimed is not None and len(claimed.deliveries) >= NEARLY_FULL:
+                wait = BUSY_POLL
+                continue  # there may be room for more
             found = claimed is not None and bool(claimed.deliveries)
             wait = BUSY_POLL if found else min(wait * 2, IDLE_POLL)
-            if claimed is not None and claimed.next_due_in:
-                wait = min(wait, claimed.next_due_in)
+            if claimed is not None and claimed.next_due_in is not None:
+                wait = min(wait, claimed.next_due_in or DUE_POLL)
             if self._open:
                 await _within(self._wake, wait)
 

@@ -8,7 +8,7 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.pipeline.group_commit import GroupCommit
+from winnerr_webhooks.pipeline.group_commit import GroupCommit, Latecomers
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Settled, Settlement
 from winnerr_webhooks.telemetry import Metrics
@@ -56,7 +56,7 @@ class Recorder:
         self._closing = True
         await self._group.idle()
 
-    async def _settle(self, batch: list[Settlement]) -> list[None]:
+    async def _settle(self, batch: list[Settlement], _late: Latecomers[Settlement]) -> list[None]:
         try:
             settled = await self._store(batch)
         except Unavailable:
@@ -65,7 +65,15 @@ class Recorder:
             if len(batch) == 1:  # a larger one comes again in halves
                 self._done_with(batch)
             raise
-        self._done_with(batch)
+        try:
+            self._done_with(batch)
+            self._follow(batch, settled)
+        except Exception:  # a fault of ours; what is recorded must not come again
+            log.exception("what follows from attempts was not done", attempts=len(batch))
+        return [None] * len(batch)
+
+    def _follow(self, batch: list[Settlement], settled: Settled) -> None:
+        """Tell others what follows from attempts that are recorded."""
         for settlement in batch:
             _log_attempt(settlement)
         waits = [item.verdict.retry_in for item in batch if item.verdict.retry_in is not None]
@@ -75,7 +83,6 @@ class Recorder:
             self.on_retry_due(0.0)
         if settled.disabled:
             self.on_disabled(settled.disabled)
-        return [None] * len(batch)
 
     def _done_with(self, batch: list[Settlement]) -> None:
         """Go on when these were the last: recorded now, or never."""
@@ -94,9 +101,9 @@ class Recorder:
                 if self._closing:
                     log.error("attempts not recorded", attempts=len(batch), reason=error.detail)
                     raise
-                if not self.stalled:
+                was_stalled, self.stalled = self.stalled, True
+                if not was_stalled:
                     log.warning("delivery pauses, the database is away", reason=error.detail)
-                self.stalled = True
             await asyncio.sleep(self._jitter.around(wait))
             wait = min(2 * wait, LONGEST_WAIT)
 

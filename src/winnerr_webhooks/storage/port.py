@@ -10,7 +10,7 @@ Everything that names an organization returns only that organization's rows.
 Instants are milliseconds since 1970 of the database's clock; durations are seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
@@ -44,13 +44,20 @@ class Storage(Protocol):
 
     # --- the road -----------------------------------------------------------------------------
 
-    async def accept(self, events: Sequence[NewEvent], lease: LeaseTerms | None) -> list[Accepted]:
+    async def accept(
+        self,
+        events: Sequence[NewEvent],
+        lease: LeaseTerms | None,
+        late: Callable[[], Sequence[NewEvent]] | None = None,
+    ) -> list[Accepted]:
         """Store events with their deliveries, in one transaction; on disk when this returns.
 
-        One answer an event, in order. A client id seen before (in the last 30 days, or earlier
-        in this batch) stores nothing and gives the first answer with `duplicate`, or `conflict`
-        when its fingerprint differs. Subscriptions are read in the transaction itself. A
-        subscribed webhook that is active gets a `pending` delivery, leased to the caller under
+        One answer an event, in order; then one for each that `late` gives. An adapter whose
+        transactions wait for their turn asks it when this one begins, on any thread, perhaps
+        more than once; it always gives the same. A client id seen before (in the last 30 days, or
+        earlier in this batch) stores nothing and gives the first answer with `duplicate`, or
+        `conflict` when its fingerprint differs. Subscriptions are read in the transaction itself.
+        A subscribed webhook that is active gets a `pending` delivery, leased to the caller under
         `lease` (None: free and due now); a paused or disabled one gets a `cancelled` delivery.
         """
         ...
@@ -68,7 +75,8 @@ class Storage(Protocol):
     async def claim(self, claim: Claim) -> Claimed:
         """Take leases on due deliveries, lane by lane, no more of each than it has room for.
 
-        Of an organization it takes no more bytes than its share.
+        The limit is shared among the lanes that are due: what one has waiting, however old, leaves
+        the others an equal part. Of an organization it takes no more bytes than its share.
         A webhook that is not active yields nothing but its tests; a deleted one not even those.
         What a webhook was asked to send before it stopped being active stays cancelled when it
         is active again, whether or not the job has got to it. The fifth lease in a row that saw

@@ -149,3 +149,12 @@ async def test_the_memory_of_keys_is_bounded(api, monkeypatch):
         secret = (await api.keys.create(name)).secret
         await authenticator.caller(f"Bearer {secret}".encode())
     assert len(authenticator._callers) == 2
+
+
+async def test_of_one_key_few_spellings_are_remembered(api):
+    authenticator = Authenticator(api.storage, HandClock())
+    secret = (await api.keys.create("many spaces")).secret
+    for spaces in range(1, 50):
+        header = f"Bearer{' ' * spaces}{secret}".encode()
+        assert await authenticator.caller(header) is not None
+        assert (authenticator.remembered(header) is not None) == (spaces == 1)

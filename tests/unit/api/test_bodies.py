@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from winnerr_webhooks.api.bodies import Budget, decode, read_body
+from winnerr_webhooks.api.bodies import Budget, content_length, decode, read_body
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 
 
@@ -96,3 +96,19 @@ def test_what_does_not_fit_is_pointed_at(raw, pointer):
 def test_what_is_no_json_is_malformed_even_where_a_field_is_wrong_too(raw):
     with pytest.raises(Malformed):
         decode(raw, Outer)
+
+
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [
+        (b"0", 0),
+        (b"12", 12),
+        (b"0" * 5_000 + b"7", 7),
+        (b"", None),
+        (None, None),
+        (b"+1", None),
+        (b"1 ", None),
+    ],
+)
+def test_a_content_length_may_begin_with_zeros(value, length):
+    assert content_length(value) == length

@@ -140,3 +140,26 @@ async def test_a_body_too_long_for_it_takes_the_long_way(api, line):
     assert (await answer(reader))[0] == "http/1.1 202 accepted"
     writer.write(request(api, GOOD | {"data": {"text": "x" * 300_000}}))
     assert (await answer(reader))[0].startswith("http/1.1 413")
+
+
+async def test_white_space_behind_a_header_is_none_of_it(api, line):
+    """An id stays the same id, whoever passed it on; and whoever waits for a 100 gets one."""
+    reader, writer = line
+    ids = []
+    for header in ("Idempotency-Key: crm-1", "Idempotency-Key: crm-1 \t"):
+        writer.write(request(api, GOOD, header))
+        ids.append(json.loads((await answer(reader))[2])["id"])
+    assert ids[0] == ids[1]
+    raw = request(api, GOOD, "Expect: 100-continue ")
+    end = raw.index(b"\r\n\r\n") + 4
+    writer.write(raw[:end])
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+    writer.write(raw[end:])
+    assert (await answer(reader))[0] == "http/1.1 202 accepted"
+
+
+async def test_a_length_may_begin_with_any_number_of_zeros(api, line):
+    reader, writer = line
+    raw = json.dumps(GOOD).encode()
+    writer.write(request(api, raw, length=f"{'0' * 5_000}{len(raw)}"))
+    assert (await answer(reader))[0] == "http/1.1 202 accepted"

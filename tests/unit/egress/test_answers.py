@@ -157,6 +157,8 @@ MALFORMED = {
     b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok": "bad_content_length",
     b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok": "bad_content_length",
     b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nok": "bad_content_length",
+    b"HTTP/1.1 104 X\r\nContent-Length: 5\r\n\r\nhello": "bad_status_line",
+    b"HTTP/1.1 199 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": "bad_status_line",
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n": "unexpected_upgrade",
     b"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n": "unexpected_upgrade",
 }  # fmt: skip

@@ -22,7 +22,7 @@ from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Delivery, NewWebhook, WebhookChange
 from winnerr_webhooks.telemetry import Metrics
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Call:
@@ -42,12 +42,12 @@ class Call:
     def delivery(self) -> str:
         return self.header("X-Winnerr-Delivery")
 
-    def answer(self, status: int = 200, **headers: str) -> None:
+    def answer(self, status: int = 200, *, ms: float = 1.0, **headers: str) -> None:
         lines = "".join(f"{k.replace('_', '-')}: {v}\r\n" for k, v in headers.items())
         self.exchange.set_result(
             Exchange(
                 started_at=SystemClock().now_ms(),
-                duration_ms=1.0,
+                duration_ms=ms,
                 timings=Timings(),
                 status=status,
                 response_head=lines.encode(),

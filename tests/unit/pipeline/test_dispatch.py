@@ -147,6 +147,31 @@ async def test_a_congested_lane_keeps_no_more_than_its_window_allows(world) -> N
     assert lane.queued <= lane.capacity
 
 
+async def test_a_lane_that_answers_slowly_of_late_gives_back_what_it_cannot_send_soon(
+    world,
+) -> None:
+    """Given a long queue of a receiver that was quick.
+
+    When it takes 9 s, without failing, then most of its queue waits in the database.
+    """
+    webhook = await world.webhook()
+    world.egress.script = lambda call: call.answer()
+    await world.emit(40)
+    await world.settled(40)
+    lane = world.dispatcher._lanes[webhook.id]
+    assert lane.capacity == 1_024
+    world.egress.script = None
+    await world.emit(500)
+    assert lane.queued > 400
+    while not world.egress.calls.empty():
+        world.egress.calls.get_nowait()
+    for call in list(world.egress.made):
+        if not call.exchange.done():
+            call.answer(ms=9_000)
+    await world.storage.reached("give_back")
+    assert lane.queued <= lane.capacity == 64
+
+
 async def test_hanging_receivers_with_large_bodies_leave_memory_for_the_others(
     make_world, monkeypatch
 ) -> None:

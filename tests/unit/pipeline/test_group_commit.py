@@ -1,6 +1,7 @@
 """Group commit: at once when idle, together when busy, and a culprit fails alone."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +18,7 @@ class Commits:
         self.go = asyncio.Event()
         self.go.set()
 
-    async def __call__(self, batch: list[object]) -> list[str]:
+    async def __call__(self, batch: list[object], _late: object) -> list[str]:
         self.batches.append(batch)
         self.began.set()
         await self.go.wait()
@@ -103,3 +104,48 @@ async def test_idle_returns_when_everything_is_committed() -> None:
     await group.idle()
     assert all(future.done() for future in futures)
     assert group.waiting == 0
+
+
+class Turns(Commits):
+    """Commits that wait for their turn, and let who has come until then join."""
+
+    async def __call__(self, batch: list[object], late: Callable[[], list[object]]) -> list[str]:
+        self.began.set()
+        await self.go.wait()
+        assert late() == late()
+        return await super().__call__([*batch, *late()], late)
+
+
+async def joined_by(items: str, commits: Turns, *, batch: int = 100) -> list[object]:
+    """What became of an item and of those that came while its commit waited."""
+    group = GroupCommit(commits, batch=batch, waiting=100)
+    commits.go.clear()
+    waiting = [group.submit("a")]
+    await commits.began.wait()
+    waiting += [group.submit({"!": "poison", "x": "gone"}.get(item, item)) for item in items]
+    commits.go.set()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    return [type(one) if isinstance(one, Exception) else one for one in answers]
+
+
+async def test_who_comes_before_a_commit_begins_joins_it() -> None:
+    commits = Turns()
+    assert await joined_by("bc", commits) == ["done a", "done b", "done c"]
+    assert commits.batches == [["a", "b", "c"]]
+
+
+async def test_no_more_join_than_the_bound_leaves_room_for() -> None:
+    commits = Turns()
+    assert await joined_by("bcd", commits, batch=3) == [f"done {item}" for item in "abcd"]
+    assert commits.batches == [["a", "b", "c"], ["d"]]
+
+
+async def test_a_culprit_that_joined_fails_alone() -> None:
+    commits = Turns()
+    assert await joined_by("b!c", commits) == ["done a", "done b", Poisoned, "done c"]
+
+
+async def test_who_joined_hears_that_the_database_is_away() -> None:
+    commits = Turns()
+    assert await joined_by("bx", commits) == [Unavailable] * 3
+    assert commits.batches == [["a", "b", "gone"]]

@@ -1,6 +1,7 @@
 """Intake: accepted means on disk, with its deliveries; refused means nothing was kept."""
 
 import asyncio
+import threading
 
 import apsw
 import pytest
@@ -49,12 +50,12 @@ async def test_who_waits_for_the_next_commit_is_refused_with_one_that_fails(
     tried = []
     accept = storage.accept
 
-    async def watched(events, lease):
+    async def watched(events, lease, _late):
         tried.append(len(events))
         if len(tried) == 1:
             late.extend(asyncio.ensure_future(world.emit(size=100_000)) for _ in range(3))
             await asyncio.sleep(0)  # they take their places
-        return await accept(events, lease)
+        return await accept(events, lease)  # nobody joins: it has begun when they come
 
     late: list[asyncio.Future] = []
     monkeypatch.setattr(storage, "accept", watched)
@@ -80,7 +81,7 @@ async def test_a_poisoned_event_is_refused_alone_and_its_bytes_are_let_go(world)
     await world.webhook()
     good, bad = world.event(), world.event()
 
-    async def refuse(events, _lease) -> None:
+    async def refuse(events, _lease, _late) -> None:
         if any(one.id == bad.id for one in events):
             raise Poisoned("no")
 
@@ -93,7 +94,7 @@ async def test_a_poisoned_event_is_refused_alone_and_its_bytes_are_let_go(world)
 async def test_a_fault_of_ours_with_one_event_is_its_callers_alone(world) -> None:
     good, bad, other = events = [world.event() for _ in range(3)]
 
-    async def fail(taken, _lease) -> None:
+    async def fail(taken, _lease, _late) -> None:
         if any(one.id == bad.id for one in taken):
             raise apsw.SQLError("a fault of ours")
 
@@ -166,3 +167,31 @@ async def test_more_than_a_lane_takes_is_delivered_all_the_same(world) -> None:
     await world.settled(300)
     assert len(world.egress.made) == 300
     assert world.dispatcher.memory.held == 0
+
+
+async def test_who_comes_while_a_commit_waits_for_its_turn_joins_it(world) -> None:
+    """Given a writer that is at something else.
+
+    When more events come than the first one's commit was begun with, then all are stored by it.
+    """
+    await world.webhook()
+    entered, opened = threading.Event(), threading.Event()
+
+    def hold(_db) -> None:
+        entered.set()
+        assert opened.wait(10)
+
+    held = asyncio.ensure_future(world.storage.storage._write(hold))
+    await asyncio.to_thread(entered.wait, 10)
+    emitting = [asyncio.ensure_future(world.emit())]
+    await world.until(lambda: world.storage.counts.get("accept") == 1)
+    emitting += [asyncio.ensure_future(world.emit()) for _ in range(3)]
+    await world.until(lambda: world.node.intake._group.waiting == 3)
+    opened.set()
+    answers = await asyncio.gather(*emitting)
+    await held
+    assert world.storage.counts["accept"] == 1
+    assert len({one.id for (one,) in answers}) == 4
+    calls = [await world.egress.next() for _ in range(4)]
+    assert {f"evt_{call.delivery[4:-4]}" for call in calls} == {one.id for (one,) in answers}
+    assert world.node.intake._bytes == 0

@@ -91,3 +91,34 @@ def test_a_lane_is_slow_while_its_window_is_below_the_first() -> None:
     lane.succeeded()
     lane.succeeded()
     assert not lane.slow
+
+
+def attempts(lane: Lane, ms: float, count: int = 16) -> None:
+    for _ in range(count):
+        lane.took(ms)
+
+
+def test_a_receiver_that_keeps_up_has_a_queue_of_what_it_takes_within_a_second() -> None:
+    lane = Lane("wh", 16, Share("org_1"))
+    attempts(lane, 40)
+    assert lane.capacity == 16
+    for _ in range(12):
+        lane.succeeded()
+    assert lane.capacity == 16 * 1_000 / 40
+    attempts(lane, 1, 15)
+    assert lane.capacity == 400
+    attempts(lane, 1, 1)
+    assert lane.capacity == 1_024
+    lane.congested()
+    assert lane.capacity == 32
+
+
+def test_one_that_becomes_slow_without_failing_keeps_no_long_queue() -> None:
+    """Else most of it would wait until its leases have to go back, and come again."""
+    lane = Lane("wh", 16, Share("org_1"))
+    for _ in range(12):
+        lane.succeeded()
+    attempts(lane, 2)
+    assert lane.capacity == 1_024
+    attempts(lane, 9_000)
+    assert lane.capacity == 64

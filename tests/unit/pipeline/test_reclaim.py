@@ -26,6 +26,38 @@ async def test_what_a_dead_process_had_leased_is_attempted_at_once(make_world) -
     assert len(calls) == 3
 
 
+async def test_a_claim_that_was_full_is_followed_by_another_at_once(
+    make_world, monkeypatch
+) -> None:
+    """Given 40 lanes with room for 16 each, then all they take is there before it waits."""
+    done = []
+    waited = asyncio.Event()
+    world = await make_world(start=False)
+    for _ in range(40):
+        await world.webhook()
+    for _ in range(20):
+        await world.storage.accept([world.event()], None)
+
+    async def claimed(answer) -> None:
+        done.append(len(answer.deliveries))
+
+    within = reclaim._within
+
+    async def waits(event, seconds) -> None:
+        if event is world.dispatcher.work_wanted:
+            done.append("waits")
+            waited.set()
+        await within(event, seconds)
+
+    world.storage.after["claim"] = claimed
+    monkeypatch.setattr(reclaim, "_within", waits)
+    await world.node.start()
+    await asyncio.wait_for(waited.wait(), 60)
+    assert done[:2] == [256, 256]
+    assert done[2] != "waits"
+    assert sum(done[:-1]) >= 40 * 16
+
+
 async def test_a_retry_is_made_when_it_is_due(world) -> None:
     await world.webhook()
     await world.emit()

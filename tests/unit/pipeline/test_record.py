@@ -227,3 +227,21 @@ async def test_a_410_is_about_the_webhook_that_the_attempt_was_made_for(world, e
     seen = await world.storage.webhook("org_1", webhook.id)
     assert (gone.destination.host == "new.example.com") == (edited == "before the attempt")
     assert seen.status == ("disabled" if edited == "before the attempt" else "active")
+
+
+async def test_what_follows_from_attempts_may_fail_without_their_coming_again(world) -> None:
+    await world.webhook()
+    await world.emit(4)
+    calls = [await world.egress.next() for _ in range(4)]
+    failed = []
+
+    def fail(seconds: float) -> None:
+        failed.append(seconds)
+        raise RuntimeError("a fault of ours")
+
+    world.node.recorder.on_retry_due = fail
+    for call in calls:
+        call.answer(500)
+    await world.until(lambda: bool(failed) and world.node.recorder.unrecorded <= 0)
+    assert world.node.recorder.unrecorded == 0
+    assert len(failed) == world.storage.counts["settle"]

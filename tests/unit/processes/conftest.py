@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 CHILD = '''
 """A child that answers on the shared port with its number and pid, and ends as it is told to."""

@@ -133,6 +133,26 @@ async def test_all_attempts_of_the_delivery_and_the_events_other_deliveries_are_
     assert "Delivered 127.0.0.1:9/other" in page.text.replace("http://", "")
 
 
+async def test_what_an_attempt_changes_while_the_page_is_read_is_shown_with_it(
+    site, admin, monkeypatch
+):
+    await site.webhook()
+    (delivery,) = await site.event()
+    first = await site.settle(delivery, 503)
+    again = msgspec.structs.replace(delivery, attempt=2)
+    read = site.storage.attempt
+
+    async def read_just_before_the_next_one(organization, attempt_id):
+        found = await read(organization, attempt_id)
+        await site.settle(again, 200)
+        return found
+
+    monkeypatch.setattr(site.storage, "attempt", read_just_before_the_next_one)
+    page = await admin.get(f"/logs/{first}")
+    assert page.all("article", **{"data-attempts": "2"})
+    assert "A later attempt delivered it." in page.text
+
+
 async def test_the_log_of_a_deleted_webhook_is_still_shown(site, admin):
     webhook = await site.webhook()
     (delivery,) = await site.event()
@@ -158,7 +178,8 @@ async def test_a_failed_delivery_is_replayed_from_its_row_and_the_view_stays(sit
     assert "Replay asked for" in page.text
     assert site.desk.due == 1
     page = await admin.post(f"/logs/{attempt}/replay")
-    assert page.url.endswith(f"/logs/{attempt}?done=replayed")
+    assert page.url.endswith(f"/logs/{attempt}?done=replayed&before=1")
+    assert page.all("p", **{"id": "replayed", "data-watch": "1"})  # till there is one more
 
 
 async def test_an_unknown_attempt_is_a_page_with_a_way_on(admin):

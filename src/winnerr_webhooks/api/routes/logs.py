@@ -15,6 +15,8 @@ from winnerr_webhooks.api.shapes import (
     DeliveryStarted,
     EventShape,
     ReplayedShape,
+)
+from winnerr_webhooks.api.shaping import (
     attempt_page,
     attempt_shape,
     delivery_list,

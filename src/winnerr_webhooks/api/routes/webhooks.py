@@ -12,10 +12,8 @@ from winnerr_webhooks.api.shapes import (
     SecretShape,
     WebhookList,
     WebhookShape,
-    rotation_shape,
-    saved_shape,
-    webhook_shape,
 )
+from winnerr_webhooks.api.shaping import rotation_shape, saved_shape, webhook_shape
 from winnerr_webhooks.management.webhooks import SecretDraft, WebhookDraft, WebhookPatch
 
 

@@ -21,13 +21,21 @@ from winnerr_webhooks.settings_page.text import Body, as_curl, header_lines, pre
 
 @get("/logs/{attempt:str}")
 async def show_attempt(
-    page: Given, request: PageRequest, attempt: FromPath[str], done: FromQuery[str] = ""
+    page: Given,
+    request: PageRequest,
+    attempt: FromPath[str],
+    done: FromQuery[str] = "",
+    before: FromQuery[int] = 0,
 ) -> Response[str]:
-    """Show one attempt; with the header `X-Part` only its article, to be opened in place."""
+    """Show one attempt; with the header `X-Part` only its article, to be opened in place.
+
+    `before`: how many attempts its delivery had when a replay was asked for.
+    """
     found = await _find(page, request.auth.organization, attempt)
     values = await _values(page, found)
     template = "attempt_part.html" if request.headers.get("x-part") else "attempt.html"
-    text = await page.render_aside(template, request.auth, tab="logs", done=done, **values)
+    values |= {"done": done, "before": before}
+    text = await page.render_aside(template, request.auth, tab="logs", **values)
     return html(text, request.auth, page.gate)
 
 
@@ -35,13 +43,15 @@ async def show_attempt(
 async def replay(page: Given, request: PageRequest, attempt: FromPath[str]) -> Response[str]:
     """Send the attempt's delivery once more, outside the retry schedule."""
     found = await _find(page, request.auth.organization, attempt)
+    delivery = await page.storage.delivery(found.organization, found.delivery_id)
+    before = len(delivery.attempts) if delivery else 0
     await page.replays.of_delivery(found.organization, found.delivery_id)
     page.record("delivery replayed", request.auth, delivery=found.delivery_id)
     form = form_of(request)
     if form.has("back"):
         filters = read_filters(form.text("back").removeprefix("?"), page.catalog)
         return go(f"/logs{filters.query(done='replayed')}")
-    return go(f"/logs/{attempt}?done=replayed")
+    return go(f"/logs/{attempt}?done=replayed&before={before}")
 
 
 async def _find(page: Page, organization: str, attempt_id: str) -> LoggedAttempt:
@@ -56,6 +66,12 @@ async def _find(page: Page, organization: str, attempt_id: str) -> LoggedAttempt
 async def _values(page: Page, attempt: LoggedAttempt) -> dict[str, Any]:
     organization = attempt.organization
     delivery = await page.storage.delivery(organization, attempt.delivery_id)
+    if delivery is not None:  # read later than the attempt, and at one moment with all of them
+        attempt = msgspec.structs.replace(
+            attempt,
+            delivery_status=delivery.status,
+            next_attempt_at=delivery.next_attempt_at,
+        )
     event = await page.storage.event(organization, attempt.event_id)
     webhooks = {webhook.id: webhook for webhook in await page.webhooks.list(organization)}
     webhook = webhooks.get(attempt.webhook_id)

@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.postgres.database import Session
 from winnerr_webhooks.storage.postgres.settle import drop_waiting, put_past, read_past
 from winnerr_webhooks.storage.rows import TEST_EPOCH, Waiting
-from winnerr_webhooks.storage.take import Taken, given_up, leased, take
+from winnerr_webhooks.storage.take import Taken, first_portion, given_up, leased, portions_of, take
 from winnerr_webhooks.storage.values import Claim, Claimed
 
 ROOM_POLL_SECONDS = 0.25
@@ -88,32 +88,36 @@ def as_json(value: object) -> str:
 
 
 async def _take(db: Session, lanes: list[_Lane], claim: Claim, now: int) -> Taken:
-    """What of the due lanes fits; lanes that were not looked at leave the list."""
+    """What of the due lanes fits."""
     if not lanes:
         return Taken([], [], set())
-    room = {lane.webhook_id: min(lane.room, claim.limit) for lane in lanes}
-    enough = claim.limit + max(room.values()) + 1
+    room = {lane.webhook_id: lane.room for lane in lanes}
+    first = first_portion(room.values(), claim.limit)
+    due, sizes = await _due(db, lanes, first, now)
+    portions = portions_of(due, room, first, claim.limit)
+    again = [lane for lane in lanes if portions[lane.webhook_id] > first]
+    if again:
+        rest, rest_sizes = await _due(db, again, max(portions.values()), now)
+        due = [row for row in due if portions[row.webhook_id] <= first] + rest
+        sizes |= rest_sizes
+    return take(due, sizes, portions, claim)
+
+
+async def _due(
+    db: Session, lanes: Sequence[_Lane], portion: int, now: int
+) -> tuple[list[Waiting], dict[str, int]]:
+    """The first rows of each lane, and one more, which tells whether that is all; body sizes."""
     asked = [(lane, epoch) for lane in lanes for epoch in (TEST_EPOCH, lane.epoch)]
     rows = await db.rows(
         "due_pending",
         [lane.webhook_id for lane, _ in asked],
         [epoch for _, epoch in asked],
         [lane.since for lane, _ in asked],
-        [room[lane.webhook_id] + 1 for lane, _ in asked],
+        [min(lane.room, portion) + 1 for lane, _ in asked],
         now,
-        enough,
     )
     due = [Waiting(*row[:16]) for row in rows]
-    sizes = {row.event_id: max(given[16], 0) for row, given in zip(due, rows, strict=True)}
-    passed: set[str] = set()
-    if len(due) == enough:  # the lanes after the last of these were not looked at
-        reached = next(at for at, lane in enumerate(lanes) if lane.webhook_id == due[-1].webhook_id)
-        passed.update(lane.webhook_id for lane in lanes[reached:])
-        del lanes[reached + 1 :]
-    due.sort(key=lambda row: row.due_at)
-    taken = take(due, sizes, room, claim)
-    taken.backlogged.update(passed)
-    return taken
+    return due, {row.event_id: max(given[16], 0) for row, given in zip(due, rows, strict=True)}
 
 
 async def _lease(db: Session, rows: Sequence[Waiting], lease_until: int) -> dict[str, bytes]:

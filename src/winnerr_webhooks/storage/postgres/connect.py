@@ -1,7 +1,8 @@
 """One new connection to PostgreSQL: how it is set up, and what can stand in its way."""
 
 import socket
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 import asyncpg
 import structlog
@@ -35,10 +36,27 @@ _SETTINGS: Final = {
 }
 _LOOK: Final = """
 SELECT pg_backend_pid(), current_setting('synchronous_commit') = 'off',
-    current_setting('transaction_read_only') = 'on'
+    current_setting('transaction_read_only') = 'on',
+    (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
 """
 
 log = structlog.get_logger(__name__)
+
+
+class Backend(NamedTuple):
+    """A server's process: its number alone may be another's by now, or on another server."""
+
+    pid: int
+    began: datetime
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # it has no types
+    """A connection that knows its backend, also once it is lost."""
+
+    __slots__ = ("backend",)
+
+    backend: Backend | None
+    """None: not known (behind a pooler, or for want of rights)."""
 
 
 class Opener:
@@ -52,10 +70,11 @@ class Opener:
         self.local_settings = ""
         """What sets a transaction up behind a pooler; empty: the connection is set up."""
 
-    async def open(self) -> asyncpg.Connection:
+    async def open(self) -> Connection:
         """Open a connection that can write; one of `FAILURES` says why there is none."""
-        connection = await asyncpg.connect(
+        connection: Connection = await asyncpg.connect(
             self._url,
+            connection_class=Connection,
             timeout=CONNECT_SECONDS,
             statement_cache_size=0 if self.pooled else 500,
             max_cached_statement_lifetime=0,
@@ -73,16 +92,17 @@ class Opener:
         connection.terminate()
         return await self.open()
 
-    async def _is_as_known(self, connection: asyncpg.Connection) -> bool:
+    async def _is_as_known(self, connection: Connection) -> bool:
         """Set a connection up; False: there is a pooler, so it has to be opened another way."""
         await connection.execute("BEGIN")
         # Without a name: a named statement would stay behind on a pooler's connection, in the
         # way of the next process that counts its names from one.
         statement = await connection.prepare(_LOOK, name="")
-        pid, is_asynchronous, only_reads = await statement.fetchrow()
+        pid, is_asynchronous, only_reads, began = await statement.fetchrow()
         await connection.execute("COMMIT")
         if only_reads:
             raise asyncpg.ReadOnlySQLTransactionError("the database is a standby that only reads")
+        connection.backend = None
         settings = dict(_SETTINGS)
         if is_asynchronous:  # then a commit is no promise, and 202 is one
             settings["synchronous_commit"] = "on"
@@ -93,6 +113,7 @@ class Opener:
                 log.info("a connection pooler stands before the database")
             return known
         if not self.pooled:
+            connection.backend = Backend(pid, began) if began is not None else None
             await connection.execute(_assignments("", settings))
         return True
 

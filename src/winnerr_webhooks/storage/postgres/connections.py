@@ -12,13 +12,18 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.storage.postgres.connect import CONNECT_SECONDS, FAILURES, Opener, told
+from winnerr_webhooks.storage.postgres.connect import (
+    CONNECT_SECONDS,
+    FAILURES,
+    Connection,
+    Opener,
+    told,
+)
 from winnerr_webhooks.storage.postgres.errors import is_lost
 
 PATIENCE: Final = 0.9
@@ -50,12 +55,12 @@ class Connections:
         self._most = most
         self._open = 0
         """Connections that are open or being opened."""
-        self._idle: list[asyncpg.Connection] = []
-        self._lent: dict[asyncpg.Connection, float] = {}
+        self._idle: list[Connection] = []
+        self._lent: dict[Connection, float] = {}
         """Those at work, and how many seconds their work may take."""
         self._opening: set[asyncio.Timeout] = set()
         """What ends the wait of who opens one for himself."""
-        self._waiters: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._full_until = float("-inf")
         self._lost_at: float | None = None
         self._reason = ""
@@ -74,7 +79,7 @@ class Connections:
 
     # --- lending ------------------------------------------------------------------------------
 
-    async def take(self, seconds: float) -> asyncpg.Connection:
+    async def take(self, seconds: float) -> Connection:
         """Lend a connection to work that may take so long; `give` it back, whatever happens.
 
         `Unavailable` while the database is lost. Waits as long as it takes for a free one.
@@ -94,14 +99,14 @@ class Connections:
             self._lent[connection] = seconds
             return connection
 
-    async def _free(self) -> asyncpg.Connection | None:
+    async def _free(self) -> Connection | None:
         """A connection, or None: look again."""
         if self._idle:
             return self._idle.pop()
         is_full = self._open and self._clock.monotonic() < self._full_until
         if self._open < self._most and not is_full:
             return await self._one_more()
-        waiter: asyncio.Future[asyncpg.Connection | None]
+        waiter: asyncio.Future[Connection | None]
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
@@ -114,7 +119,7 @@ class Connections:
                     self._waiters.remove(waiter)
             raise
 
-    async def _one_more(self) -> asyncpg.Connection | None:
+    async def _one_more(self) -> Connection | None:
         self._open += 1
         try:
             return await self._open_for_one()
@@ -133,7 +138,7 @@ class Connections:
             raise
         return None
 
-    async def _open_for_one(self) -> asyncpg.Connection:
+    async def _open_for_one(self) -> Connection:
         """Open one; `TimeoutError` when the database is known to be lost meanwhile."""
         async with asyncio.timeout(None) as limit:
             self._opening.add(limit)
@@ -142,7 +147,7 @@ class Connections:
             finally:
                 self._opening.discard(limit)
 
-    def give(self, connection: asyncpg.Connection, *, whole: bool) -> None:
+    def give(self, connection: Connection, *, whole: bool) -> None:
         """Take a connection back; `whole`: nothing is under way on it."""
         del self._lent[connection]
         if whole and self._lost_at is None and not connection.is_closed():
@@ -150,7 +155,7 @@ class Connections:
         else:
             self._drop(connection)
 
-    def _drop(self, connection: asyncpg.Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
         # A pooler may take what is to be cancelled for what somebody else has begun meanwhile.
         if connection.is_closed() or self._lost_at is not None or self._opener.pooled:
             connection.terminate()
@@ -161,7 +166,7 @@ class Connections:
         self._open -= 1
         self._pass_on(None)
 
-    def _pass_on(self, connection: asyncpg.Connection | None) -> None:
+    def _pass_on(self, connection: Connection | None) -> None:
         """Hand a connection, or the room for one, to who waits longest."""
         while self._waiters:
             waiter = self._waiters.popleft()
@@ -247,7 +252,7 @@ class Connections:
         self._lost_at = None
         self._back.set()
 
-    async def _another_try(self) -> asyncpg.Connection | None:
+    async def _another_try(self) -> Connection | None:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await self._opener.open()
@@ -285,7 +290,7 @@ class Connections:
         await asyncio.gather(*self._ending)
 
 
-async def _end(connection: asyncpg.Connection) -> None:
+async def _end(connection: Connection) -> None:
     """Close a connection; the server is told to cancel what is under way, and to let go of it.
 
     Else it would finish the statement, with all its locks, for nobody; and a commit that waits

@@ -18,7 +18,14 @@ import asyncpg
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import ConfigurationError, Unavailable, Uncertain
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.storage.postgres.connect import FAILURES, SCHEMA, Opener, told
+from winnerr_webhooks.storage.postgres.connect import (
+    FAILURES,
+    SCHEMA,
+    Backend,
+    Connection,
+    Opener,
+    told,
+)
 from winnerr_webhooks.storage.postgres.connections import SUSPICIOUS_SECONDS, Connections
 from winnerr_webhooks.storage.postgres.errors import is_lost, is_repeatable, translated
 from winnerr_webhooks.storage.statements import statements_of
@@ -39,10 +46,10 @@ Row = Any
 class LostCommit(Uncertain):
     """A commit that may or may not have taken place.
 
-    `backend` is the process that was at it; None: it is not known (behind a pooler).
+    `backend` is the process that was at it; None: it is not known.
     """
 
-    def __init__(self, detail: str, backend: int | None) -> None:
+    def __init__(self, detail: str, backend: Backend | None) -> None:
         super().__init__(detail, 2)
         self.backend = backend
 
@@ -181,14 +188,12 @@ class Database:
         seconds: float,
         ends: float,
     ) -> T:
-        connection: asyncpg.Connection | None = None
-        backend: int | None = None
+        connection: Connection | None = None
         committing = False
         whole = False
         try:
             async with asyncio.timeout_at(ends):
                 connection = await self._connections.take(seconds)
-                backend = connection.get_server_pid()  # a lost connection does not know it any more
                 session = Session(connection)
                 if begin is not None:
                     await session.script(begin)
@@ -199,11 +204,12 @@ class Database:
                     await _commit(connection)
             whole = True
         except TimeoutError as error:
-            raise self._away("did not answer in time", backend, committing=committing) from error
+            backend = connection.backend if connection is not None else None
+            raise _away("did not answer in time", backend, committing=committing) from error
         except Exception as error:
             if connection is not None and is_lost(error):
                 self._connections.lose(error)
-                raise self._away("was lost", backend, committing=committing) from error
+                raise _away("was lost", connection.backend, committing=committing) from error
             whole = connection is not None and await _rolled_back(connection, begin)
             raise
         finally:
@@ -211,12 +217,11 @@ class Database:
                 self._connections.give(connection, whole=whole)
         return answer
 
-    def _away(self, what: str, backend: int | None, *, committing: bool) -> Unavailable:
-        if not committing:
-            return Unavailable(f"The database {what}.", 2)
-        return LostCommit(
-            f"The database {what} while it committed.", None if self.pooled else backend
-        )
+
+def _away(what: str, backend: Backend | None, *, committing: bool) -> Unavailable:
+    if not committing:
+        return Unavailable(f"The database {what}.", 2)
+    return LostCommit(f"The database {what} while it committed.", backend)
 
 
 async def _commit(connection: asyncpg.Connection) -> None:

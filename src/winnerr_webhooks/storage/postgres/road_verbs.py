@@ -1,7 +1,7 @@
 """The verbs of an event's road."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -12,6 +12,7 @@ from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.storage.moves import is_plain
 from winnerr_webhooks.storage.postgres import accept, claim, settle
 from winnerr_webhooks.storage.postgres.accept import Batch, Stored, Terms
+from winnerr_webhooks.storage.postgres.connect import Backend
 from winnerr_webhooks.storage.postgres.database import ROAD_SECONDS, LostCommit
 from winnerr_webhooks.storage.postgres.verbs import Verbs
 from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms, Settled, Settlement
@@ -39,7 +40,12 @@ class RoadVerbs(Verbs):
 
     # --- accept -------------------------------------------------------------------------------
 
-    async def accept(self, events: Sequence[NewEvent], lease: LeaseTerms | None) -> list[Accepted]:
+    async def accept(
+        self,
+        events: Sequence[NewEvent],
+        lease: LeaseTerms | None,
+        late: Callable[[], Sequence[NewEvent]] | None = None,  # noqa: ARG002  it waits for no turn
+    ) -> list[Accepted]:
         """Store events with their deliveries."""
         ends = asyncio.get_running_loop().time() + ANSWER_SECONDS
         terms = self._terms(lease)
@@ -80,20 +86,20 @@ class RoadVerbs(Verbs):
             raise Unavailable("The database was lost; nothing was accepted.", 2) from lost
         return stored
 
-    async def _found(self, batch: Batch, terms: Terms, backend: int | None) -> Stored | None:
+    async def _found(self, batch: Batch, terms: Terms, backend: Backend | None) -> Stored | None:
         """Look until it is known; None, "it did not", only once who was to commit it is gone."""
         while True:
             with suppress(Unavailable):
-                over = await self._is_over(backend, terms.now)
+                over = await self._is_over(backend)
                 stored = await self._road.transact(lambda db: accept.recall(db, batch, terms))
                 if over or stored is not None:
                     return stored
             await asyncio.sleep(RECALL_POLL)
 
-    async def _is_over(self, backend: int | None, now: int) -> bool:
+    async def _is_over(self, backend: Backend | None) -> bool:
         if backend is None:
             return False
-        return not await self._road.alone(lambda db: db.rows("end_backend", backend, now))
+        return not await self._road.alone(lambda db: db.rows("end_backend", *backend))
 
     # --- settle -------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from winnerr_webhooks.storage.sqlite.rows import (
     set_lanes,
     set_lanes_of,
 )
-from winnerr_webhooks.storage.take import Taken, given_up, leased, take
+from winnerr_webhooks.storage.take import Taken, first_portion, given_up, leased, portions_of, take
 from winnerr_webhooks.storage.values import Claim, Claimed
 
 ROOM_POLL_SECONDS = 0.25
@@ -84,29 +84,32 @@ def _due_lanes(db: Connection, claim: Claim, now: int) -> list[_Lane]:
 
 
 def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> Taken:
-    """What of the due lanes fits: into each lane's room, the limit, and the bytes."""
+    """What of the due lanes fits."""
     if not lanes:
         return Taken([], [], set())
-    passed: set[str] = set()
-    most = min(max(lane.room for lane in lanes), claim.limit) + 1
-    enough = claim.limit + most
+    room = {lane.webhook_id: lane.room for lane in lanes}
+    first = first_portion(room.values(), claim.limit)
+    due = _due(db, lanes, first, now)
+    portions = portions_of(due, room, first, claim.limit)
+    again = [lane for lane in lanes if portions[lane.webhook_id] > first]
+    if again:
+        due = [row for row in due if portions[row.webhook_id] <= first]
+        due += _due(db, again, max(portions.values()), now)
+    events = sorted({one.event_id for one in due})
+    found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
+    return take(due, dict(found), portions, claim)
+
+
+def _due(db: Connection, lanes: Sequence[_Lane], portion: int, now: int) -> list[Waiting]:
+    """The first rows of each lane, and one more, which tells whether that is all."""
     asked = [
         (lane.webhook_id, epoch)
         for lane in lanes
         if lane.status != DELETED
         for epoch in (TEST_EPOCH, lane.epoch)
     ]
-    due = due_waiting(db, {"lanes": as_json(asked), "now": now, "most": most, "enough": enough})
-    if len(due) == enough:  # the lanes after the last of these were not looked at
-        reached = next(at for at, lane in enumerate(lanes) if lane.webhook_id == due[-1].webhook_id)
-        passed.update(lane.webhook_id for lane in lanes[reached:])
-        del lanes[reached + 1 :]
-    due.sort(key=lambda row: row.due_at)
-    events = sorted({one.event_id for one in due})
-    found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
-    fits = take(due, dict(found), {lane.webhook_id: lane.room for lane in lanes}, claim)
-    fits.backlogged.update(passed)
-    return fits
+    values = {"lanes": as_json(asked), "now": now, "most": portion + 1}
+    return due_waiting(db, values)
 
 
 def _give_up(db: Connection, rows: Sequence[Waiting], now: int) -> None:

@@ -16,7 +16,7 @@ Row = Sequence[Any]
 BUSY_MS = 5_000
 """How long to wait for another process that writes."""
 
-_SIZES = (1, 4, 16, 64, 128)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 """How many rows a statement may have room for: few enough that all stay prepared (apsw keeps
 texts under 16 KiB only, which bounds the last)."""
 _PRAGMAS = """
@@ -41,7 +41,7 @@ class Connection:
         # change a plan, has each statement parsed and planned anew whenever it is bound.
         self.apsw.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self.apsw.set_busy_timeout(BUSY_MS)
-        self.apsw.execute(_PRAGMAS)
+        self.apsw.execute(_PRAGMAS).fetchall()  # some answer, and the next one waits for that
         self.apsw.execute(f"PRAGMA cache_size = -{cache_kib}")
         if reads_only:  # it may still checkpoint
             self.apsw.execute("PRAGMA query_only = ON")
@@ -109,11 +109,16 @@ class Connection:
                 self.apsw.execute("ROLLBACK")
 
     def checkpoint(self) -> int:
-        """Copy the log into the database, as far as nobody is in the way; up to which page."""
+        """Copy the log into the database, as far as nobody is in the way; up to which page.
+
+        `apsw.IOError` when the disk could not be synced: what it was to keep may be lost.
+        """
         try:
             copied: int = self.apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
-        except apsw.Error:
-            return 0  # another one is at it, or the disk is ill: the next commit will tell
+        except apsw.Error as error:
+            if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC:
+                raise
+            return 0  # another one is at it, or nothing can be written: it is all in the log
         return copied
 
     def close(self) -> None:

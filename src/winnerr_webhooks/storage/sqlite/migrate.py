@@ -51,15 +51,17 @@ def _upgrade(connection: Connection, path: str) -> None:
     scripts = migrations()
     connection.begin_read()  # another command may be making the file at this very moment
     try:
-        if _recognised(connection, path) == len(scripts):
-            return
+        is_current = _recognised(connection, path) == len(scripts)
     finally:
         connection.rollback()
-    connection.apsw.execute("PRAGMA journal_mode = WAL")
+    if connection.apsw.pragma("journal_mode") != "wal":  # new, or restored: VACUUM INTO drops it
+        connection.apsw.pragma("journal_mode", "wal")
+    if is_current:
+        return
     connection.begin()  # two commands that start together: the second one waits here
     try:
         for script in scripts[_recognised(connection, path) :]:
-            connection.apsw.execute(script)
+            connection.apsw.execute(script).fetchall()
         connection.apsw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.apsw.execute(f"PRAGMA user_version = {len(scripts)}")
         connection.commit()

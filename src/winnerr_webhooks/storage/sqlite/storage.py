@@ -110,11 +110,11 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             if lock is not None:
                 lock.close()
             raise
-        road, pages, searches = (
-            Connection(name, cache_kib=_READER_CACHE_KIB, reads_only=True) for _ in range(3)
+        road, pages, searches, copier = (
+            Connection(name, cache_kib=_READER_CACHE_KIB, reads_only=True) for _ in range(4)
         )
         storage = cls(
-            Threads(writer, road=road, pages=pages, searches=searches),
+            Threads(writer, road=road, pages=pages, searches=searches, copier=copier),
             clock=clock,
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),
@@ -149,14 +149,19 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
     # --- the road -----------------------------------------------------------------------------
 
     async def accept(
-        self, events: Sequence[NewEvent], lease: values.LeaseTerms | None
+        self,
+        events: Sequence[NewEvent],
+        lease: values.LeaseTerms | None,
+        late: Callable[[], Sequence[NewEvent]] | None = None,
     ) -> list[Accepted]:
-        """Store events with their deliveries."""
+        """Store events with their deliveries, and what has come until the writer is at it."""
         expires = self._expires(lease.seconds if lease else 0)
-        return await self._threads.write(
-            lambda db: accept.accept(db, events, lease, expires, self._clock.now_ms()),
-            urgent=len(events) <= _URGENT,
-        )
+
+        def verb(db: Connection) -> list[Accepted]:
+            all_ = events if late is None else [*events, *late()]
+            return accept.accept(db, all_, lease, expires, self._clock.now_ms())
+
+        return await self._threads.write(verb, urgent=len(events) <= _URGENT)
 
     async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
         """Record attempts and move their deliveries on: in slices, for others to pass by."""

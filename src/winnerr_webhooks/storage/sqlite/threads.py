@@ -1,4 +1,4 @@
-"""The threads that own the connections: one writes, three read.
+"""The threads that own the connections: one writes, three read, one copies the log.
 
 What the writer finds waiting it runs in ONE transaction and commits once, whatever the verbs
 are: an accept and a settle share an fsync. The answers of a commit go back to the event loop
@@ -30,14 +30,13 @@ from typing import Any, NamedTuple, TypeVar
 from winnerr_webhooks.domain.errors import Refused, Unavailable
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.errors import translated
+from winnerr_webhooks.storage.sqlite.log_copy import LogCopy
 
 T = TypeVar("T")
 Verb = Callable[[Connection], Any]
 
 _MOST_WAITING = 4_096
 _MOST_TOGETHER = 256
-_CHECKPOINT_PAGES = 4_000
-_CHECKPOINT_NOW_PAGES = 8_000
 _GIVE_WAY_SECONDS = 0.5
 
 
@@ -82,16 +81,24 @@ class Threads:
     """The writer and the readers of one database, as the event loop sees them."""
 
     def __init__(
-        self, writer: Connection, *, road: Connection, pages: Connection, searches: Connection
+        self,
+        writer: Connection,
+        *,
+        road: Connection,
+        pages: Connection,
+        searches: Connection,
+        copier: Connection,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._closed = False
         self._road = _Reader("sqlite-road-reader", road, loop)
         self._pages = _Reader("sqlite-page-reader", pages, loop)
-        self._writer = _Writer("sqlite-writer", writer, loop, self._road)
-        self._searches = _Searcher("sqlite-search-reader", searches, loop, self._writer)
-        for worker in (self._writer, self._road, self._pages, self._searches):
+        self._copier = _Copier("sqlite-log-copier", copier, loop)
+        self._writer = _Writer("sqlite-writer", writer, loop, self._copier)
+        self._searches = _Searcher("sqlite-search-reader", searches, loop, self._writer.log)
+        self._workers = (self._writer, self._road, self._pages, self._searches, self._copier)
+        for worker in self._workers:
             worker.start()
 
     async def write(
@@ -137,52 +144,30 @@ class Threads:
         if self._closed:
             return
         self._closed = True
-        # The writer first: it still hands checkpoints to a reader.
-        for worker in (self._writer, self._road, self._pages, self._searches):
+        for worker in self._workers:  # the writer before who copies for it
             worker.queue.put(None)
             await self._loop.run_in_executor(None, worker.join)
+        self._writer.log.close()
 
 
 class _Writer(_Worker):
-    """Drains its queue into one transaction after another.
-
-    SQLite's own checkpoint at every 1,000 pages would run inside a commit. Here a reader's
-    thread copies the log while this one goes on writing; only when the log has become long
-    all the same (a copy that never catches up cannot start it over) does this thread take
-    the short rest upon itself, after its answers are out.
-    """
+    """Drains its queue into one transaction after another, and sees to the log between them."""
 
     def __init__(
-        self,
-        name: str,
-        connection: Connection,
-        loop: asyncio.AbstractEventLoop,
-        reader: _Worker,
+        self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop, copier: _Worker
     ) -> None:
         super().__init__(name, connection, loop)
-        self._reader = reader
         self._open = True
         self._urgent: deque[_Call] = deque()
         self._rest: deque[_Call] = deque()
         self._owed = False
         """The rest was passed by: one verb of it is next, whatever is urgent."""
-        self.log_pages = 0
-        self._copied_pages = 0
-        self._checkpointing = threading.Event()
-        self.may_search = threading.Event()
-        """Not while the log is long: who reads in it keeps it from being started over."""
-        self.may_search.set()
-        self.search_waits = False
-        connection.apsw.set_wal_hook(self._note_log_pages)
-
-    def _note_log_pages(self, _connection: object, _database: str, pages: int) -> int:
-        self.log_pages = pages
-        return 0
+        self.log = LogCopy(connection, lambda: copier.queue.put(_Call(self.log.copy)))
 
     def _run(self) -> None:
         while self._wait():
             self._answer(*self._transact())
-            self._checkpoint()
+            self.log.look()
         self._connection.close()
 
     def _wait(self) -> bool:
@@ -270,31 +255,6 @@ class _Writer(_Worker):
             return [_Failed(translated(error))] * len(calls)
         return outcomes
 
-    def _checkpoint(self) -> None:
-        if self.log_pages < self._copied_pages:  # the log was started over
-            self._copied_pages = 0
-        if self.log_pages < _CHECKPOINT_NOW_PAGES:
-            self.may_search.set()
-            self.search_waits = False
-        if self.log_pages - self._copied_pages < _CHECKPOINT_PAGES and not self.search_waits:
-            return
-        if self.log_pages >= _CHECKPOINT_NOW_PAGES:
-            self._copied_pages = self.log_pages
-            self.search_waits = False
-            if self._connection.checkpoint() == self.log_pages:  # the next commit starts it over
-                self.may_search.set()
-            else:
-                self.may_search.clear()
-        elif not self._checkpointing.is_set():
-            self._copied_pages = self.log_pages
-            self._checkpointing.set()
-            self._reader.queue.put(_Call(self._checkpoint_aside))
-
-    def _checkpoint_aside(self, reader: Connection) -> None:
-        reader.rollback()  # a checkpoint runs outside any transaction
-        reader.checkpoint()
-        self._checkpointing.clear()
-
 
 class _Reader(_Worker):
     """Answers one call after another, each in a transaction that sees one state."""
@@ -320,6 +280,15 @@ class _Reader(_Worker):
             self._connection.rollback()
 
 
+class _Copier(_Worker):
+    """Copies the log when it is told to."""
+
+    def _run(self) -> None:
+        while (call := self.queue.get()) is not None:
+            call.verb(self._connection)
+        self._connection.close()
+
+
 class _Searcher(_Reader):
     """Reads for seconds at a time; when the log has become long, it may be copied whole between.
 
@@ -327,18 +296,18 @@ class _Searcher(_Reader):
     """
 
     def __init__(
-        self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop, writer: _Writer
+        self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop, log: LogCopy
     ) -> None:
         super().__init__(name, connection, loop)
-        self._writer = writer
+        self._log = log
 
     def _prepare(self) -> None:
-        writer = self._writer
-        if writer.may_search.is_set() or self._connection.checkpoint() == writer.log_pages:
+        log = self._log
+        if log.may_search.is_set() or log.copy_by(self._connection) == log.pages:
             return
         # What was written meanwhile is little; after its next commit the writer copies that.
-        writer.search_waits = True
-        writer.may_search.wait(_GIVE_WAY_SECONDS)
+        log.search_waits = True
+        log.may_search.wait(_GIVE_WAY_SECONDS)
 
 
 def _resolve(calls: list[_Call], outcomes: list[Any]) -> None:

@@ -20,11 +20,25 @@ def server(make_postgres):
 
 
 @pytest.fixture
-async def name(server):
+def role() -> str | None:
+    """As whom everybody works after signing in; None: as himself."""
+    return None
+
+
+@pytest.fixture
+async def name(server, role):
     """The name of a database with our tables in it."""
     await server.make_template(_make_schema)
     name = await server.lend_database()
+    if role:
+        async with server.admin() as admin:
+            await admin.execute(f"CREATE ROLE {role} SUPERUSER ROLE webhooks")
+            await admin.execute(f"ALTER DATABASE {name} SET role = '{role}'")
     yield name
+    if role:
+        async with server.admin() as admin:
+            await admin.execute(f"ALTER DATABASE {name} RESET role")
+            await admin.execute(f"DROP ROLE {role}")
     await server.give_back_database(name)
 
 
@@ -64,6 +78,11 @@ async def until(connection, sql: str):
 
 
 WAITS_AT_GATE = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory'"
+NOBODY_WRITES = """
+    SELECT 1 FROM pg_stat_activity
+    WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
+    HAVING count(*) = 0
+"""
 STORED = "SELECT count(*) FROM winnerr_webhooks.pending HAVING count(*) > 0"
 
 
@@ -103,6 +122,22 @@ async def test_that_was_ended_before_is_refused_and_not_uncertain(accepting, gat
         await task
     assert not isinstance(caught.value, Uncertain)
     await gate.execute("SELECT pg_advisory_unlock(7)")
+    assert await gate.fetchval("SELECT count(*) FROM winnerr_webhooks.pending") == 0
+
+
+@pytest.mark.parametrize("role", [None, "deputy"])
+async def test_is_refused_only_once_who_was_at_it_is_gone(world, gate, proxy) -> None:
+    """Also where the connection was opened amid the accept, as that of the second is here."""
+    tasks = [
+        asyncio.create_task(asyncio.wait_for(world.accept(world.event(client_id=id_)), IN_TIME))
+        for id_ in (None, "crm-1")
+    ]
+    await until(gate, f"SELECT 1 FROM ({WAITS_AT_GATE}) AS them HAVING count(*) = 2")
+    proxy.hang_up()
+    for answer in await asyncio.gather(*tasks, return_exceptions=True):
+        assert type(answer) is Unavailable
+    await gate.execute("SELECT pg_advisory_unlock(7)")
+    await until(gate, NOBODY_WRITES)
     assert await gate.fetchval("SELECT count(*) FROM winnerr_webhooks.pending") == 0
 
 

@@ -100,6 +100,35 @@ async def test_a_database_opens_again_as_it_was(open_storage, path, new_webhook)
     assert _pragma(path, "user_version") == len(migrations())
 
 
+async def test_a_restored_backup_is_written_through_a_log_again(
+    open_storage, path, tmp_path, new_webhook
+) -> None:
+    """`VACUUM INTO` makes a file without one: readers and writers would wait for each other."""
+    storage = await open_storage()
+    made = await storage.create_webhook(new_webhook(), 10)
+    restored = tmp_path / "restored.db"
+    file = sqlite3.connect(path)
+    file.execute("VACUUM INTO ?", (str(restored),))
+    file.close()
+    again = await open_storage(path=restored)
+    assert await again._read(lambda db: db.apsw.pragma("journal_mode")) == "wal"
+    (webhook,) = await again.webhooks(made.organization)
+    assert webhook.id == made.id
+
+
+async def test_every_connection_has_its_settings(storage) -> None:
+    wanted = {
+        "synchronous": 2, "temp_store": 2, "journal_size_limit": 64 << 20, "mmap_size": 0,
+        "secure_delete": 2,
+    }  # fmt: skip
+
+    def settings(db) -> dict[str, int]:
+        return {name: db.apsw.pragma(name) for name in wanted}
+
+    for ask in (storage._write, storage._read, storage._threads.read_for_road):
+        assert await ask(settings) == wanted
+
+
 async def test_a_database_of_a_newer_version_is_refused(open_storage, path) -> None:
     await (await open_storage()).close()
     file = sqlite3.connect(path)

@@ -67,12 +67,12 @@ def test_a_table_of_bound_rows_stays_prepared() -> None:
 def test_a_statement_is_planned_once_whatever_is_bound(tmp_path) -> None:
     """SQLite parses a statement anew when a bound value may change its plan, such as a LIMIT's."""
     connection = migrate.open_writer(str(tmp_path / "webhooks.db"), cache_kib=100)
-    rows = [("wh_1", n) for n in range(3)]
+    rows = [("wh_1", n) for n in range(4)]
     planned: list[int] = []
     connection.apsw.set_authorizer(lambda *_: planned.append(1) or apsw.SQLITE_OK)
     connection.write_rows("put_lanes", rows, 2)
     planned.clear()
-    connection.write_rows("put_lanes", rows[:2], 2)
+    connection.write_rows("put_lanes", rows[:3], 2)
     assert not planned
     connection.write_rows("put_lanes", rows[:1], 2)  # another statement: one for a single row
     assert planned

@@ -240,7 +240,7 @@ async def test_searches_one_after_the_other_let_the_log_be_started_over(storage,
     while not second.entered.is_set():
         await write(1)
     await write(2)
-    assert storage._threads._writer.log_pages < 2_000
+    assert storage._threads._writer.log.pages < 2_000
     second.opened.set()
     await asyncio.gather(*searches)
 

@@ -124,7 +124,7 @@ ORDER BY number
 -- When the first of the transactions began that may still write. What runs for so long without
 -- a transaction id only reads; and nothing is waited for longer than a minute.
 (SELECT min(xact_start) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user
+WHERE datname = current_database() AND usename IN (current_user, session_user)
     AND backend_type = 'client backend' AND pid <> pg_backend_pid()
     AND xact_start > clock_timestamp()
         - CASE WHEN backend_xid IS NULL THEN interval '3 s' ELSE interval '60 s' END)

@@ -143,8 +143,7 @@ FROM (
 CROSS JOIN webhook ON webhook.id = due.webhook_id
 
 -- name: due_pending
--- The first due deliveries of each lane, at most :most of each, lane after lane until there are
--- :enough; tests have an epoch of their own.
+-- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
 SELECT json_group_array(json_array(
     webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
     lease, idle_leases, attempts, retries_used, retry_at, replay, finished))
@@ -159,7 +158,6 @@ FROM (
                 AND waiting.lease_until IS NULL AND waiting.due_at <= :now
             ORDER BY waiting.due_at
             LIMIT :most)
-    LIMIT :enough
 )
 
 -- name: body_sizes

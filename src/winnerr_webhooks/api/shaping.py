@@ -1,0 +1,206 @@
+"""How rows become the shapes of answers (shapes.py)."""
+
+from typing import TypeVar
+
+import msgspec
+
+from winnerr_webhooks.api.shapes import (
+    UNSET,
+    AttemptPage,
+    AttemptShape,
+    DeliveryList,
+    DeliveryShape,
+    ErrorShape,
+    EventShape,
+    Payload,
+    RequestShape,
+    ResponseShape,
+    RotationShape,
+    TimingsShape,
+    UnsetType,
+    WebhookShape,
+)
+from winnerr_webhooks.domain.attempt import LoggedAttempt
+from winnerr_webhooks.domain.diagnosis import diagnose
+from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
+from winnerr_webhooks.domain.webhook import Webhook
+from winnerr_webhooks.management.webhooks import Rotated, Saved
+from winnerr_webhooks.storage.values import Delivery, DeliveryPage, LogPage, StoredEvent
+
+T = TypeVar("T")
+
+
+def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
+    """A webhook, with its secret only where one was generated."""
+    return WebhookShape(
+        id=webhook.id,
+        organization_id=webhook.organization,
+        url=webhook.url,
+        description=webhook.description,
+        events=webhook.events,
+        status=webhook.status,
+        status_reason=webhook.status_reason,
+        has_secret=webhook.has_secret,
+        created_at=rfc3339(webhook.created_at),
+        updated_at=rfc3339(webhook.updated_at),
+        secret=_present(secret),
+    )
+
+
+def saved_shape(saved: Saved) -> WebhookShape:
+    """A webhook after a change."""
+    return webhook_shape(saved.webhook, saved.secret)
+
+
+def rotation_shape(rotated: Rotated) -> RotationShape:
+    """A secret after it was set."""
+    ends_at = rotated.overlap_ends_at
+    return RotationShape(
+        overlap_ends_at=None if ends_at is None else rfc3339(ends_at),
+        secret=_present(rotated.secret),
+    )
+
+
+def attempt_shape(attempt: LoggedAttempt, timeout: float, *, whole: bool) -> AttemptShape:
+    """An attempt; not `whole` as in a list: without headers and bodies.
+
+    `timeout` is `DELIVERY_TIMEOUT`, for hints to name.
+    """
+    request = RequestShape(url=attempt.url)
+    response = None
+    if whole:
+        _, _, head = attempt.request_head.partition(b"\r\n")
+        request.headers = headers(head)
+        request.body = text(attempt.request_body)
+    if attempt.status is not None:
+        response = ResponseShape(status=attempt.status, truncated=attempt.truncated)
+        if whole:
+            response.headers = headers(attempt.response_head)
+            response.body = text(attempt.response_body)
+    return AttemptShape(
+        id=attempt.id,
+        delivery_id=attempt.delivery_id,
+        event_id=attempt.event_id,
+        webhook_id=attempt.webhook_id,
+        event=attempt.event,
+        attempt=attempt.attempt,
+        trigger=attempt.trigger,
+        outcome=attempt.outcome,
+        started_at=rfc3339_ms(attempt.started_at),
+        duration_ms=round(attempt.duration_ms, 3),
+        timings=_timings(attempt),
+        request=request,
+        response=response,
+        error=_error(attempt, timeout),
+        delivery_status=attempt.delivery_status,
+        next_attempt_at=_instant(attempt.next_attempt_at),
+    )
+
+
+def attempt_page(page: LogPage, timeout: float) -> AttemptPage:
+    """A page of the log."""
+    return AttemptPage(
+        items=[attempt_shape(item, timeout, whole=False) for item in page.items], next=page.next
+    )
+
+
+def delivery_shape(delivery: Delivery) -> DeliveryShape:
+    """A delivery as in a list: without attempts and body."""
+    return DeliveryShape(
+        id=delivery.id,
+        event_id=delivery.event_id,
+        event=delivery.event,
+        webhook_id=delivery.webhook_id,
+        status=delivery.status,
+        next_attempt_at=_instant(delivery.next_attempt_at),
+    )
+
+
+def whole_delivery_shape(delivery: Delivery, timeout: float) -> DeliveryShape:
+    """A delivery with its attempts and its body."""
+    shape = delivery_shape(delivery)
+    shape.attempts = [attempt_shape(item, timeout, whole=True) for item in delivery.attempts]
+    shape.body = text(delivery.body)
+    return shape
+
+
+def delivery_list(page: DeliveryPage) -> DeliveryList:
+    """A page of deliveries."""
+    return DeliveryList(items=[delivery_shape(item) for item in page.items], next=page.next)
+
+
+def event_shape(event: StoredEvent) -> EventShape:
+    """An event; its `data` to the byte as its receivers get it."""
+    payload = msgspec.json.decode(event.body, type=Payload)
+    return EventShape(
+        id=event.id,
+        client_id=event.client_id,
+        accepted_at=rfc3339_ms(event.accepted_at),
+        event=payload.event,
+        timestamp=payload.timestamp,
+        organization_id=payload.organization_id,
+        data=payload.data,
+        deliveries=[delivery_shape(item) for item in event.deliveries],
+    )
+
+
+def headers(head: bytes) -> dict[str, str]:
+    """Header lines by name as sent; repeated ones joined with `, ` (RFC 9110, section 5.2)."""
+    found: dict[str, str] = {}
+    spelled: dict[str, str] = {}
+    for line in head.split(b"\r\n"):
+        raw_name, colon, raw_value = line.partition(b":")
+        if not colon:
+            continue
+        name, value = text(raw_name), text(raw_value.strip())
+        first = spelled.setdefault(name.lower(), name)
+        found[first] = f"{found[first]}, {value}" if first in found else value
+    return found
+
+
+def text(raw: bytes) -> str:
+    """Bytes to read; what is not UTF-8 shows as U+FFFD."""
+    return raw.decode("utf-8", "replace")
+
+
+def _error(attempt: LoggedAttempt, timeout: float) -> ErrorShape | None:
+    if attempt.error_kind is None:
+        return None
+    diagnosis = diagnose(
+        kind=attempt.error_kind,
+        code=attempt.error_code,
+        phase=attempt.error_phase,
+        status=attempt.status,
+        response_head=attempt.response_head,
+        response_body=attempt.response_body,
+        url=attempt.url,
+        timeout=timeout,
+    )
+    return ErrorShape(
+        kind=attempt.error_kind,
+        message=attempt.error_message,
+        hint=f"{diagnosis.summary} {diagnosis.hint}",
+    )
+
+
+def _timings(attempt: LoggedAttempt) -> TimingsShape:
+    timings = attempt.timings
+    return TimingsShape(
+        dns_ms=_ms(timings.dns_ms),
+        connect_ms=_ms(timings.connect_ms),
+        tls_ms=_ms(timings.tls_ms),
+        first_byte_ms=_ms(timings.first_byte_ms),
+        reconnected=timings.reconnected,
+    )
+
+
+def _present(value: T | None) -> T | UnsetType:
+    return UNSET if value is None else value
+
+
+def _instant(ms: int | None) -> str | None:
+    return None if ms is None else rfc3339_ms(ms)
+
+
+def _ms(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
