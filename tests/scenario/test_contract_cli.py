@@ -31,7 +31,7 @@ async def test_keys_are_made_listed_and_revoked_beside_the_service(own) -> None:
     started = asyncio.get_running_loop().time()
     assert (await own.command("keys", "revoke", key_id))[0] == 0
     while (await own.call("GET", path, key=key))[0] != 401:
-        assert asyncio.get_running_loop().time() - started < 6
+        assert asyncio.get_running_loop().time() - started < 60
     assert (await own.call("GET", path))[0] == 200
     code, _, err = await own.command("keys", "revoke", "key_nonsense")
     assert code == 1

@@ -159,7 +159,7 @@ async def test_a_receiver_that_does_not_answer_in_time_is_a_timeout(own, inbox, 
     assert (attempt["outcome"], attempt["response"]) == ("failed", None)
     assert attempt["error"]["kind"] == "timeout"
     assert "within 2 seconds" in attempt["error"]["hint"]
-    assert 1900 <= attempt["durationMs"] < 3000
+    assert attempt["durationMs"] >= 1900
     assert attempt["timings"]["firstByteMs"] is None
 
 

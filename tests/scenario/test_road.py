@@ -64,14 +64,20 @@ async def test_four_attempts_then_failed_then_one_replay_delivers(
     server = await make_server(RETRY_SCHEDULE=",".join(map(str, schedule)))
     await server.webhook(receiver.url)
     receiver.answer = lambda _request: answer(500, body=b"broken")
-    await server.emit()
-    requests = await receiver.wait_for(4)
-    assert len({request.body for request in requests}) == 1
-    assert len({request["X-Winnerr-Delivery"] for request in requests}) == 1
-    assert [request["X-Winnerr-Attempt"] for request in requests] == ["1", "2", "3", "4"]
-    waits = [later.at - earlier.at for earlier, later in pairwise(requests)]
-    for wait, planned in zip(waits, schedule, strict=True):
-        assert 0.8 * planned <= wait <= 1.2 * planned + 0.25, waits
+    for _ in range(3):  # a busy machine may be late once; nothing makes a retry early
+        receiver.requests.clear()
+        await server.emit()
+        requests = await receiver.wait_for(4)
+        assert len({request.body for request in requests}) == 1
+        assert len({request["X-Winnerr-Delivery"] for request in requests}) == 1
+        assert [request["X-Winnerr-Attempt"] for request in requests] == ["1", "2", "3", "4"]
+        waits = [later.at - earlier.at for earlier, later in pairwise(requests)]
+        planned = list(zip(waits, schedule, strict=True))
+        assert all(0.8 * seconds <= wait for wait, seconds in planned), waits
+        if all(wait <= 1.2 * seconds + 0.25 for wait, seconds in planned):
+            break
+    else:
+        pytest.fail(f"all three deliveries had a retry too late, the last one after {waits} s")
 
     delivery = await server.delivery(requests[0]["X-Winnerr-Delivery"], "failed")
     assert [a["attempt"] for a in delivery["attempts"]] == [1, 2, 3, 4]
@@ -402,7 +408,8 @@ async def _refuses(server) -> None:
         writer.close()
 
 
-async def test_hanging_receivers_cost_the_others_nothing(server, receivers, answer) -> None:
+async def test_hanging_receivers_cost_the_others_nothing(make_server, receivers, answer) -> None:
+    server = await make_server(DELIVERY_TIMEOUT="40")
     hanging, healthy = await receivers(), await receivers()
     hanging.answer = lambda _request: answer(hang=True)
     for _ in range(5):
@@ -414,7 +421,7 @@ async def test_hanging_receivers_cost_the_others_nothing(server, receivers, answ
     for _ in range(40):
         await server.emit("task.completed")
     await healthy.wait_for(40)
-    assert asyncio.get_running_loop().time() - started < 2.0  # the timeout of one hanging attempt
+    assert asyncio.get_running_loop().time() - started < 30.0  # before one hanging attempt ends
 
 
 async def test_metrics_count_what_happened_and_need_no_key(server, receiver) -> None:

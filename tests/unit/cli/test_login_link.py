@@ -49,4 +49,4 @@ async def test_a_live_tail_does_not_hold_a_stopping_server_up(server):
             await tail.content.readline()
             began = tail._loop.time()
             assert await server.terminate() == 0
-            assert tail._loop.time() - began < 5
+            assert tail._loop.time() - began < 20

@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_sigterm_and_ctrl_c_end_it_with_exit_code_0(server, number):
     server.process.send_signal(number)
-    assert await asyncio.wait_for(server.process.wait(), 20) == 0
+    assert await asyncio.wait_for(server.process.wait(), 60) == 0
 
 
 async def test_an_option_wins_over_its_variable(server):
@@ -22,10 +22,10 @@ async def test_an_option_wins_over_its_variable(server):
         cwd=server.folder,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    line = await asyncio.wait_for(process.stdout.readline(), 20)
+    line = await asyncio.wait_for(process.stdout.readline(), 60)
     assert b"listens on http://127.0.0.1:" in line
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     assert (server.folder / "other.db").exists()
 
 
@@ -45,7 +45,7 @@ async def test_a_second_signal_ends_it_at_once(make_server, receiver, answer):
     await server.emit()
     await receiver.wait_for(1)
     server.process.terminate()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -54,4 +54,4 @@ async def test_a_second_signal_ends_it_at_once(make_server, receiver, answer):
             writer.close()
     assert server.process.returncode is None
     server.process.terminate()
-    assert await asyncio.wait_for(server.process.wait(), 20) == -signal.SIGTERM
+    assert await asyncio.wait_for(server.process.wait(), 60) == -signal.SIGTERM

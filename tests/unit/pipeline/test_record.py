@@ -163,7 +163,7 @@ async def test_stopping_while_the_database_is_away_ends(world) -> None:
     await world.storage.make_read_only(on=True)
     call.answer()
     await until_stalled(world)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await world.node.stop()
     await world.storage.make_read_only(on=False)
     assert await world.storage.recover() == 1

@@ -208,7 +208,7 @@ async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
     await site.webhook()
     old = await site.settle((await site.event())[0], 200)
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         admin.session.get(f"/settings/webhooks/logs/stream?after={old}") as answer,
     ):
         assert answer.content_type == "text/event-stream"
@@ -218,7 +218,7 @@ async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
         assert await next_row(answer) == second
     missed = await site.settle((await site.event())[0], 200)
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         admin.session.get(
             "/settings/webhooks/logs/stream?outcome=succeeded", headers={"Last-Event-ID": first}
         ) as answer,

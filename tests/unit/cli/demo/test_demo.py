@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 
 
 class Demo:

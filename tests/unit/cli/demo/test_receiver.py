@@ -72,7 +72,7 @@ class Running:
 
     def post(self, path: str, *requests: dict[str, str]) -> list[int]:
         """Send all of them over one connection."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.receiver.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.receiver.port, timeout=60)
         statuses = []
         for headers in requests:
             connection.request("POST", path, BODY, headers)
@@ -125,7 +125,7 @@ async def test_a_forged_request_gets_401_and_a_stranger_404(running):
 async def test_what_is_no_http_is_hung_up_on(running):
     reader, writer = await asyncio.open_connection("127.0.0.1", running.receiver.port)
     writer.write(b"hello\r\n\r\n")
-    assert await asyncio.wait_for(reader.read(), 20) == b""
+    assert await asyncio.wait_for(reader.read(), 60) == b""
     writer.close()
 
 

@@ -21,7 +21,7 @@ from winnerr_webhooks.storage.postgres.connect import Opener
 from winnerr_webhooks.storage.postgres.connections import FULL_SECONDS, Connections
 from winnerr_webhooks.storage.postgres.database import Database
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

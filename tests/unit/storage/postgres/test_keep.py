@@ -84,7 +84,7 @@ async def test_a_database_that_is_away_fails_the_probe_and_one_that_is_back_pass
     with pytest.raises(Unavailable):
         await node.check()
     await asyncio.to_thread(server.start)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await node._road._connections._back.wait()
     clock.advance(seconds=2)
     await node.check()

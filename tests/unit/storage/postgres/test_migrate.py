@@ -227,12 +227,12 @@ async def test_a_script_asks_for_its_locks_again_and_again_and_blocks_nobody_mea
     refused = asyncio.Event()
     monkeypatch.setattr(migrate.log, "info", lambda *_args, **_fields: refused.set())
     upgrading = asyncio.create_task(migrate.upgrade(database))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await refused.wait()
         await database.transact(lambda db: db.rows("schema_versions"))  # gets its turn
     assert not upgrading.done()
     await reader.rollback()
-    await asyncio.wait_for(upgrading, 30)
+    await asyncio.wait_for(upgrading, 60)
     assert (await versions(look))["version"] == 2
 
 

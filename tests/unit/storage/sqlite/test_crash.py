@@ -124,7 +124,7 @@ async def test_a_full_disk_refuses_and_nothing_was_accepted(path, open_storage) 
         asyncio.run(main())
         """,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     lines = [line.split() for line in out.decode().splitlines()]
     accepted = [line[1] for line in lines if line[0] == "accepted"]
