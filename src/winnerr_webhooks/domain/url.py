@@ -103,7 +103,7 @@ def _parse_authority(
         if not bracket or (rest and not rest.startswith(":")):
             raise _refuse("Write an IPv6 address in brackets, such as https://[2606:4700::1]/.")
         address = _parse_ipv6(literal)
-        return str(address), _parse_port(rest, default_port), address
+        return _ipv6_text(address), _parse_port(rest, default_port), address
     name, colon, digits = authority.partition(":")
     if not name:
         raise _refuse("Add the host to the URL, such as https://hooks.example.com/crm.")
@@ -133,6 +133,14 @@ def _parse_ipv6(literal: str) -> IPv6Address:
         return IPv6Address(literal)
     except AddressValueError:
         raise _refuse("The text in brackets is not an IPv6 address; correct it.") from None
+
+
+def _ipv6_text(address: IPv6Address) -> str:
+    """As the URL standard serializes it; Python 3.13 began to write mapped IPv4 with dots."""
+    if address.ipv4_mapped is None:
+        return str(address)
+    number = int(address)
+    return f"::ffff:{number >> 16 & 0xFFFF:x}:{number & 0xFFFF:x}"
 
 
 def _parse_name(name: str) -> str:

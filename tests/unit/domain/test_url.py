@@ -76,6 +76,7 @@ def test_the_parts_are_as_a_request_needs_them(url, host, port, target, authorit
         ("https://[2606:4700:0:0::1111]/", "2606:4700::1111", "[2606:4700::1111]"),
         ("https://[2606:4700::1111]:8443/", "2606:4700::1111", "[2606:4700::1111]:8443"),
         ("https://[::FFFF:127.0.0.1]/", "::ffff:7f00:1", "[::ffff:7f00:1]"),
+        ("https://[::ffff:0.0.0.1]/", "::ffff:0:1", "[::ffff:0:1]"),
     ],
 )
 def test_a_literal_address_is_one_whatever_the_policy_will_say(url, host, authority):

@@ -99,8 +99,10 @@ async def test_a_process_that_died_is_left_out_and_its_successor_takes_its_place
     processes, start
 ) -> None:
     dead = processes[2]
+    kept = dead.socket.with_suffix(".kept")
+    kept.hardlink_to(dead.socket)
     dead.siblings._server.close()
-    assert dead.socket.exists(), "as a kill leaves it"
+    kept.rename(dead.socket)  # as a kill leaves it, which Python 3.13's close() does not
     shown = await processes[0].shown()
     assert {key[-1] for key in shown if key[0] == "events_accepted_total"} == {"1", "2"}
     successor = await start(10)
