@@ -83,10 +83,10 @@ async def test_it_delivers_verifies_and_sums_up_in_plain_lines_when_nobody_looks
 async def test_its_server_can_be_killed_and_nothing_is_lost(demo):
     await demo.start()
     pid = int((await demo.until(r"process (\d+)"))[1])
-    await demo.until(", verified")
+    await demo.until(", verified$")
     os.kill(pid, signal.SIGKILL)
     await demo.until("killed by SIGKILL. Nothing is lost")
-    await demo.until(", verified")
+    await demo.until(", verified$")
     assert demo.process is not None
     demo.process.send_signal(signal.SIGINT)
     assert await demo.end() == 0, "\n".join(demo.lines)
@@ -98,7 +98,7 @@ async def test_the_next_run_goes_on_in_the_same_folder_with_the_same_key(demo):
     for _ in range(2):
         await demo.start()
         keys.append((await demo.until(r"(wwk_\S+)"))[1])
-        await demo.until(", verified")
+        await demo.until(", verified$")
         assert demo.process is not None
         demo.process.send_signal(signal.SIGTERM)
         assert await demo.end() == 0, "\n".join(demo.lines)
