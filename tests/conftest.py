@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import hypothesis
 import pytest
 import pytest_asyncio
 from xdist.scheduler import LoadScopeScheduling
@@ -35,6 +35,10 @@ def _beside(name: str) -> Any:
     spec.loader.exec_module(module)
     return module
 
+
+# A pause of the machine is no fault of an example's.
+hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 postgres = _beside("postgres")
 pgbouncer = _beside("pgbouncer")
@@ -101,7 +105,8 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook"
 
     async def start(self) -> "Receiver":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        port = self.port or free_port()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -160,9 +165,7 @@ class Receiver:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return int(postgres.free_port())
 
 
 class Server:
@@ -310,7 +313,7 @@ class Server:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not true(answer := await self.ok("GET", path)):
-                    pass
+                    await asyncio.sleep(0.01)  # leaves the machine to what is waited for
         except TimeoutError as error:
             error.add_note(f"{path} answered at last: {answer}")
             error.add_note("the server printed: " + "".join(self.log[-20:]))
@@ -372,9 +375,11 @@ def answer() -> type[Answer]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """One server for a whole module; its tests see it as `own`, each as an organization."""
-    server = await Server(tmp_path_factory.mktemp("shared"), {}).start()
-    yield server
-    await server.close()
+    server = Server(tmp_path_factory.mktemp("shared"), {})
+    try:
+        yield await server.start()
+    finally:
+        await server.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

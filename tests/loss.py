@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Final
 
-IN_TIME: Final = 2.5
+IN_TIME: Final = 3.0
 """Seconds. 2 are promised, and the product's own timers end there; the rest is for a test machine
 whose cores others are using, too: a process that does not run cannot look at its clock."""
 

@@ -14,10 +14,10 @@ import contextlib
 import ctypes
 import fcntl
 import importlib.util
+import itertools
 import json
 import os
 import pwd
-import random
 import secrets
 import shutil
 import signal
@@ -37,7 +37,7 @@ OWNER = "webhooks"
 TEMPLATE = "template_webhooks"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
-_BELOW_EPHEMERAL = (20_000, 32_000)
+_BELOW_EPHEMERAL = range(20_000, 32_000)
 """A port that no outgoing connection is given: it stays free while the server is stopped, and
 nobody who knocks there then is connected to himself."""
 _ALWAYS = {
@@ -65,6 +65,9 @@ _SIGNALS = {
     "immediate": signal.SIGQUIT,
 }
 
+_SHARES = 8
+"""Processes of tests that have ports of their own."""
+_turns = itertools.count(secrets.randbelow(len(_BELOW_EPHEMERAL)))
 _watchers: list[object] = []
 """Of shared servers: they outlast their makers, who must not complain of that."""
 
@@ -435,9 +438,15 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A port to listen on that stays free while nobody listens."""
+    """A port to listen on that stays free while nobody listens.
+
+    It was given to no other process of these tests, and to nobody before for as long as can be: a
+    server may still knock where the receiver of an earlier test was.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
+    mine = _BELOW_EPHEMERAL[worker::_SHARES]
     while True:
-        port = random.randrange(*_BELOW_EPHEMERAL)
+        port = mine[next(_turns) % len(mine)]
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

@@ -62,6 +62,7 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
     (test,) = await inbox.wait_for(1)
     assert test["X-Winnerr-Event"] == "contact.created"
     assert signed(test, secret)
+    await page.wait_for_url(re.compile(r"\?test=dlv_"))
     await expect_after_reload(page, "Test event delivered", script=script)
 
     await page.get_by_role("navigation", name="Webhook settings").get_by_text("Logs").click()

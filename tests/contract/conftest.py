@@ -16,7 +16,8 @@ from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.storage.postgres import PostgresStorage
+from winnerr_webhooks.storage.postgres import PostgresStorage, connect, connections
+from winnerr_webhooks.storage.postgres.database import Database
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import (
     Claim,
@@ -28,6 +29,16 @@ from winnerr_webhooks.storage.values import (
 )
 
 LEASE = LeaseTerms(seconds=60)
+PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that a busy machine keeps waiting is not away: nothing here is about that."""
+    monkeypatch.setattr(connections, "LOOK_SECONDS", PATIENCE)
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", PATIENCE)
+    for work in (Database.transact, Database.alone):
+        monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE)
 
 
 class FakeClock:

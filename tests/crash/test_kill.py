@@ -45,7 +45,7 @@ class Emitter:
             try:
                 status, reply = await self._server.call("POST", "/api/v1/events", event)
             except (aiohttp.ClientError, OSError):
-                await self._pause(0.05)
+                await self._pause(0.25)
                 continue
             assert status in (202, 503), reply
             if status == 202:
@@ -59,18 +59,21 @@ class Emitter:
         await tick
 
 
-async def kill_at_random_moments(server, receiver, emitter, kills: int) -> list[float]:
-    """Kill and restart once a random number of further events was accepted; when it was."""
+async def kill_at_random_moments(
+    server, receiver, emitter, kills: int
+) -> list[tuple[float, float]]:
+    """Kill and restart once a random number of further events was accepted; from when to when."""
     rng = random.Random(kills)
-    killed_at = []
+    gaps = []
     for _ in range(kills):
         wanted = len(emitter.accepted) + rng.randrange(20, 160)
         while len(emitter.accepted) < wanted:
             await receiver.wait_for(len(receiver.requests) + 1)
-        killed_at.append(asyncio.get_running_loop().time())
+        killed = asyncio.get_running_loop().time()
         await server.kill()
         await server.start()
-    return killed_at
+        gaps.append((killed, asyncio.get_running_loop().time()))
+    return gaps
 
 
 async def events_in_the_log(server) -> set[str]:
@@ -89,10 +92,10 @@ async def events_in_the_log(server) -> set[str]:
 @pytest.mark.timeout(300)
 async def test_nothing_answered_202_is_lost_by_kill_9(kills, make_server, receiver) -> None:
     """Every 202 is delivered at least once and is in the log; duplicates lie across a kill only."""
-    server = await make_server()
+    server = await make_server(DELIVERY_TIMEOUT="20")
     await server.webhook(receiver.url, secret="crash test secret")
     emitter = Emitter(server)
-    killed_at = await kill_at_random_moments(server, receiver, emitter, kills)
+    gaps = await kill_at_random_moments(server, receiver, emitter, kills)
     await emitter.finish()
     accepted = emitter.accepted
     await server.until("/metrics", lambda text: b"winnerr_webhooks_pending 0.0" in text)
@@ -104,7 +107,8 @@ async def test_nothing_answered_202_is_lost_by_kill_9(kills, make_server, receiv
     assert accepted <= await events_in_the_log(server)
     repeats = [times for times in got.values() if len(times) > 1]
     for first, second in (pair for times in repeats for pair in pairwise(times)):
-        assert any(first - 0.1 <= kill <= second for kill in killed_at), (first, second, killed_at)
+        # The dead one's last requests may be read after its death, but before its successor serves.
+        assert any(first <= back and killed <= second for killed, back in gaps), (first, second)
 
     assert await server.terminate() == 0
     file = sqlite3.connect(server.folder / "test.db")

@@ -77,6 +77,8 @@ async def shared_server(
     """One server for a whole module; its tests see it as `own`, each as an organization."""
     async with lending(adapter, request) as lend:
         server = Server(tmp_path_factory.mktemp("shared"), await lend())
-        yield await server.start()
-        await server.close()
-        (server.folder / "log").write_text("".join(server.log))
+        try:
+            yield await server.start()
+        finally:
+            await server.close()
+            (server.folder / "log").write_text("".join(server.log))

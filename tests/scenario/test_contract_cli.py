@@ -164,13 +164,16 @@ async def test_200_alone_can_be_the_rule_and_a_few_requests_at_once_the_most(
     server = await make_server(SUCCESS_STATUSES="200", RETRY_SCHEDULE="", WEBHOOK_CONCURRENCY="2")
     await server.webhook(receiver.url)
     at_once, most = 0, 0
+    two = asyncio.Event()
 
     async def slow(request):
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
-        await server.ok("GET", "~/webhooks")  # time for others to come
+        if at_once == 2:
+            two.set()
+        await two.wait()
+        await server.ok("GET", "~/webhooks")  # time for a third to come
         at_once -= 1
         return answer(204 if request.json["data"]["n"] else 200, body=b"")
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.parametrize("adapter", ["sqlite"], scope="module")
 
 
 @pytest.fixture
-def make_node(make_server, postgres_url):
+def make_node(postgres_url, make_server):
     """Start nodes on one database."""
 
     async def make(**settings: str):
@@ -42,7 +42,7 @@ def pids(node, number: int) -> list[int]:
 
 async def ready(node, number: int, times: int) -> None:
     """Return when the process with this number has been ready so many times."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(pids(node, number)) < times:
             with suppress(aiohttp.ClientConnectionError):  # to the one that is gone
                 await node.ok("GET", "~/webhooks")
@@ -75,7 +75,9 @@ async def test_an_api_node_accepts_and_a_delivery_node_delivers(make_node, recei
     await api.emit()
     (last,) = (await receiver.wait_for(1, lambda request: request.path == "/hook/new"))[:1]
     assert last["X-Winnerr-Signature"]
-    shown = await figures(deliver)
+    async with asyncio.timeout(60):  # an attempt counts once its answer was read
+        while (shown := await figures(deliver))['attempts_total{kind="",outcome="succeeded"}'] < 23:
+            pass
     assert shown['attempts_total{kind="",outcome="succeeded"}'] == 23
     assert shown["events_accepted_total"] == 0
     assert await deliver.terminate() == 0
@@ -127,10 +129,11 @@ async def test_processes_share_the_work_and_any_of_them_may_be_killed(make_node,
     for n in range(50):
         await node.emit(id=f"crm-{n}")
     await deliveries(node, "delivered", 50)
-    shown = await figures(node)
-    accepted = {name: value for name, value in shown.items() if "events_accepted_total" in name}
-    assert accepted.keys() == {f'events_accepted_total{{process="{n}"}}' for n in (1, 2)}
-    assert sum(accepted.values()) == 50
+    both = {f'events_accepted_total{{process="{n}"}}' for n in (1, 2)}
+    async with asyncio.timeout(60):
+        while not both <= (shown := await figures(node)).keys():
+            pass  # one that a busy machine keeps from answering in time is left out
+    assert sum(shown[name] for name in both) == 50
     assert shown["pending"] == 0
     os.kill(pids(node, 2)[0], signal.SIGKILL)
     await ready(node, 2, 2)
@@ -173,7 +176,7 @@ async def proxy(postgres_server):
 
 
 async def test_a_database_that_no_answer_comes_from_is_told_of_within_2_s(
-    make_server, postgres_server, postgres_url, proxy
+    postgres_server, postgres_url, proxy, make_server
 ) -> None:
     """Whoever calls, again and again, whenever; and what was refused for certain is not stored."""
     url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
@@ -199,7 +202,7 @@ async def test_a_database_that_no_answer_comes_from_is_told_of_within_2_s(
     assert max(waits) < IN_TIME
     proxy.thaw()
     proxy.hang_up()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await node.call("POST", "/api/v1/events", event | {"id": "after"}))[0] == 503:
             pass
     for id_, problem in told.items():
@@ -233,7 +236,7 @@ async def test_keys_and_links_need_the_database_only_and_migrate_says_which(make
 
 
 async def test_an_sqlite_database_moves_to_postgresql_and_goes_on_there(
-    make_server, empty_postgres_url, receiver, answer
+    empty_postgres_url, make_server, receiver, answer
 ) -> None:
     old = await make_server(RETRY_SCHEDULE="2")
     hook = await old.webhook(receiver.url, secret="a secret of mine")

@@ -64,7 +64,8 @@ async def test_four_attempts_then_failed_then_one_replay_delivers(
     server = await make_server(RETRY_SCHEDULE=",".join(map(str, schedule)))
     await server.webhook(receiver.url)
     receiver.answer = lambda _request: answer(500, body=b"broken")
-    for _ in range(3):  # a busy machine may be late once; nothing makes a retry early
+    best = [float("inf")] * len(schedule)
+    for _ in range(4):  # a busy machine may be late now and then; nothing makes a retry early
         receiver.requests.clear()
         await server.emit()
         requests = await receiver.wait_for(4)
@@ -72,12 +73,12 @@ async def test_four_attempts_then_failed_then_one_replay_delivers(
         assert len({request["X-Winnerr-Delivery"] for request in requests}) == 1
         assert [request["X-Winnerr-Attempt"] for request in requests] == ["1", "2", "3", "4"]
         waits = [later.at - earlier.at for earlier, later in pairwise(requests)]
-        planned = list(zip(waits, schedule, strict=True))
-        assert all(0.8 * seconds <= wait for wait, seconds in planned), waits
-        if all(wait <= 1.2 * seconds + 0.25 for wait, seconds in planned):
+        assert all(wait >= 0.8 * planned for wait, planned in zip(waits, schedule, strict=True))
+        best = list(map(min, best, waits))
+        if all(wait <= 1.2 * planned + 0.25 for wait, planned in zip(best, schedule, strict=True)):
             break
     else:
-        pytest.fail(f"all three deliveries had a retry too late, the last one after {waits} s")
+        pytest.fail(f"a retry was too late each time: {best} s after the attempt before")
 
     delivery = await server.delivery(requests[0]["X-Winnerr-Delivery"], "failed")
     assert [a["attempt"] for a in delivery["attempts"]] == [1, 2, 3, 4]
@@ -252,13 +253,16 @@ async def test_what_a_person_asks_for_does_not_wait_for_a_receiver_that_asked_fo
     event = await server.emit()
     await receiver.wait_for(1)
     held = await server.until("~/logs", lambda page: page["items"])
-    await server.emit()  # waits with the lane
+    second = await server.emit()  # waits with the lane
     delivery_id = held["items"][0]["deliveryId"]
     receiver.answer = lambda _request: answer()
     await server.ok("POST", f"~/deliveries/{delivery_id}/replay")
     await server.delivery(delivery_id, "delivered")
     replay = (await receiver.wait_for(1, lambda r: r["X-Winnerr-Attempt"] == "2"))[0]
     assert replay["webhook-id"] == event["id"]
+    await server.until(
+        f"~/events/{second['id']}", lambda e: e["deliveries"][0]["status"] == "delivered"
+    )
 
     receiver.answer = lambda _request: answer(503, {"Retry-After": "1800"})
     await server.emit()
@@ -286,14 +290,14 @@ async def test_an_edited_webhook_gets_its_waiting_deliveries_at_the_new_url(
     make_server, receivers, answer
 ) -> None:
     old, new = await receivers(), await receivers()
-    server = await make_server(RETRY_SCHEDULE="1")
+    server = await make_server(RETRY_SCHEDULE="1,1,1")
     hook = await server.webhook(old.url)
     old.answer = lambda _request: answer(500)
     await server.emit()
     await old.wait_for(1)
     await server.ok("PATCH", f"~/webhooks/{hook['id']}", {"url": new.url, "description": "moved"})
     (got,) = await new.wait_for(1)
-    assert got["X-Winnerr-Attempt"] == "2"
+    assert got["X-Winnerr-Attempt"] == str(len(old.requests) + 1)
     assert got.body == old.requests[0].body
 
 
@@ -375,8 +379,9 @@ async def test_many_failed_deliveries_are_replayed_by_filter_also_across_a_resta
 
 
 async def test_sigterm_finishes_what_is_under_way_and_sends_nothing_twice(
-    server, receiver, answer
+    make_server, receiver, answer
 ) -> None:
+    server = await make_server(DELIVERY_TIMEOUT="50")
     await server.webhook(receiver.url)
     go = asyncio.Event()
 
@@ -389,7 +394,7 @@ async def test_sigterm_finishes_what_is_under_way_and_sends_nothing_twice(
         await server.emit()
     await receiver.wait_for(4)
     stopping = asyncio.create_task(server.terminate())
-    await asyncio.wait_for(_refuses(server), 10)
+    await asyncio.wait_for(_refuses(server), 60)
     go.set()
     assert await stopping == 0
     await server.start()

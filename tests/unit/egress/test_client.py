@@ -272,13 +272,13 @@ async def test_a_reused_connection_that_hangs_is_not_replaced(serve, make_client
         await peer.send(OK)
         await peer.gone()
 
-    client = make_client(timeout=0.3)
+    client = make_client(timeout=1.5)
     receiver = await serve(script)
     url = f"http://127.0.0.1:{receiver.port}/"
-    await post(client, url)
+    assert (await post(client, url)).status == 200
     exchange = await post(client, url)
     assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "wait")
-    assert 290 < exchange.duration_ms < 20_000
+    assert 1490 <= exchange.duration_ms < 20_000
     assert len(receiver.peers) == 1
 
 

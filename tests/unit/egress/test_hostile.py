@@ -127,10 +127,10 @@ async def test_dripping_headers_do_not_extend_the_deadline(serve, make_client, p
         await drip(peer, piece, 1000)
 
     receiver = await serve(script)
-    exchange = await post(make_client(timeout=0.3), f"http://127.0.0.1:{receiver.port}/")
+    exchange = await post(make_client(timeout=1.5), f"http://127.0.0.1:{receiver.port}/")
     assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "wait")
     assert exchange.status is None
-    assert 290 <= exchange.duration_ms < 20_000
+    assert 1490 <= exchange.duration_ms < 20_000
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ async def test_a_dripping_body_ends_with_the_grace_and_the_status_stays(
         await drip(peer, piece, 1000)
 
     receiver = await serve(script)
-    client = make_client(timeout=5, body_grace=0.2)
+    client = make_client(timeout=30, body_grace=0.5)
     url = f"http://127.0.0.1:{receiver.port}/"
     if warm:
         await post(client, url)
@@ -159,7 +159,7 @@ async def test_a_dripping_body_ends_with_the_grace_and_the_status_stays(
     assert exchange.status == 200
     assert exchange.truncated
     assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "body")
-    assert 190 <= exchange.duration_ms < 20_000
+    assert 490 <= exchange.duration_ms < 20_000
 
 
 async def test_the_deadline_counts_for_the_body_too(serve, make_client, post):
@@ -169,7 +169,7 @@ async def test_the_deadline_counts_for_the_body_too(serve, make_client, post):
         await peer.gone()
 
     receiver = await serve(script)
-    client = make_client(timeout=0.2, body_grace=5)
+    client = make_client(timeout=1.5, body_grace=30)
     exchange = await post(client, f"http://127.0.0.1:{receiver.port}/")
     assert exchange.status == 200
     assert exchange.response_body == b"hal"
@@ -183,7 +183,7 @@ async def test_a_receiver_that_does_not_read_times_out_while_sending(serve, make
 
     ended = asyncio.Event()
     receiver = await serve(script)
-    client = make_client(timeout=0.3)
+    client = make_client(timeout=1.5)
     exchange = await post(client, f"http://127.0.0.1:{receiver.port}/", b"x" * 30_000_000)
     ended.set()
     assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "send")
@@ -194,8 +194,8 @@ async def test_many_hanging_receivers_all_end_at_their_own_deadline(serve, make_
         await peer.gone()
 
     receiver = await serve(script)
-    client = make_client(timeout=0.3)
+    client = make_client(timeout=1.5)
     url = f"http://127.0.0.1:{receiver.port}/"
     exchanges = await asyncio.gather(*(post(client, url) for _ in range(50)))
     assert {exchange.failure.phase for exchange in exchanges} == {"wait"}
-    assert all(290 <= exchange.duration_ms < 20_000 for exchange in exchanges)
+    assert all(1490 <= exchange.duration_ms < 20_000 for exchange in exchanges)

@@ -183,9 +183,9 @@ async def test_a_handshake_that_never_ends_meets_the_deadline_and_is_hung_up_on(
         await peer.gone()
 
     receiver = await serve(script)
-    exchange = await post(make_client(timeout=0.3), f"https://hooks.test:{receiver.port}/")
+    exchange = await post(make_client(timeout=1.5), f"https://hooks.test:{receiver.port}/")
     assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "tls")
-    assert 290 <= exchange.duration_ms < 20_000
+    assert 1490 <= exchange.duration_ms < 20_000
     async with asyncio.timeout(60):
         await receiver.ended.wait()
 

@@ -123,11 +123,16 @@ async def test_a_process_that_hangs_or_breaks_off_is_left_out(
         writer.close()
 
     breaks = await asyncio.start_unix_server(break_off, folder / "4.sock")
-    shown = await processes[0].shown()
+    for _ in range(20):  # a busy machine may be too late for one that is well
+        shown = await processes[0].shown()
+        numbers = {key[-1] for key in shown if key[0] == "events_accepted_total"}
+        assert not numbers & {"3", "4"}
+        if numbers == {"1", "2", "10"}:
+            break
+    else:
+        pytest.fail(f"never all that are well, {numbers} at last")
     breaks.close()
     hangs.close()
-    numbers = {key[-1] for key in shown if key[0] == "events_accepted_total"}
-    assert numbers == {"1", "2", "10"}
 
 
 async def test_one_alone_is_shown_as_what_it_is(start) -> None:

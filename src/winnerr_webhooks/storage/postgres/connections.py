@@ -217,7 +217,8 @@ class Connections:
             async with asyncio.timeout(LOOK_SECONDS):
                 connection = await self._opener.open()
         except FAILURES as error:
-            if is_lost(error):
+            # What was lost and won back meanwhile is not lost once more: this look was at the old.
+            if is_lost(error) and self.reconnected_at < began:
                 self.lose(error, began)
                 for lent, seconds in self._lent.items():
                     if seconds <= PATIENT_SECONDS:

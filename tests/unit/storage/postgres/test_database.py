@@ -343,6 +343,36 @@ async def test_a_node_makes_do_with_the_connections_it_is_given(
         await admin.execute(f'DROP OWNED BY "few {name}"; DROP ROLE "few {name}"')
 
 
+async def test_a_look_that_fails_when_the_database_is_back_does_not_lose_it_again(
+    empty_postgres_url,
+) -> None:
+    """The look's own connection was swallowed; what came after the loss is none the worse."""
+
+    class Swallows(Opener):
+        looks = False
+
+        async def open(self):
+            if self.looks:
+                self.looks = False
+                await asyncio.Event().wait()
+            return await super().open()
+
+    opener = Swallows(empty_postgres_url)
+    lender = Connections(opener, clock=SystemClock(), jitter=Jitter(0), most=2)
+    await lender.start()
+    opener.looks = True
+    lender.suspect()
+    while opener.looks:
+        await asyncio.sleep(0)
+    lender.lose(ConnectionResetError("the old one broke"))
+    held = await lender.take(1)
+    await lender._tasks["look"]
+    assert await held.fetchval("SELECT 7") == 7
+    lender.give(held, whole=True)
+    assert lender.reconnected_at > 0
+    await lender.close()
+
+
 async def test_a_turn_that_comes_when_its_caller_has_just_left_goes_to_the_next(
     empty_postgres_url,
 ) -> None:
