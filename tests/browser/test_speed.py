@@ -133,6 +133,18 @@ async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, o
     assert await page.evaluate("document.activeElement.closest('#rows') !== null")
 
 
+async def test_resume_on_an_empty_log_brings_what_came_meanwhile(visit, own, inbox):
+    await own.webhook(inbox.url)
+    page = await visit("/logs")
+    live = page.locator("#live")
+    await live.click()
+    await expect(live).to_have_attribute("aria-pressed", "false")
+    await own.emit("task.created")
+    await own.until("~/logs", lambda found: found["items"])
+    await live.click()
+    await expect(page.locator("#rows > tr")).to_have_count(1)
+
+
 async def test_pause_holds_the_log_still_and_resume_brings_what_was_missed(visit, own, inbox):
     await own.webhook(inbox.url)
     await own.emit()

@@ -23,18 +23,29 @@ _EVERY_SECONDS: Final = 1.0
 _BEAT_TURNS: Final = 15
 """Turns after which something is said even when nothing is new: proxies cut what is silent."""
 _LOOK_BACK_MS: Final = 10_000
-"""Attempts enter the log by group commit, so a little out of the order of their ids."""
+"""Attempts enter the log by group commit, on several nodes, so out of the order of their ids."""
 _MOST_ROWS: Final = 100
 _LONGEST_TURNS: Final = 1_800
 """Then the browser connects anew, and is looked at anew."""
 
 
+def beginning(page: Page) -> str:
+    """Where the live rows of a page begin that is made now and has none yet."""
+    return id_floor("att", page.now() - _LOOK_BACK_MS)
+
+
 async def live_rows(
     page: Page, request: PageRequest, filters: Filters, after: str
 ) -> AsyncIterator[str]:
-    """Events `row`, `gone` when the session is over, and beats in between."""
+    """Events `row`, `gone` when the session is over, and beats in between.
+
+    `after` is the newest row that the page has, or where it begins (`beginning`). Rows of the last
+    ten seconds come although the page may have them: one that it has not may have a smaller id.
+    """
     visitor = request.auth
-    floor = after if is_id("att", after) else id_floor("att", page.now())
+    floor = id_floor("att", page.now() - _LOOK_BACK_MS)
+    if is_id("att", after):
+        floor = min(floor, after)
     sent: set[str] = set()
     page.streams += 1
     try:

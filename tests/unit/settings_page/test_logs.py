@@ -212,6 +212,7 @@ async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
         admin.session.get(f"/settings/webhooks/logs/stream?after={old}") as answer,
     ):
         assert answer.content_type == "text/event-stream"
+        assert await next_row(answer) == old, "the page knows it, but its age alone cannot tell"
         first = await site.settle((await site.event())[0], 503, body=SCRIPT)
         assert await next_row(answer) == first
         second = await site.settle((await site.event())[0], 200)
@@ -223,8 +224,29 @@ async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
             "/settings/webhooks/logs/stream?outcome=succeeded", headers={"Last-Event-ID": first}
         ) as answer,
     ):
-        assert await next_row(answer) == second
+        assert [await next_row(answer) for _ in range(3)] == [old, second, missed]
+
+
+async def test_the_live_tail_of_an_empty_log_begins_where_the_page_did(site, admin):
+    """What is recorded until the browser has connected is not lost; nor what a pause held back."""
+    await site.webhook()
+    page = await admin.get("/logs")
+    (attempts,) = page.all("div", id="attempts")
+    missed = await site.settle((await site.event())[0], 200)
+    url = f"/settings/webhooks/logs/stream?after={attempts['data-begins']}"
+    async with asyncio.timeout(60), admin.session.get(url) as answer:
         assert await next_row(answer) == missed
+
+
+async def test_the_live_tail_sends_what_another_node_began_before_and_recorded_after(site, admin):
+    await site.webhook()
+    slow = site.settlement((await site.event())[0], 200)
+    newest = await site.settle((await site.event())[0], 200)
+    assert slow.record.id < newest
+    await site.storage.settle([slow])
+    url = f"/settings/webhooks/logs/stream?after={newest}"
+    async with asyncio.timeout(60), admin.session.get(url) as answer:
+        assert {await next_row(answer), await next_row(answer)} == {slow.record.id, newest}
 
 
 async def next_row(answer):

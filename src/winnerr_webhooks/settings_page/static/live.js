@@ -14,7 +14,7 @@ export function startLive(attempts, opener) {
   const bar = document.getElementById("fresh");
   const waiting = [];
   let source = null;
-  let newest = attempts.querySelector("tbody tr")?.id ?? "";
+  let newest = attempts.querySelector("tbody tr")?.id ?? attempts.dataset.begins;
 
   const busy = () => opener.isOpen() || scrollY > 80 || attempts.matches(":hover") ||
     attempts.contains(document.activeElement);
@@ -49,8 +49,8 @@ export function startLive(attempts, opener) {
 
   const take = (event) => {
     const row = nodesOf(`<table><tbody>${event.data}</tbody></table>`).querySelector("tr");
-    if (!row || document.getElementById(row.id)) return;
-    newest = row.id;
+    if (!row || document.getElementById(row.id) || waiting.some((one) => one.id === row.id)) return;
+    if (row.id > newest) newest = row.id;
     waiting.push(row);
     if (busy()) showBar();
     else announce(flush() === 1 ? "1 new attempt" : "New attempts");

@@ -8,7 +8,7 @@ from litestar.response import Stream
 
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
 from winnerr_webhooks.settings_page.page import Given, PageRequest, html
-from winnerr_webhooks.settings_page.stream import MOST_STREAMS, live_rows
+from winnerr_webhooks.settings_page.stream import MOST_STREAMS, beginning, live_rows
 from winnerr_webhooks.settings_page.views.webhooks import glance, rows_of
 
 
@@ -17,6 +17,7 @@ async def show_logs(page: Given, request: PageRequest, done: FromQuery[str] = ""
     """Show attempts, newest first."""
     visitor = request.auth
     filters = read_filters(request.scope["query_string"], page.catalog)
+    begins = beginning(page)
     found = await page.storage.log(filters.log_filter(visitor.organization, page.now()))
     lines, total = await glance(page, visitor.organization)
     text = await page.render_aside(
@@ -27,6 +28,7 @@ async def show_logs(page: Given, request: PageRequest, done: FromQuery[str] = ""
         health=total,
         lines=lines,
         filters=filters,
+        begins=begins,
         # Making 500 rows is a matter of milliseconds too: aside, with the template.
         rows=lambda: rows_of(page, found.items, [line.webhook for line in lines]),
         next=found.next,
