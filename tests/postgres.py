@@ -366,11 +366,18 @@ class PostgresServer:
         return name
 
     async def give_back_database(self, name: str) -> None:
-        """Empty a database that was lent; it is dropped if more than rows was changed in it."""
-        if await self.empty_database(name):
+        """Empty a database that was lent; it is dropped if more than rows was changed in it.
+
+        Or if it has grown large: deleted rows stay in its files.
+        """
+        if await self.empty_database(name) and await self._is_small(name):
             self._free.append(name)
         else:
             await self.drop_database(name)
+
+    async def _is_small(self, name: str) -> bool:
+        async with self.admin(name) as inside:
+            return bool(await inside.fetchval(_IS_SMALL))
 
     async def empty_database(self, name: str) -> bool:
         """End its sessions, and bring a lent database back to how it was; False: it cannot be."""
@@ -390,13 +397,16 @@ _ALONE = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+_IS_SMALL = """
+SELECT sum(pg_relation_size(oid)) < 10000000
+FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
+"""
 _SHAPE = """
 SELECT string_agg(relname, ' ' ORDER BY relname),
     (SELECT count(*) FROM pg_proc WHERE oid > 16384),
     (SELECT count(*) FROM pg_trigger),
     (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase = (
-        SELECT oid FROM pg_database WHERE datname = current_database())),
-    sum(pg_relation_size(oid)) < 10000000
+        SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
 """
 # The few rows that a new database has.

@@ -117,13 +117,17 @@ async def test_delivery_goes_on_after_an_attempt_that_cannot_be_recorded_ever(wo
     await world.emit()
     call = await world.egress.next()
     errors = [fault, Unavailable("away")]
+    seen = asyncio.Event()
 
     async def fail(_batch) -> None:
+        if len(errors) == 1:
+            await seen.wait()
         raise errors.pop()
 
     world.storage.before["settle"] = fail
     call.answer()
     await until_stalled(world)
+    seen.set()
     await world.until(lambda: not errors)
     del world.storage.before["settle"]
     await world.until(lambda: world.node.readiness() is None)

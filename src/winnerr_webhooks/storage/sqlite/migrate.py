@@ -2,8 +2,9 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 import apsw
 
@@ -13,6 +14,9 @@ from winnerr_webhooks.storage.sqlite.statements import migrations, statements
 
 APPLICATION_ID = 0x57574B31
 """In the file's header (SQLite file format, section 1.3.17): `WWK1`."""
+
+_LOG_TRIES: Final = 100
+_LOG_WAIT: Final = BUSY_MS / 1000 / _LOG_TRIES
 
 
 def open_writer(path: str, *, cache_kib: int) -> Connection:
@@ -54,8 +58,7 @@ def _upgrade(connection: Connection, path: str) -> None:
         is_current = _recognised(connection, path) == len(scripts)
     finally:
         connection.rollback()
-    if connection.apsw.pragma("journal_mode") != "wal":  # new, or restored: VACUUM INTO drops it
-        connection.apsw.pragma("journal_mode", "wal")
+    _use_log(connection)
     if is_current:
         return
     connection.begin()  # two commands that start together: the second one waits here
@@ -67,6 +70,24 @@ def _upgrade(connection: Connection, path: str) -> None:
         connection.commit()
     finally:
         connection.rollback()
+
+
+def _use_log(connection: Connection) -> None:
+    """Write through a log from now on: the file is new, or restored (`VACUUM INTO` drops it).
+
+    Of two that do this together SQLite refuses one at once, whatever its busy timeout: both read
+    before they write.
+    """
+    for tries_left in reversed(range(_LOG_TRIES)):
+        try:
+            if connection.apsw.pragma("journal_mode") != "wal":
+                connection.apsw.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if not tries_left:
+                raise
+            time.sleep(_LOG_WAIT)
+        else:
+            return
 
 
 def _recognised(connection: Connection, path: str) -> int:

@@ -25,7 +25,7 @@ async def test_instants_are_those_of_the_database(open_node) -> None:
 
 async def test_the_clock_is_read_again_when_the_probe_finds_it_due(open_node, monkeypatch) -> None:
     node = await open_node(clock=FastClock(), follow_database_clock=True)
-    read_at = node._clock.monotonic() - 29
+    read_at = node._clock.monotonic() - 15
     node._clock.read(0.0, read_at, read_at)
     await node.check()
     assert node._clock.now_ms() < 10_000_000

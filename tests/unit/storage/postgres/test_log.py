@@ -192,9 +192,10 @@ async def history(node, world, clock) -> Any:
                     table, records=records, schema_name=SCHEMA
                 )
 
-        await node._aside.transact(fill)
+        slow = {"seconds": 60, "settings": "SET LOCAL statement_timeout = 0;"}
+        await node._aside.transact(fill, **slow)
         if day == DAYS // 2:
-            await node._aside.transact(lambda db: db.script("ANALYZE"))
+            await node._aside.transact(lambda db: db.script("ANALYZE"), **slow)
     return node
 
 

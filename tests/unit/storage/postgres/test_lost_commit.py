@@ -88,10 +88,11 @@ STORED = "SELECT count(*) FROM winnerr_webhooks.pending HAVING count(*) > 0"
 
 @pytest.fixture(params=[None, "crm-1"], ids=["one statement", "a transaction"])
 async def accepting(world, gate, request):
-    """An event whose commit waits at the gate: its answer to be, and the process that is at it."""
+    """An event whose commit waits at the gate: its answer to be, who is at it, and since when."""
     event = world.event(client_id=request.param)
+    began = asyncio.get_running_loop().time()
     task = asyncio.create_task(asyncio.wait_for(world.accept(event), IN_TIME))
-    return task, await until(gate, WAITS_AT_GATE)
+    return task, await until(gate, WAITS_AT_GATE), began
 
 
 async def comes_back(world) -> None:
@@ -105,7 +106,7 @@ async def comes_back(world) -> None:
 
 
 async def test_that_took_place_is_answered_as_if_nothing_had_been(accepting, gate, proxy) -> None:
-    task, _ = accepting
+    task, *_ = accepting
     proxy.freeze("down")
     await gate.execute("SELECT pg_advisory_unlock(7)")
     await until(gate, STORED)
@@ -116,7 +117,7 @@ async def test_that_took_place_is_answered_as_if_nothing_had_been(accepting, gat
 
 
 async def test_that_was_ended_before_is_refused_and_not_uncertain(accepting, gate) -> None:
-    task, pid = accepting
+    task, pid, _ = accepting
     assert await gate.fetchval("SELECT pg_terminate_backend($1, 60000)", pid)
     with pytest.raises(Unavailable) as caught:
         await task
@@ -145,7 +146,7 @@ async def test_in_a_network_that_swallows_everything_is_uncertain_within_2_s(
     accepting, gate, proxy, world
 ) -> None:
     """And who came meanwhile is not kept for 2 s more: he is refused at once."""
-    task, _ = accepting
+    task, *_ = accepting
     proxy.freeze()
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -164,9 +165,8 @@ async def test_in_a_network_that_swallows_everything_is_uncertain_within_2_s(
 async def test_of_a_server_that_stays_away_is_looked_for_nearly_2_s(
     accepting, gate, server, world
 ) -> None:
-    task, _ = accepting
+    task, _, began = accepting
     loop = asyncio.get_running_loop()
-    began = loop.time()
     await asyncio.to_thread(server.stop, "immediate")
     try:
         with pytest.raises(Uncertain):

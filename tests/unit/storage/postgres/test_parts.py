@@ -68,6 +68,9 @@ async def _is_found(connection: asyncpg.Connection, text: str, body: bytes) -> b
         ("b\0c", b"a\0bc", False),
         ("é", b"\0\xc3\xa9", True),
         ("x\\y", b"\0x\\y", True),
+        ("000", b"\0\\000", True),
+        ("357", b"\0\\000", False),
+        ("\\\0", b"\\\0", True),
         ("anything", b"", False),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from tests.loss import IN_TIME
 
 from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.storage.postgres import database as database_module
 from winnerr_webhooks.storage.postgres import migrate
 from winnerr_webhooks.storage.postgres.database import LostCommit
 
@@ -63,9 +64,10 @@ async def test_a_commit_waits_for_the_disk_whatever_the_database_is_set_to(
 
 
 async def test_statements_of_many_clients_at_once_do_not_get_mixed_up(
-    make_database, pooled_url
+    make_database, pooled_url, monkeypatch
 ) -> None:
     """An unnamed statement is the server connection's, and that changes hands."""
+    monkeypatch.setattr(database_module, "SUSPICIOUS_SECONDS", PATIENCE)
     clients = [await make_database(pooled_url, connections=4) for _ in range(5)]
 
     async def one(number: int) -> None:

@@ -91,6 +91,18 @@ async def test_commands_that_start_together_on_a_new_file_all_work(open_storage)
     assert [await storage.keys() for storage in storages] == [[]] * 6
 
 
+async def test_a_new_file_that_another_command_is_making_is_waited_for(open_storage, path) -> None:
+    """SQLite itself would not wait here, whatever its busy timeout."""
+    file = apsw.Connection(str(path))
+    file.execute("BEGIN IMMEDIATE")
+    opening = asyncio.create_task(open_storage(exclusive=False))
+    await asyncio.wait({opening}, timeout=0.3)
+    assert not opening.done()
+    file.execute("ROLLBACK")
+    file.close()
+    assert await (await opening).keys() == []
+
+
 async def test_a_database_opens_again_as_it_was(open_storage, path, new_webhook) -> None:
     storage = await open_storage()
     made = await storage.create_webhook(new_webhook(), 500)

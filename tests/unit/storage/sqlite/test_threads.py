@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from winnerr_webhooks.domain.errors import Conflict, Poisoned, Unavailable
+from winnerr_webhooks.storage.sqlite import threads
 from winnerr_webhooks.storage.sqlite.threads import _Call
 from winnerr_webhooks.storage.values import LogFilter
 
@@ -215,7 +216,9 @@ async def test_the_log_does_not_grow_without_end(storage, path, new_event) -> No
     assert path.with_name(path.name + "-wal").stat().st_size < 64 << 20
 
 
-async def test_searches_one_after_the_other_let_the_log_be_started_over(storage, new_event) -> None:
+async def test_searches_one_after_the_other_let_the_log_be_started_over(
+    storage, new_event, monkeypatch
+) -> None:
     """Given a log that has become long during a search.
 
     When the next search waits already, then it begins only once all is copied: what is written
@@ -231,6 +234,7 @@ async def test_searches_one_after_the_other_let_the_log_be_started_over(storage,
         for _ in range(megabytes):
             await storage.accept([new_event(body=b"x" * 20_000) for _ in range(50)], None)
 
+    monkeypatch.setattr(threads, "_GIVE_WAY_SECONDS", 60.0)
     first, second = Search(), Search()
     searches = [asyncio.ensure_future(storage._threads.search(first.verb))]
     await asyncio.to_thread(first.entered.wait, 10)

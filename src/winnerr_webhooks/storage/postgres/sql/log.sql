@@ -149,7 +149,11 @@ lower(
     convert_from(
         CASE
             WHEN position('\x00'::bytea IN body) = 0 THEN body
-            ELSE decode(replace(encode(body, 'escape'), '\000', '\357\277\275'), 'escape')
+            -- A backslash is written as two: without them, \000 is a NUL and nothing else.
+            ELSE decode(
+                replace(
+                    replace(encode(body, 'escape'), '\\', '\134'), '\000', '\357\277\275'),
+                'escape')
         END,
         'LATIN1')
     COLLATE "C")
