@@ -5,6 +5,8 @@ import { announce, nodesOf } from "./dom.js";
 import { showTimes } from "./time.js";
 
 const MOST_ROWS = 500;
+// The server sends anew what is younger than ten seconds, at most 100 rows a second.
+const MOST_KNOWN = 2000;
 
 /** Starts the live tail of the log; gives what the keyboard needs of it. */
 export function startLive(attempts, opener) {
@@ -14,7 +16,9 @@ export function startLive(attempts, opener) {
   const bar = document.getElementById("fresh");
   const waiting = [];
   let source = null;
-  let newest = attempts.querySelector("tbody tr")?.id ?? attempts.dataset.begins;
+  const shown = Array.from(attempts.querySelectorAll("tbody tr[id]"), (row) => row.id);
+  const known = new Set(shown.reverse());
+  let newest = shown.at(-1) ?? attempts.dataset.begins;
 
   const busy = () => opener.isOpen() || scrollY > 80 || attempts.matches(":hover") ||
     attempts.contains(document.activeElement);
@@ -49,7 +53,9 @@ export function startLive(attempts, opener) {
 
   const take = (event) => {
     const row = nodesOf(`<table><tbody>${event.data}</tbody></table>`).querySelector("tr");
-    if (!row || document.getElementById(row.id) || waiting.some((one) => one.id === row.id)) return;
+    if (!row || known.has(row.id)) return;
+    known.add(row.id);
+    if (known.size > MOST_KNOWN) known.delete(known.values().next().value);
     if (row.id > newest) newest = row.id;
     waiting.push(row);
     if (busy()) showBar();
