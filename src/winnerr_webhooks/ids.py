@@ -60,6 +60,14 @@ def id_floor(kind: str, ms: int) -> str:
     return f"{kind}_{_base32(max(ms, 0), 10)}{'0' * 16}"
 
 
+def id_ms(text: str) -> int:
+    """The millisecond an id (see `is_id`) was made in: what `id_floor` was given of a floor."""
+    ms = 0
+    for digit in text.partition("_")[2][:10]:
+        ms = ms << 5 | _ALPHABET.index(digit)
+    return ms
+
+
 def is_id(kind: str, text: str) -> bool:
     """Whether `text` has the form of an id of this kind (26 characters, or more for `dlv`)."""
     head, _, rest = text.partition("_")

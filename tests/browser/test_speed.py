@@ -160,3 +160,87 @@ async def test_pause_holds_the_log_still_and_resume_brings_what_was_missed(visit
     await live.click()
     await expect(rows).to_have_count(2)
     await expect(rows.first).to_contain_text("task.created")
+
+
+STREAM = "**/logs/stream*"
+OFF = "Off: try now"
+
+
+async def test_a_log_whose_stream_was_refused_says_so_and_a_press_brings_the_rows(
+    visit, own, inbox
+):
+    await own.webhook(inbox.url)
+    page = await visit()
+    # Any answer but 200 is the same to an EventSource; the browser tests let a 401 be logged.
+    await page.route(STREAM, lambda route: route.fulfill(status=401))
+    await page.goto("/settings/webhooks/logs")
+    live = page.locator("#live")
+    await expect(page.locator("#live-act")).to_have_text(OFF)
+    await expect(live).to_have_attribute("aria-pressed", "false")
+    await own.emit()
+    await page.unroute(STREAM)
+    await live.click()
+    await expect(page.locator("#rows > tr")).to_have_count(1)
+    await expect(live).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator("#live-act")).to_have_text("Pause")
+
+
+async def test_a_log_whose_stream_was_refused_tries_again_by_itself_unless_it_is_paused(
+    visit, own, inbox
+):
+    await own.webhook(inbox.url)
+    page = await visit()
+    await page.clock.install()
+    await page.route(STREAM, lambda route: route.fulfill(status=401))
+    await page.goto("/settings/webhooks/logs")
+    act = page.locator("#live-act")
+    await expect(act).to_have_text(OFF)
+    await page.unroute(STREAM)
+    await page.clock.fast_forward(15_000)
+    await expect(act).to_have_text("Pause")
+
+    await page.locator("#live").click()
+    await page.clock.fast_forward(60_000)
+    await expect(act).to_have_text("Resume")
+
+
+async def test_a_log_whose_stream_broke_says_that_it_reconnects(visit, own, inbox):
+    await own.webhook(inbox.url)
+    page = await visit()
+    await page.route(
+        STREAM,
+        lambda route: route.fulfill(body="retry: 600000\n\n", content_type="text/event-stream"),
+    )
+    await page.goto("/settings/webhooks/logs")
+    await expect(page.locator("#live-act")).to_have_text("Reconnecting")
+
+
+async def test_a_log_that_comes_back_out_of_the_browsers_cache_is_live_again(visit, own, inbox):
+    await own.webhook(inbox.url)
+    page = await visit("/logs")
+    await expect(page.locator("#live-act")).to_have_text("Pause")
+    for name in ("pagehide", "pageshow"):
+        await page.evaluate(
+            "(name) => dispatchEvent(new PageTransitionEvent(name, {persisted: true}))", name
+        )
+    await own.emit()
+    # The first row of an empty log comes with the page anew: there is no table to put it in.
+    await expect(page.locator("#rows > tr")).to_have_count(1)
+
+
+async def test_a_log_that_cannot_keep_up_offers_to_reload(visit, own, inbox):
+    await own.webhook(inbox.url)
+    page = await visit()
+    await page.route(
+        STREAM,
+        lambda route: route.fulfill(
+            body="retry: 600000\n\nevent: behind\ndata: \n\n", content_type="text/event-stream"
+        ),
+    )
+    await page.goto("/settings/webhooks/logs")
+    fresh = page.locator("#fresh")
+    await expect(fresh).to_have_text("Many new: reload")
+    await page.unroute(STREAM)
+    await fresh.click()
+    await expect(fresh).to_be_hidden()
+    await expect(page.locator("#live-act")).to_have_text("Pause")

@@ -242,6 +242,86 @@ async def test_a_replay_of_many_skips_webhooks_not_active_by_then(world) -> None
     assert await world.claim() == []
 
 
+async def _begun(world) -> ReplayFilter:
+    """Replay all that failed or was cancelled; what asks how many of it are not delivered."""
+    query = ReplayFilter(organization="org_1", asked_at=world.clock.ms)
+    await world.storage.replay_many(query, dry_run=False)
+    world.clock.advance(seconds=1)
+    return query
+
+
+@pytest.mark.parametrize("how", ["paused", "410", "deleted"])
+async def test_of_a_webhook_stopped_since_what_was_to_be_replayed_is_not_delivered(
+    world, how
+) -> None:
+    before = await world.webhook("deal.created")
+    await _failed(world, 3, name="deal.created")
+    await world.change(before, status="paused")
+    world.clock.advance(seconds=2)
+    webhook = await world.webhook("contact.created")
+    late = await world.leased()
+    await _failed(world, 2)
+    query = await _begun(world)
+    left = [await world.storage.replay_many(query, dry_run=True)]
+    if how == "410":
+        await world.settle(late, EXHAUSTED, disable="gone")
+    elif how == "deleted":
+        await world.storage.delete_webhook("org_1", webhook.id)
+    else:
+        await world.change(webhook, status=how)
+    left.append(await world.storage.replay_many(query, dry_run=True))
+    await world.finish_jobs()
+    left.append(await world.storage.replay_many(query, dry_run=True))
+    assert left == [2, 2, 2]
+    assert await world.storage.replay_many(ReplayFilter(organization="org_1"), dry_run=True) == 0
+
+
+async def test_what_fails_once_it_was_asked_for_is_no_part_of_a_replay_but_what_fails_again_is(
+    world,
+) -> None:
+    webhook = await world.webhook()
+    early = await world.leased()
+    await _failed(world, 3)
+    await world.leased()
+    query = await _begun(world)
+    await world.settle(early, EXHAUSTED)
+    await world.finish_jobs()
+    again, delivered, _ = await world.claim()
+    await world.settle(again, EXHAUSTED)
+    await world.settle(delivered)
+    assert await world.storage.replay_many(query, dry_run=True) == 2
+    await world.change(webhook, status="paused")  # which cancels the one that waits
+    assert await world.storage.replay_many(query, dry_run=True) == 2
+    await world.finish_jobs()
+    assert await world.storage.replay_many(query, dry_run=True) == 2
+
+
+async def test_what_was_cancelled_before_is_part_of_a_replay_though_no_job_has_written_it(
+    world,
+) -> None:
+    webhook = await world.webhook()
+    await world.leased()
+    await world.change(webhook, status="paused")
+    await world.change(webhook, status="active")
+    await world.leased()
+    query = await _begun(world)
+    await world.change(webhook, status="paused")
+    assert await world.storage.replay_many(query, dry_run=True) == 1
+    await world.finish_jobs()
+    assert await world.storage.replay_many(query, dry_run=True) == 1
+
+
+async def test_what_failed_after_the_time_it_is_asked_for_as_of_is_not_replayed(world) -> None:
+    await world.webhook()
+    await _failed(world)
+    query = ReplayFilter(organization="org_1", asked_at=world.clock.ms)
+    world.clock.advance(seconds=1)
+    await _failed(world)
+    assert await world.storage.replay_many(query, dry_run=False) == 1
+    await world.finish_jobs()
+    assert len(await world.claim()) == 1
+
+
 async def test_a_replay_of_many_goes_on_slice_by_slice(world) -> None:
     await world.webhook()
     answers = await world.accept(*(world.event() for _ in range(1_500)))

@@ -5,7 +5,9 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.storage import searches
+from winnerr_webhooks.storage import reach, searches
+from winnerr_webhooks.storage.postgres import search as postgres_search
+from winnerr_webhooks.storage.sqlite import search as sqlite_search
 from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter, ReplayFilter
 
 
@@ -55,6 +57,15 @@ async def test_a_list_carries_no_bodies_but_the_start_of_a_failures_answer(world
     failed, fine = await _log(world)
     assert (fine.request_body, fine.response_body) == (b"", b"")
     assert (failed.request_body, failed.response_body) == (b"", b"x" * 1024)
+
+
+async def test_a_list_carries_the_start_of_long_response_headers(world) -> None:
+    await world.webhook()
+    await world.settle(await world.leased(), head=b"x: " + b"y" * 20_000)
+    (listed,) = await _log(world)
+    assert len(listed.response_head) == 8_192
+    whole = await world.storage.attempt("org_1", listed.id)
+    assert len(whole.response_head) == 20_003
 
 
 async def test_the_log_is_filtered(world) -> None:
@@ -167,6 +178,16 @@ async def test_an_attempt_is_the_organizations_own(world) -> None:
     assert await world.storage.event("org_2", delivery.event_id) is None
 
 
+async def test_of_another_organizations_webhook_nothing_is_told(world, monkeypatch) -> None:
+    """Not even, as the place to go on from, the id of one of its attempts."""
+    monkeypatch.setattr(reach, "MOST_ROWS", 1)
+    theirs = await world.webhook(organization="org_2")
+    for _ in range(3):
+        await world.settle(await world.leased(organization="org_2"))
+    page = await world.storage.log(LogFilter(organization="org_1", webhook=theirs.id, limit=1))
+    assert (page.items, page.next) == ([], None)
+
+
 # --- deliveries -----------------------------------------------------------------------------------
 
 
@@ -190,6 +211,25 @@ async def test_a_delivery_is_read_whole(world) -> None:
     assert [one.attempt for one in seen.attempts] == [1, 2]
     assert {one.request_body for one in seen.attempts} == {delivery.body}
     assert not seen.test
+
+
+async def test_of_a_delivery_with_many_attempts_the_newest_are_read_and_their_body_once(
+    world, monkeypatch
+) -> None:
+    """Else who replays one large event again and again, and reads it, takes all memory."""
+    for adapter in (sqlite_search, postgres_search):
+        monkeypatch.setattr(adapter, "MOST_ATTEMPTS", 3)
+    await world.webhook()
+    delivery = await world.leased()
+    await world.settle(delivery, RETRY, retry_in=1)
+    for _ in range(4):
+        world.clock.advance(seconds=1)
+        await world.settle((await world.claim())[0], RETRY, retry_in=1)
+    seen = await world.delivery(delivery)
+    assert [one.attempt for one in seen.attempts] == [3, 4, 5]
+    assert seen.body == delivery.body
+    assert all(one.request_body is seen.body for one in seen.attempts)
+    assert {one.response_body for one in seen.attempts} == {b"ok"}
 
 
 @pytest.mark.parametrize("id_", ["", "dlv_", "dlv_" + "0" * 30, "evt_" + "0" * 26])

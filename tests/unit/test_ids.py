@@ -14,6 +14,7 @@ from winnerr_webhooks.ids import (
     Jitter,
     delivery_id,
     id_floor,
+    id_ms,
     is_id,
     new_api_key,
     new_secret,
@@ -81,6 +82,11 @@ def test_a_floor_lies_below_its_millisecond_and_above_the_one_before(ms):
     before = Ids(clock).new("evt")
     clock.ms += 1
     assert before < id_floor("evt", ms + 1) < Ids(clock).new("evt")
+
+
+@given(st.integers(0, 2**48 - 1))
+def test_an_id_tells_its_millisecond_and_a_floor_the_one_it_was_made_for(ms):
+    assert id_ms(Ids(Clock(ms)).new("att")) == id_ms(id_floor("att", ms)) == ms
 
 
 def test_a_floor_before_1970_is_the_lowest():

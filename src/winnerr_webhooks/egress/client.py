@@ -23,6 +23,8 @@ from winnerr_webhooks.egress.tls import client_context
 
 MAX_IDLE: Final = 1024
 """Idle connections kept."""
+MAX_REASON: Final = 200
+"""Bytes of a reason phrase that are kept: it is shown in every row of the log."""
 BODY_GRACE: Final = 2.0
 """Most seconds for the rest of a body: the verdict has fallen with the headers."""
 
@@ -189,7 +191,7 @@ class EgressClient:
             duration_ms=(connection.ended_at - start) * 1000,
             timings=timings,
             status=connection.status,
-            reason=_printable(connection.reason),
+            reason=_printable(connection.reason[:MAX_REASON]),
             response_head=connection.head if connection.status is not None else b"",
             response_body=connection.body,
             truncated=connection.truncated,

@@ -23,6 +23,8 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Acceptance, inclusive, ms."""
     until: int | None = None
     """Acceptance, exclusive, ms."""
+    asked_at: int | None = None
+    """As it was then, ms (see `ReplayFilter`): what it counts is also how far a replay is."""
 
 
 class Replays:
@@ -68,6 +70,7 @@ class Replays:
                 cancelled_only=wanted.outcome == "cancelled",
                 since=wanted.since,
                 until=wanted.until,
+                asked_at=wanted.asked_at,
             ),
             dry_run=dry_run,
         )

@@ -100,6 +100,10 @@ class Dispatcher:
                 self._returns.add(delivery)
                 continue
             lane = self._lane(delivery)
+            if lane.held:  # the receiver asked for that while the claim was made
+                lane.backlog = True
+                self._returns.add(delivery)
+                continue
             lane.add_waiting(delivery)
             self._queued(lane, delivery)
             lanes[lane.webhook_id] = lane
@@ -132,6 +136,11 @@ class Dispatcher:
     def lanes(self) -> int:
         """Lanes on this node."""
         return len(self._lanes)
+
+    @property
+    def webhooks(self) -> list[str]:
+        """Those that have lanes."""
+        return list(self._lanes)
 
     @property
     def claims(self) -> bool:
@@ -283,6 +292,10 @@ class Dispatcher:
         # A delivery's row and its webhook are read at different moments; the newer one wins.
         lane.version = target.version
         lane.loading = False
+        if target.status != ACTIVE:
+            # It was cancelled with the webhook: whoever resumes it must not find it here, beside
+            # the replay that he may have asked for.
+            self._shed(lane, 0)
         if edited:
             self._end_hold(lane)  # another URL deserves a fresh start
         self._pump(lane)

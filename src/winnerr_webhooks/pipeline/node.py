@@ -111,7 +111,7 @@ class Node:
         """None when the node is at its work; else why not."""
         if not self._started:
             return "The service is starting or stopping."
-        if self.recorder.stalled:
+        if self.recorder.away:
             return "Attempts cannot be recorded: the database is away."
         return None
 

@@ -42,6 +42,8 @@ class Reclaimer:
         self._wake = dispatcher.work_wanted
         self._job_wake = asyncio.Event()
         self._changes_mark = 0
+        self._told: set[str] = set()
+        """Why what waits could not be looked for, as it was logged since the last claim."""
         self._tasks: list[asyncio.Task[None]] = []
         self._open = True
 
@@ -78,8 +80,14 @@ class Reclaimer:
         while self._open:
             try:
                 await loop()
-            except Unavailable:
-                pass
+            except Unavailable as error:
+                if error.detail not in self._told:
+                    self._told.add(error.detail)
+                    log.warning(
+                        "what waits cannot be looked for, and is tried again",
+                        loop=loop.__name__.strip("_"),
+                        reason=error.detail,
+                    )
             except Exception:
                 log.exception("a loop failed and starts again", loop=loop.__name__)
             if self._open:
@@ -90,6 +98,8 @@ class Reclaimer:
         while self._open:
             self._wake.clear()
             claimed = await self._claim() if self._dispatcher.claims else None
+            if claimed is not None:
+                self._told.clear()
             if claimed is not None and len(claimed.deliveries) >= NEARLY_FULL:
                 wait = BUSY_POLL
                 continue  # there may be room for more
@@ -141,7 +151,10 @@ class Reclaimer:
     async def _changes(self) -> None:
         while True:
             await asyncio.sleep(CHANGES_EVERY)
-            self._changes_mark, changed = await self._storage.changed_webhooks(self._changes_mark)
+            mark, changed = await self._storage.changed_webhooks(self._changes_mark)
+            if mark < self._changes_mark:  # a failover, or a restore, has taken changes back
+                changed = self._dispatcher.webhooks
+            self._changes_mark = mark
             self._dispatcher.webhooks_changed(changed)
 
 

@@ -28,6 +28,8 @@ class Recorder:
     def __init__(self, storage: Storage, metrics: Metrics, jitter: Jitter) -> None:
         self.stalled = False
         """Whether no attempt should start: what was made cannot be recorded now."""
+        self.away = False
+        """Whether that is so because the database could not be written to."""
         self.unrecorded = 0
         """Attempts made that are not in the database yet."""
         self.on_resume: Callable[[], None] = _nothing
@@ -89,7 +91,7 @@ class Recorder:
         self.unrecorded -= len(batch)
         if self.stalled and not self.unrecorded:
             # Not before: what was attempted meanwhile could be claimed and sent a second time.
-            self.stalled = False
+            self.stalled = self.away = False
             self.on_resume()
 
     async def _store(self, batch: list[Settlement]) -> Settled:
@@ -101,8 +103,8 @@ class Recorder:
                 if self._closing:
                     log.error("attempts not recorded", attempts=len(batch), reason=error.detail)
                     raise
-                was_stalled, self.stalled = self.stalled, True
-                if not was_stalled:
+                was_away, self.away, self.stalled = self.away, True, True
+                if not was_away:
                     log.warning("delivery pauses, the database is away", reason=error.detail)
             await asyncio.sleep(self._jitter.around(wait))
             wait = min(2 * wait, LONGEST_WAIT)

@@ -1,8 +1,10 @@
 """What every view is given: the services, who is asking, and how to answer."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from litestar import MediaType, Request, Response
@@ -26,6 +28,7 @@ PageRequest = Request[Visitor, Any, Any]
 
 SEE_OTHER: Final = 303
 _BASE: Final = PAGE
+T = TypeVar("T")
 
 audit = structlog.get_logger("winnerr_webhooks.audit")
 
@@ -59,7 +62,8 @@ class Page:
         self.assets = Assets(_BASE)
         self.environment = make_environment(self.assets.url, _BASE)
         self.stopping = asyncio.Event()
-        self.streams = 0
+        self.streams: Counter[str] = Counter()
+        """Live logs that are open, by organization."""
         self._long = ThreadPoolExecutor(1, thread_name_prefix="settings-page")
 
     def stop(self) -> None:
@@ -79,10 +83,13 @@ class Page:
 
     async def render_aside(self, template: str, visitor: Visitor, /, **values: Any) -> str:
         """A long template's text, made by a thread of its own: 500 rows take some 20 ms."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._long, lambda: self.render(template, visitor, **values)
-        )
+        return await self.aside(lambda: self.render(template, visitor, **values))
+
+    async def aside(self, make: Callable[[], T]) -> T:
+        """What takes long to make, made by that thread."""
+        if self.stopping.is_set():  # the thread takes no more, and requests under way are answered
+            return make()
+        return await asyncio.get_running_loop().run_in_executor(self._long, make)
 
     def answer(
         self, template: str, visitor: Visitor | None, /, *, status: int = 200, **values: Any

@@ -5,26 +5,33 @@ only for what is newer than a floor that moves on; what was sent already is reme
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.ids import id_floor, is_id
-from winnerr_webhooks.settings_page.filters import Filters
+from winnerr_webhooks.ids import id_floor, id_ms, is_id
+from winnerr_webhooks.settings_page.filters import SHOWN, Filters
 from winnerr_webhooks.settings_page.page import Page, PageRequest
 from winnerr_webhooks.settings_page.views.webhooks import rows_of
+from winnerr_webhooks.storage.values import LogPage
 
 MOST_STREAMS: Final = 200
 """At once on one node; who comes later has the page without its live part."""
+MOST_STREAMS_OF_ONE: Final = 20
+"""At once on one node and of one organization, so that none takes the places of all."""
 _EVERY_SECONDS: Final = 1.0
 _BEAT_TURNS: Final = 15
 """Turns after which something is said even when nothing is new: proxies cut what is silent."""
 _LOOK_BACK_MS: Final = 10_000
 """Attempts enter the log by group commit, on several nodes, so out of the order of their ids."""
-_MOST_ROWS: Final = 100
+_HOLD_TURNS: Final = round(_LOOK_BACK_MS / 1000 / _EVERY_SECONDS)
+"""Good turns after an outage until the floor moves on: what was attempted in it is recorded now."""
+_MOST_ROWS: Final = SHOWN
+"""A turn; as many as the page shows: of more, it would drop the oldest again."""
 _LONGEST_TURNS: Final = 1_800
 """Then the browser connects anew, and is looked at anew."""
 
@@ -34,62 +41,121 @@ def beginning(page: Page) -> str:
     return id_floor("att", page.now() - _LOOK_BACK_MS)
 
 
+def is_full(page: Page, organization: str) -> bool:
+    """Whether there is no place for one more stream of an organization."""
+    return page.streams[organization] >= MOST_STREAMS_OF_ONE or page.streams.total() >= MOST_STREAMS
+
+
 async def live_rows(
     page: Page, request: PageRequest, filters: Filters, after: str
 ) -> AsyncIterator[str]:
-    """Events `row`, `gone` when the session is over, and beats in between.
+    """Events `row`, `behind` when not all rows come, `gone` when the session is over, and beats.
 
-    `after` is the newest row that the page has, or where it begins (`beginning`). Rows of the last
-    ten seconds come although the page may have them: one that it has not may have a smaller id.
+    `after` is the newest row that the page has, or where it begins (`beginning`). Rows of the ten
+    seconds before it come although the page may have them: one that it has not may have a smaller
+    id. While the database is away nothing comes; what was missed comes afterwards.
     """
-    visitor = request.auth
-    floor = id_floor("att", page.now() - _LOOK_BACK_MS)
-    if is_id("att", after):
-        floor = min(floor, after)
-    sent: set[str] = set()
-    page.streams += 1
-    try:
+    organization = request.auth.organization
+    tail = _Tail(after, page.now())
+    with _place(page, organization):
         yield "retry: 3000\n\n"
         for turn in range(1, _LONGEST_TURNS):
+            # Before the look: the next one has to reach back to it, however slowly rows are read.
+            now = page.now()
             try:
-                found = await _newer(page, visitor.organization, filters, floor)
+                found = await _newer(page, organization, filters, tail.floor)
+                rows = await _rendered(page, request, tail.fresh(found))
             except Unavailable:
-                found = []
-            fresh = [attempt for attempt in found if attempt.id not in sent]
-            for text in await _rendered(page, request, fresh):
-                yield text
-            sent |= {attempt.id for attempt in fresh}
-            floor = max(floor, id_floor("att", page.now() - _LOOK_BACK_MS))
-            sent = {id_ for id_ in sent if id_ > floor}
+                tail.hold()
+            else:
+                if tail.is_behind(found):
+                    yield "event: behind\ndata: \n\n"
+                for id_, text in rows:
+                    yield text
+                    tail.sent.add(id_)
+                tail.move_on(now)
             if turn % _BEAT_TURNS == 0:
-                if await page.gate.visitor(request.scope) is None:
+                if await _is_over(page, request):
                     yield "event: gone\ndata: \n\n"
                     return
                 yield ": still here\n\n"
             if await _stopped(page.stopping):
                 return
+
+
+class _Tail:
+    """Where one stream is: what it asks for next, and what of that it has sent."""
+
+    def __init__(self, after: str, now: int) -> None:
+        self.floor = id_floor("att", now - _LOOK_BACK_MS)
+        self.sent: set[str] = set()
+        self._known = self.floor
+        """The newest that the page had when the floor last moved."""
+        self._held = 0
+        if is_id("att", after):
+            self.floor = min(self.floor, id_floor("att", id_ms(after) - _LOOK_BACK_MS))
+            self._known = after
+
+    def fresh(self, found: LogPage) -> list[LoggedAttempt]:
+        """What was not sent yet."""
+        return [attempt for attempt in found.items if attempt.id not in self.sent]
+
+    def is_behind(self, found: LogPage) -> bool:
+        """Whether there may be rows below what was found that the page neither has nor gets."""
+        ended = found.next
+        return ended is not None and ended > self._known and ended not in self.sent
+
+    def hold(self) -> None:
+        """Stay, for some turns after this one too."""
+        self._held = _HOLD_TURNS
+
+    def move_on(self, now: int) -> None:
+        """Go on from a look that began at `now`, unless held."""
+        if self._held:
+            self._held -= 1
+            return
+        self._known = max(self._known, max(self.sent, default=""))
+        self.floor = max(self.floor, id_floor("att", now - _LOOK_BACK_MS))
+        self.sent = {id_ for id_ in self.sent if id_ > self.floor}
+
+
+@contextmanager
+def _place(page: Page, organization: str) -> Iterator[None]:
+    page.streams[organization] += 1
+    try:
+        yield
     finally:
-        page.streams -= 1
+        page.streams[organization] -= 1
+        if not page.streams[organization]:
+            del page.streams[organization]
 
 
-async def _newer(
-    page: Page, organization: str, filters: Filters, floor: str
-) -> list[LoggedAttempt]:
+async def _newer(page: Page, organization: str, filters: Filters, floor: str) -> LogPage:
     asked = filters.log_filter(organization, page.now(), limit=_MOST_ROWS)
-    newer = msgspec.structs.replace(asked, after=floor, before=None)
-    return (await page.storage.log(newer)).items
+    return await page.storage.log(msgspec.structs.replace(asked, after=floor, before=None))
 
 
-async def _rendered(page: Page, request: PageRequest, fresh: list[LoggedAttempt]) -> list[str]:
-    """Events of new attempts, the oldest first."""
+async def _rendered(
+    page: Page, request: PageRequest, fresh: list[LoggedAttempt]
+) -> list[tuple[str, str]]:
+    """New attempts' ids and events, the oldest first."""
     if not fresh:
         return []
     webhooks = await page.webhooks.list(request.auth.organization)
-    rows = rows_of(page, fresh, webhooks)
-    return [
-        _event("row", row.id, page.render("row.html", request.auth, row=row))
-        for row in reversed(rows)
-    ]
+    return await page.aside(
+        lambda: [
+            (row.id, _event("row", row.id, page.render("row.html", request.auth, row=row)))
+            for row in reversed(rows_of(page, fresh, webhooks))
+        ]
+    )
+
+
+async def _is_over(page: Page, request: PageRequest) -> bool:
+    """Whether the visitor's session has ended; not while the database cannot tell."""
+    try:
+        return await page.gate.visitor(request.scope) is None
+    except Unavailable:
+        return False
 
 
 def _event(name: str, id_: str, text: str) -> str:

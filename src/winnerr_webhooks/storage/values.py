@@ -151,6 +151,10 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.webhook or self.event or self.status)
 
 
+MOST_ATTEMPTS: Final = 100
+"""Of one delivery, so many of its newest attempts are read: replays may have made any number."""
+
+
 class Delivery(msgspec.Struct, kw_only=True, gc=False):
     """A delivery as it is read."""
 
@@ -163,7 +167,7 @@ class Delivery(msgspec.Struct, kw_only=True, gc=False):
     test: bool
     next_attempt_at: int | None
     attempts: list[LoggedAttempt] = msgspec.field(default_factory=list)
-    """Oldest first; empty in a list."""
+    """The newest `MOST_ATTEMPTS`, oldest first; empty in a list."""
     body: bytes = b""
     """Empty in a list."""
 
@@ -201,6 +205,9 @@ class ReplayFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Acceptance, inclusive, ms."""
     until: int | None = None
     """Acceptance, exclusive."""
+    asked_at: int | None = None
+    """As it was then, ms: what had its outcome by that time, also of webhooks stopped since.
+    A replay that fails leaves the outcome and its time, so what is not delivered stays in."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

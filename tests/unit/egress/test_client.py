@@ -43,6 +43,17 @@ async def test_the_request_arrives_as_it_was_built_and_the_answer_as_it_was_sent
     assert not exchange.truncated
 
 
+async def test_of_a_long_reason_phrase_the_start_is_kept(serve, client, post):
+    async def script(peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 500 " + b'"' * 9_000 + b"\r\nContent-Length: 0\r\n\r\n")
+        await peer.gone()
+
+    receiver = await serve(script)
+    exchange = await post(client, f"http://127.0.0.1:{receiver.port}/")
+    assert (exchange.status, exchange.reason) == (500, '"' * 200)
+
+
 async def test_each_phase_that_happened_has_a_time(serve, client, post, names):
     names.set("hooks.test", ["127.0.0.1"])
     receiver = await serve(answer_all)

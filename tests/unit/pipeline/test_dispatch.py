@@ -111,6 +111,32 @@ async def test_a_held_lane_gives_its_queue_back_and_delivers_it_after_the_hold(w
     await world.settled(8)
 
 
+async def test_what_is_claimed_for_a_lane_that_was_just_held_goes_back(world) -> None:
+    """Else it would take the organization's share of memory for as long as the receiver asked."""
+    webhook = await world.webhook()
+    await world.emit()
+    call = await world.egress.next()
+    claimed, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(answer) -> None:
+        if answer.deliveries:
+            claimed.set()
+            await go.wait()
+
+    world.storage.after["claim"] = wait
+    await world.storage.accept([world.event() for _ in range(3)], None)
+    world.dispatcher.work_wanted.set()
+    await claimed.wait()
+    call.answer(503, Retry_After="60")
+    lane = world.dispatcher._lanes[webhook.id]
+    await world.until(lambda: lane.held)
+    go.set()
+    await world.storage.reached("give_back")
+    assert world.dispatcher.queued == 0
+    assert world.dispatcher.memory.held == 0
+    assert lane.backlog
+
+
 async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
     """Given a lane that once had a backlog.
 

@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+import structlog
 
+from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.pipeline import reclaim
 from winnerr_webhooks.storage.values import LeaseTerms
 
@@ -24,6 +26,29 @@ async def test_what_a_dead_process_had_leased_is_attempted_at_once(make_world) -
     await world.node.start()
     calls = {(await world.egress.next()).delivery for _ in range(3)}
     assert len(calls) == 3
+
+
+async def test_that_nothing_can_be_claimed_is_logged_once(make_world, monkeypatch) -> None:
+    """A page of the disk that only claims read would stop all retries, and nothing else."""
+    monkeypatch.setattr(reclaim, "AWAY_WAIT", 0.01)
+    world = await make_world(start=False)
+    tries = []
+
+    async def fail(_claim) -> None:
+        tries.append(1)
+        raise Unavailable("disk I/O error")
+
+    world.storage.before["claim"] = fail
+    with structlog.testing.capture_logs() as lines:
+        await world.node.start()
+        await world.until(lambda: len(tries) > 3)
+    told = [line for line in lines if line.get("reason") == "disk I/O error"]
+    assert len(told) == 1
+    assert told[0]["log_level"] == "warning"
+    del world.storage.before["claim"]
+    await world.webhook()
+    await world.storage.accept([world.event()], None)
+    await world.egress.next()
 
 
 async def test_a_claim_that_was_full_is_followed_by_another_at_once(

@@ -44,6 +44,27 @@ async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselve
     await world.settled(5)
 
 
+async def test_a_database_that_is_only_slow_is_not_called_away(world, monkeypatch) -> None:
+    """Given more attempts than may be unrecorded, then it pauses, but is ready; and it goes on."""
+    monkeypatch.setattr(record, "UNRECORDED", 2)
+    await world.webhook()
+    await world.emit(4)
+    calls = [await world.egress.next() for _ in range(4)]
+    go = asyncio.Event()
+
+    async def slow(_batch) -> None:
+        await go.wait()
+
+    world.storage.before["settle"] = slow
+    for call in calls:
+        call.answer()
+    await until_stalled(world)
+    assert world.node.readiness() is None
+    go.set()
+    await world.settled(4)
+    await world.until(lambda: not world.node.recorder.stalled)
+
+
 async def test_delivery_goes_on_only_when_all_that_was_attempted_is_recorded(
     world, monkeypatch
 ) -> None:

@@ -181,6 +181,7 @@ class Site:
     ) -> Settlement:
         succeeded = status == 200
         happened = fields.pop("happened", "success" if succeeded else "retry")
+        retry_in = fields.pop("retry_in", 60.0) if happened == "retry" else None
         kind = fields.pop("kind", "status")
         message = fields.pop("message", f"{status} Made Up")
         record = AttemptRecord(
@@ -201,7 +202,6 @@ class Site:
             error_kind=None if succeeded else kind,
             error_message="" if succeeded else message,
         )
-        retry_in = 60.0 if happened == "retry" else None
         return Settlement(
             delivery=delivery,
             record=record,

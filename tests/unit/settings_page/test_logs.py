@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import msgspec
+import pytest
 
 from winnerr_webhooks.domain.attempt import Failure
 
@@ -84,6 +85,21 @@ async def test_an_attempt_shows_request_response_phases_and_what_to_do(site, adm
     assert "waiting 80 ms" in picture["aria-label"]
     assert page.has_button("Replay")
     assert "None: no other webhook wants it." in page.text
+
+
+async def test_an_attempt_says_truthfully_what_comes_next(site, admin):
+    await site.webhook()
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503, retry_in=0.0)
+    page = await admin.get(f"/logs/{attempt}")
+    assert "waiting its turn" in page.text
+    assert "We try again at" not in page.text
+
+    attempt = await site.settle((await site.event())[0], 503, happened="exhausted")
+    assert "No further attempt is planned" in (await admin.get(f"/logs/{attempt}")).text
+    page = await admin.post(f"/logs/{attempt}/replay", {})
+    assert "A replay of it is on its way" in page.text
+    assert "No further attempt is planned" not in page.text
 
 
 async def test_a_hostile_response_is_shown_as_text_only(site, admin):
@@ -202,6 +218,35 @@ async def test_replaying_all_counts_before_and_tells_how_far_it_is(site, admin):
     assert "0 of 3 delivered" in page.text
     assert page.all("progress", max="3", value="0")
     assert site.desk.due == 1
+
+
+@pytest.mark.parametrize("stop", ["pause", "delete"])
+async def test_a_replay_whose_webhook_is_stopped_is_not_said_to_have_arrived(site, admin, stop):
+    webhook = await site.webhook()
+    late, *_ = await site.event()
+    for _ in range(2):
+        await site.settle((await site.event())[0], 503, happened="exhausted")
+    progress = (await admin.post("/logs/replay", {"filters": ""})).url
+    await site.settle(late, 503, happened="exhausted")
+    await admin.post(f"/{webhook.id}/{stop}")
+    while await site.storage.run_job_slice():
+        pass
+    page = await admin.get(progress.partition("/settings/webhooks")[2])
+    assert "0 of 2 delivered." in page.text
+    assert "2 still to come, failed again, or not sent because their webhook was" in page.text
+    assert "All of them arrived" not in page.text
+
+
+async def test_a_replay_has_arrived_though_other_deliveries_failed_since(site, admin):
+    await site.webhook()
+    late, *_ = await site.event()
+    delivery, *_ = await site.event()
+    await site.settle(delivery, 503, happened="exhausted")
+    progress = (await admin.post("/logs/replay", {"filters": ""})).url
+    await site.settle(delivery, 200)
+    await site.settle(late, 503, happened="exhausted")
+    page = await admin.get(progress.partition("/settings/webhooks")[2])
+    assert "1 of 1 delivered. All of them arrived." in page.text
 
 
 async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):

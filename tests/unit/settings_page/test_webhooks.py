@@ -196,6 +196,19 @@ async def test_deleting_says_first_what_happens_to_what_waits(site, admin):
     assert (await admin.get(f"/{webhook.id}")).status == 404
 
 
+async def test_deleting_says_first_what_happens_to_what_was_missed(site, admin):
+    webhook = await site.webhook()
+    nothing = await admin.get(f"/{webhook.id}/delete")
+    await admin.post(f"/{webhook.id}/pause")
+    for _ in range(2):
+        await site.event()
+    page = await admin.get(f"/{webhook.id}/delete")
+    assert "no delivery is lost" in nothing.text
+    assert "2 missed deliveries" in page.text
+    assert "can never be sent" in page.text
+    assert "no delivery is lost" not in page.text
+
+
 async def test_revealing_a_secret_is_recorded_without_it(site, admin):
     webhook = await site.webhook(secret="a secret of mine")
     assert "a secret of mine" not in (await admin.get(f"/{webhook.id}")).html

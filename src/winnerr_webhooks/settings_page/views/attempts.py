@@ -29,7 +29,7 @@ async def show_attempt(
 ) -> Response[str]:
     """Show one attempt; with the header `X-Part` only its article, to be opened in place.
 
-    `before`: how many attempts its delivery had when a replay was asked for.
+    `before`: the number of its delivery's last attempt when a replay was asked for.
     """
     found = await _find(page, request.auth.organization, attempt)
     values = await _values(page, found)
@@ -44,7 +44,7 @@ async def replay(page: Given, request: PageRequest, attempt: FromPath[str]) -> R
     """Send the attempt's delivery once more, outside the retry schedule."""
     found = await _find(page, request.auth.organization, attempt)
     delivery = await page.storage.delivery(found.organization, found.delivery_id)
-    before = len(delivery.attempts) if delivery else 0
+    before = delivery.attempts[-1].attempt if delivery and delivery.attempts else 0
     await page.replays.of_delivery(found.organization, found.delivery_id)
     page.record("delivery replayed", request.auth, delivery=found.delivery_id)
     form = form_of(request)

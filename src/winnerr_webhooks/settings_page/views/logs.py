@@ -8,7 +8,7 @@ from litestar.response import Stream
 
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
 from winnerr_webhooks.settings_page.page import Given, PageRequest, html
-from winnerr_webhooks.settings_page.stream import MOST_STREAMS, beginning, live_rows
+from winnerr_webhooks.settings_page.stream import beginning, is_full, live_rows
 from winnerr_webhooks.settings_page.views.webhooks import glance, rows_of
 
 
@@ -44,7 +44,7 @@ async def stream(
     page: Given, request: PageRequest, after: FromQuery[str] = ""
 ) -> Response[str] | Stream:
     """Send new attempts as they come; what a broken connection missed comes first."""
-    if page.streams >= MOST_STREAMS or page.stopping.is_set():
+    if page.stopping.is_set() or is_full(page, request.auth.organization):
         return Response("", status_code=HTTPStatus.SERVICE_UNAVAILABLE)
     filters = read_filters(request.scope["query_string"], page.catalog)
     last = request.headers.get("last-event-id") or after

@@ -5,17 +5,25 @@ from litestar import Response, get, post
 from litestar.params import FromQuery
 
 from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.management.replays import ReplayRequest
 from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
-from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page import Given, PageRequest, form_of, go
 
 
 @get("/logs/replay", admin=True)
 async def ask_replay(
     page: Given, request: PageRequest, started: FromQuery[int] = 0, at: FromQuery[int] = 0
 ) -> Response[str]:
-    """Say how many deliveries match now; after the start, how many of them are still open."""
+    """Say how many deliveries match now; after the start, how many are not delivered."""
     filters = read_filters(request.scope["query_string"], page.catalog)
-    count = await _matching(page, request, filters, at or None)
+    now = page.now()
+    wanted = filters.replay_request(now)
+    if started:
+        wanted = _as_of(filters, min(at, now) if at > 0 else now)
+    count = await page.replays.many(request.auth.organization, wanted, dry_run=True)
+    if started:
+        # A webhook that was stopped before and changed since is counted too, though not part of it.
+        count = min(count, started)
     return page.answer(
         "replay.html",
         request.auth,
@@ -37,7 +45,7 @@ async def replay_all(page: Given, request: PageRequest) -> Response[str]:
     now = page.now()
     try:
         started = await page.replays.many(
-            request.auth.organization, filters.replay_request(now), dry_run=False
+            request.auth.organization, _as_of(filters, now), dry_run=False
         )
     except Invalid:
         return go(f"/logs/replay{filters.query()}")
@@ -45,12 +53,9 @@ async def replay_all(page: Given, request: PageRequest) -> Response[str]:
     return go(f"/logs/replay{filters.query(started=str(started), at=str(now))}")
 
 
-async def _matching(page: Page, request: PageRequest, filters: Filters, at: int | None) -> int:
-    wanted = filters.replay_request(at or page.now())
-    if at is not None and wanted.until is None:
-        # What fails from now on is not part of what was started.
-        wanted = msgspec.structs.replace(wanted, until=at)
-    return await page.replays.many(request.auth.organization, wanted, dry_run=True)
+def _as_of(filters: Filters, at: int) -> ReplayRequest:
+    """What is started at that time: what fails from then on is not part of it."""
+    return msgspec.structs.replace(filters.replay_request(at), asked_at=at)
 
 
 ROUTES = (ask_replay, replay_all)

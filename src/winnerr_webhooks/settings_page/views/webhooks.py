@@ -84,7 +84,8 @@ async def ask_delete(page: Given, request: PageRequest, webhook: FromPath[str]) 
     organization = request.auth.organization
     found = await page.webhooks.get(organization, webhook)
     (line,) = await _lines(page, organization, [found])
-    return page.answer("delete.html", request.auth, webhook=found, line=line)
+    missed = await page.storage.cancelled(organization, found.id)
+    return page.answer("delete.html", request.auth, webhook=found, line=line, missed=missed)
 
 
 @post("/{webhook:str}/delete")

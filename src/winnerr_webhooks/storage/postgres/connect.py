@@ -1,8 +1,10 @@
 """One new connection to PostgreSQL: how it is set up, and what can stand in its way."""
 
+import asyncio
 import socket
 from datetime import datetime
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import structlog
@@ -35,7 +37,7 @@ _SETTINGS: Final = {
     "jit": "off",
 }
 _LOOK: Final = """
-SELECT pg_backend_pid(), current_setting('synchronous_commit') = 'off',
+SELECT pg_backend_pid(), current_setting('synchronous_commit') IN ('on', 'off'),
     current_setting('transaction_read_only') = 'on',
     (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
 """
@@ -63,24 +65,39 @@ class Opener:
     """Opens connections to one database, and knows what it saw of it."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._finds_writer = "," in url
+        self._urls = _one_host_each(url)
+        """The one that could write last comes first."""
         self.pooled = False
         """Whether a pooler stands between: then a transaction is all there is."""
         self.local_settings = ""
         """What sets a transaction up behind a pooler; empty: the connection is set up."""
 
     async def open(self) -> Connection:
-        """Open a connection that can write; one of `FAILURES` says why there is none."""
+        """Open a connection that can write; one of `FAILURES` says why there is none.
+
+        Each of several hosts has its share of the time: one whose machine is gone answers nothing,
+        not even no. (asyncpg has one time for all of them.)
+        """
+        share = CONNECT_SECONDS / len(self._urls)
+        failures = []
+        for url in tuple(self._urls):
+            try:
+                async with asyncio.timeout(share):
+                    connection = await self._open(url)
+            except FAILURES as error:
+                failures.append(error)
+            else:
+                self._urls.sort(key=lambda one: one != url)
+                return connection
+        raise failures[0]
+
+    async def _open(self, url: str) -> Connection:
         connection: Connection = await asyncpg.connect(
-            self._url,
+            url,
             connection_class=Connection,
             timeout=CONNECT_SECONDS,
             statement_cache_size=0 if self.pooled else 500,
             max_cached_statement_lifetime=0,
-            # Of several hosts the one that writes. Asking takes a statement outside of a
-            # transaction, which a pooler may tear in two: of one host `_look` sees it, too.
-            target_session_attrs="read-write" if self._finds_writer else "any",
             server_settings={"application_name": "winnerr-webhooks"},
         )
         try:
@@ -90,7 +107,7 @@ class Opener:
             connection.terminate()
             raise
         connection.terminate()
-        return await self.open()
+        return await self._open(url)
 
     async def _is_as_known(self, connection: Connection) -> bool:
         """Set a connection up; False: there is a pooler, so it has to be opened another way."""
@@ -98,13 +115,13 @@ class Opener:
         # Without a name: a named statement would stay behind on a pooler's connection, in the
         # way of the next process that counts its names from one.
         statement = await connection.prepare(_LOOK, name="")
-        pid, is_asynchronous, only_reads, began = await statement.fetchrow()
+        pid, is_for_reloads, only_reads, began = await statement.fetchrow()
         await connection.execute("COMMIT")
         if only_reads:
             raise asyncpg.ReadOnlySQLTransactionError("the database is a standby that only reads")
         connection.backend = None
         settings = dict(_SETTINGS)
-        if is_asynchronous:  # then a commit is no promise, and 202 is one
+        if is_for_reloads:  # a reload may turn it off: a commit is no promise then, and 202 is one
             settings["synchronous_commit"] = "on"
         if pid != connection.get_server_pid():
             self.local_settings = _assignments("LOCAL ", settings)
@@ -118,14 +135,19 @@ class Opener:
         return True
 
 
+def _one_host_each(url: str) -> list[str]:
+    """A URL for each of its hosts."""
+    parts = urlsplit(url)
+    who, at, hosts = parts.netloc.rpartition("@")
+    return [urlunsplit(parts._replace(netloc=f"{who}{at}{host}")) for host in hosts.split(",")]
+
+
 def told(error: BaseException) -> str:
     """Why there is no connection, for the operator: without a password or a part of one."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
     if isinstance(error, socket.gaierror):
         return f"its host's name cannot be looked up ({error.strerror})"
-    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
-        return "every host is a standby that only reads"
     if isinstance(error, ValueError):  # of parsing the URL: it repeats what it could not read
         return "its URL cannot be read"
     text = str(error).partition("\n")[0].strip().rstrip(".")

@@ -114,8 +114,10 @@ async def _replay(db: Session, job: _Job, now: int, due: dict[str, int]) -> str 
 
 
 async def count_matching(db: Session, query: ReplayFilter) -> int:
-    """How many deliveries a replay of many would send now."""
-    values = (*_filter(query), _ceiling(query.until))
+    """How many deliveries a replay of many would send now, or is still to send."""
+    # What had its outcome by then was accepted by then.
+    until = query.asked_at if query.until is None else query.until
+    values = (*_filter(query), _ceiling(until), query.asked_at)
     written: int = await db.value("count_replays", *values)
     unwritten: int = await db.value("count_cancelling", *values)
     return written + unwritten
@@ -123,7 +125,8 @@ async def count_matching(db: Session, query: ReplayFilter) -> int:
 
 async def enqueue(db: Session, query: ReplayFilter, now: int) -> None:
     """A job for each active webhook that the filter names."""
-    await db.run("add_replay_jobs", *_filter(query), now)
+    asked_at = now if query.asked_at is None else min(now, query.asked_at)
+    await db.run("add_replay_jobs", *_filter(query), asked_at)
 
 
 def _filter(query: ReplayFilter) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from winnerr_webhooks.storage.postgres.text import storable
 from winnerr_webhooks.storage.reach import FIRST_TEXT_STEP, Reach, Search, reach, sources, windows
 from winnerr_webhooks.storage.rows import event_of
 from winnerr_webhooks.storage.values import (
+    MOST_ATTEMPTS,
     Delivery,
     DeliveryFilter,
     DeliveryPage,
@@ -115,8 +116,11 @@ async def delivery(db: Session, organization: str, id_: str) -> Delivery | None:
         if row is not None:
             found.body = row["body"]
             floor = id_floor("att", row["accepted_at"] - _APART_MS)
-        keys = _keys(await db.rows("attempts_of_delivery", id_, organization, floor))
-        found.attempts = await attempts(db, organization, keys, whole=True)
+        asked = (id_, organization, floor, MOST_ATTEMPTS)
+        keys = _keys(await db.rows("attempts_of_delivery", *asked))
+        found.attempts = await attempts(db, organization, keys, whole=True, bodies=False)
+        for one in found.attempts:
+            one.request_body = found.body  # it is the same of all of them, and may be large
         return found
     return None
 
@@ -135,14 +139,18 @@ async def event(db: Session, organization: str, event_id: str) -> StoredEvent | 
 
 
 async def attempts(
-    db: Session, organization: str, keys: Sequence[Key], *, whole: bool
+    db: Session, organization: str, keys: Sequence[Key], *, whole: bool, bodies: bool = True
 ) -> list[LoggedAttempt]:
-    """Attempts by their ids and their deliveries', in that order."""
+    """Attempts by their ids and their deliveries', in that order.
+
+    `bodies`: whole ones with the bodies they sent.
+    """
     if not keys:
         return []
     ids = [id_ for id_, _ in keys]
     bounds = *_bounds(ids), *_bounds(sent for _, sent in keys)
-    rows = await db.rows("attempt_page", organization, ids, whole, *bounds)
+    asked = (organization, ids, whole, *bounds, whole and bodies)
+    rows = await db.rows("attempt_page", *asked)
     return [_logged(row) for row in rows]
 
 

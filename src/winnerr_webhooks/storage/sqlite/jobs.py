@@ -103,8 +103,8 @@ def _replay(db: Connection, job: _Job, run: Run, now: int) -> str | None:
 
 
 def count_matching(db: Connection, query: ReplayFilter) -> int:
-    """How many deliveries a replay of many would send now."""
-    values = _filter(query)
+    """How many deliveries a replay of many would send now, or is still to send."""
+    values = _filter(query) | {"asked_at": query.asked_at}
     written: int = db.row("count_replays", values)[0]
     unwritten: int = db.row("count_cancelling", values)[0]
     return written + unwritten
@@ -112,9 +112,10 @@ def count_matching(db: Connection, query: ReplayFilter) -> int:
 
 def enqueue(db: Connection, query: ReplayFilter, now: int) -> None:
     """A job for each active webhook that the filter names."""
+    asked_at = now if query.asked_at is None else min(now, query.asked_at)
     values = {"organization": query.organization, "webhook": query.webhook}
     for webhook_id in _IDS.decode(db.row("replayable_webhooks", values)[0]):
-        job = _filter(query) | {"webhook_id": webhook_id, "now": now}
+        job = _filter(query) | {"webhook_id": webhook_id, "now": asked_at}
         del job["organization"], job["webhook"]
         db.run("add_replay_job", job)
 

@@ -13,6 +13,7 @@ from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.patterns import like_patterns
 from winnerr_webhooks.storage.sqlite.rows import as_json
 from winnerr_webhooks.storage.values import (
+    MOST_ATTEMPTS,
     Delivery,
     DeliveryFilter,
     DeliveryPage,
@@ -78,6 +79,8 @@ class _Step(NamedTuple):
 
 def log(db: Connection, query: LogFilter, monotonic: Callable[[], float]) -> LogPage:
     """Attempts by filter; see `Storage.log`."""
+    if query.webhook is not None and not _is_own(db, query.organization, query.webhook):
+        return LogPage(items=[], next=None)
     text = query.text or None
     sought = _known_id(db, query.organization, text) if text is not None else None
     values = {
@@ -164,10 +167,13 @@ def delivery(db: Connection, organization: str, id_: str) -> Delivery | None:
     if webhook is None:
         return None
     for found in _deliveries_named(db, organization, [(id_, webhook[0])]):
-        seqs = _SEQS.decode(db.row("attempts_of_delivery", (id_, organization))[0])
-        found.attempts = attempts(db, seqs, whole=True)
+        asked = (id_, organization, MOST_ATTEMPTS)
+        seqs = _SEQS.decode(db.row("attempts_of_delivery", asked)[0])
+        found.attempts = attempts(db, seqs, whole=True, bodies=False)
         event_row = db.row("get_event", (found.event_id, organization))
         found.body = event_row[-1] if event_row else b""
+        for one in found.attempts:
+            one.request_body = found.body  # it is the same of all of them, and may be large
         return found
     return None
 
@@ -207,11 +213,14 @@ def _deliveries_named(
     )
 
 
-def attempts(db: Connection, seqs: list[int], *, whole: bool) -> list[LoggedAttempt]:
-    """Attempts by their row numbers, in that order."""
+def attempts(
+    db: Connection, seqs: list[int], *, whole: bool, bodies: bool = True
+) -> list[LoggedAttempt]:
+    """Attempts by their row numbers, in that order; whole ones without the `bodies` they sent."""
     if not seqs:
         return []
-    rows = db.json("attempt_page", {"attempts": as_json(seqs), "whole": whole}, _ATTEMPTS)
+    asked = {"attempts": as_json(seqs), "whole": whole, "bodies": whole and bodies}
+    rows = db.json("attempt_page", asked, _ATTEMPTS)
     return [_logged(row) for row in rows]
 
 
@@ -244,6 +253,10 @@ def _walk(
             search.end()
         else:
             search.add(run.size, run.oldest, matching(run, search.wanted))
+
+
+def _is_own(db: Connection, organization: str, webhook: str) -> bool:
+    return bool(db.row("is_own_webhook", (webhook, organization))[0])
 
 
 def _known_id(db: Connection, organization: str, text: str) -> str | None:

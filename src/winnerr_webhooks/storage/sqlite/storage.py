@@ -199,8 +199,11 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         return await self._write(claim.recover)
 
     async def repair(self) -> int:
-        """Find lost wake-ups and leases that ran out."""
-        found = await self._threads.read_for_road(
+        """Find lost wake-ups and leases that ran out.
+
+        That looks at all that waits, so it is no question for a reader that somebody waits for.
+        """
+        found = await self._threads.search(
             lambda db: claim.find_repairs(db, self._clock.monotonic())
         )
         if not found.expired and not found.lanes:
@@ -330,10 +333,10 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
     # --- housekeeping ----------------------------------------------------------------
 
     async def forget(self, retention_days: int) -> int:
-        """One slice of retention."""
+        """One slice of retention: what may go is searched for among all that may not."""
         now = self._clock.now_ms()
         at = self._retention
-        found = await self._read(lambda db: retention.find(db, at, retention_days, now))
+        found = await self._threads.search(lambda db: retention.find(db, at, retention_days, now))
         gone = await self._write_later(lambda db: retention.drop(db, at.kind, found, now))
         if not found:
             self._retention = retention.Pass()

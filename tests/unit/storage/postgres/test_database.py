@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import socket
 import time
 from contextlib import suppress
 
@@ -169,6 +170,23 @@ async def test_a_commit_waits_for_the_disk_whatever_the_role_is_set_to(
     assert await database.alone(ask("SHOW synchronous_commit")) == "on"
 
 
+async def test_a_reload_of_the_servers_settings_does_not_turn_waiting_for_the_disk_off(
+    database,
+) -> None:
+    """A reload changes what no session has set for itself."""
+    source = "SELECT source FROM pg_settings WHERE name = 'synchronous_commit'"
+    assert await database.transact(ask(source)) == "session"
+
+
+async def test_what_the_operator_asks_of_standbys_stays(
+    make_database, postgres_server, admin
+) -> None:
+    name = await admin.fetchval("SELECT current_database()")
+    await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = remote_write")
+    database = await make_database(postgres_server.url(name))
+    assert await database.alone(ask("SHOW synchronous_commit")) == "remote_write"
+
+
 async def test_settings_of_one_transaction_end_with_it(make_database, empty_postgres_url) -> None:
     database = await make_database(empty_postgres_url, connections=1)
     settings = "SET LOCAL statement_timeout = '7s';"
@@ -326,6 +344,21 @@ async def test_of_several_hosts_the_one_that_writes_is_taken(
     url = postgres_server.url(name).replace("@127.0.0.1", "@127.0.0.1:1,127.0.0.1")
     await (await make_database(url)).transact(put(1))
     assert await stored(admin) == {"1"}
+
+
+async def test_a_host_whose_machine_is_gone_does_not_keep_the_others_from_being_asked(
+    make_database, postgres_server, admin, monkeypatch
+) -> None:
+    """It answers nothing, not even no; and once found, the other one is asked first."""
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 4.0)
+    name = await admin.fetchval("SELECT current_database()")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        gone = f"@127.0.0.1:{silent.getsockname()[1]},127.0.0.1"
+        url = postgres_server.url(name).replace("@127.0.0.1", gone)
+        database = await make_database(url)
+        monkeypatch.setattr(connect, "CONNECT_SECONDS", PATIENCE)
+        await asyncio.gather(*(database.transact(put(n)) for n in range(20)))
+    assert len(await stored(admin)) == 20
 
 
 # --- few connections ------------------------------------------------------------------------------

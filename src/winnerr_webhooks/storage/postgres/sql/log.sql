@@ -21,14 +21,18 @@ CASE WHEN {stopped} THEN NULL ELSE pending.due_at END
 'evt_' || substr(attempt.delivery_id, 5, 26)
 
 -- name: attempt_page
--- $1 organization; $2 ids; $3 whole; $4, $5 first and last of the ids; $6, $7 of the deliveries'
+-- $1 organization; $2 ids; $3 whole; $4, $5 first and last of the ids; $6, $7 of the deliveries';
+-- $8 with the bodies sent
 SELECT
     attempt.id, attempt.organization, attempt.delivery_id, {attempt_event} AS event_id,
     attempt.webhook_id, attempt.event, attempt.attempt, attempt.trigger, attempt.outcome,
     attempt.started_at, attempt.duration_ms, attempt.dns_ms, attempt.connect_ms, attempt.tls_ms,
     attempt.first_byte_ms, attempt.reconnected, attempt.url, attempt.request_head,
     coalesce(event.body, '') AS request_body, attempt.status, attempt.reason,
-    attempt.response_head,
+    CASE
+        WHEN $3::boolean THEN attempt.response_head
+        ELSE substr(attempt.response_head, 1, 8192)
+    END AS response_head,
     CASE
         WHEN $3::boolean THEN attempt.response_body
         WHEN attempt.outcome = 'failed' THEN substr(attempt.response_body, 1, 1024)
@@ -46,7 +50,7 @@ CROSS JOIN LATERAL (
 ) AS attempt
 LEFT JOIN LATERAL (
     SELECT body FROM event
-    WHERE $3::boolean AND event.id = {attempt_event}
+    WHERE $8::boolean AND event.id = {attempt_event}
         AND event.id >= 'evt_' || substr($6::text, 5, 26)
         AND event.id <= 'evt_' || substr($7::text, 5, 26)
     LIMIT 1
@@ -166,11 +170,14 @@ SELECT delivery_id FROM attempt WHERE id = $1 AND organization = $2
 
 -- name: attempts_of_delivery
 -- By their numbers: the clocks of nodes differ. The organization is asked for outside, or the
--- planner might walk all of it. $1 delivery; $2 organization; $3 floor of the ids
+-- planner might walk all of it. $1 delivery; $2 organization; $3 floor of the ids; $4 how many of
+-- the newest
 SELECT id, delivery_id FROM (
     SELECT id, delivery_id, organization, attempt, started_at FROM attempt
     WHERE delivery_id = $1 AND id >= $3
+    ORDER BY attempt DESC, started_at DESC, id DESC
     OFFSET 0
+    LIMIT $4
 ) AS attempt
 WHERE organization = $2
 ORDER BY attempt, started_at, id

@@ -235,13 +235,21 @@ replays AS (
 )
 SELECT max(id), count(*), count(*) FILTER (WHERE matches) FROM undelivered
 
+-- name: was_active
+-- Active, or so when the replay was asked for: whatever stops a webhook is a change of it. By
+-- whose clock it was asked for may differ from the database's; one that was stopped just before
+-- is rather counted, as not sent, than one that was stopped since left out, as delivered.
+(webhook.status = 'active' OR webhook.updated_at >= $9::bigint - 1000)
+
 -- name: count_replays
--- $1 organization; $2 webhook; $3 states; $4 event; $5, $6 acceptance; $7, $8 first, last id
+-- $1 organization; $2 webhook; $3 states; $4 event; $5, $6 acceptance; $7, $8 first, last id;
+-- $9 when it was asked for
 SELECT count(*)
 FROM webhook
 JOIN delivery ON delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
-WHERE webhook.organization = $1 AND webhook.status = 'active'
+WHERE webhook.organization = $1 AND {was_active}
     AND ($2::text IS NULL OR webhook.id = $2)
+    AND ($9::bigint IS NULL OR delivery.settled_at <= $9)
     AND NOT delivery.test AND delivery.status = ANY ($3::text[])
     AND ($4::text IS NULL OR delivery.event = $4)
     AND ($5::bigint IS NULL OR delivery.accepted_at >= $5)
@@ -252,9 +260,13 @@ WHERE webhook.organization = $1 AND webhook.status = 'active'
 -- Cancelled by the webhook's change of status, though the job has not written it yet.
 SELECT count(*)
 FROM webhook JOIN pending ON pending.webhook_id = webhook.id
-WHERE webhook.organization = $1 AND webhook.status = 'active'
+WHERE webhook.organization = $1 AND {was_active}
     AND ($2::text IS NULL OR webhook.id = $2)
     AND EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
+    AND ($9::bigint IS NULL OR EXISTS (
+        SELECT FROM job
+        WHERE job.webhook_id = webhook.id AND job.kind = 'cancel'
+            AND job.epoch > pending.epoch AND job.requested_at <= $9))
     AND pending.epoch >= 0 AND pending.epoch < webhook.epoch AND NOT pending.finished
     AND 'cancelled' = ANY ($3::text[])
     AND ($4::text IS NULL OR pending.event = $4)

@@ -20,8 +20,9 @@ SELECT json_group_array(json_array(
     attempt.event, attempt.attempt, attempt.trigger, attempt.outcome, attempt.started_at,
     attempt.duration_ms,
     attempt.dns_ms, attempt.connect_ms, attempt.tls_ms, attempt.first_byte_ms, attempt.reconnected,
-    attempt.url, hex(attempt.request_head), hex(iif(:whole, event.body, x'')), attempt.status,
-    attempt.reason, hex(attempt.response_head),
+    attempt.url, hex(attempt.request_head), hex(iif(:bodies, event.body, x'')), attempt.status,
+    attempt.reason,
+    hex(iif(:whole, attempt.response_head, substr(attempt.response_head, 1, 8192))),
     hex(CASE
         WHEN :whole THEN attempt.response_body
         WHEN attempt.outcome = 'failed' THEN substr(attempt.response_body, 1, 1024)
@@ -97,12 +98,19 @@ SELECT EXISTS (SELECT 1 FROM attempt WHERE organization = :organization AND id =
     OR EXISTS (SELECT 1 FROM event WHERE id = :id AND organization = :organization)
     OR EXISTS (SELECT 1 FROM webhook WHERE id = :id AND organization = :organization)
 
+-- name: is_own_webhook
+SELECT EXISTS (SELECT 1 FROM webhook WHERE id = ? AND organization = ?)
+
 -- name: one_attempt
 SELECT seq FROM attempt WHERE organization = ? AND id = ?
 
 -- name: attempts_of_delivery
+-- The newest so many, oldest first.
 SELECT json_group_array(seq) FROM (
-    SELECT seq FROM attempt WHERE delivery_id = ? AND organization = ? ORDER BY started_at, seq)
+    SELECT seq, started_at FROM (
+        SELECT seq, started_at FROM attempt WHERE delivery_id = ? AND organization = ?
+        ORDER BY started_at DESC, seq DESC LIMIT ?)
+    ORDER BY started_at, seq)
 
 -- name: step_deliveries
 SELECT json_group_array(json_array(id, webhook_id)) FROM (

@@ -189,13 +189,18 @@ ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
     epoch = excluded.epoch,
     due_at = iif(pending.lease_until IS NULL, excluded.due_at, pending.due_at)
 
+-- name: was_active
+-- Active, or so when the replay was asked for: whatever stops a webhook is a change of it.
+(webhook.status = 'active' OR webhook.updated_at >= :asked_at)
+
 -- name: count_replays
 SELECT count(*)
 FROM webhook CROSS JOIN delivery INDEXED BY delivery_undelivered
     ON delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
-WHERE webhook.organization = :organization AND webhook.status = 'active'
+WHERE webhook.organization = :organization AND {was_active}
     AND (:webhook IS NULL OR webhook.id = :webhook)
     AND NOT delivery.test
+    AND (:asked_at IS NULL OR delivery.settled_at <= :asked_at)
     AND delivery.status IN (SELECT value FROM json_each(:statuses))
     AND (:event IS NULL OR delivery.event = :event)
     AND (:since IS NULL OR delivery.accepted_at >= :since)
@@ -205,9 +210,13 @@ WHERE webhook.organization = :organization AND webhook.status = 'active'
 -- Cancelled by the webhook's change of status, though the job has not written it yet.
 SELECT count(*)
 FROM webhook CROSS JOIN pending ON pending.webhook_id = webhook.id
-WHERE webhook.organization = :organization AND webhook.status = 'active'
+WHERE webhook.organization = :organization AND {was_active}
     AND (:webhook IS NULL OR webhook.id = :webhook)
     AND EXISTS (SELECT 1 FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
+    AND (:asked_at IS NULL OR EXISTS (
+        SELECT 1 FROM job
+        WHERE job.webhook_id = webhook.id AND job.kind = 'cancel'
+            AND job.epoch > pending.epoch AND job.requested_at <= :asked_at))
     AND pending.epoch BETWEEN 0 AND webhook.epoch - 1 AND NOT pending.finished
     AND 'cancelled' IN (SELECT value FROM json_each(:statuses))
     AND (:event IS NULL OR pending.event = :event)
