@@ -18,6 +18,8 @@ UNRECORDED: Final = 4_000
 """Attempts made but not recorded that are kept in memory; from then on none is started."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+SLOW: Final = 1.0
+"""Seconds; a batch that fails after that was too large, perhaps: who is away fails sooner."""
 
 log = structlog.get_logger(__name__)
 
@@ -95,19 +97,36 @@ class Recorder:
             self.on_resume()
 
     async def _store(self, batch: list[Settlement]) -> Settled:
-        wait = FIRST_WAIT
-        while True:
+        """Settle a batch, in smaller parts where a whole one cannot be stored in time.
+
+        Each part that took long and failed is followed by one of half its size: large answers over
+        a slow line would otherwise be sent again and again for ever.
+        """
+        loop = asyncio.get_running_loop()
+        parts: list[Settled] = []
+        at, size, wait = 0, len(batch), FIRST_WAIT
+        while at < len(batch):
+            began = loop.time()
             try:
-                return await self._storage.settle(batch)
+                parts.append(await self._storage.settle(batch[at : at + size]))
             except Unavailable as error:
-                if self._closing:
-                    log.error("attempts not recorded", attempts=len(batch), reason=error.detail)
-                    raise
-                was_away, self.away, self.stalled = self.away, True, True
-                if not was_away:
-                    log.warning("delivery pauses, the database is away", reason=error.detail)
-            await asyncio.sleep(self._jitter.around(wait))
-            wait = min(2 * wait, LONGEST_WAIT)
+                self._pause(batch, error)
+                if loop.time() - began > SLOW:
+                    size = max(1, size // 2)
+                await asyncio.sleep(self._jitter.around(wait))
+                wait = min(2 * wait, LONGEST_WAIT)
+            else:
+                at, size, wait = at + size, 2 * size, FIRST_WAIT
+        return Settled.together(parts)
+
+    def _pause(self, batch: list[Settlement], error: Unavailable) -> None:
+        """Start no attempt until what was made is recorded; at the end give up instead."""
+        if self._closing:
+            log.error("attempts not recorded", attempts=len(batch), reason=error.detail)
+            raise error
+        was_away, self.away, self.stalled = self.away, True, True
+        if not was_away:
+            log.warning("delivery pauses, the database is away", reason=error.detail)
 
 
 def _log_attempt(settlement: Settlement) -> None:

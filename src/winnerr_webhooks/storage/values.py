@@ -4,6 +4,7 @@ Instants are milliseconds since 1970 of the database's clock; durations are seco
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -36,6 +37,16 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Webhooks this batch disabled: by a 410, or by days of nothing but failures."""
     replays_due: bool = False
     """Whether a replay that was asked for during one of these attempts is due now."""
+
+    @classmethod
+    def together(cls, parts: "Sequence[Settled]") -> "Settled":
+        """What was made of a batch that was settled in parts."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            disabled=tuple(id_ for part in parts for id_ in part.disabled),
+            replays_due=any(part.replays_due for part in parts),
+        )
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,6 +65,46 @@ async def test_a_database_that_is_only_slow_is_not_called_away(world, monkeypatc
     await world.until(lambda: not world.node.recorder.stalled)
 
 
+async def test_a_batch_that_cannot_be_stored_in_time_is_stored_in_parts(world, monkeypatch) -> None:
+    """Large answers over a slow line: the same batch again and again would never get through."""
+    monkeypatch.setattr(record, "SLOW", -1.0)  # each that fails took long
+    await world.webhook()
+    await world.emit(4)
+    calls = [await world.egress.next() for _ in range(4)]
+    sizes = []
+
+    async def slow(batch) -> None:
+        sizes.append(len(batch))
+        if len(batch) > 1:
+            raise Unavailable("The database did not answer in time.")
+
+    world.storage.before["settle"] = slow
+    for call in calls:
+        call.answer()
+    await world.settled(4)
+    await world.until(lambda: world.node.readiness() is None)
+    assert max(sizes) > 1
+    assert world.metric("unrecorded") == 0
+
+
+async def test_a_batch_that_fails_at_once_is_tried_again_whole(world) -> None:
+    await world.webhook()
+    await world.emit(4)
+    calls = [await world.egress.next() for _ in range(4)]
+    sizes = []
+
+    async def away(batch) -> None:
+        sizes.append(len(batch))
+        if len(sizes) < 3:
+            raise Unavailable("The database is away.")
+
+    world.storage.before["settle"] = away
+    for call in calls:
+        call.answer()
+    await world.settled(4)
+    assert sizes[0] == sizes[1] == sizes[2]
+
+
 async def test_delivery_goes_on_only_when_all_that_was_attempted_is_recorded(
     world, monkeypatch
 ) -> None:

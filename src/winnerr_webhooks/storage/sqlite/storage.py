@@ -170,11 +170,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         ]
         if len(slices) == 1:
             return await self._settle(batch)
-        settled = await asyncio.gather(*map(self._settle, slices))
-        return values.Settled(
-            disabled=tuple(id_ for one in settled for id_ in one.disabled),
-            replays_due=any(one.replays_due for one in settled),
-        )
+        return values.Settled.together(await asyncio.gather(*map(self._settle, slices)))
 
     async def _settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
         return await self._threads.write(

@@ -92,6 +92,20 @@ async def test_leases_last_when_a_nodes_clock_was_set_forward_and_back(
     assert await other.repair() == 0
 
 
+async def test_repairs_go_on_when_the_databases_clock_was_set_back(world, node) -> None:
+    """Given a turn that was taken by the faster clock, of a node that has died since."""
+    await world.webhook()
+    await world.leased()
+
+    async def as_it_was(db) -> None:
+        ahead = node._clock.now_ms() + 600_000
+        await db.connection.execute("UPDATE meta SET value = $1 WHERE name = 'repaired_at'", ahead)
+        await db.connection.execute("UPDATE pending SET lease_until = 1")
+
+    await node._aside.transact(as_it_was)
+    assert await node.repair() > 0
+
+
 async def test_what_came_due_while_a_node_slept_is_claimed_at_once(
     world, pushed, open_node, world_class
 ) -> None:

@@ -452,8 +452,10 @@ WHERE ctid = ANY (ARRAY(
 RETURNING pending.webhook_id
 
 -- name: turn_to_repair
--- One node at a time looks: another's turn within the last so many ms is as good as ours.
-UPDATE meta SET value = $1 WHERE name = 'repaired_at' AND (value <= $2 OR value = $3)
+-- One node at a time looks: another's turn within the last so many ms is as good as ours. One
+-- that is to come was taken by a clock that has been set back since.
+UPDATE meta SET value = $1
+WHERE name = 'repaired_at' AND (value <= $2 OR value = $3 OR value > $1 + ($1 - $2))
 
 -- name: free_expired
 UPDATE pending SET lease_until = NULL
