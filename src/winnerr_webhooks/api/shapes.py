@@ -142,7 +142,7 @@ class DeliveryShape(Shape):
     status: DeliveryStatus
     next_attempt_at: Time | None
     attempts: list[AttemptShape] | UnsetType = UNSET
-    """Oldest first."""
+    """Oldest first; of more than 100 the newest."""
     body: str | UnsetType = UNSET
 
 

@@ -117,7 +117,7 @@ class LogRoutes(Controller):
     async def delivery(
         self, services: Given, organization: FromPath[str], delivery: FromPath[str]
     ) -> DeliveryShape:
-        """Get one delivery, with all its attempts."""
+        """Get one delivery, with its attempts: of more than 100 the newest."""
         found = None
         if is_id("dlv", delivery):
             found = await services.storage.delivery(organization, delivery)
