@@ -293,9 +293,7 @@ class Dispatcher:
         lane.version = target.version
         lane.loading = False
         if target.status != ACTIVE:
-            # It was cancelled with the webhook: whoever resumes it must not find it here, beside
-            # the replay that he may have asked for.
-            self._shed(lane, 0)
+            self._shed_cancelled(lane, target)
         if edited:
             self._end_hold(lane)  # another URL deserves a fresh start
         self._pump(lane)
@@ -315,6 +313,18 @@ class Dispatcher:
             self.queued -= 1
             self._give_back(lane, delivery)
             lane.backlog = True
+
+    def _shed_cancelled(self, lane: Lane, target: Target) -> None:
+        """Give back what was cancelled with the webhook, and keep its tests.
+
+        Whoever resumes it must not find that here, beside the replays that he may have asked for.
+        """
+        for delivery in lane.shed(0):
+            if _allowed_anyway(delivery, target):
+                lane.add_waiting(delivery)
+                continue
+            self.queued -= 1
+            self._give_back(lane, delivery)
 
     def _give_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
         self.memory.release(lane.share, len(delivery.body))

@@ -382,6 +382,35 @@ async def test_a_pause_and_a_resume_leave_the_lane_running(world) -> None:
     assert world.dispatcher.queued == 0
 
 
+async def test_what_a_pause_cancelled_is_not_sent_after_a_resume(world) -> None:
+    """Given four attempts under way and six that wait, when the webhook is paused and resumed."""
+    webhook = await world.webhook()
+    await world.emit(10)
+    under_way = [await world.egress.next() for _ in range(4)]
+    await world.change(webhook, status="paused")
+    await world.until(lambda: world.dispatcher.queued == 0)
+    await world.change(webhook, status="active")
+    for call in under_way:
+        call.answer()
+    await world.settled(10)
+    assert len(world.egress.made) == 4
+
+
+async def test_a_test_of_a_paused_webhook_is_sent_at_once(world) -> None:
+    webhook = await world.webhook()
+    await world.change(webhook, status="paused")
+    given_back = []
+
+    async def note(deliveries) -> None:
+        given_back.extend(deliveries)
+
+    world.storage.before["give_back"] = note
+    await world.node.intake.send_test(world.event(), webhook.id)
+    (await world.egress.next()).answer()
+    await world.settled(1)
+    assert given_back == []
+
+
 async def test_a_test_of_a_paused_webhook_survives_a_crash(make_world, open_storage) -> None:
     """Given a test delivery under way when the process died, then the next process sends it."""
     world = await make_world(start=False)
