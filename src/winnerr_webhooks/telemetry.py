@@ -4,13 +4,17 @@ import logging
 import sys
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import suppress
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final, Protocol, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 _SECRET_NAMES: Final = ("secret", "authorization", "password", "token", "api_key", "signature")
@@ -123,6 +127,51 @@ class _Road(Collector):
         )
 
 
+class _Bound(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def limit(self) -> int: ...
+
+
+class Spent(Protocol):
+    """A bound with what is in use of it (`budgets.Budget`)."""
+
+    refused: int
+
+    @property
+    def bound(self) -> _Bound:
+        """What is bounded."""
+        ...
+
+    @property
+    def in_use(self) -> float:
+        """Units in use now."""
+        ...
+
+
+class _Budgets(Collector):
+    """The bounds of the node, by their names."""
+
+    def __init__(self, budgets: Iterable[Spent]) -> None:
+        self._budgets = budgets
+
+    def collect(self) -> Iterator[Metric]:
+        """Limit, use and refusals of each."""
+        name = f"{_PREFIX}budget_"
+        limit = GaugeMetricFamily(f"{name}limit", "The bound of a budget.", labels=["budget"])
+        in_use = GaugeMetricFamily(f"{name}in_use", "What is in use of it.", labels=["budget"])
+        refused = CounterMetricFamily(
+            f"{name}refused", "How often something did not fit into it.", labels=["budget"]
+        )
+        for budget in self._budgets:
+            label = [budget.bound.name]
+            limit.add_metric(label, budget.bound.limit)
+            in_use.add_metric(label, budget.in_use)
+            refused.add_metric(label, budget.refused)
+        yield from (limit, in_use, refused)
+
+
 class Metrics:
     """Counters and gauges of one process, and beside them what it read of the database.
 
@@ -174,6 +223,10 @@ class Metrics:
     def watch(self, name: str, help_: str, value: Callable[[], float]) -> None:
         """Show a figure of this process, read when the metrics are."""
         _gauge(name, help_, self._registry).set_function(value)
+
+    def watch_budgets(self, budgets: Iterable[Spent]) -> None:
+        """Show the bounds of this process, read when the metrics are."""
+        self._registry.register(_Budgets(budgets))
 
     def stored(
         self, *, pending: int, oldest_pending_age: float, lanes_waiting: int, jobs: int

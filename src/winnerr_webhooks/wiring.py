@@ -15,6 +15,7 @@ import uvicorn
 from winnerr_webhooks.api.app import Face, create_app, create_probes
 from winnerr_webhooks.api.server import Server, protocol_for
 from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import PREFIX, Config, check_service, database_path
 from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
@@ -110,13 +111,15 @@ async def serve(
     """
     check_service(config)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    _raise_file_limit()
+    descriptors = _raise_file_limit()
     listener = adopt(membership.listener) if membership else listen(config)
     stop = asyncio.Event()
     _stop_on_signals(stop, again=membership is None)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
-        service = await _build(config, stack, identify=identify, membership=membership)
+        service = await _build(
+            config, stack, descriptors=descriptors, identify=identify, membership=membership
+        )
         await service.node.start()
         stack.push_async_callback(service.node.stop)
         server = Server(
@@ -163,12 +166,14 @@ async def _build(
     config: Config,
     stack: contextlib.AsyncExitStack,
     *,
+    descriptors: int,
     identify: Identify | None,
     membership: Membership | None,
 ) -> _Service:
     """Put the parts together; `stack` gets what is to be closed at the end, last one first."""
     clock, jitter, metrics = SystemClock(), Jitter(), Metrics()
     ids = Ids(clock)
+    budgets = Budgets(derive(config, descriptors), clock)
     storage = await open_storage(config, exclusive=True)
     stack.push_async_callback(storage.close)
     policy = AddressPolicy(
@@ -197,6 +202,7 @@ async def _build(
         ids=ids,
         jitter=jitter,
         metrics=metrics,
+        budgets=budgets,
     )
     services = Services(
         config=config,
@@ -218,6 +224,7 @@ async def _build(
         ),
         replays=Replays(storage=storage, catalog=CATALOG, wakes=node),
         metrics=metrics,
+        budgets=budgets,
         node=node,
         siblings=siblings,
     )
@@ -232,6 +239,7 @@ async def _build(
             storage=storage,
             webhooks=services.webhooks,
             replays=services.replays,
+            budgets=budgets,
             header_prefix=HEADER_PREFIX,
             identify=identify,
         )
@@ -257,8 +265,9 @@ def _stop_on_signals(stop: asyncio.Event, *, again: bool) -> None:
         loop.add_signal_handler(number, asked)
 
 
-def _raise_file_limit() -> None:
-    """Take as many file descriptors as we may have: every connection is one."""
+def _raise_file_limit() -> int:
+    """Take as many file descriptors as this process may have; how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

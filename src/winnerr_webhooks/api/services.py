@@ -6,6 +6,7 @@ from typing import Protocol
 
 from litestar.di import NamedDependency
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
@@ -71,6 +72,7 @@ class Services:
         webhooks: Webhooks,
         replays: Replays,
         metrics: Metrics,
+        budgets: Budgets,
         node: Readiness,
         siblings: Siblings | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class Services:
         self.webhooks = webhooks
         self.replays = replays
         self.metrics = metrics
+        self.budgets = budgets
         self.node = node
         self.siblings = siblings
 

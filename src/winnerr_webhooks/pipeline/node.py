@@ -7,6 +7,7 @@ that deliver look all the time. One of role `deliver` begins at reclaim.
 
 import structlog
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.verdict import success_rule
@@ -40,7 +41,9 @@ class Node:
         ids: Ids,
         jitter: Jitter,
         metrics: Metrics,
+        budgets: Budgets,
     ) -> None:
+        self.budgets = budgets
         self._delivers = config.delivers
         self._patience = config.delivery_timeout + STOP_SLACK
         self._started = False
@@ -117,6 +120,7 @@ class Node:
 
     def _watch(self, metrics: Metrics) -> None:
         dispatcher, recorder = self.dispatcher, self.recorder
+        metrics.watch_budgets(self.budgets)
         metrics.watch("lanes", "Lanes in memory.", lambda: dispatcher.lanes)
         metrics.watch("in_flight", "Attempts under way.", lambda: dispatcher.in_flight)
         metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queued)

@@ -11,6 +11,7 @@ from litestar import MediaType, Request, Response
 from litestar.di import NamedDependency
 from litestar.response import Redirect
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
@@ -46,6 +47,7 @@ class Page:
         storage: Storage,
         webhooks: Webhooks,
         replays: Replays,
+        budgets: Budgets,
         header_prefix: str = "Winnerr",
         identify: Identify | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class Page:
         self.storage = storage
         self.webhooks = webhooks
         self.replays = replays
+        self.budgets = budgets
         self.header_prefix = header_prefix
         self.sign_in = SignIn(storage=storage, clock=clock, public_url=config.public_url)
         self.gate = Gate(config, self.sign_in, identify)

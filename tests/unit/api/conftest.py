@@ -20,6 +20,7 @@ from winnerr_webhooks.api.app import Face, create_app
 from winnerr_webhooks.api.server import protocol_for
 from winnerr_webhooks.api.services import Answered, Services
 from winnerr_webhooks.api.watch import Limits
+from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -249,6 +250,7 @@ async def running(
         ),
         replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
         metrics=Metrics(),
+        budgets=Budgets(derive(config, 20_000), clock),
         node=desk,
     )
     key = await Keys(storage, clock, ids).create("tests")

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
+from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -156,6 +157,7 @@ class World:
         self.egress = ScriptedEgress()
         self.metrics = Metrics()
         self.config = Config(**({"retry_schedule": (0.01,) * 3} | settings))
+        self.budgets = Budgets(derive(self.config, 20_000), clock)
         self.node = Node(
             self.config,
             self.storage,  # type: ignore[arg-type]  # looks like one
@@ -165,6 +167,7 @@ class World:
             ids=self.ids,
             jitter=Jitter(1),
             metrics=self.metrics,
+            budgets=self.budgets,
         )
         self.dispatcher = self.node.dispatcher
 

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import uvicorn
 
+from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -260,6 +261,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 storage=storage,
                 webhooks=webhooks,
                 replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
+                budgets=Budgets(derive(config, 20_000), clock),
                 identify=identify,
             )
             app = SettingsPage(page)
