@@ -12,7 +12,9 @@
     │   ├── Invalid            422  everything else wrong with the input, field by field
     │   └── HeadTooLarge       431  the request line with its headers, that is
     ├── Unavailable            503  cannot be done now; nothing was done
+    │   ├── TimedOut           503  the database works, but this was too much for its time
     │   └── Uncertain          503  the database was lost while committing
+    ├── LocalShortage          this machine lacks descriptors, memory or ports; nothing was sent
     ├── Poisoned               a batch failed on its data, not on the database
     └── ConfigurationError     a setting or a key file is wrong; the start stops
 
@@ -116,8 +118,27 @@ class Unavailable(WebhooksError):  # noqa: N818  as above
         self.retry_after = retry_after
 
 
+class TimedOut(Unavailable):
+    """The database answers, but did not finish this piece of work in time; nothing was done.
+
+    Half of the work may well fit: whoever gave a batch cuts it in two.
+    """
+
+
 class Uncertain(Unavailable):
     """The connection was lost during a commit: it may or may not have been done."""
+
+
+class LocalShortage(WebhooksError):  # noqa: N818  as above
+    """This machine lacks something an attempt needs: descriptors, memory, buffers or ports.
+
+    Nothing was sent and it says nothing about the receiver, so it is never an attempt: the lease
+    is released and the delivery is tried again. `lack` is the operating system's word for it.
+    """
+
+    def __init__(self, lack: str) -> None:
+        super().__init__(f"This machine lacks what an attempt needs ({lack}).")
+        self.lack = lack
 
 
 class Poisoned(WebhooksError):  # noqa: N818  as above
