@@ -6,6 +6,7 @@ spent and released while the node works: it knows how much is in use and how oft
 `winnerr-webhooks config` and `/metrics` show them (docs/explanation/budgets.md draws them).
 """
 
+import resource
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -179,9 +180,16 @@ class Descriptors(NamedTuple):
 
 RESERVED_DESCRIPTORS: Final = 64
 LEAST_DESCRIPTORS: Final = 128
+MOST_DESCRIPTORS: Final = 1_048_576
 MOST_ATTEMPTS: Final = 8_192
 MOST_KEPT: Final = 8_192
 MOST_INCOMING: Final = 16_384
+
+
+def descriptors_allowed() -> int:
+    """How many file descriptors this process may raise its limit to (getrlimit(2))."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
 
 
 def divide(descriptors: int) -> Descriptors:

@@ -15,7 +15,7 @@ import uvicorn
 from winnerr_webhooks.api.app import Face, create_app, create_probes
 from winnerr_webhooks.api.server import Server, protocol_for
 from winnerr_webhooks.api.services import Services
-from winnerr_webhooks.budgets import Budgets, derive
+from winnerr_webhooks.budgets import Budgets, derive, descriptors_allowed
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import PREFIX, Config, check_service, database_path
 from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
@@ -267,7 +267,8 @@ def _stop_on_signals(stop: asyncio.Event, *, again: bool) -> None:
 
 def _raise_file_limit() -> int:
     """Take as many file descriptors as this process may have; how many that is."""
+    allowed = descriptors_allowed()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed

@@ -12,6 +12,7 @@ from winnerr_webhooks.cli.emit import emit
 from winnerr_webhooks.cli.login_link import login_link
 from winnerr_webhooks.cli.migrate import migrate
 from winnerr_webhooks.cli.serve import serve
+from winnerr_webhooks.cli.show_config import show_config
 from winnerr_webhooks.domain.errors import ConfigurationError, Invalid, WebhooksError
 from winnerr_webhooks.processes.membership import Membership
 
@@ -36,6 +37,7 @@ app.command(epilog=f"Example: {PROGRAM} migrate --database-url sqlite:///winnerr
 app.command(epilog=f"Example: {PROGRAM} login-link --organization org_abc123 --user Jane")(
     login_link
 )
+app.command("config", epilog=f"Example: {PROGRAM} config --json")(show_config)
 app.add_typer(keys.app, name="keys", epilog=f"Example: {PROGRAM} keys create --name crm")
 app.command(
     epilog=f"Example: {PROGRAM} emit contact.created --organization org_abc123 "

@@ -12,6 +12,7 @@ from winnerr_webhooks.config import SETTINGS
 
 COMMANDS = [
     "serve",
+    "config",
     "demo",
     "migrate",
     "emit",
