@@ -104,13 +104,15 @@ BY_NAME = {attack.name: attack for attack in ATTACKS}
 
 def turn(stage: Stage, attack: Attack, server: Postgres | None) -> dict:
     """One round on a service and a database of its own: what the victim and the attacker saw."""
-    load_average = os.getloadavg()[0]
-    found: dict = {"attack": attack.name, "load_average": load_average}
-    try:
-        with stage.apart() as apart:
-            found |= _Turn(apart, attack, server).run()
-    except BenchError as error:
-        found["failed"] = str(error)
+    found: dict = {"attack": attack.name, "load_average": os.getloadavg()[0]}
+    with stage.apart() as apart:
+        one = _Turn(apart, attack, server)
+        one.seed()
+        try:
+            found |= one.run()
+        except BenchError as error:  # what ends a service ends only its round
+            found["failed"] = str(error)
+            one.service.terminate(STOP_PATIENCE)
     return found
 
 
@@ -123,17 +125,37 @@ class _Turn:
         self._size = stage.scale.attack_size
         self._own = stage.receiver()
         self._others = stage.receiver()
-        self._service = stage.service(postgres=server, descriptors=attack.descriptors)
+        self.service = stage.service(postgres=server, descriptors=attack.descriptors)
+        """Seeded by `seed`, started by `run`."""
         self._memory: list[float] = []
 
+    def seed(self) -> None:
+        """Both organizations with keys and webhooks, and what of the attack is in the database."""
+        attack = self._attack
+        url = f"http://127.0.0.1:{self._others.port}/{attack.answer}"
+        own = f"http://127.0.0.1:{self._own.port}/hook"
+        hooks = self._sized(attack.webhooks)
+        copies = [[ATTACKER, hooks - 1, "active"]] if hooks > 1 else []
+        if attack.deleted:
+            copies.append([ATTACKER, self._sized(attack.deleted), "deleted"])
+        events = self._sized(attack.pending, 20)
+        self.service.seed(
+            keys=[ATTACKER, VICTIM],
+            webhooks=[(ATTACKER, url), (VICTIM, own)],
+            copies=copies,
+            attempts=[1, self._sized(attack.attempts) if attack.attempts else 0],
+            pending=[[ATTACKER, events]] if attack.pending else [],
+            pending_at_once=max(HOOKS_AT_ONCE // hooks, 1),
+        )
+
     def run(self) -> dict:
-        seeding = self._seed()
-        service = self._stage.enter(self._service)
+        """Start the service, attack it, let the victim post, end the service."""
+        service = self._stage.enter(self.service)
         self._sample_memory()
         at_rest = self._memory[0]
         attacker = self._begin()
         self._lead()
-        victim = Part("victim.py", self._victim_orders(), self._stage.folder)
+        victim = self._part("victim.py", self._victim_orders())
         self._wait_for(victim)
         measured = victim.answer()
         arrived = self._arrived(_events(measured))
@@ -144,13 +166,13 @@ class _Turn:
         leases = self._leases() if self._attack.leases else None
         if self._stage.scale.name == "quick":  # what hangs would take its whole time
             self._others.ask("/release")
-            _ = attacker and attacker.stop()
+            if attacker is not None:
+                attacker.stop()
         seconds = service.terminate(STOP_PATIENCE)
         return {
             **measured,
             **arrived,
             **self._recorded(),
-            "seeding_s": seeding,
             "at_rest_mib": at_rest,
             "memory_mib": max(self._memory),
             "leases": leases,
@@ -166,27 +188,8 @@ class _Turn:
     def _sized(self, full: int, least: int = 1) -> int:
         return max(round(full * self._size), min(full, least))
 
-    def _seed(self) -> float:
-        """Both organizations with keys and webhooks, and what of the attack is in the database."""
-        attack = self._attack
-        url = f"http://127.0.0.1:{self._others.port}/{attack.answer}"
-        own = f"http://127.0.0.1:{self._own.port}/hook"
-        hooks = self._sized(attack.webhooks)
-        copies = [[ATTACKER, hooks - 1, "active"]] if hooks > 1 else []
-        if attack.deleted:
-            copies.append([ATTACKER, self._sized(attack.deleted), "deleted"])
-        events = self._sized(attack.pending, 20)
-        return self._service.seed(
-            keys=[ATTACKER, VICTIM],
-            webhooks=[(ATTACKER, url), (VICTIM, own)],
-            copies=copies,
-            attempts=[1, self._sized(attack.attempts) if attack.attempts else 0],
-            pending=[[ATTACKER, events]] if attack.pending else [],
-            pending_at_once=max(HOOKS_AT_ONCE // hooks, 1),
-        )
-
     def _begin(self) -> Part | None:
-        attack, service = self._attack, self._service
+        attack, service = self._attack, self.service
         if attack.hang_after:
             self._others.ask("/release")
         if not attack.mode:
@@ -207,7 +210,7 @@ class _Turn:
             orders["head"] = orders["head"].format(key=key)
         if attack.mode == "read":
             orders["cookie"] = service.session(_organization(ATTACKER))
-        return Part("attacker.py", orders, self._stage.folder)
+        return self._part("attacker.py", orders)
 
     def _lead(self) -> None:
         """Wait as long as the attack is ahead of the victim, or until it holds its leases."""
@@ -220,13 +223,14 @@ class _Turn:
             if wanted and self._leases() >= wanted:
                 break
             time.sleep(min(left, 0.5))
+            self._sample_memory()
 
     def _leases(self) -> int:
         sql = "SELECT count(*) FROM pending WHERE lease_until IS NOT NULL"
-        return self._service.ask_database(sql)
+        return self.service.ask_database(sql)
 
     def _victim_orders(self) -> dict:
-        attack, service, name = self._attack, self._service, _organization(VICTIM)
+        attack, service, name = self._attack, self.service, _organization(VICTIM)
         one = {"key": service.keys[name], "organization": name}
         streams = [{"name": "single", "rate": RATE, "batch": 1, **one}]
         if attack.batches:
@@ -238,6 +242,9 @@ class _Turn:
         seconds = self._stage.scale.attack_seconds
         return {"port": service.port, "seconds": seconds, "streams": streams, "probes": probes}
 
+    def _part(self, name: str, orders: dict) -> Part:
+        return self._stage.enter(Part(name, orders, self._stage.folder))
+
     def _wait_for(self, part: Part | None) -> None:
         """Until a part ends by itself, with a look at the memory now and then."""
 
@@ -248,10 +255,10 @@ class _Turn:
         until(ended, "the end of a part", seconds=180.0)
 
     def _sample_memory(self) -> None:
-        try:
-            self._memory.append(self._service.resident_mib())
-        except (OSError, IndexError):
-            raise BenchError("the service ended by itself") from None
+        resident = self.service.resident_mib()
+        if not resident:  # as the kernel says of a process that has ended
+            raise BenchError("the service ended by itself")
+        self._memory.append(resident)
 
     def _arrived(self, events: int) -> dict:
         """Delays at the victim's receiver, and how many events did not get there in time."""
@@ -270,8 +277,8 @@ class _Turn:
         whose = f"organization = '{_organization(VICTIM)}'"
         failed = "SELECT count(*) FROM attempt WHERE outcome = 'failed'"
         return {
-            "failed_attempts": self._service.ask_database(f"{failed} AND {whose}"),
-            "own_lack": self._service.ask_database(
+            "failed_attempts": self.service.ask_database(f"{failed} AND {whose}"),
+            "own_lack": self.service.ask_database(
                 f"{failed} AND error_kind NOT IN ('status', 'timeout')"
             ),
         }

@@ -287,7 +287,7 @@ def run_part(
     )
     if done.returncode:
         raise BenchError(f"{name} failed:\n{done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])  # above it, what it logged
 
 
 def _metric(text: str, name: str) -> int:

@@ -190,8 +190,8 @@ async def copy(ids, database_url, wanted):
 
 async def main():
     orders = json.load(sys.stdin)
-    settings = {"WINNERR_WEBHOOKS_DATABASE_URL": orders["database_url"]}
-    storage = await wiring.open_storage(config.load(settings), exclusive=True)
+    settings = config.load(config.environment(), {"database_url": orders["database_url"]})
+    storage = await wiring.open_storage(settings, exclusive=True)
     started = time.monotonic()
     try:
         seeder = Seeder(storage)
