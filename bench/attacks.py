@@ -140,7 +140,7 @@ class _Turn:
             copies.append([ATTACKER, self._sized(attack.deleted), "deleted"])
         events = self._sized(attack.pending, 20)
         self.service.seed(
-            keys=[ATTACKER, VICTIM],
+            keys=[None, ATTACKER, VICTIM],
             webhooks=[(ATTACKER, url), (VICTIM, own)],
             copies=copies,
             attempts=[1, self._sized(attack.attempts) if attack.attempts else 0],

@@ -117,23 +117,27 @@ class Service:
         self.key = ""
         """A service key, good for every organization."""
         self.keys: dict[str, str] = {}
-        """By organization, those that were seeded."""
+        """Those that were seeded, by organization; the service key by an empty name."""
 
     def seed(self, **orders: object) -> float:
         """Fill the database through the storage's verbs, before the start; the seconds it took."""
         url = self.environment[f"{PREFIX}DATABASE_URL"]
         answer = run_part("seed.py", {"database_url": url, **orders}, environment=self.environment)
         self.keys |= answer["keys"]
+        self.key = self.keys.get("", "")
         return float(answer["seconds"])
 
-    def _start(self) -> None:
+    def _make_key(self) -> str:
         command = [*SERVE, "keys", "create", "--name", "bench"]
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False, timeout=120
         )
         if done.returncode:
             raise BenchError(done.stderr.strip() or "no key could be made")
-        self.key = done.stdout.strip()
+        return done.stdout.strip()
+
+    def _start(self) -> None:
+        self.key = self.key or self._make_key()
         for options in self._options:
             port = free_port()
             environment = self.environment | {f"{PREFIX}PORT": str(port)}

@@ -82,7 +82,7 @@ NORMAL = Scale(
     celery_deliveries=1_500,
     rate=500,
     attack_size=1.0,
-    attack_seconds=6.0,
+    attack_seconds=5.0,
 )
 FULL = Scale(
     name="full",

@@ -135,10 +135,10 @@ def _figures(database: str, found: list[dict], done: list[dict]) -> dict[str, fl
     return {f"{database}_{name}": value for name, value in figures.items()}
 
 
-def _told(one: dict) -> list[tuple[str, str | float]]:
+def _told(one: dict) -> list[tuple[str, str]]:
     """What only this round can tell: (what, found)."""
     attacker = one["attacker"]
-    said: list[tuple[str, str | float]] = []
+    said: list[tuple[str, str]] = []
     if "page" in one:
         page = one["page"]["ms"]
         said.append(("its own log page, ms", f"p50 {page['p50']:.0f}, max {page['max']:.0f}"))
@@ -155,9 +155,9 @@ def _told(one: dict) -> list[tuple[str, str | float]]:
         held = f"{attacker['held']}, {attacker['turned_away']}"
         said.append(("connections held, turned away", held))
         growth = one["memory_mib"] - one["at_rest_mib"]
-        said.append(("memory beyond that at rest, MiB", round(growth)))
+        said.append(("memory beyond that at rest, MiB", f"{growth:.0f}"))
     if one["leases"] is not None:
-        said.append(("leases held at SIGTERM", one["leases"]))
+        said.append(("leases held at SIGTERM", f"{one['leases']:,}"))
     unanswered = {
         status: count for status, count in one["healthz"]["statuses"].items() if status != "200"
     }

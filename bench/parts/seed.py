@@ -4,7 +4,7 @@ Usage: seed.py, with its orders as JSON on stdin; all but the first may be left 
 
 database_url    as in WINNERR_WEBHOOKS_DATABASE_URL
 webhooks        [[organization number, url], …]: each wants every event, and signs
-keys            [organization number, …]: an API key of each
+keys            [organization number, …]: an API key of each; null: a service key
 copies          [[organization number, webhooks, status], …]: that many more of its first webhook,
                 unsigned; written beside the storage's verbs, which take a transaction for each
 pending         [[organization number, events], …]: accepted, free and due now
@@ -84,8 +84,8 @@ class Seeder:
 
     async def keys(self, numbers):
         keys = Keys(self.storage, self.clock, self.ids)
-        organizations = [f"org_{number:06}" for number in numbers]
-        return {one: (await keys.create("bench", one)).secret for one in organizations}
+        names = [None if number is None else f"org_{number:06}" for number in numbers]
+        return {name or "": (await keys.create("bench", name)).secret for name in names}
 
     async def pending(self, number, count, at_once):
         for batch in batches(range(count), at_once):

@@ -18,7 +18,7 @@ import json
 import sys
 
 from load import DATA, STAMP_BASE, spread
-from wire import Connection, message, raise_descriptors
+from wire import CLOSED, UNANSWERED, Connection, message, raise_descriptors
 
 CONNECTIONS = 64
 """Of a stream. When all of them wait for an answer, the next requests wait too, and are late."""
@@ -36,7 +36,7 @@ class Measured:
     def add(self, answer, seconds):
         self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
         self.errors += answer.body.count(b'{"error"')
-        self.times.append(seconds)
+        self.times.append(TIMEOUT if answer.status in (CLOSED, UNANSWERED) else seconds)
 
     def told(self):
         return {"statuses": self.statuses, "errors": self.errors, "ms": spread(self.times)}
@@ -68,8 +68,7 @@ class Stream:
         connection = await self.free.get()
         answer = await connection.ask(self.message(due), due + TIMEOUT)
         self.free.put_nowait(connection)
-        unanswered = len(answer.status) > len("202")
-        self.measured.add(answer, TIMEOUT if unanswered else loop.time() - due)
+        self.measured.add(answer, loop.time() - due)
 
     def message(self, due):
         sent = STAMP_BASE + int(due * 1e6)

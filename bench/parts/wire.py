@@ -8,7 +8,7 @@ import asyncio
 import resource
 from typing import NamedTuple
 
-TIMEOUT, CLOSED = "timeout", "closed"
+UNANSWERED, CLOSED = "timeout", "closed"
 
 
 class Answer(NamedTuple):
@@ -32,7 +32,7 @@ class Connection:
                 return await self._exchange(message)
         except TimeoutError:
             self.close()
-            return Answer(TIMEOUT)
+            return Answer(UNANSWERED)
         except (OSError, EOFError, asyncio.LimitOverrunError):
             self.close()
             return Answer(CLOSED)
