@@ -32,6 +32,9 @@ STOP_PATIENCE = 45.0
 """Seconds from SIGTERM until the service is killed; its documented time is 20."""
 HOOKS_AT_ONCE = 10_000
 """Deliveries of one transaction while the attacker's work is seeded."""
+FILL_SECONDS = 10.0
+"""An attempt that hangs ends after 10 s, and its lane then gives leases back."""
+LEASES = "SELECT count(*) FROM pending WHERE lease_until IS NOT NULL"
 SINGLE, BATCH = "/api/v1/events", "/api/v1/events/batch"
 
 
@@ -45,8 +48,6 @@ class Attack:
     """Of the attacker, for every event."""
     answer: str = "hook"
     """The path of the attacker's receiver: it answers 200 at once, `later` with 429, or `hang`s."""
-    hang_after: float = 0.0
-    """Seconds from the attack's begin for which a receiver that hangs answers nonetheless."""
     deleted: int = 0
     """Webhooks of the attacker that are deleted."""
     pending: int = 0
@@ -54,7 +55,8 @@ class Attack:
     attempts: int = 0
     """In the attacker's log."""
     leases: int = 0
-    """So many have to be held before the victim begins; the lead is how long that may take."""
+    """So many are to be held at SIGTERM: the receiver answers until the victim has ended, and then
+    hangs, and the service stops as soon as it holds them."""
     mode: str = ""
     """Of `parts/attacker.py`; empty: the attack is in the database already."""
     clients: int = 0
@@ -96,8 +98,8 @@ ATTACKS = (
            mode="batches", clients=2, orders={"events": 1_000}),
     Attack("batches_hanging", "batches of 1,000 for 500 webhooks that hang", webhooks=500,
            answer="hang", mode="batches", clients=1, orders={"events": 1_000}),
-    Attack("leases", "100,000 leases are held", webhooks=200, answer="hang", hang_after=3.0,
-           leases=100_000, mode="batches", clients=2, orders={"events": 100}, lead=15.0),
+    Attack("leases", "batches of 100 for 200 webhooks, until 100,000 leases are held", webhooks=200,
+           answer="hang", leases=100_000, mode="batches", clients=2, orders={"events": 100}),
 )  # fmt: skip
 BY_NAME = {attack.name: attack for attack in ATTACKS}
 
@@ -110,7 +112,7 @@ def turn(stage: Stage, attack: Attack, server: Postgres | None) -> dict:
         one.seed()
         try:
             found |= one.run()
-        except BenchError as error:  # what ends a service ends only its round
+        except (BenchError, OSError) as error:  # what ends a service ends only its round
             found["failed"] = str(error)
             one.service.terminate(STOP_PATIENCE)
     return found
@@ -163,7 +165,7 @@ class _Turn:
             attacker.signal(signal.SIGUSR1)
         if "finish" in self._attack.orders:
             self._wait_for(attacker)
-        leases = self._leases() if self._attack.leases else None
+        leases = self._fill() if self._attack.leases else None
         if self._stage.scale.name == "quick":  # what hangs would take its whole time
             self._others.ask("/release")
             if attacker is not None:
@@ -182,7 +184,7 @@ class _Turn:
         }
 
     def _scaled(self, seconds: float) -> float:
-        """Seconds of a lead: a tenth of them in a quick run."""
+        """Seconds of a wait: a tenth of them in a quick run."""
         return seconds / 10 if self._stage.scale.name == "quick" else seconds
 
     def _sized(self, full: int, least: int = 1) -> int:
@@ -190,7 +192,7 @@ class _Turn:
 
     def _begin(self) -> Part | None:
         attack, service = self._attack, self.service
-        if attack.hang_after:
+        if attack.leases:
             self._others.ask("/release")
         if not attack.mode:
             return None
@@ -213,21 +215,21 @@ class _Turn:
         return self._part("attacker.py", orders)
 
     def _lead(self) -> None:
-        """Wait as long as the attack is ahead of the victim, or until it holds its leases."""
-        if self._attack.hang_after:
-            time.sleep(self._scaled(self._attack.hang_after))
-            self._others.ask("/hold")
+        """Wait as long as the attack is ahead of the victim."""
         end = time.monotonic() + self._scaled(self._attack.lead)
-        wanted = self._sized(self._attack.leases) if self._attack.leases else 0
         while (left := end - time.monotonic()) > 0:
-            if wanted and self._leases() >= wanted:
-                break
-            time.sleep(min(left, 0.5))
+            time.sleep(min(left, 0.2))
             self._sample_memory()
 
-    def _leases(self) -> int:
-        sql = "SELECT count(*) FROM pending WHERE lease_until IS NOT NULL"
-        return self.service.ask_database(sql)
+    def _fill(self) -> int:
+        """Let the receiver hang until the node holds its leases; how many it holds."""
+        self._others.ask("/hold")
+        end = time.monotonic() + self._scaled(FILL_SECONDS)
+        held, wanted = 0, self._sized(self._attack.leases)
+        while held < wanted and time.monotonic() < end:
+            time.sleep(0.1)
+            held = self.service.ask_database(LEASES)
+        return held
 
     def _victim_orders(self) -> dict:
         attack, service, name = self._attack, self.service, _organization(VICTIM)
@@ -302,6 +304,9 @@ def main() -> None:
     options.add_argument("--quick", action="store_true")
     options.add_argument("--data", type=Path, default=Path("/var/tmp"))
     given = options.parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # through the ends of all that was begun
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.data) as name:
         folder = Path(name)
         try:
