@@ -32,8 +32,10 @@ STOP_PATIENCE = 45.0
 """Seconds from SIGTERM until the service is killed; its documented time is 20."""
 HOOKS_AT_ONCE = 10_000
 """Deliveries of one transaction while the attacker's work is seeded."""
+WARM_RATE = 10
+"""Events a second of the attacker before it fills its queues."""
 FILL_SECONDS = 10.0
-"""An attempt that hangs ends after 10 s, and its lane then gives leases back."""
+"""An attempt that hangs ends after 10 s, and its webhook's queue then gives leases back."""
 LEASES = "SELECT count(*) FROM pending WHERE lease_until IS NOT NULL"
 SINGLE, BATCH = "/api/v1/events", "/api/v1/events/batch"
 
@@ -55,8 +57,9 @@ class Attack:
     attempts: int = 0
     """In the attacker's log."""
     leases: int = 0
-    """So many are to be held at SIGTERM: the receiver answers until the victim has ended, and then
-    hangs, and the service stops as soon as it holds them."""
+    """So many are to be held at SIGTERM. While the victim posts, the attacker posts modestly to a
+    receiver that answers, so that the queues of its webhooks grow; then this hangs, and the attack
+    fills them."""
     mode: str = ""
     """Of `parts/attacker.py`; empty: the attack is in the database already."""
     clients: int = 0
@@ -98,8 +101,8 @@ ATTACKS = (
            mode="batches", clients=2, orders={"events": 1_000}),
     Attack("batches_hanging", "batches of 1,000 for 500 webhooks that hang", webhooks=500,
            answer="hang", mode="batches", clients=1, orders={"events": 1_000}),
-    Attack("leases", "batches of 100 for 200 webhooks, until 100,000 leases are held", webhooks=200,
-           answer="hang", leases=100_000, mode="batches", clients=2, orders={"events": 100}),
+    Attack("leases", "10 events/s for 200 webhooks, then 60,000 leases", webhooks=200,
+           answer="hang", leases=60_000, mode="batches", clients=1, orders={"events": 150}),
 )  # fmt: skip
 BY_NAME = {attack.name: attack for attack in ATTACKS}
 
@@ -137,7 +140,7 @@ class _Turn:
         url = f"http://127.0.0.1:{self._others.port}/{attack.answer}"
         own = f"http://127.0.0.1:{self._own.port}/hook"
         hooks = self._sized(attack.webhooks)
-        copies = [[ATTACKER, hooks - 1, "active"]] if hooks > 1 else []
+        copies = [[ATTACKER, hooks - 1, "active"]]
         if attack.deleted:
             copies.append([ATTACKER, self._sized(attack.deleted), "deleted"])
         events = self._sized(attack.pending, 20)
@@ -155,17 +158,21 @@ class _Turn:
         service = self._stage.enter(self.service)
         self._sample_memory()
         at_rest = self._memory[0]
-        attacker = self._begin()
+        attacker = None if self._attack.leases else self._begin()
         self._lead()
         victim = self._part("victim.py", self._victim_orders())
         self._wait_for(victim)
         measured = victim.answer()
         arrived = self._arrived(_events(measured))
+        leases = None
+        if self._attack.leases:
+            self._others.ask("/hold")
+            attacker = self._begin()
+            leases = self._fill()
         if attacker is not None:
             attacker.signal(signal.SIGUSR1)
         if "finish" in self._attack.orders:
             self._wait_for(attacker)
-        leases = self._fill() if self._attack.leases else None
         if self._stage.scale.name == "quick":  # what hangs would take its whole time
             self._others.ask("/release")
             if attacker is not None:
@@ -192,8 +199,6 @@ class _Turn:
 
     def _begin(self) -> Part | None:
         attack, service = self._attack, self.service
-        if attack.leases:
-            self._others.ask("/release")
         if not attack.mode:
             return None
         key = service.keys[_organization(ATTACKER)]
@@ -222,8 +227,7 @@ class _Turn:
             self._sample_memory()
 
     def _fill(self) -> int:
-        """Let the receiver hang until the node holds its leases; how many it holds."""
-        self._others.ask("/hold")
+        """Wait until the node holds the leases it should; how many it holds."""
         end = time.monotonic() + self._scaled(FILL_SECONDS)
         held, wanted = 0, self._sized(self._attack.leases)
         while held < wanted and time.monotonic() < end:
@@ -235,6 +239,11 @@ class _Turn:
         attack, service, name = self._attack, self.service, _organization(VICTIM)
         one = {"key": service.keys[name], "organization": name}
         streams = [{"name": "single", "rate": RATE, "batch": 1, **one}]
+        if attack.leases:
+            self._others.ask("/release")
+            name = _organization(ATTACKER)
+            warm = {"key": service.keys[name], "organization": name}
+            streams.append({"name": "warm", "rate": WARM_RATE, "batch": 1, **warm})
         if attack.batches:
             streams.append({"name": "batch", "rate": 2, "batch": 100, **one})
         probes = [{"name": path, "path": f"/{path}"} for path in ("healthz", "readyz")]
