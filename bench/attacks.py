@@ -28,7 +28,7 @@ RATE = 100
 """Single events a second of the victim."""
 GRACE = 5.0
 """Seconds that what the victim sent last has to arrive."""
-STOP_PATIENCE = 45.0
+STOP_PATIENCE = 40.0
 """Seconds from SIGTERM until the service is killed; its documented time is 20."""
 HOOKS_AT_ONCE = 10_000
 """Deliveries of one transaction while the attacker's work is seeded."""
@@ -96,7 +96,7 @@ ATTACKS = (
            webhooks=300, answer="hang", pending=20, descriptors=512, mode="hold", clients=200,
            orders={"head": ""}),
     Attack("batches", "batches of 1,000 for 500 webhooks, 1 client", webhooks=500,
-           mode="batches", clients=1, orders={"events": 1_000, "finish": 60}),
+           mode="batches", clients=1, orders={"events": 1_000, "finish": 40}),
     Attack("batches_2", "batches of 1,000 for 500 webhooks, 2 clients", webhooks=500,
            mode="batches", clients=2, orders={"events": 1_000}),
     Attack("batches_hanging", "batches of 1,000 for 500 webhooks that hang", webhooks=500,
