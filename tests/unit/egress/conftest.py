@@ -15,7 +15,8 @@ import pytest
 import trustme
 import uvloop
 
-from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.budgets import Bound, Budget
+from winnerr_webhooks.clock import Clock, SystemClock
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.url import parse_url
 from winnerr_webhooks.egress.client import EgressClient
@@ -154,6 +155,17 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
 
 
 @pytest.fixture
+def kept() -> Callable[..., Budget]:
+    """Make budgets of so many idle connections."""
+
+    def make(limit: int, clock: Clock | None = None) -> Budget:
+        bound = Bound("kept_connections", limit, "connections", "test", "egress.pool", "")
+        return Budget(bound, clock or SystemClock())
+
+    return make
+
+
+@pytest.fixture
 def names() -> Names:
     return Names()
 
@@ -171,7 +183,7 @@ def trusting(authority) -> ssl.SSLContext:
 
 
 @pytest.fixture
-async def make_client(names, trusting) -> AsyncIterator[Callable[..., EgressClient]]:
+async def make_client(names, trusting, kept) -> AsyncIterator[Callable[..., EgressClient]]:
     """Make clients that may reach loopback, over plain HTTP too, and trust `authority`."""
     made: list[EgressClient] = []
 
@@ -182,6 +194,7 @@ async def make_client(names, trusting) -> AsyncIterator[Callable[..., EgressClie
             "clock": SystemClock(),
             "timeout": 30.0,
             "ssl_context": trusting,
+            "kept": kept(1_024),
         }
         made.append(EgressClient(**(defaults | options)))
         return made[-1]

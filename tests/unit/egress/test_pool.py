@@ -38,9 +38,9 @@ class Line:
 class Road:
     """A pool in use: one line, put back and taken again."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept) -> None:
         self.clock = HandClock()
-        self.pool = Pool(max_idle=10, clock=self.clock)
+        self.pool = Pool(kept=kept(10, self.clock), clock=self.clock)
 
     def fresh(self, head: bytes = b"") -> Line:
         line = Line(head)
@@ -60,8 +60,8 @@ class Road:
 
 
 @pytest.fixture
-async def road():
-    road = Road()
+async def road(kept):
+    road = Road(kept)
     yield road
     road.pool.close()
 
