@@ -1,6 +1,7 @@
 """The outgoing HTTP client: one POST to one destination, and all that can come of it."""
 
 import asyncio
+import os
 import socket
 import ssl
 from typing import Final
@@ -167,14 +168,15 @@ class EgressClient:
     ) -> None:
         """Dial, shake hands where that is due, and let the connection send its request."""
         sock = await self._dial(destination, trace)
+        inode = os.fstat(sock.fileno()).st_ino
         try:
             await self._attach(connection, sock, destination, trace)
         except MemoryError:
-            sock.close()  # there may be no transport yet that would
+            _close(sock, inode)
             raise LocalShortage("ENOMEM") from None
         except OSError as error:
             if lack := lack_of(error):
-                sock.close()
+                _close(sock, inode)
                 raise LocalShortage(lack) from None
             failed = connect_failure if destination.scheme == "http" else tls_failure
             raise DialError(failed(error)) from None
@@ -251,6 +253,22 @@ class EgressClient:
             closed.set_result(None)
         if self._all_lost is not None and not self._open:
             self._all_lost.set()
+
+
+def _close(sock: socket.socket, inode: int) -> None:
+    """Close a socket that no transport may own yet.
+
+    uvloop closes the descriptor of a handshake that cannot begin, but does not tell the socket:
+    its number may be another's by now.
+    """
+    try:
+        is_open = os.fstat(sock.fileno()).st_ino == inode
+    except OSError:
+        is_open = False
+    if is_open:
+        sock.close()
+    else:
+        sock.detach()
 
 
 def _printable(reason: bytes) -> str:
