@@ -185,7 +185,11 @@ async def _build(
     resolver = Resolver(clock=clock)
     stack.push_async_callback(resolver.close)
     egress = EgressClient(
-        policy=policy, resolver=resolver, clock=clock, timeout=config.delivery_timeout
+        policy=policy,
+        resolver=resolver,
+        clock=clock,
+        timeout=config.delivery_timeout,
+        kept=budgets.kept_connections,
     )
     stack.push_async_callback(egress.close)
     siblings = None
