@@ -336,7 +336,17 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         gone = await self._write_later(lambda db: retention.drop(db, at.kind, found, now))
         if not found:
             self._retention = retention.Pass()
+            gone += await self._remove_webhooks(now)
         return gone
+
+    async def _remove_webhooks(self, now: int) -> int:
+        """Remove deleted webhooks that nothing needs, in slices; how many."""
+        removed = 0
+        while True:
+            slice_ = await self._write_later(lambda db: retention.remove_webhooks(db, now))
+            removed += slice_.removed
+            if slice_.checked < retention.REMOVALS:
+                return removed
 
     async def figures(self) -> values.Figures:
         """For the metrics page. They count what waits; where that takes long, less often."""
