@@ -140,6 +140,7 @@ class Budgets:
         self.unrecorded_bytes = Budget(bounds.unrecorded_bytes, clock)
         self.page_reads = Budget(bounds.page_reads, clock)
         self.log_searches = Budget(bounds.log_searches, clock)
+        self.pages = Budget(bounds.pages, clock)
         self.live_streams = Budget(bounds.live_streams, clock)
 
     def __iter__(self) -> Iterator[Budget]:
@@ -163,6 +164,7 @@ class Bounds(NamedTuple):
     unrecorded_bytes: Bound
     page_reads: Bound
     log_searches: Bound
+    pages: Bound
     live_streams: Bound
     stop_seconds: Bound
 
@@ -255,12 +257,18 @@ def derive(config: Config, descriptors: int) -> Bounds:
         ),
         page_reads=Bound(
             "page_reads", reads, "reads at once", "the database's readers", "storage.turns",
-            "The read waits for its organization's turn; after 4 s it is answered 503.", share=1,
+            "The read waits for its organization's turn; after 4 s it is answered 503.",
+            share=2 if config.uses_postgres else 1,  # there, a search is a read as well
         ),
         log_searches=Bound(
             "log_searches", 2 if config.uses_postgres else 1, "searches at once",
             "the database's readers", "storage.turns",
             "The search waits for its organization's turn; after 4 s it is answered 503.", share=1,
+        ),
+        pages=Bound(
+            "pages", 2 if config.uses_postgres else 1, "pages at once",
+            "the database's readers", "settings_page.page",
+            "The page waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),
         live_streams=Bound(
             "live_streams", 200, "streams", "constant", "settings_page.stream",

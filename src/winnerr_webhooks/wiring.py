@@ -48,14 +48,16 @@ GRACE = 10
 """Seconds that API requests under way get to finish when stopping."""
 
 
-async def open_storage(config: Config, *, exclusive: bool) -> Storage:
+async def open_storage(
+    config: Config, *, exclusive: bool, budgets: Budgets | None = None
+) -> Storage:
     """Open the database, creating or upgrading it; `exclusive` for `serve` alone.
 
     Of an SQLite file only one `serve` is at work, of a PostgreSQL database as many as there are.
     `ConfigurationError` when it cannot be used, or its secrets cannot be opened.
     """
     if config.uses_postgres:
-        return await _open_postgres(config, serves=exclusive)
+        return await _open_postgres(config, serves=exclusive, budgets=budgets)
     path = database_path(config)
     return await SqliteStorage.open(
         path,
@@ -63,10 +65,11 @@ async def open_storage(config: Config, *, exclusive: bool) -> Storage:
         keyring=await asyncio.to_thread(_keyring, config, path, exclusive=exclusive),
         exclusive=exclusive,
         disable_after_days=config.disable_after_days,
+        budgets=budgets,
     )
 
 
-async def _open_postgres(config: Config, *, serves: bool) -> Storage:
+async def _open_postgres(config: Config, *, serves: bool, budgets: Budgets | None) -> Storage:
     from winnerr_webhooks.storage.postgres import PostgresStorage  # noqa: PLC0415  most need no driver
 
     if config.encryption_keys:
@@ -79,6 +82,7 @@ async def _open_postgres(config: Config, *, serves: bool) -> Storage:
         keyring=keyring,
         serves=serves,
         disable_after_days=config.disable_after_days,
+        budgets=budgets,
     )
 
 
@@ -174,7 +178,7 @@ async def _build(
     clock, jitter, metrics = SystemClock(), Jitter(), Metrics()
     ids = Ids(clock)
     budgets = Budgets(derive(config, descriptors), clock)
-    storage = await open_storage(config, exclusive=True)
+    storage = await open_storage(config, exclusive=True, budgets=budgets)
     stack.push_async_callback(storage.close)
     policy = AddressPolicy(
         allow=config.allow_networks,

@@ -5,7 +5,7 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.storage import reach, searches
+from winnerr_webhooks.storage import reach, turns
 from winnerr_webhooks.storage.postgres import search as postgres_search
 from winnerr_webhooks.storage.sqlite import search as sqlite_search
 from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter, ReplayFilter
@@ -335,7 +335,7 @@ async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
     world, monkeypatch, filters
 ) -> None:
     """Given an organization that is searching, then another search of it is asked to come later."""
-    monkeypatch.setattr(searches, "PATIENCE", 0.01)
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
     webhook = await world.webhook()
     await _logged(world, 1, EXHAUSTED)
     async with world.storage._searches.place("org_1"):
@@ -349,7 +349,7 @@ async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
 async def test_deliveries_and_replays_that_must_be_searched_for_take_turns(
     world, monkeypatch
 ) -> None:
-    monkeypatch.setattr(searches, "PATIENCE", 0.01)
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
     await world.webhook()
     await _logged(world, 1, EXHAUSTED)
     replays = ReplayFilter(organization="org_1")

@@ -269,7 +269,8 @@ class Storage(Protocol):
 
         Attempts older than that go, except the newest 500 of each organization; then events and
         deliveries that no attempt needs and that are not pending, health figures older than 8
-        days, idempotency entries older than 30 days, links and sessions that have expired.
+        days, idempotency entries older than 30 days, links and sessions that have expired. A
+        deleted webhook goes, a day later at the earliest, once none of these is of it.
 
         On PostgreSQL attempts, deliveries and events go by the day (UTC), when all of it is that
         old: one slice lets go of some days, and says about how many rows they had.

@@ -20,13 +20,13 @@ from typing import Self, TextIO, TypeVar
 
 import msgspec
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import secrets, values
 from winnerr_webhooks.storage.runs import DisablingRule
-from winnerr_webhooks.storage.searches import Searches
 from winnerr_webhooks.storage.sqlite import (
     accept,
     claim,
@@ -41,6 +41,7 @@ from winnerr_webhooks.storage.sqlite.key_verbs import KeyVerbs
 from winnerr_webhooks.storage.sqlite.log_verbs import LogVerbs
 from winnerr_webhooks.storage.sqlite.page_verbs import PageVerbs
 from winnerr_webhooks.storage.sqlite.threads import Threads
+from winnerr_webhooks.storage.turns import Turns
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ _SETTLED_AT_ONCE = 64
 """Attempts of one verb: somebody's accept may have to wait for it."""
 _WRITER_CACHE_KIB = 65_536
 _READER_CACHE_KIB = 16_384
+_READS = 2
 _PROBE_SECONDS = 1.0
 _SLOW_FIGURES_SECONDS = 0.05
 _FIGURES_SHARE = 20
@@ -69,13 +71,16 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         keyring: Sealer,
         rule: DisablingRule,
         lock: TextIO | None,
+        reads: Turns,
+        searches: Turns,
     ) -> None:
         self._threads = threads
         self._clock = SteadyClock(clock)
         self._keyring = keyring
         self._rule = rule
         self._lock = lock
-        self._searches = Searches(1)
+        self._reads = reads
+        self._searches = searches
         self._retention = retention.Pass()
         self._probe: asyncio.Future[None] | None = None
         self._probe_ends = 0.0
@@ -92,13 +97,15 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         exclusive: bool,
         disable_after_days: float = 5.0,
         min_failures: int = 20,
+        budgets: Budgets | None = None,
     ) -> Self:
         """Open the database file, made or upgraded where needed.
 
         `exclusive` is for `serve`: one of them at a time has a file, and only when the keys open
         every secret in it. Others open beside it.
         A webhook is disabled after `disable_after_days` of nothing but failures, at least
-        `min_failures` of them; 0 days: never.
+        `min_failures` of them; 0 days: never. Reads spend `page_reads` and `log_searches` of
+        `budgets`; without them there are as many places.
 
         `ConfigurationError` says what is wrong with the file, or who has it.
         """
@@ -119,6 +126,8 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),
             lock=lock,
+            reads=Turns(_READS) if budgets is None else Turns.of(budgets.page_reads),
+            searches=Turns(1) if budgets is None else Turns.of(budgets.log_searches),
         )
         if exclusive:
             try:
@@ -142,9 +151,6 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
     async def _write_later(self, verb: Callable[[Connection], T]) -> T:
         """A write nobody waits for: what somebody does goes first."""
         return await self._threads.write(verb, urgent=False)
-
-    async def _read(self, verb: Callable[[Connection], T]) -> T:
-        return await self._threads.read(verb)
 
     # --- the road -----------------------------------------------------------------------------
 
@@ -225,12 +231,15 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def webhooks(self, organization: str) -> list[Webhook]:
         """All webhooks of an organization."""
-        return await self._read(lambda db: webhooks.all_of(db, organization, self._clock.now_ms()))
+        return await self._read_for(
+            organization, lambda db: webhooks.all_of(db, organization, self._clock.now_ms())
+        )
 
     async def webhook(self, organization: str, webhook_id: str) -> Webhook | None:
         """One webhook."""
-        return await self._read(
-            lambda db: webhooks.get(db, organization, webhook_id, self._clock.now_ms())
+        return await self._read_for(
+            organization,
+            lambda db: webhooks.get(db, organization, webhook_id, self._clock.now_ms()),
         )
 
     async def change_webhook(
@@ -261,8 +270,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
         """The signing secret and the one that follows it."""
-        held = await self._read(
-            lambda db: webhooks.secrets(db, organization, webhook_id, self._clock.now_ms())
+        held = await self._read_for(
+            organization,
+            lambda db: webhooks.secrets(db, organization, webhook_id, self._clock.now_ms()),
         )
         return (
             secrets.opened(self._keyring, held.signing, webhook_id),
@@ -320,8 +330,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def replay_many(self, query: values.ReplayFilter, *, dry_run: bool) -> int:
         """How many deliveries match; unless `dry_run`, a job that replays them."""
-        async with self._searches.place(query.organization):
-            count = await self._threads.search(lambda db: jobs.count_matching(db, query))
+        count = await self._search(query.organization, lambda db: jobs.count_matching(db, query))
         if count and not dry_run:
             await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
         return count
@@ -336,7 +345,17 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         gone = await self._write_later(lambda db: retention.drop(db, at.kind, found, now))
         if not found:
             self._retention = retention.Pass()
+            gone += await self._remove_webhooks(now)
         return gone
+
+    async def _remove_webhooks(self, now: int) -> int:
+        """Remove deleted webhooks that nothing needs, in slices; how many."""
+        removed = 0
+        while True:
+            slice_ = await self._write_later(lambda db: retention.remove_webhooks(db, now))
+            removed += slice_.removed
+            if slice_.checked < retention.REMOVALS:
+                return removed
 
     async def figures(self) -> values.Figures:
         """For the metrics page. They count what waits; where that takes long, less often."""

@@ -96,11 +96,14 @@ SELECT id FROM event WHERE id = ANY ($1::text[]) AND id >= $2 AND id <= $3
 SELECT pg_logical_emit_message(true, 'winnerr_webhooks', '')
 
 -- name: born_of
--- The deliveries that events were born with, for the answer to a lost commit.
+-- The deliveries that events were born with, for the answer to a lost commit. What waited for a
+-- webhook that was deleted since is cancelled.
 SELECT given.place, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, place)
 CROSS JOIN LATERAL (
-    SELECT id, version FROM webhook WHERE webhook.organization = given.organization OFFSET 0
+    SELECT id, version FROM webhook
+    WHERE webhook.organization = given.organization AND webhook.status <> 'deleted'
+    OFFSET 0
 ) AS webhook
 CROSS JOIN LATERAL (
     SELECT * FROM pending
