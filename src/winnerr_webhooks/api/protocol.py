@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from winnerr_webhooks.api.connections import OpenConnections
 from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.api.events import PATH, EventIntake
 from winnerr_webhooks.api.parts import PART, holds_one, part_end, without_upgrade
@@ -32,6 +33,7 @@ class Protocol(HttpToolsProtocol):
 
     intake: EventIntake | None
     limits: Limits
+    open_connections: OpenConnections
     watch: Watch
     idle_ticks = math.inf
 
@@ -56,6 +58,9 @@ class Protocol(HttpToolsProtocol):
     _unsent = 0
     _stalled = 0
     """Bytes the caller has yet to take, and the ticks in which it took none of them."""
+    is_known = False
+    is_set_aside = False
+    """See `connections.Connection`."""
     _common: object = None
     _common_lines = b""
     """uvicorn's header lines of every answer (it makes others each second), and their bytes."""
@@ -68,10 +73,13 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(wrapped)
         self.flow = Flow(wrapped, self._read_on)
         self.watch.add(self, self.loop)
+        if not self.open_connections.add(self, wrapped.get_extra_info("socket").fileno()):
+            wrapped.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of a connection."""
         super().connection_lost(exc)
+        self.open_connections.discard(self)
         self.watch.discard(self)
         self.flow.end()
         self._held = b""
@@ -103,6 +111,8 @@ class Protocol(HttpToolsProtocol):
     def tick(self) -> None:
         """Some time has passed: end what takes too long."""
         self._age += 1
+        if self._age == 1:
+            self.open_connections.refresh(self)
         unsent = self.transport.get_write_buffer_size()
         self._stalled = self._stalled + 1 if unsent and unsent == self._unsent else 0
         self._unsent = unsent
@@ -122,6 +132,28 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    # What decides which connection is closed for a new one.
+
+    def look_for_caller(self) -> bool:
+        """Whether a request has shown a working key or session; the last one is looked at."""
+        if not self.is_known and (cycle := self.cycle) is not None:
+            self.is_known = (
+                isinstance(cycle, EventCall) or cycle.scope.get("auth") is not None
+            )
+        return self.is_known
+
+    def is_answering(self) -> bool:
+        """Whether a whole request is being answered."""
+        return self._is_busy() and (self._receiving >= 0 or len(self.pipeline) > 0)
+
+    def is_receiving(self) -> bool:
+        """Whether a part of a request is here."""
+        return self._receiving != 0
+
+    def close_for_room(self) -> None:
+        """Close at once; what has not been sent by now stays unsent."""
+        self.transport.abort()
 
     # What the parser calls.
 
@@ -203,6 +235,8 @@ class Protocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is out: go on with what waited for it."""
         self.server_state.total_requests += 1
+        if self.is_set_aside:
+            self.open_connections.rejoin(self)
         if not self._receiving:
             self._age = 0
         if self.flow.read_paused:

@@ -217,7 +217,13 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, limits: Limits | None = None, *, idle: float = 5, send_buffer: int = 0
+    folder: Path,
+    limits: Limits | None = None,
+    *,
+    idle: float = 5,
+    send_buffer: int = 0,
+    budgets: Budgets | None = None,
+    descriptors: int = 1_000_000,
 ) -> AsyncIterator[Api]:
     clock = Ahead()
     ids = Ids(clock)
@@ -229,6 +235,7 @@ async def running(
     )
     desk = Desk(storage)
     config = Config(allow_http=True, max_webhooks=3)
+    budgets = budgets or Budgets(derive(config, 20_000), clock)
     resolver = Resolver(clock=clock)
     services = Services(
         config=config,
@@ -250,7 +257,7 @@ async def running(
         ),
         replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
         metrics=Metrics(),
-        budgets=Budgets(derive(config, 20_000), clock),
+        budgets=budgets,
         node=desk,
     )
     key = await Keys(storage, clock, ids).create("tests")
@@ -263,7 +270,9 @@ async def running(
     server = _Server(
         uvicorn.Config(
             face.app,
-            http=protocol_for(face.intake, limits),
+            http=protocol_for(
+                face.intake, budgets, descriptors=descriptors, limits=limits
+            ),
             lifespan="off",
             ws="none",
             log_config=None,
