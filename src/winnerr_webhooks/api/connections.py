@@ -18,11 +18,12 @@ time.
 """
 
 import socket
-from collections import OrderedDict
-from typing import Final, Protocol
+from collections import OrderedDict, deque
+from typing import Any, Final
 
 import structlog
 
+from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.budgets import Budget
 
 SPARE_DESCRIPTORS: Final = 16
@@ -32,32 +33,43 @@ LOG_EVERY_TICKS: Final = 12
 log = structlog.get_logger(__name__)
 
 
-class Connection(Protocol):
-    """A caller's connection, as this module sees it."""
+class ClosableConnection:
+    """What of a caller's connection says whether it may be closed for a new one."""
 
-    is_known: bool
-    """It has shown a working key or session; kept up to date by `look_for_caller`."""
-    is_set_aside: bool
-    """It is in no queue of idle connections; `OpenConnections` says so."""
+    cycle: Any
+    pipeline: deque[Any]
+    transport: Any
+    _receiving: int
+    """Of the protocol, see there."""
+    is_set_aside = False
+    """It is in no queue of idle connections, for it was found at work."""
+    _is_known = False
 
     def look_for_caller(self) -> bool:
-        """Whether it has shown a working key or session by now."""
-        ...
+        """Whether a request has shown a working key or session; the last one is looked at."""
+        if not self._is_known and (cycle := self.cycle) is not None:
+            self._is_known = isinstance(cycle, EventCall) or cycle.scope.get("auth") is not None
+        return self._is_known
+
+    def is_busy(self) -> bool:
+        """Whether a request has begun that has no whole answer yet."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def is_answering(self) -> bool:
-        """Whether a whole request of it is being answered."""
-        ...
+        """Whether a whole request is being answered."""
+        return self.is_busy() and (self._receiving >= 0 or len(self.pipeline) > 0)
 
     def is_receiving(self) -> bool:
-        """Whether it has sent a part of a request."""
-        ...
+        """Whether a part of a request has come, and not all of it."""
+        return self._receiving != 0
 
     def close_for_room(self) -> None:
-        """Close at once; a half-sent request may be answered 503."""
-        ...
+        """Close at once, for the descriptor to be free."""
+        self.transport.abort()
 
 
-Queue = OrderedDict[Connection, None]
+Queue = OrderedDict[ClosableConnection, None]
 """The first is the first to go. A plain dict would search for it among what was deleted."""
 
 
@@ -68,7 +80,7 @@ class OpenConnections:
         """`descriptors`: how many file descriptors this process may have."""
         self._budget = budget
         self._highest = descriptors - SPARE_DESCRIPTORS
-        self._open: set[Connection] = set()
+        self._open: set[ClosableConnection] = set()
         self._strangers: Queue = OrderedDict()
         self._callers: Queue = OrderedDict()
         self._slow_callers: Queue = OrderedDict()
@@ -76,7 +88,7 @@ class OpenConnections:
         self._ticks_to_log = 0
         budget.measure(lambda: len(self._open))
 
-    def add(self, newcomer: Connection, descriptor: int) -> bool:
+    def add(self, newcomer: ClosableConnection, descriptor: int) -> bool:
         """Let a newcomer in, and make room for it where needed; False: there is none.
 
         The system gives out the lowest descriptor that is free: a high one says that the process
@@ -89,18 +101,18 @@ class OpenConnections:
         self._strangers[newcomer] = None
         return True
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: ClosableConnection) -> None:
         """Forget a connection that is lost."""
         self._open.discard(connection)
         for queue in self._queues():
             queue.pop(connection, None)
 
-    def refresh(self, connection: Connection) -> None:
+    def refresh(self, connection: ClosableConnection) -> None:
         """Let a connection that was at work since the last tick join its queue anew."""
         if not connection.is_set_aside and connection in self._open:
             self.rejoin(connection)
 
-    def rejoin(self, connection: Connection) -> None:
+    def rejoin(self, connection: ClosableConnection) -> None:
         """Put a connection that has had its answer behind those idle for longer."""
         connection.is_set_aside = False
         if connection in self._open:
@@ -139,7 +151,7 @@ class OpenConnections:
                 if not self.make_room():
                     return
 
-    def _idle_stranger(self) -> Connection | None:
+    def _idle_stranger(self) -> ClosableConnection | None:
         while (connection := _first(self._strangers)) is not None:
             if connection.look_for_caller():
                 self._move(connection, self._strangers, self._callers)
@@ -150,7 +162,7 @@ class OpenConnections:
                 return connection
         return None
 
-    def _idle_caller(self) -> Connection | None:
+    def _idle_caller(self) -> ClosableConnection | None:
         while (connection := _first(self._callers)) is not None:
             if connection.is_answering():
                 connection.is_set_aside = True
@@ -162,14 +174,14 @@ class OpenConnections:
                 return connection
         return None
 
-    def _slow_caller(self) -> Connection | None:
+    def _slow_caller(self) -> ClosableConnection | None:
         while (connection := _first(self._slow_callers)) is not None:
             if not connection.is_answering():
                 return connection
             del self._slow_callers[connection]
         return None
 
-    def _answered_stranger(self) -> Connection | None:
+    def _answered_stranger(self) -> ClosableConnection | None:
         while (connection := _first(self._answered_strangers)) is not None:
             if not connection.look_for_caller():
                 return connection
@@ -179,10 +191,10 @@ class OpenConnections:
     def _queues(self) -> tuple[Queue, ...]:
         return self._strangers, self._callers, self._slow_callers, self._answered_strangers
 
-    def _move(self, connection: Connection, from_: Queue, to: Queue) -> None:
+    def _move(self, connection: ClosableConnection, from_: Queue, to: Queue) -> None:
         del from_[connection]
         to[connection] = None
 
 
-def _first(queue: Queue) -> Connection | None:
+def _first(queue: Queue) -> ClosableConnection | None:
     return next(iter(queue), None)

@@ -12,7 +12,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from winnerr_webhooks.api.connections import OpenConnections
+from winnerr_webhooks.api.connections import ClosableConnection, OpenConnections
 from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.api.events import PATH, EventIntake
 from winnerr_webhooks.api.parts import PART, holds_one, part_end, without_upgrade
@@ -24,7 +24,7 @@ from winnerr_webhooks.domain.errors import HeadTooLarge, Malformed, Refused, Too
 _HOT: Final = PATH.encode()
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(ClosableConnection, HttpToolsProtocol):
     """uvicorn's HTTP protocol, with the short way for events and limits for all.
 
     Pipelined requests wait unparsed, with reading paused: a parsed one costs ten times its
@@ -58,9 +58,6 @@ class Protocol(HttpToolsProtocol):
     _unsent = 0
     _stalled = 0
     """Bytes the caller has yet to take, and the ticks in which it took none of them."""
-    is_known = False
-    is_set_aside = False
-    """See `connections.Connection`."""
     _common: object = None
     _common_lines = b""
     """uvicorn's header lines of every answer (it makes others each second), and their bytes."""
@@ -133,28 +130,6 @@ class Protocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
-    # What decides which connection is closed for a new one.
-
-    def look_for_caller(self) -> bool:
-        """Whether a request has shown a working key or session; the last one is looked at."""
-        if not self.is_known and (cycle := self.cycle) is not None:
-            self.is_known = (
-                isinstance(cycle, EventCall) or cycle.scope.get("auth") is not None
-            )
-        return self.is_known
-
-    def is_answering(self) -> bool:
-        """Whether a whole request is being answered."""
-        return self._is_busy() and (self._receiving >= 0 or len(self.pipeline) > 0)
-
-    def is_receiving(self) -> bool:
-        """Whether a part of a request is here."""
-        return self._receiving != 0
-
-    def close_for_room(self) -> None:
-        """Close at once; what has not been sent by now stays unsent."""
-        self.transport.abort()
-
     # What the parser calls.
 
     def on_message_begin(self) -> None:
@@ -183,12 +158,8 @@ class Protocol(HttpToolsProtocol):
                 self.cycle = EventCall(self, begun)
                 self._receiving = -1
                 return
-        url, headers, expected, before = (
-            self.url,
-            self.headers,
-            self.expect_100_continue,
-            self.cycle,
-        )
+        url, headers = self.url, self.headers
+        expected, before = self.expect_100_continue, self.cycle
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expected
         self.headers = self.scope["headers"] = headers
@@ -246,7 +217,7 @@ class Protocol(HttpToolsProtocol):
 
     def _is_known(self, data: bytes) -> bool:
         """Begin on a call whose head was parsed before; the parser stands before a next one."""
-        if self.intake is None or self._is_busy() or self.flow.write_paused:
+        if self.intake is None or self.is_busy() or self.flow.write_paused:
             return False
         found = self.intake.begin_known(data)
         if found is None:
@@ -263,20 +234,16 @@ class Protocol(HttpToolsProtocol):
         parser = self.parser
         return (
             parser.get_method() == b"POST"
-            and not self._is_busy()
+            and not self.is_busy()
             and not self.flow.write_paused
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not self.expect_100_continue
         )
 
-    def _is_busy(self) -> bool:
-        cycle = self.cycle
-        return cycle is not None and not cycle.response_complete
-
     def _is_full(self) -> bool:
         """Whether what has been parsed must be dealt with before more is."""
-        return self._is_busy() and (
+        return self.is_busy() and (
             self._receiving >= 0
             or len(self.pipeline) > 0
             or len(self.cycle.body) > HIGH_WATER_LIMIT
@@ -362,7 +329,7 @@ class Protocol(HttpToolsProtocol):
 
     def _wait_for_more(self) -> None:
         if self._receiving < 0 and isinstance(self.cycle, EventCall):
-            self.cycle.late = True
+            self.cycle.wait_for_more()
 
     # How it ends.
 
@@ -392,7 +359,7 @@ class Protocol(HttpToolsProtocol):
         self._last_words = response(
             refused(error), (*self.server_state.default_headers, (b"connection", b"close"))
         )
-        if self._is_busy():
+        if self.is_busy():
             self.flow.pause_reading()
         else:
             self._say_last_words()

@@ -270,9 +270,7 @@ async def running(
     server = _Server(
         uvicorn.Config(
             face.app,
-            http=protocol_for(
-                face.intake, budgets, descriptors=descriptors, limits=limits
-            ),
+            http=protocol_for(face.intake, budgets, descriptors=descriptors, limits=limits),
             lifespan="off",
             ws="none",
             log_config=None,
