@@ -43,13 +43,13 @@ class ClosableConnection:
     """Of the protocol, see there."""
     is_set_aside = False
     """It is in no queue of idle connections, for it was found at work."""
-    _is_known = False
+    _is_caller = False
 
     def look_for_caller(self) -> bool:
         """Whether a request has shown a working key or session; the last one is looked at."""
-        if not self._is_known and (cycle := self.cycle) is not None:
-            self._is_known = isinstance(cycle, EventCall) or cycle.scope.get("auth") is not None
-        return self._is_known
+        if not self._is_caller and (cycle := self.cycle) is not None:
+            self._is_caller = isinstance(cycle, EventCall) or cycle.scope.get("auth") is not None
+        return self._is_caller
 
     def is_busy(self) -> bool:
         """Whether a request has begun that has no whole answer yet."""

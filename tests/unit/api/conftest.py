@@ -46,7 +46,12 @@ _LOOPBACK = (ip_network("127.0.0.0/8"),)
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> Any:
     """What leans on transports runs on uvloop, as the product does, and on asyncio's own loop."""
     loops = {"asyncio": asyncio.new_event_loop}
-    if item.path.name in {"test_protocol.py", "test_short_way.py"}:
+    if item.path.name in {
+        "test_connections.py",
+        "test_protocol.py",
+        "test_receiving.py",
+        "test_short_way.py",
+    }:
         loops["uvloop"] = uvloop.new_event_loop
     return loops
 
