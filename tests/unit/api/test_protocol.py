@@ -205,7 +205,7 @@ async def test_pipelined_requests_wait_unparsed_and_none_is_lost(api):
         connection = the_connection(api)
         api.desk.is_open.clear()
         line.post()
-        await until(connection._is_busy)
+        await until(connection.is_busy)
         count = 10_000
         line.send(PING * count)
         await until(lambda: connection._held)
