@@ -232,7 +232,7 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The connection that deserves it least is closed for the new one.",
         ),
         key_lookups=Bound(
-            "key_lookups", 16, "lookups at once", "constant", "api.auth",
+            "key_lookups", 64, "lookups at once", "constant", "api.auth",
             "The call with the unknown key is answered 503.",
         ),
         attempts=Bound(

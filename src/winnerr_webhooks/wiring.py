@@ -129,7 +129,9 @@ async def serve(
         server = Server(
             uvicorn.Config(
                 service.face.app,
-                http=protocol_for(service.face.intake),  # type: ignore[arg-type]  # makes one
+                http=protocol_for(  # type: ignore[arg-type]  # makes one
+                    service.face.intake, service.node.budgets, descriptors=descriptors
+                ),
                 ws="none",
                 lifespan="off",
                 log_config=None,

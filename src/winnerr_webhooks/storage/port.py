@@ -260,8 +260,11 @@ class Storage(Protocol):
         """Revoke a key; False: no such key, or revoked before."""
         ...
 
-    async def key_by_hash(self, key_hash: bytes) -> ApiKey | None:
-        """The key of this SHA-256 that still works."""
+    async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
+        """The key of this SHA-256 that still works.
+
+        `aside`: with none of what the road of an event needs, for keys that may be anybody's.
+        """
         ...
 
     async def forget(self, retention_days: int) -> int:
