@@ -128,7 +128,7 @@ WHERE id IN (SELECT value FROM json_each(?)) AND failing_since IS NOT NULL
 -- name: due_lanes
 -- Lanes that are due and have room, longest due first; then how many deliveries of each may go.
 -- None of :crowded organizations.
-WITH room (webhook_id, places) AS (SELECT key, value FROM json_each(:room))
+WITH room (webhook_id, places) AS MATERIALIZED (SELECT key, value FROM json_each(:room))
 SELECT json_group_array(json_array(
     due.webhook_id, due.places, webhook.version, webhook.epoch, webhook.status))
 FROM (
