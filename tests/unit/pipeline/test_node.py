@@ -32,26 +32,26 @@ async def test_every_metric_is_documented_and_every_documented_one_exists(world)
     assert documented == {name for name, _ in shown if not name.endswith("_created")}
 
 
-async def test_leases_given_back_are_counted(world) -> None:
+async def test_leases_released_are_counted(world) -> None:
     await world.webhook()
     await world.emit(6)
     calls = [await world.egress.next() for _ in range(4)]
     assert world.metric("leases_given_back_total") == 0
     calls[0].answer(503, Retry_After="60")
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     for call in calls[1:]:
         call.answer()
     await world.settled(3)
     assert world.metric("leases_given_back_total") == 2
 
 
-async def test_stopping_finishes_what_is_under_way_and_gives_back_the_rest(world) -> None:
+async def test_stopping_finishes_what_is_under_way_and_releases_the_rest(world) -> None:
     """Nothing is lost and nothing sent twice: the rest is free for the next process."""
     await world.webhook()
     await world.emit(10)
     calls = [await world.egress.next() for _ in range(4)]
     stopping = asyncio.ensure_future(world.node.stop())
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     assert not stopping.done()
     for call in calls:
         call.answer()
@@ -182,7 +182,7 @@ async def test_a_node_stops_delivering_at_once_while_it_still_accepts(world) -> 
     await world.emit(10)
     calls = [await world.egress.next() for _ in range(4)]
     stopping = asyncio.ensure_future(world.node.stop_delivering())
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     assert world.node.readiness() is not None
     (late,) = await world.emit()
     assert (late.deliveries, late.leased) == (1, ())
@@ -194,7 +194,7 @@ async def test_a_node_stops_delivering_at_once_while_it_still_accepts(world) -> 
     assert await world.storage.recover() == 0, "no lease is left behind"
 
 
-async def test_what_was_being_accepted_when_delivery_stopped_is_given_back(world) -> None:
+async def test_what_was_being_accepted_when_delivery_stopped_is_released(world) -> None:
     await world.webhook()
     committing, go = asyncio.Event(), asyncio.Event()
 

@@ -5,7 +5,7 @@ import asyncio
 import apsw
 import pytest
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable, Uncertain
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
 from winnerr_webhooks.pipeline import record
 
 
@@ -46,7 +46,7 @@ async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselve
 
 async def test_a_database_that_is_only_slow_is_not_called_away(world, monkeypatch) -> None:
     """Given more attempts than may be unrecorded, then it pauses, but is ready; and it goes on."""
-    monkeypatch.setattr(record, "UNRECORDED", 2)
+    monkeypatch.setattr(world.node.recorder, "_most", 2)
     await world.webhook()
     await world.emit(4)
     calls = [await world.egress.next() for _ in range(4)]
@@ -65,9 +65,8 @@ async def test_a_database_that_is_only_slow_is_not_called_away(world, monkeypatc
     await world.until(lambda: not world.node.recorder.stalled)
 
 
-async def test_a_batch_that_cannot_be_stored_in_time_is_stored_in_parts(world, monkeypatch) -> None:
+async def test_a_batch_that_cannot_be_stored_in_time_is_stored_in_parts(world) -> None:
     """Large answers over a slow line: the same batch again and again would never get through."""
-    monkeypatch.setattr(record, "SLOW", -1.0)  # each that fails took long
     await world.webhook()
     await world.emit(4)
     calls = [await world.egress.next() for _ in range(4)]
@@ -76,7 +75,7 @@ async def test_a_batch_that_cannot_be_stored_in_time_is_stored_in_parts(world, m
     async def slow(batch) -> None:
         sizes.append(len(batch))
         if len(batch) > 1:
-            raise Unavailable("The database did not answer in time.")
+            raise TimedOut("The database did not finish this in time.")
 
     world.storage.before["settle"] = slow
     for call in calls:

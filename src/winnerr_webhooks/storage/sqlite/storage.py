@@ -187,9 +187,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             lambda db: claim.claim(db, claim_, expires, self._clock.now_ms())
         )
 
-    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+    async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started."""
-        await self._write_later(lambda db: claim.give_back(db, deliveries, self._clock.now_ms()))
+        await self._write_later(lambda db: claim.release(db, deliveries, self._clock.now_ms()))
 
     async def recover(self) -> int:
         """Free what a dead predecessor had leased."""

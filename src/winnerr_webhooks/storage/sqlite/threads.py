@@ -34,8 +34,10 @@ T = TypeVar("T")
 
 TICK: Final = 0.1
 """Seconds between two looks at the deadlines."""
-CLOSE_SECONDS: Final = 1.0
-"""How long what waits may take to begin when the storage is closed, and then a thread to end."""
+CLOSE_SECONDS: Final = 0.5
+"""How long what waits may take to begin when the storage is closed, and then to run."""
+END_SECONDS: Final = 1.5
+"""How long a thread may take to end then."""
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +126,7 @@ class Threads:
         self._tick = self._loop.call_at(now + TICK, self._enforce) if waits else None
 
     async def close(self) -> None:
-        """Finish what begins within a second, then end the threads and close their connections.
+        """Finish what takes no longer than half a second, then end the threads and close their connections.
 
         A thread that stands still in the disk is left behind; the process ends without it.
         """
@@ -133,7 +135,7 @@ class Threads:
         self._closed = True
         ended = True
         for worker in self._workers:
-            worker.hurry(self._loop.time() + CLOSE_SECONDS)
+            worker.hurry(CLOSE_SECONDS)
             worker.queue.put(None)
             if not await self._loop.run_in_executor(None, self._join, worker):
                 log.error("a thread of the database does not end", thread=worker.name)
@@ -145,4 +147,4 @@ class Threads:
 
     @staticmethod
     def _join(worker: Worker) -> bool:
-        return worker.join(2 * CLOSE_SECONDS)
+        return worker.join(END_SECONDS)

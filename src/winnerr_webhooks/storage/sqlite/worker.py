@@ -65,6 +65,7 @@ class Worker:
         self._given_up = False
         """Whether the callers of the transaction under way have their answer already."""
         self._closed = False
+        self._most_work = float("inf")
         self._seen: Work | None = None
         self._seen_at = 0.0
         self._thread = threading.Thread(target=self._run_to_end, name=name, daemon=True)
@@ -97,10 +98,12 @@ class Worker:
         finally:
             del self.waiting[call]
 
-    def hurry(self, begin_by: float) -> None:
-        """Let what waits begin until then, or not at all."""
+    def hurry(self, seconds: float) -> None:
+        """Let what waits begin within so many seconds, and run for as many."""
+        begin_by = self._loop.time() + seconds
         for call in self.waiting:
             call.begin_by = min(call.begin_by, begin_by)
+        self._most_work = seconds
 
     def enforce(self, now: float) -> None:
         """Answer callers whose time is over; interrupt a verb that runs too long."""
@@ -111,7 +114,7 @@ class Worker:
             begun = [x for x in self.waiting if x.begun]
             failure = self._overdue(now)
         if late:
-            reason = LOCKED if self.locked else _BUSY
+            reason = LOCKED if self.locked else _STUCK if self._given_up else _BUSY
             resolve(late, [Failed(Unavailable(reason, _RETRY_AFTER)) for _ in late])
         if failure is not None:
             log.error("a thread of the database stands still", thread=self.name)
@@ -130,11 +133,12 @@ class Worker:
                 return None
             self._given_up = True
             return Uncertain("The disk did not answer while the database committed.", _RETRY_AFTER)
-        if took < work.call.limit.work:
+        most = min(work.call.limit.work, self._most_work)
+        if took < most:
             return None
         if not self._closed:
             self._connection.apsw.interrupt()
-        if took < work.call.limit.work + STUCK_SECONDS:
+        if took < most + STUCK_SECONDS:
             return None
         self._given_up = True
         return Unavailable(_STUCK, _RETRY_AFTER)

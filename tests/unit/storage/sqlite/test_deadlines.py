@@ -13,6 +13,13 @@ from winnerr_webhooks.domain.errors import TimedOut, Unavailable, Uncertain
 from winnerr_webhooks.storage.sqlite import threads, worker
 from winnerr_webhooks.storage.sqlite.calls import TimeLimit
 
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """Other tests have no deadlines; these are about them."""
+    monkeypatch.setattr(threads, "TICK", 0.1)
+
+
 SOON = TimeLimit(begin=60.0, work=0.2)
 LOCKER = """
 import sys
@@ -181,7 +188,7 @@ async def test_of_a_commit_that_hangs_nobody_says_that_nothing_was_done(
 
 
 async def test_closing_leaves_a_hanging_thread_behind(storage, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(threads, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(threads, "END_SECONDS", 0.1)
     gate = Gate()
     held = asyncio.ensure_future(storage._read(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
