@@ -126,7 +126,7 @@ class Threads:
         self._tick = self._loop.call_at(now + TICK, self._enforce) if waits else None
 
     async def close(self) -> None:
-        """Finish what takes no longer than half a second, then end the threads and close their connections.
+        """Finish what takes less than half a second, end the threads, close their connections.
 
         A thread that stands still in the disk is left behind; the process ends without it.
         """
