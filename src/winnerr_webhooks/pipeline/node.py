@@ -25,6 +25,8 @@ from winnerr_webhooks.pipeline.stopping import within
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
+CANCEL_SECONDS: Final = 0.5
+"""For attempts that took all their time to be cancelled."""
 CLOSING_SECONDS: Final = 2.5
 """The last seconds of a stop, for closing what is open: nothing is recorded any more."""
 RELEASE_SECONDS: Final = 0.25
@@ -100,7 +102,7 @@ class Node:
         self._started = False
         left = self._left(self._patience)
         await within(
-            left,
+            left + CANCEL_SECONDS,
             retention=self._retention.close(),
             claims=self._reclaimer.close(),
             attempts=self.dispatcher.close(left),

@@ -267,6 +267,7 @@ async def test_a_stop_records_what_was_attempted_before_it_waits_for_leases(make
 
     world.storage.before["release"] = hang
     stopping = asyncio.ensure_future(world.node.stop())
+    await world.until(lambda: world.dispatcher.queued == 0)
     for call in calls:
         call.answer()
     with structlog.testing.capture_logs() as lines:

@@ -354,7 +354,8 @@ async def test_large_answers_are_cut_while_many_wait_to_be_recorded(world) -> No
 
     world.storage.before["settle"] = hold
     for call in calls:
-        call.answer(body=b"x" * 16_000)
+        call.answer()
+        call.exchange.result().response_body = b"x" * 16_000
     await world.until(lambda: world.node.recorder.unrecorded == 4)
     assert not world.node.recorder.stalled
     assert world.node.recorder.unrecorded_bytes < 50_000
