@@ -12,9 +12,9 @@ from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
 from winnerr_webhooks.pipeline.attempt import Attempter, Sender
 from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
+from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.pipeline.memory import MEMORY_BYTES, Memory
 from winnerr_webhooks.pipeline.record import Recorder
-from winnerr_webhooks.pipeline.returns import Returns
 from winnerr_webhooks.pipeline.targets import TargetReader
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Claimed, LeaseTerms
@@ -61,7 +61,7 @@ class Dispatcher:
         self._terms: LeaseTerms | None = None
         self._loop = asyncio.get_running_loop()
         self._targets = TargetReader(storage, self._loaded, self._unreadable)
-        self._returns = Returns(storage, metrics, self.work_wanted.set)
+        self.releaser = LeaseReleaser(storage, metrics, self.work_wanted.set)
         self._workers: set[asyncio.Task[None]] = set()
         self._open = True
         recorder.on_resume = self._pump_all
@@ -80,7 +80,7 @@ class Dispatcher:
         """Take on a delivery born leased to this node."""
         lane = self._lane(delivery)
         if not self._open or (self._fresh_room(lane) <= 0 and delivery.trigger != "test"):
-            self._returns.add(delivery)  # the batch it came with was larger than the lane's room
+            self.releaser.add(delivery)  # the batch it came with was larger than the lane's room
             self._note_room(lane)
             return
         lane.add_fresh(delivery)
@@ -97,12 +97,12 @@ class Dispatcher:
         lanes = {}
         for delivery in claimed.deliveries:
             if not self._open:
-                self._returns.add(delivery)
+                self.releaser.add(delivery)
                 continue
             lane = self._lane(delivery)
             if lane.held:  # the receiver asked for that while the claim was made
                 lane.backlog = True
-                self._returns.add(delivery)
+                self.releaser.add(delivery)
                 continue
             lane.add_waiting(delivery)
             self._queued(lane, delivery)
@@ -328,7 +328,7 @@ class Dispatcher:
 
     def _give_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
         self.memory.release(lane.share, len(delivery.body))
-        self._returns.add(delivery)
+        self.releaser.add(delivery)
 
     # --- bookkeeping --------------------------------------------------------------------------
 
@@ -374,18 +374,21 @@ class Dispatcher:
                 self._drop(lane)
 
     async def close(self, patience: float) -> None:
-        """Start nothing more; finish what is under way within `patience` s; give back the rest."""
+        """Start nothing more, and finish what is under way within `patience` seconds.
+
+        What is queued is handed to `releaser`; its `close` waits for that.
+        """
         self._open = False
         self._terms = None
         for lane in self._lanes.values():
             self._shed(lane, 0)
+        self.releaser.hurry()
         if self._workers:
             _, late = await asyncio.wait(set(self._workers), timeout=patience)
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._targets.close()
-        await self._returns.close()
 
 
 def _allowed_anyway(delivery: LeasedDelivery, target: Target) -> bool:

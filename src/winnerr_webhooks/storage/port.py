@@ -84,7 +84,7 @@ class Storage(Protocol):
         """
         ...
 
-    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+    async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started: free and due at once, for any node.
 
         Such a lease does not count toward the five that see no settled attempt. A lease that is

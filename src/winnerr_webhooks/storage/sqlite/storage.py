@@ -29,6 +29,7 @@ from winnerr_webhooks.storage import secrets, values
 from winnerr_webhooks.storage.runs import DisablingRule
 from winnerr_webhooks.storage.sqlite import (
     accept,
+    calls,
     claim,
     jobs,
     migrate,
@@ -150,7 +151,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def _write_later(self, verb: Callable[[Connection], T]) -> T:
         """A write nobody waits for: what somebody does goes first."""
-        return await self._threads.write(verb, urgent=False)
+        return await self._threads.write_later(verb)
 
     # --- the road -----------------------------------------------------------------------------
 
@@ -167,7 +168,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             all_ = events if late is None else [*events, *late()]
             return accept.accept(db, all_, lease, expires, self._clock.now_ms())
 
-        return await self._threads.write(verb, urgent=len(events) <= _URGENT)
+        if len(events) <= _URGENT:
+            return await self._threads.write(verb)
+        return await self._threads.write_later(verb, calls.CALLER)
 
     async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
         """Record attempts and move their deliveries on: in slices, for others to pass by."""
@@ -179,10 +182,8 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         return values.Settled.together(await asyncio.gather(*map(self._settle, slices)))
 
     async def _settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
-        return await self._threads.write(
-            lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms()),
-            urgent=False,
-            short=True,
+        return await self._threads.write_later(
+            lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms()), short=True
         )
 
     async def claim(self, claim_: values.Claim) -> values.Claimed:
@@ -192,13 +193,13 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             lambda db: claim.claim(db, claim_, expires, self._clock.now_ms())
         )
 
-    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+    async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started."""
-        await self._write_later(lambda db: claim.give_back(db, deliveries, self._clock.now_ms()))
+        await self._write_later(lambda db: claim.release(db, deliveries, self._clock.now_ms()))
 
     async def recover(self) -> int:
         """Free what a dead predecessor had leased."""
-        return await self._write(claim.recover)
+        return await self._threads.write(claim.recover, calls.START)
 
     async def repair(self) -> int:
         """Find lost wake-ups and leases that ran out.
@@ -206,15 +207,19 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         That looks at all that waits, so it is no question for a reader that somebody waits for.
         """
         found = await self._threads.search(
-            lambda db: claim.find_repairs(db, self._clock.monotonic())
+            lambda db: claim.find_repairs(db, self._clock.monotonic()), calls.SCAN
         )
         if not found.expired and not found.lanes:
             return 0
-        return await self._write_later(lambda db: claim.repair(db, found, self._clock.monotonic()))
+        return await self._threads.write_later(
+            lambda db: claim.repair(db, found, self._clock.monotonic()), calls.JOB
+        )
 
     async def run_job_slice(self) -> bool:
         """One slice of the job whose turn it is."""
-        return await self._write_later(lambda db: jobs.run_slice(db, self._clock.now_ms()))
+        return await self._threads.write_later(
+            lambda db: jobs.run_slice(db, self._clock.now_ms()), calls.JOB
+        )
 
     def _expires(self, seconds: float) -> float:
         """When a lease ends, counted from before the statement that takes it."""
@@ -297,7 +302,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def check_secrets(self) -> None:
         """See that the keys open every stored secret; `ConfigurationError` when not."""
-        await self._read(lambda db: webhooks.check_secrets(db, self._keyring))
+        await self._threads.read(lambda db: webhooks.check_secrets(db, self._keyring), calls.START)
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
         """What lanes need to send."""
@@ -330,7 +335,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def replay_many(self, query: values.ReplayFilter, *, dry_run: bool) -> int:
         """How many deliveries match; unless `dry_run`, a job that replays them."""
-        count = await self._search(query.organization, lambda db: jobs.count_matching(db, query))
+        count = await self._search(
+            query.organization, lambda db: jobs.count_matching(db, query), calls.SCAN
+        )
         if count and not dry_run:
             await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
         return count
@@ -341,8 +348,12 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         """One slice of retention: what may go is searched for among all that may not."""
         now = self._clock.now_ms()
         at = self._retention
-        found = await self._threads.search(lambda db: retention.find(db, at, retention_days, now))
-        gone = await self._write_later(lambda db: retention.drop(db, at.kind, found, now))
+        found = await self._threads.search(
+            lambda db: retention.find(db, at, retention_days, now), calls.SCAN
+        )
+        gone = await self._threads.write_later(
+            lambda db: retention.drop(db, at.kind, found, now), calls.JOB
+        )
         if not found:
             self._retention = retention.Pass()
             gone += await self._remove_webhooks(now)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.storage.sqlite.calls import SEARCH, TimeLimit
 from winnerr_webhooks.storage.sqlite.connection import Connection
 from winnerr_webhooks.storage.sqlite.threads import Threads
 from winnerr_webhooks.storage.turns import Turns
@@ -27,7 +28,9 @@ class Verbs:
         async with self._reads.place(organization):
             return await self._read(verb)
 
-    async def _search(self, organization: str, verb: Callable[[Connection], T]) -> T:
+    async def _search(
+        self, organization: str, verb: Callable[[Connection], T], limit: TimeLimit = SEARCH
+    ) -> T:
         """The same for a read that may look at much."""
         async with self._searches.place(organization):
-            return await self._threads.search(verb)
+            return await self._threads.search(verb, limit)
