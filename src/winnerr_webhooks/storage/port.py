@@ -174,7 +174,8 @@ class Storage(Protocol):
     async def log(self, query: LogFilter) -> LogPage:
         """Attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`.
 
-        Few may search at once; `Unavailable` to who waits long for his turn.
+        This and every other read of an organization waits for its turn, so that no organization
+        waits for all that another one asks for; `Unavailable` when the turn does not come in time.
         """
         ...
 
