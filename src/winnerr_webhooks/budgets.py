@@ -236,7 +236,7 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The call is answered 503.", share=16 * MIB,
         ),
         connections_in=Bound(
-            "connections_in", files.incoming, "connections", of_files, "api.server",
+            "connections_in", files.incoming, "connections", of_files, "api.connections",
             "The connection that deserves it least is closed for the new one.",
         ),
         key_lookups=Bound(
