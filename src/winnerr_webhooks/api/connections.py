@@ -8,6 +8,9 @@ others hold. The connection that deserves its descriptor least is closed for it:
 3. one with a key that has sent half a request,
 4. one without a key whose request is being answered; the newest of these may be a probe.
 
+An eighth of all places is for connections without a key, so that a newcomer has time to show its
+own: only beyond that do they go before idle callers.
+
 Of each kind the one that has been so for longest goes. A connection whose whole, authenticated
 request is being answered is never closed (docs/adr/0020).
 
@@ -28,6 +31,8 @@ from winnerr_webhooks.budgets import Budget
 
 SPARE_DESCRIPTORS: Final = 16
 """With no more than these left of the process's descriptors, newcomers take others' room."""
+STRANGERS_PART: Final = 8
+"""One place in so many is for those that have shown no key yet."""
 LOG_EVERY_TICKS: Final = 12
 
 log = structlog.get_logger(__name__)
@@ -80,6 +85,7 @@ class OpenConnections:
         """`descriptors`: how many file descriptors this process may have."""
         self._budget = budget
         self._highest = descriptors - SPARE_DESCRIPTORS
+        self._places_of_strangers = budget.bound.limit // STRANGERS_PART
         self._open: set[ClosableConnection] = set()
         self._strangers: Queue = OrderedDict()
         self._callers: Queue = OrderedDict()
@@ -124,8 +130,9 @@ class OpenConnections:
         """Close the connection that deserves it least; False: all of them are at work."""
         self._budget.refuse()
         victim = (
-            self._idle_stranger()
+            (self._idle_stranger() if self._has_many_strangers() else None)
             or self._idle_caller()
+            or self._idle_stranger()
             or self._slow_caller()
             or self._answered_stranger()
         )
@@ -150,6 +157,9 @@ class OpenConnections:
             for _ in range(SPARE_DESCRIPTORS):
                 if not self.make_room():
                     return
+
+    def _has_many_strangers(self) -> bool:
+        return len(self._strangers) > self._places_of_strangers
 
     def _idle_stranger(self) -> ClosableConnection | None:
         while (connection := _first(self._strangers)) is not None:
