@@ -72,7 +72,7 @@ async def test_a_claim_stops_after_the_body_that_crosses_the_sum(world) -> None:
 
 
 async def test_of_an_organization_no_more_bytes_than_are_left(world) -> None:
-    """It stops after the body that crosses the sum; what others have waiting is taken all the same."""
+    """It stops after the body that crosses the sum, and takes what others have waiting."""
     webhook, other = await world.webhook(), await world.webhook(organization="org_2")
     await _free(world, 5)
     world.clock.advance(seconds=1)

@@ -5,7 +5,6 @@ import asyncio
 import apsw
 import pytest
 
-from winnerr_webhooks.pipeline import dispatch
 from winnerr_webhooks.storage.values import WebhookChange
 
 LARGE = 200_000
@@ -153,7 +152,7 @@ async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
         call.answer()
     await world.settled(20)
     for _ in range(2):
-        await world.storage.reached("claim")
+        await world.storage.reached("due_lanes")
     lane = world.dispatcher._lanes[webhook.id]
     assert not lane.backlog
     assert lane.fresh_room == lane.capacity
