@@ -72,10 +72,9 @@ class Child:
             # A session of its own: Ctrl-C is for the bench, which then ends its children in order.
             self._process = subprocess.Popen(
                 command,
-                stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,
-                **options,
+                **{"stdout": subprocess.DEVNULL} | options,
             )
             living.append(self)
         self.pid = self._process.pid
@@ -104,12 +103,16 @@ class Child:
 
         until(answers, f"{path} on port {port}")
 
-    def stop(self) -> int:
-        """Ask it to end, and make it end; its exit code."""
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it is still there."""
         if not self.ended:
-            self._process.send_signal(self._stop_with)
+            self._process.send_signal(number)
+
+    def stop(self, patience: float = 30.0) -> int:
+        """Ask it to end, and after so many seconds make it end; its exit code."""
+        self.signal(self._stop_with)
         try:
-            code = self._process.wait(30)
+            code = self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait(10)

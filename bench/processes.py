@@ -5,14 +5,17 @@ import http.client
 import json
 import os
 import re
+import resource
 import secrets
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import apsw
 
@@ -61,6 +64,24 @@ class Receiver(Child):
             connection.close()
 
 
+class Part(Child):
+    """A script of `parts/` that works beside others: orders on stdin, its JSON when it ended."""
+
+    def __init__(self, name: str, orders: dict, folder: Path) -> None:
+        self._name = name
+        self._answer = folder / f"{secrets.token_hex(4)}.json"
+        given = self._answer.with_suffix(".orders")
+        given.write_text(json.dumps(orders))
+        with given.open("rb") as stdin, self._answer.open("wb") as stdout:
+            super().__init__([sys.executable, PARTS / name], folder, stdin=stdin, stdout=stdout)
+
+    def answer(self) -> dict:
+        """What it printed; `BenchError` when it failed."""
+        if self.stop():
+            raise BenchError(f"{self._name} failed:\n{self.errors()}")
+        return json.loads(self._answer.read_text())
+
+
 class Service:
     """`serve` on a database of its own: one node, or several with `serve`'s options of each."""
 
@@ -72,6 +93,7 @@ class Service:
         nodes: Sequence[Sequence[str]] = ((),),
         database: Path | None = None,
         environment: dict[str, str] | None = None,
+        descriptors: int | None = None,
     ) -> None:
         self._postgres = postgres
         self._file = database or folder / f"{secrets.token_hex(4)}.db"
@@ -91,28 +113,46 @@ class Service:
         }
         self._folder = folder
         self._options = nodes
+        self._descriptors = descriptors
         self.key = ""
+        """A service key, good for every organization."""
+        self.keys: dict[str, str] = {}
+        """Those that were seeded, by organization; the service key by an empty name."""
 
     def seed(self, **orders: object) -> float:
         """Fill the database through the storage's verbs, before the start; the seconds it took."""
         url = self.environment[f"{PREFIX}DATABASE_URL"]
         answer = run_part("seed.py", {"database_url": url, **orders}, environment=self.environment)
+        self.keys |= answer["keys"]
+        self.key = self.keys.get("", "")
         return float(answer["seconds"])
 
-    def _start(self) -> None:
+    def _make_key(self) -> str:
         command = [*SERVE, "keys", "create", "--name", "bench"]
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False, timeout=120
         )
         if done.returncode:
             raise BenchError(done.stderr.strip() or "no key could be made")
-        self.key = done.stdout.strip()
+        return done.stdout.strip()
+
+    def _start(self) -> None:
+        self.key = self.key or self._make_key()
         for options in self._options:
             port = free_port()
             environment = self.environment | {f"{PREFIX}PORT": str(port)}
-            node = Child([*SERVE, "serve", *options], self._folder, env=environment)
+            node = Child(
+                [*SERVE, "serve", *options], self._folder, env=environment, **self._limits()
+            )
             self._nodes.append((node, port))
             node.wait_for(port, "/healthz")
+
+    def _limits(self) -> dict:
+        """Options of a process that may open only so many files."""
+        if self._descriptors is None:
+            return {}
+        limits = (self._descriptors, self._descriptors)
+        return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)}
 
     @property
     def port(self) -> int:
@@ -180,6 +220,32 @@ class Service:
         """Add one of PostgreSQL's extensions to its database."""
         self._postgres.extend(self.environment[f"{PREFIX}DATABASE_URL"], extension)
 
+    def session(self, organization: str) -> str:
+        """Sign in to an organization's settings page; the cookie of the session."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            path = f"/api/v1/organizations/{organization}/portal-sessions"
+            headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+            connection.request("POST", path, json.dumps({"role": "viewer"}), headers)
+            link = urlsplit(json.loads(connection.getresponse().read())["url"]).path
+            connection.request("POST", link, "csrf=", {
+                "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"
+            })  # fmt: skip
+            response = connection.getresponse()
+            response.read()
+            return response.headers["Set-Cookie"].partition(";")[0]
+        finally:
+            connection.close()
+
+    def terminate(self, patience: float) -> float | None:
+        """Send SIGTERM; the seconds until it ended, or None when it had to be killed after that."""
+        began = time.monotonic()
+        killed = False
+        for node, _ in self._nodes:
+            killed |= node.stop(patience) < 0
+        self._nodes = []
+        return None if killed else time.monotonic() - began
+
     def stop(self) -> None:
         codes = {}
         for node, _ in self._nodes:
@@ -225,7 +291,7 @@ def run_part(
     )
     if done.returncode:
         raise BenchError(f"{name} failed:\n{done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])  # above it, what it logged
 
 
 def _metric(text: str, name: str) -> int:

@@ -18,7 +18,8 @@ from bench import machine, report
 from bench.child import BenchError, end_all
 from bench.stage import FULL, NORMAL, PERFORMANCE, QUICK, Outcome, Scale, Stage
 
-NAMES = ("limit", "throughput", "baseline", "https", "latency", "isolation", "backlog", "growth")
+NAMES = ("limit", "throughput", "baseline", "https", "latency", "isolation", "fairness", "backlog",
+         "growth")  # fmt: skip
 MOST_SECONDS = {"quick": 120, "normal": 600, "full": 7_200}
 """Of one bench; longer is a fault, and ends it."""
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")

@@ -40,6 +40,10 @@ class Scale:
     celery_deliveries: int
     rate: int
     """Requests a second of an open loop."""
+    attack_size: float
+    """Share of the webhooks, connections and rows that an attack of `fairness` has in full."""
+    attack_seconds: float
+    """Of a stream beside an attack."""
 
 
 QUICK = Scale(
@@ -58,6 +62,8 @@ QUICK = Scale(
     tls_receivers=5,
     celery_deliveries=100,
     rate=200,
+    attack_size=0.01,
+    attack_seconds=0.5,
 )
 NORMAL = Scale(
     name="normal",
@@ -75,6 +81,8 @@ NORMAL = Scale(
     tls_receivers=200,
     celery_deliveries=1_500,
     rate=500,
+    attack_size=1.0,
+    attack_seconds=5.0,
 )
 FULL = Scale(
     name="full",
@@ -92,6 +100,8 @@ FULL = Scale(
     tls_receivers=200,
     celery_deliveries=5_000,
     rate=500,
+    attack_size=1.0,
+    attack_seconds=20.0,
 )
 
 

@@ -67,6 +67,20 @@ TARGETS = (
            unit="ms"),
     Target("isolation", "others' p99 with 100 of 1,000 hanging, to none hanging",
            "p99_ratio_100", 1.25, unit="times"),
+    *(
+        Target("fairness", f"{what}, on {name}", f"{database}_{figure}", limit, unit=unit)
+        for database, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL"))
+        for what, figure, limit, unit in (
+            ("accept p99 of the victim, worst round", "p99_ms", 100, "ms"),
+            ("accept p50 of the victim, worst round to quiet", "p50_ratio", 2, "times"),
+            ("posts refused to the victim, all rounds", "refused", 0, ""),
+            ("attempts failed for our own lack, all rounds", "failed_attempts", 0, ""),
+            ("batches and their events never accepted", "batches_lost", 0, ""),
+            ("memory that bodies held short add", "bodies_mib", 128, "MiB"),
+            ("SIGTERM to exit, worst round", "stop_s", 20, "s"),
+            ("rounds the service did not live through", "rounds_failed", 0, ""),
+        )
+    ),
     Target("backlog", "memory with 10⁶ waiting, beyond none waiting", "memory_growth_mib",
            150, unit="MiB"),
     Target("backlog", "drain to the steady rate", "drain_to_steady", 0.9, at_least=True,

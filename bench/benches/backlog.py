@@ -58,7 +58,7 @@ def _with(stage: Stage) -> dict:
         base = f"http://127.0.0.1:{receiver.port}"
         service = apart.service()
         seeding = service.seed(
-            webhooks=[(0, f"{base}/hang"), (1, f"{base}/hook")], pending=[0, scale.backlog]
+            webhooks=[(0, f"{base}/hang"), (1, f"{base}/hook")], pending=[[0, scale.backlog]]
         )
         stage.say(f"{scale.backlog:,} deliveries accepted in {seeding:.0f} s")
         started = time.monotonic()

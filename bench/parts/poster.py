@@ -12,7 +12,9 @@ import time
 
 import uvloop
 
+from winnerr_webhooks.budgets import Budget, derive
 from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.event import LeasedDelivery, freeze
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.egress.client import EgressClient
@@ -20,6 +22,7 @@ from winnerr_webhooks.egress.policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolver
 from winnerr_webhooks.pipeline.attempt import Sender
 
+DESCRIPTORS = 1024
 AT_ONCE = 16
 """As many as WEBHOOK_CONCURRENCY lets the server have."""
 DATA = (
@@ -34,7 +37,13 @@ class Poster:
         loopback = ipaddress.ip_network("127.0.0.0/8")
         policy = AddressPolicy(allow=(loopback,), deny=(), nat64=(), allow_http=True)
         self.resolver = Resolver(clock=clock)
-        self.egress = EgressClient(policy=policy, resolver=self.resolver, clock=clock, timeout=10.0)
+        self.egress = EgressClient(
+            policy=policy,
+            resolver=self.resolver,
+            clock=clock,
+            timeout=10.0,
+            kept=Budget(derive(Config(), DESCRIPTORS).kept_connections, clock),
+        )
         target = Target(
             webhook_id="wh_01kanbench00000000000000000",
             organization="org_000000",

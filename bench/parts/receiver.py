@@ -3,6 +3,7 @@
 Usage: receiver.py ADDRESS PORT [COUNT], on COUNT loopback addresses counting up from ADDRESS.
 
 POST /hook      200, at once
+POST /later     429 with Retry-After: 60, at once
 POST /hang      no answer while it holds (which it does from the start), then 200
 GET /hold       hold from now on
 GET /release    hold no more, and answer all that were held
@@ -13,12 +14,14 @@ GET /report     JSON, and begins anew: {"seen": POSTs answered or held, "connect
 
 import ipaddress
 import json
+import resource
 import select
 import socket
 import sys
 import time
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+LATER = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
 STAMP = b'"sent":'
 STAMP_DIGITS = 16
 STAMP_BASE = 10**15
@@ -53,7 +56,7 @@ class Receiver:
         while True:
             try:
                 connection, _ = listener.accept()
-            except BlockingIOError:
+            except OSError:  # nobody waits any more, or no descriptor is left for who does
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections[connection.fileno()] = connection
@@ -84,6 +87,9 @@ class Receiver:
         self.seen += 1
         if self.holds and data.startswith(b"POST /hang"):
             self.held.append(connection)
+            return
+        if data.startswith(b"POST /later"):
+            connection.sendall(LATER)
             return
         at = data.find(STAMP, end)
         if at >= 0:
@@ -116,6 +122,8 @@ class Receiver:
 
 
 def main():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     first, port = ipaddress.ip_address(sys.argv[1]), int(sys.argv[2])
     count = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     Receiver([first + number for number in range(count)], port).run()

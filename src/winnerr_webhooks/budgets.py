@@ -6,6 +6,7 @@ spent and released while the node works: it knows how much is in use and how oft
 `winnerr-webhooks config` and `/metrics` show them (docs/explanation/budgets.md draws them).
 """
 
+import math
 import resource
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
@@ -22,7 +23,7 @@ LOG_EVERY: Final = 60.0
 STOP_SLACK: Final = 5.0
 """Seconds beyond DELIVERY_TIMEOUT that attempts in flight have to finish when the node stops."""
 STOP_RECORDING: Final = 5.0
-"""Seconds that recording attempts and releasing leases have after that."""
+"""Seconds that recording attempts, releasing leases and closing what is open have after that."""
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +141,10 @@ class Budgets:
         self.unrecorded_bytes = Budget(bounds.unrecorded_bytes, clock)
         self.page_reads = Budget(bounds.page_reads, clock)
         self.log_searches = Budget(bounds.log_searches, clock)
+        self.pages = Budget(bounds.pages, clock)
         self.live_streams = Budget(bounds.live_streams, clock)
+        self.stop_seconds = bounds.stop_seconds.limit
+        """How long a stop takes at most; time is spent by itself, so it is no budget."""
 
     def __iter__(self) -> Iterator[Budget]:
         """All of them, in the order an event meets them."""
@@ -163,8 +167,14 @@ class Bounds(NamedTuple):
     unrecorded_bytes: Bound
     page_reads: Bound
     log_searches: Bound
+    pages: Bound
     live_streams: Bound
     stop_seconds: Bound
+
+
+def stop_seconds(config: Config) -> int:
+    """Seconds from SIGTERM until the process has ended, whatever its parts do."""
+    return math.ceil(config.delivery_timeout + STOP_SLACK + STOP_RECORDING)
 
 
 class Descriptors(NamedTuple):
@@ -226,11 +236,11 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The call is answered 503.", share=16 * MIB,
         ),
         connections_in=Bound(
-            "connections_in", files.incoming, "connections", of_files, "api.server",
+            "connections_in", files.incoming, "connections", of_files, "api.connections",
             "The connection that deserves it least is closed for the new one.",
         ),
         key_lookups=Bound(
-            "key_lookups", 16, "lookups at once", "constant", "api.auth",
+            "key_lookups", 64, "lookups at once", "constant", "api.auth",
             "The call with the unknown key is answered 503.",
         ),
         attempts=Bound(
@@ -251,24 +261,31 @@ def derive(config: Config, descriptors: int) -> Bounds:
         ),
         unrecorded_bytes=Bound(
             "unrecorded_bytes", 64 * MIB, "bytes", "constant", "pipeline.record",
-            "No attempt starts until those that were made are recorded.",
+            "Over half of it, answers are logged cut to 1 KiB; when it is spent, no attempt starts "
+            "until those that were made are recorded.",
         ),
         page_reads=Bound(
             "page_reads", reads, "reads at once", "the database's readers", "storage.turns",
-            "The read waits for its organization's turn; after 4 s it is answered 503.", share=1,
+            "The read waits for its organization's turn; after 4 s it is answered 503.",
+            share=2 if config.uses_postgres else 1,  # there, a search is a read as well
         ),
         log_searches=Bound(
             "log_searches", 2 if config.uses_postgres else 1, "searches at once",
             "the database's readers", "storage.turns",
             "The search waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),
+        pages=Bound(
+            "pages", 2 if config.uses_postgres else 1, "pages at once",
+            "the database's readers", "settings_page.page",
+            "The page waits for its organization's turn; after 4 s it is answered 503.", share=1,
+        ),
         live_streams=Bound(
             "live_streams", 200, "streams", "constant", "settings_page.stream",
             "The log page opens without its live part.", share=20,
         ),
         stop_seconds=Bound(
-            "stop_seconds", round(config.delivery_timeout + STOP_SLACK + STOP_RECORDING),
-            "seconds", "DELIVERY_TIMEOUT and 10 s", "pipeline.node",
+            "stop_seconds", stop_seconds(config), "seconds", "DELIVERY_TIMEOUT and 10 s",
+            "pipeline.node",
             "What is not recorded or released by then is found when its lease runs out.",
         ),
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """Wiring: the only module that names concrete adapters. It puts the parts together."""
 
 import asyncio
-import contextlib
 import gc
+import math
 import resource
 import signal
 import sys
@@ -15,7 +15,13 @@ import uvicorn
 from winnerr_webhooks.api.app import Face, create_app, create_probes
 from winnerr_webhooks.api.server import Server, protocol_for
 from winnerr_webhooks.api.services import Services
-from winnerr_webhooks.budgets import Budgets, derive, descriptors_allowed
+from winnerr_webhooks.budgets import (
+    STOP_SLACK,
+    Budgets,
+    derive,
+    descriptors_allowed,
+    stop_seconds,
+)
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import PREFIX, Config, check_service, database_path
 from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
@@ -28,7 +34,8 @@ from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.management.replays import Replays
 from winnerr_webhooks.management.sign_in import PAGE
 from winnerr_webhooks.management.webhooks import Webhooks
-from winnerr_webhooks.pipeline.node import Node
+from winnerr_webhooks.pipeline.node import CLOSING_SECONDS, Node
+from winnerr_webhooks.pipeline.stopping import OpenParts, within
 from winnerr_webhooks.processes.figures import Siblings
 from winnerr_webhooks.processes.listener import adopt, listen, url_of
 from winnerr_webhooks.processes.membership import Membership
@@ -45,17 +52,23 @@ SWITCH_INTERVAL = 0.0005
 """Seconds a thread may hold the interpreter; Python's 5 ms make the storage thread wait ten
 times as long as its work takes (docs/adr/0001)."""
 GRACE = 10
-"""Seconds that API requests under way get to finish when stopping."""
+"""Seconds that API requests under way get to finish when stopping, at most."""
+EXIT_SECONDS = 0.5
+"""The last of the documented time: the interpreter ends."""
+LAST_ANSWERS = 2
+"""Seconds before the end of that, after which events are refused: their callers have an answer."""
 
 
-async def open_storage(config: Config, *, exclusive: bool) -> Storage:
+async def open_storage(
+    config: Config, *, exclusive: bool, budgets: Budgets | None = None
+) -> Storage:
     """Open the database, creating or upgrading it; `exclusive` for `serve` alone.
 
     Of an SQLite file only one `serve` is at work, of a PostgreSQL database as many as there are.
     `ConfigurationError` when it cannot be used, or its secrets cannot be opened.
     """
     if config.uses_postgres:
-        return await _open_postgres(config, serves=exclusive)
+        return await _open_postgres(config, serves=exclusive, budgets=budgets)
     path = database_path(config)
     return await SqliteStorage.open(
         path,
@@ -63,10 +76,11 @@ async def open_storage(config: Config, *, exclusive: bool) -> Storage:
         keyring=await asyncio.to_thread(_keyring, config, path, exclusive=exclusive),
         exclusive=exclusive,
         disable_after_days=config.disable_after_days,
+        budgets=budgets,
     )
 
 
-async def _open_postgres(config: Config, *, serves: bool) -> Storage:
+async def _open_postgres(config: Config, *, serves: bool, budgets: Budgets | None) -> Storage:
     from winnerr_webhooks.storage.postgres import PostgresStorage  # noqa: PLC0415  most need no driver
 
     if config.encryption_keys:
@@ -79,6 +93,7 @@ async def _open_postgres(config: Config, *, serves: bool) -> Storage:
         keyring=keyring,
         serves=serves,
         disable_after_days=config.disable_after_days,
+        budgets=budgets,
     )
 
 
@@ -110,22 +125,27 @@ async def serve(
     is at work. `ConfigurationError` when it cannot be done with these settings.
     """
     check_service(config)
+    seconds = stop_seconds(config)
+    grace = min(GRACE, math.floor(config.delivery_timeout + STOP_SLACK))
     sys.setswitchinterval(SWITCH_INTERVAL)
     descriptors = _raise_file_limit()
     listener = adopt(membership.listener) if membership else listen(config)
     stop = asyncio.Event()
     _stop_on_signals(stop, again=membership is None)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.callback(listener.close)
+    loop = asyncio.get_running_loop()
+    parts, ends = OpenParts(), float("inf")
+    try:
         service = await _build(
-            config, stack, descriptors=descriptors, identify=identify, membership=membership
+            config, parts, descriptors=descriptors, identify=identify, membership=membership
         )
         await service.node.start()
-        stack.push_async_callback(service.node.stop)
+        parts.add("node", service.node.stop)
         server = Server(
             uvicorn.Config(
                 service.face.app,
-                http=protocol_for(service.face.intake),  # type: ignore[arg-type]  # makes one
+                http=protocol_for(  # type: ignore[arg-type]  # makes one
+                    service.face.intake, service.node.budgets, descriptors=descriptors
+                ),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -133,10 +153,9 @@ async def serve(
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=75,
-                timeout_graceful_shutdown=GRACE,
+                timeout_graceful_shutdown=grace,
             )
         )
-        loop = asyncio.get_running_loop()
         serving = loop.create_task(server.serve(sockets=[listener]))
         gc.collect()
         gc.freeze()
@@ -147,10 +166,17 @@ async def serve(
         stopped = loop.create_task(stop.wait())
         await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        ends = loop.time() + seconds
         service.end_streams()
         server.should_exit = True
+        loop.call_later(grace - LAST_ANSWERS, service.node.stop_accepting)
         # Requests under way are answered, while other nodes take over what is queued here.
-        await asyncio.gather(serving, service.node.stop_delivering())
+        await within(
+            seconds - CLOSING_SECONDS, requests=serving, delivery=service.node.stop_delivering()
+        )
+    finally:
+        await parts.close(min(ends - loop.time(), seconds) - EXIT_SECONDS)
+        listener.close()
 
 
 class _Service(NamedTuple):
@@ -164,18 +190,18 @@ class _Service(NamedTuple):
 
 async def _build(
     config: Config,
-    stack: contextlib.AsyncExitStack,
+    parts: OpenParts,
     *,
     descriptors: int,
     identify: Identify | None,
     membership: Membership | None,
 ) -> _Service:
-    """Put the parts together; `stack` gets what is to be closed at the end, last one first."""
+    """Put the parts together; `parts` gets what is to be closed at the end."""
     clock, jitter, metrics = SystemClock(), Jitter(), Metrics()
     ids = Ids(clock)
     budgets = Budgets(derive(config, descriptors), clock)
-    storage = await open_storage(config, exclusive=True)
-    stack.push_async_callback(storage.close)
+    storage = await open_storage(config, exclusive=True, budgets=budgets)
+    parts.add("storage", storage.close)
     policy = AddressPolicy(
         allow=config.allow_networks,
         deny=config.deny_networks,
@@ -183,16 +209,20 @@ async def _build(
         allow_http=config.allow_http,
     )
     resolver = Resolver(clock=clock)
-    stack.push_async_callback(resolver.close)
+    parts.add("resolver", resolver.close)
     egress = EgressClient(
-        policy=policy, resolver=resolver, clock=clock, timeout=config.delivery_timeout
+        policy=policy,
+        resolver=resolver,
+        clock=clock,
+        timeout=config.delivery_timeout,
+        kept=budgets.kept_connections,
     )
-    stack.push_async_callback(egress.close)
+    parts.add("egress", egress.close)
     siblings = None
     if membership is not None:
         siblings = Siblings(membership, metrics.render_process)
         await siblings.start()
-        stack.push_async_callback(siblings.close)
+        parts.add("figures", siblings.close)
     node = Node(
         config,
         storage,

@@ -1,4 +1,4 @@
-"""Storage.claim, give_back, recover and repair."""
+"""Storage.claim, release, recover and repair."""
 
 import pytest
 
@@ -274,22 +274,22 @@ async def test_a_settled_attempt_starts_the_count_of_leases_anew(world) -> None:
     assert await world.status(delivery) == states.PENDING
 
 
-async def test_a_lease_given_back_does_not_count(world) -> None:
+async def test_a_lease_released_does_not_count(world) -> None:
     await world.webhook()
     delivery = await world.leased()
     for _ in range(MAX_IDLE_LEASES + 2):
-        await world.storage.give_back([delivery])
+        await world.storage.release([delivery])
         (delivery,) = await world.claim()
     assert await world.status(delivery) == states.PENDING
 
 
-# --- give_back, recover, repair -------------------------------------------------------------------
+# --- release, recover, repair -------------------------------------------------------------------
 
 
-async def test_what_is_given_back_is_free_at_once(world) -> None:
+async def test_what_is_released_is_free_at_once(world) -> None:
     await world.webhook()
     deliveries = [await world.leased() for _ in range(3)]
-    await world.storage.give_back(deliveries)
+    await world.storage.release(deliveries)
     claimed = await world.claim()
     assert {one.id for one in claimed} == {one.id for one in deliveries}
     assert {one.attempt for one in claimed} == {1}
@@ -298,13 +298,13 @@ async def test_what_is_given_back_is_free_at_once(world) -> None:
 async def test_giving_back_a_lost_lease_changes_nothing(world) -> None:
     await world.webhook()
     delivery = await world.leased()
-    await world.storage.give_back([delivery])
+    await world.storage.release([delivery])
     await world.claim()
-    await world.storage.give_back([delivery])
+    await world.storage.release([delivery])
     assert await world.claim() == []
     settled = await world.leased()
     await world.settle(settled)
-    await world.storage.give_back([settled])
+    await world.storage.release([settled])
     assert await world.status(settled) == states.DELIVERED
 
 

@@ -167,10 +167,10 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.out)
     @rule(which=st.integers(0, 1000))
-    def give_back(self, which: int) -> None:
+    def release(self, which: int) -> None:
         delivery = self.out.pop(which % len(self.out))
         life = self.lives[delivery.id]
-        self.run(self.storage.give_back([delivery]))
+        self.run(self.storage.release([delivery]))
         if self.held.pop((delivery.id, delivery.lease), None) and life.lease == delivery.lease:
             life.idle = max(0, life.idle - 1)
 

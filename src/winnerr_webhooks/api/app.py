@@ -19,6 +19,7 @@ from winnerr_webhooks.api.routes.probes import healthz, metrics, readyz
 from winnerr_webhooks.api.routes.sign_in import create_portal_session
 from winnerr_webhooks.api.routes.webhooks import WebhookRoutes
 from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import NotFound
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -46,10 +47,19 @@ def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = Non
     `beside`: other applications by the path they begin at, such as the settings page.
     """
     mounted = [(path, path + "/", app) for path, app in (beside or {}).items()]
-    authenticator = Authenticator(services.storage, services.clock)
+    authenticator = Authenticator(services.storage, services.clock, services.budgets.key_lookups)
     intake = events.EventIntake(services, authenticator)
     hot = {events.PATH: intake.one, events.BATCH_PATH: intake.many}
-    rest = _litestar(services, [_api(authenticator), healthz, readyz, metrics, *docs_routes()])
+    rest = _litestar(
+        services,
+        [
+            _api(authenticator, services.budgets.receiving_bytes),
+            healthz,
+            readyz,
+            metrics,
+            *docs_routes(),
+        ],
+    )
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -83,14 +93,14 @@ def _get_for_head(scope: Any) -> Any:
     return {**scope, "method": "GET"} if is_head else scope
 
 
-def _api(authenticator: Authenticator) -> Router:
+def _api(authenticator: Authenticator, receiving: Budget) -> Router:
     of_organization = Router(
         "/organizations/{organization:str}",
         route_handlers=[WebhookRoutes, LogRoutes, create_portal_session],
     )
     return Router(
         "/api/v1",
-        guards=[key_guard(authenticator), read_query],
+        guards=[key_guard(authenticator, receiving), read_query],
         route_handlers=[event_types, of_organization],
     )
 

@@ -1,20 +1,25 @@
 """Who calls: API keys, looked up by their hash and remembered for 5 s at most."""
 
+import asyncio
 import functools
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
+from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import hash_key
-from winnerr_webhooks.domain.errors import NotFound, Unauthorized
+from winnerr_webhooks.domain.errors import NotFound, Unauthorized, Unavailable
 from winnerr_webhooks.management.fields import check_organization
 from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import ApiKey
+
+T = TypeVar("T")
 
 REMEMBERED_SECONDS: Final = 5.0
 REMEMBERED_KEYS: Final = 4_096
@@ -33,19 +38,34 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     until: float
     """Monotonic instant up to which this may be believed."""
 
+    @property
+    def holder(self) -> str:
+        """Whose share of a budget it uses: its organization's; a service key has its own."""
+        return self.organization or self.key_id
+
 
 class Authenticator:
     """Turns an Authorization header into a caller.
 
-    Only keys that work are remembered: a new key works at once, a revoked one for 5 s at most.
-    A guess costs its maker a request and us one hash and one read by primary key; of 256 random
-    bits, guessing finds none.
+    A key that works is remembered for 5 s, so a revoked one works for 5 s at most. When its time
+    is over it is looked up on the road of an event.
+
+    Any other key is a stranger's, and looked up beside the road, a few at a time: a flood of
+    unknown keys slows nobody down. One that does not work is remembered for 5 s, too. A new key
+    works at once all the same: it is random, and nobody can send it before it is stored and shown.
+    Of 256 random bits, guessing finds none.
     """
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
+    def __init__(self, storage: Storage, clock: Clock, lookups: Budget) -> None:
+        """`lookups`: how many strangers' keys are looked up at once."""
         self._storage = storage
         self._clock = clock
+        self._lookups = lookups
         self._callers: dict[bytes, Caller] = {}
+        self._unknown: dict[bytes, float] = {}
+        """Hashes of keys that do not work, and until when (monotonic) that is believed."""
+        self._pending: dict[bytes, asyncio.Task[ApiKey | None]] = {}
+        """Lookups of strangers' keys that are under way, by hash."""
 
     def remembered(self, header: bytes | None) -> Caller | None:
         """The caller of an Authorization header, where that needs no look into the database."""
@@ -53,29 +73,79 @@ class Authenticator:
         return caller if caller is not None and caller.until > self._clock.monotonic() else None
 
     async def caller(self, header: bytes | None) -> Caller:
-        """The caller of an Authorization header (RFC 6750, section 2.1); `Unauthorized` else."""
+        """The caller of an Authorization header (RFC 6750, section 2.1); `Unauthorized` else.
+
+        `Unavailable` when the database is away, or too many strangers' keys are being looked up.
+        """
         if header is None:
             raise Unauthorized("Send an API key in one header: `Authorization: Bearer <key>`.")
         return self.remembered(header) or await self._look_up(header)
 
     async def _look_up(self, header: bytes) -> Caller:
         now = self._clock.monotonic()
-        self._callers.pop(header, None)
         bearer = _BEARER.fullmatch(header)
-        key = bearer and await self._storage.key_by_hash(hash_key(bearer[1].decode()))
-        if not key:
-            raise Unauthorized("This API key does not work: it is unknown or was revoked.")
+        if bearer is None:
+            raise _unauthorized()
+        hash_ = hash_key(bearer[1].decode())
+        if header in self._callers:
+            key = await self._storage.key_by_hash(hash_)
+        else:
+            key = await self._stranger(hash_)
+        if key is None:
+            self._callers.pop(header, None)
+            raise _unauthorized()
         caller = Caller(key.id, key.organization, now + REMEMBERED_SECONDS)
         if len(header) == _PLAIN:
-            if len(self._callers) >= REMEMBERED_KEYS:
-                del self._callers[next(iter(self._callers))]
-            self._callers[header] = caller
+            self._callers.pop(header, None)
+            _remember(self._callers, header, caller)
         return caller
 
+    async def _stranger(self, hash_: bytes) -> ApiKey | None:
+        """Look up a key that has not worked here before, together with others who ask for it."""
+        if self._unknown.get(hash_, 0.0) > self._clock.monotonic():
+            return None
+        task = self._pending.get(hash_)
+        if task is None:
+            if not self._lookups.take():
+                raise Unavailable(
+                    "Too many unknown API keys are being looked up. Try again in a second."
+                )
+            task = self._pending[hash_] = asyncio.create_task(self._look_up_aside(hash_))
+            task.add_done_callback(_ignore_failure)  # the callers may all have gone away
+        return await asyncio.shield(task)
 
-def key_guard(authenticator: Authenticator) -> Guard:
+    async def _look_up_aside(self, hash_: bytes) -> ApiKey | None:
+        try:
+            key = await self._storage.key_by_hash(hash_, aside=True)
+            if key is None:
+                self._unknown.pop(hash_, None)
+                _remember(self._unknown, hash_, self._clock.monotonic() + REMEMBERED_SECONDS)
+            return key
+        finally:
+            del self._pending[hash_]
+            self._lookups.release()
+
+
+def _unauthorized() -> Unauthorized:
+    return Unauthorized("This API key does not work: it is unknown or was revoked.")
+
+
+def _remember(memory: dict[bytes, T], key: bytes, value: T) -> None:
+    """Keep a value as the newest; the oldest one goes when there are too many."""
+    if len(memory) >= REMEMBERED_KEYS:
+        del memory[next(iter(memory))]
+    memory[key] = value
+
+
+def _ignore_failure(task: asyncio.Task[ApiKey | None]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def key_guard(authenticator: Authenticator, receiving: Budget) -> Guard:
     """A guard that lets only those in to whom the path belongs; the caller is `request.auth`.
 
+    `receiving` is what bodies that are being received may take together.
     A function and not a method: the framework copies its guards, with all that hangs on them.
     """
 
@@ -90,6 +160,7 @@ def key_guard(authenticator: Authenticator) -> Guard:
                 raise NotFound("Nothing of this organization belongs to this API key.")
             check_organization(organization)
         connection.scope["auth"] = caller
+        connection.state.receiving = receiving
         connection.state.ask_again = functools.partial(authenticator.caller, header)
 
     return guard

@@ -1,10 +1,9 @@
 """Request bodies: read up to a limit, then decoded into a type with every error in its place."""
 
-import contextlib
 import difflib
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 from litestar import Request
@@ -12,6 +11,7 @@ from litestar.datastructures import State
 
 from winnerr_webhooks.api.auth import Caller
 from winnerr_webhooks.api.query import MAX_SHOWN, escape
+from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 from winnerr_webhooks.domain.refusal import nested_too_deep, not_json
 
@@ -23,38 +23,52 @@ MAX_BODY: Final = 64 * 1024
 T = TypeVar("T")
 
 
-class Budget:
-    """So many bytes for all bodies that are being read at once."""
+class BodyBytes:
+    """The bytes of one body that is being received, out of those of all bodies.
 
-    def __init__(self, size: int) -> None:
-        self._left = size
+    Bytes count as they come, not as announced: an upload that is never sent takes nothing from
+    the others. Only a body that does not come whole in one read is counted.
+    """
 
-    @contextlib.contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """A body's share, which grows with each call of what this gives; `Unavailable` above all.
+    __slots__ = ("_budget", "_count", "_holder")
 
-        Bytes count as they come, not as announced: an upload that is never sent takes nothing
-        from the others. All of them go back at the end.
-        """
-        taken = 0
+    def __init__(self, budget: Budget, holder: str) -> None:
+        """`holder`: whose share it is, see `Caller.holder`."""
+        self._budget = budget
+        self._holder = holder
+        self._count = 0
 
-        def take(size: int) -> None:
-            nonlocal taken
-            if size > self._left:
+    def __enter__(self) -> Self:
+        """Begin; the bytes are released at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the bytes."""
+        self.release()
+
+    def grow(self, size: int) -> None:
+        """Count so many bytes of the body in all; `Unavailable` when there is no room for them."""
+        more = size - self._count
+        if more <= 0:
+            return
+        if not self._budget.take_for(self._holder, more):
+            share = self._budget.bound.share
+            if share and self._budget.held_by(self._holder) + more > share:
                 raise Unavailable(
-                    "Too many batches are being received at once. Try again in a few seconds.", 5
+                    "This key, or others of its organization, has too many bodies in flight. "
+                    "Finish some of them, and try again in a few seconds.",
+                    5,
                 )
-            taken += size
-            self._left -= size
+            raise Unavailable(
+                "Too many bodies are being received at once. Try again in a few seconds.", 5
+            )
+        self._count = size
 
-        try:
-            yield take
-        finally:
-            self._left += taken
-
-
-def _take_any(_size: int) -> None:
-    """A share without an end."""
+    def release(self) -> None:
+        """Give the bytes back; the body is dealt with."""
+        if self._count:
+            self._budget.release_for(self._holder, self._count)
+            self._count = 0
 
 
 def content_length(value: bytes | None) -> int | None:
@@ -66,21 +80,19 @@ async def read_body(
     receive: Callable[[], Awaitable[Any]],
     limit: int,
     declared: bytes | None,
-    take: Callable[[int], None] = _take_any,
+    count: BodyBytes,
 ) -> bytes:
     """The whole body; `TooLarge` as soon as it is known to pass `limit` bytes.
 
-    `declared` is the Content-Length, if there is one; `take` is told of the bytes as they come, and
-    may refuse them. What of the body is still to come after a
-    refusal is left to the server, which drops it. `Malformed` when the caller hangs up before
-    the end.
+    `declared` is the Content-Length, if there is one. `Unavailable` when `count` has no room.
+    What of the body is still to come after a refusal is left to the server, which drops it.
+    `Malformed` when the caller hangs up before the end.
     """
     length = content_length(declared)
     if length is not None and length > limit:
         raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
-    take(len(body))
     if not message.get("more_body") and message["type"] == "http.request":
         if len(body) > limit:
             raise _too_large(limit)
@@ -91,10 +103,9 @@ async def read_body(
             raise _too_large(limit)
         if not message.get("more_body"):
             return bytes(parts)
+        count.grow(len(parts))
         message = await receive()
-        body = message.get("body", b"")
-        take(len(body))
-        parts += body
+        parts += message.get("body", b"")
     raise Malformed("The body broke off.")
 
 
@@ -105,7 +116,8 @@ async def read_json(request: ApiRequest, shape: type[T], *, empty: bytes | None 
     Content-Type is not looked at: whoever sends JSON means JSON, also with curl's default.
     """
     declared = next((v for n, v in request.scope["headers"] if n == b"content-length"), None)
-    raw = await read_body(request.receive, MAX_BODY, declared)
+    with BodyBytes(request.state.receiving, request.auth.holder) as count:
+        raw = await read_body(request.receive, MAX_BODY, declared, count)
     await request.state.ask_again()
     return decode(raw or empty or b"", shape)
 

@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any, Protocol
 
+from winnerr_webhooks.api.bodies import BodyBytes
 from winnerr_webhooks.api.events import Begun
+from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted
 
 
@@ -31,7 +33,7 @@ class EventCall:
     """
 
     __slots__ = (
-        "_begun", "_begun_it", "_protocol", "body", "disconnected", "keep_alive", "late",
+        "_begun", "_begun_it", "_counted", "_protocol", "body", "disconnected", "keep_alive",
         "message_event", "more_body", "response_complete",
     )  # fmt: skip
 
@@ -46,7 +48,7 @@ class EventCall:
         self.more_body = True
         self.message_event = self
         self.keep_alive = True
-        self.late = False
+        self._counted: BodyBytes | None = None
         """Its body did not come with its head: the key may have been revoked in between."""
         self.disconnected = False
         self.response_complete = False
@@ -57,15 +59,32 @@ class EventCall:
         It is set again when the connection is lost, be that before, during or after.
         """
         if self._begun_it or self.more_body or self.disconnected:
+            if self.disconnected and self._counted is not None:
+                self._counted.release()
             return
         self._begun_it = True
-        if self.late and not self._begun.is_believed():
+        if self._counted is not None:
+            self._counted.release()
+        if self._counted is not None and not self._begun.is_believed():
             protocol = self._protocol
             task = protocol.loop.create_task(self._ask_again())
             protocol.tasks.add(task)
             task.add_done_callback(protocol.tasks.discard)
         else:
             self._take()
+
+    def wait_for_more(self) -> None:
+        """Count what has come of a body that is not whole yet; refuse it when there is no room."""
+        if self.response_complete:
+            return
+        if self._counted is None:
+            self._counted = self._begun.body_bytes()
+        try:
+            self._counted.grow(len(self.body))
+        except Unavailable as error:
+            self._counted.release()
+            self.body = b""
+            self._refuse(error)
 
     async def _ask_again(self) -> None:
         try:

@@ -4,11 +4,12 @@ Every event goes through here, so these two calls skip the framework: its routin
 injection and response objects would cost more than all the rest of the work.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.bodies import Budget, content_length, read_body
+from winnerr_webhooks.api.bodies import BodyBytes, content_length, read_body
 from winnerr_webhooks.api.known import KnownHead, KnownHeads
 from winnerr_webhooks.api.problems import (
     GUARDED,
@@ -29,7 +30,7 @@ from winnerr_webhooks.domain.errors import (
     WebhooksError,
 )
 from winnerr_webhooks.domain.event import Accepted, NewEvent, fingerprint, freeze
-from winnerr_webhooks.domain.submission import Submission, read, read_batch
+from winnerr_webhooks.domain.submission import Submission, read, read_batch, split_batch
 
 Headers = Iterable[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Any]]
@@ -41,8 +42,9 @@ MAX_EVENT: Final = 256 * 1024
 MAX_PLAIN: Final = 64 * 1024
 """Bytes of a body up to which the server goes on reading without being asked to."""
 MAX_BATCH: Final = 8 * 1024 * 1024
-MAX_BATCHES: Final = 64 * 1024 * 1024
-"""Bytes of all batches that are being received at once."""
+SLICE_EVENTS: Final = 50
+SLICE_BYTES: Final = 256 * 1024
+"""Of a batch, what is read at once: about a millisecond. Then others have their turn."""
 
 _ACCEPTED: Final = (
     b"HTTP/1.1 202 Accepted\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n"
@@ -61,7 +63,7 @@ class EventIntake:
         self._ids = services.ids
         self._intake = services.intake
         self._authenticator = authenticator
-        self._batches = Budget(MAX_BATCHES)
+        self._receiving = services.budgets.receiving_bytes
         self._known = KnownHeads(b"POST %b HTTP/1.1\r\n" % PATH.encode())
 
     async def one(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -130,6 +132,10 @@ class EventIntake:
         """Whose key it is; `Unauthorized` when it does not work, or no longer."""
         return await self._authenticator.caller(key)
 
+    def body_bytes(self, caller: Caller) -> BodyBytes:
+        """What counts the bytes of a body while they come."""
+        return BodyBytes(self._receiving, caller.holder)
+
     def take(self, raw: bytes, caller: Caller, client_id: str | None, answered: Answered) -> None:
         """Check one event and put it into the next commit; raises what is wrong with it."""
         self._intake.take(self._read(raw, caller, client_id), answered)
@@ -146,10 +152,11 @@ class EventIntake:
 
     async def _accept_one(self, scope: Any, receive: Receive) -> bytes:
         key, length, client_id, _ = _headers(scope["headers"])
-        caller = await self._authenticator.caller(key)
+        caller = scope["auth"] = await self._authenticator.caller(key)
         if scope["query_string"]:
             Query(scope["query_string"], ())
-        raw = await read_body(receive, MAX_EVENT, length)
+        with self.body_bytes(caller) as count:
+            raw = await read_body(receive, MAX_EVENT, length, count)
         caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
         return self._accepted(await self._intake.accept(self._read(raw, caller, client_id)))
 
@@ -164,20 +171,33 @@ class EventIntake:
 
     async def _accept_many(self, scope: Any, receive: Receive) -> bytes:
         key, length, client_id, content_type = _headers(scope["headers"])
-        caller = await self._authenticator.caller(key)
+        caller = scope["auth"] = await self._authenticator.caller(key)
         if scope["query_string"]:
             Query(scope["query_string"], ())
         if client_id is not None:
             raise Invalid.field(
                 "", "In a batch, give each event its own `id` instead of Idempotency-Key."
             )
-        with self._batches.share() as room:
-            raw = await read_body(receive, MAX_BATCH, length, room)
-        caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
-        submissions = read_batch(
-            raw, content_type, catalog=self._catalog, now_ms=self._clock.now_ms()
-        )
-        return await self._store([self._judge(item, caller) for item in submissions])
+        with self.body_bytes(caller) as count:
+            raw = await read_body(receive, MAX_BATCH, length, count)
+            caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
+            judged = await self._judge_all(split_batch(raw, content_type), caller)
+        return await self._store(judged)
+
+    async def _judge_all(
+        self, items: Sequence[bytes], caller: Caller
+    ) -> list[NewEvent | WebhooksError]:
+        """Read the events of a batch in slices: a single event does not wait for all of them."""
+        judged: list[NewEvent | WebhooksError] = []
+        room = SLICE_BYTES
+        submissions = read_batch(items, catalog=self._catalog, now_ms=self._clock.now_ms())
+        for item, submission in zip(items, submissions, strict=True):
+            judged.append(self._judge(submission, caller))
+            room -= max(len(item), SLICE_BYTES // SLICE_EVENTS)
+            if room <= 0:
+                room = SLICE_BYTES
+                await asyncio.sleep(0)
+        return judged
 
     def _judge(
         self, submission: Submission | WebhooksError, caller: Caller
@@ -259,6 +279,10 @@ class Begun:
     def is_believed(self) -> bool:
         """Whether the key still needs no look into the database; for a body that took its time."""
         return self._intake.is_believed(self._key)
+
+    def body_bytes(self) -> BodyBytes:
+        """What counts the body's bytes while they come."""
+        return self._intake.body_bytes(self._caller)
 
     async def ask_again(self) -> None:
         """Look the key up; `Unauthorized` when it was revoked."""

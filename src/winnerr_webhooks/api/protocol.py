@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from winnerr_webhooks.api.connections import ClosableConnection, OpenConnections
 from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.api.events import PATH, EventIntake
 from winnerr_webhooks.api.parts import PART, holds_one, part_end, without_upgrade
@@ -23,7 +24,7 @@ from winnerr_webhooks.domain.errors import HeadTooLarge, Malformed, Refused, Too
 _HOT: Final = PATH.encode()
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(ClosableConnection, HttpToolsProtocol):
     """uvicorn's HTTP protocol, with the short way for events and limits for all.
 
     Pipelined requests wait unparsed, with reading paused: a parsed one costs ten times its
@@ -32,6 +33,7 @@ class Protocol(HttpToolsProtocol):
 
     intake: EventIntake | None
     limits: Limits
+    open_connections: OpenConnections
     watch: Watch
     idle_ticks = math.inf
 
@@ -68,10 +70,13 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(wrapped)
         self.flow = Flow(wrapped, self._read_on)
         self.watch.add(self, self.loop)
+        if not self.open_connections.add(self, wrapped.get_extra_info("socket").fileno()):
+            wrapped.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of a connection."""
         super().connection_lost(exc)
+        self.open_connections.discard(self)
         self.watch.discard(self)
         self.flow.end()
         self._held = b""
@@ -103,6 +108,8 @@ class Protocol(HttpToolsProtocol):
     def tick(self) -> None:
         """Some time has passed: end what takes too long."""
         self._age += 1
+        if self._age == 1:
+            self.open_connections.refresh(self)
         unsent = self.transport.get_write_buffer_size()
         self._stalled = self._stalled + 1 if unsent and unsent == self._unsent else 0
         self._unsent = unsent
@@ -151,12 +158,8 @@ class Protocol(HttpToolsProtocol):
                 self.cycle = EventCall(self, begun)
                 self._receiving = -1
                 return
-        url, headers, expected, before = (
-            self.url,
-            self.headers,
-            self.expect_100_continue,
-            self.cycle,
-        )
+        url, headers = self.url, self.headers
+        expected, before = self.expect_100_continue, self.cycle
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expected
         self.headers = self.scope["headers"] = headers
@@ -203,6 +206,8 @@ class Protocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is out: go on with what waited for it."""
         self.server_state.total_requests += 1
+        if self.is_set_aside:
+            self.open_connections.rejoin(self)
         if not self._receiving:
             self._age = 0
         if self.flow.read_paused:
@@ -212,7 +217,7 @@ class Protocol(HttpToolsProtocol):
 
     def _is_known(self, data: bytes) -> bool:
         """Begin on a call whose head was parsed before; the parser stands before a next one."""
-        if self.intake is None or self._is_busy() or self.flow.write_paused:
+        if self.intake is None or self.is_busy() or self.flow.write_paused:
             return False
         found = self.intake.begin_known(data)
         if found is None:
@@ -229,20 +234,16 @@ class Protocol(HttpToolsProtocol):
         parser = self.parser
         return (
             parser.get_method() == b"POST"
-            and not self._is_busy()
+            and not self.is_busy()
             and not self.flow.write_paused
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not self.expect_100_continue
         )
 
-    def _is_busy(self) -> bool:
-        cycle = self.cycle
-        return cycle is not None and not cycle.response_complete
-
     def _is_full(self) -> bool:
         """Whether what has been parsed must be dealt with before more is."""
-        return self._is_busy() and (
+        return self.is_busy() and (
             self._receiving >= 0
             or len(self.pipeline) > 0
             or len(self.cycle.body) > HIGH_WATER_LIMIT
@@ -328,7 +329,7 @@ class Protocol(HttpToolsProtocol):
 
     def _wait_for_more(self) -> None:
         if self._receiving < 0 and isinstance(self.cycle, EventCall):
-            self.cycle.late = True
+            self.cycle.wait_for_more()
 
     # How it ends.
 
@@ -358,7 +359,7 @@ class Protocol(HttpToolsProtocol):
         self._last_words = response(
             refused(error), (*self.server_state.default_headers, (b"connection", b"close"))
         )
-        if self._is_busy():
+        if self.is_busy():
             self.flow.pause_reading()
         else:
             self._say_last_words()

@@ -17,9 +17,11 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from winnerr_webhooks.api.connections import OpenConnections
 from winnerr_webhooks.api.events import EventIntake
 from winnerr_webhooks.api.protocol import Protocol
 from winnerr_webhooks.api.watch import TICKS, Limits, Watch
+from winnerr_webhooks.budgets import Budgets
 
 
 class Server(uvicorn.Server):
@@ -32,17 +34,26 @@ class Server(uvicorn.Server):
 
 
 def protocol_for(
-    intake: EventIntake | None, limits: Limits | None = None
+    intake: EventIntake | None,
+    budgets: Budgets,
+    *,
+    descriptors: int,
+    limits: Limits | None = None,
 ) -> Callable[..., HttpToolsProtocol]:
-    """What makes a connection's protocol; without an intake every call is an ASGI call."""
+    """What makes a connection's protocol; without an intake every call is an ASGI call.
+
+    `descriptors`: how many file descriptors this process may have.
+    """
     allowed = limits or Limits()
     tick = allowed.request_seconds / TICKS
-    watch = Watch(tick)
+    open_connections = OpenConnections(budgets.connections_in, descriptors)
+    watch = Watch(tick, open_connections.keep_descriptors_free)
 
     def make(*arguments: Any, **options: Any) -> Protocol:
         protocol = Protocol(*arguments, **options)
         protocol.intake = intake
         protocol.limits = allowed
+        protocol.open_connections = open_connections
         protocol.watch = watch
         protocol.idle_ticks = protocol.timeout_keep_alive / tick
         return protocol

@@ -1,6 +1,7 @@
 """How long a connection may take, with one timer for all of them."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 TICKS: Final = 12
@@ -33,8 +34,10 @@ class Watch:
     nought, and time is kept to one tick.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, each_tick: Callable[[], None]) -> None:
+        """`each_tick` is called once before the connections are told."""
         self._seconds = seconds
+        self._each_tick = each_tick
         self._connections: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -53,5 +56,6 @@ class Watch:
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_later(self._seconds, self._ring, loop)
+        self._each_tick()
         for connection in tuple(self._connections):
             connection.tick()

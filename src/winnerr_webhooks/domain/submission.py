@@ -7,6 +7,7 @@ slowly, to say of every wrong field what is wrong with it.
 
 import itertools
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -35,8 +36,8 @@ _MOST_TOKENS: Final = 200_000
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _WHITE: Final = b" \t\r\n"
 """What JSON takes as white space (RFC 8259, section 2)."""
-_LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
-"""A line that is not empty, from its first character that counts."""
+_LINE_START: Final = re.compile(rb"[^ \t\r\n]")
+"""The first character that counts of a line that is not empty."""
 _MOST_SUGGESTIONS: Final = 20
 """Wrong names of one batch that near ones are looked up for; each takes milliseconds."""
 
@@ -115,14 +116,11 @@ def read(
     )
 
 
-def read_batch(
-    raw: bytes, content_type: bytes | str, *, catalog: Catalog, now_ms: int
-) -> list[Submission | Refused]:
-    """Up to 1,000 events, each judged alone: a JSON array, or NDJSON by its content type.
+def split_batch(raw: bytes, content_type: bytes | str) -> list[bytes]:
+    """The events of a batch, unread: a JSON array, or NDJSON by its content type; at most 1,000.
 
-    `Malformed`, `TooLarge` or `Invalid` when it is no batch at all. A line of NDJSON that is no
-    JSON is that line's error; empty lines are passed over. So is an element of an array whose
-    only fault is its depth or a lone surrogate; any other one makes the whole array malformed.
+    `Malformed`, `TooLarge` or `Invalid` when it is no batch at all. Empty lines of NDJSON are
+    passed over.
     """
     if len(raw) > MAX_BATCH:
         raise TooLarge(f"A batch has at most {MAX_BATCH:,} bytes; this one has {len(raw):,}.")
@@ -133,14 +131,25 @@ def read_batch(
         raise TooLarge(
             f"A batch has at most {MAX_BATCH_EVENTS:,} events; this one has more. Split it."
         )
+    return items
+
+
+def read_batch(
+    items: Iterable[bytes], *, catalog: Catalog, now_ms: int
+) -> Iterator[Submission | Refused]:
+    """Each event of `split_batch`, judged alone, when it is asked for.
+
+    A line of NDJSON that is no JSON is that line's error. So is an element of an array whose
+    only fault is its depth or a lone surrogate; any other one makes the whole array malformed.
+    """
     nearest = _sparing(catalog.nearest)
-    results: list[Submission | Refused] = []
     for item in items:
         try:
-            results.append(read(item, catalog=catalog, now_ms=now_ms, nearest=nearest))
+            submission = read(item, catalog=catalog, now_ms=now_ms, nearest=nearest)
         except Refused as refusal:
-            results.append(refusal)
-    return results
+            yield refusal
+        else:
+            yield submission
 
 
 def _is_ndjson(content_type: bytes | str) -> bool:
@@ -150,8 +159,13 @@ def _is_ndjson(content_type: bytes | str) -> bool:
 
 def _lines(raw: bytes) -> list[bytes]:
     """The lines that are not empty, up to the first one too many."""
-    found = itertools.islice(_LINE.finditer(raw), MAX_BATCH_EVENTS + 1)
-    return [line[0] for line in found]
+    found: list[bytes] = []
+    end = 0
+    while len(found) <= MAX_BATCH_EVENTS and (first := _LINE_START.search(raw, end)):
+        end = raw.find(b"\n", first.start())
+        end = len(raw) if end < 0 else end
+        found.append(raw[first.start() : end])
+    return found
 
 
 def _elements(raw: bytes) -> list[bytes]:

@@ -1,11 +1,15 @@
 """The outgoing HTTP client: one POST to one destination, and all that can come of it."""
 
 import asyncio
+import os
+import socket
 import ssl
 from typing import Final
 
+from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import Exchange, Failure
+from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.egress.connection import Connection
 from winnerr_webhooks.egress.deadline import Deadlines
@@ -18,11 +22,10 @@ from winnerr_webhooks.egress.failures import (
 )
 from winnerr_webhooks.egress.policy import AddressPolicy
 from winnerr_webhooks.egress.pool import Key, Pool
-from winnerr_webhooks.egress.resolver import Resolve
+from winnerr_webhooks.egress.resolver import CHANNEL_DESCRIPTORS, Resolve
+from winnerr_webhooks.egress.shortage import OF_DESCRIPTORS, lack_of
 from winnerr_webhooks.egress.tls import client_context
 
-MAX_IDLE: Final = 1024
-"""Idle connections kept."""
 MAX_REASON: Final = 200
 """Bytes of a reason phrase that are kept: it is shown in every row of the log."""
 BODY_GRACE: Final = 2.0
@@ -43,8 +46,8 @@ class EgressClient:
         resolver: Resolve,
         clock: Clock,
         timeout: float,
+        kept: Budget,
         ssl_context: ssl.SSLContext | None = None,
-        max_idle: int = MAX_IDLE,
         body_grace: float = BODY_GRACE,
         connector: Connector = connect,
     ) -> None:
@@ -52,7 +55,7 @@ class EgressClient:
         self._timeout = timeout
         self._tls = ssl_context or client_context()
         self._dialer = Dialer(policy=policy, resolver=resolver, clock=clock, connector=connector)
-        self._pool = Pool(max_idle=max_idle, clock=clock)
+        self._pool = Pool(kept=kept, clock=clock)
         self._deadlines = Deadlines(timeout)
         self._grace = Deadlines(body_grace)
         self._outbox: list[Connection] = []
@@ -61,6 +64,8 @@ class EgressClient:
         Sent back to back they wake a receiver, or the network's driver, once and not each.
         """
         self._open: set[Connection] = set()
+        self._closing: dict[Connection, asyncio.Future[None]] = {}
+        """Idle connections given up for their descriptors, and who waits for their end."""
         self._all_lost: asyncio.Event | None = None
 
     async def post(
@@ -70,7 +75,12 @@ class EgressClient:
 
         `head` is the request line and all headers with the blank line at their end. A reused
         connection that turns out to be dead is replaced within the same deadline, and the
-        request sent again. Raises only `CancelledError`, with the connection closed.
+        request sent again.
+
+        Raises `LocalShortage` when this machine lacked descriptors, memory, buffers or ports, so
+        that no connection came about: nothing was sent but, at most, to a reused connection that
+        had ended. Idle connections are given up first. Raises `CancelledError`, with the
+        connection closed.
         """
         started_at = self._clock.now_ms()
         start = self._clock.monotonic()
@@ -142,6 +152,8 @@ class EgressClient:
                 await waiter
         except TimeoutError:
             if not connection.sent_at:
+                if trace.lack and trace.phase == "connect":
+                    raise LocalShortage(trace.lack) from None
                 return timeout_failure(trace.phase, self._timeout), connection
             connection.expire()
         except DialError as error:
@@ -155,29 +167,60 @@ class EgressClient:
         self, connection: Connection, destination: Destination, trace: Trace
     ) -> None:
         """Dial, shake hands where that is due, and let the connection send its request."""
-        loop = asyncio.get_running_loop()
-        sock = await self._dialer.dial(destination, trace)
-        if destination.scheme == "http":
-            try:
-                await loop.create_connection(lambda: connection, sock=sock)
-            except OSError as error:
-                raise DialError(connect_failure(error)) from None
-        else:
-            trace.phase = "tls"
-            before = self._clock.monotonic()
-            try:
-                await loop.create_connection(
-                    lambda: connection,
-                    sock=sock,
-                    ssl=self._tls,
-                    server_hostname=destination.host,
-                    ssl_handshake_timeout=self._timeout + 1,  # never reached: ours comes first
-                )
-            except OSError as error:
-                raise DialError(tls_failure(error)) from None
-            trace.timings.tls_ms = (self._clock.monotonic() - before) * 1000
+        sock = await self._dial(destination, trace)
+        inode = os.fstat(sock.fileno()).st_ino
+        try:
+            await self._attach(connection, sock, destination, trace)
+        except MemoryError:
+            _close(sock, inode)
+            raise LocalShortage("ENOMEM") from None
+        except OSError as error:
+            if lack := lack_of(error):
+                _close(sock, inode)
+                raise LocalShortage(lack) from None
+            failed = connect_failure if destination.scheme == "http" else tls_failure
+            raise DialError(failed(error)) from None
         if not connection.closed:
             self._open.add(connection)
+
+    async def _dial(self, destination: Destination, trace: Trace) -> socket.socket:
+        """Dial; where that lacks descriptors, give up idle connections and dial once more."""
+        try:
+            return await self._dialer.dial(destination, trace)
+        except LocalShortage as shortage:
+            if shortage.lack not in OF_DESCRIPTORS:
+                raise
+            evicted = self._pool.evict(CHANNEL_DESCRIPTORS if trace.phase == "dns" else 1)
+            if not evicted:
+                raise
+        await self._lose(evicted)
+        return await self._dialer.dial(destination, trace)
+
+    async def _lose(self, connections: list[Connection]) -> None:
+        """Wait until these connections, which were hung up on, have closed their sockets."""
+        loop = asyncio.get_running_loop()
+        for connection in connections:
+            self._closing[connection] = loop.create_future()
+        await asyncio.gather(*(self._closing[connection] for connection in connections))
+
+    async def _attach(
+        self, connection: Connection, sock: socket.socket, destination: Destination, trace: Trace
+    ) -> None:
+        """Give the connection its socket, after the handshake with TLS."""
+        loop = asyncio.get_running_loop()
+        if destination.scheme == "http":
+            await loop.create_connection(lambda: connection, sock=sock)
+            return
+        trace.phase = "tls"
+        before = self._clock.monotonic()
+        await loop.create_connection(
+            lambda: connection,
+            sock=sock,
+            ssl=self._tls,
+            server_hostname=destination.host,
+            ssl_handshake_timeout=self._timeout + 1,  # never reached: ours comes first
+        )
+        trace.timings.tls_ms = (self._clock.monotonic() - before) * 1000
 
     def _exchange(
         self, connection: Connection, trace: Trace, started_at: int, start: float
@@ -205,8 +248,27 @@ class EgressClient:
     def _lost(self, connection: Connection) -> None:
         self._pool.lost(connection)
         self._open.discard(connection)
+        closed = self._closing.pop(connection, None)
+        if closed is not None and not closed.done():
+            closed.set_result(None)
         if self._all_lost is not None and not self._open:
             self._all_lost.set()
+
+
+def _close(sock: socket.socket, inode: int) -> None:
+    """Close a socket that no transport may own yet.
+
+    uvloop closes the descriptor of a handshake that cannot begin, but does not tell the socket:
+    its number may be another's by now.
+    """
+    try:
+        is_open = os.fstat(sock.fileno()).st_ino == inode
+    except OSError:
+        is_open = False
+    if is_open:
+        sock.close()
+    else:
+        sock.detach()
 
 
 def _printable(reason: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import Timings
+from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.egress.failures import (
     DialError,
@@ -22,6 +23,7 @@ from winnerr_webhooks.egress.failures import (
 )
 from winnerr_webhooks.egress.policy import Address, AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolve, ResolveError
+from winnerr_webhooks.egress.shortage import lack_of_connect
 
 Connector = Callable[[Address, int], Coroutine[Any, Any, socket.socket]]
 """Connects a TCP socket to an address and a port; OSError when it cannot."""
@@ -35,11 +37,13 @@ MAX_CONNECTS: Final = 6
 class Trace:
     """How far an attempt has come, for whoever ends it."""
 
-    __slots__ = ("phase", "timings")
+    __slots__ = ("lack", "phase", "timings")
 
     def __init__(self) -> None:
         self.phase = "dns"
         """One of `domain.attempt.PHASES`."""
+        self.lack = ""
+        """What this machine lacked for connecting to one of the addresses, so far."""
         self.timings = Timings()
 
 
@@ -74,11 +78,16 @@ class Dialer:
         self._connector = connector
 
     async def dial(self, destination: Destination, trace: Trace) -> socket.socket:
-        """A connected socket; `DialError` says why there is none. Fills in `trace`."""
+        """A connected socket; `DialError` says why there is none. Fills in `trace`.
+
+        `LocalShortage` when no address was connected to and this machine lacked what one of them
+        would have needed.
+        """
         addresses: Sequence[Address]
         if destination.address is not None:
             addresses = (destination.address,)
         else:
+            trace.phase = "dns"
             before = self._clock.monotonic()
             try:
                 addresses = await self._resolver.resolve(destination.host)
@@ -88,16 +97,17 @@ class Dialer:
                 trace.timings.dns_ms = (self._clock.monotonic() - before) * 1000
         trace.phase = "connect"
         before = self._clock.monotonic()
-        sock = await self._connect_any(_alternate(addresses), destination)
+        trace.lack = ""
+        sock = await self._connect_any(_alternate(addresses), destination, trace)
         trace.timings.connect_ms = (self._clock.monotonic() - before) * 1000
         return sock
 
     async def _connect_any(
-        self, addresses: Sequence[Address], destination: Destination
+        self, addresses: Sequence[Address], destination: Destination, trace: Trace
     ) -> socket.socket:
         """Happy eyeballs: a new try each `STAGGER`, or as soon as one fails (RFC 8305, 5)."""
         waiting = deque(addresses)
-        trying: set[asyncio.Task[socket.socket]] = set()
+        trying: dict[asyncio.Task[socket.socket], Address] = {}
         error: DialError | None = None
         connects = 0
         try:
@@ -108,26 +118,25 @@ class Dialer:
                     if refusal is None:
                         connects += 1
                         connecting = self._connector(address, destination.port)
-                        trying.add(asyncio.get_running_loop().create_task(connecting))
+                        trying[asyncio.get_running_loop().create_task(connecting)] = address
                         break
                     error = error or DialError(blocked_failure(refusal))
                 if not trying:
+                    if trace.lack:
+                        raise LocalShortage(trace.lack)
                     raise error or DialError(connect_failure(OSError()))
                 more = waiting and connects < MAX_CONNECTS
-                done, trying = await asyncio.wait(
+                done, _ = await asyncio.wait(
                     trying,
                     timeout=STAGGER if more else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                while done:
-                    task = done.pop()
+                for task in done:
+                    address = trying.pop(task)
                     failed = task.exception()
                     if failed is None:
-                        trying |= done
                         return task.result()
-                    if not isinstance(failed, OSError):
-                        raise failed
-                    error = DialError(connect_failure(failed))
+                    error = _judge(failed, address, destination.port, trace) or error
         finally:
             for task in trying:
                 task.add_done_callback(_drop)
@@ -142,6 +151,16 @@ def _alternate(addresses: Sequence[Address]) -> Sequence[Address]:
     second = [address for address in addresses if address.version != addresses[0].version]
     pairs = chain.from_iterable(zip_longest(first, second))
     return [address for address in pairs if address is not None]
+
+
+def _judge(failed: BaseException, address: Address, port: int, trace: Trace) -> DialError | None:
+    """What a failed try says of the receiver; None, and a note in `trace`, for a lack of ours."""
+    if lack := lack_of_connect(failed, address, port):
+        trace.lack = lack
+        return None
+    if isinstance(failed, OSError):
+        return DialError(connect_failure(failed))
+    raise failed
 
 
 def _drop(task: asyncio.Task[socket.socket]) -> None:

@@ -13,6 +13,7 @@ from winnerr_webhooks.egress.resolver import ResolveError
 _UNREACHABLE: Final = frozenset(
     (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ETIMEDOUT, errno.EPERM)
 )
+"""EADDRNOTAVAIL: no source address of this family; a lack of ports is a `LocalShortage`."""
 
 _CERTIFICATE_CODES: Final = {  # OpenSSL's X509_V_ERR_…
     9: "not_yet_valid",

@@ -3,8 +3,10 @@
 import asyncio
 import re
 from collections import OrderedDict
+from itertools import islice
 from typing import Final
 
+from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.egress.connection import Connection
 
@@ -22,13 +24,15 @@ _KEEP_ALIVE: Final = re.compile(rb"(?:^|\n)keep-alive:[^\r\n]*\btimeout=(\d{1,6}
 
 
 class Pool:
-    """At most `max_idle` idle connections, the least recently used give way.
+    """Idle connections within the budget `kept`; the least recently used give way.
 
+    Each that gives way counts as refused: its receiver's next request opens a new connection.
     One timer sweeps all that have been idle for too long, and runs only while any are.
     """
 
-    def __init__(self, *, max_idle: int, clock: Clock) -> None:
-        self._max_idle = max_idle
+    def __init__(self, *, kept: Budget, clock: Clock) -> None:
+        self._kept = kept
+        kept.measure(self.__len__)
         self._clock = clock
         self._by_key: dict[Key, list[Connection]] = {}
         self._idle: OrderedDict[Connection, None] = OrderedDict()
@@ -67,10 +71,18 @@ class Pool:
         connection.idle_since = now
         self._by_key.setdefault(key, []).append(connection)
         self._idle[connection] = None
-        if len(self._idle) > self._max_idle:
-            self._remove(next(iter(self._idle)))
+        if len(self._idle) > self._kept.bound.limit:
+            self.evict(1)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def evict(self, count: int) -> list[Connection]:
+        """Hang up on so many that were used longest ago; which ones."""
+        evicted = list(islice(self._idle, count))
+        for connection in evicted:
+            self._kept.refuse()
+            self._remove(connection)
+        return evicted
 
     def lost(self, connection: Connection) -> None:
         """Forget a connection; one that the receiver closed while idle was trusted too long."""

@@ -17,6 +17,8 @@ import aiodns
 import pycares
 
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.errors import LocalShortage
+from winnerr_webhooks.egress.shortage import lack_of_sockets
 
 Address = IPv4Address | IPv6Address
 
@@ -37,15 +39,22 @@ MAX_CHANNEL_LOOKUPS: Final = 1024
 """Lookups of one c-ares channel. Its own cache has no bound but its life, and what a zone answers
 to ever new names would pile up there; a new channel costs 0.2 ms."""
 
+CHANNEL_DESCRIPTORS: Final = 7
+"""Descriptors that a new channel and its first lookup open, /etc/resolv.conf among them."""
+LOOKUP_DESCRIPTORS: Final = 2
+"""Descriptors that a lookup opens: /etc/hosts, and a socket to the name server."""
+
 # IGNTC: no second question over TCP, so an answer is at most what fits a datagram (c-ares asks for
 # 1,232 bytes, some 70 addresses) and not 64 KiB with 4,000.
 _FLAGS = pycares.ARES_FLAG_NOSEARCH | pycares.ARES_FLAG_NOALIASES | pycares.ARES_FLAG_IGNTC
 _NO_SORT: Final = 1 << 7
 """ARES_AI_NOSORT: sorting opens a socket to each address, before the policy has seen any."""
+_NO_MEMORY: Final = "no_memory"
 _CODES: Final = {
     pycares.errno.ARES_ENOTFOUND: "nxdomain",
     pycares.errno.ARES_ENODATA: "no_addresses",
     pycares.errno.ARES_ETIMEOUT: "dns_timeout",
+    pycares.errno.ARES_ENOMEM: _NO_MEMORY,
 }
 _TELLING: Final = ("dns_timeout", "dns_failed", "no_addresses", "nxdomain")
 """Of two different failures the first of these is reported."""
@@ -72,19 +81,26 @@ class Resolve(Protocol):
     """What turns names into addresses."""
 
     async def resolve(self, host: str) -> Sequence[Address]:
-        """At least one address, in the order to try; `ResolveError` otherwise."""
+        """At least one address, in the order to try; `ResolveError` otherwise.
+
+        `LocalShortage` when this machine lacks what the lookup needs.
+        """
         ...
 
 
 class _Answer:
     """What a lookup came to, and until when (monotonic) it is good."""
 
-    __slots__ = ("addresses", "code", "expires")
+    __slots__ = ("addresses", "code", "expires", "lack")
 
-    def __init__(self, addresses: Sequence[Address], code: str, expires: float) -> None:
+    def __init__(
+        self, addresses: Sequence[Address], code: str, expires: float, lack: str = ""
+    ) -> None:
         self.addresses = addresses
         self.code = code
         self.expires = expires
+        self.lack = lack
+        """What this machine lacked for the lookup: then it says nothing about the name."""
 
 
 class _Channel:
@@ -140,6 +156,8 @@ class Resolver:
                 if lookup.cancelled():  # by `close`; nobody cancelled the caller
                     raise ResolveError("dns_failed") from None
                 raise
+        if answer.lack:
+            raise LocalShortage(answer.lack)
         if answer.code:
             raise ResolveError(answer.code)
         return answer.addresses
@@ -157,6 +175,8 @@ class Resolver:
     async def _look_up(self, host: str) -> _Answer:
         try:
             answer = await self._ask(host)
+            if answer.lack:
+                return answer
             self._answers.pop(host, None)
             while len(self._answers) >= self._max_entries:
                 del self._answers[next(iter(self._answers))]
@@ -166,11 +186,20 @@ class Resolver:
             del self._lookups[host]
 
     async def _ask(self, host: str) -> _Answer:
-        """Ask for A and AAAA apart: name servers that drop one of them must not cost the other."""
+        """Ask for A and AAAA apart: name servers that drop one of them must not cost the other.
+
+        c-ares does not say that it lacked descriptors. Without one for /etc/resolv.conf it asks
+        127.0.0.1 from then on, without one for /etc/hosts it asks a name server instead, and
+        without one for a socket the name server seems to be away. So there must be enough of
+        them before a lookup, and still after one that found nothing.
+        """
+        needed = CHANNEL_DESCRIPTORS if self._usable_channel is None else LOOKUP_DESCRIPTORS
+        if lack := lack_of_sockets(needed):
+            return _Answer((), "", 0.0, lack)
         try:
             channel = self._take_channel()
-        except (pycares.AresError, OSError):  # too many open files, or no name server to ask
-            return self._merge(["dns_failed"])
+        except (pycares.AresError, OSError):  # no name server to ask
+            return self._nothing_found(["dns_failed"])
         queries = [
             channel.dns.getaddrinfo(host, family, type=socket.SOCK_STREAM, flags=_NO_SORT)
             for family in (socket.AF_INET6, socket.AF_INET)
@@ -194,17 +223,29 @@ class Resolver:
             if not isinstance(found, str)
             for node in found.nodes[:MAX_ADDRESSES]
         ]
-        now = self._clock.monotonic()
         if not nodes:
-            code = next((code for code in _TELLING if code in outcomes), "no_addresses")
-            return _Answer((), code, now + FAILURE_TTL)
+            return self._nothing_found(outcomes)
         ttl = min(max(min(node.ttl for node in nodes), MIN_TTL), MAX_TTL)
-        return _Answer(tuple(dict.fromkeys(map(_address, nodes))), "", now + ttl)
+        addresses = tuple(dict.fromkeys(map(_address, nodes)))
+        return _Answer(addresses, "", self._clock.monotonic() + ttl)
+
+    def _nothing_found(self, outcomes: Sequence[object]) -> _Answer:
+        """Say why there is no address, unless it is this machine that could not look it up."""
+        lack = "ENOMEM" if _NO_MEMORY in outcomes else lack_of_sockets(LOOKUP_DESCRIPTORS)
+        code = next((code for code in _TELLING if code in outcomes), "no_addresses")
+        return _Answer((), code, self._clock.monotonic() + FAILURE_TTL, lack)
+
+    @property
+    def _usable_channel(self) -> _Channel | None:
+        channel = self._channel
+        if channel is None or channel.lookups >= self._max_channel_lookups:
+            return None
+        return channel
 
     def _take_channel(self) -> _Channel:
         """The channel for one more lookup; a worn out one is closed by its last lookup."""
-        channel = self._channel
-        if channel is None or channel.lookups >= self._max_channel_lookups:
+        channel = self._usable_channel
+        if channel is None:
             channel = self._channel = _Channel(
                 aiodns.DNSResolver(
                     self._nameservers,

@@ -7,7 +7,7 @@ at once what could never work, instead of from a log full of failures.
 import asyncio
 from typing import Final
 
-from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.errors import Invalid, LocalShortage
 from winnerr_webhooks.domain.url import parse_url
 from winnerr_webhooks.egress.policy import REFUSALS, AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolve, ResolveError
@@ -41,6 +41,8 @@ class Destinations:
                 return (f"{error} Until that is put right, deliveries to it fail.",)
             except TimeoutError:
                 return ("The host name could not be looked up in time; check its spelling.",)
+            except LocalShortage:
+                return ("The host name could not be looked up just now; check its spelling.",)
         self._refuse(
             [
                 self._policy.refusal(address, destination.port, destination.scheme)

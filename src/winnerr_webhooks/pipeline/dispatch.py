@@ -16,9 +16,9 @@ from winnerr_webhooks.pipeline.attempt_places import SHORTAGE_SECONDS, AttemptPl
 from winnerr_webhooks.pipeline.backlog import Backlog
 from winnerr_webhooks.pipeline.lane import Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
+from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.pipeline.memory import Memory
 from winnerr_webhooks.pipeline.record import Recorder
-from winnerr_webhooks.pipeline.returns import Returns
 from winnerr_webhooks.pipeline.targets import TargetReader
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms
@@ -63,7 +63,7 @@ class Dispatcher:
         )
         self._loop = asyncio.get_running_loop()
         self._targets = TargetReader(storage, self._loaded, self._unreadable)
-        self._returns = Returns(storage, metrics, self.backlog.look)
+        self.releaser = LeaseReleaser(storage, metrics, self.backlog.look)
         self._workers: set[asyncio.Task[None]] = set()
         self._open = True
         recorder.on_resume = self._pump_all
@@ -80,7 +80,7 @@ class Dispatcher:
         """Take on a delivery born leased to this node."""
         lane = self._lanes.of(delivery)
         if not self._open or (self.backlog.fresh_room(lane) <= 0 and delivery.trigger != "test"):
-            self._returns.add(delivery)  # the batch it came with was larger than the lane's room
+            self.releaser.add(delivery)  # the batch it came with was larger than the lane's room
             self._note_room(lane)
             return
         lane.add_fresh(delivery)
@@ -91,11 +91,11 @@ class Dispatcher:
         """Take on what this claim has brought."""
         for delivery in claimed.deliveries:
             if not self._open:
-                self._returns.add(delivery)
+                self.releaser.add(delivery)
                 continue
             lane = self._lanes.of(delivery)
             if lane.held:  # the receiver asked for that while the claim was made
-                self._returns.add(delivery)
+                self.releaser.add(delivery)
                 continue
             lane.add_waiting(delivery)
             self._queued(lane, delivery)
@@ -167,7 +167,7 @@ class Dispatcher:
             delivery = lane.pop()
             self.queued -= 1
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
-                self._give_back(lane, delivery)
+                self._release_lease(lane, delivery)
                 continue
             lane.version = max(lane.version, delivery.webhook_version)
             sender = lane.sender
@@ -177,7 +177,7 @@ class Dispatcher:
                 self._load(lane)
                 return None
             if sender.target.status != ACTIVE and not _allowed_anyway(delivery, sender.target):
-                self._give_back(lane, delivery)
+                self._release_lease(lane, delivery)
                 continue
             delivery.webhook_version = sender.target.version  # what its answer will be about
             lane.in_flight += 1
@@ -262,7 +262,7 @@ class Dispatcher:
         if self._recovery is None:
             self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
         lane.backlog = True
-        self._returns.add(delivery)
+        self.releaser.add(delivery)
 
     def _recover(self) -> None:
         self._recovery = None
@@ -340,7 +340,7 @@ class Dispatcher:
         """Give back what a lane has queued beyond `keep`."""
         for delivery in lane.shed(keep):
             self.queued -= 1
-            self._give_back(lane, delivery)
+            self._release_lease(lane, delivery)
             lane.backlog = True
 
     def _shed_cancelled(self, lane: Lane, target: Target) -> None:
@@ -353,11 +353,11 @@ class Dispatcher:
                 lane.add_waiting(delivery)
                 continue
             self.queued -= 1
-            self._give_back(lane, delivery)
+            self._release_lease(lane, delivery)
 
-    def _give_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
+    def _release_lease(self, lane: Lane, delivery: LeasedDelivery) -> None:
         self.memory.release(lane.share, len(delivery.body))
-        self._returns.add(delivery)
+        self.releaser.add(delivery)
 
     # --- bookkeeping --------------------------------------------------------------------------
 
@@ -379,17 +379,20 @@ class Dispatcher:
         self._lanes.drop_idle()
 
     async def close(self, patience: float) -> None:
-        """Start nothing more; finish what is under way within `patience` s; give back the rest."""
+        """Start nothing more, and finish what is under way within `patience` seconds.
+
+        What is queued is handed to `releaser`; its `close` waits for that.
+        """
         self._open = False
         for lane in self._lanes.values():
             self._shed(lane, 0)
+        self.releaser.hurry()
         if self._workers:
             _, late = await asyncio.wait(set(self._workers), timeout=patience)
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._targets.close()
-        await self._returns.close()
 
 
 def _allowed_anyway(delivery: LeasedDelivery, target: Target) -> bool:

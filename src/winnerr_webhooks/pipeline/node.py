@@ -6,10 +6,11 @@ that deliver look all the time. One of role `deliver` begins at reclaim.
 """
 
 import asyncio
+from typing import Final
 
 import structlog
 
-from winnerr_webhooks.budgets import Budgets
+from winnerr_webhooks.budgets import STOP_SLACK, Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.verdict import success_rule
@@ -22,11 +23,16 @@ from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.reclaim import Reclaimer
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.retention import Retention
+from winnerr_webhooks.pipeline.stopping import within
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
-STOP_SLACK = 5.0
-"""Seconds beyond DELIVERY_TIMEOUT that attempts under way get to finish when stopping."""
+CANCEL_SECONDS: Final = 0.5
+"""For attempts that took all their time to be cancelled."""
+CLOSING_SECONDS: Final = 2.5
+"""The last seconds of a stop, for closing what is open: nothing is recorded any more."""
+RELEASE_SECONDS: Final = 0.25
+"""Of them releasing leases may use these, when recording took all the time before."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +56,12 @@ class Node:
         self.budgets = budgets
         self._delivers = config.delivers
         self._patience = config.delivery_timeout + STOP_SLACK
+        self._stop_seconds = budgets.stop_seconds
+        self._stop_began: float | None = None
         self._started = False
-        self.recorder = Recorder(storage, metrics, jitter)
+        self._accepting_ends: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self.recorder = Recorder(storage, metrics, jitter, budgets)
         attempter = Attempter(
             egress,
             schedule=config.retry_schedule,
@@ -89,21 +99,42 @@ class Node:
         self._started = True
 
     async def stop_delivering(self) -> None:
-        """Claim nothing more, finish what is under way, give back the rest for other nodes.
+        """Claim nothing more, finish what is under way, release the rest for other nodes.
 
-        Events may still be accepted; they are born free.
+        Events may still be accepted; they are born free. It ends `STOP_SLACK` seconds after
+        the longest attempt, whatever the database does.
         """
         self._started = False
-        await self._retention.close()
-        await self._reclaimer.close()
-        await self.dispatcher.close(self._patience)
+        left = self._left(self._patience)
+        await within(
+            left + CANCEL_SECONDS,
+            retention=self._retention.close(),
+            claims=self._reclaimer.close(),
+            attempts=self.dispatcher.close(left),
+        )
+
+    def stop_accepting(self) -> None:
+        """From now on refuse events; those being stored have their answer soon."""
+        self._accepting_ends = self._loop.create_task(self.intake.close())
 
     async def stop(self) -> None:
-        """Accept nothing more, deliver nothing more, record what was done."""
+        """Accept nothing more, deliver nothing more, record what was done, release the rest.
+
+        Its time is counted from the first call of this or of `stop_delivering`. What there is no
+        time for is logged: it is free when its lease has run out, or at the next start.
+        """
         await self.stop_delivering()
-        await self.intake.close()
+        closing = self._stop_seconds - CLOSING_SECONDS
+        await within(self._left(closing), intake=self.intake.close())
         await self.dispatcher.close(0)  # an accept under way until now may have handed on to it
-        await self.recorder.close()
+        await self.recorder.close(self._left(closing))
+        await self.dispatcher.releaser.close(self._left(closing + RELEASE_SECONDS))
+
+    def _left(self, until: float) -> float:
+        """How many seconds are left until so many after the stop began."""
+        if self._stop_began is None:
+            self._stop_began = self._loop.time()
+        return max(self._stop_began + until - self._loop.time(), 0.0)
 
     def webhook_changed(self, webhook_id: str) -> None:
         """A webhook was changed here: its next attempt uses what it is now."""

@@ -1,12 +1,15 @@
 """Record: the last station. Attempts are settled in groups, and none that was made is lost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+from winnerr_webhooks.budgets import Budgets
+from winnerr_webhooks.domain.attempt import AttemptRecord
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.group_commit import GroupCommit, Latecomers
 from winnerr_webhooks.storage.port import Storage
@@ -14,12 +17,17 @@ from winnerr_webhooks.storage.values import Settled, Settlement
 from winnerr_webhooks.telemetry import Metrics
 
 BATCH: Final = 512
-UNRECORDED: Final = 4_000
-"""Attempts made but not recorded that are kept in memory; from then on none is started."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
-SLOW: Final = 1.0
-"""Seconds; a batch that fails after that was too large, perhaps: who is away fails sooner."""
+CUT: Final = 8
+"""A batch that was not stored in time is stored in parts of an eighth: from 512 attempts it takes
+three such steps to the one that is at fault, and each costs a statement's whole time."""
+TRIES: Final = 3
+"""How often one attempt may be too much for its time; then it is set aside."""
+CUT_ANSWER: Final = 1024
+"""Bytes of an answer's head, in whole lines, and of its body, while memory for answers is short."""
+OVERHEAD: Final = 2048
+"""Bytes of an attempt in memory besides what it sent and received, about."""
 
 log = structlog.get_logger(__name__)
 
@@ -27,13 +35,17 @@ log = structlog.get_logger(__name__)
 class Recorder:
     """Settles attempts; while the database is away it keeps them and tries again."""
 
-    def __init__(self, storage: Storage, metrics: Metrics, jitter: Jitter) -> None:
+    def __init__(
+        self, storage: Storage, metrics: Metrics, jitter: Jitter, budgets: Budgets
+    ) -> None:
         self.stalled = False
         """Whether no attempt should start: what was made cannot be recorded now."""
         self.away = False
         """Whether that is so because the database could not be written to."""
         self.unrecorded = 0
         """Attempts made that are not in the database yet."""
+        self.unrecorded_bytes = 0
+        """What they sent and received, about."""
         self.on_resume: Callable[[], None] = _nothing
         self.on_retry_due: Callable[[float], None] = _nothing_in
         """Told the seconds until a delivery just settled is due again."""
@@ -41,24 +53,47 @@ class Recorder:
         self._storage = storage
         self._metrics = metrics
         self._jitter = jitter
+        self._attempts_budget = budgets.unrecorded_attempts
+        self._attempts_budget.measure(lambda: self.unrecorded)
+        self._bytes_budget = budgets.unrecorded_bytes
+        self._bytes_budget.measure(lambda: self.unrecorded_bytes)
+        self._most = self._attempts_budget.bound.limit
+        self._most_bytes = self._bytes_budget.bound.limit
         self._group: GroupCommit[Settlement, None] = GroupCommit(
-            self._settle, batch=BATCH, waiting=10 * UNRECORDED
+            self._settle, batch=BATCH, waiting=10 * self._most
         )
-        self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._ends = float("inf")
+        """The loop's instant at which nothing is tried again: the node stops."""
 
     def record(self, settlement: Settlement) -> None:
         """Settle one attempt with the next group."""
+        size = _size(settlement.record)
+        if 2 * (self.unrecorded_bytes + size) > self._most_bytes:
+            settlement = _with_cut_answer(settlement)
+            size = _size(settlement.record)
         self._group.put(settlement, _watch)
         self.unrecorded += 1
+        self.unrecorded_bytes += size
         record = settlement.record
         self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
-        if self.unrecorded > UNRECORDED:
-            self.stalled = True
+        if self.unrecorded > self._most or self.unrecorded_bytes > self._most_bytes:
+            self._stall()
 
-    async def close(self) -> None:
-        """Return when every attempt is recorded, or the database is away and cannot take them."""
-        self._closing = True
-        await self._group.idle()
+    def _stall(self) -> None:
+        if not self.stalled:
+            over = self.unrecorded > self._most
+            (self._attempts_budget if over else self._bytes_budget).refuse()
+        self.stalled = True
+
+    async def close(self, seconds: float) -> None:
+        """Return when every attempt is recorded, or after `seconds`: the rest is made again."""
+        self._ends = self._loop.time() + seconds
+        idle = self._loop.create_task(self._group.idle())
+        await asyncio.wait({idle}, timeout=max(seconds, 0.0))
+        idle.cancel()
+        if self.unrecorded:
+            log.error("attempts were not recorded and are made again", attempts=self.unrecorded)
 
     async def _settle(self, batch: list[Settlement], _late: Latecomers[Settlement]) -> list[None]:
         try:
@@ -88,9 +123,10 @@ class Recorder:
         if settled.disabled:
             self.on_disabled(settled.disabled)
 
-    def _done_with(self, batch: list[Settlement]) -> None:
+    def _done_with(self, batch: Sequence[Settlement]) -> None:
         """Go on when these were the last: recorded now, or never."""
         self.unrecorded -= len(batch)
+        self.unrecorded_bytes -= sum(_size(item.record) for item in batch)
         if self.stalled and not self.unrecorded:
             # Not before: what was attempted meanwhile could be claimed and sent a second time.
             self.stalled = self.away = False
@@ -99,34 +135,81 @@ class Recorder:
     async def _store(self, batch: list[Settlement]) -> Settled:
         """Settle a batch, in smaller parts where a whole one cannot be stored in time.
 
-        Each part that took long and failed is followed by one of half its size: large answers over
-        a slow line would otherwise be sent again and again for ever.
+        One attempt that is too much by itself, again and again, is set aside: all others go on.
+        While the database is away everything is kept and tried again.
         """
-        loop = asyncio.get_running_loop()
         parts: list[Settled] = []
-        at, size, wait = 0, len(batch), FIRST_WAIT
+        at, size, wait, tries = 0, len(batch), FIRST_WAIT, 0
         while at < len(batch):
-            began = loop.time()
+            part = batch[at : at + size]
             try:
-                parts.append(await self._storage.settle(batch[at : at + size]))
+                parts.append(await self._storage.settle(part))
+            except TimedOut as error:
+                tries = tries + 1 if len(part) == 1 else 0
+                size = max(1, len(part) // CUT)
+                if tries == TRIES:
+                    _set_aside(part[0], error)
+                    at, tries, wait = at + 1, 0, FIRST_WAIT
+                    continue
             except Unavailable as error:
-                self._pause(batch, error)
-                if loop.time() - began > SLOW:
-                    size = max(1, size // 2)
-                await asyncio.sleep(self._jitter.around(wait))
-                wait = min(2 * wait, LONGEST_WAIT)
+                self._pause(error)
             else:
-                at, size, wait = at + size, 2 * size, FIRST_WAIT
+                at, size, wait, tries = at + len(part), 2 * len(part), FIRST_WAIT, 0
+                continue
+            await self._wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
         return Settled.together(parts)
 
-    def _pause(self, batch: list[Settlement], error: Unavailable) -> None:
-        """Start no attempt until what was made is recorded; at the end give up instead."""
-        if self._closing:
-            log.error("attempts not recorded", attempts=len(batch), reason=error.detail)
-            raise error
+    async def _wait(self, seconds: float) -> None:
+        """Wait before the next try; `Unavailable` when the node stops before that."""
+        seconds = self._jitter.around(seconds)
+        if self._loop.time() + seconds > self._ends:
+            raise Unavailable("The node stops.")
+        await asyncio.sleep(seconds)
+
+    def _pause(self, error: Unavailable) -> None:
+        """Start no attempt until what was made is recorded."""
         was_away, self.away, self.stalled = self.away, True, True
         if not was_away:
             log.warning("delivery pauses, the database is away", reason=error.detail)
+
+
+def _size(record: AttemptRecord) -> int:
+    """Bytes that an attempt holds until it is recorded, about."""
+    exchange = record.exchange
+    return (
+        OVERHEAD
+        + len(record.request_head)
+        + len(exchange.response_head)
+        + len(exchange.response_body)
+    )
+
+
+def _with_cut_answer(settlement: Settlement) -> Settlement:
+    """The same attempt with the beginning of its answer: no receiver's size stalls the others."""
+    exchange = settlement.record.exchange
+    if max(len(exchange.response_head), len(exchange.response_body)) <= CUT_ANSWER:
+        return settlement
+    cut = replace(
+        exchange,
+        response_head=b"".join(exchange.response_head[:CUT_ANSWER].rpartition(b"\r\n")[:2]),
+        response_body=exchange.response_body[:CUT_ANSWER],
+        truncated=True,
+    )
+    return replace(settlement, record=replace(settlement.record, exchange=cut))
+
+
+def _set_aside(settlement: Settlement, error: TimedOut) -> None:
+    """Leave one attempt out of the log: its lease runs out, and the delivery is attempted anew."""
+    delivery = settlement.delivery
+    log.error(
+        "an attempt cannot be recorded in time and is set aside",
+        attempt=settlement.record.id,
+        delivery=delivery.id,
+        webhook=delivery.webhook_id,
+        organization=delivery.organization,
+        reason=error.detail,
+    )
 
 
 def _log_attempt(settlement: Settlement) -> None:

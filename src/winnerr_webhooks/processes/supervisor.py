@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from winnerr_webhooks.budgets import stop_seconds
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import ConfigurationError
@@ -28,8 +29,8 @@ FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 10.0
 STEADY: Final = 5.0
 """Seconds a process has to last for the next wait to be the first again."""
-STOP_SECONDS: Final = 30.0
-"""Beyond DELIVERY_TIMEOUT, until a process that was asked to end is killed."""
+KILL_AFTER: Final = 5.0
+"""Seconds beyond its documented time until a process that was asked to end is killed."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _LONGEST_SOCKET: Final = 107
 """Bytes of a Unix socket's path that fit into `sockaddr_un` (unix(7))."""
@@ -189,7 +190,7 @@ class Supervisor:
         for child in self._children.values():
             child.send(signal.SIGTERM)
         asyncio.get_running_loop().call_later(
-            self._config.delivery_timeout + STOP_SECONDS, self._give_up
+            stop_seconds(self._config) + KILL_AFTER, self._give_up
         )
 
     def _give_up(self) -> None:

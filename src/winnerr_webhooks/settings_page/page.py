@@ -1,9 +1,9 @@
 """What every view is given: the services, who is asking, and how to answer."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -22,8 +22,10 @@ from winnerr_webhooks.management.webhooks import Webhooks
 from winnerr_webhooks.settings_page.assets import Assets
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.session import Gate, Identify, Visitor
+from winnerr_webhooks.settings_page.shared_looks import SharedLooks
 from winnerr_webhooks.settings_page.templating import make_environment
 from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.turns import Turns
 
 PageRequest = Request[Visitor, Any, Any]
 
@@ -65,14 +67,16 @@ class Page:
         self.assets = Assets(_BASE)
         self.environment = make_environment(self.assets.url, _BASE)
         self.stopping = asyncio.Event()
-        self.streams: Counter[str] = Counter()
-        """Live logs that are open, by organization."""
-        self._long = ThreadPoolExecutor(1, thread_name_prefix="settings-page")
+        self.looks = SharedLooks(storage, clock)
+        self._turns = Turns.of(budgets.pages)
+        self._renderer = ThreadPoolExecutor(
+            budgets.pages.bound.limit, thread_name_prefix="settings-page"
+        )
 
     def stop(self) -> None:
         """End the live streams; what is left are short answers."""
         self.stopping.set()
-        self._long.shutdown(wait=False)
+        self._renderer.shutdown(wait=False)
 
     def now(self) -> int:
         """Wall time in ms."""
@@ -84,15 +88,26 @@ class Page:
             visitor=visitor, now=self.now(), sign_in_url=self.config.sign_in_url, **values
         )
 
-    async def render_aside(self, template: str, visitor: Visitor, /, **values: Any) -> str:
-        """A long template's text, made by a thread of its own: 500 rows take some 20 ms."""
-        return await self.aside(lambda: self.render(template, visitor, **values))
+    def turn(self, organization: str) -> AbstractAsyncContextManager[None]:
+        """Hold a place to make a page that takes long, from its reads to its text.
+
+        Pages of one organization wait for each other, so that however many are asked for, the
+        others share the interpreter with one of them. `Unavailable` when no place comes in time.
+        """
+        return self._turns.place(organization)
 
     async def aside(self, make: Callable[[], T]) -> T:
-        """What takes long to make, made by that thread."""
+        """What takes long to make, made by a thread of its own: 500 rows take some 20 ms."""
         if self.stopping.is_set():  # the thread takes no more, and requests under way are answered
             return make()
-        return await asyncio.get_running_loop().run_in_executor(self._long, make)
+        return await asyncio.get_running_loop().run_in_executor(self._renderer, make)
+
+    async def answer_aside(
+        self, template: str, visitor: Visitor, /, **values: Any
+    ) -> Response[str]:
+        """A whole page that takes long to make."""
+        text = await self.aside(lambda: self.render(template, visitor, **values))
+        return html(text, visitor, self.gate)
 
     def answer(
         self, template: str, visitor: Visitor | None, /, *, status: int = 200, **values: Any

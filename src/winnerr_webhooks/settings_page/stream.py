@@ -1,15 +1,13 @@
 """The live log: new attempts as server-sent events (WHATWG HTML, section 9.2), each a table row.
 
-The database is asked once a second, so that it works on every node whoever made the attempt, and
-only for what is newer than a floor that moves on; what was sent already is remembered above it.
+The database is asked once a second, so that the log shows the attempts of every node. It is asked
+for what is newer than a floor that moves on; what was sent already is remembered above it.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
-
-import msgspec
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.errors import Unavailable
@@ -19,10 +17,6 @@ from winnerr_webhooks.settings_page.page import Page, PageRequest
 from winnerr_webhooks.settings_page.views.webhooks import rows_of
 from winnerr_webhooks.storage.values import LogPage
 
-MOST_STREAMS: Final = 200
-"""At once on one node; who comes later has the page without its live part."""
-MOST_STREAMS_OF_ONE: Final = 20
-"""At once on one node and of one organization, so that none takes the places of all."""
 _EVERY_SECONDS: Final = 1.0
 _BEAT_TURNS: Final = 15
 """Turns after which something is said even when nothing is new: proxies cut what is silent."""
@@ -41,9 +35,13 @@ def beginning(page: Page) -> str:
     return id_floor("att", page.now() - _LOOK_BACK_MS)
 
 
-def is_full(page: Page, organization: str) -> bool:
-    """Whether there is no place for one more stream of an organization."""
-    return page.streams[organization] >= MOST_STREAMS_OF_ONE or page.streams.total() >= MOST_STREAMS
+def has_room(page: Page, organization: str) -> bool:
+    """Whether one more stream of an organization fits into the budget; False is counted there."""
+    budget = page.budgets.live_streams
+    if not budget.take_for(organization):
+        return False
+    budget.release_for(organization)  # the stream takes it again when it begins
+    return True
 
 
 async def live_rows(
@@ -57,29 +55,34 @@ async def live_rows(
     """
     organization = request.auth.organization
     tail = _Tail(after, page.now())
-    with _place(page, organization):
+    with _place(page, organization) as has_place, page.looks.join(organization, filters) as looks:
+        if not has_place:
+            return
         yield "retry: 3000\n\n"
         for turn in range(1, _LONGEST_TURNS):
-            # Before the look: the next one has to reach back to it, however slowly rows are read.
-            now = page.now()
+            wait = _EVERY_SECONDS
             try:
-                found = await _newer(page, organization, filters, tail.floor)
+                found, began, age = await looks.newer(
+                    tail.floor, page.now(), most=_MOST_ROWS, seconds=_EVERY_SECONDS
+                )
                 rows = await _rendered(page, request, tail.fresh(found))
             except Unavailable:
                 tail.hold()
             else:
+                wait = max(_EVERY_SECONDS - age, 0)
                 if tail.is_behind(found):
                     yield "event: behind\ndata: \n\n"
                 for id_, text in rows:
                     yield text
                     tail.sent.add(id_)
-                tail.move_on(now)
+                # The next look has to reach back to this one, however slowly rows are read.
+                tail.move_on(began)
             if turn % _BEAT_TURNS == 0:
                 if await _is_over(page, request):
                     yield "event: gone\ndata: \n\n"
                     return
                 yield ": still here\n\n"
-            if await _stopped(page.stopping):
+            if await _stopped(page.stopping, wait):
                 return
 
 
@@ -120,19 +123,15 @@ class _Tail:
 
 
 @contextmanager
-def _place(page: Page, organization: str) -> Iterator[None]:
-    page.streams[organization] += 1
+def _place(page: Page, organization: str) -> Iterator[bool]:
+    budget = page.budgets.live_streams
+    if not budget.take_for(organization):
+        yield False
+        return
     try:
-        yield
+        yield True
     finally:
-        page.streams[organization] -= 1
-        if not page.streams[organization]:
-            del page.streams[organization]
-
-
-async def _newer(page: Page, organization: str, filters: Filters, floor: str) -> LogPage:
-    asked = filters.log_filter(organization, page.now(), limit=_MOST_ROWS)
-    return await page.storage.log(msgspec.structs.replace(asked, after=floor, before=None))
+        budget.release_for(organization)
 
 
 async def _rendered(
@@ -141,13 +140,14 @@ async def _rendered(
     """New attempts' ids and events, the oldest first."""
     if not fresh:
         return []
-    webhooks = await page.webhooks.list(request.auth.organization)
-    return await page.aside(
-        lambda: [
-            (row.id, _event("row", row.id, page.render("row.html", request.auth, row=row)))
-            for row in reversed(rows_of(page, fresh, webhooks))
-        ]
-    )
+    async with page.turn(request.auth.organization):
+        webhooks = await page.webhooks.list(request.auth.organization)
+        return await page.aside(
+            lambda: [
+                (row.id, _event("row", row.id, page.render("row.html", request.auth, row=row)))
+                for row in reversed(rows_of(page, fresh, webhooks))
+            ]
+        )
 
 
 async def _is_over(page: Page, request: PageRequest) -> bool:
@@ -163,10 +163,10 @@ def _event(name: str, id_: str, text: str) -> str:
     return f"event: {name}\nid: {id_}\n{data}\n\n"
 
 
-async def _stopped(stopping: asyncio.Event) -> bool:
-    """Wait a turn; whether the node stops."""
+async def _stopped(stopping: asyncio.Event, seconds: float) -> bool:
+    """Wait until the next turn; whether the node stops."""
     try:
-        async with asyncio.timeout(_EVERY_SECONDS):
+        async with asyncio.timeout(seconds):
             await stopping.wait()
     except TimeoutError:
         return False

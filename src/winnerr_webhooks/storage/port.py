@@ -93,7 +93,7 @@ class Storage(Protocol):
         """
         ...
 
-    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+    async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started: free and due at once, for any node.
 
         Such a lease does not count toward the five that see no settled attempt. A lease that is
@@ -183,7 +183,8 @@ class Storage(Protocol):
     async def log(self, query: LogFilter) -> LogPage:
         """Attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`.
 
-        Few may search at once; `Unavailable` to who waits long for his turn.
+        This and every other read of an organization waits for its turn, so that no organization
+        waits for all that another one asks for; `Unavailable` when the turn does not come in time.
         """
         ...
 
@@ -269,8 +270,11 @@ class Storage(Protocol):
         """Revoke a key; False: no such key, or revoked before."""
         ...
 
-    async def key_by_hash(self, key_hash: bytes) -> ApiKey | None:
-        """The key of this SHA-256 that still works."""
+    async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
+        """The key of this SHA-256 that still works.
+
+        `aside`: with none of what the road of an event needs, for keys that may be anybody's.
+        """
         ...
 
     async def forget(self, retention_days: int) -> int:
@@ -278,7 +282,8 @@ class Storage(Protocol):
 
         Attempts older than that go, except the newest 500 of each organization; then events and
         deliveries that no attempt needs and that are not pending, health figures older than 8
-        days, idempotency entries older than 30 days, links and sessions that have expired.
+        days, idempotency entries older than 30 days, links and sessions that have expired. A
+        deleted webhook goes, a day later at the earliest, once none of these is of it.
 
         On PostgreSQL attempts, deliveries and events go by the day (UTC), when all of it is that
         old: one slice lets go of some days, and says about how many rows they had.

@@ -46,7 +46,12 @@ _LOOPBACK = (ip_network("127.0.0.0/8"),)
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> Any:
     """What leans on transports runs on uvloop, as the product does, and on asyncio's own loop."""
     loops = {"asyncio": asyncio.new_event_loop}
-    if item.path.name in {"test_protocol.py", "test_short_way.py"}:
+    if item.path.name in {
+        "test_connections.py",
+        "test_protocol.py",
+        "test_receiving.py",
+        "test_short_way.py",
+    }:
         loops["uvloop"] = uvloop.new_event_loop
     return loops
 
@@ -219,7 +224,13 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, limits: Limits | None = None, *, idle: float = 5, send_buffer: int = 0
+    folder: Path,
+    limits: Limits | None = None,
+    *,
+    idle: float = 5,
+    send_buffer: int = 0,
+    budgets: Budgets | None = None,
+    descriptors: int = 1_000_000,
 ) -> AsyncIterator[Api]:
     clock = Ahead()
     ids = Ids(clock)
@@ -231,6 +242,7 @@ async def running(
     )
     desk = Desk(storage)
     config = Config(allow_http=True, max_webhooks=3)
+    budgets = budgets or Budgets(derive(config, 20_000), clock)
     resolver = Resolver(clock=clock)
     services = Services(
         config=config,
@@ -252,7 +264,7 @@ async def running(
         ),
         replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
         metrics=Metrics(),
-        budgets=Budgets(derive(config, 20_000), clock),
+        budgets=budgets,
         node=desk,
     )
     key = await Keys(storage, clock, ids).create("tests")
@@ -265,7 +277,7 @@ async def running(
     server = _Server(
         uvicorn.Config(
             face.app,
-            http=protocol_for(face.intake, limits),
+            http=protocol_for(face.intake, budgets, descriptors=descriptors, limits=limits),
             lifespan="off",
             ws="none",
             log_config=None,

@@ -1,12 +1,20 @@
 """Who may do what: keys, organizations, and what is judged before what."""
 
+import asyncio
+
 import pytest
 
 from winnerr_webhooks.api.auth import REMEMBERED_SECONDS, Authenticator
+from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.domain.errors import Unauthorized, Unavailable
 from winnerr_webhooks.ids import new_api_key
 
 EVENT = {"event": "contact.created", "organizationId": "org_1", "data": {}}
+
+
+def lookups(limit=16):
+    bound = Bound("key_lookups", limit, "lookups at once", "a test", "api.auth", "503")
+    return Budget(bound, HandClock())
 
 
 class HandClock:
@@ -120,7 +128,7 @@ async def test_cookies_are_ignored(api):
 
 async def test_a_revoked_key_is_believed_for_five_seconds_at_most(api):
     clock = HandClock()
-    authenticator = Authenticator(api.storage, clock)
+    authenticator = Authenticator(api.storage, clock, api.services.budgets.key_lookups)
     made = await api.keys.create("soon gone")
     header = f"Bearer {made.secret}".encode()
     assert (await authenticator.caller(header)).key_id == made.key.id
@@ -134,17 +142,17 @@ async def test_a_revoked_key_is_believed_for_five_seconds_at_most(api):
 
 async def test_a_known_key_needs_no_database_and_an_unknown_one_is_unavailable_without():
     class Gone:
-        async def key_by_hash(self, _hash):
+        async def key_by_hash(self, _hash, *, aside):
             raise Unavailable("The database is away.")
 
-    authenticator = Authenticator(Gone(), HandClock())
+    authenticator = Authenticator(Gone(), HandClock(), lookups())
     with pytest.raises(Unavailable):
         await authenticator.caller(f"Bearer {new_api_key()}".encode())
 
 
 async def test_the_memory_of_keys_is_bounded(api, monkeypatch):
     monkeypatch.setattr("winnerr_webhooks.api.auth.REMEMBERED_KEYS", 2)
-    authenticator = Authenticator(api.storage, HandClock())
+    authenticator = Authenticator(api.storage, HandClock(), api.services.budgets.key_lookups)
     for name in ("a", "b", "c"):
         secret = (await api.keys.create(name)).secret
         await authenticator.caller(f"Bearer {secret}".encode())
@@ -152,9 +160,112 @@ async def test_the_memory_of_keys_is_bounded(api, monkeypatch):
 
 
 async def test_of_one_key_few_spellings_are_remembered(api):
-    authenticator = Authenticator(api.storage, HandClock())
+    authenticator = Authenticator(api.storage, HandClock(), api.services.budgets.key_lookups)
     secret = (await api.keys.create("many spaces")).secret
     for spaces in range(1, 50):
         header = f"Bearer{' ' * spaces}{secret}".encode()
         assert await authenticator.caller(header) is not None
         assert (authenticator.remembered(header) is not None) == (spaces == 1)
+
+
+class Watched:
+    """Storage whose lookups of keys are counted, and wait until they may answer."""
+
+    def __init__(self, storage):
+        self.storage = storage
+        self.on_road = self.aside = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def key_by_hash(self, key_hash, *, aside=False):
+        self.aside += aside
+        self.on_road += not aside
+        if aside:
+            await self.may_answer.wait()
+        return await self.storage.key_by_hash(key_hash, aside=aside)
+
+
+async def refusal(authenticator, header):
+    with pytest.raises((Unauthorized, Unavailable)) as caught:
+        await authenticator.caller(header)
+    return caught.value
+
+
+def unknown():
+    return f"Bearer {new_api_key()}".encode()
+
+
+async def test_an_unknown_key_is_looked_up_once_in_five_seconds_and_never_on_the_road(api):
+    clock, storage = HandClock(), Watched(api.storage)
+    authenticator = Authenticator(storage, clock, lookups())
+    header = unknown()
+    for _ in range(3):
+        assert isinstance(await refusal(authenticator, header), Unauthorized)
+    assert (storage.aside, storage.on_road) == (1, 0)
+    clock.seconds += REMEMBERED_SECONDS + 0.1
+    await refusal(authenticator, header)
+    assert (storage.aside, storage.on_road) == (2, 0)
+
+
+async def test_beyond_so_many_lookups_only_unknown_keys_are_unavailable(api):
+    """A key that worked before is looked up again meanwhile, on a way of its own."""
+    clock, storage = HandClock(), Watched(api.storage)
+    authenticator = Authenticator(storage, clock, lookups(limit=2))
+    header = f"Bearer {api.key}".encode()
+    caller = await authenticator.caller(header)
+    clock.seconds += REMEMBERED_SECONDS + 0.1
+    storage.may_answer.clear()
+    flood = [asyncio.create_task(refusal(authenticator, unknown())) for _ in range(3)]
+    assert isinstance(await flood[2], Unavailable)
+    assert (await authenticator.caller(header)).key_id == caller.key_id
+    assert storage.on_road == 1
+    storage.may_answer.set()
+    assert [type(await one) for one in flood[:2]] == [Unauthorized] * 2
+    assert isinstance(await refusal(authenticator, unknown()), Unauthorized)
+
+
+async def test_a_key_asked_for_by_many_at_once_is_looked_up_once(api):
+    storage = Watched(api.storage)
+    authenticator = Authenticator(storage, HandClock(), lookups(limit=1))
+    header = f"Bearer {api.key}".encode()
+    callers = await asyncio.gather(*(authenticator.caller(header) for _ in range(20)))
+    assert len({caller.key_id for caller in callers}) == 1
+    assert (storage.aside, storage.on_road) == (1, 0)
+
+
+async def test_a_caller_that_goes_away_takes_its_key_from_nobody_else(api):
+    storage = Watched(api.storage)
+    authenticator = Authenticator(storage, HandClock(), lookups(limit=1))
+    storage.may_answer.clear()
+    header = f"Bearer {api.key}".encode()
+    gone, stays = (asyncio.create_task(authenticator.caller(header)) for _ in range(2))
+    while not storage.aside:
+        await asyncio.sleep(0)
+    gone.cancel()
+    storage.may_answer.set()
+    assert (await stays).organization is None
+
+
+async def test_the_memory_of_unknown_keys_is_bounded(api, monkeypatch):
+    monkeypatch.setattr("winnerr_webhooks.api.auth.REMEMBERED_KEYS", 2)
+    authenticator = Authenticator(api.storage, HandClock(), lookups())
+    for _ in range(3):
+        await refusal(authenticator, unknown())
+    assert len(authenticator._unknown) == 2
+
+
+async def test_a_key_that_works_is_not_forgotten_while_the_database_is_away(api):
+    clock, storage = HandClock(), Watched(api.storage)
+    authenticator = Authenticator(storage, clock, lookups())
+    header = f"Bearer {api.key}".encode()
+    await authenticator.caller(header)
+    clock.seconds += REMEMBERED_SECONDS + 0.1
+
+    async def gone(_hash, *, aside=False):
+        raise Unavailable("The database is away.")
+
+    storage.key_by_hash, there = gone, storage.key_by_hash
+    assert isinstance(await refusal(authenticator, header), Unavailable)
+    storage.key_by_hash = there
+    await authenticator.caller(header)
+    assert storage.on_road == 1

@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
-from winnerr_webhooks.api.bodies import Budget, content_length, decode, read_body
+from winnerr_webhooks.api.bodies import BodyBytes, content_length, decode, read_body
+from winnerr_webhooks.budgets import Bound, Budget
+from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 
 
@@ -25,49 +27,68 @@ def received(*messages):
     return receive, waiting
 
 
+def receiving(*, limit, share=0):
+    bound = Bound("receiving_bytes", limit, "bytes", "a test", "api.bodies", "503", share)
+    return Budget(bound, SystemClock())
+
+
+def uncounted():
+    return BodyBytes(receiving(limit=1_000), "org_1")
+
+
 def piece(body, *, more=True):
     return {"type": "http.request", "body": body, "more_body": more}
 
 
 async def test_a_body_is_read_to_its_end():
     receive, _ = received(piece(b"ab"), piece(b""), piece(b"cd", more=False))
-    assert await read_body(receive, 4, b"4") == b"abcd"
+    assert await read_body(receive, 4, b"4", uncounted()) == b"abcd"
 
 
 async def test_reading_stops_at_the_limit():
     receive, waiting = received(piece(b"abc"), piece(b"de"), piece(b"never read"))
     with pytest.raises(TooLarge):
-        await read_body(receive, 4, None)
+        await read_body(receive, 4, None, uncounted())
     assert len(waiting) == 1
 
 
 async def test_an_announced_length_is_believed_before_anything_is_read():
     receive, waiting = received(piece(b"abc", more=False))
     with pytest.raises(TooLarge):
-        await read_body(receive, 4, b"5")
+        await read_body(receive, 4, b"5", uncounted())
     assert len(waiting) == 1
 
 
 async def test_bodies_that_share_a_budget_give_back_what_they_took():
     """Each of them, also the one that finds none left."""
-    budget = Budget(5)
-    with budget.share() as first:
-        receive, _ = received(piece(b"ab"), piece(b"c", more=False))
-        assert await read_body(receive, 9, None, first) == b"abc"
-        receive, _ = received(piece(b"ab"), piece(b"c"))
-        with budget.share() as second, pytest.raises(Unavailable):
+    budget = receiving(limit=8, share=5)
+    receive, _ = received(piece(b"ab"), piece(b"c"), piece(b"d", more=False))
+    with BodyBytes(budget, "org_1") as first:
+        assert await read_body(receive, 9, None, first) == b"abcd"
+        assert budget.in_use == 3
+        receive, _ = received(piece(b"ab"), piece(b"cd"))
+        with BodyBytes(budget, "org_1") as second, pytest.raises(Unavailable, match="This key"):
             await read_body(receive, 9, None, second)
-        with budget.share() as third:
-            third(2)
-    with budget.share() as alone:
-        alone(5)
+        with BodyBytes(budget, "org_2") as other:
+            other.grow(5)
+            with BodyBytes(budget, "org_3") as third, pytest.raises(Unavailable, match="Too many"):
+                third.grow(1)
+    assert budget.in_use == 0
+
+
+async def test_a_body_that_comes_whole_is_not_counted():
+    budget = receiving(limit=0)
+    receive, _ = received(piece(b"abc", more=False))
+    with BodyBytes(budget, "org_1") as count:
+        assert await read_body(receive, 9, None, count) == b"abc"
+    assert budget.refused == 0
 
 
 async def test_a_caller_that_hangs_up_leaves_nothing():
     for before in ((), (piece(b"ab"),)):
         receive, _ = received(*before, {"type": "http.disconnect"})
         with pytest.raises(Malformed):
-            await read_body(receive, 4, None)
+            await read_body(receive, 4, None, uncounted())
 
 
 @pytest.mark.parametrize(

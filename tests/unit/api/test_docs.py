@@ -27,7 +27,7 @@ def references(value):
 
 def routes():
     """Every route of the REST API: (path template, method, its query parameters)."""
-    router = _api(Authenticator(None, None))
+    router = _api(Authenticator(None, None, None), None)
     for route in router.routes:
         for handler in route.route_handlers:
             for method in handler.http_methods - {"OPTIONS"}:

@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-from winnerr_webhooks.api.bodies import Budget
 from winnerr_webhooks.api.watch import Limits
 
 GOOD = {"event": "contact.created", "organizationId": "org_1", "data": {"id": "c1"}}
@@ -206,7 +205,7 @@ async def test_pipelined_requests_wait_unparsed_and_none_is_lost(api):
         connection = the_connection(api)
         api.desk.is_open.clear()
         line.post()
-        await until(connection._is_busy)
+        await until(connection.is_busy)
         count = 10_000
         line.send(PING * count)
         await until(lambda: connection._held)
@@ -445,23 +444,3 @@ async def test_a_key_must_be_good_when_the_body_is_whole(api, path, body, good, 
             await api.keys.revoke(key.id)
         line.send(sent[-1:])
         assert await line.status() == (401 if revoked else good)
-
-
-# Batches.
-
-
-async def test_batches_that_are_received_at_once_have_so_many_bytes_together(api):
-    budget = api.face.intake._batches = Budget(100_000)
-    batch = json.dumps([GOOD | {"data": {"text": "x" * 60_000}}]).encode()
-    path = "/api/v1/events/batch"
-    async with line_to(api) as first, line_to(api) as second:
-        first.send(request(api, batch, path=path)[:-1])
-        await until(lambda: budget._left < 50_000)
-        second.post(batch, path=path)
-        status, headers, _ = await second.answer()
-        assert (status, headers["retry-after"]) == (503, "5")
-        first.send(batch[-1:])
-        assert await first.status() == 202
-        assert budget._left == 100_000
-        second.post(batch, path=path)
-        assert await second.status() == 202

@@ -38,7 +38,7 @@ def still_running(folder: Path) -> list[bytes]:
 @pytest.mark.parametrize(
     "name",
     [
-        # these two hold the rest's machinery; all eight take longer than a commit should
+        # these two hold the rest's machinery; all nine take longer than a commit should
         pytest.param(name, marks=[] if name in ("limit", "throughput") else pytest.mark.chaos)
         for name in NAMES
     ],

@@ -19,6 +19,7 @@ from winnerr_webhooks.domain.submission import (
     _elements,
     read,
     read_batch,
+    split_batch,
 )
 
 NOW = 1_736_951_000_123
@@ -32,7 +33,7 @@ def take(raw, key=None):
 
 def take_batch(raw, content_type="application/json"):
     raw = raw.encode() if isinstance(raw, str) else raw
-    return read_batch(raw, content_type, catalog=CATALOG, now_ms=NOW)
+    return list(read_batch(split_batch(raw, content_type), catalog=CATALOG, now_ms=NOW))
 
 
 def event(data="{}", **fields):

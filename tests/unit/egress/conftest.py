@@ -8,6 +8,7 @@ import ipaddress
 import socket
 import ssl
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -15,7 +16,8 @@ import pytest
 import trustme
 import uvloop
 
-from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.budgets import Bound, Budget
+from winnerr_webhooks.clock import Clock, SystemClock
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.url import parse_url
 from winnerr_webhooks.egress.client import EgressClient
@@ -23,6 +25,9 @@ from winnerr_webhooks.egress.policy import Address, AddressPolicy
 from winnerr_webhooks.egress.resolver import ResolveError
 from winnerr_webhooks.egress.tls import client_context
 
+A, AAAA = 1, 28
+"""Types of DNS records (RFC 1035, 3.2.2; RFC 3596)."""
+NXDOMAIN = 3
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -137,6 +142,63 @@ class Names:
         return [ipaddress.ip_address(text) for text in answer]
 
 
+class NameServer(asyncio.DatagramProtocol):
+    """Answers over UDP from a table: name -> addresses, a response code, or None for silence."""
+
+    def __init__(self) -> None:
+        self.zone: dict[str, list[str] | int | None] = {}
+        self.mute: set[int] = set()
+        """Record types it never answers for."""
+        self.truncated = False
+        self.drop = 0
+        """Questions it loses before it answers."""
+        self.ttl = 300
+        self.asked: Counter[str] = Counter()
+        self.arrived = asyncio.Event()
+        self.held: asyncio.Event | None = None
+        self._replies: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, peer) -> None:
+        labels, at = [], 12
+        while data[at]:
+            labels.append(data[at + 1 : at + 1 + data[at]].decode())
+            at += data[at] + 1
+        name = ".".join(labels).lower()
+        (kind,) = struct.unpack_from("!H", data, at + 1)
+        question = data[12 : at + 5]
+        if kind == A:
+            self.asked[name] += 1
+        self.arrived.set()
+        found = self.zone.get(name, NXDOMAIN)
+        if found is None or kind in self.mute:
+            return
+        if self.drop:
+            self.drop -= 1
+            return
+        code = found if isinstance(found, int) else 0
+        wanted = {A: 4, AAAA: 6}.get(kind)
+        addresses = [] if code else [ipaddress.ip_address(a) for a in found]
+        records = [a.packed for a in addresses if a.version == wanted]
+        answer = b"".join(
+            struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl, len(packed)) + packed
+            for packed in records
+        )
+        head = data[:2] + struct.pack(
+            "!HHHHH", 0x8180 | (0x200 if self.truncated else 0) | code, 1, len(records), 0, 0
+        )
+        reply = asyncio.ensure_future(self._reply(head + question + answer, peer))
+        self._replies.add(reply)
+        reply.add_done_callback(self._replies.discard)
+
+    async def _reply(self, data: bytes, peer) -> None:
+        if self.held is not None:
+            await self.held.wait()
+        self.transport.sendto(data, peer)
+
+
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
     """Receivers that play a script, over TLS if given a context."""
@@ -151,6 +213,17 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
     yield start
     for receiver in started:
         await receiver.stop()
+
+
+@pytest.fixture
+def kept() -> Callable[..., Budget]:
+    """Make budgets of so many idle connections."""
+
+    def make(limit: int, clock: Clock | None = None) -> Budget:
+        bound = Bound("kept_connections", limit, "connections", "test", "egress.pool", "")
+        return Budget(bound, clock or SystemClock())
+
+    return make
 
 
 @pytest.fixture
@@ -171,7 +244,7 @@ def trusting(authority) -> ssl.SSLContext:
 
 
 @pytest.fixture
-async def make_client(names, trusting) -> AsyncIterator[Callable[..., EgressClient]]:
+async def make_client(names, trusting, kept) -> AsyncIterator[Callable[..., EgressClient]]:
     """Make clients that may reach loopback, over plain HTTP too, and trust `authority`."""
     made: list[EgressClient] = []
 
@@ -182,6 +255,7 @@ async def make_client(names, trusting) -> AsyncIterator[Callable[..., EgressClie
             "clock": SystemClock(),
             "timeout": 30.0,
             "ssl_context": trusting,
+            "kept": kept(1_024),
         }
         made.append(EgressClient(**(defaults | options)))
         return made[-1]
@@ -228,3 +302,24 @@ def ask(serve, client, post) -> Callable[..., Awaitable[Exchange]]:
         return await post(client, f"http://127.0.0.1:{receiver.port}/")
 
     return exchange
+
+
+@pytest.fixture
+async def dns():
+    """A name server, with a socket that keeps its port free for TCP, too."""
+    loop = asyncio.get_running_loop()
+    while True:
+        over_tcp = socket.socket()
+        over_tcp.bind(("127.0.0.1", 0))
+        try:
+            transport, server = await loop.create_datagram_endpoint(
+                NameServer, local_addr=over_tcp.getsockname()
+            )
+        except OSError:  # the same port for UDP is somebody else's
+            over_tcp.close()
+        else:
+            break
+    server.over_tcp = over_tcp
+    yield server
+    transport.close()
+    over_tcp.close()

@@ -222,7 +222,7 @@ async def test_a_connect_that_hangs_meets_the_deadline(make_client, post, names,
         (OSError(113, "No route to host"), "unreachable"),
         (OSError(101, "Network is unreachable"), "unreachable"),
         (TimeoutError(110, "Connection timed out"), "unreachable"),
-        (OSError(24, "Too many open files"), "connect_failed"),
+        (OSError(71, "Protocol error"), "connect_failed"),
     ],
 )
 async def test_why_no_connection_came_about_is_told_apart(  # noqa: PLR0917  fixtures

@@ -294,9 +294,9 @@ async def test_a_reused_connection_that_hangs_is_not_replaced(serve, make_client
 
 
 async def test_the_pool_is_bounded_and_the_longest_unused_connection_gives_way(
-    serve, make_client, post
+    serve, make_client, post, kept
 ):
-    client = make_client(max_idle=2)
+    client = make_client(kept=kept(2))
     receiver = await serve(answer_all)
     url = f"http://127.0.0.1:{receiver.port}/"
     for organization in ("org_1", "org_2", "org_3"):

@@ -38,9 +38,9 @@ class Line:
 class Road:
     """A pool in use: one line, put back and taken again."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept) -> None:
         self.clock = HandClock()
-        self.pool = Pool(max_idle=10, clock=self.clock)
+        self.pool = Pool(kept=kept(10, self.clock), clock=self.clock)
 
     def fresh(self, head: bytes = b"") -> Line:
         line = Line(head)
@@ -60,8 +60,8 @@ class Road:
 
 
 @pytest.fixture
-async def road():
-    road = Road()
+async def road(kept):
+    road = Road(kept)
     yield road
     road.pool.close()
 
@@ -160,3 +160,18 @@ async def test_what_was_learned_is_bounded(road):
         line.idle_seconds = 4.0
         road.pool._has_kept(line)
     assert len(road.pool._learned) == 4096
+
+
+async def test_connections_are_given_up_from_the_one_used_longest_ago_and_counted(kept):
+    budget = kept(2)
+    pool = Pool(kept=budget, clock=HandClock())
+    connections = [Line(key=("org_1", "https", f"{number}.test", 443)) for number in range(4)]
+    for connection in connections[:3]:
+        pool.put(connection, 1000.0)
+    assert [connection.closed for connection in connections[:3]] == [True, False, False]
+    assert (budget.in_use, budget.refused) == (2, 1)
+    assert pool.evict(1) == [connections[1]]
+    assert (budget.in_use, budget.refused) == (1, 2)
+    assert pool.evict(5) == [connections[2]]
+    assert pool.evict(5) == []
+    pool.close()

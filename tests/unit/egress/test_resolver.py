@@ -2,8 +2,6 @@
 
 import asyncio
 import socket
-import struct
-from collections import Counter
 from ipaddress import ip_address
 
 import pytest
@@ -12,7 +10,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.egress import resolver as resolver_module
 from winnerr_webhooks.egress.resolver import MAX_ADDRESSES, ResolveError, Resolver
 
-A, AAAA = 1, 28
+AAAA = 28
 NXDOMAIN, SERVFAIL = 3, 2
 
 
@@ -24,84 +22,6 @@ class HandClock(SystemClock):
 
     def monotonic(self) -> float:
         return self.moved
-
-
-class NameServer(asyncio.DatagramProtocol):
-    """Answers over UDP from a table: name -> addresses, a response code, or None for silence."""
-
-    def __init__(self) -> None:
-        self.zone: dict[str, list[str] | int | None] = {}
-        self.mute: set[int] = set()
-        """Record types it never answers for."""
-        self.truncated = False
-        self.drop = 0
-        """Questions it loses before it answers."""
-        self.ttl = 300
-        self.asked: Counter[str] = Counter()
-        self.arrived = asyncio.Event()
-        self.held: asyncio.Event | None = None
-        self._replies: set[asyncio.Task[None]] = set()
-
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, peer) -> None:
-        labels, at = [], 12
-        while data[at]:
-            labels.append(data[at + 1 : at + 1 + data[at]].decode())
-            at += data[at] + 1
-        name = ".".join(labels).lower()
-        (kind,) = struct.unpack_from("!H", data, at + 1)
-        question = data[12 : at + 5]
-        if kind == A:
-            self.asked[name] += 1
-        self.arrived.set()
-        found = self.zone.get(name, NXDOMAIN)
-        if found is None or kind in self.mute:
-            return
-        if self.drop:
-            self.drop -= 1
-            return
-        code = found if isinstance(found, int) else 0
-        wanted = {A: 4, AAAA: 6}.get(kind)
-        addresses = [] if code else [ip_address(a) for a in found]
-        records = [a.packed for a in addresses if a.version == wanted]
-        answer = b"".join(
-            struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl, len(packed)) + packed
-            for packed in records
-        )
-        head = data[:2] + struct.pack(
-            "!HHHHH", 0x8180 | (0x200 if self.truncated else 0) | code, 1, len(records), 0, 0
-        )
-        reply = asyncio.ensure_future(self._reply(head + question + answer, peer))
-        self._replies.add(reply)
-        reply.add_done_callback(self._replies.discard)
-
-    async def _reply(self, data: bytes, peer) -> None:
-        if self.held is not None:
-            await self.held.wait()
-        self.transport.sendto(data, peer)
-
-
-@pytest.fixture
-async def dns():
-    """A name server, with a socket that keeps its port free for TCP, too."""
-    loop = asyncio.get_running_loop()
-    while True:
-        over_tcp = socket.socket()
-        over_tcp.bind(("127.0.0.1", 0))
-        try:
-            transport, server = await loop.create_datagram_endpoint(
-                NameServer, local_addr=over_tcp.getsockname()
-            )
-        except OSError:  # the same port for UDP is somebody else's
-            over_tcp.close()
-        else:
-            break
-    server.over_tcp = over_tcp
-    yield server
-    transport.close()
-    over_tcp.close()
 
 
 @pytest.fixture(autouse=True)

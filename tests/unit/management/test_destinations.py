@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.errors import Invalid, LocalShortage
 from winnerr_webhooks.egress.policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import ResolveError
 from winnerr_webhooks.management import destinations
@@ -91,3 +91,13 @@ async def test_plain_http_is_for_development():
     with pytest.raises(Invalid, match="https"):
         await judge(Names(PUBLIC)).check("http://hooks.example.com/")
     assert await judge(Names(PUBLIC), allow_http=True).check("http://hooks.example.com/") == ()
+
+
+async def test_a_name_that_this_machine_could_not_look_up_is_saved_and_not_called_unknown():
+    class WithoutDescriptors:
+        async def resolve(self, host):
+            raise LocalShortage("EMFILE")
+
+    (warning,) = await judge(WithoutDescriptors()).check("https://hooks.example.com/")
+    assert "could not be looked up just now" in warning
+    assert "exist" not in warning

@@ -102,7 +102,7 @@ async def test_a_held_lane_gives_its_queue_back_and_delivers_it_after_the_hold(w
     await world.emit(8)
     calls = [await world.egress.next() for _ in range(4)]
     calls[0].answer(429, Retry_After="1")
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     for call in calls[1:]:
         call.answer()
     assert world.dispatcher._lanes[webhook.id].held
@@ -130,7 +130,7 @@ async def test_what_is_claimed_for_a_lane_that_was_just_held_goes_back(world) ->
     lane = world.dispatcher._lanes[webhook.id]
     await world.until(lambda: lane.held)
     go.set()
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     assert world.dispatcher.queued == 0
     assert world.dispatcher.memory.held == 0
     assert lane.backlog
@@ -172,7 +172,7 @@ async def test_a_congested_lane_keeps_no_more_than_its_window_allows(world) -> N
     assert lane.queued <= lane.capacity
 
 
-async def test_a_lane_that_answers_slowly_of_late_gives_back_what_it_cannot_send_soon(
+async def test_a_lane_that_answers_slowly_of_late_releases_what_it_cannot_send_soon(
     world,
 ) -> None:
     """Given a long queue of a receiver that was quick.
@@ -193,7 +193,7 @@ async def test_a_lane_that_answers_slowly_of_late_gives_back_what_it_cannot_send
     for call in list(world.egress.made):
         if not call.exchange.done():
             call.answer(ms=9_000)
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     assert lane.queued <= lane.capacity == 64
 
 
@@ -332,7 +332,7 @@ async def test_what_a_repaired_webhook_had_waiting_is_delivered(world) -> None:
         lambda db: db.apsw.execute("UPDATE webhook SET secret = x'0102030405060708'")
     )
     await world.emit()
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     await world.storage.storage._write(
         lambda db: db.apsw.execute("UPDATE webhook SET secret = ?", (sealed,))
     )
@@ -350,7 +350,7 @@ async def test_a_webhook_deleted_while_it_is_read_drops_its_lane(world) -> None:
 
     world.storage.before["targets"] = delete
     (accepted,) = await world.emit()
-    await world.storage.reached("give_back")
+    await world.storage.reached("release")
     assert world.dispatcher.lanes == 0
     assert world.dispatcher.queued == 0
     await world.settled(1)
@@ -388,16 +388,16 @@ async def test_what_a_pause_cancelled_is_not_sent_after_a_resume(world) -> None:
 async def test_a_test_of_a_paused_webhook_is_sent_at_once(world) -> None:
     webhook = await world.webhook()
     await world.change(webhook, status="paused")
-    given_back = []
+    released = []
 
     async def note(deliveries) -> None:
-        given_back.extend(deliveries)
+        released.extend(deliveries)
 
-    world.storage.before["give_back"] = note
+    world.storage.before["release"] = note
     await world.node.intake.send_test(world.event(), webhook.id)
     (await world.egress.next()).answer()
     await world.settled(1)
-    assert given_back == []
+    assert released == []
 
 
 async def test_a_test_of_a_paused_webhook_survives_a_crash(make_world, open_storage) -> None:
@@ -426,7 +426,7 @@ async def test_an_attempt_that_crashes_does_not_stop_its_lane(world) -> None:
     assert world.dispatcher.in_flight == 0
 
 
-async def test_what_is_given_back_while_the_database_is_away_is_given_back_later(world) -> None:
+async def test_what_is_released_while_the_database_is_away_is_released_later(world) -> None:
     await world.webhook()
     await world.emit(6)
     calls = [await world.egress.next() for _ in range(4)]
@@ -434,11 +434,11 @@ async def test_what_is_given_back_while_the_database_is_away_is_given_back_later
 
     async def fail(*_args) -> None:
         away.set()
-        raise_ = world.storage.before.pop("give_back")
+        raise_ = world.storage.before.pop("release")
         assert raise_ is fail
         raise world_unavailable()
 
-    world.storage.before["give_back"] = fail
+    world.storage.before["release"] = fail
     calls[0].answer(503, Retry_After="1")
     await away.wait()
     for call in calls[1:]:
@@ -454,16 +454,16 @@ def world_unavailable() -> Exception:
 
 
 async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None:
-    """Given a batch that cannot be given back, when others are, then those are free again."""
+    """Given a batch that cannot be released, when others are, then those are free again."""
     webhook = await world.webhook()
     await world.emit(6)
     calls = [await world.egress.next() for _ in range(4)]
 
     async def fail(*_args) -> None:
-        del world.storage.before["give_back"]
+        del world.storage.before["release"]
         raise apsw.SQLError("a fault of ours")
 
-    world.storage.before["give_back"] = fail
+    world.storage.before["release"] = fail
     calls[0].answer(503, Retry_After="1")
     await world.storage.reached("settle")
     assert world.dispatcher._lanes[webhook.id].held
@@ -472,35 +472,35 @@ async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None
     await world.settled(3)
 
 
-async def test_much_is_given_back_in_slices_that_a_statement_has_time_for(world) -> None:
+async def test_much_is_released_in_slices_that_a_statement_has_time_for(world) -> None:
     await world.webhook()
-    given_back = []
+    released = []
 
     async def look(batch) -> None:
-        given_back.append([delivery.id for delivery in batch])
+        released.append([delivery.id for delivery in batch])
 
-    world.storage.before["give_back"] = look
+    world.storage.before["release"] = look
     events = [world.event() for _ in range(600)]
     answers = await world.storage.accept(events, world.dispatcher.lease_terms())
     leased = [delivery for answer in answers for delivery in answer.leased]
     for delivery in leased:
         delivery.expires = world.clock.monotonic() + 60
         world.dispatcher.offer(delivery)
-    await world.until(lambda: sum(map(len, given_back)) == 600 - 16)
-    assert max(map(len, given_back)) == 500
-    ids = [id_ for batch in given_back for id_ in batch]
+    await world.until(lambda: sum(map(len, released)) == 600 - 16)
+    assert max(map(len, released)) == 500
+    ids = [id_ for batch in released for id_ in batch]
     assert ids == [delivery.id for delivery in leased[16:]]
 
 
 @pytest.mark.parametrize("size", [0, LARGE])
-async def test_what_is_given_back_holds_no_body(world, size) -> None:
+async def test_what_is_released_holds_no_body(world, size) -> None:
     await world.webhook()
     seen = []
 
     async def look(batch) -> None:
         seen.extend(batch)
 
-    world.storage.before["give_back"] = look
+    world.storage.before["release"] = look
     await world.emit(30, size=size)
     await world.egress.next()
     await world.storage.reached("claim")

@@ -169,7 +169,7 @@ async def test_a_fault_in_a_loop_does_not_end_it(quick, make_world, verb) -> Non
 
 
 async def test_a_claim_under_way_when_stopping_keeps_no_lease(make_world) -> None:
-    """Given a claim that commits while the node stops, then its leases are given back."""
+    """Given a claim that commits while the node stops, then its leases are released."""
     world = await make_world()
     await world.webhook()
     entered, go = asyncio.Event(), asyncio.Event()

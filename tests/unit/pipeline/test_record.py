@@ -4,8 +4,9 @@ import asyncio
 
 import apsw
 import pytest
+import structlog
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable, Uncertain
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
 from winnerr_webhooks.pipeline import record
 
 
@@ -46,7 +47,7 @@ async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselve
 
 async def test_a_database_that_is_only_slow_is_not_called_away(world, monkeypatch) -> None:
     """Given more attempts than may be unrecorded, then it pauses, but is ready; and it goes on."""
-    monkeypatch.setattr(record, "UNRECORDED", 2)
+    monkeypatch.setattr(world.node.recorder, "_most", 2)
     await world.webhook()
     await world.emit(4)
     calls = [await world.egress.next() for _ in range(4)]
@@ -65,9 +66,8 @@ async def test_a_database_that_is_only_slow_is_not_called_away(world, monkeypatc
     await world.until(lambda: not world.node.recorder.stalled)
 
 
-async def test_a_batch_that_cannot_be_stored_in_time_is_stored_in_parts(world, monkeypatch) -> None:
+async def test_a_batch_that_cannot_be_stored_in_time_is_stored_in_parts(world) -> None:
     """Large answers over a slow line: the same batch again and again would never get through."""
-    monkeypatch.setattr(record, "SLOW", -1.0)  # each that fails took long
     await world.webhook()
     await world.emit(4)
     calls = [await world.egress.next() for _ in range(4)]
@@ -76,7 +76,7 @@ async def test_a_batch_that_cannot_be_stored_in_time_is_stored_in_parts(world, m
     async def slow(batch) -> None:
         sizes.append(len(batch))
         if len(batch) > 1:
-            raise Unavailable("The database did not answer in time.")
+            raise TimedOut("The database did not finish this in time.")
 
     world.storage.before["settle"] = slow
     for call in calls:
@@ -310,3 +310,100 @@ async def test_what_follows_from_attempts_may_fail_without_their_coming_again(wo
     await world.until(lambda: bool(failed) and world.node.recorder.unrecorded <= 0)
     assert world.node.recorder.unrecorded == 0
     assert len(failed) == world.storage.counts["settle"]
+
+
+async def test_an_attempt_that_is_always_too_much_is_set_aside_and_stops_nobody_else(world) -> None:
+    """Its lease runs out by itself; the database is not called away for it."""
+    await world.webhook()
+    await world.emit(4)
+    calls = [await world.egress.next() for _ in range(4)]
+    bad, tries = calls[2].delivery, []
+
+    async def too_much(batch) -> None:
+        assert not world.node.recorder.away
+        if any(item.delivery.id == bad for item in batch):
+            tries.append(len(batch))
+            raise TimedOut("The database did not finish this in time.")
+
+    world.storage.before["settle"] = too_much
+    with structlog.testing.capture_logs() as lines:
+        for call in calls:
+            call.answer()
+        await world.settled(3)
+        await world.until(lambda: not world.node.recorder.unrecorded)
+    assert tries.count(1) == 3
+    (told,) = [line for line in lines if "set aside" in line["event"]]
+    assert (told["delivery"], told["organization"]) == (bad, "org_1")
+    assert {"attempt", "webhook"} <= told.keys()
+    assert (await world.delivery(bad)).status == "pending"
+    assert not world.node.recorder.stalled
+    assert world.metric("unrecorded") == 0
+
+
+async def test_large_answers_are_cut_while_many_wait_to_be_recorded(world) -> None:
+    """Given answers over half of the bytes budget, then later ones are logged cut; none stalls."""
+    world.node.recorder._most_bytes = 50_000
+    await world.webhook()
+    await world.emit(4)
+    calls = [await world.egress.next() for _ in range(4)]
+    go, seen = asyncio.Event(), []
+
+    async def hold(batch) -> None:
+        seen.extend(batch)
+        await go.wait()
+
+    world.storage.before["settle"] = hold
+    for call in calls:
+        call.answer()
+        call.exchange.result().response_body = b"x" * 16_000
+    await world.until(lambda: world.node.recorder.unrecorded == 4)
+    assert not world.node.recorder.stalled
+    assert world.node.recorder.unrecorded_bytes < 50_000
+    go.set()
+    await world.settled(4)
+    await world.until(lambda: not world.node.recorder.unrecorded)
+    assert world.node.recorder.unrecorded_bytes == 0
+    answers = [item.record.exchange for item in seen]
+    assert sorted(len(one.response_body) for one in answers) == [1_024, 1_024, 1_024, 16_000]
+    assert [one.truncated for one in answers if len(one.response_body) == 1_024] == [True] * 3
+
+
+async def test_attempts_that_are_too_many_bytes_pause_delivery_until_they_are_recorded(
+    world,
+) -> None:
+    world.node.recorder._most_bytes = 3_000
+    await world.webhook()
+    await world.emit(2)
+    calls = [await world.egress.next() for _ in range(2)]
+    go = asyncio.Event()
+
+    async def hold(_batch) -> None:
+        await go.wait()
+
+    world.storage.before["settle"] = hold
+    for call in calls:
+        call.answer()
+    await until_stalled(world)
+    assert world.budgets.unrecorded_bytes.refused == 1
+    assert world.node.readiness() is None
+    go.set()
+    await world.until(lambda: not world.node.recorder.stalled)
+
+
+async def test_stopping_tries_to_record_until_its_time_is_over(world) -> None:
+    """Given a database that comes back while the node stops, then what was made is recorded."""
+    await world.webhook()
+    await world.emit()
+    call = await world.egress.next()
+    tries = []
+
+    async def away(_batch) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Unavailable("The database is away.")
+
+    world.storage.before["settle"] = away
+    call.answer()
+    await world.node.stop()
+    assert len(tries) == 3
+    await world.settled(1)

@@ -120,7 +120,7 @@ async def test_a_second_signal_ends_all_at_once(supervised, is_alive) -> None:
 
 
 async def test_a_process_that_does_not_end_is_killed_after_a_while(supervised, is_alive) -> None:
-    await supervised.start(2, child_1={"stays": True}, constants={"STOP_SECONDS": -9.9})
+    await supervised.start(2, child_1={"stays": True}, constants={"KILL_AFTER": -19.9})
     await supervised.listening()
     code, _, err = await supervised.end()
     assert code == 1

@@ -1,5 +1,6 @@
 """The live tail turn by turn: outages, many rows at once, late ones, and how many may listen."""
 
+import asyncio
 import contextlib
 from types import SimpleNamespace
 
@@ -237,12 +238,64 @@ async def test_one_organization_cannot_take_every_place(site, admin, listen):
     assert await status(other) == 200
     for tail in tails:
         await tail.events.aclose()
-    assert ORGANIZATION not in site.page.streams
+    assert site.page.budgets.live_streams.held_by(ORGANIZATION) == 0
     assert await status(admin) == 200
 
 
 async def test_nobody_has_a_place_when_the_node_has_none(site, listen, monkeypatch):
-    monkeypatch.setattr(stream, "MOST_STREAMS", 2)
+    budget = site.page.budgets.live_streams
+    monkeypatch.setattr(budget, "bound", budget.bound._replace(limit=2))
     for organization in ("org_2", "org_3"):
         await anext(listen(organization=organization).events)
-    assert stream.is_full(site.page, ORGANIZATION)
+    assert not stream.has_room(site.page, ORGANIZATION)
+    assert budget.refused == 1
+
+
+async def test_live_logs_that_ask_for_the_same_share_a_look(site, listen, switch, monkeypatch):
+    database = switch(site.storage, "log")
+    monkeypatch.setattr(stream, "_EVERY_SECONDS", 60.0)
+    tails = [listen() for _ in range(10)]
+    for tail in tails:
+        await anext(tail.events)
+    await asyncio.gather(*(anext(tail.events) for tail in tails))
+    assert len(database.asked) == 1
+
+
+async def test_a_live_log_that_takes_anothers_look_keeps_its_pace(site, listen, monkeypatch):
+    monkeypatch.setattr(stream, "_EVERY_SECONDS", 60.0)
+    waits = []
+
+    async def stopped(_, seconds):
+        waits.append(seconds)
+        return True
+
+    monkeypatch.setattr(stream, "_stopped", stopped)
+    with site.page.looks.join(ORGANIZATION, Filters()):
+        first = [event async for event in listen().events]
+        await asyncio.sleep(0)
+        second = [event async for event in listen().events]
+    assert first == second
+    assert 60 >= waits[0] > waits[1]
+
+
+async def test_who_leaves_a_shared_look_does_not_end_it_for_the_others(site, listen, switch):
+    """Given two that wait for one look, when the first leaves, then the second gets its rows."""
+    gate = asyncio.Event()
+    log = site.storage.log
+
+    async def slow(query):
+        await gate.wait()
+        return await log(query)
+
+    site.storage.log = slow
+    new = await site.settle((await site.event())[0], 200)
+    leaver, stayer = listen(), listen()
+    for tail in (leaver, stayer):
+        await anext(tail.events)
+    leaving = asyncio.ensure_future(anext(leaver.events))
+    staying = asyncio.ensure_future(stayer.turn())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    gate.set()
+    assert await staying == [new]

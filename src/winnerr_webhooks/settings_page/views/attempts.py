@@ -14,7 +14,7 @@ from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page import charts
 from winnerr_webhooks.settings_page.filters import read_filters
-from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go, html
+from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
 from winnerr_webhooks.settings_page.rows import count_of, result_of
 from winnerr_webhooks.settings_page.text import Body, as_curl, header_lines, pretty
 
@@ -31,12 +31,11 @@ async def show_attempt(
 
     `before`: the number of its delivery's last attempt when a replay was asked for.
     """
-    found = await _find(page, request.auth.organization, attempt)
-    values = await _values(page, found)
     template = "attempt_part.html" if request.headers.get("x-part") else "attempt.html"
-    values |= {"done": done, "before": before}
-    text = await page.render_aside(template, request.auth, tab="logs", **values)
-    return html(text, request.auth, page.gate)
+    async with page.turn(request.auth.organization):
+        found = await _find(page, request.auth.organization, attempt)
+        values = await _values(page, found) | {"done": done, "before": before}
+        return await page.answer_aside(template, request.auth, tab="logs", **values)
 
 
 @post("/logs/{attempt:str}/replay")

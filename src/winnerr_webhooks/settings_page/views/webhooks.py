@@ -27,10 +27,11 @@ async def list_webhooks(
 ) -> Response[str]:
     """List every webhook with how it stands."""
     organization = request.auth.organization
-    lines, total = await glance(page, organization)
-    return page.answer(
-        "webhooks.html", request.auth, tab="webhooks", lines=lines, health=total, done=done
-    )
+    async with page.turn(organization):
+        lines, total = await glance(page, organization)
+        return await page.answer_aside(
+            "webhooks.html", request.auth, tab="webhooks", lines=lines, health=total, done=done
+        )
 
 
 @get("/{webhook:str}")
@@ -43,12 +44,12 @@ async def show_webhook(
 ) -> Response[str]:
     """Show one webhook."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    values = await webhook_values(page, request.auth, found)
-    if done in ("created", "saved"):
-        values["warnings"] = await _warnings(page, found.url)
-    if is_id("dlv", test):
-        values["test"] = await _test_values(page, request.auth.organization, test)
-    return page.answer("webhook.html", request.auth, done=done, **values)
+    warnings = await _warnings(page, found.url) if done in ("created", "saved") else ()
+    async with page.turn(found.organization):
+        values = await webhook_values(page, request.auth, found) | {"warnings": warnings}
+        if is_id("dlv", test):
+            values["test"] = await _test_values(page, found.organization, test)
+        return await page.answer_aside("webhook.html", request.auth, done=done, **values)
 
 
 @post("/{webhook:str}/test")

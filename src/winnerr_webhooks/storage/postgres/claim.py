@@ -105,10 +105,10 @@ async def _give_up(db: Session, rows: Sequence[Waiting], now: int) -> None:
     await drop_waiting(db, [(row.webhook_id, row.delivery_id) for row in rows])
 
 
-async def give_back(db: Session, deliveries: Sequence[LeasedDelivery], now: int) -> dict[str, int]:
+async def release(db: Session, deliveries: Sequence[LeasedDelivery], now: int) -> dict[str, int]:
     """End leases that saw no attempt; when lanes are due for it."""
     rows = sorted((one.webhook_id, one.id, one.lease) for one in deliveries)
-    freed = await db.rows("give_back", *map(list, zip(*rows, strict=True)), now)
+    freed = await db.rows("release", *map(list, zip(*rows, strict=True)), now)
     return {row[0]: now for row in freed}
 
 

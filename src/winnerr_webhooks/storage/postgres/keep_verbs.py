@@ -162,7 +162,21 @@ class KeepVerbs(Verbs):
             await self.make_partitions()
         if self._clock.monotonic() >= self._not_before:
             gone += await self._let_days_go(retention_days, now)
-        return gone
+        return gone + await self._remove_webhooks(now)
+
+    async def _remove_webhooks(self, now: int) -> int:
+        """Remove deleted webhooks that nothing needs, in slices; how many."""
+        removed = 0
+        while True:
+            slice_ = await self._aside.transact(
+                lambda db: retention.remove_webhooks(db, now),
+                seconds=_HOUSEWORK_SECONDS,
+                settings=_HOUSEWORK,
+            )
+            removed += slice_.removed
+            if slice_.checked < retention.REMOVALS:
+                return removed
+            await asyncio.sleep(BETWEEN_SLICES)
 
     async def _let_days_go(self, retention_days: int, now: int) -> int:
         """Let go of all days that are old, slice by slice; about how many rows went."""

@@ -21,7 +21,9 @@ class LogVerbs(Verbs):
 
     async def attempt(self, organization: str, attempt_id: str) -> LoggedAttempt | None:
         """One attempt, whole."""
-        return await self._read(lambda db: search.attempt(db, organization, attempt_id))
+        return await self._read_for(
+            organization, lambda db: search.attempt(db, organization, attempt_id)
+        )
 
     async def deliveries(self, query: values.DeliveryFilter) -> values.DeliveryPage:
         """Deliveries by filter."""
@@ -32,20 +34,25 @@ class LogVerbs(Verbs):
         query: values.LogFilter | values.DeliveryFilter,
         verb: Callable[[Session], Awaitable[T]],
     ) -> T:
-        """A page of the log: what has to be searched for takes turns."""
-        if query.is_search:
-            return await self._search(query.organization, verb)
-        return await self._read(verb)
+        """A page of the log: what has to be searched for has places of its own."""
+        read = self._search if query.is_search else self._read_for
+        return await read(query.organization, verb)
 
     async def delivery(self, organization: str, delivery_id: str) -> values.Delivery | None:
         """One delivery, whole."""
-        return await self._read(lambda db: search.delivery(db, organization, delivery_id))
+        return await self._read_for(
+            organization, lambda db: search.delivery(db, organization, delivery_id)
+        )
 
     async def event(self, organization: str, event_id: str) -> values.StoredEvent | None:
         """One event with its deliveries."""
-        return await self._read(lambda db: search.event(db, organization, event_id))
+        return await self._read_for(
+            organization, lambda db: search.event(db, organization, event_id)
+        )
 
     async def health(self, organization: str, since: int) -> list[values.HealthBucket]:
         """The rolled-up figures of an organization."""
-        rows = await self._read(lambda db: db.rows("get_health", organization, since))
+        rows = await self._read_for(
+            organization, lambda db: db.rows("get_health", organization, since)
+        )
         return [values.HealthBucket(**row) for row in rows]

@@ -11,11 +11,13 @@ class PageVerbs(Verbs):
     async def webhook_states(self, organization: str) -> list[WebhookState]:
         """How each webhook stands."""
         now = self._clock.now_ms()
-        return await self._read(lambda db: states.states(db, organization, now))
+        return await self._read_for(organization, lambda db: states.states(db, organization, now))
 
     async def cancelled(self, organization: str, webhook_id: str) -> int:
         """How many of its deliveries are cancelled."""
-        return await self._read(lambda db: states.cancelled(db, organization, webhook_id))
+        return await self._read_for(
+            organization, lambda db: states.cancelled(db, organization, webhook_id)
+        )
 
     async def create_link(self, link: Grant, link_hash: bytes) -> None:
         """Store a one-time link."""

@@ -36,6 +36,8 @@ MOST_DAYS: Final = 8
 _ORGANIZATIONS: Final = 200
 _PENDING_SLICE: Final = 5_000
 _HEALTH_MS: Final = 8 * DAY_MS
+REMOVALS: Final = 200
+"""Deleted webhooks that are checked in one transaction."""
 
 ATTEMPTS, YOUNG, PENDING, LETTING_GO = 1, 2, 3, 4
 """The steps: three that carry, then one a table, in the order of `KINDS`."""
@@ -84,6 +86,35 @@ async def drop_aged(db: Session, now: int) -> int:
     gone += await db.run("drop_sessions", now, SLICE)
     await db.run("end_overlaps", now, SLICE)
     return gone
+
+
+# --- deleted webhooks -----------------------------------------------------------------------------
+
+
+class Removals(NamedTuple):
+    """What one check of deleted webhooks did."""
+
+    checked: int = 0
+    removed: int = 0
+
+
+async def remove_webhooks(db: Session, now: int) -> Removals:
+    """Remove the next deleted webhooks that nothing needs; the others are checked again in a day.
+
+    Nothing while days are on their way out: then a delivery may be there without its attempts.
+    """
+    row = await db.row("carry_state")
+    if row is None or _Carry(*row).until:
+        return Removals()
+    due = await db.rows("due_removals", now, REMOVALS)
+    kept = [webhook_id for webhook_id, is_needed in due if is_needed]
+    gone = [webhook_id for webhook_id, is_needed in due if not is_needed]
+    if kept:
+        await db.run("keep_webhooks", kept, now + DAY_MS)
+    if gone:
+        for statement in ("drop_runs", "remove_health", "drop_lanes", "remove_webhooks"):
+            await db.run(statement, gone)
+    return Removals(checked=len(due), removed=len(gone))
 
 
 # --- days -----------------------------------------------------------------------------------------

@@ -144,11 +144,11 @@ class RoadVerbs(Verbs):
         expires = self._clock.monotonic() + claim_.lease_seconds
         return await self._road.transact(lambda db: claim.claim(db, claim_, expires, now))
 
-    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+    async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started."""
         if deliveries:
             now = self._clock.now_ms()
-            lanes = await self._road.transact(lambda db: claim.give_back(db, deliveries, now))
+            lanes = await self._road.transact(lambda db: claim.release(db, deliveries, now))
             await self._lower_lanes(lanes)
 
     async def recover(self) -> int:

@@ -11,6 +11,7 @@ need is locked for long, and a round trip is dear. On the road of an event
 
 from typing import Self
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.ids import Ids, Jitter
@@ -24,7 +25,7 @@ from winnerr_webhooks.storage.postgres.page_verbs import PageVerbs
 from winnerr_webhooks.storage.postgres.road_verbs import RoadVerbs
 from winnerr_webhooks.storage.postgres.webhook_verbs import WebhookVerbs
 from winnerr_webhooks.storage.runs import DisablingRule
-from winnerr_webhooks.storage.searches import Searches
+from winnerr_webhooks.storage.turns import Turns
 
 ROAD_CONNECTIONS = 4
 """Accept, settle, claim, and lanes: each has one piece of work under way at a time."""
@@ -38,7 +39,8 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         road: Database,
         aside: Database,
         *,
-        searches: Searches,
+        reads: Turns,
+        searches: Turns,
         clock: DatabaseClock,
         keyring: Sealer,
         rule: DisablingRule,
@@ -47,6 +49,7 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         super().__init__()
         self._road = road
         self._aside = aside
+        self._reads = reads
         self._searches = searches
         self._clock = clock
         self._keyring = keyring
@@ -65,12 +68,15 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         min_failures: int = 20,
         follow_database_clock: bool = True,
         connections: int = 8,
+        budgets: Budgets | None = None,
     ) -> Self:
         """Connect, and make or upgrade the tables where needed; many nodes may do so at once.
 
         `serves` is for `serve`: it starts only when the keys open every secret stored. A webhook
         is disabled after `disable_after_days` of nothing but failures, at least `min_failures`
         of them; 0 days: never. Without `follow_database_clock` instants are those of `clock`.
+        Reads spend `page_reads` and `log_searches` of `budgets`; without them there are as many
+        places.
 
         `ConfigurationError` says why the database cannot be used.
         """
@@ -81,7 +87,8 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         storage = cls(
             road,
             aside,
-            searches=Searches(left // 2),
+            reads=Turns(max(left - 1, 1), 2) if budgets is None else Turns.of(budgets.page_reads),
+            searches=Turns(left // 2) if budgets is None else Turns.of(budgets.log_searches),
             clock=DatabaseClock(clock, follow=follow_database_clock),
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),

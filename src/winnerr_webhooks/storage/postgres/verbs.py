@@ -7,7 +7,7 @@ from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.storage.postgres.clock import DatabaseClock
 from winnerr_webhooks.storage.postgres.database import Database, Session
 from winnerr_webhooks.storage.runs import DisablingRule
-from winnerr_webhooks.storage.searches import Searches
+from winnerr_webhooks.storage.turns import Turns
 
 T = TypeVar("T")
 
@@ -30,8 +30,10 @@ class Verbs:
     """Connections of what an event's road needs; nothing slow runs on them."""
     _aside: Database
     """Connections of everything else: pages, jobs, clean-up."""
-    _searches: Searches
-    """They have half of those connections: changes, jobs and repair have the others."""
+    _reads: Turns
+    """Fewer than those connections: changes, jobs, repair and sign-in have the others."""
+    _searches: Turns
+    """Fewer again: they hold a place of both."""
     _clock: DatabaseClock
     _keyring: Sealer
     _rule: DisablingRule
@@ -42,14 +44,19 @@ class Verbs:
         """A change that somebody asked for: one short transaction."""
         return await self._aside.transact(verb)
 
+    async def _read_for(self, organization: str, verb: Callable[[Session], Awaitable[T]]) -> T:
+        """A read for a page or a call, in turns between organizations."""
+        async with self._reads.place(organization):
+            return await self._read(verb)
+
     async def _read(self, verb: Callable[[Session], Awaitable[T]]) -> T:
         """Look at one committed state, with as many statements as it takes."""
         return await self._aside.transact(verb, seconds=READ_SECONDS, settings=_READS)
 
     async def _search(self, organization: str, verb: Callable[[Session], Awaitable[T]]) -> T:
-        """The same where much may have to be looked at: in turns."""
+        """The same for a read that may look at much."""
         async with self._searches.place(organization):
-            return await self._read(verb)
+            return await self._read_for(organization, verb)
 
     async def read_clock(self) -> None:
         """Read the database's clock, where it is time for another reading."""

@@ -39,12 +39,14 @@ class WebhookVerbs(Verbs):
     async def webhooks(self, organization: str) -> list[Webhook]:
         """All webhooks of an organization."""
         now = self._clock.now_ms()
-        return await self._read(lambda db: webhooks.all_of(db, organization, now))
+        return await self._read_for(organization, lambda db: webhooks.all_of(db, organization, now))
 
     async def webhook(self, organization: str, webhook_id: str) -> Webhook | None:
         """One webhook."""
         now = self._clock.now_ms()
-        return await self._read(lambda db: webhooks.get(db, organization, webhook_id, now))
+        return await self._read_for(
+            organization, lambda db: webhooks.get(db, organization, webhook_id, now)
+        )
 
     async def change_webhook(
         self,
@@ -70,7 +72,9 @@ class WebhookVerbs(Verbs):
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
         """The signing secret and the one that follows it."""
         now = self._clock.now_ms()
-        held = await self._read(lambda db: webhooks.secrets(db, organization, webhook_id, now))
+        held = await self._read_for(
+            organization, lambda db: webhooks.secrets(db, organization, webhook_id, now)
+        )
         return (
             opened(self._keyring, held.signing, webhook_id),
             opened(self._keyring, held.following, webhook_id),

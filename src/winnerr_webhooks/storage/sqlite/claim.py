@@ -1,4 +1,4 @@
-"""Due lanes, the claim of their deliveries, giving back, and repair of what was lost."""
+"""Due lanes, the claim of their deliveries, release of leases, and repair of what was lost."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,6 @@ from winnerr_webhooks.storage.sqlite.rows import (
     put_past,
     put_waiting,
     read_past,
-    read_waiting,
     set_lanes,
     set_lanes_of,
 )
@@ -132,21 +131,11 @@ def _bodies(db: Connection, rows: Sequence[Waiting]) -> dict[str, bytes]:
     return bodies
 
 
-def give_back(db: Connection, deliveries: Sequence[LeasedDelivery], now: int) -> None:
-    """End leases that saw no attempt; see `Storage.give_back`."""
-    held = {one.id: one.lease for one in deliveries}
-    found = read_waiting(db, list({(one.webhook_id, one.id): None for one in deliveries}))
-    freed = [
-        row
-        for row in found.values()
-        if row.lease == held[row.delivery_id] and row.lease_until is not None
-    ]
-    for row in freed:
-        row.lease_until = None
-        row.idle_leases = max(0, row.idle_leases - 1)
-        row.due_at = now
-    put_waiting(db, freed)
-    set_lanes_of(db, {row.webhook_id for row in freed})
+def release(db: Connection, deliveries: Sequence[LeasedDelivery], now: int) -> None:
+    """End leases that saw no attempt, in one statement; see `Storage.release`."""
+    given = [(one.webhook_id, one.id, one.lease) for one in deliveries]
+    db.run("release", {"given": as_json(given), "now": now})
+    lower_lanes(db, {one.webhook_id: now for one in deliveries})
 
 
 def recover(db: Connection) -> int:

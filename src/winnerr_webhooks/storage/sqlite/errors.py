@@ -2,7 +2,7 @@
 
 import apsw
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable, WebhooksError
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, WebhooksError
 
 _DATA = (
     apsw.ConstraintError,
@@ -22,6 +22,7 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.CantOpenError, "The database file cannot be opened."),
     (apsw.NoMemError, "There is not enough memory."),
 )
+_TOO_LONG = "The database did not finish this in time, and nothing was done."
 _RETRY_AFTER = 5
 
 
@@ -34,6 +35,8 @@ def translated(error: Exception) -> Exception:
         return error
     if isinstance(error, _DATA):
         return _because(Poisoned(f"The database refuses this data: {error}"), error)
+    if isinstance(error, apsw.InterruptError):
+        return _because(TimedOut(_TOO_LONG, _RETRY_AFTER), error)
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return _because(Unavailable(reason, _RETRY_AFTER), error)

@@ -1,24 +1,22 @@
 """The verbs that only the settings page and its sign-in use."""
 
-from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.storage.sqlite import sign_in, states
-from winnerr_webhooks.storage.sqlite.threads import Threads
+from winnerr_webhooks.storage.sqlite.verbs import Verbs
 from winnerr_webhooks.storage.values import Grant, WebhookState
 
 
-class PageVerbs:
+class PageVerbs(Verbs):
     """A part of `SqliteStorage`; see the port for what each verb promises."""
-
-    _threads: Threads
-    _clock: Clock
 
     async def webhook_states(self, organization: str) -> list[WebhookState]:
         """How each webhook stands."""
-        return await self._threads.read(lambda db: states.states(db, organization))
+        return await self._read_for(organization, lambda db: states.states(db, organization))
 
     async def cancelled(self, organization: str, webhook_id: str) -> int:
         """How many of its deliveries are cancelled."""
-        return await self._threads.read(lambda db: states.cancelled(db, organization, webhook_id))
+        return await self._read_for(
+            organization, lambda db: states.cancelled(db, organization, webhook_id)
+        )
 
     async def create_link(self, link: Grant, link_hash: bytes) -> None:
         """Store a one-time link."""
@@ -27,7 +25,7 @@ class PageVerbs:
     async def link(self, link_hash: bytes) -> Grant | None:
         """What a link grants."""
         now = self._clock.now_ms()
-        return await self._threads.read(lambda db: sign_in.link(db, link_hash, now))
+        return await self._threads.read_for_road(lambda db: sign_in.link(db, link_hash, now))
 
     async def consume_link(
         self, link_hash: bytes, session_hash: bytes, session_seconds: int
@@ -42,7 +40,8 @@ class PageVerbs:
     async def session(self, session_hash: bytes) -> Grant | None:
         """What a session grants."""
         now = self._clock.now_ms()
-        return await self._threads.read(lambda db: sign_in.session(db, session_hash, now))
+        # Every page asks, and nobody else's pages shall keep it waiting.
+        return await self._threads.read_for_road(lambda db: sign_in.session(db, session_hash, now))
 
     async def end_session(self, session_hash: bytes) -> None:
         """Sign out."""

@@ -2,7 +2,7 @@
 
 A pass goes through attempts, then the deliveries no attempt needs, then the events no delivery
 needs, each in the order of an index from where the last slice ended. Looking is done by a
-reader; the writer only deletes.
+reader; the writer only deletes. At the end of a pass, deleted webhooks that nothing needs go, too.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ SLICE = 1_000
 KEPT_ATTEMPTS = 500
 _DAY_MS = 86_400_000
 _HEALTH_MS = 8 * _DAY_MS
+REMOVALS = 200
+"""Deleted webhooks that are checked in one transaction."""
 
 
 class _Kind(NamedTuple):
@@ -33,6 +35,7 @@ KINDS = (
     _Kind("old_events", "drop_events", "evt"),
 )
 _FOUND = msgspec.json.Decoder(list[tuple[str, str | int]])
+_DUE = msgspec.json.Decoder(list[tuple[str, int]])
 
 
 @dataclass(slots=True)
@@ -70,3 +73,23 @@ def drop(db: Connection, kind: int, found: list[tuple[str, str | int]], now: int
     gone += db.run("drop_sessions", {"now": now, "slice": SLICE})
     db.run("end_overlaps", {"now": now})
     return gone
+
+
+class Removals(NamedTuple):
+    """What one check of deleted webhooks did."""
+
+    checked: int
+    removed: int
+
+
+def remove_webhooks(db: Connection, now: int) -> Removals:
+    """Remove the next deleted webhooks that nothing needs; check the others again in a day."""
+    due = db.json("due_removals", {"now": now, "slice": REMOVALS}, _DUE)
+    kept = [webhook_id for webhook_id, is_needed in due if is_needed]
+    gone = [webhook_id for webhook_id, is_needed in due if not is_needed]
+    if kept:
+        db.run("keep_webhooks", {"webhooks": as_json(kept), "until": now + _DAY_MS})
+    if gone:
+        for statement in ("remove_health", "remove_lanes", "remove_webhooks"):
+            db.run(statement, (as_json(gone),))
+    return Removals(checked=len(due), removed=len(gone))

@@ -20,15 +20,16 @@ from typing import Self, TextIO, TypeVar
 
 import msgspec
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import secrets, values
 from winnerr_webhooks.storage.runs import DisablingRule
-from winnerr_webhooks.storage.searches import Searches
 from winnerr_webhooks.storage.sqlite import (
     accept,
+    calls,
     claim,
     jobs,
     migrate,
@@ -41,6 +42,7 @@ from winnerr_webhooks.storage.sqlite.key_verbs import KeyVerbs
 from winnerr_webhooks.storage.sqlite.log_verbs import LogVerbs
 from winnerr_webhooks.storage.sqlite.page_verbs import PageVerbs
 from winnerr_webhooks.storage.sqlite.threads import Threads
+from winnerr_webhooks.storage.turns import Turns
 
 T = TypeVar("T")
 
@@ -51,6 +53,7 @@ _SETTLED_AT_ONCE = 64
 """Attempts of one verb: somebody's accept may have to wait for it."""
 _WRITER_CACHE_KIB = 65_536
 _READER_CACHE_KIB = 16_384
+_READS = 2
 _PROBE_SECONDS = 1.0
 _SLOW_FIGURES_SECONDS = 0.05
 _FIGURES_SHARE = 20
@@ -69,13 +72,16 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         keyring: Sealer,
         rule: DisablingRule,
         lock: TextIO | None,
+        reads: Turns,
+        searches: Turns,
     ) -> None:
         self._threads = threads
         self._clock = SteadyClock(clock)
         self._keyring = keyring
         self._rule = rule
         self._lock = lock
-        self._searches = Searches(1)
+        self._reads = reads
+        self._searches = searches
         self._retention = retention.Pass()
         self._probe: asyncio.Future[None] | None = None
         self._probe_ends = 0.0
@@ -92,13 +98,15 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         exclusive: bool,
         disable_after_days: float = 5.0,
         min_failures: int = 20,
+        budgets: Budgets | None = None,
     ) -> Self:
         """Open the database file, made or upgraded where needed.
 
         `exclusive` is for `serve`: one of them at a time has a file, and only when the keys open
         every secret in it. Others open beside it.
         A webhook is disabled after `disable_after_days` of nothing but failures, at least
-        `min_failures` of them; 0 days: never.
+        `min_failures` of them; 0 days: never. Reads spend `page_reads` and `log_searches` of
+        `budgets`; without them there are as many places.
 
         `ConfigurationError` says what is wrong with the file, or who has it.
         """
@@ -119,6 +127,8 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),
             lock=lock,
+            reads=Turns(_READS) if budgets is None else Turns.of(budgets.page_reads),
+            searches=Turns(1) if budgets is None else Turns.of(budgets.log_searches),
         )
         if exclusive:
             try:
@@ -141,10 +151,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def _write_later(self, verb: Callable[[Connection], T]) -> T:
         """A write nobody waits for: what somebody does goes first."""
-        return await self._threads.write(verb, urgent=False)
-
-    async def _read(self, verb: Callable[[Connection], T]) -> T:
-        return await self._threads.read(verb)
+        return await self._threads.write_later(verb)
 
     # --- the road -----------------------------------------------------------------------------
 
@@ -161,7 +168,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             all_ = events if late is None else [*events, *late()]
             return accept.accept(db, all_, lease, expires, self._clock.now_ms())
 
-        return await self._threads.write(verb, urgent=len(events) <= _URGENT)
+        if len(events) <= _URGENT:
+            return await self._threads.write(verb)
+        return await self._threads.write_later(verb, calls.CALLER)
 
     async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
         """Record attempts and move their deliveries on: in slices, for others to pass by."""
@@ -173,10 +182,8 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         return values.Settled.together(await asyncio.gather(*map(self._settle, slices)))
 
     async def _settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
-        return await self._threads.write(
-            lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms()),
-            urgent=False,
-            short=True,
+        return await self._threads.write_later(
+            lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms()), short=True
         )
 
     async def due_lanes(self, after: values.DueLane | None, limit: int) -> values.DuePage:
@@ -192,13 +199,13 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             lambda db: claim.claim(db, claim_, expires, self._clock.now_ms())
         )
 
-    async def give_back(self, deliveries: Sequence[LeasedDelivery]) -> None:
+    async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started."""
-        await self._write_later(lambda db: claim.give_back(db, deliveries, self._clock.now_ms()))
+        await self._write_later(lambda db: claim.release(db, deliveries, self._clock.now_ms()))
 
     async def recover(self) -> int:
         """Free what a dead predecessor had leased."""
-        return await self._write(claim.recover)
+        return await self._threads.write(claim.recover, calls.START)
 
     async def repair(self) -> int:
         """Find lost wake-ups and leases that ran out.
@@ -206,15 +213,19 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         That looks at all that waits, so it is no question for a reader that somebody waits for.
         """
         found = await self._threads.search(
-            lambda db: claim.find_repairs(db, self._clock.monotonic())
+            lambda db: claim.find_repairs(db, self._clock.monotonic()), calls.SCAN
         )
         if not found.expired and not found.lanes:
             return 0
-        return await self._write_later(lambda db: claim.repair(db, found, self._clock.monotonic()))
+        return await self._threads.write_later(
+            lambda db: claim.repair(db, found, self._clock.monotonic()), calls.JOB
+        )
 
     async def run_job_slice(self) -> bool:
         """One slice of the job whose turn it is."""
-        return await self._write_later(lambda db: jobs.run_slice(db, self._clock.now_ms()))
+        return await self._threads.write_later(
+            lambda db: jobs.run_slice(db, self._clock.now_ms()), calls.JOB
+        )
 
     def _expires(self, seconds: float) -> float:
         """When a lease ends, counted from before the statement that takes it."""
@@ -231,12 +242,15 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def webhooks(self, organization: str) -> list[Webhook]:
         """All webhooks of an organization."""
-        return await self._read(lambda db: webhooks.all_of(db, organization, self._clock.now_ms()))
+        return await self._read_for(
+            organization, lambda db: webhooks.all_of(db, organization, self._clock.now_ms())
+        )
 
     async def webhook(self, organization: str, webhook_id: str) -> Webhook | None:
         """One webhook."""
-        return await self._read(
-            lambda db: webhooks.get(db, organization, webhook_id, self._clock.now_ms())
+        return await self._read_for(
+            organization,
+            lambda db: webhooks.get(db, organization, webhook_id, self._clock.now_ms()),
         )
 
     async def change_webhook(
@@ -267,8 +281,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
         """The signing secret and the one that follows it."""
-        held = await self._read(
-            lambda db: webhooks.secrets(db, organization, webhook_id, self._clock.now_ms())
+        held = await self._read_for(
+            organization,
+            lambda db: webhooks.secrets(db, organization, webhook_id, self._clock.now_ms()),
         )
         return (
             secrets.opened(self._keyring, held.signing, webhook_id),
@@ -293,7 +308,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def check_secrets(self) -> None:
         """See that the keys open every stored secret; `ConfigurationError` when not."""
-        await self._read(lambda db: webhooks.check_secrets(db, self._keyring))
+        await self._threads.read(lambda db: webhooks.check_secrets(db, self._keyring), calls.START)
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
         """What lanes need to send."""
@@ -326,8 +341,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     async def replay_many(self, query: values.ReplayFilter, *, dry_run: bool) -> int:
         """How many deliveries match; unless `dry_run`, a job that replays them."""
-        async with self._searches.place(query.organization):
-            count = await self._threads.search(lambda db: jobs.count_matching(db, query))
+        count = await self._search(
+            query.organization, lambda db: jobs.count_matching(db, query), calls.SCAN
+        )
         if count and not dry_run:
             await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
         return count
@@ -338,11 +354,25 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         """One slice of retention: what may go is searched for among all that may not."""
         now = self._clock.now_ms()
         at = self._retention
-        found = await self._threads.search(lambda db: retention.find(db, at, retention_days, now))
-        gone = await self._write_later(lambda db: retention.drop(db, at.kind, found, now))
+        found = await self._threads.search(
+            lambda db: retention.find(db, at, retention_days, now), calls.SCAN
+        )
+        gone = await self._threads.write_later(
+            lambda db: retention.drop(db, at.kind, found, now), calls.JOB
+        )
         if not found:
             self._retention = retention.Pass()
+            gone += await self._remove_webhooks(now)
         return gone
+
+    async def _remove_webhooks(self, now: int) -> int:
+        """Remove deleted webhooks that nothing needs, in slices; how many."""
+        removed = 0
+        while True:
+            slice_ = await self._write_later(lambda db: retention.remove_webhooks(db, now))
+            removed += slice_.removed
+            if slice_.checked < retention.REMOVALS:
+                return removed
 
     async def figures(self) -> values.Figures:
         """For the metrics page. They count what waits; where that takes long, less often."""

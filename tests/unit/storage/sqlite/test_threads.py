@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from winnerr_webhooks.domain.errors import Conflict, Poisoned, Unavailable
-from winnerr_webhooks.storage.sqlite import threads
-from winnerr_webhooks.storage.sqlite.threads import _Call
+from winnerr_webhooks.storage.sqlite import worker
+from winnerr_webhooks.storage.sqlite.calls import Call
 from winnerr_webhooks.storage.values import LogFilter
 
 
@@ -78,10 +78,7 @@ async def test_what_is_urgent_goes_first_and_shares_its_commit_with_a_short_rest
     held = asyncio.ensure_future(storage._write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
     calls = asyncio.gather(
-        *(
-            storage._threads.write(note(name), urgent=False, short=name == "settle")
-            for name in rest
-        ),
+        *(storage._threads.write_later(note(name), short=name == "settle") for name in rest),
         storage._write(note("accept")),
         storage._write(note("create")),
     )
@@ -100,16 +97,16 @@ async def test_one_verb_of_the_rest_comes_between_two_that_are_urgent(storage) -
     def of_the_rest(_db) -> None:
         order.append("rest")
         if len(order) < 10:  # what somebody waits for never ends: it is there after every verb
-            storage._threads._writer.queue.put(_Call(urgent, urgent=True))
+            storage._threads._writer.queue.put(Call(urgent, urgent=True))
 
     def begin(_db) -> None:
         for _ in range(4):
-            storage._threads._writer.queue.put(_Call(of_the_rest))
-        storage._threads._writer.queue.put(_Call(urgent, urgent=True))
+            storage._threads._writer.queue.put(Call(of_the_rest))
+        storage._threads._writer.queue.put(Call(urgent, urgent=True))
 
     await storage._write(begin)
     while len(order) < 8:  # the writer's thread tells nobody
-        await storage._threads.write(lambda _db: None, urgent=False)
+        await storage._threads.write_later(lambda _db: None)
     assert order[:8] == ["urgent", "rest"] * 4
 
 
@@ -177,6 +174,17 @@ async def test_reads_that_wait_refuse_no_write(storage, new_event) -> None:
     assert answers.count(7) == 4_095
 
 
+async def test_keys_of_strangers_are_looked_up_beside_the_road(storage) -> None:
+    """Given a road's reader that is busy, an unknown key has its answer all the same."""
+    gate = Gate()
+    held = asyncio.ensure_future(storage._threads.read_for_road(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    async with asyncio.timeout(60):
+        assert await storage.key_by_hash(b"unknown", aside=True) is None
+    gate.opened.set()
+    await held
+
+
 @pytest.mark.parametrize("kind", ["read", "search"])
 async def test_what_takes_long_keeps_no_delivery_and_no_call_waiting(storage, kind) -> None:
     """Given a page that takes long, or a search: keys and webhooks are read all the same."""
@@ -236,7 +244,7 @@ async def test_searches_one_after_the_other_let_the_log_be_started_over(
         for _ in range(megabytes):
             await storage.accept([new_event(body=b"x" * 20_000) for _ in range(50)], None)
 
-    monkeypatch.setattr(threads, "_GIVE_WAY_SECONDS", 60.0)
+    monkeypatch.setattr(worker, "_GIVE_WAY_SECONDS", 60.0)
     first, second = Search(), Search()
     searches = [asyncio.ensure_future(storage._threads.search(first.verb))]
     await asyncio.to_thread(first.entered.wait, 10)

@@ -168,6 +168,35 @@ DELETE FROM session
 WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2))
 
+-- name: due_removals
+-- Deleted webhooks that are due for a check, and whether something needs them: what waits, a job,
+-- an attempt, or a delivery without one (one that was delivered has an attempt, no older than it
+-- is). The highest number of an organization stays, so that it is not given out twice. OFFSET 0
+-- keeps each look one into an index. $1 now; $2 at most so many
+SELECT webhook.id,
+    EXISTS (SELECT FROM pending WHERE pending.webhook_id = webhook.id OFFSET 0)
+    OR EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id OFFSET 0)
+    OR EXISTS (SELECT FROM attempt WHERE attempt.webhook_id = webhook.id OFFSET 0)
+    OR EXISTS (
+        SELECT FROM delivery
+        WHERE delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
+        OFFSET 0)
+    OR number = (
+        SELECT max(number) FROM webhook AS other WHERE other.organization = webhook.organization)
+FROM webhook
+WHERE status = 'deleted' AND coalesce(kept_until, updated_at + 86400000) <= $1
+ORDER BY coalesce(kept_until, updated_at + 86400000)
+LIMIT $2
+
+-- name: keep_webhooks
+UPDATE webhook SET kept_until = $2 WHERE id = ANY ($1::text[])
+
+-- name: remove_health
+DELETE FROM health WHERE webhook_id = ANY ($1::text[])
+
+-- name: remove_webhooks
+DELETE FROM webhook WHERE id = ANY ($1::text[])
+
 -- name: end_overlaps
 -- What follows a secret is that secret from then on: no change that anybody has to be told of.
 UPDATE webhook SET secret = next_secret, next_secret = NULL, overlap_ends_at = NULL

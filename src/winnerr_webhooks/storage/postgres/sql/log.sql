@@ -204,14 +204,14 @@ ORDER BY delivery.id DESC LIMIT $4
 -- name: step_pending
 -- The same of those that wait; $5 a webhook or NULL
 SELECT pending.delivery_id, webhook.id
-FROM webhook
+FROM ({working_webhooks}) AS webhook
 CROSS JOIN LATERAL (
     SELECT delivery_id FROM pending
     WHERE pending.webhook_id = webhook.id
         AND pending.delivery_id >= $2 AND pending.delivery_id < $3
     ORDER BY delivery_id DESC LIMIT $4
 ) AS pending
-WHERE webhook.organization = $1 AND ($5::text IS NULL OR webhook.id = $5)
+WHERE $5::text IS NULL OR webhook.id = $5
 ORDER BY pending.delivery_id DESC LIMIT $4
 
 -- name: matching_deliveries
@@ -258,14 +258,13 @@ SELECT id, webhook_id FROM delivery
 WHERE organization = $1 AND id >= $2 AND id <= $3
 UNION
 SELECT pending.delivery_id, webhook.id
-FROM webhook
+FROM ({working_webhooks}) AS webhook
 CROSS JOIN LATERAL (
     SELECT delivery_id FROM pending
     WHERE pending.webhook_id = webhook.id
         AND pending.delivery_id >= $2 AND pending.delivery_id <= $3
     OFFSET 0
 ) AS pending
-WHERE webhook.organization = $1
 ORDER BY 1
 
 -- name: event_time

@@ -96,11 +96,14 @@ SELECT id FROM event WHERE id = ANY ($1::text[]) AND id >= $2 AND id <= $3
 SELECT pg_logical_emit_message(true, 'winnerr_webhooks', '')
 
 -- name: born_of
--- The deliveries that events were born with, for the answer to a lost commit.
+-- The deliveries that events were born with, for the answer to a lost commit. What waited for a
+-- webhook that was deleted since is cancelled.
 SELECT given.place, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, place)
 CROSS JOIN LATERAL (
-    SELECT id, version FROM webhook WHERE webhook.organization = given.organization OFFSET 0
+    SELECT id, version FROM webhook
+    WHERE webhook.organization = given.organization AND webhook.status <> 'deleted'
+    OFFSET 0
 ) AS webhook
 CROSS JOIN LATERAL (
     SELECT * FROM pending
@@ -442,19 +445,27 @@ WHERE lane.webhook_id = given.webhook_id AND given.next_due_at IS NOT NULL
 -- name: drop_lanes
 DELETE FROM lane WHERE webhook_id = ANY ($1::text[])
 
--- name: give_back
-UPDATE pending SET
-    lease_until = NULL, idle_leases = greatest(pending.idle_leases - 1, 0), due_at = $4
-WHERE ctid = ANY (ARRAY(
-    SELECT waiting.at
-    FROM unnest($1::text[], $2::text[], $3::int[]) AS given (webhook_id, delivery_id, lease)
-    CROSS JOIN LATERAL (
-        SELECT ctid AS at FROM pending
-        WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
-            AND pending.lease = given.lease AND pending.lease_until IS NOT NULL
-        FOR UPDATE
-    ) AS waiting))
-RETURNING pending.webhook_id
+-- name: release
+-- The webhooks of what was released. A lease that a crash brings back runs out by itself, so nobody
+-- waits for the disk to know it.
+WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+released AS (
+    UPDATE pending SET
+        lease_until = NULL, idle_leases = greatest(pending.idle_leases - 1, 0), due_at = $4
+    WHERE ctid = ANY (ARRAY(
+        SELECT waiting.at
+        FROM quickly,
+            unnest($1::text[], $2::text[], $3::int[]) AS given (webhook_id, delivery_id, lease)
+        CROSS JOIN LATERAL (
+            SELECT ctid AS at FROM pending
+            WHERE pending.webhook_id = given.webhook_id
+                AND pending.delivery_id = given.delivery_id
+                AND pending.lease = given.lease AND pending.lease_until IS NOT NULL
+            FOR UPDATE
+        ) AS waiting))
+    RETURNING pending.webhook_id
+)
+SELECT DISTINCT webhook_id FROM released
 
 -- name: turn_to_repair
 -- One node at a time looks: another's turn within the last so many ms is as good as ours. One

@@ -8,6 +8,16 @@ overlap_ends_at, created_at, updated_at, version
 SELECT {webhook_columns} FROM webhook
 WHERE organization = $1 AND status <> 'deleted' ORDER BY number
 
+-- name: working_webhooks
+-- Webhooks of an organization that deliveries may wait for: those that are not deleted, and deleted
+-- ones whose job has not yet written down that these deliveries are cancelled. $1 organization
+SELECT id, version FROM webhook WHERE organization = $1 AND status <> 'deleted'
+UNION ALL
+SELECT id, version
+FROM (SELECT DISTINCT webhook_id FROM job OFFSET 0) AS busy
+CROSS JOIN LATERAL (SELECT * FROM webhook WHERE id = busy.webhook_id OFFSET 0) AS webhook
+WHERE organization = $1 AND status = 'deleted'
+
 -- name: get_webhook
 SELECT {webhook_columns} FROM webhook
 WHERE id = $1 AND organization = $2 AND status <> 'deleted'
@@ -23,8 +33,11 @@ SELECT id FROM webhook WHERE id = ANY ($1::text[]) AND status = 'active' ORDER B
 SELECT pg_advisory_xact_lock(1464358722, hashtext($1))
 
 -- name: count_webhooks
-SELECT count(*) FILTER (WHERE status <> 'deleted'), coalesce(max(number), 0) + 1
-FROM webhook WHERE organization = $1
+-- How many there are, and the number of the next one. No number is given out twice, because the
+-- webhook with the highest one is never removed (see `due_removals`).
+SELECT
+    (SELECT count(*) FROM webhook WHERE organization = $1 AND status <> 'deleted'),
+    (SELECT coalesce(max(number), 0) + 1 FROM webhook WHERE organization = $1)
 
 -- name: next_change_mark
 -- Its row stays locked until the commit, so marks become visible in their order: whoever has
@@ -86,9 +99,10 @@ WHERE id = $1 AND organization = $2 AND status <> 'deleted'
 UPDATE webhook SET secret = $3, next_secret = $4, overlap_ends_at = $5, {changed} WHERE id = $1
 
 -- name: all_secrets
-SELECT id, secret FROM webhook WHERE secret IS NOT NULL
+-- A deleted webhook has none.
+SELECT id, secret FROM webhook WHERE status <> 'deleted' AND secret IS NOT NULL
 UNION ALL
-SELECT id, next_secret FROM webhook WHERE next_secret IS NOT NULL
+SELECT id, next_secret FROM webhook WHERE status <> 'deleted' AND next_secret IS NOT NULL
 
 -- name: get_targets
 SELECT id, organization, version, url, status, secret, next_secret, overlap_ends_at
@@ -235,21 +249,26 @@ replays AS (
 )
 SELECT max(id), count(*), count(*) FILTER (WHERE matches) FROM undelivered
 
--- name: was_active
--- Active, or so when the replay was asked for: whatever stops a webhook is a change of it. By
--- whose clock it was asked for may differ from the database's; one that was stopped just before
--- is rather counted, as not sent, than one that was stopped since left out, as delivered.
-(webhook.status = 'active' OR webhook.updated_at >= $9::bigint - 1000)
+-- name: once_active
+-- Webhooks of an organization that are active, or were when the replay was asked for: whatever
+-- stops a webhook is a change of it. By whose clock it was asked for may differ from the
+-- database's; one that was stopped just before is rather counted, as not sent, than one that was
+-- stopped since left out, as delivered.
+SELECT id, epoch FROM webhook
+WHERE organization = $1 AND status <> 'deleted'
+    AND (status = 'active' OR updated_at >= $9::bigint - 1000) AND ($2::text IS NULL OR id = $2)
+UNION ALL
+SELECT id, epoch FROM webhook
+WHERE organization = $1 AND status = 'deleted' AND updated_at >= $9::bigint - 1000
+    AND ($2::text IS NULL OR id = $2)
 
 -- name: count_replays
 -- $1 organization; $2 webhook; $3 states; $4 event; $5, $6 acceptance; $7, $8 first, last id;
 -- $9 when it was asked for
 SELECT count(*)
-FROM webhook
+FROM ({once_active}) AS webhook
 JOIN delivery ON delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
-WHERE webhook.organization = $1 AND {was_active}
-    AND ($2::text IS NULL OR webhook.id = $2)
-    AND ($9::bigint IS NULL OR delivery.settled_at <= $9)
+WHERE ($9::bigint IS NULL OR delivery.settled_at <= $9)
     AND NOT delivery.test AND delivery.status = ANY ($3::text[])
     AND ($4::text IS NULL OR delivery.event = $4)
     AND ($5::bigint IS NULL OR delivery.accepted_at >= $5)
@@ -259,10 +278,8 @@ WHERE webhook.organization = $1 AND {was_active}
 -- name: count_cancelling
 -- Cancelled by the webhook's change of status, though the job has not written it yet.
 SELECT count(*)
-FROM webhook JOIN pending ON pending.webhook_id = webhook.id
-WHERE webhook.organization = $1 AND {was_active}
-    AND ($2::text IS NULL OR webhook.id = $2)
-    AND EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
+FROM ({once_active}) AS webhook JOIN pending ON pending.webhook_id = webhook.id
+WHERE EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
     AND ($9::bigint IS NULL OR EXISTS (
         SELECT FROM job
         WHERE job.webhook_id = webhook.id AND job.kind = 'cancel'

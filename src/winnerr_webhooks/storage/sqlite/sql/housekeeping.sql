@@ -70,6 +70,7 @@ DELETE FROM delivery
 WHERE (organization, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
 
 -- name: old_events
+-- What waits for a deleted webhook is cancelled, so it keeps no event.
 SELECT json_group_array(json_array(id, seq)) FROM (
     SELECT event.id, event.seq FROM event
     WHERE event.id >= :cursor AND event.id < :floor
@@ -83,11 +84,11 @@ SELECT json_group_array(json_array(id, seq)) FROM (
             WHERE attempt.delivery_id BETWEEN 'dlv_' || substr(event.id, 5)
                 AND 'dlv_' || substr(event.id, 5) || 'zzzz')
         AND NOT EXISTS (
-            SELECT 1 FROM webhook CROSS JOIN pending
+            SELECT 1 FROM webhook INDEXED BY webhook_live CROSS JOIN pending
                 ON pending.webhook_id = webhook.id
                 AND pending.delivery_id BETWEEN 'dlv_' || substr(event.id, 5)
                     AND 'dlv_' || substr(event.id, 5) || 'zzzz'
-            WHERE webhook.organization = event.organization)
+            WHERE webhook.organization = event.organization AND webhook.status <> 'deleted')
     ORDER BY event.id
     LIMIT :slice)
 
@@ -101,3 +102,38 @@ DELETE FROM health WHERE (webhook_id, starts_at, duration_class) IN (
 -- name: drop_idempotency
 DELETE FROM idempotency WHERE (organization, client_id) IN (
     SELECT organization, client_id FROM idempotency WHERE at < :before LIMIT :slice)
+
+-- name: due_removals
+-- Deleted webhooks that are due for a check, and whether something needs them: what waits, a job,
+-- an attempt, or a delivery without one (one that was delivered has an attempt, no older than it
+-- is). The highest number of an organization and the highest change mark stay, so that neither is
+-- given out twice.
+SELECT json_group_array(json_array(id, needed)) FROM (
+    SELECT webhook.id,
+        EXISTS (SELECT 1 FROM pending WHERE pending.webhook_id = webhook.id)
+        OR EXISTS (SELECT 1 FROM job WHERE job.webhook_id = webhook.id)
+        OR EXISTS (
+            SELECT 1 FROM attempt INDEXED BY attempt_webhook WHERE attempt.webhook_id = webhook.id)
+        OR EXISTS (
+            SELECT 1 FROM delivery INDEXED BY delivery_undelivered
+            WHERE delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled'))
+        OR number = (
+            SELECT max(number) FROM webhook AS other
+            WHERE other.organization = webhook.organization)
+        OR change_mark = (SELECT max(change_mark) FROM webhook) AS needed
+    FROM webhook INDEXED BY webhook_removal
+    WHERE status = 'deleted' AND coalesce(kept_until, updated_at + 86400000) <= :now
+    ORDER BY coalesce(kept_until, updated_at + 86400000)
+    LIMIT :slice)
+
+-- name: keep_webhooks
+UPDATE webhook SET kept_until = :until WHERE id IN (SELECT value FROM json_each(:webhooks))
+
+-- name: remove_health
+DELETE FROM health WHERE webhook_id IN (SELECT value FROM json_each(?))
+
+-- name: remove_lanes
+DELETE FROM lane WHERE webhook_id IN (SELECT value FROM json_each(?))
+
+-- name: remove_webhooks
+DELETE FROM webhook WHERE id IN (SELECT value FROM json_each(?))

@@ -121,27 +121,32 @@ SELECT json_group_array(json_array(id, webhook_id)) FROM (
 -- name: step_undelivered
 SELECT json_group_array(json_array(id, webhook_id)) FROM (
     SELECT delivery.id, delivery.webhook_id
-    FROM webhook CROSS JOIN delivery
-        ON delivery.organization = webhook.organization
+    FROM ({asked_webhooks}) AS webhook CROSS JOIN delivery
+        ON delivery.organization = :organization
         AND delivery.id IN (
             SELECT one.id FROM delivery AS one INDEXED BY delivery_undelivered
             WHERE one.webhook_id = webhook.id AND one.status IN ('failed', 'cancelled')
                 AND one.id < :before AND one.id >= :floor
             ORDER BY one.id DESC LIMIT :step)
-    WHERE webhook.organization = :organization AND (:webhook IS NULL OR webhook.id = :webhook)
     ORDER BY delivery.id DESC LIMIT :step)
+
+-- name: asked_webhooks
+-- The webhook that is asked for, or all of the organization: deleted ones have deliveries, too.
+SELECT id FROM webhook WHERE :webhook IS NULL AND organization = :organization
+UNION ALL
+SELECT id FROM webhook WHERE id = :webhook AND organization = :organization
 
 -- name: step_pending
 SELECT json_group_array(json_array(delivery_id, webhook_id)) FROM (
     SELECT pending.delivery_id, pending.webhook_id
-    FROM webhook CROSS JOIN pending
+    FROM ({working_webhooks}) AS webhook CROSS JOIN pending
         ON pending.webhook_id = webhook.id
         AND pending.delivery_id IN (
             SELECT one.delivery_id FROM pending AS one
             WHERE one.webhook_id = webhook.id AND one.delivery_id < :before
                 AND one.delivery_id >= :floor
             ORDER BY one.delivery_id DESC LIMIT :step)
-    WHERE webhook.organization = :organization AND (:webhook IS NULL OR webhook.id = :webhook)
+    WHERE :webhook IS NULL OR webhook.id = :webhook
     ORDER BY pending.delivery_id DESC LIMIT :step)
 
 -- name: delivery_rows
@@ -179,10 +184,9 @@ SELECT json_group_array(json_array(id, webhook_id)) FROM (
     WHERE organization = :organization AND id >= :first AND id <= :last
     UNION
     SELECT pending.delivery_id, pending.webhook_id
-    FROM webhook CROSS JOIN pending
+    FROM ({working_webhooks}) AS webhook CROSS JOIN pending
         ON pending.webhook_id = webhook.id
         AND pending.delivery_id >= :first AND pending.delivery_id <= :last
-    WHERE webhook.organization = :organization
     ORDER BY 1)
 
 -- name: get_event
@@ -193,6 +197,6 @@ WHERE id = ? AND organization = ?
 SELECT json_group_array(json_array(
     webhook_id, starts_at, duration_class, succeeded, failed, exhausted))
 FROM (
-    SELECT health.* FROM webhook CROSS JOIN health
+    SELECT health.* FROM webhook INDEXED BY webhook_live CROSS JOIN health
         ON health.webhook_id = webhook.id AND health.starts_at >= :since
     WHERE webhook.organization = :organization AND webhook.status <> 'deleted')

@@ -199,6 +199,14 @@ WHERE status <> 'deleted' AND id IN (SELECT value FROM json_each(:webhooks))
 -- name: leased_webhooks
 SELECT json_group_array(DISTINCT webhook_id) FROM pending WHERE lease_until IS NOT NULL
 
+-- name: release
+-- By key, whatever their number: one statement for all of them.
+UPDATE pending
+SET lease_until = NULL, idle_leases = max(pending.idle_leases - 1, 0), due_at = :now
+FROM json_each(:given) AS given
+WHERE pending.webhook_id = given.value ->> 0 AND pending.delivery_id = given.value ->> 1
+    AND pending.lease = given.value ->> 2 AND pending.lease_until IS NOT NULL
+
 -- name: free_all
 -- A lease that ended with its process says nothing about its delivery: most were only queued.
 UPDATE pending SET lease_until = NULL, idle_leases = max(idle_leases - 1, 0)

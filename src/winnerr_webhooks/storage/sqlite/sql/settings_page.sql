@@ -38,7 +38,7 @@ SELECT json_group_array(json_array(
         WHERE pending.webhook_id = webhook.id AND NOT pending.finished
             AND webhook.status = 'active' AND pending.epoch IN (webhook.epoch, -1)
         LIMIT :most))))
-FROM webhook
+FROM webhook INDEXED BY webhook_live
 WHERE webhook.organization = :organization AND webhook.status <> 'deleted'
 
 -- name: first_failure

@@ -5,16 +5,31 @@ id, organization, url, description, events, status, status_reason, secret IS NOT
 overlap_ends_at, created_at, updated_at, version
 
 -- name: list_webhooks
-SELECT {webhook_columns} FROM webhook
+SELECT {webhook_columns} FROM webhook INDEXED BY webhook_live
 WHERE organization = ? AND status <> 'deleted' ORDER BY number
+
+-- name: working_webhooks
+-- Webhooks of an organization that deliveries may wait for: those that are not deleted, and deleted
+-- ones whose job has not yet written down that these deliveries are cancelled.
+SELECT id FROM webhook INDEXED BY webhook_live
+WHERE organization = :organization AND status <> 'deleted'
+UNION ALL
+SELECT webhook.id
+FROM (SELECT DISTINCT webhook_id FROM job) AS busy
+CROSS JOIN webhook ON webhook.id = busy.webhook_id
+WHERE webhook.organization = :organization AND webhook.status = 'deleted'
 
 -- name: get_webhook
 SELECT {webhook_columns} FROM webhook
 WHERE id = ? AND organization = ? AND status <> 'deleted'
 
 -- name: count_webhooks
-SELECT count(*) FILTER (WHERE status <> 'deleted'), coalesce(max(number), 0) + 1
-FROM webhook WHERE organization = ?
+-- How many there are, and the number of the next one. No number is given out twice, because the
+-- webhook with the highest one is never removed (see `due_removals`).
+SELECT
+    (SELECT count(*) FROM webhook INDEXED BY webhook_live
+     WHERE organization = ?1 AND status <> 'deleted'),
+    (SELECT coalesce(max(number), 0) + 1 FROM webhook WHERE organization = ?1)
 
 -- name: next_change_mark
 -- It starts at 2, so that 1 can say "there was none yet" and 0 can ask "from now on".
@@ -85,9 +100,12 @@ WHERE overlap_ends_at <= :now
 SELECT EXISTS (SELECT 1 FROM webhook WHERE secret IS NOT NULL OR next_secret IS NOT NULL)
 
 -- name: all_secrets
-SELECT id, secret FROM webhook WHERE secret IS NOT NULL
+-- A deleted webhook has none.
+SELECT id, secret FROM webhook INDEXED BY webhook_live
+WHERE status <> 'deleted' AND secret IS NOT NULL
 UNION ALL
-SELECT id, next_secret FROM webhook WHERE next_secret IS NOT NULL
+SELECT id, next_secret FROM webhook INDEXED BY webhook_live
+WHERE status <> 'deleted' AND next_secret IS NOT NULL
 
 -- name: get_targets
 SELECT webhook.id, organization, version, url, status, secret, next_secret, overlap_ends_at
@@ -189,17 +207,22 @@ ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
     epoch = excluded.epoch,
     due_at = iif(pending.lease_until IS NULL, excluded.due_at, pending.due_at)
 
--- name: was_active
--- Active, or so when the replay was asked for: whatever stops a webhook is a change of it.
-(webhook.status = 'active' OR webhook.updated_at >= :asked_at)
+-- name: once_active
+-- Webhooks of an organization that are active, or were when the replay was asked for: whatever
+-- stops a webhook is a change of it.
+SELECT id, epoch FROM webhook INDEXED BY webhook_live
+WHERE organization = :organization AND status <> 'deleted'
+    AND (status = 'active' OR updated_at >= :asked_at) AND (:webhook IS NULL OR id = :webhook)
+UNION ALL
+SELECT id, epoch FROM webhook INDEXED BY webhook_deleted
+WHERE organization = :organization AND status = 'deleted' AND updated_at >= :asked_at
+    AND (:webhook IS NULL OR id = :webhook)
 
 -- name: count_replays
 SELECT count(*)
-FROM webhook CROSS JOIN delivery INDEXED BY delivery_undelivered
-    ON delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
-WHERE webhook.organization = :organization AND {was_active}
-    AND (:webhook IS NULL OR webhook.id = :webhook)
-    AND NOT delivery.test
+FROM ({once_active}) AS one CROSS JOIN delivery INDEXED BY delivery_undelivered
+    ON delivery.webhook_id = one.id AND delivery.status IN ('failed', 'cancelled')
+WHERE NOT delivery.test
     AND (:asked_at IS NULL OR delivery.settled_at <= :asked_at)
     AND delivery.status IN (SELECT value FROM json_each(:statuses))
     AND (:event IS NULL OR delivery.event = :event)
@@ -209,20 +232,19 @@ WHERE webhook.organization = :organization AND {was_active}
 -- name: count_cancelling
 -- Cancelled by the webhook's change of status, though the job has not written it yet.
 SELECT count(*)
-FROM webhook CROSS JOIN pending ON pending.webhook_id = webhook.id
-WHERE webhook.organization = :organization AND {was_active}
-    AND (:webhook IS NULL OR webhook.id = :webhook)
-    AND EXISTS (SELECT 1 FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
+FROM ({once_active}) AS one CROSS JOIN pending ON pending.webhook_id = one.id
+WHERE EXISTS (SELECT 1 FROM job WHERE job.webhook_id = one.id AND job.kind = 'cancel')
     AND (:asked_at IS NULL OR EXISTS (
         SELECT 1 FROM job
-        WHERE job.webhook_id = webhook.id AND job.kind = 'cancel'
+        WHERE job.webhook_id = one.id AND job.kind = 'cancel'
             AND job.epoch > pending.epoch AND job.requested_at <= :asked_at))
-    AND pending.epoch BETWEEN 0 AND webhook.epoch - 1 AND NOT pending.finished
+    AND pending.epoch BETWEEN 0 AND one.epoch - 1 AND NOT pending.finished
     AND 'cancelled' IN (SELECT value FROM json_each(:statuses))
     AND (:event IS NULL OR pending.event = :event)
     AND (:since IS NULL OR pending.accepted_at >= :since)
     AND (:until IS NULL OR pending.accepted_at < :until)
 
 -- name: replayable_webhooks
-SELECT json_group_array(id) FROM webhook
-WHERE organization = :organization AND status = 'active' AND (:webhook IS NULL OR id = :webhook)
+SELECT json_group_array(id) FROM webhook INDEXED BY webhook_live
+WHERE organization = :organization AND status <> 'deleted' AND status = 'active'
+    AND (:webhook IS NULL OR id = :webhook)

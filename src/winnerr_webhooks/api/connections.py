@@ -1,0 +1,200 @@
+"""Which callers' connections are open, and which of them is closed when a new one needs its room.
+
+A newcomer always gets in, so probes and a signed-in operator do, however many idle connections
+others hold. The connection that deserves its descriptor least is closed for it:
+
+1. one that has shown no working key or session, and is idle or has sent half a request,
+2. an idle one with a key,
+3. one with a key that has sent half a request,
+4. one without a key whose request is being answered; the newest of these may be a probe.
+
+Of each kind the one that has been so for longest goes. A connection whose whole, authenticated
+request is being answered is never closed (docs/adr/0020).
+
+A request costs nothing here. Connections stand in a queue by their last activity, to one tick of
+the watch; only one that is looked at for closing and is found at work leaves its queue, and joins
+it again after its answer. So each look is paid for by a request, and finding room takes constant
+time.
+"""
+
+import socket
+from collections import OrderedDict, deque
+from typing import Any, Final
+
+import structlog
+
+from winnerr_webhooks.api.event_call import EventCall
+from winnerr_webhooks.budgets import Budget
+
+SPARE_DESCRIPTORS: Final = 16
+"""With no more than these left of the process's descriptors, newcomers take others' room."""
+LOG_EVERY_TICKS: Final = 12
+
+log = structlog.get_logger(__name__)
+
+
+class ClosableConnection:
+    """What of a caller's connection says whether it may be closed for a new one."""
+
+    cycle: Any
+    pipeline: deque[Any]
+    transport: Any
+    _receiving: int
+    """Of the protocol, see there."""
+    is_set_aside = False
+    """It is in no queue of idle connections, for it was found at work."""
+    _is_caller = False
+
+    def look_for_caller(self) -> bool:
+        """Whether a request has shown a working key or session; the last one is looked at."""
+        if not self._is_caller and (cycle := self.cycle) is not None:
+            self._is_caller = isinstance(cycle, EventCall) or cycle.scope.get("auth") is not None
+        return self._is_caller
+
+    def is_busy(self) -> bool:
+        """Whether a request has begun that has no whole answer yet."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def is_answering(self) -> bool:
+        """Whether a whole request is being answered."""
+        return self.is_busy() and (self._receiving >= 0 or len(self.pipeline) > 0)
+
+    def is_receiving(self) -> bool:
+        """Whether a part of a request has come, and not all of it."""
+        return self._receiving != 0
+
+    def close_for_room(self) -> None:
+        """Close at once, for the descriptor to be free."""
+        self.transport.abort()
+
+
+Queue = OrderedDict[ClosableConnection, None]
+"""The first is the first to go. A plain dict would search for it among what was deleted."""
+
+
+class OpenConnections:
+    """The open connections of a node's callers, at most `connections_in` of them."""
+
+    def __init__(self, budget: Budget, descriptors: int) -> None:
+        """`descriptors`: how many file descriptors this process may have."""
+        self._budget = budget
+        self._highest = descriptors - SPARE_DESCRIPTORS
+        self._open: set[ClosableConnection] = set()
+        self._strangers: Queue = OrderedDict()
+        self._callers: Queue = OrderedDict()
+        self._slow_callers: Queue = OrderedDict()
+        self._answered_strangers: Queue = OrderedDict()
+        self._ticks_to_log = 0
+        budget.measure(lambda: len(self._open))
+
+    def add(self, newcomer: ClosableConnection, descriptor: int) -> bool:
+        """Let a newcomer in, and make room for it where needed; False: there is none.
+
+        The system gives out the lowest descriptor that is free: a high one says that the process
+        has nearly no other left, whatever took them.
+        """
+        is_full = len(self._open) >= self._budget.bound.limit or descriptor >= self._highest
+        if is_full and not self.make_room():
+            return False
+        self._open.add(newcomer)
+        self._strangers[newcomer] = None
+        return True
+
+    def discard(self, connection: ClosableConnection) -> None:
+        """Forget a connection that is lost."""
+        self._open.discard(connection)
+        for queue in self._queues():
+            queue.pop(connection, None)
+
+    def refresh(self, connection: ClosableConnection) -> None:
+        """Let a connection that was at work since the last tick join its queue anew."""
+        if not connection.is_set_aside and connection in self._open:
+            self.rejoin(connection)
+
+    def rejoin(self, connection: ClosableConnection) -> None:
+        """Put a connection that has had its answer behind those idle for longer."""
+        connection.is_set_aside = False
+        if connection in self._open:
+            for queue in self._queues():
+                queue.pop(connection, None)
+            (self._callers if connection.look_for_caller() else self._strangers)[connection] = None
+
+    def make_room(self) -> bool:
+        """Close the connection that deserves it least; False: all of them are at work."""
+        self._budget.refuse()
+        victim = (
+            self._idle_stranger()
+            or self._idle_caller()
+            or self._slow_caller()
+            or self._answered_stranger()
+        )
+        if victim is None:
+            return False
+        self.discard(victim)
+        victim.close_for_room()
+        return True
+
+    def keep_descriptors_free(self) -> None:
+        """Make room when this process has no descriptor left; called at every tick.
+
+        The event loop (libuv) then closes whatever connection comes, and tells nobody.
+        """
+        self._ticks_to_log -= 1
+        try:
+            socket.socket().close()
+        except OSError as error:
+            if self._ticks_to_log <= 0:
+                self._ticks_to_log = LOG_EVERY_TICKS
+                log.warning("callers cannot connect: no descriptor is left", error=str(error))
+            for _ in range(SPARE_DESCRIPTORS):
+                if not self.make_room():
+                    return
+
+    def _idle_stranger(self) -> ClosableConnection | None:
+        while (connection := _first(self._strangers)) is not None:
+            if connection.look_for_caller():
+                self._move(connection, self._strangers, self._callers)
+            elif connection.is_answering():
+                connection.is_set_aside = True
+                self._move(connection, self._strangers, self._answered_strangers)
+            else:
+                return connection
+        return None
+
+    def _idle_caller(self) -> ClosableConnection | None:
+        while (connection := _first(self._callers)) is not None:
+            if connection.is_answering():
+                connection.is_set_aside = True
+                del self._callers[connection]
+            elif connection.is_receiving():
+                connection.is_set_aside = True
+                self._move(connection, self._callers, self._slow_callers)
+            else:
+                return connection
+        return None
+
+    def _slow_caller(self) -> ClosableConnection | None:
+        while (connection := _first(self._slow_callers)) is not None:
+            if not connection.is_answering():
+                return connection
+            del self._slow_callers[connection]
+        return None
+
+    def _answered_stranger(self) -> ClosableConnection | None:
+        while (connection := _first(self._answered_strangers)) is not None:
+            if not connection.look_for_caller():
+                return connection
+            del self._answered_strangers[connection]
+        return None
+
+    def _queues(self) -> tuple[Queue, ...]:
+        return self._strangers, self._callers, self._slow_callers, self._answered_strangers
+
+    def _move(self, connection: ClosableConnection, from_: Queue, to: Queue) -> None:
+        del from_[connection]
+        to[connection] = None
+
+
+def _first(queue: Queue) -> ClosableConnection | None:
+    return next(iter(queue), None)

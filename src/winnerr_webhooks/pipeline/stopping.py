@@ -1,0 +1,50 @@
+"""Stopping in time: work that gets so many seconds, and parts that are closed one after another.
+
+A part that does not end keeps nobody waiting for ever: a log line names it, and the rest goes on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+LEAST_SECONDS: Final = 0.1
+"""What each part gets, even when those before it took all the time."""
+
+log = structlog.get_logger(__name__)
+
+
+async def within(seconds: float, **work: Awaitable[object]) -> None:
+    """Do all of these at once, for so many seconds; what is not done by then goes on by itself.
+
+    An error of one of them is raised here.
+    """
+    tasks = {asyncio.ensure_future(awaited): name for name, awaited in work.items()}
+    done, late = await asyncio.wait(tasks, timeout=max(seconds, 0.0))
+    for task in late:
+        log.error("this did not stop in time", part=tasks[task])
+    for task in done:
+        task.result()
+
+
+class OpenParts:
+    """What has to be closed at the end, last opened first."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+
+    def add(self, name: str, close: Callable[[], Awaitable[None]]) -> None:
+        """Remember how to close a part that was opened just now."""
+        self._parts.append((name, close))
+
+    async def close(self, seconds: float) -> None:
+        """Close all of them within so many seconds; one that fails or hangs keeps none open."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        while self._parts:
+            name, close = self._parts.pop()
+            try:
+                await within(max(ends - loop.time(), LEAST_SECONDS), **{name: close()})
+            except Exception:
+                log.exception("this was not closed", part=name)

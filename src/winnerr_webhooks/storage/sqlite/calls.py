@@ -1,0 +1,89 @@
+"""Calls: the verbs that wait for a thread of the database, each with its time limit."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from winnerr_webhooks.storage.sqlite.connection import Connection
+
+Verb = Callable[[Connection], Any]
+
+
+class TimeLimit(NamedTuple):
+    """How long a verb may wait, and how long it may run then."""
+
+    begin: float
+    """Seconds until it must have begun; else it is not run at all."""
+    work: float
+    """Seconds from there until it is interrupted and undone."""
+
+
+CALLER: Final = TimeLimit(begin=1.8, work=2.0)
+"""What a caller of the API waits for: they have their 503 within 2 s, as on PostgreSQL."""
+BACKGROUND: Final = TimeLimit(begin=5.0, work=5.0)
+"""What delivery needs and no caller waits for: settle, claim, release."""
+JOB: Final = TimeLimit(begin=30.0, work=10.0)
+"""A slice of a job, of a repair or of retention."""
+START: Final = TimeLimit(begin=60.0, work=300.0)
+"""What a start does once with all that waits."""
+READ: Final = TimeLimit(begin=10.0, work=10.0)
+"""What a page or an answer of the API shows."""
+SEARCH: Final = TimeLimit(begin=10.0, work=4.0)
+"""A search in the log, which stops by itself after 2 s; the rest is for a slow disk."""
+SCAN: Final = TimeLimit(begin=60.0, work=60.0)
+"""A reader's look through all that waits, or all that is old."""
+
+
+class Call:
+    """One verb on its way to a thread, and the future of its answer.
+
+    The future belongs to the event loop; `begun` and `dropped` are guarded by the worker's lock.
+    """
+
+    __slots__ = ("answer", "begin_by", "begun", "dropped", "limit", "short", "urgent", "verb")
+
+    def __init__(
+        self,
+        verb: Verb,
+        answer: "asyncio.Future[Any] | None" = None,
+        *,
+        limit: TimeLimit = CALLER,
+        begin_by: float = float("inf"),
+        urgent: bool = False,
+        short: bool = False,
+    ) -> None:
+        self.verb = verb
+        self.answer = answer
+        self.limit = limit
+        self.begin_by = begin_by
+        """The loop's instant by which it must have begun."""
+        self.urgent = urgent
+        self.short = short
+        self.begun = False
+        self.dropped = False
+
+    def drop(self) -> None:
+        """Never run it; what it was to store is let go of at once."""
+        self.dropped = True
+        self.verb = _nothing
+
+
+class Failed(NamedTuple):
+    """An outcome that is an error."""
+
+    error: Exception
+
+
+def resolve(calls: Sequence[Call], outcomes: Sequence[Any]) -> None:
+    """Hand the outcomes to the callers that still wait; on the event loop."""
+    for call, outcome in zip(calls, outcomes, strict=True):
+        if call.answer is None or call.answer.done():  # no caller, or they have gone away
+            continue
+        if isinstance(outcome, Failed):
+            call.answer.set_exception(outcome.error)
+        else:
+            call.answer.set_result(outcome)
+
+
+def _nothing(_db: Connection) -> None:
+    return

@@ -1,0 +1,183 @@
+"""The writer: what it finds waiting it runs in one transaction, and commits once.
+
+What is urgent goes first, shares its commit with one short verb of the rest if that is all there
+is, and ends a transaction of the rest at the next verb. They take turns, so that neither starves
+(docs/adr/0010).
+
+A failed verb must not undo the others. That is rare, so savepoints (two statements a verb) are
+not paid up front: a refusal that came before the verb wrote anything is simply its answer, and
+after any other failure the transaction is rolled back and run again with a savepoint each. So a
+verb must be a function of the database and its arguments, without effects of its own. A verb that
+was interrupted is not run again; those that shared its transaction are.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from queue import Empty
+from typing import Any, Final
+
+import apsw
+
+from winnerr_webhooks.domain.errors import Refused, TimedOut, Unavailable
+from winnerr_webhooks.storage.sqlite.calls import Call, Failed
+from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.errors import translated
+from winnerr_webhooks.storage.sqlite.log_copy import LogCopy
+from winnerr_webhooks.storage.sqlite.worker import Work, Worker
+
+_MOST_TOGETHER: Final = 256
+LOCK_MS: Final = 500
+"""How long one try waits for another process that writes; calls wait for the next one."""
+
+
+class Writer(Worker):
+    """Drains its queue into one transaction after another, and sees to the log between them."""
+
+    def __init__(
+        self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop, copier: Worker
+    ) -> None:
+        super().__init__(name, connection, loop)
+        connection.apsw.set_busy_timeout(LOCK_MS)
+        self._open = True
+        self._urgent: deque[Call] = deque()
+        self._rest: deque[Call] = deque()
+        self._owed = False
+        """The rest was passed by: one verb of it is next, whatever is urgent."""
+        self.log = LogCopy(connection, lambda: copier.queue.put(Call(self.log.copy)))
+
+    def _run(self) -> None:
+        while self._wait():
+            calls, outcomes = self._transact()
+            self._end()
+            if calls:
+                self._answer(calls, outcomes)
+                self.log.look()
+
+    def _wait(self) -> bool:
+        """Return when a call waits; False: none does, and no more will come."""
+        while self._open and not (self._urgent or self._rest):
+            self._sort(self.queue.get())
+        self._look()
+        return bool(self._urgent or self._rest)
+
+    def _look(self) -> None:
+        """Take over what has come."""
+        with suppress(Empty):
+            while self._open:
+                self._sort(self.queue.get_nowait())
+
+    def _sort(self, call: Call | None) -> None:
+        if call is None:
+            self._open = False
+        else:
+            (self._urgent if call.urgent else self._rest).append(call)
+
+    def _next_calls(self) -> Iterator[Call]:
+        """The calls of one transaction, those that begin in time; see the module on their order."""
+        if self._urgent and not self._owed:
+            for _ in range(min(len(self._urgent), _MOST_TOGETHER)):
+                if self._begin(call := self._urgent.popleft()):
+                    yield call
+            if len(self._rest) == 1 and self._rest[0].short and self._begin(self._rest[0]):
+                yield self._rest.popleft()
+            self._owed = bool(self._rest)
+            return
+        self._owed = False
+        for _ in range(min(len(self._rest), _MOST_TOGETHER)):
+            if self._begin(call := self._rest.popleft()):
+                yield call
+            self._look()
+            if self._urgent:
+                return
+
+    def _transact(self) -> tuple[list[Call], list[Any]]:
+        """Run the next calls in one transaction; they, and what came of each."""
+        connection = self._connection
+        calls: list[Call] = []
+        outcomes: list[Any] = []
+        try:
+            self.locked = not self._has_begun()
+            if self.locked:
+                self._forget_dropped()
+                return [], []
+            for call in self._next_calls():
+                calls.append(call)
+                before = connection.apsw.total_changes()
+                try:
+                    outcomes.append(call.verb(connection))
+                except Refused as refusal:
+                    if connection.apsw.total_changes() != before:
+                        raise
+                    outcomes.append(Failed(refusal))
+            self._commit()
+        except Exception as error:  # noqa: BLE001  each becomes its callers' answer
+            connection.rollback()
+            failure = translated(error)
+            if not calls:  # it could not even begin
+                calls = list(self._next_calls())
+            if isinstance(failure, TimedOut) and len(outcomes) < len(calls):
+                return calls, self._transact_others(calls, len(outcomes), failure)
+            if len(calls) == 1 or isinstance(failure, Unavailable):
+                return calls, [Failed(failure)] * len(calls)
+            return calls, self._transact_apart(calls)
+        return calls, outcomes
+
+    def _has_begun(self) -> bool:
+        """Begin a transaction; False: another process writes."""
+        try:
+            self._connection.begin()
+        except apsw.BusyError:
+            return False
+        return True
+
+    def _forget_dropped(self) -> None:
+        """Let go of calls whose time was over before a transaction could begin."""
+        self._look()
+        for calls in (self._urgent, self._rest):
+            waiting = [call for call in calls if not call.dropped]
+            calls.clear()
+            calls.extend(waiting)
+
+    def _commit(self) -> None:
+        """Commit; `Unavailable` when the callers were told already that nothing was done."""
+        with self._lock:
+            if self._given_up:
+                raise Unavailable("The disk did not answer in time.")
+            self._work = Work(None)
+        self._connection.commit()
+
+    def _transact_others(self, calls: list[Call], late: int, failure: TimedOut) -> list[Any]:
+        """Run all but one again: that one took too long, and the transaction ended with it."""
+        others = calls[:late] + calls[late + 1 :]
+        outcomes = self._transact_apart(others) if others else []
+        outcomes.insert(late, Failed(failure))
+        return outcomes
+
+    def _transact_apart(self, calls: list[Call]) -> list[Any]:
+        """One transaction with a savepoint each, so that a verb that fails, fails alone."""
+        connection = self._connection
+        outcomes: list[Any] = []
+        try:
+            connection.begin()
+            for call in calls:
+                self._begin(call)
+                connection.apsw.execute("SAVEPOINT verb")
+                try:
+                    outcomes.append(call.verb(connection))
+                except Exception as error:
+                    failure = translated(error)
+                    if isinstance(failure, Unavailable):
+                        raise
+                    connection.apsw.execute("ROLLBACK TO verb")
+                    outcomes.append(Failed(failure))
+                connection.apsw.execute("RELEASE verb")
+            self._commit()
+        except Exception as error:  # noqa: BLE001  it becomes everybody's answer
+            connection.rollback()
+            failure = translated(error)
+            if isinstance(failure, TimedOut) and len(outcomes) < len(calls):
+                return self._transact_others(calls, len(outcomes), failure)
+            return [Failed(failure)] * len(calls)
+        return outcomes

@@ -1,0 +1,73 @@
+"""Pages are made in turns: a hundred viewers of one organization keep nobody else waiting."""
+
+import asyncio
+
+import pytest
+
+from winnerr_webhooks.storage import turns
+
+PATHS = ("/logs", "/")
+
+
+async def all_wait(site, count):
+    while sum(map(len, site.page._turns._waiting.values())) < count:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_waits_for_one_of_another_organization_not_for_all_of_them(
+    site, monkeypatch, path
+):
+    """Given 20 viewers of one organization who wait, a viewer of another is among the first."""
+    many = await site.browser().sign_in("viewer", "org_1")
+    one = await site.browser().sign_in("viewer", "org_2")
+    made = []
+    render = site.page.render
+
+    def rendered(template, visitor, /, **values):
+        made.append(visitor.organization)
+        return render(template, visitor, **values)
+
+    async with site.page.turn("org_3"):
+        viewers = [asyncio.ensure_future(many.get(path)) for _ in range(20)]
+        await all_wait(site, 20)
+        viewers.append(asyncio.ensure_future(one.get(path)))
+        await all_wait(site, 21)
+        monkeypatch.setattr(site.page, "render", rendered)
+    assert [document.status for document in await asyncio.gather(*viewers)] == [200] * 21
+    assert made.index("org_2") <= 1
+
+
+async def test_a_page_that_has_no_turn_for_long_says_so(site, admin, monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    async with site.page.turn("org_3"):
+        document = await admin.get("/logs")
+    assert document.status == 503
+    assert "Try again" in document.text
+    assert site.page.budgets.pages.refused == 1
+
+
+async def test_a_search_of_seconds_keeps_no_page_waiting(site, admin, monkeypatch):
+    """Given a search that does not end, the log without one is shown."""
+    begun, end = asyncio.Event(), asyncio.Event()
+    log = site.storage.log
+
+    async def slow(query):
+        if query.is_search:
+            begun.set()
+            await end.wait()
+        return await log(query)
+
+    monkeypatch.setattr(site.storage, "log", slow)
+    searching = asyncio.ensure_future(admin.get("/logs?q=x"))
+    await begun.wait()
+    assert (await admin.get("/logs")).status == 200
+    end.set()
+    assert (await searching).status == 200
+
+
+async def test_who_is_signed_in_is_known_while_all_reads_are_taken(site, admin):
+    """Given readers that are busy for others, a page is asked for and knows its visitor."""
+    reads = site.storage._reads
+    async with reads.place("org_7"), reads.place("org_8"):
+        assert (await admin.get("/new")).status == 200
