@@ -16,7 +16,9 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.pipeline.attempt import Attempter, Egress
+from winnerr_webhooks.pipeline.claims import Claims
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.reclaim import Reclaimer
 from winnerr_webhooks.pipeline.record import Recorder
@@ -78,9 +80,12 @@ class Node:
             concurrency=config.webhook_concurrency,
             timeout=config.delivery_timeout,
             lease_seconds=config.lease_seconds,
+            budgets=budgets,
         )
+        self.foreground = Foreground(asyncio.get_running_loop().time)
         self.intake = Intake(storage, self.dispatcher if self._delivers else None, clock)
-        self._reclaimer = Reclaimer(storage, self.dispatcher, clock, jitter)
+        claims = Claims(storage, self.dispatcher, self.foreground, clock)
+        self._reclaimer = Reclaimer(storage, self.dispatcher, claims, jitter)
         self._retention = Retention(storage, config.log_retention_days)
         self.recorder.on_retry_due = self._reclaimer.due_in
         self.recorder.on_disabled = self._disabled

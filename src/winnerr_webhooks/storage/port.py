@@ -23,6 +23,8 @@ from winnerr_webhooks.storage.values import (
     Delivery,
     DeliveryFilter,
     DeliveryPage,
+    DueLane,
+    DuePage,
     Figures,
     Grant,
     HealthBucket,
@@ -72,11 +74,18 @@ class Storage(Protocol):
         """
         ...
 
-    async def claim(self, claim: Claim) -> Claimed:
-        """Take leases on due deliveries, lane by lane, no more of each than it has room for.
+    async def due_lanes(self, after: DueLane | None, limit: int) -> DuePage:
+        """At most `limit` lanes that are due, longest due first; those that follow `after`.
 
-        The limit is shared among the lanes that are due: what one has waiting, however old, leaves
-        the others an equal part. Of an organization it takes no more bytes than its share.
+        It only reads, and locks nothing. A lane may turn out to have nothing for a claim: another
+        node was quicker, or its webhook is not active.
+        """
+        ...
+
+    async def claim(self, claim: Claim) -> Claimed:
+        """Take leases on due deliveries of these lanes, no more of each than its places.
+
+        Lanes take turns within the claim, so its bounds in bytes leave each of them a part.
         A webhook that is not active yields nothing but its tests; a deleted one not even those.
         What a webhook was asked to send before it stopped being active stays cancelled when it
         is active again, whether or not the job has got to it. The fifth lease in a row that saw

@@ -186,6 +186,12 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             lambda db: settle.settle(db, batch, self._rule, self._clock.now_ms()), short=True
         )
 
+    async def due_lanes(self, after: values.DueLane | None, limit: int) -> values.DuePage:
+        """A page of lanes that are due: a question for a reader, so that no accept waits for it."""
+        return await self._threads.read_for_road(
+            lambda db: claim.due_lanes(db, after, limit, self._clock.now_ms())
+        )
+
     async def claim(self, claim_: values.Claim) -> values.Claimed:
         """Take leases on due deliveries."""
         expires = self._expires(claim_.lease_seconds)

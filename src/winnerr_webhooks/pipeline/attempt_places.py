@@ -1,0 +1,123 @@
+"""Attempt places: how many attempts a node has in flight, and who starts the next one.
+
+Every attempt holds a connection, and a process has only so many file descriptors. While places
+are scarce, organizations take turns for them, and within an organization its lanes do; one that
+holds many waits, so that an outage of one organization's receivers leaves places for the others.
+"""
+
+from collections import deque
+from typing import Final
+
+import structlog
+
+from winnerr_webhooks.budgets import LOG_EVERY, Budget
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.pipeline.lane import Lane, Share
+from winnerr_webhooks.telemetry import Metrics
+
+SCARCE_FROM: Final = 0.75
+"""With this part of the places in use, an organization may hold …"""
+SCARCE_SHARE: Final = 16
+"""… a sixteenth of them."""
+SHORTAGE_SECONDS: Final = 1.0
+"""How long no more attempts are in flight than there were when this machine lacked something."""
+
+_ADVICE: Final = {
+    "EMFILE": "Raise the limit of open files of this process (ulimit -n, LimitNOFILE in systemd).",
+    "ENFILE": "Raise the limit of open files of this machine (sysctl fs.file-max).",
+    "EADDRNOTAVAIL": "Give this machine more local ports (sysctl net.ipv4.ip_local_port_range).",
+}
+_ADVICE_ON_MEMORY: Final = "Give this machine more memory, or run less beside the service."
+
+log = structlog.get_logger(__name__)
+
+
+class AttemptPlaces:
+    """The places for attempts of one node.
+
+    `in_flight` and each share's are counted by the dispatcher. It asks `admits` only from
+    `scarce_from` attempts in flight on, so that without pressure this costs a comparison.
+    """
+
+    def __init__(self, budget: Budget, metrics: Metrics, clock: Clock) -> None:
+        self.in_flight = 0
+        self.waiting: deque[Share] = deque()
+        """Organizations with lanes that wait for a place; the next in turn first."""
+        self._budget = budget
+        self._metrics = metrics
+        self._clock = clock
+        self._limit = budget.bound.limit
+        self._crowded = int(self._limit * SCARCE_FROM)
+        self._share = max(1, self._limit // SCARCE_SHARE)
+        self._most = self._limit
+        """The limit for now: lower while this machine lacks something."""
+        self.scarce_from = self._crowded
+        self._logged_at = float("-inf")
+        budget.measure(lambda: self.in_flight)
+
+    def admits(self, lane: Lane) -> bool:
+        """Whether a lane may start an attempt now; if not, it waits for its turn."""
+        if not self.waiting and self._has_place_for(lane.share):
+            return True
+        if not lane.waits_for_place:
+            self._budget.refuse()
+            self.wait(lane)
+        return False
+
+    def wait(self, lane: Lane) -> None:
+        """Put a lane at the end of its organization's ring."""
+        if lane.waits_for_place:
+            return
+        lane.waits_for_place = True
+        share = lane.share
+        if not share.waiting:
+            self.waiting.append(share)
+        share.waiting.append(lane)
+
+    def next_in_turn(self) -> Lane | None:
+        """Take out the lane whose turn it is, if there is a place for it."""
+        waiting = self.waiting
+        if self.in_flight >= self._most:
+            return None
+        for _ in range(len(waiting)):
+            share = waiting.popleft()
+            if not self._has_place_for(share):
+                waiting.append(share)
+                continue
+            lane = share.waiting.popleft()
+            lane.waits_for_place = False
+            if share.waiting:
+                waiting.append(share)
+            return lane
+        return None
+
+    def _has_place_for(self, share: Share) -> bool:
+        if self.in_flight >= self._most:
+            return False
+        return self.in_flight < self._crowded or share.in_flight < self._share
+
+    # --- what this machine lacks --------------------------------------------------------------
+
+    def ran_short(self, lack: str) -> None:
+        """An attempt could not start for what this machine lacks: no more than are in flight now.
+
+        Each attempt that ends makes a place again; `recover` gives all of them back.
+        """
+        self._most = self.in_flight
+        self.scarce_from = min(self._crowded, self._most)
+        self._metrics.local_shortage(lack)
+        now = self._clock.monotonic()
+        if now - self._logged_at >= LOG_EVERY:
+            self._logged_at = now
+            log.warning(
+                "attempts wait for what this machine lacks; no delivery loses a retry for it",
+                lack=lack,
+                in_flight=self.in_flight,
+                limit=self._limit,
+                then=_ADVICE.get(lack, _ADVICE_ON_MEMORY),
+            )
+
+    def recover(self) -> None:
+        """Try as many attempts as before."""
+        self._most = self._limit
+        self.scarce_from = self._crowded
