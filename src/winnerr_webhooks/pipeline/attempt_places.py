@@ -57,8 +57,9 @@ class AttemptPlaces:
 
     def admits(self, lane: Lane) -> bool:
         """Whether a lane may start an attempt now; if not, it waits for its turn."""
-        if not self.waiting and self._has_place_for(lane.share):
-            return True
+        share = lane.share
+        if not share.waiting and self._has_place_for(share):
+            return True  # for those that wait, of other organizations, there is none
         if not lane.waits_for_place:
             self._budget.refuse()
             self.wait(lane)

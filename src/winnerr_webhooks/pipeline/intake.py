@@ -11,6 +11,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.group_commit import (
     Answered,
     GroupCommit,
@@ -34,8 +35,15 @@ class Intake:
     Without a dispatcher (a node that only accepts) deliveries are born free, for other nodes.
     """
 
-    def __init__(self, storage: Storage, dispatcher: Dispatcher | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        dispatcher: Dispatcher | None,
+        foreground: Foreground,
+        clock: Clock,
+    ) -> None:
         self._storage = storage
+        self._foreground = foreground
         self._dispatcher = dispatcher
         self._clock = clock
         self._group: GroupCommit[NewEvent, Accepted] = GroupCommit(
@@ -53,6 +61,7 @@ class Intake:
         this event can never be stored.
         """
         self._check_open()
+        self._foreground.note(event.organization)
         if self._bytes > WAITING_BYTES:
             raise Unavailable("Too much is waiting to be stored. Try again in a second.")
         self._group.put(event, answered)

@@ -83,7 +83,9 @@ class Node:
             budgets=budgets,
         )
         self.foreground = Foreground(asyncio.get_running_loop().time)
-        self.intake = Intake(storage, self.dispatcher if self._delivers else None, clock)
+        self.intake = Intake(
+            storage, self.dispatcher if self._delivers else None, self.foreground, clock
+        )
         claims = Claims(storage, self.dispatcher, self.foreground, clock)
         self._reclaimer = Reclaimer(storage, self.dispatcher, claims, jitter)
         self._retention = Retention(storage, config.log_retention_days)
