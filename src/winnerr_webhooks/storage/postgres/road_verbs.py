@@ -45,6 +45,8 @@ class RoadVerbs(Verbs):
         events: Sequence[NewEvent],
         lease: LeaseTerms | None,
         late: Callable[[], Sequence[NewEvent]] | None = None,  # noqa: ARG002  it waits for no turn
+        *,
+        urgent: bool = True,  # noqa: ARG002  there are several connections
     ) -> list[Accepted]:
         """Store events with their deliveries."""
         ends = asyncio.get_running_loop().time() + ANSWER_SECONDS
@@ -57,6 +59,10 @@ class RoadVerbs(Verbs):
             stored = await self._recalled(batch, terms, error, ends)
         await self._lower_lanes(dict.fromkeys(stored.free, terms.now), ends)
         return stored.answers
+
+    async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
+        """How many webhooks want the events of each (organization, name)."""
+        return await self._road.alone(lambda db: accept.fan_out(db, pairs))
 
     async def send_test(
         self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
