@@ -6,6 +6,7 @@ that deliver look all the time. One of role `deliver` begins at reclaim.
 """
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
@@ -17,6 +18,7 @@ from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.pipeline.attempt import Attempter, Egress
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.reclaim import Reclaimer
 from winnerr_webhooks.pipeline.record import Recorder
@@ -79,9 +81,19 @@ class Node:
             timeout=config.delivery_timeout,
             lease_seconds=config.lease_seconds,
         )
-        self.intake = Intake(storage, self.dispatcher if self._delivers else None, clock)
+        self.foreground = Foreground(asyncio.get_running_loop().time)
+        self.intake = Intake(
+            storage,
+            self.dispatcher if self._delivers else None,
+            clock,
+            budgets=budgets,
+            foreground=self.foreground,
+            most_webhooks=config.max_webhooks,
+        )
         self._reclaimer = Reclaimer(storage, self.dispatcher, clock, jitter)
         self._retention = Retention(storage, config.log_retention_days)
+        if self._delivers:
+            self.intake.on_born_free = partial(self._reclaimer.due_in, 0.0)
         self.recorder.on_retry_due = self._reclaimer.due_in
         self.recorder.on_disabled = self._disabled
         self._watch(metrics)

@@ -50,7 +50,7 @@ async def test_who_waits_for_the_next_commit_is_refused_with_one_that_fails(
     tried = []
     accept = storage.accept
 
-    async def watched(events, lease, _late):
+    async def watched(events, lease, _late, **_options):
         tried.append(len(events))
         if len(tried) == 1:
             late.extend(asyncio.ensure_future(world.emit(size=100_000)) for _ in range(3))
@@ -81,7 +81,7 @@ async def test_a_poisoned_event_is_refused_alone_and_its_bytes_are_let_go(world)
     await world.webhook()
     good, bad = world.event(), world.event()
 
-    async def refuse(events, _lease, _late) -> None:
+    async def refuse(events, *_args, **_options) -> None:
         if any(one.id == bad.id for one in events):
             raise Poisoned("no")
 
@@ -94,7 +94,7 @@ async def test_a_poisoned_event_is_refused_alone_and_its_bytes_are_let_go(world)
 async def test_a_fault_of_ours_with_one_event_is_its_callers_alone(world) -> None:
     good, bad, other = events = [world.event() for _ in range(3)]
 
-    async def fail(taken, _lease, _late) -> None:
+    async def fail(taken, *_args, **_options) -> None:
         if any(one.id == bad.id for one in taken):
             raise apsw.SQLError("a fault of ours")
 
