@@ -20,8 +20,9 @@ TURNS: Final = 8
 class FairQueue(Generic[Item]):
     """A `CommitQueue` whose batches cost `limit` at most; an item that costs more goes alone.
 
-    `cost` says what an item costs, None when that is not known: then it counts `guess`, and does
-    not join a batch that has begun. `on_full` is told when a batch could not hold all that waits.
+    `cost` says what an item costs, None when that is not known: then it counts `least` when a batch
+    is put together (its commit can still look), and `most` when it would join one that has begun.
+    `on_full` is called when a batch could not hold all that waits.
     """
 
     def __init__(
@@ -30,16 +31,20 @@ class FairQueue(Generic[Item]):
         *,
         organization: Callable[[Item], str],
         cost: Callable[[Item], int | None],
-        guess: int,
+        least: int,
+        most: int,
         on_full: Callable[[], None],
     ) -> None:
         self.taken = 0
-        """What the last batch costs."""
+        """What the last batch costs, as far as it is known."""
+        self._unknown = 0
+        """What it may cost beyond that."""
         self._limit = limit
         self._credit = max(limit // TURNS, 1)
         self._organization = organization
         self._cost = cost
-        self._guess = guess
+        self._least = least
+        self._most = most
         self._on_full = on_full
         self._new: deque[Entry[Item]] = deque()
         """What has come since the last batch; another thread may take from its left end."""
@@ -57,13 +62,13 @@ class FairQueue(Generic[Item]):
 
     def next_batch(self) -> list[Entry[Item]]:
         """Take all that waits, where it fits; else what comes in turns."""
-        self.taken = 0
+        self.taken = self._unknown = 0
         if not self._lined_up:
             batch = self._take_in_order()
             if not self._new:
                 return batch
             self._new.extendleft(reversed(batch))
-            self.taken = 0
+            self.taken = self._unknown = 0
         self._on_full()
         self._line_up()
         return self._take_in_turns()
@@ -72,8 +77,8 @@ class FairQueue(Generic[Item]):
         """Take the next one that came, where nothing else waits and it is known to fit."""
         if self._lined_up or not self._new:
             return None
-        cost = self._cost(self._new[0][0])
-        if cost is None or self.taken + cost > self._limit:
+        cost = self._cost(self._new[0][0]) or self._most
+        if self.taken + self._unknown + cost > self._limit:
             return None
         self.taken += cost
         return self._new.popleft()
@@ -89,9 +94,14 @@ class FairQueue(Generic[Item]):
     def _take_in_order(self) -> list[Entry[Item]]:
         batch: list[Entry[Item]] = []
         new = self._new
-        while new and self._fits(cost := self._cost_of(new[0]), batch):
+        while new:
+            known = self._cost(new[0][0])
+            cost = known or self._least
+            if not self._fits(cost, batch):
+                break
             batch.append(new.popleft())
             self.taken += cost
+            self._unknown += 0 if known else self._most - cost
         return batch
 
     def _take_in_turns(self) -> list[Entry[Item]]:
@@ -118,8 +128,7 @@ class FairQueue(Generic[Item]):
         return not batch or self.taken + cost <= self._limit
 
     def _cost_of(self, entry: Entry[Item]) -> int:
-        cost = self._cost(entry[0])
-        return self._guess if cost is None else cost
+        return self._cost(entry[0]) or self._least
 
     def _line_up(self) -> None:
         """Put what has come into the lines of its organizations."""

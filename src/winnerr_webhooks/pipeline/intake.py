@@ -88,7 +88,8 @@ class Intake:
             self._limit,
             organization=_organization,
             cost=self._fan_outs.cost,
-            guess=self._fan_outs.lowest_cost,
+            least=self._fan_outs.lowest_cost,
+            most=self._fan_outs.highest_cost,
             on_full=budgets.accept_rows.refuse,
         )
 
