@@ -220,7 +220,7 @@ def derive(config: Config, descriptors: int) -> Bounds:
     reads = 3 if config.uses_postgres else 2
     return Bounds(
         accept_rows=Bound(
-            "accept_rows", 2_048, "rows a transaction", "constant", "pipeline.intake",
+            "accept_rows", 4_096, "rows a transaction", "constant", "pipeline.intake",
             "The rest is stored by the next transaction, in turns between organizations.",
         ),
         accept_events=Bound(

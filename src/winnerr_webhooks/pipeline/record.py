@@ -11,7 +11,7 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.domain.attempt import AttemptRecord
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.pipeline.group_commit import GroupCommit, Latecomers
+from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit, JoinableBatch
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Settled, Settlement
 from winnerr_webhooks.telemetry import Metrics
@@ -59,9 +59,7 @@ class Recorder:
         self._bytes_budget.measure(lambda: self.unrecorded_bytes)
         self._most = self._attempts_budget.bound.limit
         self._most_bytes = self._bytes_budget.bound.limit
-        self._group: GroupCommit[Settlement, None] = GroupCommit(
-            self._settle, batch=BATCH, waiting=10 * self._most
-        )
+        self._group: GroupCommit[Settlement, None] = GroupCommit(self._settle, Fifo(BATCH))
         self._loop = asyncio.get_running_loop()
         self._ends = float("inf")
         """The loop's instant at which nothing is tried again: the node stops."""
@@ -95,7 +93,9 @@ class Recorder:
         if self.unrecorded:
             log.error("attempts were not recorded and are made again", attempts=self.unrecorded)
 
-    async def _settle(self, batch: list[Settlement], _late: Latecomers[Settlement]) -> list[None]:
+    async def _settle(
+        self, batch: list[Settlement], _late: JoinableBatch[Settlement]
+    ) -> list[None]:
         try:
             settled = await self._store(batch)
         except Unavailable:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
-from winnerr_webhooks.pipeline.group_commit import GroupCommit
+from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit
 
 
 class Commits:
@@ -33,13 +33,13 @@ class Commits:
 
 async def test_a_lone_item_is_committed_at_once() -> None:
     commits = Commits()
-    assert await GroupCommit(commits, batch=10, waiting=10).submit("a") == "done a"
+    assert await GroupCommit(commits, Fifo(10)).submit("a") == "done a"
     assert commits.batches == [["a"]]
 
 
 async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=10, waiting=100)
+    group = GroupCommit(commits, Fifo(10))
     commits.go.clear()
     first = group.submit("a")
     await commits.began.wait()
@@ -51,7 +51,7 @@ async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
 
 async def test_a_batch_is_never_larger_than_its_bound() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=4, waiting=100)
+    group = GroupCommit(commits, Fifo(4))
     await asyncio.gather(*[group.submit(n) for n in range(10)])
     assert [len(batch) for batch in commits.batches] == [4, 4, 2]
 
@@ -59,7 +59,7 @@ async def test_a_batch_is_never_larger_than_its_bound() -> None:
 @pytest.mark.parametrize(("culprit", "error"), [("poison", Poisoned), ("fault", KeyError)])
 async def test_nobody_else_fails_for_a_culprit(culprit, error) -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=100, waiting=100)
+    group = GroupCommit(commits, Fifo(100))
     answers = await asyncio.gather(
         *[group.submit(item) for item in ("a", "b", culprit, "c", "d")], return_exceptions=True
     )
@@ -68,30 +68,16 @@ async def test_nobody_else_fails_for_a_culprit(culprit, error) -> None:
 
 
 async def test_everybody_in_a_batch_hears_that_the_database_is_away() -> None:
-    group = GroupCommit(Commits(), batch=100, waiting=100)
+    group = GroupCommit(Commits(), Fifo(100))
     answers = await asyncio.gather(group.submit("a"), group.submit("gone"), return_exceptions=True)
     assert [type(a) for a in answers] == [Unavailable, Unavailable]
     assert await group.submit("b") == "done b"
     assert len(group._commit.batches) == 2
 
 
-async def test_more_than_may_wait_is_refused_and_not_taken() -> None:
-    commits = Commits()
-    commits.go.clear()
-    group = GroupCommit(commits, batch=1, waiting=2)
-    first = group.submit("a")
-    await commits.began.wait()
-    taken = [group.submit("b"), group.submit("c")]
-    with pytest.raises(Unavailable):
-        group.submit("d")
-    commits.go.set()
-    await asyncio.gather(first, *taken)
-    assert commits.batches == [["a"], ["b"], ["c"]]
-
-
 async def test_a_caller_that_went_away_does_not_stop_the_others() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=10, waiting=10)
+    group = GroupCommit(commits, Fifo(10))
     gone, stays = group.submit("a"), group.submit("b")
     gone.cancel()
     assert await stays == "done b"
@@ -99,7 +85,7 @@ async def test_a_caller_that_went_away_does_not_stop_the_others() -> None:
 
 async def test_idle_returns_when_everything_is_committed() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=1, waiting=10)
+    group = GroupCommit(commits, Fifo(1))
     futures = [group.submit(item) for item in "abc"]
     await group.idle()
     assert all(future.done() for future in futures)
@@ -118,7 +104,7 @@ class Turns(Commits):
 
 async def joined_by(items: str, commits: Turns, *, batch: int = 100) -> list[object]:
     """What became of an item and of those that came while its commit waited."""
-    group = GroupCommit(commits, batch=batch, waiting=100)
+    group = GroupCommit(commits, Fifo(batch))
     commits.go.clear()
     waiting = [group.submit("a")]
     await commits.began.wait()

@@ -77,6 +77,11 @@ class Connections:
         self._idle.append(await self._opener.open())
         self._open += 1
 
+    @property
+    def lost(self) -> bool:
+        """Whether the database is known to be away."""
+        return self._lost_at is not None
+
     # --- lending ------------------------------------------------------------------------------
 
     async def take(self, seconds: float) -> Connection:

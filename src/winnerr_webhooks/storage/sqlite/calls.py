@@ -20,6 +20,8 @@ class TimeLimit(NamedTuple):
 
 CALLER: Final = TimeLimit(begin=1.8, work=2.0)
 """What a caller of the API waits for: they have their 503 within 2 s, as on PostgreSQL."""
+BULK: Final = TimeLimit(begin=5.0, work=2.0)
+"""Storing a part of a large batch: its caller expects to wait for the rest of it, too."""
 BACKGROUND: Final = TimeLimit(begin=5.0, work=5.0)
 """What delivery needs and no caller waits for: settle, claim, release."""
 JOB: Final = TimeLimit(begin=30.0, work=10.0)

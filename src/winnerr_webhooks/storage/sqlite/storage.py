@@ -160,6 +160,8 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         events: Sequence[NewEvent],
         lease: values.LeaseTerms | None,
         late: Callable[[], Sequence[NewEvent]] | None = None,
+        *,
+        urgent: bool = True,
     ) -> list[Accepted]:
         """Store events with their deliveries, and what has come until the writer is at it."""
         expires = self._expires(lease.seconds if lease else 0)
@@ -168,9 +170,13 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             all_ = events if late is None else [*events, *late()]
             return accept.accept(db, all_, lease, expires, self._clock.now_ms())
 
-        if len(events) <= _URGENT:
+        if urgent and len(events) <= _URGENT:
             return await self._threads.write(verb)
-        return await self._threads.write_later(verb, calls.CALLER)
+        return await self._threads.write_later(verb, calls.CALLER if urgent else calls.BULK)
+
+    async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
+        """How many webhooks want the events of each (organization, name)."""
+        return await self._threads.read_for_road(lambda db: accept.fan_out(db, pairs))
 
     async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
         """Record attempts and move their deliveries on: in slices, for others to pass by."""

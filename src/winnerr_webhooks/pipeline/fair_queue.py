@@ -1,0 +1,154 @@
+"""Fair queue: what waits for a commit, by organization, in turns by what it costs.
+
+Deficit round robin (Shreedhar and Varghese, 1995): at its turn an organization is given a credit
+and takes what that pays for. So of two that wait, each has the same part of the commits, whether
+its items are few and dear or many and cheap, and however many of them wait.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from winnerr_webhooks.pipeline.group_commit import Entry
+
+Item = TypeVar("Item")
+
+TURNS: Final = 8
+"""Turns that fit into a batch: a turn's credit is so small a part of the limit."""
+
+
+class FairQueue(Generic[Item]):
+    """A `CommitQueue` whose batches cost `limit` at most; an item that costs more goes alone.
+
+    `cost` says what an item costs, None when that is not known: then it counts `least` when a batch
+    is put together (its commit can still look), and `most` when it would join one that has begun.
+    `on_full` is called when a batch could not hold all that waits.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        *,
+        organization: Callable[[Item], str],
+        cost: Callable[[Item], int | None],
+        least: int,
+        most: int,
+        on_full: Callable[[], None],
+    ) -> None:
+        self.taken = 0
+        """What the last batch costs, as far as it is known."""
+        self._unknown = 0
+        """What it may cost beyond that."""
+        self._limit = limit
+        self._credit = max(limit // TURNS, 1)
+        self._organization = organization
+        self._cost = cost
+        self._least = least
+        self._most = most
+        self._on_full = on_full
+        self._new: deque[Entry[Item]] = deque()
+        """What has come since the last batch; another thread may take from its left end."""
+        self._lines: dict[str, _Line[Item]] = {}
+        """What did not fit; the organization whose turn is next comes first."""
+        self._lined_up = 0
+
+    def __len__(self) -> int:
+        """Entries that wait."""
+        return len(self._new) + self._lined_up
+
+    def put(self, entry: Entry[Item]) -> None:
+        """Let an entry wait."""
+        self._new.append(entry)
+
+    def next_batch(self) -> list[Entry[Item]]:
+        """Take all that waits, where it fits; else what comes in turns."""
+        self.taken = self._unknown = 0
+        if not self._lined_up:
+            batch = self._take_in_order()
+            if not self._new:
+                return batch
+            self._new.extendleft(reversed(batch))
+            self.taken = self._unknown = 0
+        self._on_full()
+        self._line_up()
+        return self._take_in_turns()
+
+    def next_late(self) -> Entry[Item] | None:
+        """Take the next one that came, where nothing else waits and it is known to fit."""
+        if self._lined_up or not self._new:
+            return None
+        cost = self._cost(self._new[0][0]) or self._most
+        if self.taken + self._unknown + cost > self._limit:
+            return None
+        self.taken += cost
+        return self._new.popleft()
+
+    def clear(self) -> list[Entry[Item]]:
+        """Take all of them."""
+        self._line_up()
+        entries = [entry for line in self._lines.values() for entry in line.entries]
+        self._lines.clear()
+        self._lined_up = 0
+        return entries
+
+    def _take_in_order(self) -> list[Entry[Item]]:
+        batch: list[Entry[Item]] = []
+        new = self._new
+        while new:
+            known = self._cost(new[0][0])
+            cost = known or self._least
+            if not self._fits(cost, batch):
+                break
+            batch.append(new.popleft())
+            self.taken += cost
+            self._unknown += 0 if known else self._most - cost
+        return batch
+
+    def _take_in_turns(self) -> list[Entry[Item]]:
+        batch: list[Entry[Item]] = []
+        while self._lines:
+            organization, line = next(iter(self._lines.items()))
+            if not line.at_turn:
+                line.at_turn = True
+                line.credit += self._credit
+            while line.entries and (cost := self._cost_of(line.entries[0])) <= line.credit:
+                if not self._fits(cost, batch):
+                    return batch  # its turn goes on with the next batch
+                batch.append(line.entries.popleft())
+                line.credit -= cost
+                self.taken += cost
+                self._lined_up -= 1
+            del self._lines[organization]
+            if line.entries:
+                line.at_turn = False
+                self._lines[organization] = line
+        return batch
+
+    def _fits(self, cost: int, batch: list[Entry[Item]]) -> bool:
+        return not batch or self.taken + cost <= self._limit
+
+    def _cost_of(self, entry: Entry[Item]) -> int:
+        return self._cost(entry[0]) or self._least
+
+    def _line_up(self) -> None:
+        """Put what has come into the lines of its organizations."""
+        while self._new:
+            entry = self._new.popleft()
+            organization = self._organization(entry[0])
+            line = self._lines.get(organization)
+            if line is None:
+                line = self._lines[organization] = _Line()
+            line.entries.append(entry)
+            self._lined_up += 1
+
+
+class _Line(Generic[Item]):
+    """What waits of one organization."""
+
+    __slots__ = ("at_turn", "credit", "entries")
+
+    def __init__(self) -> None:
+        self.entries: deque[Entry[Item]] = deque()
+        self.credit = 0
+        self.at_turn = False
+        """Whether its turn has begun, and its credit was given."""
