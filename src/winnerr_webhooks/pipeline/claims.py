@@ -2,8 +2,8 @@
 
 A look reads which lanes are due, a page at a time, oldest first; it writes nothing. What it finds
 waits in `Backlog` until claims have taken it, and lanes known to have more are claimed of again
-without another look. Looks take at most a tenth of the time, however many lanes are due. While calls
-come in, claims are small, and the work that each brings leaves the process idle half of the time.
+without another look. Looks take at most a tenth of the time, however many lanes are due. While
+calls come in, claims are small, and the process is idle as long as each of them made it work.
 """
 
 import asyncio
