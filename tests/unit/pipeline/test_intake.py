@@ -6,7 +6,7 @@ import threading
 import apsw
 import pytest
 
-from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
+from winnerr_webhooks.domain.errors import Poisoned, Unavailable
 
 
 async def test_an_accepted_event_is_in_the_database_when_the_answer_comes(make_world) -> None:
