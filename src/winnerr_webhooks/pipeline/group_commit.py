@@ -10,15 +10,15 @@ between them. Batches double, and throughput and latency are both the better for
 A commit may have to wait for its turn. What comes until then need not wait for the next one: it
 joins, when the commit asks for it (ADR 0015).
 
-A batch that was too much for its time (`TimedOut`) is cut in two beside the next ones: what comes
-after it does not wait until its parts fit (ADR 0018).
+A batch that was too much for its time (`TimedOut`) is cut into parts, and these are committed
+beside the next batches: what comes after it does not wait until its parts fit (ADR 0018).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
@@ -28,6 +28,11 @@ PAUSE: Final = 0.002
 """Seconds between the commits of a busy group."""
 BUSY: Final = 4
 """A group whose last batch had more items is busy."""
+CUT: Final = 8
+"""A batch that was too much for its time is cut into so many parts, and each of them again: from
+512 items it takes three such steps to the one that is at fault, and each costs a whole time."""
+PATIENCE: Final = 4.0
+"""Seconds for which parts of such a batch are tried; then those that are left have timed out."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -133,9 +138,10 @@ class JoinableBatch(Generic[Item]):
 class GroupCommit(Generic[Item, Answer]):
     """Collects items into batches for one `commit` coroutine, one batch at a time.
 
-    A batch that is refused for what is in it, or was too much for its time, is committed again in
-    halves; so a `commit` that raises anything but `Unavailable` or `Uncertain` must have done
-    nothing, or nothing that doing it again would change. Made and used on one event loop.
+    A batch that is refused for what is in it is committed again in halves, one that was too much
+    for its time in smaller parts, for `patience` seconds. So a `commit` that raises `TimedOut`,
+    or anything but `Unavailable`, must have done nothing, or nothing that doing it again would
+    change. Made and used on one event loop.
 
     `pause` is told what a batch was and how many seconds it took; it says how many seconds lie
     between that commit and the next one.
@@ -147,14 +153,16 @@ class GroupCommit(Generic[Item, Answer]):
         queue: CommitQueue[Item],
         *,
         pause: Callable[[Sequence[Entry[Item]], float], float] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._commit = commit
         self._queue = queue
         self._pause = pause or self.between_commits
         self._running: asyncio.Task[None] | None = None
         self._cutting: asyncio.Task[None] | None = None
-        self._too_much: deque[list[Entry[Item]]] = deque()
-        """Batches that were too much for their time."""
+        self._patience = patience
+        self._parts: deque[_Part[Item]] = deque()
+        """Of batches that were too much for their time."""
         # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
         self._loop = asyncio.get_running_loop()
 
@@ -204,8 +212,13 @@ class GroupCommit(Generic[Item, Answer]):
         finally:
             self._running = None
 
-    async def _commit_batch(self, batch: list[Entry[Item]], late: JoinableBatch[Item]) -> None:
-        """Commit a batch, which is longer afterwards by who joined it."""
+    async def _commit_batch(
+        self, batch: list[Entry[Item]], late: JoinableBatch[Item], ends: float | None = None
+    ) -> None:
+        """Commit a batch, which is longer afterwards by what joined it.
+
+        `ends`: until then its parts are tried, when it is such a part itself.
+        """
         try:
             try:
                 answers = await self._commit([item for item, _ in batch], late)
@@ -216,7 +229,7 @@ class GroupCommit(Generic[Item, Answer]):
             if len(batch) == 1:
                 _fail(batch, error)
             else:
-                self._cut_later(batch)
+                self._cut(batch, error, ends)
         except Unavailable as error:
             _fail(batch, error)
         except Exception as error:  # noqa: BLE001  their callers must hear of it, whatever it is
@@ -225,7 +238,7 @@ class GroupCommit(Generic[Item, Answer]):
                 return
             # Nobody else's call fails for the culprit: halve until it stands alone.
             for half in _halves(batch):
-                await self._commit_batch(half, JoinableBatch(None))
+                await self._commit_batch(half, JoinableBatch(None), ends)
         else:
             for (_, answered), answer in zip(batch, answers, strict=True):
                 try:
@@ -233,18 +246,35 @@ class GroupCommit(Generic[Item, Answer]):
                 except Exception:  # a fault of ours; the others must have their answers
                     log.exception("an answer was not taken")
 
-    def _cut_later(self, batch: list[Entry[Item]]) -> None:
-        self._too_much.extend(_halves(batch))
+    def _cut(self, batch: list[Entry[Item]], error: TimedOut, ends: float | None) -> None:
+        if ends is None:
+            ends = self._loop.time() + self._patience
+        size = -(-len(batch) // CUT)
+        for at in range(0, len(batch), size):
+            self._parts.append(_Part(batch[at : at + size], error, ends))
         if self._cutting is None:
-            self._cutting = self._loop.create_task(self._cut())
+            self._cutting = self._loop.create_task(self._commit_parts())
 
-    async def _cut(self) -> None:
-        """Commit what was too much, in halves: beside the batches that come after it."""
+    async def _commit_parts(self) -> None:
+        """Commit the parts of what was too much, beside the batches that come after it."""
         try:
-            while self._too_much:
-                await self._commit_batch(self._too_much.popleft(), JoinableBatch(None))
+            while self._parts:
+                part = self._parts.popleft()
+                if self._loop.time() > part.ends:
+                    _fail(part.entries, part.error)
+                else:
+                    await self._commit_batch(part.entries, JoinableBatch(None), part.ends)
         finally:
             self._cutting = None
+
+
+class _Part(NamedTuple, Generic[Item]):
+    """A part of a batch that was too much for its time."""
+
+    entries: list[Entry[Item]]
+    error: TimedOut
+    ends: float
+    """The loop's instant until which it is tried."""
 
 
 def settle_future(

@@ -40,6 +40,8 @@ GIVE_WAY: Final = 2.0
 """Bulk pauses so many times as long as a commit of it took, …"""
 LONGEST_PAUSE: Final = 0.25
 """… but not longer than this, in seconds."""
+BULK_PATIENCE: Final = 60.0
+"""Seconds for which bulk tries again, in parts, what the database did not store in time."""
 CLOSING_SECONDS: Final = 1.0
 """How long bulk goes on when the node stops accepting; the rest is refused."""
 
@@ -78,7 +80,7 @@ class Intake:
         express, bulk = self._queue(budgets), self._queue(budgets)
         self._express: GroupCommit[NewEvent, Accepted] = GroupCommit(self._store_express, express)
         self._bulk: GroupCommit[NewEvent, Accepted] = GroupCommit(
-            self._store_bulk, bulk, pause=self._pause_of_bulk
+            self._store_bulk, bulk, pause=self._pause_of_bulk, patience=BULK_PATIENCE
         )
         budgets.accept_rows.measure(lambda: max(express.taken, bulk.taken))
         self._open = True
