@@ -1,8 +1,9 @@
-"""Attempt places: how many attempts a node has in flight, and who starts the next one.
+"""Attempt places: how many attempts a node has in flight, and which lane starts the next one.
 
-Every attempt holds a connection, and a process has only so many file descriptors. While places
-are scarce, organizations take turns for them, and within an organization its lanes do; one that
-holds many waits, so that an outage of one organization's receivers leaves places for the others.
+Every attempt holds a connection, and the file descriptors of a process are limited. While places
+are scarce, organizations take turns for them, and so do the lanes of an organization. An
+organization that holds its share of the places waits, so an outage of its receivers leaves places
+for the others.
 """
 
 from collections import deque
@@ -16,11 +17,11 @@ from winnerr_webhooks.pipeline.lane import Lane, Share
 from winnerr_webhooks.telemetry import Metrics
 
 SCARCE_FROM: Final = 0.75
-"""With this part of the places in use, an organization may hold …"""
+"""From this part of the places in use on, they are scarce."""
 SCARCE_SHARE: Final = 16
-"""… a sixteenth of them."""
+"""While places are scarce, an organization may hold one in 16 of them."""
 SHORTAGE_SECONDS: Final = 1.0
-"""How long no more attempts are in flight than there were when this machine lacked something."""
+"""After a shortage on this machine, attempts in flight may not increase for this long."""
 
 _ADVICE: Final = {
     "EMFILE": "Raise the limit of open files of this process (ulimit -n, LimitNOFILE in systemd).",
@@ -35,8 +36,8 @@ log = structlog.get_logger(__name__)
 class AttemptPlaces:
     """The places for attempts of one node.
 
-    `in_flight` and each share's are counted by the dispatcher. It asks `admits` only from
-    `scarce_from` attempts in flight on, so that without pressure this costs a comparison.
+    The dispatcher counts `in_flight` here and in each share. It calls `admits` only when at least
+    `scarce_from` attempts are in flight, so below that a place costs one comparison.
     """
 
     def __init__(self, budget: Budget, metrics: Metrics, clock: Clock) -> None:
@@ -59,7 +60,7 @@ class AttemptPlaces:
         """Whether a lane may start an attempt now; if not, it waits for its turn."""
         share = lane.share
         if not share.waiting and self._has_place_for(share):
-            return True  # for those that wait, of other organizations, there is none
+            return True  # the waiting ones are of other organizations, which have no place left
         if not lane.waits_for_place:
             self._budget.refuse()
             self.wait(lane)
@@ -100,9 +101,9 @@ class AttemptPlaces:
     # --- what this machine lacks --------------------------------------------------------------
 
     def ran_short(self, lack: str) -> None:
-        """An attempt could not start for what this machine lacks: no more than are in flight now.
+        """This machine lacked something for an attempt: allow no more than are in flight now.
 
-        Each attempt that ends makes a place again; `recover` gives all of them back.
+        A place becomes free when one of these attempts ends. `recover` restores the full limit.
         """
         self._most = self.in_flight
         self.scarce_from = min(self._crowded, self._most)

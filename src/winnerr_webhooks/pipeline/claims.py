@@ -28,7 +28,7 @@ PAGE: Final = 1_000
 BUSY_LOOK: Final = 0.02
 """Seconds between looks while they find lanes with room."""
 CONTENDED_LOOK: Final = 0.08
-"""The same when another node had taken what was found."""
+"""Seconds until the next look when another node had taken what the last one found."""
 IDLE_LOOK: Final = 0.25
 """Seconds between looks while they find nothing, at most."""
 LOOK_DUTY: Final = 10
@@ -63,7 +63,7 @@ class Claims:
         self._open = True
 
     def close(self) -> None:
-        """Claim nothing more; `run` returns when what is claimed now has been dispatched."""
+        """Start no further claim; `run` returns once the current claim has been dispatched."""
         self._open = False
         self._backlog.wanted.set()
 
@@ -85,7 +85,7 @@ class Claims:
         return self._clock.monotonic() >= at
 
     def _until_look(self) -> float:
-        """Seconds to wait; not for nothing where nothing could be claimed."""
+        """Seconds until the next look; IDLE_LOOK while the dispatcher takes no claims."""
         if not self._dispatcher.claims:
             return IDLE_LOOK
         at = self._earliest_look if self._backlog.look_wanted else self._next_look
@@ -115,7 +115,7 @@ class Claims:
     # --- claims -------------------------------------------------------------------------------
 
     async def _claim(self) -> bool:
-        """Claim of the lanes whose turn it is; whether there may be more to claim at once."""
+        """Claim for the next lanes in turn; True if there may be more to claim right away."""
         calls = self._foreground.active
         claim = self._backlog.next_claim(FOREGROUND_LIMIT if calls else CLAIM_LIMIT)
         if claim is None:
@@ -150,7 +150,7 @@ class Claims:
 
 
 async def within(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set, or after `seconds`."""
+    """Wait until the event is set; sets it itself after `seconds`."""
     timer = asyncio.get_running_loop().call_later(seconds, event.set)
     try:
         await event.wait()

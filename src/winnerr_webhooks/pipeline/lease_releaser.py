@@ -39,8 +39,8 @@ class LeaseReleaser:
         return len(self._waiting)
 
     def add(self, delivery: LeasedDelivery) -> None:
-        """Release this one with the next group."""
-        delivery.body = b""  # it may wait long, and memory is for what is going out
+        """Release the lease of this delivery with the next group."""
+        delivery.body = b""  # it may wait for long, and a claim reads the body again
         self._waiting.append(delivery)
         if self._running is None:
             self._running = self._loop.create_task(self._run())

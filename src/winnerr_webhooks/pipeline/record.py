@@ -1,4 +1,4 @@
-"""Record: the last station. Attempts are settled in groups, and none that was made is lost."""
+"""Record: the last station. It settles attempts in groups, and keeps those it cannot store yet."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,10 +20,10 @@ BATCH: Final = 512
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
 CUT: Final = 8
-"""A batch that was not stored in time is stored in parts of an eighth: from 512 attempts it takes
-three such steps to the one that is at fault, and each costs a statement's whole time."""
+"""A batch that was not stored in time is stored again in eighths. It takes three such steps from
+512 attempts to a single one, and each step costs the full time limit of a statement."""
 TRIES: Final = 3
-"""How often one attempt may be too much for its time; then it is set aside."""
+"""How often storing one attempt alone may time out; after that it is set aside."""
 CUT_ANSWER: Final = 1024
 """Bytes of an answer's head, in whole lines, and of its body, while memory for answers is short."""
 OVERHEAD: Final = 2048
@@ -85,7 +85,7 @@ class Recorder:
         self.stalled = True
 
     async def close(self, seconds: float) -> None:
-        """Return when every attempt is recorded, or after `seconds`: the rest is made again."""
+        """Return when every attempt is recorded, or after `seconds`; the rest is sent again."""
         self._ends = self._loop.time() + seconds
         idle = self._loop.create_task(self._group.idle())
         await asyncio.wait({idle}, timeout=max(seconds, 0.0))
@@ -133,10 +133,10 @@ class Recorder:
             self.on_resume()
 
     async def _store(self, batch: list[Settlement]) -> Settled:
-        """Settle a batch, in smaller parts where a whole one cannot be stored in time.
+        """Settle a batch, in smaller parts when the whole cannot be stored in time.
 
-        One attempt that is too much by itself, again and again, is set aside: all others go on.
-        While the database is away everything is kept and tried again.
+        An attempt that times out alone, TRIES times, is set aside, and the others go on.
+        While the database is away, everything is kept and tried again.
         """
         parts: list[Settled] = []
         at, size, wait, tries = 0, len(batch), FIRST_WAIT, 0

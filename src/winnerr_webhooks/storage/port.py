@@ -282,7 +282,7 @@ class Storage(Protocol):
     async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
         """The key of this SHA-256 that still works.
 
-        `aside`: with none of what the road of an event needs, for keys that may be anybody's.
+        `aside`: on connections that events do not wait for, for keys that may be unknown.
         """
         ...
 

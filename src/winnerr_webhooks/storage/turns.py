@@ -1,7 +1,7 @@
-"""Turns: few places for work, given to organizations one after the other.
+"""Turns: gives a few places for work to organizations, one after the other.
 
-A queue that serves the first who came makes everybody wait for the organization with the most
-calls in it. Here each organization has a queue of its own. A free place goes to the one that
+In a single queue, everybody waits for the organization that has the most calls in it.
+ Here each organization has a queue of its own. A free place goes to the one that
 holds the fewest, and of several to the one whose last turn is longest ago.
 """
 
@@ -30,7 +30,7 @@ class Turns:
         self._on_refusal = on_refusal
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """Who waits, by organization; the organization whose turn is next comes first."""
+        """Waiting calls by organization; the organization whose turn is next comes first."""
 
     @classmethod
     def of(cls, budget: Budget) -> Self:

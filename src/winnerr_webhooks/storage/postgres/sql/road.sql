@@ -387,7 +387,7 @@ LEFT JOIN LATERAL (
 ORDER BY due.next_due_at, due.webhook_id
 
 -- name: lock_lanes
--- Lanes of which a claim takes work; one that another node is at is passed by.
+-- The lanes of a claim; skips a lane that another node has locked.
 SELECT lane.webhook_id, coalesce(webhook.version, 0), coalesce(webhook.epoch, 0),
     coalesce(webhook.status, 'deleted'), lane.next_due_at
 FROM lane LEFT JOIN webhook ON webhook.id = lane.webhook_id
