@@ -240,11 +240,11 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "An idle or half-sent connection, or one without a key, is closed for the new one.",
         ),
         key_lookups=Bound(
-            "key_lookups", 64, "lookups at once", "constant", "api.auth",
+            "key_lookups", 64, "lookups", "constant", "api.auth",
             "The call with the unknown key is answered 503.",
         ),
         attempts=Bound(
-            "attempts", files.attempts, "attempts", of_files, "pipeline.dispatch",
+            "attempts", files.attempts, "attempts", of_files, "pipeline.attempt_places",
             "Deliveries wait for their organization's turn.",
         ),
         kept_connections=Bound(
@@ -265,12 +265,12 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "until those that were made are recorded.",
         ),
         page_reads=Bound(
-            "page_reads", reads, "reads at once", "the database's readers", "storage.turns",
+            "page_reads", reads, "reads", "the database's readers", "storage.turns",
             "The read waits for its organization's turn; after 4 s it is answered 503.",
             share=2 if config.uses_postgres else 1,  # there, a search is a read as well
         ),
         log_searches=Bound(
-            "log_searches", 2 if config.uses_postgres else 1, "searches at once",
+            "log_searches", 2 if config.uses_postgres else 1, "searches",
             "the database's readers", "storage.turns",
             "The search waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),

@@ -23,7 +23,7 @@ class Turns:
     """Gives out `places` at a time, of one organization at most `share`."""
 
     def __init__(
-        self, places: int, share: int = 1, *, on_refusal: Callable[[str], None] | None = None
+        self, places: int, share: int = 1, *, on_refusal: Callable[[str | None], None] | None = None
     ) -> None:
         self._places = places
         self._share = share
@@ -70,7 +70,8 @@ class Turns:
             if not isinstance(error, TimeoutError):
                 raise
             if self._on_refusal is not None:
-                self._on_refusal(organization)
+                at_fault = self._held[organization] >= self._share
+                self._on_refusal(organization if at_fault else None)
             raise Unavailable(
                 "Too much is being read at the moment. Try again in a few seconds.", RETRY_AFTER
             ) from None
