@@ -275,7 +275,7 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The search waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),
         pages=Bound(
-            "pages", 2 if config.uses_postgres else 1, "pages at once",
+            "pages", 2 if config.uses_postgres else 1, "pages",
             "the database's readers", "settings_page.page",
             "The page waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),

@@ -1,7 +1,7 @@
 """Turns: gives a few places for work to organizations, one after the other.
 
 In a single queue, everybody waits for the organization that has the most calls in it.
- Here each organization has a queue of its own. A free place goes to the one that
+Here each organization has a queue of its own. A free place goes to the one that
 holds the fewest, and of several to the one whose last turn is longest ago.
 """
 
