@@ -20,7 +20,7 @@ CLAIM_LIMIT: Final = 256
 """Deliveries a claim takes. On SQLite an accept may have to wait for it."""
 FOREGROUND_LIMIT: Final = 32
 """The same while calls come in."""
-LONGEST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 0.03
 """Seconds from one claim to the next while calls come in, at most: calls that take all of the CPU
 time must not stop a backlog."""
 PAGE: Final = 1_000
