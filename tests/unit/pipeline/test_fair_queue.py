@@ -4,9 +4,13 @@ from collections import Counter
 
 import pytest
 
-from winnerr_webhooks.pipeline.fair_queue import FairQueue
+from winnerr_webhooks.pipeline.fair_queue import Cost, FairQueue
 
 LIMIT = 80
+
+
+def _cost(item: str) -> Cost:
+    return Cost(1, 30) if item[1:] == "?" else Cost(int(item[1:]), int(item[1:]))
 
 
 class Waiting:
@@ -17,9 +21,7 @@ class Waiting:
         self.queue: FairQueue[str] = FairQueue(
             LIMIT,
             organization=lambda item: item[0],
-            cost=lambda item: None if item[1:] == "?" else int(item[1:]),
-            least=1,
-            most=30,
+            cost=_cost,
             on_full=self._note_full,
         )
         self.put(*items)
