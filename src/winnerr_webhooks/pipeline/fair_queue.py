@@ -7,7 +7,7 @@ its items are few and dear or many and cheap, and however many of them wait.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from winnerr_webhooks.pipeline.group_commit import Entry
 
@@ -17,12 +17,20 @@ TURNS: Final = 8
 """Turns that fit into a batch: a turn's credit is so small a part of the limit."""
 
 
+class Cost(NamedTuple):
+    """What an item costs."""
+
+    likely: int
+    most: int
+    """The most it can cost; the same, when that is known for sure."""
+
+
 class FairQueue(Generic[Item]):
     """A `CommitQueue` whose batches cost `limit` at most; an item that costs more goes alone.
 
-    `cost` says what an item costs, None when that is not known: then it counts `least` when a batch
-    is put together (its commit can still look), and `most` when it would join one that has begun.
-    `on_full` is called when a batch could not hold all that waits.
+    `cost` says what an item costs. What it is likely to cost counts when a batch is put together,
+    for its commit can still look; the most it can cost counts when it would join a batch that has
+    begun. `on_full` is called when a batch could not hold all that waits.
     """
 
     def __init__(
@@ -30,21 +38,17 @@ class FairQueue(Generic[Item]):
         limit: int,
         *,
         organization: Callable[[Item], str],
-        cost: Callable[[Item], int | None],
-        least: int,
-        most: int,
+        cost: Callable[[Item], Cost],
         on_full: Callable[[], None],
     ) -> None:
         self.taken = 0
-        """What the last batch costs, as far as it is known."""
-        self._unknown = 0
+        """What the last batch is likely to cost."""
+        self._unsure = 0
         """What it may cost beyond that."""
         self._limit = limit
         self._credit = max(limit // TURNS, 1)
         self._organization = organization
         self._cost = cost
-        self._least = least
-        self._most = most
         self._on_full = on_full
         self._new: deque[Entry[Item]] = deque()
         """What has come since the last batch; another thread may take from its left end."""
@@ -62,13 +66,13 @@ class FairQueue(Generic[Item]):
 
     def next_batch(self) -> list[Entry[Item]]:
         """Take all that waits, where it fits; else what comes in turns."""
-        self.taken = self._unknown = 0
+        self.taken = self._unsure = 0
         if not self._lined_up:
             batch = self._take_in_order()
             if not self._new:
                 return batch
             self._new.extendleft(reversed(batch))
-            self.taken = self._unknown = 0
+            self.taken = self._unsure = 0
         self._on_full()
         self._line_up()
         return self._take_in_turns()
@@ -77,8 +81,8 @@ class FairQueue(Generic[Item]):
         """Take the next one that came, where nothing else waits and it is known to fit."""
         if self._lined_up or not self._new:
             return None
-        cost = self._cost(self._new[0][0]) or self._most
-        if self.taken + self._unknown + cost > self._limit:
+        cost = self._cost(self._new[0][0]).most
+        if self.taken + self._unsure + cost > self._limit:
             return None
         self.taken += cost
         return self._new.popleft()
@@ -95,13 +99,12 @@ class FairQueue(Generic[Item]):
         batch: list[Entry[Item]] = []
         new = self._new
         while new:
-            known = self._cost(new[0][0])
-            cost = known or self._least
-            if not self._fits(cost, batch):
+            cost = self._cost(new[0][0])
+            if not self._fits(cost.likely, batch):
                 break
             batch.append(new.popleft())
-            self.taken += cost
-            self._unknown += 0 if known else self._most - cost
+            self.taken += cost.likely
+            self._unsure += cost.most - cost.likely
         return batch
 
     def _take_in_turns(self) -> list[Entry[Item]]:
@@ -111,7 +114,7 @@ class FairQueue(Generic[Item]):
             if not line.at_turn:
                 line.at_turn = True
                 line.credit += self._credit
-            while line.entries and (cost := self._cost_of(line.entries[0])) <= line.credit:
+            while line.entries and (cost := self._cost(line.entries[0][0]).likely) <= line.credit:
                 if not self._fits(cost, batch):
                     return batch  # its turn goes on with the next batch
                 batch.append(line.entries.popleft())
@@ -126,9 +129,6 @@ class FairQueue(Generic[Item]):
 
     def _fits(self, cost: int, batch: list[Entry[Item]]) -> bool:
         return not batch or self.taken + cost <= self._limit
-
-    def _cost_of(self, entry: Entry[Item]) -> int:
-        return self._cost(entry[0]) or self._least
 
     def _line_up(self) -> None:
         """Put what has come into the lines of its organizations."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.pipeline.fair_queue import Cost
 from winnerr_webhooks.storage.port import Storage
 
 FRESH_SECONDS: Final = 1.0
@@ -36,22 +37,27 @@ class FanOuts:
         self._seen: dict[_Pair, tuple[int, float]] = {}
         self.highest_cost = max(1 + most_webhooks, LEASED_COST * (1 + min(most_webhooks, WIDE)))
         """What one event can cost at most."""
-        self.lowest_cost = 2 * LEASED_COST
-        """What an event costs that one webhook wants."""
+        self._unknown = Cost(likely=2 * LEASED_COST, most=self.highest_cost)
+        """Most events are for one webhook."""
 
     def is_wide(self, event: NewEvent) -> bool:
         """Whether many webhooks want it; False also when that is not known."""
         seen = self._seen.get((event.organization, event.name))
         return seen is not None and seen[0] > 1 + WIDE
 
-    def cost(self, event: NewEvent) -> int | None:
-        """What it costs a transaction, in rows that are born free; None: not known."""
+    def cost(self, event: NewEvent) -> Cost:
+        """What it costs a transaction, in rows of deliveries that are born free; on any thread."""
         seen = self._seen.get((event.organization, event.name))
-        return None if seen is None else _cost(seen[0])
+        if seen is None:
+            return self._unknown
+        rows, at = seen
+        likely = rows if rows > 1 + WIDE else LEASED_COST * rows
+        is_sure = at + FRESH_SECONDS >= self._loop_time()
+        return Cost(likely, likely if is_sure else max(likely, self.highest_cost))
 
-    def costs(self, events: Iterable[NewEvent]) -> int:
+    def likely_cost(self, events: Iterable[NewEvent]) -> int:
         """What these cost together, as far as it is known."""
-        return sum(self.cost(event) or self.lowest_cost for event in events)
+        return sum(self.cost(event).likely for event in events)
 
     def note(self, event: NewEvent, accepted: Accepted) -> None:
         """Remember what an event made that was stored."""
@@ -78,7 +84,3 @@ class FanOuts:
         if len(self._seen) >= MOST and pair not in self._seen:
             self._seen.clear()
         self._seen[pair] = (rows, self._loop_time())
-
-
-def _cost(rows: int) -> int:
-    return rows if rows > 1 + WIDE else LEASED_COST * rows

@@ -90,8 +90,6 @@ class Intake:
             self._limit,
             organization=_organization,
             cost=self._fan_outs.cost,
-            least=self._fan_outs.lowest_cost,
-            most=self._fan_outs.highest_cost,
             on_full=budgets.accept_rows.refuse,
         )
 
@@ -137,7 +135,7 @@ class Intake:
         """Whether a call is so large that others should not wait for it."""
         if len(events) * self._fan_outs.highest_cost > self._limit:
             await self._learn(events)
-        return len(events) > EXPRESS_EVENTS or self._fan_outs.costs(events) > self._limit
+        return len(events) > EXPRESS_EVENTS or self._fan_outs.likely_cost(events) > self._limit
 
     def _put_in_bulk(self, event: NewEvent, answered: Answered[Accepted]) -> None:
         self._check_open()
@@ -234,7 +232,7 @@ class Intake:
     async def _check_cost(self, events: Sequence[NewEvent]) -> None:
         """Let a batch be cut in two that costs more than was known when it was put together."""
         await self._learn(events)
-        if len(events) > 1 and self._fan_outs.costs(events) > self._limit:
+        if len(events) > 1 and self._fan_outs.likely_cost(events) > self._limit:
             raise TimedOut("This is too much for one transaction.")
 
     async def _learn(self, events: Sequence[NewEvent]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
 from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit
 
 
@@ -135,3 +135,79 @@ async def test_who_joined_hears_that_the_database_is_away() -> None:
     commits = Turns()
     assert await joined_by("bx", commits) == [Unavailable] * 3
     assert commits.batches == [["a", "b", "gone"]]
+
+
+class TooMuch:
+    """A commit that times out for more than `most` items, or with an item `stuck` in it."""
+
+    def __init__(self, most: int = 1_000) -> None:
+        self.most = most
+        self.batches: list[list[object]] = []
+        self.tried = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def __call__(self, batch: list[object], _late: object) -> list[str]:
+        self.batches.append(batch)
+        if len(batch) > self.most or "stuck" in batch:
+            self.tried.set()
+            await self.go.wait()
+            raise TimedOut("too much")
+        return [f"done {item}" for item in batch]
+
+
+async def test_a_batch_that_is_too_much_for_its_time_is_cut_until_it_fits() -> None:
+    commits = TooMuch(most=3)
+    group = GroupCommit(commits, Fifo(100))
+    answers = await asyncio.gather(*(group.submit(n) for n in range(100)))
+    assert answers == [f"done {n}" for n in range(100)]
+
+
+async def test_only_the_item_that_is_too_much_by_itself_times_out() -> None:
+    commits = TooMuch()
+    group = GroupCommit(commits, Fifo(100))
+    waiting = [group.submit("stuck" if n == 40 else n) for n in range(64)]
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [n for n in range(64) if isinstance(answers[n], TimedOut)] == [40]
+    assert len([batch for batch in commits.batches if "stuck" in batch]) == 3
+
+
+async def test_what_comes_later_does_not_wait_for_what_is_cut() -> None:
+    """Given a batch that is cut, while one of its parts takes all of its time again."""
+    commits = TooMuch()
+    group = GroupCommit(commits, Fifo(100))
+    cut = [group.submit(item) for item in ("a", "stuck")]
+    await commits.tried.wait()
+    commits.tried.clear()
+    commits.go.clear()  # the first try has been let go by then
+    await commits.tried.wait()
+    assert await group.submit("later") == "done later"
+    commits.go.set()
+    answers = await asyncio.gather(*cut, return_exceptions=True)
+    assert answers[0] == "done a"
+    assert isinstance(answers[1], TimedOut)
+    await group.idle()
+
+
+async def test_parts_are_tried_only_so_long() -> None:
+    """A database that stands still answers nobody: everybody hears of it, each after the same."""
+    commits = TooMuch(most=0)
+    group = GroupCommit(commits, Fifo(100), patience=-1.0)
+    answers = await asyncio.gather(*(group.submit(n) for n in range(64)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {TimedOut}
+    assert len(commits.batches) == 1
+
+
+async def test_nothing_joins_a_batch_whose_commit_is_over() -> None:
+    """A thread that was given up may still ask."""
+    asked: list[Callable[[], list[object]]] = []
+
+    async def commit(batch: list[object], late: Callable[[], list[object]]) -> list[object]:
+        asked.append(late)
+        return batch
+
+    group = GroupCommit(commit, Fifo(10))
+    assert await group.submit("a") == "a"
+    group._queue.put(("b", print))
+    assert asked[0]() == []
+    assert group.waiting == 1
