@@ -16,10 +16,9 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.pipeline.lane import Lane, Share
 from winnerr_webhooks.telemetry import Metrics
 
-SCARCE_FROM: Final = 0.75
-"""From this part of the places in use on, they are scarce."""
-SCARCE_SHARE: Final = 16
-"""While places are scarce, an organization may hold one in 16 of them."""
+TIMES_FREE: Final = 3
+"""An organization may hold three times as many places as are free (a dynamic threshold: Choudhury
+and Hahne, 1998). One alone holds three quarters; of many, each holds less, and some stay free."""
 SHORTAGE_SECONDS: Final = 1.0
 """After a shortage on this machine, attempts in flight may not increase for this long."""
 
@@ -48,8 +47,8 @@ class AttemptPlaces:
         self._metrics = metrics
         self._clock = clock
         self._limit = budget.bound.limit
-        self._crowded = int(self._limit * SCARCE_FROM)
-        self._share = max(1, self._limit // SCARCE_SHARE)
+        self._crowded = self._limit * TIMES_FREE // (TIMES_FREE + 1)
+        """Below it no organization can hold too much."""
         self._most = self._limit
         """The limit for now: lower while this machine lacks something."""
         self.scarce_from = self._crowded
@@ -77,26 +76,24 @@ class AttemptPlaces:
         share.waiting.append(lane)
 
     def next_in_turn(self) -> Lane | None:
-        """Take out the lane whose turn it is, if there is a place for it."""
-        waiting = self.waiting
-        if self.in_flight >= self._most:
+        """Take out a lane of the waiting organization that holds the fewest places, if one is free.
+
+        Of several that hold as many, the one that had its last turn first.
+        """
+        ready = filter(self._has_place_for, self.waiting)
+        share = min(ready, key=_in_flight, default=None)
+        if share is None:
             return None
-        for _ in range(len(waiting)):
-            share = waiting.popleft()
-            if not self._has_place_for(share):
-                waiting.append(share)
-                continue
-            lane = share.waiting.popleft()
-            lane.waits_for_place = False
-            if share.waiting:
-                waiting.append(share)
-            return lane
-        return None
+        self.waiting.remove(share)
+        lane = share.waiting.popleft()
+        lane.waits_for_place = False
+        if share.waiting:
+            self.waiting.append(share)
+        return lane
 
     def _has_place_for(self, share: Share) -> bool:
-        if self.in_flight >= self._most:
-            return False
-        return self.in_flight < self._crowded or share.in_flight < self._share
+        free = self._limit - self.in_flight
+        return self.in_flight < self._most and share.in_flight < TIMES_FREE * free
 
     # --- what this machine lacks --------------------------------------------------------------
 
@@ -107,6 +104,10 @@ class AttemptPlaces:
         """
         self._most = self.in_flight
         self.scarce_from = min(self._crowded, self._most)
+        self.note_shortage(lack)
+
+    def note_shortage(self, lack: str) -> None:
+        """Count what this machine lacked, and log it at most once a minute."""
         self._metrics.local_shortage(lack)
         now = self._clock.monotonic()
         if now - self._logged_at >= LOG_EVERY:
@@ -123,3 +124,7 @@ class AttemptPlaces:
         """Try as many attempts as before."""
         self._most = self._limit
         self.scarce_from = self._crowded
+
+
+def _in_flight(share: Share) -> int:
+    return share.in_flight

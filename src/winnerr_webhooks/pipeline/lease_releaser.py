@@ -30,7 +30,7 @@ class LeaseReleaser:
         self._waiting: list[LeasedDelivery] = []
         self._loop = asyncio.get_running_loop()
         self._running: asyncio.Task[None] | None = None
-        self._slice = SLICE
+        self._slice = self._most = SLICE
         self._closing = False
 
     @property
@@ -47,7 +47,7 @@ class LeaseReleaser:
 
     def hurry(self) -> None:
         """The node stops: release in large slices, webhook by webhook."""
-        self._slice = LAST_SLICE
+        self._slice = self._most = LAST_SLICE
         self._waiting.sort(key=lambda one: (one.webhook_id, one.id))
 
     async def close(self, seconds: float) -> None:
@@ -69,10 +69,14 @@ class LeaseReleaser:
                 try:
                     await self._release(batch)
                 except asyncio.CancelledError:
-                    self._waiting += batch
+                    self._waiting = batch + self._waiting
                     raise
+                except TimedOut:
+                    self._waiting = batch + self._waiting
+                    if size == 1:
+                        await asyncio.sleep(AWAY_WAIT)
                 except Unavailable:
-                    self._waiting += batch
+                    self._waiting = batch + self._waiting
                     if self._closing:
                         return
                     await asyncio.sleep(AWAY_WAIT)
@@ -87,5 +91,6 @@ class LeaseReleaser:
         except TimedOut:
             self._slice = max(1, len(batch) // 2)
             raise
+        self._slice = min(2 * self._slice, self._most)
         self._metrics.leases_given_back(len(batch))
         self._on_released()

@@ -70,6 +70,20 @@ def test_a_free_place_goes_to_the_next_organization_then_to_its_next_lane(places
     assert not places.waiting
 
 
+def test_while_the_receivers_of_thirty_organizations_hang_a_quick_one_finds_a_place() -> None:
+    clock = SystemClock()
+    bound = Bound("attempts", 384, "attempts", "", "", "")
+    places = AttemptPlaces(Budget(bound, clock), Metrics(), clock)
+    lanes = [Lane(f"wh_{number}", 99, Share(f"org_{number}")) for number in range(30)]
+    while sum(start(places, lane) for lane in lanes):
+        pass
+    quick = Lane("quick", 99, Share("org_quick"))
+    for _ in range(100):
+        assert start(places, quick)
+        end(places, quick)
+        assert places.next_in_turn() is None
+
+
 # --- in a node ------------------------------------------------------------------------------------
 
 
@@ -121,6 +135,8 @@ async def test_organizations_take_turns_for_places(make_world) -> None:
             )
     for organization in ("org_1", "org_2"):
         await world.emit(organization=organization)
+    waiting = world.dispatcher._places.waiting
+    await world.until(lambda: {share.organization for share in waiting} == {"org_1", "org_2"})
     made: Counter[str] = Counter()
     for _ in range(24):
         call = await world.egress.next()
@@ -128,6 +144,26 @@ async def test_organizations_take_turns_for_places(make_world) -> None:
         call.answer()
         await asyncio.sleep(0)
     assert abs(made["org1"] - made["org2"]) <= 8
+
+
+async def test_used_up_ports_to_one_receiver_hold_its_lane_and_nobody_else(make_world) -> None:
+    """Ports are used up to one address and port; to any other there are as many as before."""
+    world = await make_world()
+    crowded = await world.webhook("https://crowded.example.com/")
+    await world.webhook("https://quick.example.com/", organization="org_2")
+
+    def script(call) -> None:
+        if call.destination.host.startswith("crowded"):
+            call.exchange.set_exception(LocalShortage("EADDRNOTAVAIL"))
+        else:
+            call.answer()
+
+    world.egress.script = script
+    await world.emit()
+    await world.until(lambda: world.dispatcher._lanes[crowded.id].held)
+    await world.emit(organization="org_2")
+    await world.settled(1)
+    assert world.dispatcher._lanes[crowded.id].held  # the other did not wait for its end
 
 
 async def test_what_this_machine_lacks_is_no_attempt_and_costs_no_retry(make_world) -> None:
