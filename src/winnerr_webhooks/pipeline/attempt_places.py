@@ -19,6 +19,8 @@ from winnerr_webhooks.telemetry import Metrics
 TIMES_FREE: Final = 3
 """An organization may hold three times as many places as are free (a dynamic threshold: Choudhury
 and Hahne, 1998). One alone holds three quarters; of many, each holds less, and some stay free."""
+OF_ONE_RECEIVER: Final = "EADDRNOTAVAIL"
+"""The ports to one address and port are used up; there are as many to any other."""
 SHORTAGE_SECONDS: Final = 1.0
 """After a shortage on this machine, attempts in flight may not increase for this long."""
 
@@ -97,16 +99,20 @@ class AttemptPlaces:
 
     # --- what this machine lacks --------------------------------------------------------------
 
-    def ran_short(self, lack: str) -> None:
-        """This machine lacked something for an attempt: allow no more than are in flight now.
+    def ran_short(self, lack: str) -> bool:
+        """This machine lacked something for an attempt; True if only for attempts to one receiver.
 
-        A place becomes free when one of these attempts ends. `recover` restores the full limit.
+        Otherwise no more are allowed than are in flight now. A place becomes free when one of these
+        attempts ends. `recover` restores the full limit.
         """
+        self._note(lack)
+        if lack == OF_ONE_RECEIVER:
+            return True
         self._most = self.in_flight
         self.scarce_from = min(self._crowded, self._most)
-        self.note_shortage(lack)
+        return False
 
-    def note_shortage(self, lack: str) -> None:
+    def _note(self, lack: str) -> None:
         """Count what this machine lacked, and log it at most once a minute."""
         self._metrics.local_shortage(lack)
         now = self._clock.monotonic()

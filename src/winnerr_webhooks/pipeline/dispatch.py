@@ -26,8 +26,6 @@ from winnerr_webhooks.telemetry import Metrics
 
 LEASE_SLACK: Final = 2.0
 """Seconds a lease must outlive the longest attempt by, for the settling to be in time."""
-OF_ONE_RECEIVER: Final = "EADDRNOTAVAIL"
-"""The ports to one address and port are used up; there are as many to any other."""
 UNREADABLE_WAIT: Final = 30.0
 """Seconds until a webhook whose configuration cannot be used is tried again."""
 
@@ -261,13 +259,10 @@ class Dispatcher:
     def _ran_short(self, lane: Lane, delivery: LeasedDelivery, lack: str) -> None:
         """Nothing was sent, because this machine lacks something: release it to be tried later."""
         lane.backlog = True
-        if lack == OF_ONE_RECEIVER:
-            self._places.note_shortage(lack)
+        if self._places.ran_short(lack):
             self._hold(lane, SHORTAGE_SECONDS)
-        else:
-            self._places.ran_short(lack)
-            if self._recovery is None:
-                self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
+        elif self._recovery is None:
+            self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
         self.releaser.add(delivery)
 
     def _recover(self) -> None:
