@@ -26,6 +26,9 @@ SCANS = {
 }
 """Statements that read a whole table, and why they may."""
 INNER = {
+    "bear_cancelled": "of a batch's events, for each webhook: few where webhooks are many",
+    "bear_free": "of a batch's events, for each webhook: few where webhooks are many",
+    "wake_lanes": "`born` is one row",
     "bear_pending": "`born` is one row",
     "matching_attempts": "the few patterns of a search, for each attempt that it looks at",
 }
