@@ -7,51 +7,64 @@ its items are few and dear or many and cheap, and however many of them wait.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from winnerr_webhooks.pipeline.group_commit import Entry
-
-Item = TypeVar("Item")
 
 TURNS: Final = 8
 """Turns that fit into a batch: a turn's credit is so small a part of the limit."""
 
 
-class Cost(NamedTuple):
-    """What an item costs."""
+class Cost(Protocol):
+    """What an item costs; it may become known while the item waits."""
 
-    likely: int
-    most: int
-    """The most it can cost; the same, when that is known for sure."""
+    @property
+    def likely(self) -> int:
+        """What it is likely to cost."""
+        ...
+
+    @property
+    def most(self) -> int:
+        """The most it can cost; asked on any thread."""
+        ...
+
+
+class Costly(Protocol):
+    """An item of a fair queue."""
+
+    @property
+    def organization(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def cost(self) -> Cost:
+        """What it costs."""
+        ...
+
+
+Item = TypeVar("Item", bound=Costly)
 
 
 class FairQueue(Generic[Item]):
     """A `CommitQueue` whose batches cost `limit` at most; an item that costs more goes alone.
 
-    `cost` says what an item costs. What it is likely to cost counts when a batch is put together,
-    for its commit can still look; the most it can cost counts when it would join a batch that has
-    begun. `on_full` is called when a batch could not hold all that waits.
+    What an item is likely to cost counts when a batch is put together, for its commit can still
+    look; the most it can cost counts when it would join a batch that has begun. `on_full` is
+    called when a batch could not hold all that waits.
     """
 
-    def __init__(
-        self,
-        limit: int,
-        *,
-        organization: Callable[[Item], str],
-        cost: Callable[[Item], Cost],
-        on_full: Callable[[], None],
-    ) -> None:
+    def __init__(self, limit: int, *, on_full: Callable[[], None]) -> None:
         self.taken = 0
         """What the last batch is likely to cost."""
-        self._unsure = 0
-        """What it may cost beyond that."""
         self._limit = limit
         self._credit = max(limit // TURNS, 1)
-        self._organization = organization
-        self._cost = cost
         self._on_full = on_full
         self._new: deque[Entry[Item]] = deque()
         """What has come since the last batch; another thread may take from its left end."""
+        self._batch: list[Entry[Item]] = []
+        self._room: int | None = None
+        """For what would join the last batch; None: nobody has asked yet."""
         self._lines: dict[str, _Line[Item]] = {}
         """What did not fit; the organization whose turn is next comes first."""
         self._lined_up = 0
@@ -66,25 +79,27 @@ class FairQueue(Generic[Item]):
 
     def next_batch(self) -> list[Entry[Item]]:
         """Take all that waits, where it fits; else what comes in turns."""
-        self.taken = self._unsure = 0
-        if not self._lined_up:
-            batch = self._take_in_order()
-            if not self._new:
-                return batch
+        self.taken, self._room = 0, None
+        batch = [] if self._lined_up else self._take_in_order()
+        if self._new or self._lined_up:
+            self._on_full()
             self._new.extendleft(reversed(batch))
-            self.taken = self._unsure = 0
-        self._on_full()
-        self._line_up()
-        return self._take_in_turns()
+            self.taken = 0
+            self._line_up()
+            batch = self._take_in_turns()
+        self._batch = batch
+        return batch.copy()
 
     def next_late(self) -> Entry[Item] | None:
-        """Take the next one that came, where nothing else waits and it is known to fit."""
+        """Take the next one that came, where nothing else waits and it fits for sure."""
         if self._lined_up or not self._new:
             return None
-        cost = self._cost(self._new[0][0]).most
-        if self.taken + self._unsure + cost > self._limit:
+        if self._room is None:
+            self._room = self._limit - sum(item.cost.most for item, _ in self._batch)
+        cost = self._new[0][0].cost.most
+        if cost > self._room:
             return None
-        self.taken += cost
+        self._room -= cost
         return self._new.popleft()
 
     def clear(self) -> list[Entry[Item]]:
@@ -97,14 +112,14 @@ class FairQueue(Generic[Item]):
 
     def _take_in_order(self) -> list[Entry[Item]]:
         batch: list[Entry[Item]] = []
-        new = self._new
+        new, taken, limit = self._new, 0, self._limit
         while new:
-            cost = self._cost(new[0][0])
-            if not self._fits(cost.likely, batch):
+            cost = new[0][0].cost.likely
+            if taken + cost > limit and batch:
                 break
+            taken += cost
             batch.append(new.popleft())
-            self.taken += cost.likely
-            self._unsure += cost.most - cost.likely
+        self.taken = taken
         return batch
 
     def _take_in_turns(self) -> list[Entry[Item]]:
@@ -114,8 +129,8 @@ class FairQueue(Generic[Item]):
             if not line.at_turn:
                 line.at_turn = True
                 line.credit += self._credit
-            while line.entries and (cost := self._cost(line.entries[0][0]).likely) <= line.credit:
-                if not self._fits(cost, batch):
+            while line.entries and (cost := line.entries[0][0].cost.likely) <= line.credit:
+                if batch and self.taken + cost > self._limit:
                     return batch  # its turn goes on with the next batch
                 batch.append(line.entries.popleft())
                 line.credit -= cost
@@ -127,14 +142,11 @@ class FairQueue(Generic[Item]):
                 self._lines[organization] = line
         return batch
 
-    def _fits(self, cost: int, batch: list[Entry[Item]]) -> bool:
-        return not batch or self.taken + cost <= self._limit
-
     def _line_up(self) -> None:
         """Put what has come into the lines of its organizations."""
         while self._new:
             entry = self._new.popleft()
-            organization = self._organization(entry[0])
+            organization = entry[0].organization
             line = self._lines.get(organization)
             if line is None:
                 line = self._lines[organization] = _Line()

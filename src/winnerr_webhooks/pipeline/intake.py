@@ -18,11 +18,11 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
-from winnerr_webhooks.pipeline.admission import Admission
+from winnerr_webhooks.pipeline.admission import Admission, AdmittedEvent
 from winnerr_webhooks.pipeline.batch_answers import BatchAnswers
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.fair_queue import FairQueue
-from winnerr_webhooks.pipeline.fan_outs import FanOuts
+from winnerr_webhooks.pipeline.fan_outs import FanOut, FanOuts
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.group_commit import (
     Answered,
@@ -75,23 +75,18 @@ class Intake:
         self._admission = Admission(budgets)
         self._limit = budgets.accept_rows.bound.limit
         self._fan_outs = FanOuts(storage, self._loop.time, most_webhooks=most_webhooks)
-        self._express_held: dict[str, int] = {}
-        """Events in `express` of each organization, those of the commit under way too."""
         express, bulk = self._queue(budgets), self._queue(budgets)
-        self._express: GroupCommit[NewEvent, Accepted] = GroupCommit(self._store_express, express)
-        self._bulk: GroupCommit[NewEvent, Accepted] = GroupCommit(
+        self._express: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
+            self._store_express, express
+        )
+        self._bulk: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
             self._store_bulk, bulk, pause=self._pause_of_bulk, patience=BULK_PATIENCE
         )
         budgets.accept_rows.measure(lambda: max(express.taken, bulk.taken))
         self._open = True
 
-    def _queue(self, budgets: Budgets) -> FairQueue[NewEvent]:
-        return FairQueue(
-            self._limit,
-            organization=_organization,
-            cost=self._fan_outs.cost,
-            on_full=budgets.accept_rows.refuse,
-        )
+    def _queue(self, budgets: Budgets) -> FairQueue[AdmittedEvent]:
+        return FairQueue(self._limit, on_full=budgets.accept_rows.refuse)
 
     # --- what comes in ------------------------------------------------------------------------
 
@@ -103,14 +98,11 @@ class Intake:
         this event can never be stored.
         """
         self._check_open()
-        held = self._express_held.get(event.organization, 0)
-        if held >= EXPRESS_EVENTS or self._fan_outs.is_wide(event):
-            self._put_in_bulk(event, answered)
-            return
-        self._admission.admit(event)
-        self._express_held[event.organization] = held + 1
-        self._foreground.note(event.organization)
-        self._express.put(event, partial(self._express_answered, event, answered))
+        organization = event.organization
+        cost = self._fan_outs.of(organization, event.name)
+        express = not cost.is_wide and self._admission.express_of(organization) < EXPRESS_EVENTS
+        admitted = self._admission.admit(event, answered, cost, express=express)
+        (self._express if express else self._bulk).put(admitted, admitted)
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """The same, with a future for the answer."""
@@ -133,14 +125,16 @@ class Intake:
 
     async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:
         """Whether a call is so large that others should not wait for it."""
+        costs = [self._fan_outs.of(event.organization, event.name) for event in events]
         if len(events) * self._fan_outs.highest_cost > self._limit:
-            await self._learn(events)
-        return len(events) > EXPRESS_EVENTS or self._fan_outs.likely_cost(events) > self._limit
+            await self._learn(costs)
+        return len(events) > EXPRESS_EVENTS or sum(cost.likely for cost in costs) > self._limit
 
     def _put_in_bulk(self, event: NewEvent, answered: Answered[Accepted]) -> None:
         self._check_open()
-        self._admission.admit(event)
-        self._bulk.put(event, partial(self._answered, event, answered))
+        cost = self._fan_outs.of(event.organization, event.name)
+        admitted = self._admission.admit(event, answered, cost, express=False)
+        self._bulk.put(admitted, admitted)
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
         """Store a sample event for one webhook and start on its one attempt."""
@@ -162,58 +156,35 @@ class Intake:
         if not self._open:
             raise _stopping()
 
-    # --- what is answered ---------------------------------------------------------------------
-
-    def _express_answered(
-        self,
-        event: NewEvent,
-        answered: Answered[Accepted],
-        accepted: Accepted | None,
-        error: Exception | None,
-    ) -> None:
-        left = self._express_held[event.organization] - 1
-        if left:
-            self._express_held[event.organization] = left
-        else:
-            del self._express_held[event.organization]
-        self._answered(event, answered, accepted, error)
-
-    def _answered(
-        self,
-        event: NewEvent,
-        answered: Answered[Accepted],
-        accepted: Accepted | None,
-        error: Exception | None,
-    ) -> None:
-        self._admission.release(event)
-        if accepted is not None:
-            self._fan_outs.note(event, accepted)
-        answered(accepted, error)
-
     # --- what is stored -----------------------------------------------------------------------
 
     async def _store_express(
-        self, events: list[NewEvent], late: JoinableBatch[NewEvent]
+        self, batch: list[AdmittedEvent], late: JoinableBatch[AdmittedEvent]
     ) -> list[Accepted]:
-        return await self._store(events, late, self._express)
+        for organization in {admitted.event.organization for admitted in batch}:
+            self._foreground.note(organization)
+        return await self._store(batch, late, self._express)
 
     async def _store_bulk(
-        self, events: list[NewEvent], _late: JoinableBatch[NewEvent]
+        self, batch: list[AdmittedEvent], _late: JoinableBatch[AdmittedEvent]
     ) -> list[Accepted]:
-        return await self._store(events, None, self._bulk)
+        return await self._store(batch, None, self._bulk)
 
     async def _store(
         self,
-        events: list[NewEvent],
-        late: JoinableBatch[NewEvent] | None,
-        group: GroupCommit[NewEvent, Accepted],
+        batch: list[AdmittedEvent],
+        late: JoinableBatch[AdmittedEvent] | None,
+        group: GroupCommit[AdmittedEvent, Accepted],
     ) -> list[Accepted]:
-        if len(events) * self._fan_outs.highest_cost > self._limit:
-            await self._check_cost(events)
+        if len(batch) * self._fan_outs.highest_cost > self._limit:
+            await self._check_cost(batch)
         started = self._clock.monotonic()
-        lease = None if any(map(self._fan_outs.is_wide, events)) else self._lease_terms()
+        is_wide = any(admitted.cost.is_wide for admitted in batch)
+        lease = None if is_wide else self._lease_terms()
+        events = [admitted.event for admitted in batch]
+        joined = None if late is None else partial(_events_of, late)
         try:
-            answers = await self._storage.accept(events, lease, late, urgent=late is not None)
+            answers = await self._storage.accept(events, lease, joined, urgent=late is not None)
         except TimedOut:
             raise
         except Unavailable:
@@ -221,29 +192,36 @@ class Intake:
             # second one that fails would be too late an answer.
             group.refuse(Unavailable("The database is away: nothing was stored.", 2))
             raise
+        stored = batch if late is None else [*batch, *late.joined]
+        self._follow(stored, answers, started)
         if lease is None:
             self.on_born_free()
-            return answers
-        for accepted in answers:
-            if accepted.leased:
-                self._hand_on(accepted, started)
         return answers
 
-    async def _check_cost(self, events: Sequence[NewEvent]) -> None:
-        """Let a batch be cut in two that costs more than was known when it was put together."""
-        await self._learn(events)
-        if len(events) > 1 and self._fan_outs.likely_cost(events) > self._limit:
+    def _follow(self, batch: list[AdmittedEvent], answers: list[Accepted], started: float) -> None:
+        """Learn what each event cost, and hand its leased deliveries on."""
+        now = self._loop.time()
+        for admitted, accepted in zip(batch, answers, strict=True):
+            if accepted.rows:
+                admitted.cost.note(accepted.rows, now)
+            if accepted.leased:
+                self._hand_on(accepted, started)
+
+    async def _check_cost(self, batch: list[AdmittedEvent]) -> None:
+        """Let a batch be cut that costs more than was known when it was put together."""
+        await self._learn([admitted.cost for admitted in batch])
+        if len(batch) > 1 and sum(admitted.cost.likely for admitted in batch) > self._limit:
             raise TimedOut("This is too much for one transaction.")
 
-    async def _learn(self, events: Sequence[NewEvent]) -> None:
+    async def _learn(self, fan_outs: list[FanOut]) -> None:
         try:
-            await self._fan_outs.learn(events)
+            await self._fan_outs.learn(fan_outs)
         except Unavailable as error:  # the commit will find out for itself
             log.warning("it is not known how many webhooks want events", reason=error.detail)
 
-    def _pause_of_bulk(self, batch: Sequence[Entry[NewEvent]], seconds: float) -> float:
+    def _pause_of_bulk(self, batch: Sequence[Entry[AdmittedEvent]], seconds: float) -> float:
         """Leave the database to other organizations' calls, while there are any."""
-        organizations = {event.organization for event, _ in batch}
+        organizations = {admitted.organization for admitted, _ in batch}
         if self._open and all(map(self._foreground.others_than, organizations)):
             return min(GIVE_WAY * seconds, LONGEST_PAUSE)
         return self._bulk.between_commits(batch, seconds)
@@ -266,8 +244,8 @@ class Intake:
             log.exception("deliveries were not handed on", event_id=accepted.id)
 
 
-def _organization(event: NewEvent) -> str:
-    return event.organization
+def _events_of(late: JoinableBatch[AdmittedEvent]) -> list[NewEvent]:
+    return [admitted.event for admitted in late()]
 
 
 def _stopping() -> Unavailable:

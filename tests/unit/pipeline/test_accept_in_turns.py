@@ -130,7 +130,7 @@ async def test_webhooks_added_since_an_event_was_counted_are_counted(world) -> N
     rest = [world.node.intake.accept(world.event()) for _ in range(60)]
     await subscribe(world, 300)
     loop = asyncio.get_running_loop()
-    world.node.intake._fan_outs._loop_time = lambda: loop.time() + 2
+    world.node.intake._fan_outs.now = lambda: loop.time() + 2
     go.set()
     answers = [await first, *await asyncio.gather(*rest)]
     assert answers[-1].deliveries == 301

@@ -1,16 +1,32 @@
 """The fair queue: turns between organizations by cost, and no batch above its limit."""
 
 from collections import Counter
+from typing import NamedTuple
 
 import pytest
 
-from winnerr_webhooks.pipeline.fair_queue import Cost, FairQueue
+from winnerr_webhooks.pipeline.fair_queue import FairQueue
 
 LIMIT = 80
 
 
-def _cost(item: str) -> Cost:
-    return Cost(1, 30) if item[1:] == "?" else Cost(int(item[1:]), int(item[1:]))
+class Cost(NamedTuple):
+    likely: int
+    most: int
+
+
+class Item(NamedTuple):
+    name: str
+
+    @property
+    def organization(self) -> str:
+        return self.name[0]
+
+    @property
+    def cost(self) -> Cost:
+        if self.name[1:] == "?":
+            return Cost(likely=1, most=30)
+        return Cost(int(self.name[1:]), int(self.name[1:]))
 
 
 class Waiting:
@@ -18,10 +34,8 @@ class Waiting:
 
     def __init__(self, *items: str) -> None:
         self.full = 0
-        self.queue: FairQueue[str] = FairQueue(
+        self.queue: FairQueue[Item] = FairQueue(
             LIMIT,
-            organization=lambda item: item[0],
-            cost=_cost,
             on_full=self._note_full,
         )
         self.put(*items)
@@ -31,14 +45,14 @@ class Waiting:
 
     def put(self, *items: str) -> None:
         for item in items:
-            self.queue.put((item, print))
+            self.queue.put((Item(item), print))
 
     def batch(self) -> list[str]:
-        return [item for item, _ in self.queue.next_batch()]
+        return [item.name for item, _ in self.queue.next_batch()]
 
     def late(self) -> str | None:
         entry = self.queue.next_late()
-        return None if entry is None else entry[0]
+        return None if entry is None else entry[0].name
 
 
 def test_all_that_fits_is_one_batch_in_order() -> None:
@@ -106,5 +120,5 @@ def test_all_can_be_taken_out() -> None:
     waiting = Waiting(*["a50"] * 3)
     waiting.batch()
     waiting.put("b1")
-    assert sorted(item for item, _ in waiting.queue.clear()) == ["a50", "a50", "b1"]
+    assert sorted(item.name for item, _ in waiting.queue.clear()) == ["a50", "a50", "b1"]
     assert len(waiting.queue) == 0
