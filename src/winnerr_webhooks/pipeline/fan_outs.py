@@ -41,8 +41,9 @@ class FanOut:
 
     @property
     def most(self) -> int:
-        """The most it can cost."""
-        return self.likely if self.is_known else max(self.likely, self._parent.highest_cost)
+        """The most it can cost: it may join a commit whose deliveries are born leased."""
+        likely = LEASED_COST * self.likely if self.is_wide else self.likely
+        return likely if self.is_known else max(likely, self._parent.highest_cost)
 
     def note(self, rows: int, now: float) -> None:
         """Remember that an event made so many rows, at this instant of the loop."""

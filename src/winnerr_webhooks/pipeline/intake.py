@@ -163,18 +163,20 @@ class Intake:
     ) -> list[Accepted]:
         for organization in {admitted.event.organization for admitted in batch}:
             self._foreground.note(organization)
-        return await self._store(batch, late, self._express)
+        return await self._store(batch, late, self._express, urgent=True)
 
     async def _store_bulk(
-        self, batch: list[AdmittedEvent], _late: JoinableBatch[AdmittedEvent]
+        self, batch: list[AdmittedEvent], late: JoinableBatch[AdmittedEvent]
     ) -> list[Accepted]:
-        return await self._store(batch, None, self._bulk)
+        return await self._store(batch, late, self._bulk, urgent=False)
 
     async def _store(
         self,
         batch: list[AdmittedEvent],
-        late: JoinableBatch[AdmittedEvent] | None,
+        late: JoinableBatch[AdmittedEvent],
         group: GroupCommit[AdmittedEvent, Accepted],
+        *,
+        urgent: bool,
     ) -> list[Accepted]:
         if len(batch) * self._fan_outs.highest_cost > self._limit:
             await self._check_cost(batch)
@@ -182,9 +184,9 @@ class Intake:
         is_wide = any(admitted.cost.is_wide for admitted in batch)
         lease = None if is_wide else self._lease_terms()
         events = [admitted.event for admitted in batch]
-        joined = None if late is None else partial(_events_of, late)
+        joined = partial(_events_of, late)
         try:
-            answers = await self._storage.accept(events, lease, joined, urgent=late is not None)
+            answers = await self._storage.accept(events, lease, joined, urgent=urgent)
         except TimedOut:
             raise
         except Unavailable:
@@ -192,8 +194,7 @@ class Intake:
             # second one that fails would be too late an answer.
             group.refuse(Unavailable("The database is away: nothing was stored.", 2))
             raise
-        stored = batch if late is None else [*batch, *late.joined]
-        self._follow(stored, answers, started)
+        self._follow([*batch, *late.joined], answers, started)
         if lease is None:
             self.on_born_free()
         return answers
