@@ -39,7 +39,11 @@ class Proxy:
             stream.transport.abort()
 
     async def _serve(self, reader, writer) -> None:
-        other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
+        try:
+            other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
+        except OSError:  # nobody listens there any more, so the caller hears the same
+            writer.transport.abort()
+            return
         self._streams |= {writer, other_writer}
         for direction, source, sink in (
             ("up", reader, other_writer),

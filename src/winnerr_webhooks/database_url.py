@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql", "postgres")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+)(:(?P<port>[0-9]{1,5}))?")
 _PORTS = range(1, 65_536)
+_PARTS = re.compile(r"([^:/?#]+)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 
 
 def parse(text: str) -> str:
@@ -35,12 +36,28 @@ def sqlite_path(url: str) -> Path | None:
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
+def split(url: str) -> SplitResult:
+    """The parts of a PostgreSQL URL (RFC 3986, appendix B); the hosts are still one text.
+
+    `urlsplit` of some Pythons refuses an IPv6 address that is not the first of several hosts.
+    ValueError where brackets are not those of an address.
+    """
+    match = _PARTS.fullmatch(url)
+    if match is None:
+        raise ValueError("it is no URL")
+    parts = SplitResult(*match.groups(""))
+    who, _, hosts = parts.netloc.rpartition("@")
+    if "[" in who or "]" in who or hosts.count("[") != hosts.count("]"):
+        raise ValueError("its brackets are not those of an IPv6 address")
+    return parts
+
+
 def shown(url: str) -> str:
     """A name of the database for messages: the file, or hosts and name, nothing else."""
     path = sqlite_path(url)
     if path is not None:
         return str(path)
-    parts = urlsplit(url)
+    parts = split(url)
     options = dict(parse_qsl(parts.query))
     hosts = parts.netloc.rpartition("@")[2] or options.get("host", "")
     name = parts.path.strip("/") or options.get("dbname") or options.get("database", "")
@@ -50,7 +67,7 @@ def shown(url: str) -> str:
 def _check_postgres(text: str) -> None:
     """ValueError for what the driver would misread: then a password could become a host's name."""
     try:
-        parts = urlsplit(text)
+        parts = split(text)
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     except ValueError:  # its words repeat what it could not read
         raise ValueError("its hosts or the options after ? cannot be read") from None

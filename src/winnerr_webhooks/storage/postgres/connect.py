@@ -4,10 +4,12 @@ import asyncio
 import socket
 from datetime import datetime
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 import asyncpg
 import structlog
+
+from winnerr_webhooks import database_url
 
 SCHEMA: Final = "winnerr_webhooks"
 """All tables are in it, so that a database can be shared with the CRM's own."""
@@ -137,7 +139,7 @@ class Opener:
 
 def _one_host_each(url: str) -> list[str]:
     """A URL for each of its hosts."""
-    parts = urlsplit(url)
+    parts = database_url.split(url)
     who, at, hosts = parts.netloc.rpartition("@")
     return [urlunsplit(parts._replace(netloc=f"{who}{at}{host}")) for host in hosts.split(",")]
 

@@ -28,7 +28,7 @@ from winnerr_webhooks.storage.runs import DisablingRule
 from winnerr_webhooks.storage.turns import Turns
 
 ROAD_CONNECTIONS = 4
-"""Accept, settle, claim, and lanes: each has one piece of work under way at a time."""
+"""Accept of express and of bulk, settle, claim; what is quick (lanes, keys) comes between them."""
 
 
 class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):

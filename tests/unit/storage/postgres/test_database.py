@@ -467,6 +467,32 @@ async def test_a_look_that_fails_when_the_database_is_back_does_not_lose_it_agai
     await lender.close()
 
 
+async def test_a_look_that_fails_while_others_are_answered_loses_nothing(
+    empty_postgres_url,
+) -> None:
+    """A machine so busy that no new connection comes in time is not a database that is away."""
+
+    class Late(Opener):
+        looks = False
+
+        async def open(self):
+            if self.looks:
+                self.lent = await lender.take(1)
+                lender.give(self.lent, whole=True)  # somebody's work has been done meanwhile
+                raise TimeoutError
+            return await super().open()
+
+    opener = Late(empty_postgres_url)
+    lender = Connections(opener, clock=SystemClock(), jitter=Jitter(0), most=2)
+    await lender.start()
+    opener.looks = True
+    lender.suspect()
+    await lender._tasks["look"]
+    assert not lender.lost
+    opener.looks = False
+    await lender.close()
+
+
 async def test_a_turn_that_comes_when_its_caller_has_just_left_goes_to_the_next(
     empty_postgres_url,
 ) -> None:
