@@ -27,8 +27,8 @@ OUT = Path(__file__).parents[1] / "docs" / "performance" / "explain.md"
 SHOWN = (
     ("accept", "Accept: 64 events, their fan-out and rows"),
     ("settle_delivered", "Settle: 64 successes"),
-    ("next_lane", "Claim: is anything due"),
-    ("due_lanes", "Claim: which lanes"),
+    ("due_lanes", "Look: which lanes are due"),
+    ("lock_lanes", "Claim: its lanes are locked"),
     ("due_pending", "Claim: what of them"),
     ("take", "Claim: leases and bodies"),
     ("advance_lanes", "Claim: the lanes go on"),
@@ -99,7 +99,6 @@ async def run(url, rows):
     plans.listen()
     storage = await wiring.open_storage(config.load(settings), exclusive=False)
     seeder = Seeder(storage)
-    claim = Claim(lease_seconds=60, limit=500, max_bytes=1 << 26, room={}, default_room=64)
     try:
         for _ in range(3):
             await storage.accept([seeder.event(0)], None)
@@ -108,7 +107,9 @@ async def run(url, rows):
             )
             leased = [one for answer in accepted for one in answer.leased]
             await storage.settle([seeder.delivered(one) for one in leased])
-            claimed = await storage.claim(claim)
+            page = await storage.due_lanes(None, 1_000)
+            places = {lane.webhook_id: 64 for lane in page.lanes}
+            claimed = await storage.claim(Claim(lease_seconds=60, places=places, max_bytes=1 << 26))
             await storage.log(LogFilter(organization="org_000000", limit=50))
             await storage.settle([seeder.delivered(one) for one in claimed.deliveries])
     finally:

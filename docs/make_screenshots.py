@@ -210,7 +210,9 @@ class Day:
         await self.deliver(accepted.leased)
 
     async def retry(self) -> None:
-        claim = Claim(lease_seconds=60, limit=100, max_bytes=10**7, room={}, default_room=50)
+        page = await self.storage.due_lanes(None, 100)
+        places = {lane.webhook_id: 50 for lane in page.lanes}
+        claim = Claim(lease_seconds=60, places=places, max_bytes=10**7)
         await self.deliver((await self.storage.claim(claim)).deliveries)
 
     async def deliver(self, deliveries: list[LeasedDelivery] | tuple[LeasedDelivery, ...]) -> None:

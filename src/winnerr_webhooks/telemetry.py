@@ -19,7 +19,11 @@ from prometheus_client.registry import Collector
 
 _SECRET_NAMES: Final = ("secret", "authorization", "password", "token", "api_key", "signature")
 _PREFIX: Final = "winnerr_webhooks_"
-_LABELS: Final = {"events_refused": ["status"], "attempts": ["outcome", "kind"]}
+_LABELS: Final = {
+    "events_refused": ["status"],
+    "attempts": ["outcome", "kind"],
+    "local_shortages": ["lack"],
+}
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -85,6 +89,8 @@ class _Road(Collector):
         self.accepted = 0
         self.repeated = 0
         self.given_back = 0
+        self.shortages: Counter[str] = Counter()
+        """By the operating system's word for what was lacking."""
         self.refused: Counter[str] = Counter()
         """By status."""
         self.succeeded = 0
@@ -125,6 +131,12 @@ class _Road(Collector):
             "Deliveries taken on and given back to the database without an attempt.",
             self.given_back,
         )
+        shortages = _counter(
+            "local_shortages", "Attempts that could not start for what this machine lacks, by lack."
+        )
+        for lack, count in self.shortages.items():
+            shortages.add_metric([lack], count)
+        yield shortages
 
 
 class _Bound(Protocol):
@@ -219,6 +231,10 @@ class Metrics:
     def leases_given_back(self, deliveries: int) -> None:
         """Count deliveries that were taken on and not attempted here."""
         self._road.given_back += deliveries
+
+    def local_shortage(self, lack: str) -> None:
+        """Count an attempt that could not start because this machine lacks something."""
+        self._road.shortages[lack] += 1
 
     def watch(self, name: str, help_: str, value: Callable[[], float]) -> None:
         """Show a figure of this process, read when the metrics are."""

@@ -15,12 +15,14 @@ from winnerr_webhooks.domain.event import fingerprint as fingerprint_of
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.pipeline.allocation import Candidate, allocate
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.postgres import PostgresStorage, connect, connections
 from winnerr_webhooks.storage.postgres.database import Database
 from winnerr_webhooks.storage.sqlite import SqliteStorage, threads
 from winnerr_webhooks.storage.values import (
     Claim,
+    Claimed,
     Delivery,
     LeaseTerms,
     NewWebhook,
@@ -179,15 +181,32 @@ class World:
     async def claim(self, **options: Any) -> list[LeasedDelivery]:
         return (await self.claimed(**options)).deliveries
 
-    async def claimed(self, **options: Any) -> Any:
-        terms = {
-            "lease_seconds": 60,
-            "limit": 100,
-            "max_bytes": 1 << 26,
-            "room": {},
-            "default_room": 64,
-        }
+    async def claimed(
+        self,
+        *,
+        limit: int = 100,
+        room: int = 64,
+        rooms: dict[str, int] | None = None,
+        **options: Any,
+    ) -> Claimed:
+        """As a node does it: look which lanes are due, then claim of those that have room."""
+        page = await self.storage.due_lanes(None, 10_000)
+        given = rooms or {}
+        lanes = [
+            Candidate(one.webhook_id, one.organization, places, backlog=False)
+            for one in page.lanes
+            if (places := given.get(one.webhook_id, room))
+        ]
+        places = allocate(lanes, limit)
+        if not places:
+            return Claimed(deliveries=[])
+        terms = {"lease_seconds": 60, "places": places, "max_bytes": 1 << 26}
         return await self.storage.claim(Claim(**(terms | options)))
+
+    async def next_due_in(self) -> float | None:
+        """Seconds until the next lane is due; 0: one is."""
+        page = await self.storage.due_lanes(None, 1)
+        return 0 if page.lanes else page.next_due_in
 
     async def finish_jobs(self) -> int:
         """Run jobs to their end; how many slices they took."""

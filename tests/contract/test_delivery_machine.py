@@ -138,7 +138,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(limit=st.sampled_from([1, 3, 100]), room=st.sampled_from([1, 100]))
     def claim(self, limit: int, room: int) -> None:
-        for delivery in self.run(self.world.claim(limit=limit, default_room=room)):
+        for delivery in self.run(self.world.claim(limit=limit, room=room)):
             self.taken(delivery)
         self.see_worn_out()
 

@@ -17,11 +17,14 @@ async def test_keys_are_found_by_hash_until_revoked(world) -> None:
     await storage.create_key(service, b"1" * 32)
     assert await storage.keys() == [service, own]
     assert await storage.key_by_hash(b"2" * 32) == own
+    assert await storage.key_by_hash(b"2" * 32, aside=True) == own
     assert await storage.key_by_hash(b"3" * 32) is None
+    assert await storage.key_by_hash(b"3" * 32, aside=True) is None
     assert await storage.revoke_key("key_2")
     assert not await storage.revoke_key("key_2")
     assert not await storage.revoke_key("key_3")
     assert await storage.key_by_hash(b"2" * 32) is None
+    assert await storage.key_by_hash(b"2" * 32, aside=True) is None
     assert [key.revoked_at for key in await storage.keys()] == [None, world.clock.ms]
 
 

@@ -328,4 +328,4 @@ async def test_a_replay_of_many_goes_on_slice_by_slice(world) -> None:
     await world.storage.settle([world.settlement(one.leased[0], EXHAUSTED) for one in answers])
     count = await world.storage.replay_many(ReplayFilter(organization="org_1"), dry_run=False)
     assert (count, await world.finish_jobs()) == (1_500, 2)
-    assert len(await world.claim(limit=2_000, default_room=2_000)) == 1_500
+    assert len(await world.claim(limit=2_000, room=2_000)) == 1_500

@@ -362,3 +362,46 @@ async def test_deliveries_and_replays_that_must_be_searched_for_take_turns(
         page = await world.storage.deliveries(DeliveryFilter(organization="org_1"))
         assert len(page.items) == 1
     assert await world.storage.replay_many(replays, dry_run=True) == 1
+
+
+READS = {
+    "log": lambda storage, org: storage.log(LogFilter(organization=org)),
+    "attempt": lambda storage, org: storage.attempt(org, f"att_{'0' * 26}"),
+    "deliveries": lambda storage, org: storage.deliveries(DeliveryFilter(organization=org)),
+    "delivery": lambda storage, org: storage.delivery(org, f"dlv_{'0' * 30}"),
+    "event": lambda storage, org: storage.event(org, f"evt_{'0' * 26}"),
+    "health": lambda storage, org: storage.health(org, 0),
+    "states": lambda storage, org: storage.webhook_states(org),
+    "cancelled": lambda storage, org: storage.cancelled(org, "wh_1"),
+    "webhooks": lambda storage, org: storage.webhooks(org),
+    "webhook": lambda storage, org: storage.webhook(org, "wh_1"),
+}
+
+
+async def test_what_an_organization_reads_takes_turns_and_others_read_on(
+    world, monkeypatch
+) -> None:
+    """Given an organization that has its share of reads, the next one waits, and no other."""
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    storage = world.storage
+    monkeypatch.setattr(storage, "_reads", turns.Turns(2))
+    async with storage._reads.place("org_1"):
+        for read in READS.values():
+            with pytest.raises(Unavailable):
+                await read(storage, "org_1")
+            await read(storage, "org_2")
+    for read in READS.values():
+        await read(storage, "org_1")
+
+
+async def test_the_road_and_sign_in_wait_for_no_page(world, monkeypatch) -> None:
+    """Given that all places to read are taken, what deliveries and sign-in need is still read."""
+    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    storage = world.storage
+    monkeypatch.setattr(storage, "_reads", turns.Turns(1))
+    async with storage._reads.place("org_2"):
+        assert await storage.targets([]) == []
+        assert await storage.session(b"s" * 32) is None
+        assert await storage.link(b"l" * 32) is None
+        assert await storage.key_by_hash(b"k" * 32) is None
+        await storage.changed_webhooks(0)

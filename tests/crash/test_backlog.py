@@ -103,7 +103,7 @@ CLAIM_PARTS = (
     "AS due (webhook_id, epoch",
     "idle_leases = pending.idle_leases + 1",
     "SELECT lane.webhook_id, ",
-    "FROM lane WHERE NOT",
+    "SELECT due.webhook_id, ",
 )
 """What tells the statements of a claim: which lanes, which deliveries, their leases, where the
 lanes stand afterwards, and when the next one is due."""

@@ -93,7 +93,7 @@ _FAILURES: Final[dict[tuple[str, str], Diagnosis]] = {
     ),
     ("connect", ""): Diagnosis(
         "No connection to the receiver could be made.",
-        "Check that the receiver is running and that its firewall lets us in.",
+        "Replay the delivery; if that fails too, ask the operator of this service to look into it.",
     ),
     ("tls", "expired"): Diagnosis(
         "The certificate of {host} has expired.",

@@ -36,8 +36,8 @@ _MOST_TOKENS: Final = 200_000
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _WHITE: Final = b" \t\r\n"
 """What JSON takes as white space (RFC 8259, section 2)."""
-_LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
-"""A line that is not empty, from its first character that counts."""
+_LINE_START: Final = re.compile(rb"[^ \t\r\n]")
+"""The first character that counts of a line that is not empty."""
 _MOST_SUGGESTIONS: Final = 20
 """Wrong names of one batch that near ones are looked up for; each takes milliseconds."""
 
@@ -159,8 +159,13 @@ def _is_ndjson(content_type: bytes | str) -> bool:
 
 def _lines(raw: bytes) -> list[bytes]:
     """The lines that are not empty, up to the first one too many."""
-    found = itertools.islice(_LINE.finditer(raw), MAX_BATCH_EVENTS + 1)
-    return [line[0] for line in found]
+    found: list[bytes] = []
+    end = 0
+    while len(found) <= MAX_BATCH_EVENTS and (first := _LINE_START.search(raw, end)):
+        end = raw.find(b"\n", first.start())
+        end = len(raw) if end < 0 else end
+        found.append(raw[first.start() : end])
+    return found
 
 
 def _elements(raw: bytes) -> list[bytes]:

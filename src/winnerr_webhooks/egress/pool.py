@@ -77,7 +77,7 @@ class Pool:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
     def evict(self, count: int) -> list[Connection]:
-        """Hang up on so many that were used longest ago; which ones."""
+        """Close the `count` connections that were used longest ago; returns them."""
         evicted = list(islice(self._idle, count))
         for connection in evicted:
             self._kept.refuse()

@@ -1,31 +1,33 @@
 """Dispatch: every webhook has a lane, and no lane can slow another down."""
 
 import asyncio
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
 from winnerr_webhooks.pipeline.attempt import Attempter, Sender
-from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
+from winnerr_webhooks.pipeline.attempt_places import SHORTAGE_SECONDS, AttemptPlaces
+from winnerr_webhooks.pipeline.backlog import Backlog
+from winnerr_webhooks.pipeline.lane import Lane
+from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
-from winnerr_webhooks.pipeline.memory import MEMORY_BYTES, Memory
+from winnerr_webhooks.pipeline.memory import Memory
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.targets import TargetReader
 from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.storage.values import Claimed, LeaseTerms
+from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
 
 LEASE_SLACK: Final = 2.0
 """Seconds a lease must outlive the longest attempt by, for the settling to be in time."""
 UNREADABLE_WAIT: Final = 30.0
 """Seconds until a webhook whose configuration cannot be used is tried again."""
-MAX_LANES: Final = 10_000
-"""Lanes kept although they are idle; beyond that the longest idle go."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,24 +46,24 @@ class Dispatcher:
         concurrency: int,
         timeout: float,
         lease_seconds: float,
+        budgets: Budgets,
     ) -> None:
         self.lease_seconds = lease_seconds
-        self.work_wanted = asyncio.Event()
-        """Set when a lane has room for work that may wait in the database."""
-        self.in_flight = 0
         self.queued = 0
-        self.memory = Memory(MEMORY_BYTES, self._note_room)
+        self.memory = Memory(budgets.queued_bytes, self._note_room)
         self._attempter = attempter
         self._recorder = recorder
         self._clock = clock
-        self._concurrency = concurrency
         self._lease_needed = timeout + LEASE_SLACK
-        self._lanes: dict[str, Lane] = {}
-        self._full: set[str] = set()
-        self._terms: LeaseTerms | None = None
+        self._lanes = Lanes(self.memory, concurrency=concurrency, lease_seconds=lease_seconds)
+        self._places = AttemptPlaces(budgets.attempts, metrics, clock)
+        self._recovery: asyncio.TimerHandle | None = None
+        self.backlog = Backlog(
+            self._lanes, self.memory, concurrency=concurrency, lease_seconds=lease_seconds
+        )
         self._loop = asyncio.get_running_loop()
         self._targets = TargetReader(storage, self._loaded, self._unreadable)
-        self.releaser = LeaseReleaser(storage, metrics, self.work_wanted.set)
+        self.releaser = LeaseReleaser(storage, metrics, self.backlog.look)
         self._workers: set[asyncio.Task[None]] = set()
         self._open = True
         recorder.on_resume = self._pump_all
@@ -72,14 +74,12 @@ class Dispatcher:
         """How the deliveries of the next accept are born: None when nothing more fits here."""
         if not self._open or self._recorder.stalled or self.memory.full:
             return None
-        if self._terms is None:
-            self._terms = LeaseTerms(seconds=self.lease_seconds, full=frozenset(self._full))
-        return self._terms
+        return self._lanes.terms()
 
     def offer(self, delivery: LeasedDelivery) -> None:
         """Take on a delivery born leased to this node."""
-        lane = self._lane(delivery)
-        if not self._open or (self._fresh_room(lane) <= 0 and delivery.trigger != "test"):
+        lane = self._lanes.of(delivery)
+        if not self._open or (self.backlog.fresh_room(lane) <= 0 and delivery.trigger != "test"):
             self.releaser.add(delivery)  # the batch it came with was larger than the lane's room
             self._note_room(lane)
             return
@@ -87,50 +87,28 @@ class Dispatcher:
         self._queued(lane, delivery)
         self._pump(lane)
 
-    def take(self, claimed: Claimed, asked: Mapping[str, int]) -> None:
-        """Take on claimed deliveries; `asked` is the `room` of that claim."""
-        if claimed.next_due_in != 0.0:  # of lanes with room, all that was due came
-            for webhook_id, places in asked.items():
-                lane = self._lanes.get(webhook_id)
-                if lane is not None and places:
-                    lane.backlog = False
-        lanes = {}
+    def take(self, claimed: Claimed, claim: Claim) -> None:
+        """Take on what this claim has brought."""
         for delivery in claimed.deliveries:
             if not self._open:
                 self.releaser.add(delivery)
                 continue
-            lane = self._lane(delivery)
+            lane = self._lanes.of(delivery)
             if lane.held:  # the receiver asked for that while the claim was made
-                lane.backlog = True
                 self.releaser.add(delivery)
                 continue
             lane.add_waiting(delivery)
             self._queued(lane, delivery)
-            lanes[lane.webhook_id] = lane
-        for lane in lanes.values():
-            lane.backlog = lane.webhook_id in claimed.backlogged
-            self._pump(lane)
-
-    def room(self) -> dict[str, int]:
-        """Room for claimed deliveries, of each lane where `default_room` is not the answer."""
-        default, tight = self.default_room, self.memory.tight
-        found = {}
-        for lane in self._lanes.values():
-            places = 0 if lane.share.spent else lane.idle_room if tight else lane.waiting_room
-            if places < default or lane.backlog or lane.slow:
-                found[lane.webhook_id] = max(places, 0)
-        return found
-
-    def _fresh_room(self, lane: Lane) -> int:
-        if lane.share.spent:
-            return 0
-        return lane.idle_room if self.memory.tight else lane.fresh_room
+        for webhook_id in claim.places:
+            lane_ = self._lanes.get(webhook_id)
+            if lane_ is not None:
+                lane_.backlog = lane_.held or webhook_id in claimed.backlogged
+                self._pump(lane_)
 
     @property
-    def default_room(self) -> int:
-        """Room of a lane that does not exist yet."""
-        window = min(FIRST_WINDOW, self._concurrency)
-        return window if self.memory.tight else QUEUE_PER_WINDOW * window
+    def in_flight(self) -> int:
+        """Attempts in flight on this node."""
+        return self._places.in_flight
 
     @property
     def lanes(self) -> int:
@@ -157,7 +135,7 @@ class Dispatcher:
                     self._load(lane)
 
     def try_now(self, webhook_id: str) -> None:
-        """Somebody asked for an attempt himself: do not let him wait for a held lane."""
+        """Somebody asked for an attempt: do not let them wait for a held lane."""
         lane = self._lanes.get(webhook_id)
         if lane is not None:
             self._end_hold(lane)
@@ -167,20 +145,29 @@ class Dispatcher:
     def _pump(self, lane: Lane) -> None:
         """Set workers on a lane while it has work and its window is open."""
         while lane.in_flight < lane.window and (started := self._next(lane)) is not None:
-            task = self._loop.create_task(self._work(lane, *started))
-            self._workers.add(task)
-            task.add_done_callback(self._workers.discard)
+            self._set_on(lane, *started)
         self._note_room(lane)
 
-    def _next(self, lane: Lane) -> tuple[Sender, LeasedDelivery] | None:
-        """Begin on the lane's next delivery that can be sent; None: there is none now."""
+    def _set_on(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
+        task = self._loop.create_task(self._work(lane, sender, delivery))
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
+
+    def _next(self, lane: Lane, *, in_turn: bool = False) -> tuple[Sender, LeasedDelivery] | None:
+        """Begin on the lane's next delivery that can be sent; None: there is none now.
+
+        `in_turn`: it has waited for its place.
+        """
         if not self._open or self._recorder.stalled or lane.loading or lane.hold is not None:
             return None
+        places = self._places
         while lane.queued:
+            if places.in_flight >= places.scarce_from and not in_turn and not places.admits(lane):
+                return None
             delivery = lane.pop()
             self.queued -= 1
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
-                self._give_back(lane, delivery)
+                self._release_lease(lane, delivery)
                 continue
             lane.version = max(lane.version, delivery.webhook_version)
             sender = lane.sender
@@ -190,24 +177,35 @@ class Dispatcher:
                 self._load(lane)
                 return None
             if sender.target.status != ACTIVE and not _allowed_anyway(delivery, sender.target):
-                self._give_back(lane, delivery)
+                self._release_lease(lane, delivery)
                 continue
             delivery.webhook_version = sender.target.version  # what its answer will be about
             lane.in_flight += 1
-            self.in_flight += 1
+            lane.share.in_flight += 1
+            places.in_flight += 1
             return sender, delivery
         return None
 
     async def _work(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         """One attempt after another, as long as the lane's window lets this worker go on."""
+        places, share = self._places, lane.share
         while True:
+            lack = None
             try:
                 await self._attempt(lane, sender, delivery)
+            except LocalShortage as shortage:
+                lack = shortage.lack
             finally:
                 lane.in_flight -= 1
-                self.in_flight -= 1
-                self.memory.release(lane.share, len(delivery.body))
+                share.in_flight -= 1
+                places.in_flight -= 1
+                self.memory.release(share, len(delivery.body))
                 delivery.body = b""  # its settlement may wait long for the database
+            if lack is not None:
+                self._ran_short(lane, delivery, lack)
+            if places.waiting:
+                self._take_turns(lane)
+                break
             if lane.in_flight >= lane.window or (started := self._next(lane)) is None:
                 break
             sender, delivery = started
@@ -223,6 +221,8 @@ class Dispatcher:
         try:
             settlement = await self._attempter.attempt(sender, delivery)
             self._recorder.record(settlement)
+        except LocalShortage:
+            raise
         except Exception:
             # A fault of ours: the lease runs out, and after five such the delivery fails.
             log.exception("attempt crashed", delivery=delivery.id, webhook=lane.webhook_id)
@@ -238,6 +238,37 @@ class Dispatcher:
             self._congested(lane)
         if verdict.hold_lane:
             self._hold(lane, verdict.hold_lane)
+
+    def _take_turns(self, lane: Lane) -> None:
+        """An attempt of this lane has ended while others wait for its place."""
+        if lane.queued and lane.in_flight < lane.window:
+            self._places.wait(lane)
+        self._pump_in_turn()
+
+    def _pump_in_turn(self) -> None:
+        """Set workers on the lanes whose turn it is, as far as there are places."""
+        while (lane := self._places.next_in_turn()) is not None:
+            if lane.in_flight >= lane.window:
+                continue  # when one of its attempts ends, it is asked again
+            if (started := self._next(lane, in_turn=True)) is not None:
+                self._set_on(lane, *started)
+                if lane.queued and lane.in_flight < lane.window:
+                    self._places.wait(lane)
+                self._note_room(lane)
+
+    def _ran_short(self, lane: Lane, delivery: LeasedDelivery, lack: str) -> None:
+        """Nothing was sent, because this machine lacks something: release it to be tried later."""
+        lane.backlog = True
+        if self._places.ran_short(lack):
+            self._hold(lane, SHORTAGE_SECONDS)
+        elif self._recovery is None:
+            self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
+        self.releaser.add(delivery)
+
+    def _recover(self) -> None:
+        self._recovery = None
+        self._places.recover()
+        self._pump_in_turn()
 
     def _congested(self, lane: Lane) -> None:
         lane.congested()
@@ -263,13 +294,12 @@ class Dispatcher:
         lane.hold = None
         lane.backlog = True
         self._pump(lane)
-        self.work_wanted.set()
 
     def _pump_all(self) -> None:
         for lane in list(self._lanes.values()):
             if lane.queued:
                 self._pump(lane)
-        self.work_wanted.set()
+        self.backlog.look()
 
     # --- webhooks' configuration --------------------------------------------------------------
 
@@ -285,7 +315,7 @@ class Dispatcher:
             lane.loading = False
             self._shed(lane, 0)
             if not lane.in_flight:
-                self._drop(lane)
+                self._lanes.drop(lane)
             return
         lane.sender = self._attempter.sender(target)
         edited = target.version > lane.version
@@ -311,67 +341,43 @@ class Dispatcher:
         """Give back what a lane has queued beyond `keep`."""
         for delivery in lane.shed(keep):
             self.queued -= 1
-            self._give_back(lane, delivery)
+            self._release_lease(lane, delivery)
             lane.backlog = True
 
     def _shed_cancelled(self, lane: Lane, target: Target) -> None:
         """Give back what was cancelled with the webhook, and keep its tests.
 
-        Whoever resumes it must not find that here, beside the replays that he may have asked for.
+        It must not be here when the webhook is resumed, beside the replays asked for with that.
         """
         for delivery in lane.shed(0):
             if _allowed_anyway(delivery, target):
                 lane.add_waiting(delivery)
                 continue
             self.queued -= 1
-            self._give_back(lane, delivery)
+            self._release_lease(lane, delivery)
 
-    def _give_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
+    def _release_lease(self, lane: Lane, delivery: LeasedDelivery) -> None:
         self.memory.release(lane.share, len(delivery.body))
         self.releaser.add(delivery)
 
     # --- bookkeeping --------------------------------------------------------------------------
-
-    def _lane(self, delivery: LeasedDelivery) -> Lane:
-        lane = self._lanes.get(delivery.webhook_id)
-        if lane is None:
-            share = self.memory.join(delivery.organization)
-            lane = Lane(delivery.webhook_id, self._concurrency, share)
-            self._lanes[delivery.webhook_id] = lane
-        return lane
 
     def _queued(self, lane: Lane, delivery: LeasedDelivery) -> None:
         self.queued += 1
         self.memory.take(lane.share, len(delivery.body))
 
     def _note_room(self, lane: Lane) -> None:
-        """Keep `_full` true, and ask for work when a lane with a backlog has room again."""
-        if self._fresh_room(lane) <= 0:
-            if lane.webhook_id not in self._full:
-                self._full.add(lane.webhook_id)
-                self._terms = None
-        elif lane.webhook_id in self._full:
-            self._full.discard(lane.webhook_id)
-            self._terms = None
-            lane.backlog = True  # what found no room here waits in the database
-        if lane.backlog and lane.queued * 2 <= lane.capacity and not lane.share.spent:
-            self.work_wanted.set()
-
-    def _drop(self, lane: Lane) -> None:
-        self._lanes.pop(lane.webhook_id, None)
-        self.memory.leave(lane)
-        if lane.webhook_id in self._full:
-            self._full.discard(lane.webhook_id)
-            self._terms = None
+        """Note whether a lane is full, and ask for more of its backlog once half of it is done."""
+        if self.backlog.fresh_room(lane) <= 0:
+            self._lanes.note_full(lane)
+        else:
+            self._lanes.note_room(lane)
+        if lane.backlog and lane.queued * 2 <= lane.capacity and self.backlog.room(lane) > 0:
+            self.backlog.add(lane)
 
     def forget_idle_lanes(self) -> None:
-        """Drop the longest idle lanes beyond MAX_LANES."""
-        surplus = len(self._lanes) - MAX_LANES
-        if surplus > 0:
-            idle = [x for x in self._lanes.values() if x.idle]
-            idle.sort(key=lambda lane: lane.idle_since)
-            for lane in itertools.islice(idle, surplus):
-                self._drop(lane)
+        """Drop the longest idle of very many lanes."""
+        self._lanes.drop_idle()
 
     async def close(self, patience: float) -> None:
         """Start nothing more, and finish what is under way within `patience` seconds.
@@ -379,7 +385,6 @@ class Dispatcher:
         What is queued is handed to `releaser`; its `close` waits for that.
         """
         self._open = False
-        self._terms = None
         for lane in self._lanes.values():
             self._shed(lane, 0)
         self.releaser.hurry()

@@ -24,9 +24,9 @@ MEASURED: Final = 16
 
 
 class Share:
-    """What one organization holds of a node's memory, and its lanes there."""
+    """What one organization holds of a node: memory, attempts in flight, and its lanes."""
 
-    __slots__ = ("held", "lanes", "organization", "spent")
+    __slots__ = ("held", "in_flight", "lanes", "organization", "spent", "waiting")
 
     def __init__(self, organization: str) -> None:
         self.organization = organization
@@ -35,6 +35,10 @@ class Share:
         self.spent = False
         """Whether no more shall come."""
         self.lanes: set[Lane] = set()
+        self.in_flight = 0
+        """Attempts in flight, over all its lanes."""
+        self.waiting: deque[Lane] = deque()
+        """Lanes that wait for a place for their next attempt, the next in turn first."""
 
 
 class Lane:
@@ -59,6 +63,7 @@ class Lane:
         "sender",
         "share",
         "version",
+        "waits_for_place",
         "webhook_id",
         "window",
     )
@@ -79,7 +84,9 @@ class Lane:
         """Runs while the receiver is not to be called."""
         self.idle_since = 0.0
         self.backlog = False
-        """Whether the last claim left due work of this lane in the database."""
+        """Whether due work of this lane is known to be left in the database."""
+        self.waits_for_place = False
+        """Whether it stands among `share.waiting`."""
         self._widest = widest
         self._narrow = self.window
         self._fresh: deque[LeasedDelivery] = deque()

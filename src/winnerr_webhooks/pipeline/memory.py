@@ -9,14 +9,11 @@ attempt at once (docs/adr/0012).
 from collections.abc import Callable
 from typing import Final
 
+from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.pipeline.lane import Lane, Share
 
-MEMORY_BYTES: Final = 64 * 1024 * 1024
-"""What does not fit waits in the database."""
-SHARE: Final = 4
-"""An organization holds at most this part of it: a quarter …"""
-TIGHT_SHARE: Final = 16
-"""… and of more than half of it in use, a sixteenth."""
+TIGHT_SHARE: Final = 4
+"""With more than half of the memory in use, an organization holds a quarter of its share."""
 
 
 class Memory:
@@ -26,14 +23,15 @@ class Memory:
     quarter below where they begin, so that they are not crossed with every delivery.
     """
 
-    def __init__(self, size: int, on_change: Callable[[Lane], None]) -> None:
+    def __init__(self, budget: Budget, on_change: Callable[[Lane], None]) -> None:
         self.held = 0
         self.tight = False
-        self._size = size
-        self._half = size // 2
-        self._share = size // SHARE
+        self._size = budget.bound.limit
+        self._half = self._size // 2
+        self._largest_share = self._share = budget.bound.share
         self._on_change = on_change
         self._shares: dict[str, Share] = {}
+        budget.measure(lambda: self.held)
 
     @property
     def full(self) -> bool:
@@ -45,18 +43,12 @@ class Memory:
         """How many more bytes fit."""
         return max(self._size - self.held, 0)
 
-    @property
-    def share(self) -> int:
-        """How many bytes an organization may hold now."""
-        return self._share
-
-    def left(self) -> dict[str, int]:
-        """How many more bytes of each organization fit, of those that hold some."""
-        return {
-            organization: 0 if share.spent else self._share - share.held
-            for organization, share in self._shares.items()
-            if share.held
-        }
+    def left_of(self, organization: str) -> int:
+        """How many more bytes of this organization fit."""
+        share = self._shares.get(organization)
+        if share is None:
+            return self._share
+        return 0 if share.spent else self._share - share.held
 
     def join(self, organization: str) -> Share:
         """The share of an organization, for one more lane of it."""
@@ -97,6 +89,6 @@ class Memory:
 
     def _tighten(self, *, tight: bool) -> None:
         self.tight = tight
-        self._share = self._size // (TIGHT_SHARE if tight else SHARE)
+        self._share = self._largest_share // (TIGHT_SHARE if tight else 1)
         for share in self._shares.values():
             self._spend(share, spent=share.held >= self._share)

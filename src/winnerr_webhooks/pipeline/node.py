@@ -17,6 +17,7 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.pipeline.attempt import Attempter, Egress
+from winnerr_webhooks.pipeline.claims import Claims
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
@@ -80,6 +81,7 @@ class Node:
             concurrency=config.webhook_concurrency,
             timeout=config.delivery_timeout,
             lease_seconds=config.lease_seconds,
+            budgets=budgets,
         )
         self.foreground = Foreground(asyncio.get_running_loop().time)
         self.intake = Intake(
@@ -90,7 +92,8 @@ class Node:
             foreground=self.foreground,
             most_webhooks=config.max_webhooks,
         )
-        self._reclaimer = Reclaimer(storage, self.dispatcher, clock, jitter)
+        claims = Claims(storage, self.dispatcher, self.foreground, clock)
+        self._reclaimer = Reclaimer(storage, self.dispatcher, claims, jitter)
         self._retention = Retention(storage, config.log_retention_days)
         if self._delivers:
             self.intake.on_born_free = partial(self._reclaimer.due_in, 0.0)

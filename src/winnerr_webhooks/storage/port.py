@@ -23,6 +23,8 @@ from winnerr_webhooks.storage.values import (
     Delivery,
     DeliveryFilter,
     DeliveryPage,
+    DueLane,
+    DuePage,
     Figures,
     Grant,
     HealthBucket,
@@ -81,11 +83,18 @@ class Storage(Protocol):
         """
         ...
 
-    async def claim(self, claim: Claim) -> Claimed:
-        """Take leases on due deliveries, lane by lane, no more of each than it has room for.
+    async def due_lanes(self, after: DueLane | None, limit: int) -> DuePage:
+        """At most `limit` lanes that are due, longest due first; those that follow `after`.
 
-        The limit is shared among the lanes that are due: what one has waiting, however old, leaves
-        the others an equal part. Of an organization it takes no more bytes than its share.
+        It only reads, and locks nothing. A lane may turn out to have nothing for a claim: another
+        node was quicker, or its webhook is not active.
+        """
+        ...
+
+    async def claim(self, claim: Claim) -> Claimed:
+        """Take leases on due deliveries of these lanes, no more of each than its places.
+
+        Lanes take turns within the claim, so its bounds in bytes leave each of them a part.
         A webhook that is not active yields nothing but its tests; a deleted one not even those.
         What a webhook was asked to send before it stopped being active stays cancelled when it
         is active again, whether or not the job has got to it. The fifth lease in a row that saw
@@ -183,7 +192,8 @@ class Storage(Protocol):
     async def log(self, query: LogFilter) -> LogPage:
         """Attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`.
 
-        Few may search at once; `Unavailable` to who waits long for his turn.
+        This and every other read of an organization waits for its turn, so that no organization
+        waits for all that another one asks for; `Unavailable` when the turn does not come in time.
         """
         ...
 
@@ -272,7 +282,7 @@ class Storage(Protocol):
     async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
         """The key of this SHA-256 that still works.
 
-        `aside`: with none of what the road of an event needs, for keys that may be anybody's.
+        `aside`: on connections that events do not wait for, for keys that may be unknown.
         """
         ...
 

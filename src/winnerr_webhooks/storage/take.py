@@ -1,12 +1,11 @@
 """What of the due work a claim takes: pure.
 
-A claim is shared among the lanes that are due, so that one with an old backlog does not keep the
-retries and replays of the others waiting until it has drained. Each lane has an equal portion at
-first; what the others leave of theirs is dealt out once more.
+Lanes take turns, so that one with an old backlog leaves the others their part of what bounds the
+whole claim.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
@@ -26,33 +25,6 @@ class Taken(NamedTuple):
     """Webhooks of which more is due than fits."""
 
 
-def first_portion(rooms: Collection[int], limit: int) -> int:
-    """How many deliveries of each due lane are looked at first; in all it may be a few too many."""
-    return min(limit, max(rooms), -(-limit // len(rooms)))
-
-
-def portions_of(
-    due: Iterable[Waiting], room: Mapping[str, int], first: int, limit: int
-) -> dict[str, int]:
-    """What each lane may have, once its first portion was looked at.
-
-    Where more is due, and has room, that is a part of what the others leave, too; again it may be
-    a few too many in all.
-    """
-    found: Counter[str] = Counter()
-    worn_out: Counter[str] = Counter()
-    for row in due:
-        found[row.webhook_id] += 1
-        worn_out[row.webhook_id] += row.idle_leases >= MAX_IDLE_LEASES
-    portions = {id_: min(places, first) for id_, places in room.items()}
-    left = limit - sum(min(found[id_] - worn_out[id_], portions[id_]) for id_ in found)
-    more = [id_ for id_, count in found.items() if count > first and room[id_] > first]
-    if more and left > 0:
-        second = first - (-left // len(more))
-        portions |= {id_: min(room[id_], second) for id_ in more}
-    return portions
-
-
 def in_turn(due: Iterable[Waiting]) -> list[Waiting]:
     """The first of every lane, then the second of every lane and so on; each by their times."""
     seen: Counter[str] = Counter()
@@ -64,28 +36,26 @@ def in_turn(due: Iterable[Waiting]) -> list[Waiting]:
     return [row for _, row in ranked]
 
 
-def take(
-    due: Iterable[Waiting], sizes: Mapping[str, int], room: dict[str, int], claim: Claim
-) -> Taken:
-    """What fits: into each lane's room, the claim's limit, its bytes, and each organization's.
+def take(due: Iterable[Waiting], sizes: Mapping[str, int], claim: Claim) -> Taken:
+    """What fits: into each lane's places, the claim's bytes, and each organization's.
 
-    `sizes` of the bodies by event; `room` is used up.
+    `sizes` of the bodies by event.
     """
     taken = Taken([], [], set())
+    places = dict(claim.places)
+    bytes_left = dict(claim.bytes_left)
     size = 0
-    shares = dict(claim.shares)
     for row in in_turn(due):
         if row.idle_leases >= MAX_IDLE_LEASES:
             taken.worn_out.append(row)
             continue
-        share = shares.get(row.organization, claim.share)
-        full = len(taken.rows) >= claim.limit or size >= claim.max_bytes or share <= 0
-        if full or not room[row.webhook_id]:
+        left = bytes_left.get(row.organization, claim.max_bytes)
+        if size >= claim.max_bytes or left <= 0 or places[row.webhook_id] <= 0:
             taken.backlogged.add(row.webhook_id)
             continue
-        room[row.webhook_id] -= 1
+        places[row.webhook_id] -= 1
         size += sizes[row.event_id]
-        shares[row.organization] = share - sizes[row.event_id]
+        bytes_left[row.organization] = left - sizes[row.event_id]
         taken.rows.append(row)
     return taken
 

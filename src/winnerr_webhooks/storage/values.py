@@ -3,7 +3,6 @@
 Instants are milliseconds since 1970 of the database's clock; durations are seconds.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -49,38 +48,43 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+class DueLane(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A webhook with deliveries in the database that are due and leased to nobody."""
+
+    webhook_id: str
+    organization: str
+    due_at: int
+    """When the first of them was due, ms."""
+
+
+class DuePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of due lanes."""
+
+    lanes: list[DueLane]
+    """Longest due first. The page after this one begins after its last lane."""
+    next_due_in: float | None
+    """Seconds until the first lane is due that is not due yet; None: there is none."""
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node can take on."""
+    """Which deliveries a node takes a lease on."""
 
     lease_seconds: float
-    limit: int
-    """At most so many deliveries in all."""
+    places: dict[str, int]
+    """By webhook id: how many of its due deliveries to take, at most."""
     max_bytes: int
     """Stop after the delivery whose body crosses this sum."""
-    room: dict[str, int]
-    """Room of the lanes this node has; 0: none now."""
-    default_room: int
-    """Room of a lane it does not have yet."""
-    share: int = sys.maxsize
-    """Of one organization, stop after the delivery whose body crosses this sum, …"""
-    shares: dict[str, int] = {}
-    """… and of these, which this node holds something of already, after so much; 0: at once."""
-
-    @property
-    def crowded(self) -> list[str]:
-        """Organizations of which nothing may be taken."""
-        return [organization for organization, left in self.shares.items() if left <= 0]
+    bytes_left: dict[str, int] = {}
+    """By organization: stop after its delivery whose body crosses this sum. An organization that
+    is not named may have all of `max_bytes`."""
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """Due deliveries, leased to the caller."""
 
     deliveries: list[LeasedDelivery]
-    next_due_in: float | None
-    """Seconds until the next lane is due (0: more is due now); None: nothing waits. A lane
-    without room is asked about again soon, in less than a second: room comes with answers."""
     backlogged: frozenset[str] = frozenset()
-    """Of the webhooks in `deliveries`, those of which more is due than was taken."""
+    """Of the webhooks in `places`, those of which more is due than was taken."""
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):

@@ -182,8 +182,10 @@ class Api:
         return await self.ok("POST", "/api/v1/events", event | fields)
 
     async def claim(self) -> list[LeasedDelivery]:
+        page = await self.storage.due_lanes(None, 100)
+        places = {lane.webhook_id: 100 for lane in page.lanes}
         claimed = await self.storage.claim(
-            Claim(lease_seconds=60, limit=100, max_bytes=1 << 20, room={}, default_room=100)
+            Claim(lease_seconds=60, places=places, max_bytes=1 << 20)
         )
         return claimed.deliveries
 

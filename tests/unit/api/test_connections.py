@@ -126,6 +126,19 @@ async def test_a_caller_with_a_key_stays_before_any_without(server):
             assert await caller.post() == 202  # the fast path, on the same connection
 
 
+async def test_newcomers_have_time_to_show_a_key_although_callers_hold_all_places(server):
+    """Also while others come: of sixteen places, two are theirs."""
+    async with server(16) as api, lines(api, 16) as callers:
+        for caller in callers:
+            assert await caller.post() == 202
+        async with lines(api, 2) as (early, late):
+            for idle in callers[:2]:
+                await idle.ended()
+            assert await early.post() == 202
+            assert await late.ping() == 200
+            assert [await caller.post() for caller in callers[2:]] == [202] * 14
+
+
 @pytest.mark.parametrize("sent", [b"GET / HT", PING + b"POST /api", b"POST / HTTP/1.1\r\nA: "])
 async def test_half_a_request_without_a_key_protects_no_connection(server, sent):
     async with server(1) as api, lines(api) as (half,):

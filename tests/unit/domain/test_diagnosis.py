@@ -256,3 +256,13 @@ def test_any_location_is_either_advice_or_left_out(prefix, rest):
     assert hint.isprintable()
     _, named, location = hint.partition("Use this URL instead: ")
     assert not named or location.startswith("https://")
+
+
+def test_a_connection_that_failed_for_an_unknown_reason_is_not_blamed_on_the_receiver():
+    """Old attempts that failed for a lack of this machine stand in the log with this code."""
+    said = diagnose(
+        kind="connect", code="connect_failed", phase="connect", status=None,
+        response_head=b"", response_body=b"", url=URL,
+    )  # fmt: skip
+    assert "receiver is running" not in said.hint
+    assert "firewall" not in said.hint

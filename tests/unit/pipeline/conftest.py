@@ -20,7 +20,7 @@ from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.pipeline.node import Node
 from winnerr_webhooks.storage.sqlite import SqliteStorage, threads
-from winnerr_webhooks.storage.values import Delivery, NewWebhook, WebhookChange
+from winnerr_webhooks.storage.values import Claim, Claimed, Delivery, NewWebhook, WebhookChange
 from winnerr_webhooks.telemetry import Metrics
 
 PATIENCE = 60.0
@@ -150,14 +150,25 @@ class JumpyClock(SystemClock):
 class World:
     """A node with its database and its receivers."""
 
-    def __init__(self, storage: SqliteStorage, clock: JumpyClock, **settings: Any) -> None:
+    def __init__(
+        self,
+        storage: SqliteStorage,
+        clock: JumpyClock,
+        limits: dict[str, int] | None = None,
+        **settings: Any,
+    ) -> None:
         self.clock = clock
         self.ids = Ids(clock)
         self.storage = Steered(storage)
         self.egress = ScriptedEgress()
         self.metrics = Metrics()
         self.config = Config(**({"retry_schedule": (0.01,) * 3} | settings))
-        self.budgets = Budgets(derive(self.config, 20_000), clock)
+        bounds = derive(self.config, 20_000)
+        for name, limit in (limits or {}).items():
+            bound = getattr(bounds, name)
+            share = bound.share * limit // bound.limit
+            bounds = bounds._replace(**{name: bound._replace(limit=limit, share=share)})
+        self.budgets = Budgets(bounds, clock)
         self.node = Node(
             self.config,
             self.storage,  # type: ignore[arg-type]  # looks like one
@@ -212,6 +223,12 @@ class World:
         found = await self.storage.delivery("org_1", delivery_id)
         assert found is not None
         return found
+
+    async def claimed(self) -> Claimed:
+        """Claim all that is due, as another node would."""
+        page = await self.storage.due_lanes(None, 1_000)
+        places = {lane.webhook_id: 64 for lane in page.lanes}
+        return await self.storage.claim(Claim(lease_seconds=60, places=places, max_bytes=1 << 26))
 
     async def settled(self, count: int) -> None:
         """Return when so many deliveries are settled in the database."""

@@ -5,7 +5,6 @@ import asyncio
 import apsw
 import pytest
 
-from winnerr_webhooks.pipeline import dispatch
 from winnerr_webhooks.storage.values import WebhookChange
 
 LARGE = 200_000
@@ -61,7 +60,7 @@ async def test_an_edit_of_an_idle_lane_that_is_being_read_is_not_lost(world) -> 
     assert call.destination.host == "new.example.com"
 
 
-async def test_the_longest_retry_after_of_several_answers_holds_the_lane(world, monkeypatch):
+async def test_the_longest_retry_after_of_several_answers_holds_the_lane(world):
     """Given attempts under way.
 
     When one answer asks for a second and the next for an hour, then the lane is held for
@@ -125,7 +124,7 @@ async def test_what_is_claimed_for_a_lane_that_was_just_held_goes_back(world) ->
 
     world.storage.after["claim"] = wait
     await world.storage.accept([world.event() for _ in range(3)], None)
-    world.dispatcher.work_wanted.set()
+    world.dispatcher.backlog.look()
     await claimed.wait()
     call.answer(503, Retry_After="60")
     lane = world.dispatcher._lanes[webhook.id]
@@ -153,7 +152,7 @@ async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
         call.answer()
     await world.settled(20)
     for _ in range(2):
-        await world.storage.reached("claim")
+        await world.storage.reached("due_lanes")
     lane = world.dispatcher._lanes[webhook.id]
     assert not lane.backlog
     assert lane.fresh_room == lane.capacity
@@ -198,15 +197,12 @@ async def test_a_lane_that_answers_slowly_of_late_releases_what_it_cannot_send_s
     assert lane.queued <= lane.capacity == 64
 
 
-async def test_hanging_receivers_with_large_bodies_leave_memory_for_the_others(
-    make_world, monkeypatch
-) -> None:
+async def test_hanging_receivers_with_large_bodies_leave_memory_for_the_others(make_world) -> None:
     """Given receivers that hang and have filled the memory.
 
     When they have timed out once, then a healthy receiver's events are attempted.
     """
-    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 20 * LARGE)
-    world = await make_world()
+    world = await make_world(limits={"queued_bytes": 20 * LARGE})
     for number in range(4):
         await world.webhook(f"https://hang{number}.example.com/", organization="org_2")
     await world.webhook("https://healthy.example.com/")
@@ -231,16 +227,13 @@ async def call_of(world, host: str):
     return call
 
 
-async def test_a_receiver_that_answers_well_but_slowly_leaves_memory_for_others(
-    make_world, monkeypatch
-) -> None:
+async def test_a_receiver_that_answers_well_but_slowly_leaves_memory_for_others(make_world) -> None:
     """Given a receiver whose window is wide open, and more large bodies for it than memory takes.
 
     When it takes long to answer, then its organization holds a quarter of the memory, and
     another one's event is attempted at once; when it has answered, then all of its own is.
     """
-    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 40 * LARGE)
-    world = await make_world()
+    world = await make_world(limits={"queued_bytes": 40 * LARGE})
     slow = await world.webhook("https://slow.example.com/", organization="org_2")
     await world.webhook("https://healthy.example.com/")
     world.egress.script = lambda call: call.answer()
@@ -262,14 +255,13 @@ async def test_a_receiver_that_answers_well_but_slowly_leaves_memory_for_others(
 
 
 async def test_an_older_backlog_of_many_webhooks_keeps_nobody_from_being_claimed(
-    make_world, monkeypatch
+    make_world,
 ) -> None:
     """Given more work of one organization in the database than memory takes, longest due.
 
     When its receivers do not answer, then what another organization has waiting is attempted.
     """
-    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 40 * LARGE)
-    world = await make_world(start=False)
+    world = await make_world(start=False, limits={"queued_bytes": 40 * LARGE})
     for number in range(40):
         await world.webhook(f"https://slow{number}.example.com/", organization="org_2")
     await world.webhook("https://healthy.example.com/")
@@ -281,11 +273,8 @@ async def test_an_older_backlog_of_many_webhooks_keeps_nobody_from_being_claimed
     assert world.dispatcher.memory.held < 12 * LARGE
 
 
-async def test_while_memory_is_tight_lanes_hold_what_they_can_attempt_at_once(
-    make_world, monkeypatch
-) -> None:
-    monkeypatch.setattr(dispatch, "MEMORY_BYTES", 40 * LARGE)
-    world = await make_world()
+async def test_while_memory_is_tight_lanes_hold_what_they_can_attempt_at_once(make_world) -> None:
+    world = await make_world(limits={"queued_bytes": 40 * LARGE})
     for number in range(3):
         await world.webhook(f"https://slow{number}.example.com/", organization=f"slow_{number}")
         await world.emit(10, size=LARGE, organization=f"slow_{number}")

@@ -1,5 +1,7 @@
 """Memory: what each organization holds of it, and when there is room again."""
 
+from winnerr_webhooks.budgets import Bound, Budget
+from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.pipeline.lane import Lane
 from winnerr_webhooks.pipeline.memory import Memory
 
@@ -7,7 +9,10 @@ from winnerr_webhooks.pipeline.memory import Memory
 def make() -> tuple[Memory, list[str]]:
     """Memory of 1,600 bytes, and the webhooks whose room has changed."""
     changed: list[str] = []
-    return Memory(1_600, lambda lane: changed.append(lane.webhook_id)), changed
+    bound = Bound("queued_bytes", 1_600, "bytes", "", "", "", share=400)
+    return Memory(
+        Budget(bound, SystemClock()), lambda lane: changed.append(lane.webhook_id)
+    ), changed
 
 
 def lane(memory: Memory, webhook_id: str, organization: str = "org_1") -> Lane:
@@ -23,7 +28,7 @@ def test_an_organization_holds_a_quarter_over_all_its_lanes() -> None:
     assert one.share.spent
     assert not foreign.share.spent
     assert sorted(changed) == ["a", "b"]
-    assert memory.left() == {"org_1": 0}
+    assert (memory.left_of("org_1"), memory.left_of("org_2")) == (0, 400)
 
 
 def test_a_share_is_open_again_when_a_quarter_of_it_is_free() -> None:
@@ -36,7 +41,7 @@ def test_a_share_is_open_again_when_a_quarter_of_it_is_free() -> None:
     memory.release(one.share, 1)
     assert not one.share.spent
     assert changed == ["a", "a"]
-    assert memory.left() == {"org_1": 100}
+    assert memory.left_of("org_1") == 100
 
 
 def test_with_half_of_it_in_use_an_organization_holds_a_sixteenth() -> None:
@@ -46,7 +51,7 @@ def test_with_half_of_it_in_use_an_organization_holds_a_sixteenth() -> None:
         memory.take(one.share, size)
     assert memory.tight
     assert [one.share.spent for one in lanes] == [True, True, False, True]
-    assert memory.left() == {"a": 0, "b": 0, "c": 98, "d": 0}
+    assert [memory.left_of(name) for name in "abcde"] == [0, 0, 98, 0, 100]
     changed.clear()
     memory.release(lanes[0].share, 299)
     assert memory.tight

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import structlog
 
-from winnerr_webhooks.storage.values import Claim
-
 
 async def test_its_gauges_show_lanes_queue_and_attempts_under_way(world) -> None:
     await world.webhook()
@@ -61,9 +59,7 @@ async def test_stopping_finishes_what_is_under_way_and_releases_the_rest(world) 
     assert len(world.egress.made) == 4
     await world.settled(4)
     assert await world.storage.recover() == 0
-    claimed = await world.storage.claim(
-        Claim(lease_seconds=60, limit=100, max_bytes=1 << 26, room={}, default_room=64)
-    )
+    claimed = await world.claimed()
     assert len(claimed.deliveries) == 6
     assert {one.lease for one in claimed.deliveries} == {2}
 
@@ -116,9 +112,7 @@ async def test_a_node_that_only_accepts_leases_and_attempts_nothing(make_world) 
     await api.node.stop()
     assert api.egress.made == []
     assert not {"claim", "repair", "recover", "run_job_slice", "forget"} & api.storage.counts.keys()
-    claimed = await api.storage.claim(
-        Claim(lease_seconds=60, limit=100, max_bytes=1 << 26, room={}, default_room=64)
-    )
+    claimed = await api.claimed()
     assert len(claimed.deliveries) == 2
     assert {one.lease for one in claimed.deliveries} == {1}
 

@@ -16,7 +16,15 @@ from winnerr_webhooks.storage.postgres.connect import Backend
 from winnerr_webhooks.storage.postgres.database import ROAD_SECONDS, LostCommit
 from winnerr_webhooks.storage.postgres.errors import TOO_LONG
 from winnerr_webhooks.storage.postgres.verbs import Verbs
-from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms, Settled, Settlement
+from winnerr_webhooks.storage.values import (
+    Claim,
+    Claimed,
+    DueLane,
+    DuePage,
+    LeaseTerms,
+    Settled,
+    Settlement,
+)
 
 REPAIR_SECONDS: Final = 60.0
 _REPAIRS: Final = "SET LOCAL statement_timeout = '55s'; SET LOCAL synchronous_commit = off;"
@@ -132,15 +140,17 @@ class RoadVerbs(Verbs):
 
     # --- claim --------------------------------------------------------------------------------
 
+    async def due_lanes(self, after: DueLane | None, limit: int) -> DuePage:
+        """A page of lanes that are due."""
+        await self.read_clock()
+        now = self._clock.now_ms()
+        return await self._road.alone(lambda db: claim.due_lanes(db, after, limit, now))
+
     async def claim(self, claim_: Claim) -> Claimed:
         """Take leases on due deliveries."""
         await self.read_clock()
         now = self._clock.now_ms()
         expires = self._clock.monotonic() + claim_.lease_seconds
-        if claim_.default_room > 0 and claim_.limit > 0:
-            wait = await self._road.alone(lambda db: claim.next_due_in(db, claim_.room, now))
-            if wait != 0.0:
-                return Claimed(deliveries=[], next_due_in=wait)
         return await self._road.transact(lambda db: claim.claim(db, claim_, expires, now))
 
     async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:

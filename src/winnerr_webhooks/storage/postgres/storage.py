@@ -87,7 +87,7 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         storage = cls(
             road,
             aside,
-            reads=Turns(max(left - 1, 1)) if budgets is None else Turns.of(budgets.page_reads),
+            reads=Turns(max(left - 1, 1), 2) if budgets is None else Turns.of(budgets.page_reads),
             searches=Turns(left // 2) if budgets is None else Turns.of(budgets.log_searches),
             clock=DatabaseClock(clock, follow=follow_database_clock),
             keyring=keyring,

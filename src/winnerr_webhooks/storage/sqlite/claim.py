@@ -1,6 +1,7 @@
-"""Claim by lane, release of leases, and repair of what was lost."""
+"""Due lanes, the claim of their deliveries, release of leases, and repair of what was lost."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,30 +21,42 @@ from winnerr_webhooks.storage.sqlite.rows import (
     set_lanes,
     set_lanes_of,
 )
-from winnerr_webhooks.storage.take import Taken, first_portion, given_up, leased, portions_of, take
-from winnerr_webhooks.storage.values import Claim, Claimed
-
-ROOM_POLL_SECONDS = 0.25
-"""When only lanes without room have work due: room comes with answers, not with time."""
+from winnerr_webhooks.storage.take import Taken, given_up, leased, take
+from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
 
 
 class _Lane(msgspec.Struct, array_like=True, gc=False):
     webhook_id: str
-    room: int
     version: int
     epoch: int
     status: str
 
 
+_DUE = msgspec.json.Decoder(list[DueLane])
 _LANES = msgspec.json.Decoder(list[_Lane])
 _SIZES = msgspec.json.Decoder(list[tuple[str, int]])
 _IDS = msgspec.json.Decoder(list[str])
 
 
+def due_lanes(db: Connection, after: DueLane | None, limit: int, now: int) -> DuePage:
+    """A page of due lanes; see `Storage.due_lanes`."""
+    values = {
+        "now": now,
+        "after": after.due_at if after else 0,
+        "after_id": after.webhook_id if after else "",
+        "limit": limit,
+    }
+    lanes, due_at = db.row("due_lanes", values)
+    return DuePage(
+        lanes=_DUE.decode(lanes), next_due_in=None if due_at is None else (due_at - now) / 1000
+    )
+
+
 def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
     """Take due deliveries; see `Storage.claim`. `expires` is monotonic."""
-    lanes = _due_lanes(db, claim, now)
-    taken = _take(db, lanes, claim, now)
+    lanes = db.json("lanes_to_claim", {"webhooks": as_json(list(claim.places))}, _LANES)
+    alive = [lane for lane in lanes if lane.status != DELETED]
+    taken = _take(db, alive, claim, now)
     lease_until = lease_end(expires)
     for row in taken.rows:
         row.lease += 1
@@ -51,64 +64,50 @@ def claim(db: Connection, claim: Claim, expires: float, now: int) -> Claimed:
         row.lease_until = lease_until
     put_waiting(db, taken.rows)
     _give_up(db, taken.worn_out, now)
-    if lanes:
-        set_lanes(db, [(one.webhook_id, one.epoch) for one in lanes if one.status != DELETED])
-        gone = [(one.webhook_id, 0) for one in lanes if one.status == DELETED]
-        if gone:
-            db.run("drop_lanes", {"lanes": as_json(gone)})
+    set_lanes(db, [(lane.webhook_id, lane.epoch) for lane in alive])
+    _drop_lanes(db, claim.places.keys() - {lane.webhook_id for lane in alive})
     bodies = _bodies(db, taken.rows)
-    versions = {lane.webhook_id: lane.version for lane in lanes}
+    versions = {lane.webhook_id: lane.version for lane in alive}
     return Claimed(
         deliveries=[
             leased(row, bodies[row.event_id], versions[row.webhook_id], expires)
             for row in taken.rows
         ],
-        next_due_in=_next_due_in(db, claim, taken.rows, now),
         backlogged=frozenset(taken.backlogged),
     )
 
 
-def _due_lanes(db: Connection, claim: Claim, now: int) -> list[_Lane]:
-    return db.json(
-        "due_lanes",
-        {
-            "room": as_json(claim.room),
-            "default_room": claim.default_room,
-            "crowded": as_json(claim.crowded),
-            "now": now,
-            "limit": claim.limit,
-        },
-        _LANES,
-    )
+def _drop_lanes(db: Connection, webhook_ids: Iterable[str]) -> None:
+    """Forget the lanes of webhooks that are gone."""
+    gone = [(webhook_id, 0) for webhook_id in webhook_ids]
+    if gone:
+        db.run("drop_lanes", {"lanes": as_json(gone)})
 
 
-def _take(db: Connection, lanes: list[_Lane], claim: Claim, now: int) -> Taken:
-    """What of the due lanes fits."""
-    if not lanes:
+def _take(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> Taken:
+    """What of these lanes is due and fits."""
+    due = _due(db, lanes, claim, now)
+    if not due:
         return Taken([], [], set())
-    room = {lane.webhook_id: lane.room for lane in lanes}
-    first = first_portion(room.values(), claim.limit)
-    due = _due(db, lanes, first, now)
-    portions = portions_of(due, room, first, claim.limit)
-    again = [lane for lane in lanes if portions[lane.webhook_id] > first]
-    if again:
-        due = [row for row in due if portions[row.webhook_id] <= first]
-        due += _due(db, again, max(portions.values()), now)
     events = sorted({one.event_id for one in due})
     found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
-    return take(due, dict(found), portions, claim)
+    return take(due, dict(found), claim)
 
 
-def _due(db: Connection, lanes: Sequence[_Lane], portion: int, now: int) -> list[Waiting]:
-    """The first rows of each lane, and one more, which tells whether that is all."""
-    asked = [
-        (lane.webhook_id, epoch)
-        for lane in lanes
-        if lane.status != DELETED
-        for epoch in (TEST_EPOCH, lane.epoch)
-    ]
-    values = {"lanes": as_json(asked), "now": now, "most": portion + 1}
-    return due_waiting(db, values)
+def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list[Waiting]:
+    """The first due deliveries of each lane: more than its places, if there are more.
+
+    SQLite's LIMIT cannot differ from lane to lane within a statement, so each statement reads
+    those lanes of which about as many are wanted.
+    """
+    asked: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for lane in lanes:
+        most = 1 << claim.places[lane.webhook_id].bit_length()  # the power of two that is larger
+        asked[most] += ((lane.webhook_id, TEST_EPOCH), (lane.webhook_id, lane.epoch))
+    due: list[Waiting] = []
+    for most, keys in asked.items():
+        due += due_waiting(db, {"lanes": as_json(keys), "now": now, "most": most})
+    return due
 
 
 def _give_up(db: Connection, rows: Sequence[Waiting], now: int) -> None:
@@ -130,16 +129,6 @@ def _bodies(db: Connection, rows: Sequence[Waiting]) -> dict[str, bytes]:
         bodies[event_id] = joined[start : start + length]
         start += length
     return bodies
-
-
-def _next_due_in(db: Connection, claim: Claim, taken: Sequence[Waiting], now: int) -> float | None:
-    left = dict(claim.room)
-    for row in taken:
-        left[row.webhook_id] = left.get(row.webhook_id, claim.default_room) - 1
-    full = [webhook_id for webhook_id, room in left.items() if room <= 0]
-    due_at, crowded = db.row("next_lane", {"full": as_json(full), "now": now})
-    waits = [] if due_at is None else [max(0.0, (due_at - now) / 1000)]
-    return min(waits + [ROOM_POLL_SECONDS] * crowded, default=None)
 
 
 def release(db: Connection, deliveries: Sequence[LeasedDelivery], now: int) -> None:

@@ -61,8 +61,10 @@ async def logged(node, organization: str = "org_1") -> int:
 
 
 async def claimed(node):
-    asked = Claim(lease_seconds=60, limit=10, max_bytes=1 << 20, room={}, default_room=10)
-    return (await node.claim(asked)).deliveries
+    page = await node.due_lanes(None, 10)
+    places = {lane.webhook_id: 10 for lane in page.lanes}
+    claim = Claim(lease_seconds=60, places=places, max_bytes=1 << 20)
+    return (await node.claim(claim)).deliveries
 
 
 # --- which days -----------------------------------------------------------------------------------

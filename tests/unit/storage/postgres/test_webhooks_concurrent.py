@@ -225,7 +225,7 @@ async def test_a_replay_asked_for_during_a_claim_follows_the_attempt_it_took(wor
     one, other = worlds
     webhook = await one.webhook()
     await one.accept(lease=None)
-    terms = Claim(lease_seconds=60, limit=10, max_bytes=1 << 20, room={}, default_room=10)
+    terms = Claim(lease_seconds=60, places={webhook.id: 10}, max_bytes=1 << 20)
     (made,) = (
         await one.storage.deliveries(DeliveryFilter(organization="org_1", webhook=webhook.id))
     ).items

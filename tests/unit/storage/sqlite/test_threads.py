@@ -174,6 +174,17 @@ async def test_reads_that_wait_refuse_no_write(storage, new_event) -> None:
     assert answers.count(7) == 4_095
 
 
+async def test_keys_of_strangers_are_looked_up_beside_the_road(storage) -> None:
+    """Given a road's reader that is busy, an unknown key has its answer all the same."""
+    gate = Gate()
+    held = asyncio.ensure_future(storage._threads.read_for_road(gate.verb))
+    await asyncio.to_thread(gate.entered.wait, 10)
+    async with asyncio.timeout(60):
+        assert await storage.key_by_hash(b"unknown", aside=True) is None
+    gate.opened.set()
+    await held
+
+
 @pytest.mark.parametrize("kind", ["read", "search"])
 async def test_what_takes_long_keeps_no_delivery_and_no_call_waiting(storage, kind) -> None:
     """Given a page that takes long, or a search: keys and webhooks are read all the same."""

@@ -369,25 +369,30 @@ ON CONFLICT (webhook_id, starts_at, duration_class, node) DO UPDATE SET
     succeeded = known.succeeded + excluded.succeeded, failed = known.failed + excluded.failed,
     exhausted = known.exhausted + excluded.exhausted
 
--- name: next_lane
--- When the first lane with room is due, and whether one without is due now.
--- $1 a JSON object whose keys are the webhooks without room; $2 now
-SELECT
-    (SELECT next_due_at FROM lane WHERE NOT $1::jsonb ? webhook_id ORDER BY next_due_at LIMIT 1),
-    $1::jsonb <> '{}' AND EXISTS (
-        SELECT 1 FROM lane WHERE next_due_at <= $2 AND $1::jsonb ? webhook_id)
-
 -- name: due_lanes
--- Lanes that are due and have room, longest due first; one that another node is at is passed by.
--- $1 room by webhook, a JSON object; $2 of any other; $3 now; $4 limit; $5 organizations of which
--- nothing may be taken
-SELECT lane.webhook_id, coalesce(($1::jsonb ->> lane.webhook_id)::int, $2), webhook.version,
-    webhook.epoch, webhook.status, lane.next_due_at
-FROM lane JOIN webhook ON webhook.id = lane.webhook_id
-WHERE lane.next_due_at <= $3 AND coalesce(($1::jsonb ->> lane.webhook_id)::int, $2) > 0
-    AND webhook.organization <> ALL ($5::text[])
-ORDER BY lane.next_due_at
-LIMIT $4
+-- A page of lanes that are due, longest due first, and the first that is not due yet.
+-- $1 now; $2, $3 due time and webhook of the lane before the page; $4 limit
+SELECT due.webhook_id, coalesce(webhook.organization, ''), due.next_due_at
+FROM (
+    (SELECT webhook_id, next_due_at FROM lane
+        WHERE next_due_at <= $1 AND next_due_at >= $2 AND (next_due_at, webhook_id) > ($2, $3)
+        ORDER BY next_due_at, webhook_id LIMIT $4)
+    UNION ALL
+    (SELECT webhook_id, next_due_at FROM lane
+        WHERE next_due_at > $1 ORDER BY next_due_at LIMIT 1)
+) AS due
+LEFT JOIN LATERAL (
+    SELECT organization FROM webhook WHERE webhook.id = due.webhook_id OFFSET 0
+) AS webhook ON true
+ORDER BY due.next_due_at, due.webhook_id
+
+-- name: lock_lanes
+-- The lanes of a claim; skips a lane that another node has locked.
+SELECT lane.webhook_id, coalesce(webhook.version, 0), coalesce(webhook.epoch, 0),
+    coalesce(webhook.status, 'deleted'), lane.next_due_at
+FROM lane LEFT JOIN webhook ON webhook.id = lane.webhook_id
+WHERE lane.webhook_id = ANY ($1::text[])
+ORDER BY lane.webhook_id
 FOR UPDATE OF lane SKIP LOCKED
 
 -- name: due_pending

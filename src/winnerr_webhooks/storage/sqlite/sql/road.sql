@@ -198,21 +198,21 @@ UPDATE webhook SET failing_since = NULL, failures = 0
 WHERE id IN (SELECT value FROM json_each(?)) AND failing_since IS NOT NULL
 
 -- name: due_lanes
--- Lanes that are due and have room, longest due first; then how many deliveries of each may go.
--- None of :crowded organizations.
-WITH room (webhook_id, places) AS MATERIALIZED (SELECT key, value FROM json_each(:room))
+-- A page of lanes that are due, longest due first, and when the first is due that is not due yet.
 SELECT json_group_array(json_array(
-    due.webhook_id, due.places, webhook.version, webhook.epoch, webhook.status))
+        due.webhook_id, coalesce(webhook.organization, ''), due.next_due_at)),
+    (SELECT min(next_due_at) FROM lane WHERE next_due_at > :now)
 FROM (
-    SELECT lane.webhook_id, coalesce(room.places, :default_room) AS places
-    FROM lane LEFT JOIN room ON room.webhook_id = lane.webhook_id
-    WHERE lane.next_due_at <= :now AND coalesce(room.places, :default_room) > 0
-        AND (:crowded = '[]' OR (SELECT organization FROM webhook WHERE id = lane.webhook_id)
-            NOT IN (SELECT value FROM json_each(:crowded)))
-    ORDER BY lane.next_due_at
+    SELECT webhook_id, next_due_at FROM lane
+    WHERE (next_due_at, webhook_id) > (:after, :after_id) AND next_due_at <= :now
+    ORDER BY next_due_at, webhook_id
     LIMIT :limit
 ) AS due
-CROSS JOIN webhook ON webhook.id = due.webhook_id
+LEFT JOIN webhook ON webhook.id = due.webhook_id
+
+-- name: lanes_to_claim
+SELECT json_group_array(json_array(webhook.id, webhook.version, webhook.epoch, webhook.status))
+FROM json_each(:webhooks) AS asked CROSS JOIN webhook ON webhook.id = asked.value
 
 -- name: due_pending
 -- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
@@ -263,14 +263,6 @@ WHERE next_due_at IS NOT NULL
 
 -- name: drop_lanes
 DELETE FROM lane WHERE webhook_id IN (SELECT value ->> 0 FROM json_each(:lanes))
-
--- name: next_lane
--- When the first lane with room is due, and whether there is one without.
-SELECT
-    (SELECT min(next_due_at) FROM lane
-     WHERE webhook_id NOT IN (SELECT value FROM json_each(:full))),
-    EXISTS (SELECT 1 FROM lane
-     WHERE next_due_at <= :now AND webhook_id IN (SELECT value FROM json_each(:full)))
 
 -- name: lanes_of
 SELECT json_group_array(json_array(id, epoch)) FROM webhook

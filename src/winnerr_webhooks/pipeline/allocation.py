@@ -1,0 +1,46 @@
+"""Allocation: how many deliveries of each due lane the next claim may take. Pure.
+
+Organizations take turns, and so do the lanes of an organization. An organization with many lanes
+does not keep the others waiting, and neither does a lane with an old backlog (docs/adr/0019).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+QUIET_PLACES: Final = 4
+"""Most places for a lane without a known backlog, while another candidate has one. A new lane
+attempts as many at once. Most such lanes have one retry due; the backlog gets the other places."""
+
+
+class Candidate(NamedTuple):
+    """A lane that has work due and room for it."""
+
+    webhook_id: str
+    organization: str
+    room: int
+    """How many deliveries it can take on; more than 0."""
+    backlog: bool
+    """Whether it is known to have more due than fits."""
+
+
+def allocate(lanes: Sequence[Candidate], limit: int) -> dict[str, int]:
+    """Places by webhook, at most `limit` in all, dealt one at a time in turns."""
+    crowded = any(lane.backlog for lane in lanes)
+    wanted: dict[str, int] = {}
+    rings: dict[str, deque[str]] = {}
+    for lane in lanes:
+        quiet = crowded and not lane.backlog
+        wanted[lane.webhook_id] = min(lane.room, QUIET_PLACES) if quiet else lane.room
+        rings.setdefault(lane.organization, deque()).append(lane.webhook_id)
+    places: dict[str, int] = {}
+    turns = deque(rings.values())
+    for _ in range(min(limit, sum(wanted.values()))):
+        ring = turns.popleft()
+        webhook_id = ring.popleft()
+        places[webhook_id] = places.get(webhook_id, 0) + 1
+        if places[webhook_id] < wanted[webhook_id]:
+            ring.append(webhook_id)
+        if ring:
+            turns.append(ring)
+    return places

@@ -1,0 +1,136 @@
+"""Attempt places: how many attempts a node has in flight, and which lane starts the next one.
+
+Every attempt holds a connection, and the file descriptors of a process are limited. While places
+are scarce, organizations take turns for them, and so do the lanes of an organization. An
+organization that holds its share of the places waits, so an outage of its receivers leaves places
+for the others.
+"""
+
+from collections import deque
+from typing import Final
+
+import structlog
+
+from winnerr_webhooks.budgets import LOG_EVERY, Budget
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.pipeline.lane import Lane, Share
+from winnerr_webhooks.telemetry import Metrics
+
+TIMES_FREE: Final = 3
+"""An organization may hold three times as many places as are free (a dynamic threshold: Choudhury
+and Hahne, 1998). One alone holds three quarters; of many, each holds less, and some stay free."""
+OF_ONE_RECEIVER: Final = "EADDRNOTAVAIL"
+"""The ports to one address and port are used up; there are as many to any other."""
+SHORTAGE_SECONDS: Final = 1.0
+"""After a shortage on this machine, attempts in flight may not increase for this long."""
+
+_ADVICE: Final = {
+    "EMFILE": "Raise the limit of open files of this process (ulimit -n, LimitNOFILE in systemd).",
+    "ENFILE": "Raise the limit of open files of this machine (sysctl fs.file-max).",
+    "EADDRNOTAVAIL": "Give this machine more local ports (sysctl net.ipv4.ip_local_port_range).",
+}
+_ADVICE_ON_MEMORY: Final = "Give this machine more memory, or run less beside the service."
+
+log = structlog.get_logger(__name__)
+
+
+class AttemptPlaces:
+    """The places for attempts of one node.
+
+    The dispatcher counts `in_flight` here and in each share. It calls `admits` only when at least
+    `scarce_from` attempts are in flight, so below that a place costs one comparison.
+    """
+
+    def __init__(self, budget: Budget, metrics: Metrics, clock: Clock) -> None:
+        self.in_flight = 0
+        self.waiting: deque[Share] = deque()
+        """Organizations with lanes that wait for a place; the next in turn first."""
+        self._budget = budget
+        self._metrics = metrics
+        self._clock = clock
+        self._limit = budget.bound.limit
+        self._crowded = self._limit * TIMES_FREE // (TIMES_FREE + 1)
+        """Below it no organization can hold too much."""
+        self._most = self._limit
+        """The limit for now: lower while this machine lacks something."""
+        self.scarce_from = self._crowded
+        self._logged_at = float("-inf")
+        budget.measure(lambda: self.in_flight)
+
+    def admits(self, lane: Lane) -> bool:
+        """Whether a lane may start an attempt now; if not, it waits for its turn."""
+        share = lane.share
+        if not share.waiting and self._has_place_for(share):
+            return True  # the waiting ones are of other organizations, which have no place left
+        if not lane.waits_for_place:
+            self._budget.refuse()
+            self.wait(lane)
+        return False
+
+    def wait(self, lane: Lane) -> None:
+        """Put a lane at the end of its organization's ring."""
+        if lane.waits_for_place:
+            return
+        lane.waits_for_place = True
+        share = lane.share
+        if not share.waiting:
+            self.waiting.append(share)
+        share.waiting.append(lane)
+
+    def next_in_turn(self) -> Lane | None:
+        """Take out a lane of the waiting organization that holds the fewest places, if one is free.
+
+        Of several that hold as many, the one that had its last turn first.
+        """
+        ready = filter(self._has_place_for, self.waiting)
+        share = min(ready, key=_in_flight, default=None)
+        if share is None:
+            return None
+        self.waiting.remove(share)
+        lane = share.waiting.popleft()
+        lane.waits_for_place = False
+        if share.waiting:
+            self.waiting.append(share)
+        return lane
+
+    def _has_place_for(self, share: Share) -> bool:
+        free = self._limit - self.in_flight
+        return self.in_flight < self._most and share.in_flight < TIMES_FREE * free
+
+    # --- what this machine lacks --------------------------------------------------------------
+
+    def ran_short(self, lack: str) -> bool:
+        """This machine lacked something for an attempt; True if only for attempts to one receiver.
+
+        Otherwise no more are allowed than are in flight now. A place becomes free when one of these
+        attempts ends. `recover` restores the full limit.
+        """
+        self._note(lack)
+        if lack == OF_ONE_RECEIVER:
+            return True
+        self._most = self.in_flight
+        self.scarce_from = min(self._crowded, self._most)
+        return False
+
+    def _note(self, lack: str) -> None:
+        """Count what this machine lacked, and log it at most once a minute."""
+        self._metrics.local_shortage(lack)
+        now = self._clock.monotonic()
+        if now - self._logged_at >= LOG_EVERY:
+            self._logged_at = now
+            log.warning(
+                "attempts wait for what this machine lacks; no delivery loses a retry for it",
+                lack=lack,
+                in_flight=self.in_flight,
+                limit=self._limit,
+                then=_ADVICE.get(lack, _ADVICE_ON_MEMORY),
+            )
+
+    def recover(self) -> None:
+        """Try as many attempts as before."""
+        self._most = self._limit
+        self.scarce_from = self._crowded
+
+
+def _in_flight(share: Share) -> int:
+    return share.in_flight

@@ -1,0 +1,103 @@
+"""Backlog: which lanes have work waiting in the database, and what the next claim asks for.
+
+Storage says which lanes are due. The backlog knows which of them have room: it depends on their
+windows and queues, on pauses that receivers asked for, and on each organization's share of memory.
+A lane without room is skipped, and is added again when it has room (docs/adr/0019).
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from winnerr_webhooks.pipeline.allocation import Candidate, allocate
+from winnerr_webhooks.pipeline.due_lanes import DueLanes
+from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
+from winnerr_webhooks.pipeline.memory import Memory
+from winnerr_webhooks.storage.values import Claim, DueLane
+
+
+class Backlog:
+    """The lanes with work in the database, and the claims made of them."""
+
+    def __init__(
+        self,
+        lanes: Mapping[str, Lane],
+        memory: Memory,
+        *,
+        concurrency: int,
+        lease_seconds: float,
+    ) -> None:
+        self.wanted = asyncio.Event()
+        """Set when there may be something to claim."""
+        self.look_wanted = False
+        """Whether the database may have due work that this backlog does not know of."""
+        self.lease_seconds = lease_seconds
+        self._lanes = lanes
+        self._memory = memory
+        self._first_window = min(FIRST_WINDOW, concurrency)
+        self._due = DueLanes()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def look(self) -> None:
+        """Something became due in the database: look for it."""
+        self.look_wanted = True
+        self.wanted.set()
+
+    def add(self, lane: Lane) -> None:
+        """This lane has work in the database, and room for it."""
+        self._due.add(lane.webhook_id, lane.share.organization)
+        self.wanted.set()
+
+    def found_due(self, due: Iterable[DueLane]) -> int:
+        """Add lanes that are due in the database; returns how many were added."""
+        before = len(self._due)
+        for webhook_id, organization in ((one.webhook_id, one.organization) for one in due):
+            lane = self._lanes.get(webhook_id)
+            if lane is None or self.room(lane) > 0:
+                self._due.add(webhook_id, organization)
+            else:
+                lane.backlog = True
+        return len(self._due) - before
+
+    def next_claim(self, limit: int) -> Claim | None:
+        """The next claim, of at most `limit` deliveries; None when no lane with work has room."""
+        lanes = self._due.take(limit, self._candidate)
+        if not lanes:
+            return None
+        left = self._memory.left_of
+        return Claim(
+            lease_seconds=self.lease_seconds,
+            places=allocate(lanes, limit),
+            max_bytes=self._memory.free,
+            bytes_left={lane.organization: left(lane.organization) for lane in lanes},
+        )
+
+    def room(self, lane: Lane) -> int:
+        """Room of a lane for claimed deliveries."""
+        if lane.share.spent:
+            return 0
+        return lane.idle_room if self._memory.tight else lane.waiting_room
+
+    def fresh_room(self, lane: Lane) -> int:
+        """Room of a lane for deliveries just accepted."""
+        if lane.share.spent:
+            return 0
+        return lane.idle_room if self._memory.tight else lane.fresh_room
+
+    def _candidate(self, webhook_id: str, organization: str) -> Candidate | None:
+        lane = self._lanes.get(webhook_id)
+        if lane is None:
+            return self._new_lane(webhook_id, organization)
+        room = self.room(lane)
+        if room <= 0:
+            lane.backlog = True  # when it has room, it is added again
+            return None
+        return Candidate(webhook_id, organization, room, lane.backlog)
+
+    def _new_lane(self, webhook_id: str, organization: str) -> Candidate | None:
+        if self._memory.left_of(organization) <= 0:
+            return None
+        window = self._first_window
+        room = window if self._memory.tight else QUEUE_PER_WINDOW * window
+        return Candidate(webhook_id, organization, room, backlog=False)

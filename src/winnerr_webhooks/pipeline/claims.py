@@ -1,0 +1,162 @@
+"""Claims: looks for lanes that are due, and claims deliveries of those that have room.
+
+A look reads which lanes are due, a page at a time, oldest first; it writes nothing. What it finds
+waits in `Backlog` until claims have taken it, and lanes known to have more are claimed of again
+without another look. Looks take at most a tenth of the time, however many lanes are due. While
+calls come in, claims are small, and the process is idle as long as each of them made it work.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from winnerr_webhooks.clock import Clock, cpu_seconds
+from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.foreground import Foreground
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import Claim
+
+CLAIM_LIMIT: Final = 256
+"""Deliveries a claim takes. On SQLite an accept may have to wait for it."""
+FOREGROUND_LIMIT: Final = 32
+"""The same while calls come in."""
+LONGEST_PAUSE: Final = 0.03
+"""Seconds from one claim to the next while calls come in, at most: calls that take all of the CPU
+time must not stop a backlog."""
+PAGE: Final = 1_000
+"""Lanes read at once."""
+BUSY_LOOK: Final = 0.02
+"""Seconds between looks while they find lanes with room."""
+CONTENDED_LOOK: Final = 0.08
+"""Seconds until the next look when another node had taken what the last one found."""
+IDLE_LOOK: Final = 0.25
+"""Seconds between looks while they find nothing, at most."""
+LOOK_DUTY: Final = 10
+"""The time from one look to the next is at least this many times what the look took."""
+
+
+class Claims:
+    """The loop that brings what waits in the database to this node's lanes."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        dispatcher: Dispatcher,
+        foreground: Foreground,
+        clock: Clock,
+        busy: Callable[[], float] = cpu_seconds,
+    ) -> None:
+        self._storage = storage
+        self._dispatcher = dispatcher
+        self._backlog = dispatcher.backlog
+        self._foreground = foreground
+        self._clock = clock
+        self._busy = busy
+        """Seconds for which this process has worked."""
+        self._wait = BUSY_LOOK
+        """Seconds from the last look to the next one, unless that is asked for."""
+        self._next_look = float("-inf")
+        self._earliest_look = float("-inf")
+        """Monotonic instants: when to look, and when to look if that is asked for."""
+        self.on_success: Callable[[], None] = _nothing
+        """Called when the database has answered a claim, or had nothing to claim."""
+        self._open = True
+
+    def close(self) -> None:
+        """Start no further claim; `run` returns once the current claim has been dispatched."""
+        self._open = False
+        self._backlog.wanted.set()
+
+    async def run(self) -> None:
+        """Look and claim until closed; raises what storage raises."""
+        while self._open:
+            self._backlog.wanted.clear()
+            if self._dispatcher.claims:
+                if self._look_is_due():
+                    await self._look()
+                if await self._claim():
+                    continue
+            await within(self._backlog.wanted, self._until_look())
+
+    # --- looks --------------------------------------------------------------------------------
+
+    def _look_is_due(self) -> bool:
+        at = self._earliest_look if self._backlog.look_wanted else self._next_look
+        return self._clock.monotonic() >= at
+
+    def _until_look(self) -> float:
+        """Seconds until the next look; IDLE_LOOK while the dispatcher takes no claims."""
+        if not self._dispatcher.claims:
+            return IDLE_LOOK
+        at = self._earliest_look if self._backlog.look_wanted else self._next_look
+        return max(at - self._clock.monotonic(), 0.0)
+
+    async def _look(self) -> None:
+        """Read all lanes that are due."""
+        backlog, monotonic = self._backlog, self._clock.monotonic
+        backlog.look_wanted = False
+        began, found, after = monotonic(), 0, None
+        while True:
+            page = await self._storage.due_lanes(after, PAGE)
+            found += backlog.found_due(page.lanes)
+            if len(page.lanes) < PAGE or not self._open:
+                break
+            after = page.lanes[-1]
+        ended = monotonic()
+        if not found:
+            self.on_success()
+        self._wait = BUSY_LOOK if found else min(2 * self._wait, IDLE_LOOK)
+        wait = self._wait
+        if page.next_due_in is not None:
+            wait = min(wait, page.next_due_in)
+        self._earliest_look = ended + LOOK_DUTY * (ended - began)
+        self._next_look = max(ended + wait, self._earliest_look)
+
+    # --- claims -------------------------------------------------------------------------------
+
+    async def _claim(self) -> bool:
+        """Claim for the next lanes in turn; True if there may be more to claim right away."""
+        calls = self._foreground.active
+        claim = self._backlog.next_claim(FOREGROUND_LIMIT if calls else CLAIM_LIMIT)
+        if claim is None:
+            return False
+        began, worked = self._clock.monotonic(), self._busy()
+        taken = await self._take(claim)
+        if not taken:
+            self._next_look = max(self._next_look, self._clock.monotonic() + CONTENDED_LOOK)
+        if calls:
+            await self._give_way(began, worked)
+        return bool(self._backlog)
+
+    async def _give_way(self, began: float, worked: float) -> None:
+        """Wait until the process has been idle for as long as it worked since then."""
+        while self._open and self._foreground.active:
+            passed = self._clock.monotonic() - began
+            rest = 2 * (self._busy() - worked) - passed
+            if rest <= 0 or passed >= LONGEST_PAUSE:
+                return
+            await asyncio.sleep(min(rest, LONGEST_PAUSE - passed))
+
+    async def _take(self, claim: Claim) -> int:
+        """Claim, and dispatch what came; how many deliveries that is."""
+        started = self._clock.monotonic()
+        claimed = await self._storage.claim(claim)
+        self.on_success()
+        expires = started + claim.lease_seconds
+        for delivery in claimed.deliveries:
+            delivery.expires = expires
+        self._dispatcher.take(claimed, claim)
+        return len(claimed.deliveries)
+
+
+async def within(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set; sets it itself after `seconds`."""
+    timer = asyncio.get_running_loop().call_later(seconds, event.set)
+    try:
+        await event.wait()
+    finally:
+        timer.cancel()
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,53 @@
+"""Due lanes: the webhooks known to have work due in the database, in turns."""
+
+from collections import deque
+from collections.abc import Callable
+
+from winnerr_webhooks.pipeline.allocation import Candidate
+
+
+class DueLanes:
+    """Lanes that wait for a claim. Organizations take turns, and so do the lanes of each.
+
+    A lane is in here at most once. It leaves at its turn, whether or not it has room by then.
+    """
+
+    def __init__(self) -> None:
+        self._rings: dict[str, deque[str]] = {}
+        self._turns: deque[str] = deque()
+        """Organizations that have lanes here."""
+        self._known: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, webhook_id: str, organization: str) -> None:
+        """Put a lane at the end of its organization's ring, unless it stands there."""
+        if webhook_id in self._known:
+            return
+        self._known.add(webhook_id)
+        ring = self._rings.get(organization)
+        if ring is None:
+            self._rings[organization] = deque((webhook_id,))
+            self._turns.append(organization)
+        else:
+            ring.append(webhook_id)
+
+    def take(self, most: int, candidate: Callable[[str, str], Candidate | None]) -> list[Candidate]:
+        """Remove the next lanes, at most `most`; drops those without a `candidate` (None)."""
+        found: list[Candidate] = []
+        while self._turns and len(found) < most:
+            organization = self._turns.popleft()
+            ring = self._rings[organization]
+            chosen = None
+            while ring and chosen is None:
+                webhook_id = ring.popleft()
+                self._known.discard(webhook_id)
+                chosen = candidate(webhook_id, organization)
+            if chosen is not None:
+                found.append(chosen)
+            if ring:
+                self._turns.append(organization)
+            else:
+                del self._rings[organization]
+        return found
