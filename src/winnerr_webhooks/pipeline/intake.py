@@ -36,7 +36,7 @@ from winnerr_webhooks.storage.values import LeaseTerms
 
 EXPRESS_EVENTS: Final = 64
 """Events that one organization may have in `express`, and of one call."""
-GIVE_WAY: Final = 2.0
+GIVE_WAY: Final = 4.0
 """Bulk pauses so many times as long as a commit of it took, …"""
 LONGEST_PAUSE: Final = 0.25
 """… but not longer than this, in seconds."""
