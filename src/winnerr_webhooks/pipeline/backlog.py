@@ -52,10 +52,10 @@ class Backlog:
     def found_due(self, due: Iterable[DueLane]) -> int:
         """Add lanes that are due in the database; returns how many were added."""
         before = len(self._due)
-        for webhook_id, organization in ((one.webhook_id, one.organization) for one in due):
-            lane = self._lanes.get(webhook_id)
+        for one in due:
+            lane = self._lanes.get(one.webhook_id)
             if lane is None or self.room(lane) > 0:
-                self._due.add(webhook_id, organization)
+                self._due.add(one.webhook_id, one.organization)
             else:
                 lane.backlog = True
         return len(self._due) - before

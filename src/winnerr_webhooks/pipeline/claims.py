@@ -76,20 +76,21 @@ class Claims:
                     await self._look()
                 if await self._claim():
                     continue
-            await within(self._backlog.wanted, self._until_look())
+            await wait_up_to(self._backlog.wanted, self._until_look())
 
     # --- looks --------------------------------------------------------------------------------
 
     def _look_is_due(self) -> bool:
-        at = self._earliest_look if self._backlog.look_wanted else self._next_look
-        return self._clock.monotonic() >= at
+        return self._clock.monotonic() >= self._look_at()
 
     def _until_look(self) -> float:
         """Seconds until the next look; IDLE_LOOK while the dispatcher takes no claims."""
         if not self._dispatcher.claims:
             return IDLE_LOOK
-        at = self._earliest_look if self._backlog.look_wanted else self._next_look
-        return max(at - self._clock.monotonic(), 0.0)
+        return max(self._look_at() - self._clock.monotonic(), 0.0)
+
+    def _look_at(self) -> float:
+        return self._earliest_look if self._backlog.look_wanted else self._next_look
 
     async def _look(self) -> None:
         """Read all lanes that are due."""
@@ -149,7 +150,7 @@ class Claims:
         return len(claimed.deliveries)
 
 
-async def within(event: asyncio.Event, seconds: float) -> None:
+async def wait_up_to(event: asyncio.Event, seconds: float) -> None:
     """Wait until the event is set; sets it itself after `seconds`."""
     timer = asyncio.get_running_loop().call_later(seconds, event.set)
     try:

@@ -8,7 +8,7 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.pipeline.claims import IDLE_LOOK, Claims, within
+from winnerr_webhooks.pipeline.claims import IDLE_LOOK, Claims, wait_up_to
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.storage.port import Storage
 
@@ -102,7 +102,7 @@ class Reclaimer:
             while await self._storage.run_job_slice():
                 self._look()
                 await asyncio.sleep(0)  # a big job leaves room between its slices
-            await within(self._job_wake, CHANGES_EVERY)
+            await wait_up_to(self._job_wake, CHANGES_EVERY)
 
     async def _changes(self) -> None:
         while True:
