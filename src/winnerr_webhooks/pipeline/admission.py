@@ -29,7 +29,7 @@ class Share:
 class AdmittedEvent:
     """An event that waits to be stored; called with its answer, it makes room and passes it on."""
 
-    __slots__ = ("_admission", "_answered", "_express", "_share", "cost", "event")
+    __slots__ = ("_admission", "_answered", "_express", "_share", "cost", "event", "organization")
 
     def __init__(
         self,
@@ -42,17 +42,13 @@ class AdmittedEvent:
         express: bool,
     ) -> None:
         self.event = event
+        self.organization = event.organization
         self.cost = cost
         """What it costs a transaction."""
         self._answered = answered
         self._admission = admission
         self._share = share
         self._express = express
-
-    @property
-    def organization(self) -> str:
-        """Whose it is."""
-        return self.event.organization
 
     def __call__(self, accepted: Accepted | None, error: Exception | None) -> None:
         """Take the answer, or why there is none."""
@@ -85,15 +81,23 @@ class Admission:
         """Let an event wait; `Unavailable` says whose part is used up, and nothing is counted."""
         organization = event.organization
         share = self._shares.get(organization) or Share()
-        events, size = share.events + 1, share.bytes + len(event.body)
-        _check(self._events_budget, organization, events, self._events + 1)
-        _check(self._bytes_budget, organization, size, self._bytes + len(event.body))
+        size = len(event.body)
+        all_events, all_bytes = self._events + 1, self._bytes + size
+        events, held = share.events + 1, share.bytes + size
+        of_events, of_bytes = self._events_budget.bound, self._bytes_budget.bound
+        if (
+            events > of_events.share
+            or all_events > of_events.limit
+            or held > of_bytes.share
+            or all_bytes > of_bytes.limit
+        ):
+            _check(self._events_budget, organization, events, all_events)
+            _check(self._bytes_budget, organization, held, all_bytes)
         if events == 1:
             self._shares[organization] = share
-        share.events, share.bytes = events, size
+        share.events, share.bytes = events, held
         share.express += express
-        self._events += 1
-        self._bytes += len(event.body)
+        self._events, self._bytes = all_events, all_bytes
         return AdmittedEvent(event, answered, self, share=share, cost=cost, express=express)
 
     def release(self, event: NewEvent, share: Share) -> None:

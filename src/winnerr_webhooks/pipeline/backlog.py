@@ -85,6 +85,12 @@ class Backlog:
             return 0
         return lane.idle_room if self._memory.tight else lane.fresh_room
 
+    def takes_on(self, lane: Lane) -> bool:
+        """Whether a lane takes on one more delivery of the commit that is being handed on."""
+        if lane.share.spent:
+            return False
+        return lane.idle_room > 0 if self._memory.tight else lane.takes_on
+
     def _candidate(self, webhook_id: str, organization: str) -> Candidate | None:
         lane = self._lanes.get(webhook_id)
         if lane is None:

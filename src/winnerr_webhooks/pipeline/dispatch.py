@@ -79,7 +79,7 @@ class Dispatcher:
     def offer(self, delivery: LeasedDelivery) -> None:
         """Take on a delivery born leased to this node."""
         lane = self._lanes.of(delivery)
-        if not self._open or (self.backlog.fresh_room(lane) <= 0 and delivery.trigger != "test"):
+        if not self._open or not (self.backlog.takes_on(lane) or delivery.trigger == "test"):
             self.releaser.add(delivery)  # the batch it came with was larger than the lane's room
             self._note_room(lane)
             return
@@ -367,12 +367,12 @@ class Dispatcher:
         self.memory.take(lane.share, len(delivery.body))
 
     def _note_room(self, lane: Lane) -> None:
-        """Note whether a lane is full, and ask for more of its backlog once half of it is done."""
+        """Note whether a lane is full, and ask for more of its backlog when it is time."""
         if self.backlog.fresh_room(lane) <= 0:
             self._lanes.note_full(lane)
         else:
             self._lanes.note_room(lane)
-        if lane.backlog and lane.queued * 2 <= lane.capacity and self.backlog.room(lane) > 0:
+        if lane.backlog and lane.wants_more and self.backlog.room(lane) > 0:
             self.backlog.add(lane)
 
     def forget_idle_lanes(self) -> None:

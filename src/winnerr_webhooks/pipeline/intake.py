@@ -125,9 +125,10 @@ class Intake:
 
     async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:
         """Whether a call is so large that others should not wait for it."""
+        if len(events) * self._fan_outs.highest_cost <= self._limit:
+            return len(events) > EXPRESS_EVENTS
         costs = [self._fan_outs.of(event.organization, event.name) for event in events]
-        if len(events) * self._fan_outs.highest_cost > self._limit:
-            await self._learn(costs)
+        await self._learn(costs)
         return len(events) > EXPRESS_EVENTS or sum(cost.likely for cost in costs) > self._limit
 
     def _put_in_bulk(self, event: NewEvent, answered: Answered[Accepted]) -> None:
@@ -202,9 +203,11 @@ class Intake:
     def _follow(self, batch: list[AdmittedEvent], answers: list[Accepted], started: float) -> None:
         """Learn what each event cost, and hand its leased deliveries on."""
         now = self._loop.time()
+        noted = None
         for admitted, accepted in zip(batch, answers, strict=True):
-            if accepted.rows:
-                admitted.cost.note(accepted.rows, now)
+            if accepted.rows and admitted.cost is not noted:  # one commit, one fan-out
+                noted = admitted.cost
+                noted.note(accepted.rows, now)
             if accepted.leased:
                 self._hand_on(accepted, started)
 

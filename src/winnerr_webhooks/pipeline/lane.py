@@ -18,7 +18,10 @@ QUEUE_MS: Final = 1_000.0
 """Where the receiver keeps up, the queue holds what it takes in so many milliseconds: that need
 not go through the database once more (docs/adr/0009)."""
 LONGEST_QUEUE: Final = 1_024
-"""Of a node that is killed, so much of a webhook waits for its leases to run out."""
+"""A commit may add as much again. Of a node that is killed, so much of a webhook waits for its
+leases to run out."""
+FRESH_TURNS: Final = 4
+"""While older work waits, one in so many deliveries sent is of it, and such a part of the queue."""
 MEASURED: Final = 16
 """Attempts by whose time the queue is measured, again and again."""
 
@@ -46,11 +49,11 @@ class Lane:
 
     __slots__ = (
         "_fresh",
-        "_fresh_next",
         "_measured",
         "_ms",
         "_narrow",
         "_pace",
+        "_turn",
         "_waiting",
         "_widest",
         "backlog",
@@ -91,7 +94,7 @@ class Lane:
         self._narrow = self.window
         self._fresh: deque[LeasedDelivery] = deque()
         self._waiting: deque[LeasedDelivery] = deque()
-        self._fresh_next = True
+        self._turn = 0
         self._ms = 0.0
         self._measured = 0
         """Attempts since the pace was measured, and how many milliseconds they took in all."""
@@ -123,12 +126,26 @@ class Lane:
 
     @property
     def fresh_room(self) -> int:
-        """Room for deliveries just accepted: half of the queue while older work waits."""
+        """Room for deliveries just accepted; while older work waits, it is left a part."""
         if self.hold is not None:
             return 0
         if self.backlog:
-            return self.capacity // 2 - len(self._fresh)
+            return self.capacity - self.capacity // FRESH_TURNS - len(self._fresh)
         return self.capacity - self.queued
+
+    @property
+    def takes_on(self) -> bool:
+        """Whether one more of a commit is taken on.
+
+        The whole commit was leased because there was room when it began. Leases that would soon be
+        claimed again are cheaper to keep than to release.
+        """
+        return self.hold is None and self.queued < 2 * self.capacity
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it is time to claim of its backlog: half is done, or only fresh is queued."""
+        return self.queued * 2 <= self.capacity or not self._waiting
 
     @property
     def waiting_room(self) -> int:
@@ -151,15 +168,18 @@ class Lane:
         self.queued += 1
 
     def pop(self) -> LeasedDelivery:
-        """The next delivery: fresh and waiting work alternate, so that neither starves."""
+        """The next delivery: fresh and waiting work take turns, so that neither starves.
+
+        Fresh work has more of them: what is claimed costs more, and that in the busiest time.
+        """
         fresh, waiting = self._fresh, self._waiting
         self.queued -= 1
         if not waiting:
             return fresh.popleft()
         if not fresh:
             return waiting.popleft()
-        self._fresh_next = not self._fresh_next
-        return fresh.popleft() if self._fresh_next else waiting.popleft()
+        self._turn = (self._turn + 1) % FRESH_TURNS
+        return fresh.popleft() if self._turn else waiting.popleft()
 
     def shed(self, keep: int) -> list[LeasedDelivery]:
         """Take the newest from the queue until so many are left; what was taken."""

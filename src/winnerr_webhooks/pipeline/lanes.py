@@ -20,12 +20,14 @@ class Lanes(dict[str, Lane]):
         self._memory = memory
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
-        self._full: set[str] = set()
+        self._full: dict[str, bool] = {}
+        """Lanes without room, and whether an accept was told so since."""
         self._terms: LeaseTerms | None = None
 
     def terms(self) -> LeaseTerms:
         """The lease terms of the next accept: its deliveries for full lanes are not leased."""
         if self._terms is None:
+            self._full = dict.fromkeys(self._full, True)
             self._terms = LeaseTerms(seconds=self._lease_seconds, full=frozenset(self._full))
         return self._terms
 
@@ -40,22 +42,22 @@ class Lanes(dict[str, Lane]):
     def note_full(self, lane: Lane) -> None:
         """This lane has no room for accepted deliveries."""
         if lane.webhook_id not in self._full:
-            self._full.add(lane.webhook_id)
+            self._full[lane.webhook_id] = False
             self._terms = None
 
     def note_room(self, lane: Lane) -> None:
         """This lane has room for accepted deliveries."""
         if lane.webhook_id in self._full:
-            self._full.discard(lane.webhook_id)
+            if self._full.pop(lane.webhook_id):
+                lane.backlog = True  # what found no room here waits in the database
             self._terms = None
-            lane.backlog = True  # what found no room here waits in the database
 
     def drop(self, lane: Lane) -> None:
         """Forget a lane; it holds nothing."""
         self.pop(lane.webhook_id, None)
         self._memory.leave(lane)
         if lane.webhook_id in self._full:
-            self._full.discard(lane.webhook_id)
+            del self._full[lane.webhook_id]
             self._terms = None
 
     def drop_idle(self) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import apsw
 import pytest
 
+from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.storage.values import WebhookChange
 
 LARGE = 200_000
@@ -472,6 +473,17 @@ async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None
     await world.settled(3)
 
 
+async def offered_at_once(world, count: int, size: int = 0) -> list[LeasedDelivery]:
+    """Deliveries of one commit, however little room their lane has."""
+    events = [world.event(size=size) for _ in range(count)]
+    answers = await world.storage.accept(events, world.dispatcher.lease_terms())
+    leased = [delivery for answer in answers for delivery in answer.leased]
+    for delivery in leased:
+        delivery.expires = world.clock.monotonic() + 60
+        world.dispatcher.offer(delivery)
+    return leased
+
+
 async def test_much_is_released_in_slices_that_a_statement_has_time_for(world) -> None:
     await world.webhook()
     released = []
@@ -480,16 +492,11 @@ async def test_much_is_released_in_slices_that_a_statement_has_time_for(world) -
         released.append([delivery.id for delivery in batch])
 
     world.storage.before["release"] = look
-    events = [world.event() for _ in range(600)]
-    answers = await world.storage.accept(events, world.dispatcher.lease_terms())
-    leased = [delivery for answer in answers for delivery in answer.leased]
-    for delivery in leased:
-        delivery.expires = world.clock.monotonic() + 60
-        world.dispatcher.offer(delivery)
-    await world.until(lambda: sum(map(len, released)) == 600 - 16)
+    leased = await offered_at_once(world, 600)
+    await world.until(lambda: sum(map(len, released)) == 600 - 32)
     assert max(map(len, released)) == 500
     ids = [id_ for batch in released for id_ in batch]
-    assert ids == [delivery.id for delivery in leased[16:]]
+    assert ids == [delivery.id for delivery in leased[32:]]
 
 
 @pytest.mark.parametrize("size", [0, LARGE])
@@ -501,8 +508,6 @@ async def test_what_is_released_holds_no_body(world, size) -> None:
         seen.extend(batch)
 
     world.storage.before["release"] = look
-    await world.emit(30, size=size)
-    await world.egress.next()
-    await world.storage.reached("claim")
-    assert seen
+    await offered_at_once(world, 40, size)
+    await world.until(lambda: len(seen) == 8)
     assert all(not delivery.body for delivery in seen)

@@ -47,22 +47,48 @@ def test_a_narrow_concurrency_bounds_the_first_window_too() -> None:
 
 def test_fresh_and_waiting_work_take_turns() -> None:
     lane = Lane("wh", 16, Share("org_1"))
-    for n in range(4):
+    for n in range(8):
         lane.add_fresh(delivery(f"fresh{n}"))
     for n in range(2):
         lane.add_waiting(delivery(f"waiting{n}"))
     order = drain(lane)
-    assert [name[:5] for name in order[:4]].count("waiti") == 2
-    assert order[-2:] == ["fresh2", "fresh3"]
+    assert [name[:5] for name in order[:4]].count("waiti") == 1
+    assert [name[:5] for name in order[:8]].count("waiti") == 2
+    assert order[-2:] == ["fresh6", "fresh7"]
 
 
-def test_room_is_four_windows_and_half_of_it_is_kept_for_a_backlog() -> None:
+def test_room_is_four_windows_and_a_quarter_of_it_is_kept_for_a_backlog() -> None:
     lane = Lane("wh", 16, Share("org_1"))
     assert (lane.fresh_room, lane.waiting_room) == (16, 16)
     lane.add_fresh(delivery("a"))
     assert (lane.fresh_room, lane.waiting_room) == (15, 15)
     lane.backlog = True
-    assert (lane.fresh_room, lane.waiting_room) == (7, 15)
+    assert (lane.fresh_room, lane.waiting_room) == (11, 15)
+
+
+def test_of_a_backlog_more_is_wanted_when_none_of_it_is_queued_or_half_is_done() -> None:
+    """Fresh work that keeps the queue full does not keep a backlog waiting."""
+    lane = Lane("wh", 16, Share("org_1"))
+    lane.backlog = True
+    for n in range(12):
+        lane.add_fresh(delivery(f"fresh{n}"))
+    assert lane.fresh_room <= 0
+    assert lane.wants_more
+    lane.add_waiting(delivery("waiting"))
+    assert not lane.wants_more
+    while lane.queued > 8:
+        lane.shed(lane.queued - 1)
+    assert lane.wants_more
+
+
+def test_a_commit_may_double_a_queue_but_no_more() -> None:
+    lane = Lane("wh", 16, Share("org_1"))
+    for n in range(31):
+        lane.add_fresh(delivery(f"fresh{n}"))
+    assert lane.fresh_room < 0
+    assert lane.takes_on
+    lane.add_fresh(delivery("last"))
+    assert not lane.takes_on
 
 
 async def test_a_held_lane_has_no_room_for_anything() -> None:
@@ -70,6 +96,7 @@ async def test_a_held_lane_has_no_room_for_anything() -> None:
     lane.hold = asyncio.get_running_loop().call_later(60, lane.succeeded)
     assert lane.held
     assert (lane.fresh_room, lane.waiting_room, lane.idle_room) == (0, 0, 0)
+    assert not lane.takes_on
     assert not lane.idle
     lane.hold.cancel()
 
