@@ -63,7 +63,7 @@ def host(text: str) -> str:
 
 
 def web_url(text: str) -> str:
-    """A URL of http or https, without query and trailing slash."""
+    """An origin of http or https: links lead to fixed paths below it."""
     parts = urlsplit(text)  # its own ValueError (a broken IPv6 literal) is as good as ours
     try:
         odd = parts.query or parts.fragment or parts.username is not None or parts.port == 0
@@ -71,6 +71,11 @@ def web_url(text: str) -> str:
         odd = True
     if odd or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
         raise ValueError("expected a URL such as https://webhooks.example.com")
+    if parts.path.strip("/"):
+        raise ValueError(
+            "expected a URL without a path, such as https://webhooks.example.com: give the service "
+            "a host name of its own"
+        )
     return text.rstrip("/")
 
 

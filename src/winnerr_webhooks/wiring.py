@@ -56,7 +56,7 @@ async def open_storage(config: Config, *, exclusive: bool) -> Storage:
     """
     if config.uses_postgres:
         return await _open_postgres(config, serves=exclusive)
-    path = database_path(config)
+    path = database_path(config).resolve()
     return await SqliteStorage.open(
         path,
         clock=SystemClock(),

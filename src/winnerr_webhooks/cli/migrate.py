@@ -8,7 +8,7 @@ from winnerr_webhooks import database_url
 from winnerr_webhooks.cli.database import with_storage
 from winnerr_webhooks.cli.settings import takes_settings
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.storage.port import Storage
 
 
@@ -33,7 +33,7 @@ def migrate(
         _copy(_checked("--from", source), _checked("--to", target or config.database_url))
         return
     if target is not None:
-        raise ConfigurationError("--to goes with --from sqlite:///…, which was not given.")
+        raise Invalid("--to goes with --from sqlite:///…, which was not given.")
 
     async def check(storage: Storage) -> None:
         await storage.check()
@@ -44,9 +44,9 @@ def migrate(
 
 def _copy(source: str, target: str) -> None:
     if database_url.sqlite_path(source) is None:
-        raise ConfigurationError("--from: expected an SQLite database, sqlite:///…")
+        raise Invalid("--from: expected an SQLite database, sqlite:///…")
     if not database_url.is_postgres(target):
-        raise ConfigurationError(
+        raise Invalid(
             "--to: expected a PostgreSQL database, postgresql://… (or in "
             "WINNERR_WEBHOOKS_DATABASE_URL, where others on the machine do not see its password)"
         )
@@ -65,4 +65,4 @@ def _checked(option: str, url: str) -> str:
     try:
         return database_url.parse(url.strip())
     except ValueError as error:  # it does not repeat the URL, which may hold a password
-        raise ConfigurationError(f"{option}: {error}.") from None
+        raise Invalid(f"{option}: {error}.") from None
