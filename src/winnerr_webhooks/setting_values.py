@@ -108,18 +108,16 @@ def retry_schedule(text: str) -> tuple[float, ...]:
     return waits
 
 
-def success_statuses(text: str) -> str:
-    """Which statuses are a success."""
-    if text not in ("2xx", "200"):
-        raise ValueError("expected 2xx or 200")
-    return text
+def one_of(*words: str) -> Callable[[str], str]:
+    """A parser of one of a few words; an empty one may be among them."""
 
+    def parse(text: str) -> str:
+        if text not in words:
+            named = [word or "nothing" for word in words]
+            raise ValueError(f"expected {', '.join(named[:-1])} or {named[-1]}")
+        return text
 
-def role(text: str) -> str:
-    """What a node does."""
-    if text not in ("all", "api", "deliver"):
-        raise ValueError("expected all, api or deliver")
-    return text
+    return parse
 
 
 def boolean(text: str) -> bool:

@@ -30,7 +30,7 @@ def migrate(
     and prove by counts and sums that it is all there. No server may run on either meanwhile.
     """
     if source is not None:
-        _copy(_checked("--from", source), _checked("--to", target or config.database_url))
+        _copy(config, _checked("--from", source), _checked("--to", target or config.database_url))
         return
     if target is not None:
         raise Invalid("--to goes with --from sqlite:///…, which was not given.")
@@ -42,7 +42,7 @@ def migrate(
     typer.echo(f"{config.database_name} is ready for this version.")
 
 
-def _copy(source: str, target: str) -> None:
+def _copy(config: Config, source: str, target: str) -> None:
     if database_url.sqlite_path(source) is None:
         raise Invalid("--from: expected an SQLite database, sqlite:///…")
     if not database_url.is_postgres(target):
@@ -53,7 +53,7 @@ def _copy(source: str, target: str) -> None:
     from winnerr_webhooks.storage.copy import copy  # noqa: PLC0415  loads both; --help must not
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 
-    set_up_logs()
+    set_up_logs(config.log_level, config.log_format)
 
     def report(table: str, there: int, here: int) -> None:
         typer.echo(f"{table}: {here:,} of {there:,} rows copied and proven")

@@ -62,11 +62,16 @@ def _explained(error: Exception, path: str) -> ConfigurationError | CannotStart:
 def _check_names(path: str) -> None:
     """Refuse a file with several names: SQLite's log and our lock go by the name."""
     names = Path(path).stat().st_nlink
-    if names > 1:
+    if names != 1:
         raise ConfigurationError(
-            f"The database file {path} has {names} names (hard links), and each would get a log and "
-            "a lock of its own: remove the others, or copy the file."
+            f"The database file {path} has {names} names (hard links), and each would get a log "
+            "and a lock of its own: remove the others, or copy the file."
         )
+
+
+def real_name(path: str | Path) -> str:
+    """The file's own name, by whatever link it was named: one file has one lock and one log."""
+    return str(Path(path).resolve())
 
 
 def _upgrade(connection: Connection, path: str) -> None:
