@@ -1,4 +1,4 @@
-"""Budgets: every bound of a node in one place, with its unit, its source and its spender.
+"""Budgets: the main bounds of a node in one place, with their units, sources and spenders.
 
 A bound says how much of something one node does or holds at once. A budget is a bound that is
 spent and released while the node works: it knows how much is in use and how often it refused.
@@ -125,7 +125,7 @@ class Budget:
 
 
 class Budgets:
-    """All bounds of one node; each attribute is a `Budget`."""
+    """All bounds of one node; each attribute but `stop_seconds` is a `Budget`."""
 
     def __init__(self, bounds: "Bounds", clock: Clock) -> None:
         self.accept_rows = Budget(bounds.accept_rows, clock)
@@ -144,7 +144,7 @@ class Budgets:
         self.pages = Budget(bounds.pages, clock)
         self.live_streams = Budget(bounds.live_streams, clock)
         self.stop_seconds = bounds.stop_seconds.limit
-        """How long a stop takes at most; time is spent by itself, so it is no budget."""
+        """Seconds that a stop takes at most; not a `Budget`, because nothing spends it."""
 
     def __iter__(self) -> Iterator[Budget]:
         """All of them, in the order an event meets them."""
@@ -214,13 +214,13 @@ def divide(descriptors: int) -> Descriptors:
 
 
 def derive(config: Config, descriptors: int) -> Bounds:
-    """All bounds of a node with these settings that may open so many file descriptors."""
+    """All bounds of a node with these settings and this many file descriptors."""
     files = divide(descriptors)
     of_files = f"file descriptors ({descriptors:,} of this process, {files.reserve} in reserve)"
     reads = 3 if config.uses_postgres else 2
     return Bounds(
         accept_rows=Bound(
-            "accept_rows", 2_048, "rows a transaction", "constant", "pipeline.intake",
+            "accept_rows", 4_096, "rows a transaction", "constant", "pipeline.intake",
             "The rest is stored by the next transaction, in turns between organizations.",
         ),
         accept_events=Bound(
@@ -237,14 +237,14 @@ def derive(config: Config, descriptors: int) -> Bounds:
         ),
         connections_in=Bound(
             "connections_in", files.incoming, "connections", of_files, "api.connections",
-            "The connection that deserves it least is closed for the new one.",
+            "An idle or half-sent connection, or one without a key, is closed for the new one.",
         ),
         key_lookups=Bound(
-            "key_lookups", 64, "lookups at once", "constant", "api.auth",
+            "key_lookups", 64, "lookups", "constant", "api.auth",
             "The call with the unknown key is answered 503.",
         ),
         attempts=Bound(
-            "attempts", files.attempts, "attempts", of_files, "pipeline.dispatch",
+            "attempts", files.attempts, "attempts", of_files, "pipeline.attempt_places",
             "Deliveries wait for their organization's turn.",
         ),
         kept_connections=Bound(
@@ -265,17 +265,17 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "until those that were made are recorded.",
         ),
         page_reads=Bound(
-            "page_reads", reads, "reads at once", "the database's readers", "storage.turns",
+            "page_reads", reads, "reads", "the database's readers", "storage.turns",
             "The read waits for its organization's turn; after 4 s it is answered 503.",
             share=2 if config.uses_postgres else 1,  # there, a search is a read as well
         ),
         log_searches=Bound(
-            "log_searches", 2 if config.uses_postgres else 1, "searches at once",
+            "log_searches", 2 if config.uses_postgres else 1, "searches",
             "the database's readers", "storage.turns",
             "The search waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),
         pages=Bound(
-            "pages", 2 if config.uses_postgres else 1, "pages at once",
+            "pages", 2 if config.uses_postgres else 1, "pages",
             "the database's readers", "settings_page.page",
             "The page waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),
@@ -286,6 +286,6 @@ def derive(config: Config, descriptors: int) -> Bounds:
         stop_seconds=Bound(
             "stop_seconds", stop_seconds(config), "seconds", "DELIVERY_TIMEOUT and 10 s",
             "pipeline.node",
-            "What is not recorded or released by then is found when its lease runs out.",
+            "Deliveries not recorded or released by then are claimed when their lease expires.",
         ),
     )  # fmt: skip

@@ -20,6 +20,11 @@ class Clock(Protocol):
         ...
 
 
+def cpu_seconds() -> float:
+    """Seconds of CPU time that this process has used; only differences mean something."""
+    return time.process_time()
+
+
 class SteadyClock:
     """Another clock, whose wall time goes on evenly when that one is set back.
 

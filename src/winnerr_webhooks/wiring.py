@@ -56,7 +56,7 @@ GRACE = 10
 EXIT_SECONDS = 0.5
 """The last of the documented time: the interpreter ends."""
 LAST_ANSWERS = 2
-"""Seconds before the end of that, after which events are refused: their callers have an answer."""
+"""For the last seconds of it events are refused, so that their callers get an answer."""
 
 
 async def open_storage(

@@ -9,6 +9,12 @@ from winnerr_webhooks.domain.errors import NotFound, Poisoned
 from winnerr_webhooks.storage.values import LeaseTerms
 
 
+@pytest.fixture(params=[LeaseTerms(seconds=60), None], ids=["leased", "free"])
+def lease(request):
+    """Both ways in which deliveries are born, each with statements of its own."""
+    return request.param
+
+
 async def test_an_event_nobody_wants_is_accepted_and_kept(world) -> None:
     event = world.event()
     (answer,) = await world.accept(event)
@@ -24,18 +30,60 @@ async def test_an_event_nobody_wants_is_accepted_and_kept(world) -> None:
     assert kept.deliveries == []
 
 
-async def test_every_subscribed_webhook_gets_one_delivery(world) -> None:
+async def test_every_subscribed_webhook_gets_one_delivery(world, lease) -> None:
     by_name = await world.webhook("contact.created", "deal.created")
     by_wildcard = await world.webhook("*")
     both = await world.webhook("contact.created", "*")
     await world.webhook("deal.created")
     await world.webhook("*", organization="org_2")
-    (answer,) = await world.accept()
-    assert answer.deliveries == 3
-    assert {one.webhook_id for one in answer.leased} == {by_name.id, by_wildcard.id, both.id}
+    (answer,) = await world.accept(lease=lease)
+    assert (answer.deliveries, answer.rows) == (3, 4)
+    found = answer.leased if lease else await world.claim()
+    assert {one.webhook_id for one in found} == {by_name.id, by_wildcard.id, both.id}
     stored = await world.storage.event("org_1", answer.id)
-    assert {one.id for one in stored.deliveries} == {one.id for one in answer.leased}
+    assert {one.id for one in stored.deliveries} == {one.id for one in found}
     assert {one.status for one in stored.deliveries} == {states.PENDING}
+
+
+async def test_deliveries_born_free_are_those_born_leased(world) -> None:
+    """Whoever fans out: the same ids, webhooks and bodies, of webhooks by the hundred."""
+    await world.webhook()
+    for _ in range(40):
+        await world.webhook("contact.created", "*")
+    leased, free = world.event(), world.event()
+    (first,) = await world.accept(leased)
+    (second,) = await world.accept(free, lease=None)
+    assert (first.deliveries, first.rows) == (second.deliveries, second.rows) == (41, 42)
+    claimed = await world.claim(limit=1_000)
+    assert {(one.id[-4:], one.webhook_id) for one in claimed} == {
+        (one.id[-4:], one.webhook_id) for one in first.leased
+    }
+    assert {(one.event_id, one.body, one.trigger) for one in claimed} == {
+        (free.id, free.body, "automatic")
+    }
+
+
+async def test_many_organizations_in_one_batch_get_what_they_want_and_no_more(world, lease) -> None:
+    wanted = {}
+    for name in ("org_1", "org_2", "org_3"):
+        wanted[name] = (await world.webhook("deal.created", organization=name)).id
+    await world.webhook("contact.created", organization="org_2")
+    events = [world.event("deal.created", organization=f"org_{n % 4 + 1}") for n in range(200)]
+    answers = await world.accept(*events, lease=lease)
+    assert [answer.deliveries for answer in answers] == [1, 1, 1, 0] * 50
+    assert [answer.rows for answer in answers] == [2, 2, 2, 1] * 50
+    assert (await world.storage.figures()).pending == 150
+
+
+async def test_fan_out_counts_the_webhooks_that_want_an_event(world) -> None:
+    """Paused ones too, for their deliveries are rows as well; deleted ones not."""
+    await world.webhook("contact.created", "*")
+    await world.change(await world.webhook("*"), status="paused")
+    gone = await world.webhook("*")
+    await world.storage.delete_webhook("org_1", gone.id)
+    await world.webhook("deal.created", organization="org_2")
+    pairs = [("org_1", "contact.created"), ("org_2", "contact.created"), ("org_2", "deal.created")]
+    assert await world.storage.fan_out(pairs) == [2, 0, 1]
 
 
 async def test_a_delivery_is_born_leased_with_all_it_takes_to_send_it(world) -> None:
@@ -77,13 +125,14 @@ async def test_order_is_kept_and_batches_may_be_larger_than_a_statement(world) -
 
 
 @pytest.mark.parametrize("together", [True, False])
-async def test_a_client_id_is_accepted_once(world, together) -> None:
+async def test_a_client_id_is_accepted_once(world, lease, together) -> None:
     await world.webhook()
     first, again = world.event(client_id="crm-1"), world.event(client_id="crm-1")
     if together:
-        answers = await world.accept(first, again)
+        answers = await world.accept(first, again, lease=lease)
     else:
-        answers = [*await world.accept(first), *await world.accept(again)]
+        answers = [*await world.accept(first, lease=lease), *await world.accept(again, lease=lease)]
+    assert [answer.rows for answer in answers] == [2, 0]
     assert (answers[0].duplicate, answers[0].deliveries) == (False, 1)
     assert (answers[1].id, answers[1].duplicate, answers[1].deliveries) == (first.id, True, 1)
     assert answers[1].leased == ()
@@ -91,13 +140,13 @@ async def test_a_client_id_is_accepted_once(world, together) -> None:
 
 
 @pytest.mark.parametrize("together", [True, False])
-async def test_a_client_id_with_other_data_is_a_conflict(world, together) -> None:
+async def test_a_client_id_with_other_data_is_a_conflict(world, lease, together) -> None:
     first = world.event(client_id="crm-1")
     other = world.event(client_id="crm-1", data=b'{"id":"other"}')
     if together:
-        answers = await world.accept(first, other)
+        answers = await world.accept(first, other, lease=lease)
     else:
-        answers = [*await world.accept(first), *await world.accept(other)]
+        answers = [*await world.accept(first, lease=lease), *await world.accept(other, lease=lease)]
     assert (answers[1].conflict, answers[1].duplicate) == (True, False)
     assert await world.storage.event("org_1", other.id) is None
 
@@ -128,20 +177,20 @@ async def test_the_first_answer_counts_although_webhooks_changed_since(world) ->
     assert answer.deliveries == 0
 
 
-async def test_a_paused_webhook_gets_a_cancelled_delivery_that_is_not_counted(world) -> None:
+async def test_a_paused_webhook_gets_a_cancelled_delivery_that_is_not_counted(world, lease) -> None:
     webhook = await world.webhook()
     await world.change(webhook, status="paused")
-    (answer,) = await world.accept()
-    assert (answer.deliveries, answer.leased) == (0, ())
+    (answer,) = await world.accept(lease=lease)
+    assert (answer.deliveries, answer.leased, answer.rows) == (0, (), 2)
     stored = await world.storage.event("org_1", answer.id)
     assert [one.status for one in stored.deliveries] == [states.CANCELLED]
     assert await world.claim() == []
 
 
-async def test_a_deleted_webhook_gets_nothing(world) -> None:
+async def test_a_deleted_webhook_gets_nothing(world, lease) -> None:
     webhook = await world.webhook()
     await world.storage.delete_webhook("org_1", webhook.id)
-    (answer,) = await world.accept()
+    (answer,) = await world.accept(lease=lease)
     assert (await world.storage.event("org_1", answer.id)).deliveries == []
 
 
@@ -151,11 +200,11 @@ async def test_a_webhook_is_live_the_moment_it_is_stored(world) -> None:
     assert (await world.accept())[0].deliveries == 1
 
 
-async def test_an_event_that_cannot_be_stored_is_poison_and_leaves_nothing(world) -> None:
+async def test_an_event_that_cannot_be_stored_is_poison_and_leaves_nothing(world, lease) -> None:
     good = world.event()
     bad = world.event(client_id="\ud800")
     with pytest.raises(Poisoned):
-        await world.accept(good, bad)
+        await world.accept(good, bad, lease=lease)
     assert await world.storage.event("org_1", good.id) is None
 
 

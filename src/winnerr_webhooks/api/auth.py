@@ -47,13 +47,13 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 class Authenticator:
     """Turns an Authorization header into a caller.
 
-    A key that works is remembered for 5 s, so a revoked one works for 5 s at most. When its time
-    is over it is looked up on the road of an event.
+    A key that works is remembered for 5 s, so a revoked key works for 5 s at most. After that it
+    is looked up again with the reads that events wait for.
 
-    Any other key is a stranger's, and looked up beside the road, a few at a time: a flood of
-    unknown keys slows nobody down. One that does not work is remembered for 5 s, too. A new key
-    works at once all the same: it is random, and nobody can send it before it is stored and shown.
-    Of 256 random bits, guessing finds none.
+    Any other key is a stranger's. It is looked up apart from those reads, a few keys at a time, so
+    a flood of unknown keys does not slow events down. A key that does not work is remembered for
+    5 s, too. A new key works at once all the same: it has 256 random bits, so nobody can have sent
+    it before it was stored and shown.
     """
 
     def __init__(self, storage: Storage, clock: Clock, lookups: Budget) -> None:

@@ -47,7 +47,7 @@ class BodyBytes:
         self.release()
 
     def grow(self, size: int) -> None:
-        """Count so many bytes of the body in all; `Unavailable` when there is no room for them."""
+        """Count `size` bytes of the body in total; `Unavailable` when there is no room for them."""
         more = size - self._count
         if more <= 0:
             return

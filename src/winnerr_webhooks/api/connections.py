@@ -1,22 +1,23 @@
-"""Which callers' connections are open, and which of them is closed when a new one needs its room.
+"""Callers' open connections, and which of them is closed to make room for a new one.
 
-A newcomer always gets in, so probes and a signed-in operator do, however many idle connections
-others hold. The connection that deserves its descriptor least is closed for it:
+Idle connections never keep a new one out, so probes and a signed-in operator get in. When there
+is no room, the first connection of this order is closed for the new one:
 
 1. one that has shown no working key or session, and is idle or has sent half a request,
 2. an idle one with a key,
 3. one with a key that has sent half a request,
 4. one without a key whose request is being answered; the newest of these may be a probe.
 
-An eighth of all places is for connections without a key, so that a newcomer has time to show its
-own: only beyond that do they go before idle callers.
+An eighth of all places is for connections without a key, so that a new one has time to show its
+key: while there are no more of them than that, idle callers are closed before them.
 
-Of each kind the one that has been so for longest goes. A connection whose whole, authenticated
-request is being answered is never closed (docs/adr/0020).
+Of each kind, the connection that has been idle for longest is closed. A connection whose complete,
+authenticated request is being answered is never closed. If all others are such, the new one is
+closed instead (docs/adr/0020).
 
-A request costs nothing here. Connections stand in a queue by their last activity, to one tick of
-the watch; only one that is looked at for closing and is found at work leaves its queue, and joins
-it again after its answer. So each look is paid for by a request, and finding room takes constant
+A request pays one test of a flag. Connections are queued by their last activity, to one tick of
+the watch. One that is considered for closing and turns out to be busy leaves its queue, and joins
+it again after its answer. Each such step is paid for by a request, so making room takes constant
 time.
 """
 
@@ -30,16 +31,16 @@ from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.budgets import Budget
 
 SPARE_DESCRIPTORS: Final = 16
-"""With no more than these left of the process's descriptors, newcomers take others' room."""
+"""With no more descriptors left than these, a new connection needs another one closed."""
 STRANGERS_PART: Final = 8
-"""One place in so many is for those that have shown no key yet."""
+"""One place in eight is for connections that have shown no key yet."""
 LOG_EVERY_TICKS: Final = 12
 
 log = structlog.get_logger(__name__)
 
 
 class ClosableConnection:
-    """What of a caller's connection says whether it may be closed for a new one."""
+    """The state of a caller's connection that decides whether it may be closed for a new one."""
 
     cycle: Any
     pipeline: deque[Any]
@@ -47,7 +48,7 @@ class ClosableConnection:
     _receiving: int
     """Of the protocol, see there."""
     is_set_aside = False
-    """It is in no queue of idle connections, for it was found at work."""
+    """Whether it left the queues of idle connections because it was found busy."""
     _is_caller = False
 
     def look_for_caller(self) -> bool:
@@ -75,7 +76,7 @@ class ClosableConnection:
 
 
 Queue = OrderedDict[ClosableConnection, None]
-"""The first is the first to go. A plain dict would search for it among what was deleted."""
+"""The first is closed first. In a plain dict, finding it would step over deleted entries."""
 
 
 class OpenConnections:
@@ -95,10 +96,10 @@ class OpenConnections:
         budget.measure(lambda: len(self._open))
 
     def add(self, newcomer: ClosableConnection, descriptor: int) -> bool:
-        """Let a newcomer in, and make room for it where needed; False: there is none.
+        """Admit a new connection, making room for it if needed; False if there is no room.
 
-        The system gives out the lowest descriptor that is free: a high one says that the process
-        has nearly no other left, whatever took them.
+        The system gives out the lowest free descriptor, so a high number means that the process
+        has almost none left.
         """
         is_full = len(self._open) >= self._budget.bound.limit or descriptor >= self._highest
         if is_full and not self.make_room():
@@ -114,12 +115,12 @@ class OpenConnections:
             queue.pop(connection, None)
 
     def refresh(self, connection: ClosableConnection) -> None:
-        """Let a connection that was at work since the last tick join its queue anew."""
+        """Move a connection that was active since the last tick to the end of its queue."""
         if not connection.is_set_aside and connection in self._open:
             self.rejoin(connection)
 
     def rejoin(self, connection: ClosableConnection) -> None:
-        """Put a connection that has had its answer behind those idle for longer."""
+        """Put a connection whose request was answered at the end of its queue."""
         connection.is_set_aside = False
         if connection in self._open:
             for queue in self._queues():
@@ -127,7 +128,7 @@ class OpenConnections:
             (self._callers if connection.look_for_caller() else self._strangers)[connection] = None
 
     def make_room(self) -> bool:
-        """Close the connection that deserves it least; False: all of them are at work."""
+        """Close the first connection in the order above; False if none may be closed."""
         self._budget.refuse()
         victim = (
             (self._idle_stranger() if self._has_many_strangers() else None)
@@ -145,7 +146,7 @@ class OpenConnections:
     def keep_descriptors_free(self) -> None:
         """Make room when this process has no descriptor left; called at every tick.
 
-        The event loop (libuv) then closes whatever connection comes, and tells nobody.
+        Without one, the event loop (libuv) closes every new connection and reports nothing.
         """
         self._ticks_to_log -= 1
         try:

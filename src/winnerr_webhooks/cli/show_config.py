@@ -25,7 +25,7 @@ def show_config(
 ) -> None:
     """Show the effective settings and every bound of a node; secrets are masked.
 
-    Opens neither the database nor a port. Options are tried as `serve` would take them.
+    Opens neither the database nor a port. Takes the same options as `serve` and checks them.
     """
     from winnerr_webhooks.budgets import derive, descriptors_allowed  # noqa: PLC0415  --help must not load it
 

@@ -122,7 +122,7 @@ class Unavailable(WebhooksError):  # noqa: N818  as above
 class TimedOut(Unavailable):
     """The database answers, but did not finish this piece of work in time; nothing was done.
 
-    Half of the work may well fit: whoever gave a batch cuts it in two.
+    A smaller part of the work may fit, so a caller with a batch tries again in parts.
     """
 
 

@@ -60,6 +60,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The deliveries born leased to the accepting node."""
     conflict: bool = False
     """The same client id was accepted before with another event or other data."""
+    rows: int = 0
+    """Rows that were stored: the event and all its deliveries, cancelled ones too; 0: none."""
 
 
 def freeze(event: str, timestamp: str, organization: str, data: bytes) -> bytes:

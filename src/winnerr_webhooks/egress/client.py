@@ -65,7 +65,7 @@ class EgressClient:
         """
         self._open: set[Connection] = set()
         self._closing: dict[Connection, asyncio.Future[None]] = {}
-        """Idle connections given up for their descriptors, and who waits for their end."""
+        """Idle connections closed to free descriptors, each with a future for when it is closed."""
         self._all_lost: asyncio.Event | None = None
 
     async def post(
@@ -78,8 +78,10 @@ class EgressClient:
         request sent again.
 
         Raises `LocalShortage` when this machine lacked descriptors, memory, buffers or ports, so
-        that no connection came about: nothing was sent but, at most, to a reused connection that
-        had ended. Idle connections are given up first. Raises `CancelledError`, with the
+        that there is no connection: nothing was sent but, at most, to a reused connection that
+        had ended. If it lacks descriptors, idle connections are closed first.
+
+        Raises `CancelledError`, with the
         connection closed.
         """
         started_at = self._clock.now_ms()
@@ -184,7 +186,7 @@ class EgressClient:
             self._open.add(connection)
 
     async def _dial(self, destination: Destination, trace: Trace) -> socket.socket:
-        """Dial; where that lacks descriptors, give up idle connections and dial once more."""
+        """Dial; if descriptors are lacking, close idle connections and dial once more."""
         try:
             return await self._dialer.dial(destination, trace)
         except LocalShortage as shortage:

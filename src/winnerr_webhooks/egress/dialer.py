@@ -154,7 +154,7 @@ def _alternate(addresses: Sequence[Address]) -> Sequence[Address]:
 
 
 def _judge(failed: BaseException, address: Address, port: int, trace: Trace) -> DialError | None:
-    """What a failed try says of the receiver; None, and a note in `trace`, for a lack of ours."""
+    """The receiver's failure in a failed try; None, noted in `trace`, for a shortage of ours."""
     if lack := lack_of_connect(failed, address, port):
         trace.lack = lack
         return None

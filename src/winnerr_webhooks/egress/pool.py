@@ -88,7 +88,7 @@ class Pool:
         return refused or now - connection.made_at >= MAX_AGE_SECONDS
 
     def evict(self, count: int) -> list[Connection]:
-        """Hang up on so many that were used longest ago; which ones."""
+        """Close the `count` connections that were used longest ago; returns them."""
         evicted = list(islice(self._idle, count))
         for connection in evicted:
             self._kept.refuse()

@@ -1,4 +1,4 @@
-"""What this machine lacks, told apart from what a receiver or its network does.
+"""Tells a shortage on this machine apart from a failure of a receiver or its network.
 
 An attempt needs a file descriptor, memory, socket buffers and a local port. Without them nothing
 is sent, and the failure says nothing about the receiver (`domain.errors.LocalShortage`).
@@ -39,7 +39,7 @@ def lack_of_connect(error: BaseException, address: IPv4Address | IPv6Address, po
 
 
 def lack_of_sockets(count: int) -> str:
-    """What keeps this process from opening so many sockets now; empty when nothing does."""
+    """What keeps this process from opening `count` sockets now; empty when nothing does."""
     opened: list[socket.socket] = []
     try:
         while len(opened) < count:
@@ -53,7 +53,7 @@ def lack_of_sockets(count: int) -> str:
 
 
 def _has_source_for(address: IPv4Address | IPv6Address, port: int) -> bool:
-    """Whether there is a local address to reach this one from: UDP picks it and sends nothing."""
+    """Whether a local address can reach this one. Connecting a UDP socket sends nothing."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:

@@ -1,7 +1,7 @@
 """Allocation: how many deliveries of each due lane the next claim may take. Pure.
 
-Organizations take turns, and within an organization its lanes do. So neither an organization with
-many lanes nor a lane with an old backlog keeps the others waiting (docs/adr/0019).
+Organizations take turns, and so do the lanes of an organization. An organization with many lanes
+does not keep the others waiting, and neither does a lane with an old backlog (docs/adr/0019).
 """
 
 from collections import deque
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 QUIET_PLACES: Final = 4
-"""Places of a lane that is not known to have a backlog, while another one is: as many as a new
-lane attempts at once. Most such lanes have one retry due, and the backlog has the rest."""
+"""Most places for a lane without a known backlog, while another candidate has one. A new lane
+attempts as many at once. Most such lanes have one retry due; the backlog gets the other places."""
 
 
 class Candidate(NamedTuple):

@@ -1,8 +1,9 @@
-"""Attempt places: how many attempts a node has in flight, and who starts the next one.
+"""Attempt places: how many attempts a node has in flight, and which lane starts the next one.
 
-Every attempt holds a connection, and a process has only so many file descriptors. While places
-are scarce, organizations take turns for them, and within an organization its lanes do; one that
-holds many waits, so that an outage of one organization's receivers leaves places for the others.
+Every attempt holds a connection, and the file descriptors of a process are limited. While places
+are scarce, organizations take turns for them, and so do the lanes of an organization. An
+organization that holds its share of the places waits, so an outage of its receivers leaves places
+for the others.
 """
 
 from collections import deque
@@ -15,12 +16,13 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.pipeline.lane import Lane, Share
 from winnerr_webhooks.telemetry import Metrics
 
-SCARCE_FROM: Final = 0.75
-"""With this part of the places in use, an organization may hold …"""
-SCARCE_SHARE: Final = 16
-"""… a sixteenth of them."""
+TIMES_FREE: Final = 3
+"""An organization may hold three times as many places as are free (a dynamic threshold: Choudhury
+and Hahne, 1998). One alone holds three quarters; of many, each holds less, and some stay free."""
+OF_ONE_RECEIVER: Final = "EADDRNOTAVAIL"
+"""The ports to one address and port are used up; there are as many to any other."""
 SHORTAGE_SECONDS: Final = 1.0
-"""How long no more attempts are in flight than there were when this machine lacked something."""
+"""After a shortage on this machine, attempts in flight may not increase for this long."""
 
 _ADVICE: Final = {
     "EMFILE": "Raise the limit of open files of this process (ulimit -n, LimitNOFILE in systemd).",
@@ -35,8 +37,8 @@ log = structlog.get_logger(__name__)
 class AttemptPlaces:
     """The places for attempts of one node.
 
-    `in_flight` and each share's are counted by the dispatcher. It asks `admits` only from
-    `scarce_from` attempts in flight on, so that without pressure this costs a comparison.
+    The dispatcher counts `in_flight` here and in each share. It calls `admits` only when at least
+    `scarce_from` attempts are in flight, so below that a place costs one comparison.
     """
 
     def __init__(self, budget: Budget, metrics: Metrics, clock: Clock) -> None:
@@ -47,8 +49,8 @@ class AttemptPlaces:
         self._metrics = metrics
         self._clock = clock
         self._limit = budget.bound.limit
-        self._crowded = int(self._limit * SCARCE_FROM)
-        self._share = max(1, self._limit // SCARCE_SHARE)
+        self._crowded = self._limit * TIMES_FREE // (TIMES_FREE + 1)
+        """Below it no organization can hold too much."""
         self._most = self._limit
         """The limit for now: lower while this machine lacks something."""
         self.scarce_from = self._crowded
@@ -57,8 +59,9 @@ class AttemptPlaces:
 
     def admits(self, lane: Lane) -> bool:
         """Whether a lane may start an attempt now; if not, it waits for its turn."""
-        if not self.waiting and self._has_place_for(lane.share):
-            return True
+        share = lane.share
+        if not share.waiting and self._has_place_for(share):
+            return True  # the waiting ones are of other organizations, which have no place left
         if not lane.waits_for_place:
             self._budget.refuse()
             self.wait(lane)
@@ -75,36 +78,42 @@ class AttemptPlaces:
         share.waiting.append(lane)
 
     def next_in_turn(self) -> Lane | None:
-        """Take out the lane whose turn it is, if there is a place for it."""
-        waiting = self.waiting
-        if self.in_flight >= self._most:
+        """Take out a lane of the waiting organization that holds the fewest places, if one is free.
+
+        Of several that hold as many, the one that had its last turn first.
+        """
+        ready = filter(self._has_place_for, self.waiting)
+        share = min(ready, key=_in_flight, default=None)
+        if share is None:
             return None
-        for _ in range(len(waiting)):
-            share = waiting.popleft()
-            if not self._has_place_for(share):
-                waiting.append(share)
-                continue
-            lane = share.waiting.popleft()
-            lane.waits_for_place = False
-            if share.waiting:
-                waiting.append(share)
-            return lane
-        return None
+        self.waiting.remove(share)
+        lane = share.waiting.popleft()
+        lane.waits_for_place = False
+        if share.waiting:
+            self.waiting.append(share)
+        return lane
 
     def _has_place_for(self, share: Share) -> bool:
-        if self.in_flight >= self._most:
-            return False
-        return self.in_flight < self._crowded or share.in_flight < self._share
+        free = self._limit - self.in_flight
+        return self.in_flight < self._most and share.in_flight < TIMES_FREE * free
 
     # --- what this machine lacks --------------------------------------------------------------
 
-    def ran_short(self, lack: str) -> None:
-        """An attempt could not start for what this machine lacks: no more than are in flight now.
+    def ran_short(self, lack: str) -> bool:
+        """This machine lacked something for an attempt; True if only for attempts to one receiver.
 
-        Each attempt that ends makes a place again; `recover` gives all of them back.
+        Otherwise no more are allowed than are in flight now. A place becomes free when one of these
+        attempts ends. `recover` restores the full limit.
         """
+        self._note(lack)
+        if lack == OF_ONE_RECEIVER:
+            return True
         self._most = self.in_flight
         self.scarce_from = min(self._crowded, self._most)
+        return False
+
+    def _note(self, lack: str) -> None:
+        """Count what this machine lacked, and log it at most once a minute."""
         self._metrics.local_shortage(lack)
         now = self._clock.monotonic()
         if now - self._logged_at >= LOG_EVERY:
@@ -121,3 +130,7 @@ class AttemptPlaces:
         """Try as many attempts as before."""
         self._most = self._limit
         self.scarce_from = self._crowded
+
+
+def _in_flight(share: Share) -> int:
+    return share.in_flight

@@ -1,8 +1,8 @@
 """Backlog: which lanes have work waiting in the database, and what the next claim asks for.
 
-Storage says which lanes are due; here is known which of them have room: their windows, their
-queues, what the receivers asked for, and each organization's share of memory. A lane without room
-is passed over, and comes back by itself when it has room (docs/adr/0019).
+Storage says which lanes are due. The backlog knows which of them have room: it depends on their
+windows and queues, on pauses that receivers asked for, and on each organization's share of memory.
+A lane without room is skipped, and is added again when it has room (docs/adr/0019).
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class Backlog:
         self.wanted = asyncio.Event()
         """Set when there may be something to claim."""
         self.look_wanted = False
-        """Whether something may be due that is not known here."""
+        """Whether the database may have due work that this backlog does not know of."""
         self.lease_seconds = lease_seconds
         self._lanes = lanes
         self._memory = memory
@@ -50,7 +50,7 @@ class Backlog:
         self.wanted.set()
 
     def found_due(self, due: Iterable[DueLane]) -> int:
-        """Lanes are due in the database; how many of them have room."""
+        """Add lanes that are due in the database; returns how many were added."""
         before = len(self._due)
         for webhook_id, organization in ((one.webhook_id, one.organization) for one in due):
             lane = self._lanes.get(webhook_id)
@@ -61,7 +61,7 @@ class Backlog:
         return len(self._due) - before
 
     def next_claim(self, limit: int) -> Claim | None:
-        """What to claim next, at most `limit` deliveries; None: no lane with work has room."""
+        """The next claim, of at most `limit` deliveries; None when no lane with work has room."""
         lanes = self._due.take(limit, self._candidate)
         if not lanes:
             return None

@@ -2,15 +2,15 @@
 
 A look reads which lanes are due, a page at a time, oldest first; it writes nothing. What it finds
 waits in `Backlog` until claims have taken it, and lanes known to have more are claimed of again
-without another look. Looks take at most a tenth of the time, however many lanes are due, and
-while calls come in, claims take at most half of it.
+without another look. Looks take at most a tenth of the time, however many lanes are due. While
+calls come in, claims are small, and the process is idle as long as each of them made it work.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.clock import Clock, cpu_seconds
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.storage.port import Storage
@@ -18,16 +18,17 @@ from winnerr_webhooks.storage.values import Claim
 
 CLAIM_LIMIT: Final = 256
 """Deliveries a claim takes. On SQLite an accept may have to wait for it."""
-FOREGROUND_LIMIT: Final = 64
+FOREGROUND_LIMIT: Final = 32
 """The same while calls come in."""
-LONGEST_PAUSE: Final = 0.1
-"""Seconds between two claims while calls come in, at most."""
+LONGEST_PAUSE: Final = 0.03
+"""Seconds from one claim to the next while calls come in, at most: calls that take all of the CPU
+time must not stop a backlog."""
 PAGE: Final = 1_000
 """Lanes read at once."""
 BUSY_LOOK: Final = 0.02
 """Seconds between looks while they find lanes with room."""
 CONTENDED_LOOK: Final = 0.08
-"""The same when another node had taken what was found."""
+"""Seconds until the next look when another node had taken what the last one found."""
 IDLE_LOOK: Final = 0.25
 """Seconds between looks while they find nothing, at most."""
 LOOK_DUTY: Final = 10
@@ -38,13 +39,20 @@ class Claims:
     """The loop that brings what waits in the database to this node's lanes."""
 
     def __init__(
-        self, storage: Storage, dispatcher: Dispatcher, foreground: Foreground, clock: Clock
+        self,
+        storage: Storage,
+        dispatcher: Dispatcher,
+        foreground: Foreground,
+        clock: Clock,
+        busy: Callable[[], float] = cpu_seconds,
     ) -> None:
         self._storage = storage
         self._dispatcher = dispatcher
         self._backlog = dispatcher.backlog
         self._foreground = foreground
         self._clock = clock
+        self._busy = busy
+        """Seconds for which this process has worked."""
         self._wait = BUSY_LOOK
         """Seconds from the last look to the next one, unless that is asked for."""
         self._next_look = float("-inf")
@@ -55,7 +63,7 @@ class Claims:
         self._open = True
 
     def close(self) -> None:
-        """Claim nothing more; `run` returns when what is claimed now has been dispatched."""
+        """Start no further claim; `run` returns once the current claim has been dispatched."""
         self._open = False
         self._backlog.wanted.set()
 
@@ -77,7 +85,7 @@ class Claims:
         return self._clock.monotonic() >= at
 
     def _until_look(self) -> float:
-        """Seconds to wait; not for nothing where nothing could be claimed."""
+        """Seconds until the next look; IDLE_LOOK while the dispatcher takes no claims."""
         if not self._dispatcher.claims:
             return IDLE_LOOK
         at = self._earliest_look if self._backlog.look_wanted else self._next_look
@@ -107,18 +115,27 @@ class Claims:
     # --- claims -------------------------------------------------------------------------------
 
     async def _claim(self) -> bool:
-        """Claim of the lanes whose turn it is; whether there may be more to claim at once."""
+        """Claim for the next lanes in turn; True if there may be more to claim right away."""
         calls = self._foreground.active
         claim = self._backlog.next_claim(FOREGROUND_LIMIT if calls else CLAIM_LIMIT)
         if claim is None:
             return False
-        began = self._clock.monotonic()
+        began, worked = self._clock.monotonic(), self._busy()
         taken = await self._take(claim)
         if not taken:
             self._next_look = max(self._next_look, self._clock.monotonic() + CONTENDED_LOOK)
-        if calls and self._open:
-            await asyncio.sleep(min(self._clock.monotonic() - began, LONGEST_PAUSE))
+        if calls:
+            await self._give_way(began, worked)
         return bool(self._backlog)
+
+    async def _give_way(self, began: float, worked: float) -> None:
+        """Wait until the process has been idle for as long as it worked since then."""
+        while self._open and self._foreground.active:
+            passed = self._clock.monotonic() - began
+            rest = 2 * (self._busy() - worked) - passed
+            if rest <= 0 or passed >= LONGEST_PAUSE:
+                return
+            await asyncio.sleep(min(rest, LONGEST_PAUSE - passed))
 
     async def _take(self, claim: Claim) -> int:
         """Claim, and dispatch what came; how many deliveries that is."""
@@ -133,7 +150,7 @@ class Claims:
 
 
 async def within(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set, or after `seconds`."""
+    """Wait until the event is set; sets it itself after `seconds`."""
     timer = asyncio.get_running_loop().call_later(seconds, event.set)
     try:
         await event.wait()

@@ -257,11 +257,12 @@ class Dispatcher:
                 self._note_room(lane)
 
     def _ran_short(self, lane: Lane, delivery: LeasedDelivery, lack: str) -> None:
-        """Nothing was sent, for what this machine lacks: another attempt is made later, whole."""
-        self._places.ran_short(lack)
-        if self._recovery is None:
-            self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
+        """Nothing was sent, because this machine lacks something: release it to be tried later."""
         lane.backlog = True
+        if self._places.ran_short(lack):
+            self._hold(lane, SHORTAGE_SECONDS)
+        elif self._recovery is None:
+            self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
         self.releaser.add(delivery)
 
     def _recover(self) -> None:
@@ -346,7 +347,7 @@ class Dispatcher:
     def _shed_cancelled(self, lane: Lane, target: Target) -> None:
         """Give back what was cancelled with the webhook, and keep its tests.
 
-        Who resumes it must not find that here, beside the replays that they may have asked for.
+        It must not be here when the webhook is resumed, beside the replays asked for with that.
         """
         for delivery in lane.shed(0):
             if _allowed_anyway(delivery, target):

@@ -7,9 +7,9 @@ from winnerr_webhooks.pipeline.allocation import Candidate
 
 
 class DueLanes:
-    """Lanes wait here for a claim: organizations in turns, the lanes of each in turns.
+    """Lanes that wait for a claim. Organizations take turns, and so do the lanes of each.
 
-    A lane stands here once. It leaves when its turn comes, whether or not it has room by then.
+    A lane is in here at most once. It leaves at its turn, whether or not it has room by then.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class DueLanes:
             ring.append(webhook_id)
 
     def take(self, most: int, candidate: Callable[[str, str], Candidate | None]) -> list[Candidate]:
-        """The next lanes, at most `most`; those for which `candidate` has None are passed over."""
+        """Remove the next lanes, at most `most`; drops those without a `candidate` (None)."""
         found: list[Candidate] = []
         while self._turns and len(found) < most:
             organization = self._turns.popleft()

@@ -1,86 +1,168 @@
 """Group commit: what arrives while a commit runs goes into the next one.
 
 An idle group commits at once, so a lone event waits for nobody; under load a batch grows to
-what arrived during the commit before it, so the cost of a commit is shared by as many as wait.
+what arrived during the commit before it, so the cost of a commit is shared by all that wait.
 
-Between two commits of a busy group lies a pause of 2 ms: whoever was just answered can join
+Between two commits of a busy group lies a pause of 2 ms: callers who were just answered can join
 the next batch, and the interpreter serves one thread after the other instead of tossing its lock
 between them. Batches double, and throughput and latency are both the better for it (ADR 0003).
 
 A commit may have to wait for its turn. What comes until then need not wait for the next one: it
 joins, when the commit asks for it (ADR 0015).
+
+A batch that was too much for its time (`TimedOut`) is cut into parts, and these are committed
+beside the next batches: what comes after it does not wait until its parts fit (ADR 0018).
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 
 PAUSE: Final = 0.002
 """Seconds between the commits of a busy group."""
 BUSY: Final = 4
 """A group whose last batch had more items is busy."""
+CUT: Final = 8
+"""A batch that was too much for its time is cut into so many parts, and each of them again: from
+512 items it takes three such steps to the one that is at fault, and each costs a whole time."""
+PATIENCE: Final = 4.0
+"""Seconds for which parts of such a batch are tried; then those that are left have timed out."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Answered = Callable[[Answer | None, Exception | None], None]
 """Takes an item's answer, or why there is none."""
-_Entry = tuple[Item, Answered[Answer]]
+Entry = tuple[Item, Answered[Any]]
+"""What waits: an item, and where its answer goes."""
 
 log = structlog.get_logger(__name__)
 
 
-class Latecomers(Generic[Item]):
+class CommitQueue(Protocol[Item]):
+    """What waits for a commit, and which of it goes into the next one."""
+
+    def __len__(self) -> int:
+        """Entries that wait."""
+        ...
+
+    def put(self, entry: Entry[Item]) -> None:
+        """Let an entry wait."""
+        ...
+
+    def next_batch(self) -> list[Entry[Item]]:
+        """Take the entries of the next commit; at least one when any waits."""
+        ...
+
+    def next_late(self) -> Entry[Item] | None:
+        """Take one that has come since `next_batch` and fits into that batch; on any thread."""
+        ...
+
+    def clear(self) -> list[Entry[Item]]:
+        """Take all of them."""
+        ...
+
+
+class Fifo(Generic[Item]):
+    """A `CommitQueue` in order of arrival, with at most so many items a batch."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._room = 0
+        self._entries: deque[Entry[Item]] = deque()
+
+    def __len__(self) -> int:
+        """Entries that wait."""
+        return len(self._entries)
+
+    def put(self, entry: Entry[Item]) -> None:
+        """Let an entry wait."""
+        self._entries.append(entry)
+
+    def next_batch(self) -> list[Entry[Item]]:
+        """Take those that have waited longest."""
+        size = min(len(self._entries), self._batch)
+        self._room = self._batch - size
+        return [self._entries.popleft() for _ in range(size)]
+
+    def next_late(self) -> Entry[Item] | None:
+        """Take the next one, while the batch has room."""
+        if not self._room:
+            return None
+        try:
+            entry = self._entries.popleft()
+        except IndexError:
+            return None
+        self._room -= 1
+        return entry
+
+    def clear(self) -> list[Entry[Item]]:
+        """Take all of them."""
+        entries = list(self._entries)
+        self._entries.clear()
+        return entries
+
+
+class JoinableBatch(Generic[Item]):
     """What has come since a batch was handed to its commit, and joins it.
 
     The commit may ask once it begins, on whatever thread that is. It has to answer them after the
-    others; whoever does not ask leaves them to the next commit.
+    others; a commit that does not ask leaves them to the next one.
     """
 
-    def __init__(self, queue: "deque[_Entry[Item, Any]]", room: int) -> None:
+    def __init__(self, queue: CommitQueue[Item] | None) -> None:
         self.joined: list[Item] = []
-        """Who has joined."""
-        self.entries: list[_Entry[Item, Any]] = []
+        """The items that have joined."""
+        self.entries: list[Entry[Item]] = []
         self._queue = queue
-        self._room = room
 
     def __call__(self) -> list[Item]:
         """Let them join; the same ones each time."""
-        room, self._room = self._room, 0
-        with suppress(IndexError):  # no more are there
-            for _ in range(room):
-                entry = self._queue.popleft()
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            while (entry := queue.next_late()) is not None:
                 self.entries.append(entry)
                 self.joined.append(entry[0])
         return self.joined
+
+    def close(self) -> None:
+        """Let nothing join any more: the commit is over, whatever a late thread still asks."""
+        self._queue = None
 
 
 class GroupCommit(Generic[Item, Answer]):
     """Collects items into batches for one `commit` coroutine, one batch at a time.
 
-    A batch that fails, other than for a database that is away (`Unavailable`, `Uncertain`), is
-    committed again in halves; so a `commit` that raises anything else must have done nothing, or
-    nothing that doing it again would change. Made and used on one running event loop.
+    A batch that is refused for what is in it is committed again in halves, one that was too much
+    for its time in smaller parts, for `patience` seconds. So a `commit` that raises `TimedOut`,
+    or anything but `Unavailable`, must have done nothing, or nothing that doing it again would
+    change. Made and used on one event loop.
+
+    `pause` is told what a batch was and how many seconds it took; it says how many seconds lie
+    between that commit and the next one.
     """
 
     def __init__(
         self,
-        commit: Callable[[list[Item], Latecomers[Item]], Awaitable[Sequence[Answer]]],
+        commit: Callable[[list[Item], JoinableBatch[Item]], Awaitable[Sequence[Answer]]],
+        queue: CommitQueue[Item],
         *,
-        batch: int,
-        waiting: int,
+        pause: Callable[[Sequence[Entry[Item]], float], float] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._commit = commit
-        self._batch = batch
-        self._bound = waiting
-        self._queue: deque[_Entry[Item, Answer]] = deque()
+        self._queue = queue
+        self._pause = pause or self.between_commits
         self._running: asyncio.Task[None] | None = None
+        self._cutting: asyncio.Task[None] | None = None
+        self._patience = patience
+        self._parts: deque[_Part[Item]] = deque()
+        """Of batches that were too much for their time."""
         # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
         self._loop = asyncio.get_running_loop()
 
@@ -92,71 +174,107 @@ class GroupCommit(Generic[Item, Answer]):
     def put(self, item: Item, answered: Answered[Answer]) -> None:
         """Put an item into the next batch; `answered` is called once, when that is done.
 
-        `Unavailable` when too many wait already: nothing was taken. A call instead of a future,
-        for on the road of an event a future and its callback cost more than the queue does.
+        A call instead of a future, for on the road of an event a future and its callback cost
+        more than the queue does.
         """
-        if len(self._queue) >= self._bound:
-            raise Unavailable("Too much is waiting to be stored. Try again in a second.")
-        self._queue.append((item, answered))
+        self._queue.put((item, answered))
         if self._running is None:
             self._running = self._loop.create_task(self._run())
 
     def submit(self, item: Item) -> asyncio.Future[Answer]:
-        """The same, with a future for who would rather wait."""
+        """The same, with a future for callers who would rather wait."""
         future: asyncio.Future[Answer] = self._loop.create_future()
         self.put(item, partial(settle_future, future))
         return future
 
-    def refuse(self, error: Unavailable) -> list[Item]:
-        """Answer everybody whose commit has not begun with an error; what they wanted stored."""
-        waiting = list(self._queue)
-        self._queue.clear()
-        _fail(waiting, error)
-        return [item for item, _ in waiting]
+    def refuse(self, error: Unavailable) -> None:
+        """Answer everybody whose commit has not begun with an error."""
+        _fail(self._queue.clear(), error)
 
     async def idle(self) -> None:
         """Return when nothing waits and no commit runs."""
-        while self._running is not None:
-            await asyncio.shield(self._running)
+        while (task := self._running or self._cutting) is not None:
+            await asyncio.shield(task)
+
+    def between_commits(self, batch: Sequence[Entry[Item]], _seconds: float) -> float:
+        """The pause of a group that gives way to nobody: none, unless it is busy."""
+        return PAUSE if len(batch) > BUSY and self._queue else 0.0
 
     async def _run(self) -> None:
-        queue = self._queue
+        queue, loop = self._queue, self._loop
         try:
             while queue:
-                size = min(len(queue), self._batch)
-                batch = [queue.popleft() for _ in range(size)]
-                late = Latecomers(queue, self._batch - size)
-                await self._commit_batch(batch, late)
-                if queue and len(batch) > BUSY:
-                    await asyncio.sleep(PAUSE)
+                batch = queue.next_batch()
+                began = loop.time()
+                await self._commit_batch(batch, JoinableBatch(queue))
+                if (seconds := self._pause(batch, loop.time() - began)) > 0:
+                    await asyncio.sleep(seconds)
         finally:
             self._running = None
 
     async def _commit_batch(
-        self, batch: "list[_Entry[Item, Answer]]", late: Latecomers[Item]
+        self, batch: list[Entry[Item]], late: JoinableBatch[Item], ends: float | None = None
     ) -> None:
-        """Commit a batch, which is longer afterwards by who joined it."""
+        """Commit a batch, which is longer afterwards by what joined it.
+
+        `ends`: until then its parts are tried, when it is such a part itself.
+        """
         try:
             try:
                 answers = await self._commit([item for item, _ in batch], late)
             finally:
+                late.close()
                 batch += late.entries
+        except TimedOut as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:
+                self._cut(batch, error, ends)
         except Unavailable as error:
             _fail(batch, error)
-        except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it is
+        except Exception as error:  # noqa: BLE001  their callers must hear of it, whatever it is
             if len(batch) == 1:
                 _fail(batch, error)
                 return
             # Nobody else's call fails for the culprit: halve until it stands alone.
-            middle = len(batch) // 2
-            await self._commit_batch(batch[:middle], Latecomers(self._queue, 0))
-            await self._commit_batch(batch[middle:], Latecomers(self._queue, 0))
+            for half in _halves(batch):
+                await self._commit_batch(half, JoinableBatch(None), ends)
         else:
             for (_, answered), answer in zip(batch, answers, strict=True):
                 try:
                     answered(answer, None)
                 except Exception:  # a fault of ours; the others must have their answers
                     log.exception("an answer was not taken")
+
+    def _cut(self, batch: list[Entry[Item]], error: TimedOut, ends: float | None) -> None:
+        if ends is None:
+            ends = self._loop.time() + self._patience
+        size = -(-len(batch) // CUT)
+        for at in range(0, len(batch), size):
+            self._parts.append(_Part(batch[at : at + size], error, ends))
+        if self._cutting is None:
+            self._cutting = self._loop.create_task(self._commit_parts())
+
+    async def _commit_parts(self) -> None:
+        """Commit the parts of what was too much, beside the batches that come after it."""
+        try:
+            while self._parts:
+                part = self._parts.popleft()
+                if self._loop.time() > part.ends:
+                    _fail(part.entries, part.error)
+                else:
+                    await self._commit_batch(part.entries, JoinableBatch(None), part.ends)
+        finally:
+            self._cutting = None
+
+
+class _Part(NamedTuple, Generic[Item]):
+    """A part of a batch that was too much for its time."""
+
+    entries: list[Entry[Item]]
+    error: TimedOut
+    ends: float
+    """The loop's instant until which it is tried."""
 
 
 def settle_future(
@@ -171,7 +289,12 @@ def settle_future(
         future.set_result(answer)  # type: ignore[arg-type]  # without an error it is an answer
 
 
-def _fail(batch: Sequence[tuple[object, Answered[Answer]]], error: Exception) -> None:
+def _halves(batch: list[Entry[Item]]) -> Iterable[list[Entry[Item]]]:
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]
+
+
+def _fail(batch: Sequence[Entry[Any]], error: Exception) -> None:
     for _, answered in batch:
         try:
             answered(None, error)

@@ -1,29 +1,49 @@
-"""Intake: the first station. An event is accepted once it and its deliveries are on disk."""
+"""Intake: the first station. An event is accepted once it and its deliveries are on disk.
+
+There are two groups of commits. `express` stores what people wait for: events for few webhooks, a
+few of each organization at a time. `bulk` stores the rest: large batches, events for many
+webhooks, and what an organization sends beyond its part of `express`. In both, organizations take
+turns by what their events cost, and no commit costs more than the budget `accept_rows`. Bulk gives
+way: while other organizations' calls come in, it pauses after each commit (docs/adr/0018).
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 import structlog
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.domain.errors import Unavailable, WebhooksError
+from winnerr_webhooks.domain.errors import TimedOut, Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.pipeline.admission import Admission, AdmittedEvent
+from winnerr_webhooks.pipeline.batch_answers import BatchAnswers
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.fair_queue import FairQueue
+from winnerr_webhooks.pipeline.fan_outs import FanOut, FanOuts
+from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.group_commit import (
     Answered,
+    Entry,
     GroupCommit,
-    Latecomers,
+    JoinableBatch,
     settle_future,
 )
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import LeaseTerms
 
-BATCH: Final = 512
-"""Events a transaction: beyond that a commit's share of the cost is lost in the rest."""
-WAITING: Final = 20_000
-WAITING_BYTES: Final = 64 * 1024 * 1024
+EXPRESS_EVENTS: Final = 64
+"""Events that one organization may have in `express`, and of one call."""
+GIVE_WAY: Final = 2.0
+"""Bulk pauses so many times as long as a commit of it took, …"""
+LONGEST_PAUSE: Final = 0.25
+"""… but not longer than this, in seconds."""
+BULK_PATIENCE: Final = 60.0
+"""Seconds for which bulk tries again, in parts, what the database did not store in time."""
+CLOSING_SECONDS: Final = 1.0
+"""How long bulk goes on when the node stops accepting; the rest is refused."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,18 +52,43 @@ class Intake:
     """Takes checked events, many callers at a time, and stores them by the batch.
 
     Without a dispatcher (a node that only accepts) deliveries are born free, for other nodes.
+    `most_webhooks` is how many one organization may have.
     """
 
-    def __init__(self, storage: Storage, dispatcher: Dispatcher | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        dispatcher: Dispatcher | None,
+        clock: Clock,
+        *,
+        budgets: Budgets,
+        foreground: Foreground,
+        most_webhooks: int,
+    ) -> None:
+        self.on_born_free: Callable[[], None] = _nothing
+        """Called when deliveries were stored that a claim may take at once."""
         self._storage = storage
         self._dispatcher = dispatcher
         self._clock = clock
-        self._group: GroupCommit[NewEvent, Accepted] = GroupCommit(
-            self._store, batch=BATCH, waiting=WAITING
-        )
+        self._foreground = foreground
         self._loop = asyncio.get_running_loop()
-        self._bytes = 0
+        self._admission = Admission(budgets)
+        self._limit = budgets.accept_rows.bound.limit
+        self._fan_outs = FanOuts(storage, self._loop.time, most_webhooks=most_webhooks)
+        express, bulk = self._queue(budgets), self._queue(budgets)
+        self._express: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
+            self._store_express, express
+        )
+        self._bulk: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
+            self._store_bulk, bulk, pause=self._pause_of_bulk, patience=BULK_PATIENCE
+        )
+        budgets.accept_rows.measure(lambda: max(express.taken, bulk.taken))
         self._open = True
+
+    def _queue(self, budgets: Budgets) -> FairQueue[AdmittedEvent]:
+        return FairQueue(self._limit, on_full=budgets.accept_rows.refuse)
+
+    # --- what comes in ------------------------------------------------------------------------
 
     def take(self, event: NewEvent, answered: Answered[Accepted]) -> None:
         """Store one event with its deliveries, and start on them: with the next commit.
@@ -53,10 +98,11 @@ class Intake:
         this event can never be stored.
         """
         self._check_open()
-        if self._bytes > WAITING_BYTES:
-            raise Unavailable("Too much is waiting to be stored. Try again in a second.")
-        self._group.put(event, answered)
-        self._bytes += len(event.body)
+        organization = event.organization
+        cost = self._fan_outs.of(organization, event.name)
+        express = not cost.is_wide and self._admission.express_of(organization) < EXPRESS_EVENTS
+        admitted = self._admission.admit(event, answered, cost, express=express)
+        (self._express if express else self._bulk).put(admitted, admitted)
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """The same, with a future for the answer."""
@@ -65,15 +111,30 @@ class Intake:
         return future
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
-        """Store several; each has its own answer, or its own error."""
-        answers = _Answers(len(events), self._loop)
+        """Store several, with as many commits as it takes; each has its own answer, or error."""
+        self._check_open()
+        take = self._put_in_bulk if await self._is_bulk(events) else self.take
+        answers = BatchAnswers(len(events), self._loop)
         for index, event in enumerate(events):
             answered = partial(answers.put, index)
             try:
-                self.take(event, answered)
+                take(event, answered)
             except Unavailable as error:
                 answered(None, error)
         return await answers.all
+
+    async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:
+        """Whether a call is so large that others should not wait for it."""
+        costs = [self._fan_outs.of(event.organization, event.name) for event in events]
+        if len(events) * self._fan_outs.highest_cost > self._limit:
+            await self._learn(costs)
+        return len(events) > EXPRESS_EVENTS or sum(cost.likely for cost in costs) > self._limit
+
+    def _put_in_bulk(self, event: NewEvent, answered: Answered[Accepted]) -> None:
+        self._check_open()
+        cost = self._fan_outs.of(event.organization, event.name)
+        admitted = self._admission.admit(event, answered, cost, express=False)
+        self._bulk.put(admitted, admitted)
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
         """Store a sample event for one webhook and start on its one attempt."""
@@ -86,37 +147,87 @@ class Intake:
     async def close(self) -> None:
         """Accept nothing more; return when everything taken has its answer."""
         self._open = False
-        await self._group.idle()
+        refusal = self._loop.call_later(CLOSING_SECONDS, self._bulk.refuse, _stopping())
+        await self._express.idle()
+        await self._bulk.idle()
+        refusal.cancel()
 
     def _check_open(self) -> None:
         if not self._open:
-            raise Unavailable("The service is stopping. Try again in a few seconds.", 5)
+            raise _stopping()
 
-    async def _store(self, events: list[NewEvent], late: Latecomers[NewEvent]) -> list[Accepted]:
+    # --- what is stored -----------------------------------------------------------------------
+
+    async def _store_express(
+        self, batch: list[AdmittedEvent], late: JoinableBatch[AdmittedEvent]
+    ) -> list[Accepted]:
+        for organization in {admitted.event.organization for admitted in batch}:
+            self._foreground.note(organization)
+        return await self._store(batch, late, self._express, urgent=True)
+
+    async def _store_bulk(
+        self, batch: list[AdmittedEvent], late: JoinableBatch[AdmittedEvent]
+    ) -> list[Accepted]:
+        return await self._store(batch, late, self._bulk, urgent=False)
+
+    async def _store(
+        self,
+        batch: list[AdmittedEvent],
+        late: JoinableBatch[AdmittedEvent],
+        group: GroupCommit[AdmittedEvent, Accepted],
+        *,
+        urgent: bool,
+    ) -> list[Accepted]:
+        if len(batch) * self._fan_outs.highest_cost > self._limit:
+            await self._check_cost(batch)
         started = self._clock.monotonic()
+        is_wide = any(admitted.cost.is_wide for admitted in batch)
+        lease = None if is_wide else self._lease_terms()
+        events = [admitted.event for admitted in batch]
+        joined = partial(_events_of, late)
         try:
-            answers = await self._storage.accept(events, self._lease_terms(), late)
+            answers = await self._storage.accept(events, lease, joined, urgent=urgent)
+        except TimedOut:
+            raise
         except Unavailable:
-            # Who waits for the next commit has waited as long as for this one, up to 2 s: a second
-            # one that fails would be too late an answer.
-            refused = self._group.refuse(
-                Unavailable("The database is away: nothing was stored.", 2)
-            )
-            self._release([*events, *late.joined, *refused])
+            # What waits for the next commit has waited as long as for this one, up to 2 s: a
+            # second one that fails would be too late an answer.
+            group.refuse(Unavailable("The database is away: nothing was stored.", 2))
             raise
-        except Exception:
-            # Of more than one, the halves come again and are still waiting.
-            if len(events) == 1 and not late.joined:
-                self._release(events)
-            raise
-        self._release([*events, *late.joined])
-        for accepted in answers:
-            if accepted.leased:
-                self._hand_on(accepted, started)
+        self._follow([*batch, *late.joined], answers, started)
+        if lease is None:
+            self.on_born_free()
         return answers
 
-    def _release(self, events: list[NewEvent]) -> None:
-        self._bytes -= sum(len(event.body) for event in events)
+    def _follow(self, batch: list[AdmittedEvent], answers: list[Accepted], started: float) -> None:
+        """Learn what each event cost, and hand its leased deliveries on."""
+        now = self._loop.time()
+        for admitted, accepted in zip(batch, answers, strict=True):
+            if accepted.rows:
+                admitted.cost.note(accepted.rows, now)
+            if accepted.leased:
+                self._hand_on(accepted, started)
+
+    async def _check_cost(self, batch: list[AdmittedEvent]) -> None:
+        """Let a batch be cut that costs more than was known when it was put together."""
+        await self._learn([admitted.cost for admitted in batch])
+        if len(batch) > 1 and sum(admitted.cost.likely for admitted in batch) > self._limit:
+            raise TimedOut("This is too much for one transaction.")
+
+    async def _learn(self, fan_outs: list[FanOut]) -> None:
+        try:
+            await self._fan_outs.learn(fan_outs)
+        except Unavailable as error:  # the commit will find out for itself
+            log.warning("it is not known how many webhooks want events", reason=error.detail)
+
+    def _pause_of_bulk(self, batch: Sequence[Entry[AdmittedEvent]], seconds: float) -> float:
+        """Leave the database to other organizations' calls, while there are any."""
+        organizations = {admitted.organization for admitted, _ in batch}
+        if self._open and all(map(self._foreground.others_than, organizations)):
+            return min(GIVE_WAY * seconds, LONGEST_PAUSE)
+        return self._bulk.between_commits(batch, seconds)
+
+    # --- what follows -------------------------------------------------------------------------
 
     def _lease_terms(self) -> LeaseTerms | None:
         return None if self._dispatcher is None else self._dispatcher.lease_terms()
@@ -134,29 +245,13 @@ class Intake:
             log.exception("deliveries were not handed on", event_id=accepted.id)
 
 
-class _Answers:
-    """Collects the answers to several events: one future for all of them."""
+def _events_of(late: JoinableBatch[AdmittedEvent]) -> list[NewEvent]:
+    return [admitted.event for admitted in late()]
 
-    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.all: asyncio.Future[list[Accepted | WebhooksError]] = loop.create_future()
-        self._answers: list[Accepted | Exception | None] = [None] * count
-        self._left = count
-        if not count:
-            self.all.set_result([])
 
-    def put(self, index: int, answer: Accepted | None, error: Exception | None) -> None:
-        """Take the answer to one of them."""
-        self._answers[index] = answer or error
-        self._left -= 1
-        if not self._left and not self.all.done():  # the caller may have gone away
-            self._finish()
+def _stopping() -> Unavailable:
+    return Unavailable("The service is stopping. Try again in a few seconds.", 5)
 
-    def _finish(self) -> None:
-        answers = []
-        for answer in self._answers:
-            if isinstance(answer, Accepted | WebhooksError):
-                answers.append(answer)
-            else:  # a fault of ours, whoever it met
-                self.all.set_exception(answer or AssertionError("no answer"))
-                return
-        self.all.set_result(answers)
+
+def _nothing() -> None:
+    return

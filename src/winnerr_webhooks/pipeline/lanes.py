@@ -24,7 +24,7 @@ class Lanes(dict[str, Lane]):
         self._terms: LeaseTerms | None = None
 
     def terms(self) -> LeaseTerms:
-        """How the deliveries of the next accept are leased: not to the lanes that are full."""
+        """The lease terms of the next accept: its deliveries for full lanes are not leased."""
         if self._terms is None:
             self._terms = LeaseTerms(seconds=self._lease_seconds, full=frozenset(self._full))
         return self._terms

@@ -30,7 +30,7 @@ class LeaseReleaser:
         self._waiting: list[LeasedDelivery] = []
         self._loop = asyncio.get_running_loop()
         self._running: asyncio.Task[None] | None = None
-        self._slice = SLICE
+        self._slice = self._most = SLICE
         self._closing = False
 
     @property
@@ -39,15 +39,15 @@ class LeaseReleaser:
         return len(self._waiting)
 
     def add(self, delivery: LeasedDelivery) -> None:
-        """Release this one with the next group."""
-        delivery.body = b""  # it may wait long, and memory is for what is going out
+        """Release the lease of this delivery with the next group."""
+        delivery.body = b""  # it may wait for long, and a claim reads the body again
         self._waiting.append(delivery)
         if self._running is None:
             self._running = self._loop.create_task(self._run())
 
     def hurry(self) -> None:
         """The node stops: release in large slices, webhook by webhook."""
-        self._slice = LAST_SLICE
+        self._slice = self._most = LAST_SLICE
         self._waiting.sort(key=lambda one: (one.webhook_id, one.id))
 
     async def close(self, seconds: float) -> None:
@@ -69,10 +69,14 @@ class LeaseReleaser:
                 try:
                     await self._release(batch)
                 except asyncio.CancelledError:
-                    self._waiting += batch
+                    self._waiting = batch + self._waiting
                     raise
+                except TimedOut:
+                    self._waiting = batch + self._waiting
+                    if size == 1:
+                        await asyncio.sleep(AWAY_WAIT)
                 except Unavailable:
-                    self._waiting += batch
+                    self._waiting = batch + self._waiting
                     if self._closing:
                         return
                     await asyncio.sleep(AWAY_WAIT)
@@ -87,5 +91,6 @@ class LeaseReleaser:
         except TimedOut:
             self._slice = max(1, len(batch) // 2)
             raise
+        self._slice = min(2 * self._slice, self._most)
         self._metrics.leases_given_back(len(batch))
         self._on_released()

@@ -6,6 +6,7 @@ that deliver look all the time. One of role `deliver` begins at reclaim.
 """
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
@@ -83,10 +84,19 @@ class Node:
             budgets=budgets,
         )
         self.foreground = Foreground(asyncio.get_running_loop().time)
-        self.intake = Intake(storage, self.dispatcher if self._delivers else None, clock)
+        self.intake = Intake(
+            storage,
+            self.dispatcher if self._delivers else None,
+            clock,
+            budgets=budgets,
+            foreground=self.foreground,
+            most_webhooks=config.max_webhooks,
+        )
         claims = Claims(storage, self.dispatcher, self.foreground, clock)
         self._reclaimer = Reclaimer(storage, self.dispatcher, claims, jitter)
         self._retention = Retention(storage, config.log_retention_days)
+        if self._delivers:
+            self.intake.on_born_free = partial(self._reclaimer.due_in, 0.0)
         self.recorder.on_retry_due = self._reclaimer.due_in
         self.recorder.on_disabled = self._disabled
         self._watch(metrics)

@@ -48,7 +48,7 @@ class Reclaimer:
         self._tasks = [asyncio.get_running_loop().create_task(self._keep(loop)) for loop in loops]
 
     def due_in(self, seconds: float) -> None:
-        """Something in the database is due in so many seconds: look for it then."""
+        """Something in the database is due in `seconds`: look for it then."""
         if seconds <= 0:
             self._look()
         elif seconds < IDLE_LOOK:  # what is due later, a look before it will have seen coming

@@ -1,6 +1,7 @@
-"""Record: the last station. Attempts are settled in groups, and none that was made is lost."""
+"""Record: the last station. It settles attempts in groups, and keeps those it cannot store yet."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.domain.attempt import AttemptRecord
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.pipeline.group_commit import GroupCommit, Latecomers
+from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit, JoinableBatch
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Settled, Settlement
 from winnerr_webhooks.telemetry import Metrics
@@ -20,10 +21,14 @@ BATCH: Final = 512
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
 CUT: Final = 8
-"""A batch that was not stored in time is stored in parts of an eighth: from 512 attempts it takes
-three such steps to the one that is at fault, and each costs a statement's whole time."""
+"""A batch that was not stored in time is stored again in eighths. It takes three such steps from
+512 attempts to a single one, and each step costs the full time limit of a statement."""
 TRIES: Final = 3
-"""How often one attempt may be too much for its time; then it is set aside."""
+"""How often storing one attempt alone may time out while others are stored; then it is set
+aside."""
+SLOW: Final = 6
+"""Timeouts without one success between them that tell a slow database from a single attempt that is
+too much: one more than it takes to cut a batch down to that attempt, with some room."""
 CUT_ANSWER: Final = 1024
 """Bytes of an answer's head, in whole lines, and of its body, while memory for answers is short."""
 OVERHEAD: Final = 2048
@@ -59,10 +64,14 @@ class Recorder:
         self._bytes_budget.measure(lambda: self.unrecorded_bytes)
         self._most = self._attempts_budget.bound.limit
         self._most_bytes = self._bytes_budget.bound.limit
-        self._group: GroupCommit[Settlement, None] = GroupCommit(
-            self._settle, batch=BATCH, waiting=10 * self._most
-        )
+        self._group: GroupCommit[Settlement, None] = GroupCommit(self._settle, Fifo(BATCH))
         self._loop = asyncio.get_running_loop()
+        self._suspects: dict[str, tuple[int, int]] = {}
+        """Attempts that timed out alone: how often that counted, and `_stored` at the last time."""
+        self._stored = 0
+        """Attempts stored so far."""
+        self._timeouts = 0
+        """Timeouts since the last success."""
         self._ends = float("inf")
         """The loop's instant at which nothing is tried again: the node stops."""
 
@@ -87,7 +96,7 @@ class Recorder:
         self.stalled = True
 
     async def close(self, seconds: float) -> None:
-        """Return when every attempt is recorded, or after `seconds`: the rest is made again."""
+        """Return when every attempt is recorded, or after `seconds`; the rest is sent again."""
         self._ends = self._loop.time() + seconds
         idle = self._loop.create_task(self._group.idle())
         await asyncio.wait({idle}, timeout=max(seconds, 0.0))
@@ -95,18 +104,23 @@ class Recorder:
         if self.unrecorded:
             log.error("attempts were not recorded and are made again", attempts=self.unrecorded)
 
-    async def _settle(self, batch: list[Settlement], _late: Latecomers[Settlement]) -> list[None]:
+    async def _settle(
+        self, batch: list[Settlement], _late: JoinableBatch[Settlement]
+    ) -> list[None]:
         try:
-            settled = await self._store(batch)
+            settled, kept = await self._store(batch)
         except Unavailable:
             raise
         except Exception:
             if len(batch) == 1:  # a larger one comes again in halves
                 self._done_with(batch)
             raise
+        done = [item for item in batch if item not in kept] if kept else batch
+        for item in kept:
+            self._group.put(item, _watch)
         try:
-            self._done_with(batch)
-            self._follow(batch, settled)
+            self._done_with(done)
+            self._follow(done, settled)
         except Exception:  # a fault of ours; what is recorded must not come again
             log.exception("what follows from attempts was not done", attempts=len(batch))
         return [None] * len(batch)
@@ -132,33 +146,70 @@ class Recorder:
             self.stalled = self.away = False
             self.on_resume()
 
-    async def _store(self, batch: list[Settlement]) -> Settled:
-        """Settle a batch, in smaller parts where a whole one cannot be stored in time.
+    async def _store(self, batch: list[Settlement]) -> tuple[Settled, list[Settlement]]:
+        """Settle a batch, in smaller parts when the whole cannot be stored in time.
 
-        One attempt that is too much by itself, again and again, is set aside: all others go on.
-        While the database is away everything is kept and tried again.
+        Also gives the attempts that timed out alone: they are tried again with the next batch, and
+        set aside once that happened TRIES times while other attempts were stored. While nothing at
+        all can be stored, everything is kept and tried again.
         """
-        parts: list[Settled] = []
-        at, size, wait, tries = 0, len(batch), FIRST_WAIT, 0
-        while at < len(batch):
-            part = batch[at : at + size]
+        parts = deque(self._parts(batch))
+        stored: list[Settled] = []
+        kept: list[Settlement] = []
+        wait = FIRST_WAIT
+        if self._suspects and all(item.record.id in self._suspects for item in batch):
+            await self._wait(LONGEST_WAIT)  # nothing else waits to be stored
+        while parts:
+            part = parts.popleft()
             try:
-                parts.append(await self._storage.settle(part))
+                stored.append(await self._storage.settle(part))
             except TimedOut as error:
-                tries = tries + 1 if len(part) == 1 else 0
-                size = max(1, len(part) // CUT)
-                if tries == TRIES:
-                    _set_aside(part[0], error)
-                    at, tries, wait = at + 1, 0, FIRST_WAIT
+                self._timeouts += 1
+                if self._timeouts <= SLOW:
+                    if len(part) > 1:
+                        parts.extendleft(reversed(_cut(part)))
+                    elif not self._is_at_fault(part[0], error):
+                        kept.append(part[0])
                     continue
+                parts.append(part)
+                self._pause(error, away=False)
             except Unavailable as error:
-                self._pause(error)
+                parts.appendleft(part)
+                self._pause(error, away=True)
             else:
-                at, size, wait, tries = at + len(part), 2 * len(part), FIRST_WAIT, 0
+                self._note_stored(part)
+                wait = FIRST_WAIT
                 continue
             await self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
-        return Settled.together(parts)
+        return Settled.together(stored), kept
+
+    def _parts(self, batch: list[Settlement]) -> list[list[Settlement]]:
+        """What has timed out alone before stays alone, and comes last."""
+        if not self._suspects:
+            return [batch]
+        suspects = [[item] for item in batch if item.record.id in self._suspects]
+        others = [item for item in batch if item.record.id not in self._suspects]
+        return [others, *suspects] if others else suspects
+
+    def _note_stored(self, part: list[Settlement]) -> None:
+        self._stored += len(part)
+        self._timeouts = 0
+        if self._suspects:
+            for item in part:
+                self._suspects.pop(item.record.id, None)
+
+    def _is_at_fault(self, item: Settlement, error: TimedOut) -> bool:
+        """Whether an attempt timed out alone too often while others were stored; then it is out."""
+        tries, stored = self._suspects.get(item.record.id, (0, -1))
+        if self._stored > stored:
+            tries += 1
+        self._suspects[item.record.id] = tries, self._stored
+        if tries < TRIES:
+            return False
+        del self._suspects[item.record.id]
+        _set_aside(item, error)
+        return True
 
     async def _wait(self, seconds: float) -> None:
         """Wait before the next try; `Unavailable` when the node stops before that."""
@@ -167,11 +218,18 @@ class Recorder:
             raise Unavailable("The node stops.")
         await asyncio.sleep(seconds)
 
-    def _pause(self, error: Unavailable) -> None:
+    def _pause(self, error: Unavailable, *, away: bool) -> None:
         """Start no attempt until what was made is recorded."""
-        was_away, self.away, self.stalled = self.away, True, True
-        if not was_away:
+        if away and not self.away:
             log.warning("delivery pauses, the database is away", reason=error.detail)
+        elif not self.stalled:
+            log.warning("delivery pauses, attempts are not stored in time", reason=error.detail)
+        self.away, self.stalled = self.away or away, True
+
+
+def _cut(part: list[Settlement]) -> list[list[Settlement]]:
+    size = max(1, len(part) // CUT)
+    return [part[at : at + size] for at in range(0, len(part), size)]
 
 
 def _size(record: AttemptRecord) -> int:

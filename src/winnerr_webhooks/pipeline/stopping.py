@@ -1,6 +1,6 @@
-"""Stopping in time: work that gets so many seconds, and parts that are closed one after another.
+"""Stopping in time: runs work with a time limit, and closes parts one after another.
 
-A part that does not end keeps nobody waiting for ever: a log line names it, and the rest goes on.
+A part that does not end in time does not block the stop: it is logged, and the others go on.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ log = structlog.get_logger(__name__)
 
 
 async def within(seconds: float, **work: Awaitable[object]) -> None:
-    """Do all of these at once, for so many seconds; what is not done by then goes on by itself.
+    """Run all of these at once, for at most `seconds`; unfinished work is logged and goes on.
 
-    An error of one of them is raised here.
+    Raises the error of a part that failed.
     """
     tasks = {asyncio.ensure_future(awaited): name for name, awaited in work.items()}
     done, late = await asyncio.wait(tasks, timeout=max(seconds, 0.0))
@@ -39,7 +39,7 @@ class OpenParts:
         self._parts.append((name, close))
 
     async def close(self, seconds: float) -> None:
-        """Close all of them within so many seconds; one that fails or hangs keeps none open."""
+        """Close all parts within `seconds`; one that fails or hangs does not keep others open."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         while self._parts:

@@ -1,9 +1,9 @@
 """Looks for new attempts, shared by the live logs that ask for the same.
 
-Each open live log asks the database once a second. Those of one organization with the same filters
-would get the same answer, so the first of them asks and the others take what it got. A live log
-that took another's look times its next turn from when that look began: from then on they ask
-together.
+Each open live log needs the new attempts once a second. Live logs of one organization with the
+same filters would get the same answer, so the first one asks and the others use its answer. A live
+log that used another's answer times its next turn from the start of that look, so from then on
+they ask together.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from winnerr_webhooks.storage.values import LogFilter, LogPage
 
 
 class Look(NamedTuple):
-    """What one look found, and when it began: all that was recorded before is in it."""
+    """What one look found, and when it began. Attempts recorded before that are in it."""
 
     found: LogPage
     now: int
@@ -48,14 +48,15 @@ class SharedLook:
         self._asked: _Asked | None = None
 
     async def newer(self, floor: str, now: int, *, most: int, seconds: float) -> Look:
-        """At most so many attempts after `floor`, newest first, no older than so many seconds.
+        """At most `most` attempts after `floor`, newest first.
 
-        `Unavailable` while the database is away, to all that share the look.
+        Uses a look that is under way or began less than `seconds` ago; otherwise begins one.
+        Raises `Unavailable` while the database is away, in all callers that share the look.
         """
         asked = self._asked
         if asked is None or not self._serves(asked, floor, seconds):
             asked = self._asked = self._ask(floor, now, most)
-        page = await asyncio.shield(asked.answer)  # one who leaves does not end it for the others
+        page = await asyncio.shield(asked.answer)  # a caller that leaves does not cancel it
         items = [attempt for attempt in page.items if attempt.id > floor]
         age = self._clock.monotonic() - asked.began
         return Look(msgspec.structs.replace(page, items=items), asked.now, age)

@@ -18,6 +18,8 @@ from winnerr_webhooks.settings_page.views.webhooks import rows_of
 from winnerr_webhooks.storage.values import LogPage
 
 _EVERY_SECONDS: Final = 1.0
+_LEAST_SECONDS: Final = 0.25
+"""Between two looks, also where one took longer than a turn: others search, too."""
 _BEAT_TURNS: Final = 15
 """Turns after which something is said even when nothing is new: proxies cut what is silent."""
 _LOOK_BACK_MS: Final = 10_000
@@ -69,7 +71,7 @@ async def live_rows(
             except Unavailable:
                 tail.hold()
             else:
-                wait = max(_EVERY_SECONDS - age, 0)
+                wait = max(_EVERY_SECONDS - age, _LEAST_SECONDS)
                 if tail.is_behind(found):
                     yield "event: behind\ndata: \n\n"
                 for id_, text in rows:

@@ -51,6 +51,8 @@ class Storage(Protocol):
         events: Sequence[NewEvent],
         lease: LeaseTerms | None,
         late: Callable[[], Sequence[NewEvent]] | None = None,
+        *,
+        urgent: bool = True,
     ) -> list[Accepted]:
         """Store events with their deliveries, in one transaction; on disk when this returns.
 
@@ -61,7 +63,14 @@ class Storage(Protocol):
         `conflict` when its fingerprint differs. Subscriptions are read in the transaction itself.
         A subscribed webhook that is active gets a `pending` delivery, leased to the caller under
         `lease` (None: free and due now); a paused or disabled one gets a `cancelled` delivery.
+        Where there is one writer, what is not `urgent` lets other callers' work pass.
+
+        `TimedOut`: it was too much, and a part of it may well be stored.
         """
+        ...
+
+    async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
+        """How many webhooks want the events of each (organization, name), but deleted ones."""
         ...
 
     async def settle(self, batch: Sequence[Settlement]) -> Settled:
@@ -273,7 +282,7 @@ class Storage(Protocol):
     async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
         """The key of this SHA-256 that still works.
 
-        `aside`: with none of what the road of an event needs, for keys that may be anybody's.
+        `aside`: on connections that events do not wait for, for keys that may be unknown.
         """
         ...
 

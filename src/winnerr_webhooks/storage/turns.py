@@ -1,7 +1,7 @@
-"""Turns: few places for work, given to organizations one after the other.
+"""Turns: gives a few places for work to organizations, one after the other.
 
-A queue that serves the first who came makes everybody wait for the organization with the most
-calls in it. Here each organization has a queue of its own. A free place goes to the one that
+In a single queue, everybody waits for the organization that has the most calls in it.
+Here each organization has a queue of its own. A free place goes to the one that
 holds the fewest, and of several to the one whose last turn is longest ago.
 """
 
@@ -23,14 +23,14 @@ class Turns:
     """Gives out `places` at a time, of one organization at most `share`."""
 
     def __init__(
-        self, places: int, share: int = 1, *, on_refusal: Callable[[str], None] | None = None
+        self, places: int, share: int = 1, *, on_refusal: Callable[[str | None], None] | None = None
     ) -> None:
         self._places = places
         self._share = share
         self._on_refusal = on_refusal
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """Who waits, by organization; the organization whose turn is next comes first."""
+        """Waiting calls by organization; the organization whose turn is next comes first."""
 
     @classmethod
     def of(cls, budget: Budget) -> Self:
@@ -70,7 +70,8 @@ class Turns:
             if not isinstance(error, TimeoutError):
                 raise
             if self._on_refusal is not None:
-                self._on_refusal(organization)
+                at_fault = self._held[organization] >= self._share
+                self._on_refusal(organization if at_fault else None)
             raise Unavailable(
                 "Too much is being read at the moment. Try again in a few seconds.", RETRY_AFTER
             ) from None

@@ -71,7 +71,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     lease_seconds: float
     places: dict[str, int]
-    """By webhook: at most so many of its due deliveries."""
+    """By webhook id: how many of its due deliveries to take, at most."""
     max_bytes: int
     """Stop after the delivery whose body crosses this sum."""
     bytes_left: dict[str, int] = {}

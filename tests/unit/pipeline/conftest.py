@@ -257,6 +257,12 @@ class World:
         raise KeyError(name)
 
 
+@pytest.fixture
+def world_class() -> type[World]:
+    """For tests that open a storage of their own."""
+    return World
+
+
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that a busy machine keeps waiting fails nothing: only the deadlines' own tests do."""

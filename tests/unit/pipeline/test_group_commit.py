@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable
-from winnerr_webhooks.pipeline.group_commit import GroupCommit
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
+from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit
 
 
 class Commits:
@@ -33,13 +33,13 @@ class Commits:
 
 async def test_a_lone_item_is_committed_at_once() -> None:
     commits = Commits()
-    assert await GroupCommit(commits, batch=10, waiting=10).submit("a") == "done a"
+    assert await GroupCommit(commits, Fifo(10)).submit("a") == "done a"
     assert commits.batches == [["a"]]
 
 
 async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=10, waiting=100)
+    group = GroupCommit(commits, Fifo(10))
     commits.go.clear()
     first = group.submit("a")
     await commits.began.wait()
@@ -51,7 +51,7 @@ async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
 
 async def test_a_batch_is_never_larger_than_its_bound() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=4, waiting=100)
+    group = GroupCommit(commits, Fifo(4))
     await asyncio.gather(*[group.submit(n) for n in range(10)])
     assert [len(batch) for batch in commits.batches] == [4, 4, 2]
 
@@ -59,7 +59,7 @@ async def test_a_batch_is_never_larger_than_its_bound() -> None:
 @pytest.mark.parametrize(("culprit", "error"), [("poison", Poisoned), ("fault", KeyError)])
 async def test_nobody_else_fails_for_a_culprit(culprit, error) -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=100, waiting=100)
+    group = GroupCommit(commits, Fifo(100))
     answers = await asyncio.gather(
         *[group.submit(item) for item in ("a", "b", culprit, "c", "d")], return_exceptions=True
     )
@@ -68,30 +68,16 @@ async def test_nobody_else_fails_for_a_culprit(culprit, error) -> None:
 
 
 async def test_everybody_in_a_batch_hears_that_the_database_is_away() -> None:
-    group = GroupCommit(Commits(), batch=100, waiting=100)
+    group = GroupCommit(Commits(), Fifo(100))
     answers = await asyncio.gather(group.submit("a"), group.submit("gone"), return_exceptions=True)
     assert [type(a) for a in answers] == [Unavailable, Unavailable]
     assert await group.submit("b") == "done b"
     assert len(group._commit.batches) == 2
 
 
-async def test_more_than_may_wait_is_refused_and_not_taken() -> None:
-    commits = Commits()
-    commits.go.clear()
-    group = GroupCommit(commits, batch=1, waiting=2)
-    first = group.submit("a")
-    await commits.began.wait()
-    taken = [group.submit("b"), group.submit("c")]
-    with pytest.raises(Unavailable):
-        group.submit("d")
-    commits.go.set()
-    await asyncio.gather(first, *taken)
-    assert commits.batches == [["a"], ["b"], ["c"]]
-
-
 async def test_a_caller_that_went_away_does_not_stop_the_others() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=10, waiting=10)
+    group = GroupCommit(commits, Fifo(10))
     gone, stays = group.submit("a"), group.submit("b")
     gone.cancel()
     assert await stays == "done b"
@@ -99,7 +85,7 @@ async def test_a_caller_that_went_away_does_not_stop_the_others() -> None:
 
 async def test_idle_returns_when_everything_is_committed() -> None:
     commits = Commits()
-    group = GroupCommit(commits, batch=1, waiting=10)
+    group = GroupCommit(commits, Fifo(1))
     futures = [group.submit(item) for item in "abc"]
     await group.idle()
     assert all(future.done() for future in futures)
@@ -118,7 +104,7 @@ class Turns(Commits):
 
 async def joined_by(items: str, commits: Turns, *, batch: int = 100) -> list[object]:
     """What became of an item and of those that came while its commit waited."""
-    group = GroupCommit(commits, batch=batch, waiting=100)
+    group = GroupCommit(commits, Fifo(batch))
     commits.go.clear()
     waiting = [group.submit("a")]
     await commits.began.wait()
@@ -149,3 +135,79 @@ async def test_who_joined_hears_that_the_database_is_away() -> None:
     commits = Turns()
     assert await joined_by("bx", commits) == [Unavailable] * 3
     assert commits.batches == [["a", "b", "gone"]]
+
+
+class TooMuch:
+    """A commit that times out for more than `most` items, or with an item `stuck` in it."""
+
+    def __init__(self, most: int = 1_000) -> None:
+        self.most = most
+        self.batches: list[list[object]] = []
+        self.tried = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def __call__(self, batch: list[object], _late: object) -> list[str]:
+        self.batches.append(batch)
+        if len(batch) > self.most or "stuck" in batch:
+            self.tried.set()
+            await self.go.wait()
+            raise TimedOut("too much")
+        return [f"done {item}" for item in batch]
+
+
+async def test_a_batch_that_is_too_much_for_its_time_is_cut_until_it_fits() -> None:
+    commits = TooMuch(most=3)
+    group = GroupCommit(commits, Fifo(100))
+    answers = await asyncio.gather(*(group.submit(n) for n in range(100)))
+    assert answers == [f"done {n}" for n in range(100)]
+
+
+async def test_only_the_item_that_is_too_much_by_itself_times_out() -> None:
+    commits = TooMuch()
+    group = GroupCommit(commits, Fifo(100))
+    waiting = [group.submit("stuck" if n == 40 else n) for n in range(64)]
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [n for n in range(64) if isinstance(answers[n], TimedOut)] == [40]
+    assert len([batch for batch in commits.batches if "stuck" in batch]) == 3
+
+
+async def test_what_comes_later_does_not_wait_for_what_is_cut() -> None:
+    """Given a batch that is cut, while one of its parts takes all of its time again."""
+    commits = TooMuch()
+    group = GroupCommit(commits, Fifo(100))
+    cut = [group.submit(item) for item in ("a", "stuck")]
+    await commits.tried.wait()
+    commits.tried.clear()
+    commits.go.clear()  # the first try has been let go by then
+    await commits.tried.wait()
+    assert await group.submit("later") == "done later"
+    commits.go.set()
+    answers = await asyncio.gather(*cut, return_exceptions=True)
+    assert answers[0] == "done a"
+    assert isinstance(answers[1], TimedOut)
+    await group.idle()
+
+
+async def test_parts_are_tried_only_so_long() -> None:
+    """A database that stands still answers nobody: everybody hears of it, each after the same."""
+    commits = TooMuch(most=0)
+    group = GroupCommit(commits, Fifo(100), patience=-1.0)
+    answers = await asyncio.gather(*(group.submit(n) for n in range(64)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {TimedOut}
+    assert len(commits.batches) == 1
+
+
+async def test_nothing_joins_a_batch_whose_commit_is_over() -> None:
+    """A thread that was given up may still ask."""
+    asked: list[Callable[[], list[object]]] = []
+
+    async def commit(batch: list[object], late: Callable[[], list[object]]) -> list[object]:
+        asked.append(late)
+        return batch
+
+    group = GroupCommit(commit, Fifo(10))
+    assert await group.submit("a") == "a"
+    group._queue.put(("b", print))
+    assert asked[0]() == []
+    assert group.waiting == 1

@@ -7,7 +7,6 @@ import apsw
 import pytest
 
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
-from winnerr_webhooks.pipeline import intake
 
 
 async def test_an_accepted_event_is_in_the_database_when_the_answer_comes(make_world) -> None:
@@ -50,7 +49,7 @@ async def test_who_waits_for_the_next_commit_is_refused_with_one_that_fails(
     tried = []
     accept = storage.accept
 
-    async def watched(events, lease, _late):
+    async def watched(events, lease, _late, **_options):
         tried.append(len(events))
         if len(tried) == 1:
             late.extend(asyncio.ensure_future(world.emit(size=100_000)) for _ in range(3))
@@ -64,37 +63,62 @@ async def test_who_waits_for_the_next_commit_is_refused_with_one_that_fails(
     answers = await asyncio.gather(*late, return_exceptions=True)
     assert [type(one) for one in answers] == [Unavailable] * 3
     assert tried == [1]
-    assert world.node.intake._bytes == 0
+    assert world.budgets.accept_bytes.in_use == 0
 
 
-async def test_more_bytes_than_may_wait_are_refused_and_room_comes_back(world, monkeypatch) -> None:
-    monkeypatch.setattr(intake, "WAITING_BYTES", 250_000)
-    tasks = [asyncio.ensure_future(world.emit(size=100_000)) for _ in range(6)]
-    answers = await asyncio.gather(*tasks, return_exceptions=True)
+def share_of(world, name: str, share: int) -> None:
+    """Give every organization so much of a budget."""
+    budget = getattr(world.budgets, name)
+    budget.bound = budget.bound._replace(share=share, limit=2 * share)
+
+
+@pytest.mark.parametrize(("budget", "share"), [("accept_events", 3), ("accept_bytes", 3 * 100_200)])
+async def test_an_organization_has_a_share_of_what_may_wait(world, budget, share) -> None:
+    """Given one that has more to store than its share.
+
+    Then the rest is refused with a word on whose it is, nobody else's is, and room comes back.
+    """
+    share_of(world, budget, share)
+    events = [world.event(size=100_000) for _ in range(6)]
+    others = world.event(size=100_000, organization="org_2")
+    answers, (other,) = await asyncio.gather(
+        world.node.intake.accept_many(events), world.node.intake.accept_many([others])
+    )
     refused = [one for one in answers if isinstance(one, Unavailable)]
-    assert 1 <= len(refused) <= 4
-    assert world.node.intake._bytes == 0
-    await world.emit(size=100_000)
+    assert len(refused) == 3
+    assert all("organization org_1" in one.detail for one in refused)
+    assert other.id == others.id
+    assert world.budgets.accept_bytes.in_use == world.budgets.accept_events.in_use == 0
+    await world.emit(3, size=100_000)
+
+
+async def test_when_all_may_wait_that_may_the_service_says_that_it_is_its_own(world) -> None:
+    share_of(world, "accept_events", 3)
+    events = [world.event(organization=f"org_{n % 3}") for n in range(9)]
+    answers = await world.node.intake.accept_many(events)
+    refused = [one for one in answers if isinstance(one, Unavailable)]
+    assert len(refused) == 3
+    assert all("this service" in one.detail for one in refused)
 
 
 async def test_a_poisoned_event_is_refused_alone_and_its_bytes_are_let_go(world) -> None:
     await world.webhook()
     good, bad = world.event(), world.event()
 
-    async def refuse(events, _lease, _late) -> None:
+    async def refuse(events, *_args, **_options) -> None:
         if any(one.id == bad.id for one in events):
             raise Poisoned("no")
 
     world.storage.before["accept"] = refuse
     answers = await world.node.intake.accept_many([good, bad, world.event()])
     assert [isinstance(one, Poisoned) for one in answers] == [False, True, False]
-    assert world.node.intake._bytes == 0
+    assert world.budgets.accept_bytes.in_use == 0
 
 
 async def test_a_fault_of_ours_with_one_event_is_its_callers_alone(world) -> None:
     good, bad, other = events = [world.event() for _ in range(3)]
 
-    async def fail(taken, _lease, _late) -> None:
+    async def fail(taken, *_args, **_options) -> None:
         if any(one.id == bad.id for one in taken):
             raise apsw.SQLError("a fault of ours")
 
@@ -103,7 +127,7 @@ async def test_a_fault_of_ours_with_one_event_is_its_callers_alone(world) -> Non
     first, fault, last = await asyncio.gather(*answers, return_exceptions=True)
     assert (first.id, last.id) == (good.id, other.id)
     assert isinstance(fault, apsw.SQLError)
-    assert world.node.intake._bytes == 0
+    assert world.budgets.accept_bytes.in_use == 0
 
 
 async def test_an_event_whose_deliveries_cannot_be_handed_on_is_accepted_once(
@@ -186,7 +210,7 @@ async def test_who_comes_while_a_commit_waits_for_its_turn_joins_it(world) -> No
     emitting = [asyncio.ensure_future(world.emit())]
     await world.until(lambda: world.storage.counts.get("accept") == 1)
     emitting += [asyncio.ensure_future(world.emit()) for _ in range(3)]
-    await world.until(lambda: world.node.intake._group.waiting == 3)
+    await world.until(lambda: world.node.intake._express.waiting == 3)
     opened.set()
     answers = await asyncio.gather(*emitting)
     await held
@@ -194,4 +218,4 @@ async def test_who_comes_while_a_commit_waits_for_its_turn_joins_it(world) -> No
     assert len({one.id for (one,) in answers}) == 4
     calls = [await world.egress.next() for _ in range(4)]
     assert {f"evt_{call.delivery[4:-4]}" for call in calls} == {one.id for (one,) in answers}
-    assert world.node.intake._bytes == 0
+    assert world.budgets.accept_bytes.in_use == 0

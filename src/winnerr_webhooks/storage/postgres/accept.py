@@ -65,7 +65,7 @@ async def accept(db: Session, batch: Batch, terms: Terms) -> Stored:
     """Store what is new of a batch; see `Storage.accept`. One statement without client ids."""
     asked = batch.asked
     rows = await db.rows(
-        "accept",
+        "accept_free" if terms.lease is None else "accept",
         [one.id for one in asked],
         [one.organization for one in asked],
         [one.name for one in asked],
@@ -77,32 +77,55 @@ async def accept(db: Session, batch: Batch, terms: Terms) -> Stored:
         terms.full,
         terms.now - REMEMBERED_MS,
     )
-    return await _stored(db, batch, asked, rows, terms)
+    if terms.lease is None:
+        fresh, free = _born_free(asked, rows)
+    else:
+        fresh = _fresh(asked, rows, terms)
+        free = {row[2] for row in rows if row[5] and not row[4]}
+    return await _stored(db, batch, fresh, free)
 
 
-async def _stored(
-    db: Session, batch: Batch, made: Sequence[NewEvent], rows: Sequence[Row], terms: Terms
-) -> Stored:
-    fresh = _fresh(made, rows, terms)
-    free = {row[2] for row in rows if row[2] is not None and not row[4]}
+async def _stored(db: Session, batch: Batch, fresh: dict[str, Accepted], free: set[str]) -> Stored:
     repeated = [event for event in batch.events if event.id not in fresh]
     firsts = await _first_answers(db, repeated) if repeated else {}
     return Stored([fresh.get(event.id) or firsts[event.id] for event in batch.events], free)
 
 
+def _born_free(
+    asked: Sequence[NewEvent], rows: Sequence[Row]
+) -> tuple[dict[str, Accepted], set[str]]:
+    """The answers to what was new: a row an event; and the webhooks of the last row."""
+    fresh = {}
+    free: set[str] = set()
+    for place, active, cancelled, webhooks in rows:
+        if not place:
+            free.update(webhooks or ())
+            continue
+        id_ = asked[place - 1].id
+        fresh[id_] = Accepted(id=id_, deliveries=active, rows=1 + active + cancelled)
+    return fresh, free
+
+
 def _fresh(asked: Sequence[NewEvent], rows: Sequence[Row], terms: Terms) -> dict[str, Accepted]:
-    """The answers to what was new: a row a delivery, or one without for an event nobody wants."""
+    """The answers to what was new: a row for each event, and one for each of its deliveries."""
     counts: dict[str, int] = {}
+    stored: dict[str, int] = {}
     leased: dict[str, list[LeasedDelivery]] = {}
-    for place, id_, webhook_id, version, is_leased in rows:
+    for place, id_, webhook_id, version, is_leased, active in rows:
         event = asked[place - 1]
-        counts[event.id] = counts.get(event.id, 0) + (id_ is not None)
-        if is_leased:
+        counts[event.id] = counts.get(event.id, 0) + active
+        stored[event.id] = stored.get(event.id, 0) + 1
+        if is_leased and active:
             leased.setdefault(event.id, []).append(
                 _leased(event, id_, webhook_id, version=version, terms=terms)
             )
     return {
-        event_id: Accepted(id=event_id, deliveries=count, leased=tuple(leased.get(event_id, ())))
+        event_id: Accepted(
+            id=event_id,
+            deliveries=count,
+            leased=tuple(leased.get(event_id, ())),
+            rows=stored[event_id],
+        )
         for event_id, count in counts.items()
     }
 
@@ -201,8 +224,18 @@ async def recall(db: Session, batch: Batch, terms: Terms) -> Stored | None:
     full = set(terms.full)
     born = [
         # a row that was born free may be leased by now, to somebody else
-        (place, id_, webhook, version, bool(terms.lease) and lease == 1 and webhook not in full)
+        (place, id_, webhook, version, bool(terms.lease) and lease == 1 and webhook not in full, 1)
         for place, id_, webhook, version, lease in rows
     ]
-    wanted_by_nobody = [(place, None, None, None, False) for place in range(1, len(mine) + 1)]
-    return await _stored(db, batch, mine, born + wanted_by_nobody, terms)
+    events = [(place, None, None, None, False, 0) for place in range(1, len(mine) + 1)]
+    free = {row[2] for row in born if not row[4]}
+    return await _stored(db, batch, _fresh(mine, born + events, terms), free)
+
+
+async def fan_out(db: Session, pairs: Sequence[tuple[str, str]]) -> list[int]:
+    """How many webhooks want the events of each pair; see `Storage.fan_out`."""
+    rows = await db.rows("fan_out", [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    counts = [0] * len(pairs)
+    for place, count in rows:
+        counts[place - 1] = count
+    return counts

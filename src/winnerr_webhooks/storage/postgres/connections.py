@@ -3,7 +3,8 @@
 Once the database is known to be lost, nobody waits for it longer than `PATIENCE`, counted from
 the loss; after that all fail at once, while one task tries to reconnect with jittered waits.
 A loss is known when a connection breaks. When nothing breaks and nothing answers (a network that
-swallows packets), one more connection is tried: if that gets no answer either, it is a loss.
+swallows packets), one more connection is tried: if that gets no answer either, and no other has
+meanwhile, it is a loss.
 """
 
 import asyncio
@@ -69,6 +70,8 @@ class Connections:
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
         self._empty = asyncio.Event()
+        self._answers = 0
+        """How often work has been done, which proves that the database answers."""
         self.reconnected_at = float("-inf")
         """Monotonic instant at which the database came back after a loss."""
 
@@ -76,6 +79,11 @@ class Connections:
         """Open the first connection; one of `FAILURES` says why there is none."""
         self._idle.append(await self._opener.open())
         self._open += 1
+
+    @property
+    def lost(self) -> bool:
+        """Whether the database is known to be away."""
+        return self._lost_at is not None
 
     # --- lending ------------------------------------------------------------------------------
 
@@ -150,6 +158,7 @@ class Connections:
     def give(self, connection: Connection, *, whole: bool) -> None:
         """Take a connection back; `whole`: nothing is under way on it."""
         del self._lent[connection]
+        self._answers += whole
         if whole and self._lost_at is None and not connection.is_closed():
             self._pass_on(connection)
         else:
@@ -212,13 +221,13 @@ class Connections:
         self._begin("look", self._look)
 
     async def _look(self) -> None:
-        began = self._clock.monotonic()
+        began, answers = self._clock.monotonic(), self._answers
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 connection = await self._opener.open()
         except FAILURES as error:
             # What was lost and won back meanwhile is not lost once more: this look was at the old.
-            if is_lost(error) and self.reconnected_at < began:
+            if is_lost(error) and self.reconnected_at < began and self._answers == answers:
                 self.lose(error, began)
                 for lent, seconds in self._lent.items():
                     if seconds <= PATIENT_SECONDS:

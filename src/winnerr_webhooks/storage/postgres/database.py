@@ -20,6 +20,7 @@ from winnerr_webhooks.database_url import shown
 from winnerr_webhooks.domain.errors import (
     CannotStart,
     ConfigurationError,
+    TimedOut,
     Unavailable,
     Uncertain,
 )
@@ -34,6 +35,7 @@ from winnerr_webhooks.storage.postgres.connect import (
 )
 from winnerr_webhooks.storage.postgres.connections import SUSPICIOUS_SECONDS, Connections
 from winnerr_webhooks.storage.postgres.errors import (
+    TOO_LONG,
     is_brief,
     is_lost,
     is_passing,
@@ -61,12 +63,14 @@ Row = Any
 class LostCommit(Uncertain):
     """A commit that may or may not have taken place.
 
-    `backend` is the process that was at it; None: it is not known.
+    `backend` is the process that was at it; None: it is not known. `late`: the connection did not
+    break, but the time was over.
     """
 
-    def __init__(self, detail: str, backend: Backend | None) -> None:
+    def __init__(self, detail: str, backend: Backend | None, *, late: bool = False) -> None:
         super().__init__(detail, 2)
         self.backend = backend
+        self.late = late
 
 
 class Session:
@@ -149,6 +153,11 @@ class Database:
         """Monotonic instant at which the database came back after a loss; -inf: there was none."""
         return self._connections.reconnected_at
 
+    @property
+    def lost(self) -> bool:
+        """Whether the database is known to be away."""
+        return self._connections.lost
+
     # --- work ---------------------------------------------------------------------------------
 
     async def transact(
@@ -164,8 +173,8 @@ class Database:
         have no effects but those on the database. `settings` are statements such as
         `SET LOCAL statement_timeout = '10s';`, for work that takes longer.
 
-        After `seconds`, tries included, the answer is `Unavailable`: nothing was done. It is
-        `LostCommit` when it had come to the commit.
+        After `seconds`, tries included, the answer is `TimedOut`, or `Unavailable` when the
+        database is lost: nothing was done. It is `LostCommit` when it had come to the commit.
         """
         return await self._answered(f"BEGIN;{self._opener.local_settings}{settings}", work, seconds)
 
@@ -232,12 +241,21 @@ class Database:
                     await _commit(connection)
             whole = True
         except TimeoutError as error:
-            backend = connection.backend if connection is not None else None
-            raise _away("did not answer in time", backend, committing=committing) from error
+            if committing and connection is not None:
+                raise LostCommit(
+                    "The database did not answer in time while it committed.",
+                    connection.backend,
+                    late=True,
+                ) from error
+            raise self._too_late() from error
         except Exception as error:
             if connection is not None and is_lost(error):
                 self._connections.lose(error)
-                raise _away("was lost", connection.backend, committing=committing) from error
+                if committing:
+                    raise LostCommit(
+                        "The database was lost while it committed.", connection.backend
+                    ) from error
+                raise Unavailable("The database was lost.", 2) from error
             whole = connection is not None and await _rolled_back(connection, begin)
             raise
         finally:
@@ -245,11 +263,11 @@ class Database:
                 self._connections.give(connection, whole=whole)
         return answer
 
-
-def _away(what: str, backend: Backend | None, *, committing: bool) -> Unavailable:
-    if not committing:
-        return Unavailable(f"The database {what}.", 2)
-    return LostCommit(f"The database {what} while it committed.", backend)
+    def _too_late(self) -> Unavailable:
+        """What work is told whose time is over: a slow statement is not a database that is away."""
+        if self.lost:
+            return Unavailable("The database did not answer in time.", 2)
+        return TimedOut(TOO_LONG, 2)
 
 
 async def _commit(connection: asyncpg.Connection) -> None:

@@ -9,8 +9,9 @@ from typing import Final
 
 import asyncpg
 
-from winnerr_webhooks.domain.errors import Poisoned, Unavailable, WebhooksError
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, WebhooksError
 
+TOO_LONG: Final = "The database did not finish this in time, and nothing was done."
 _RETRY_AFTER: Final = 2
 _REPEATABLE: Final = ("40001", "40P01")
 """Serialization failure, deadlock: the transaction was given up for another one's sake."""
@@ -27,8 +28,10 @@ _REASONS: Final = {
     "53100": "The database's disk is full: free some space.",
     "53300": "The database takes no more connections.",
     "25006": "The database is a standby that only reads.",
-    "55P03": "The database is busy with these very rows.",
-    "57014": "The database did not answer in time.",
+}
+_TOO_LONG: Final = {
+    "55P03": "Others keep these very rows locked, and nothing was done.",
+    "57014": TOO_LONG,
 }
 
 
@@ -67,6 +70,8 @@ def translated(error: BaseException) -> BaseException:
     code = _code(error)
     if code.startswith(_DATA) or _is_of_data(error):
         return Poisoned(f"The database refuses this data ({code or type(error).__name__}).")
+    if code in _TOO_LONG:
+        return TimedOut(_TOO_LONG[code], _RETRY_AFTER)
     if code in _REASONS:
         return Unavailable(_REASONS[code], _RETRY_AFTER)
     if is_lost(error) or is_repeatable(error) or code.startswith(_AWAY):

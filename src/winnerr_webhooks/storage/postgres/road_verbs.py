@@ -7,13 +7,14 @@ from typing import Final
 
 import structlog
 
-from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.storage.moves import is_plain
 from winnerr_webhooks.storage.postgres import accept, claim, settle
 from winnerr_webhooks.storage.postgres.accept import Batch, Stored, Terms
 from winnerr_webhooks.storage.postgres.connect import Backend
 from winnerr_webhooks.storage.postgres.database import ROAD_SECONDS, LostCommit
+from winnerr_webhooks.storage.postgres.errors import TOO_LONG
 from winnerr_webhooks.storage.postgres.verbs import Verbs
 from winnerr_webhooks.storage.values import (
     Claim,
@@ -53,6 +54,8 @@ class RoadVerbs(Verbs):
         events: Sequence[NewEvent],
         lease: LeaseTerms | None,
         late: Callable[[], Sequence[NewEvent]] | None = None,  # noqa: ARG002  it waits for no turn
+        *,
+        urgent: bool = True,  # noqa: ARG002  there are several connections
     ) -> list[Accepted]:
         """Store events with their deliveries."""
         ends = asyncio.get_running_loop().time() + ANSWER_SECONDS
@@ -65,6 +68,10 @@ class RoadVerbs(Verbs):
             stored = await self._recalled(batch, terms, error, ends)
         await self._lower_lanes(dict.fromkeys(stored.free, terms.now), ends)
         return stored.answers
+
+    async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
+        """How many webhooks want the events of each (organization, name)."""
+        return await self._road.alone(lambda db: accept.fan_out(db, pairs))
 
     async def send_test(
         self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
@@ -90,9 +97,11 @@ class RoadVerbs(Verbs):
                 stored = await self._found(batch, terms, lost.backend)
         except TimeoutError:
             raise lost from None
-        if stored is None:
-            raise Unavailable("The database was lost; nothing was accepted.", 2) from lost
-        return stored
+        if stored is not None:
+            return stored
+        if lost.late and not self._road.lost:
+            raise TimedOut(TOO_LONG, 2) from lost
+        raise Unavailable("The database was lost; nothing was accepted.", 2) from lost
 
     async def _found(self, batch: Batch, terms: Terms, backend: Backend | None) -> Stored | None:
         """Look until it is known; None, "it did not", only once who was to commit it is gone."""

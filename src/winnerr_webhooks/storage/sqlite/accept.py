@@ -1,6 +1,6 @@
 """Accept: events and their deliveries, fanned out inside the transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -29,7 +29,17 @@ class _Match(msgspec.Struct, array_like=True, gc=False, frozen=True):
     epoch: int
 
 
+class _Count(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """How many webhooks want the events of one (organization, name)."""
+
+    pair: int
+    active: int
+    all: int
+    """Active, paused and disabled ones."""
+
+
 _MATCHES = msgspec.json.Decoder(list[_Match])
+_COUNTS = msgspec.json.Decoder(list[_Count])
 _FIRSTS = msgspec.json.Decoder(list[tuple[int, str, str, int]])
 
 
@@ -112,20 +122,17 @@ def accept(
     db: Connection, events: Sequence[NewEvent], lease: LeaseTerms | None, expires: float, now: int
 ) -> list[Accepted]:
     """Store what is new of a batch; see `Storage.accept`. `expires` is monotonic."""
-    firsts = _accepted_before(db, events, now)
-    wanted = _fan_out(db, events)
+    if lease is None:
+        return _accept_free(db, events, now)
+    wanted = _webhooks_wanting(db, events)
     births = _Births(lease, expires, now)
-    remembered = []
-    answers = []
-    for event in events:
-        key = (event.organization, event.client_id)
-        if event.client_id is not None and key in firsts:
-            answers.append(_repeated(event, *firsts[key]))
-            continue
+
+    def bear(event: NewEvent) -> Accepted:
         births.event(event)
         leased = []
         count = 0
-        for webhook in wanted[event.organization, event.name]:
+        webhooks = wanted[event.organization, event.name]
+        for webhook in webhooks:
             if webhook.status == ACTIVE:
                 count += 1
                 born = births.delivery(event, webhook, test=False)
@@ -133,13 +140,76 @@ def accept(
                     leased.append(born)
             else:
                 births.cancel(event, webhook)
-        answers.append(Accepted(id=event.id, deliveries=count, leased=tuple(leased)))
-        if event.client_id is not None:
-            firsts[key] = (event.fingerprint, event.id, count)
-            remembered.append((*key, event.fingerprint, event.id, count, now))
+        return Accepted(id=event.id, deliveries=count, leased=tuple(leased), rows=1 + len(webhooks))
+
+    answers = _each_once(db, events, bear, now)
     births.write(db)
+    return answers
+
+
+def _accept_free(db: Connection, events: Sequence[NewEvent], now: int) -> list[Accepted]:
+    """The same for deliveries that are all born free: they are fanned out by SQLite alone."""
+    counts = _counts(db, _pairs(events))
+    new: list[NewEvent] = []
+
+    def bear(event: NewEvent) -> Accepted:
+        new.append(event)
+        wanted = counts[event.organization, event.name]
+        return Accepted(id=event.id, deliveries=wanted.active, rows=1 + wanted.all)
+
+    answers = _each_once(db, events, bear, now)
+    births = _Births(None, 0.0, now)
+    for event in new:
+        births.event(event)
+    births.write(db)
+    _bear_free(db, new, counts, now)
+    return answers
+
+
+def _bear_free(
+    db: Connection, events: Sequence[NewEvent], counts: Mapping[tuple[str, str], _Count], now: int
+) -> None:
+    active, idle = [], []
+    pairs: dict[tuple[str, str], None] = {}
+    for event in events:
+        pair = (event.organization, event.name)
+        wanted = counts[pair]
+        row = (event.id, *pair)
+        if wanted.active:
+            active.append(row)
+            pairs[pair] = None
+        if wanted.all > wanted.active:
+            idle.append(row)
+    db.write_rows("bear_free", active, 3, (now,))
+    db.write_rows("bear_cancelled", idle, 3, (now,))
+    db.write_rows("wake_lanes", list(pairs), 2, (now,))
+
+
+def _each_once(
+    db: Connection, events: Sequence[NewEvent], bear: Callable[[NewEvent], Accepted], now: int
+) -> list[Accepted]:
+    """The answers to a batch, each client id once: `bear` makes the rows of what is new."""
+    firsts = _accepted_before(db, events, now)
+    remembered = []
+    answers = []
+    for event in events:
+        key = (event.organization, event.client_id)
+        if event.client_id is not None and key in firsts:
+            answers.append(_repeated(event, *firsts[key]))
+            continue
+        accepted = bear(event)
+        answers.append(accepted)
+        if event.client_id is not None:
+            firsts[key] = (event.fingerprint, event.id, accepted.deliveries)
+            remembered.append((*key, event.fingerprint, event.id, accepted.deliveries, now))
     db.write_rows("remember_accepted", remembered, 6)
     return answers
+
+
+def fan_out(db: Connection, pairs: Sequence[tuple[str, str]]) -> list[int]:
+    """How many webhooks want the events of each pair; see `Storage.fan_out`."""
+    counts = _counts(db, pairs)
+    return [counts[pair].all for pair in pairs]
 
 
 def accept_test(
@@ -182,14 +252,25 @@ def _repeated(event: NewEvent, fingerprint: bytes, first: str, deliveries: int) 
     return Accepted(id=first, deliveries=deliveries, duplicate=same, conflict=not same)
 
 
-def _fan_out(db: Connection, events: Sequence[NewEvent]) -> dict[tuple[str, str], Sequence[_Match]]:
+def _webhooks_wanting(
+    db: Connection, events: Sequence[NewEvent]
+) -> dict[tuple[str, str], Sequence[_Match]]:
     """Who wants what, each webhook once however many of its subscriptions match."""
-    pairs = list(dict.fromkeys((event.organization, event.name) for event in events))
+    pairs = _pairs(events)
     wanted: list[dict[str, _Match]] = [{} for _ in pairs]
     for match in db.read_rows("fan_out", list(_numbered(pairs)), 3, _MATCHES):
         if match.status != DELETED:
             wanted[match.pair][match.webhook_id] = match
     return {pair: list(found.values()) for pair, found in zip(pairs, wanted, strict=True)}
+
+
+def _counts(db: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Count]:
+    counted = db.read_rows("count_wanted", list(_numbered(pairs)), 3, _COUNTS)
+    return {pairs[count.pair]: count for count in counted}
+
+
+def _pairs(events: Sequence[NewEvent]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((event.organization, event.name) for event in events))
 
 
 def _numbered(pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:

@@ -19,19 +19,21 @@ class TimeLimit(NamedTuple):
 
 
 CALLER: Final = TimeLimit(begin=1.8, work=2.0)
-"""What a caller of the API waits for: they have their 503 within 2 s, as on PostgreSQL."""
+"""A verb that an API caller waits for. They get a 503 within 2 s, as on PostgreSQL."""
+BULK: Final = TimeLimit(begin=5.0, work=2.0)
+"""Storing a part of a large batch: its caller expects to wait for the rest of it, too."""
 BACKGROUND: Final = TimeLimit(begin=5.0, work=5.0)
 """What delivery needs and no caller waits for: settle, claim, release."""
 JOB: Final = TimeLimit(begin=30.0, work=10.0)
 """A slice of a job, of a repair or of retention."""
 START: Final = TimeLimit(begin=60.0, work=300.0)
-"""What a start does once with all that waits."""
+"""Work of a start that goes through everything, such as freeing old leases."""
 READ: Final = TimeLimit(begin=10.0, work=10.0)
 """What a page or an answer of the API shows."""
 SEARCH: Final = TimeLimit(begin=10.0, work=4.0)
 """A search in the log, which stops by itself after 2 s; the rest is for a slow disk."""
 SCAN: Final = TimeLimit(begin=60.0, work=60.0)
-"""A reader's look through all that waits, or all that is old."""
+"""A read of many rows for a repair, retention or the count of a replay."""
 
 
 class Call:

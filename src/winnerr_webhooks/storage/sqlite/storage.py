@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TextIO, TypeVar
 
-import msgspec
-
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.crypto import Sealer
@@ -33,11 +31,11 @@ from winnerr_webhooks.storage.sqlite import (
     claim,
     jobs,
     migrate,
-    retention,
     settle,
     webhooks,
 )
 from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.keep_verbs import KeepVerbs
 from winnerr_webhooks.storage.sqlite.key_verbs import KeyVerbs
 from winnerr_webhooks.storage.sqlite.log_verbs import LogVerbs
 from winnerr_webhooks.storage.sqlite.page_verbs import PageVerbs
@@ -54,14 +52,9 @@ _SETTLED_AT_ONCE = 64
 _WRITER_CACHE_KIB = 65_536
 _READER_CACHE_KIB = 16_384
 _READS = 2
-_PROBE_SECONDS = 1.0
-_SLOW_FIGURES_SECONDS = 0.05
-_FIGURES_SHARE = 20
-
-_OLDEST = msgspec.json.Decoder(tuple[int, int | None])
 
 
-class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
+class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
     def __init__(
@@ -75,6 +68,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         reads: Turns,
         searches: Turns,
     ) -> None:
+        super().__init__()
         self._threads = threads
         self._clock = SteadyClock(clock)
         self._keyring = keyring
@@ -82,11 +76,6 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         self._lock = lock
         self._reads = reads
         self._searches = searches
-        self._retention = retention.Pass()
-        self._probe: asyncio.Future[None] | None = None
-        self._probe_ends = 0.0
-        self._figures: values.Figures | None = None
-        self._figures_end = 0.0
 
     @classmethod
     async def open(
@@ -160,6 +149,8 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
         events: Sequence[NewEvent],
         lease: values.LeaseTerms | None,
         late: Callable[[], Sequence[NewEvent]] | None = None,
+        *,
+        urgent: bool = True,
     ) -> list[Accepted]:
         """Store events with their deliveries, and what has come until the writer is at it."""
         expires = self._expires(lease.seconds if lease else 0)
@@ -168,9 +159,13 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
             all_ = events if late is None else [*events, *late()]
             return accept.accept(db, all_, lease, expires, self._clock.now_ms())
 
-        if len(events) <= _URGENT:
+        if urgent and len(events) <= _URGENT:
             return await self._threads.write(verb)
-        return await self._threads.write_later(verb, calls.CALLER)
+        return await self._threads.write_later(verb, calls.CALLER if urgent else calls.BULK)
+
+    async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
+        """How many webhooks want the events of each (organization, name)."""
+        return await self._threads.read_for_road(lambda db: accept.fan_out(db, pairs))
 
     async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
         """Record attempts and move their deliveries on: in slices, for others to pass by."""
@@ -350,65 +345,9 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs):
 
     # --- housekeeping ----------------------------------------------------------------
 
-    async def forget(self, retention_days: int) -> int:
-        """One slice of retention: what may go is searched for among all that may not."""
-        now = self._clock.now_ms()
-        at = self._retention
-        found = await self._threads.search(
-            lambda db: retention.find(db, at, retention_days, now), calls.SCAN
-        )
-        gone = await self._threads.write_later(
-            lambda db: retention.drop(db, at.kind, found, now), calls.JOB
-        )
-        if not found:
-            self._retention = retention.Pass()
-            gone += await self._remove_webhooks(now)
-        return gone
-
-    async def _remove_webhooks(self, now: int) -> int:
-        """Remove deleted webhooks that nothing needs, in slices; how many."""
-        removed = 0
-        while True:
-            slice_ = await self._write_later(lambda db: retention.remove_webhooks(db, now))
-            removed += slice_.removed
-            if slice_.checked < retention.REMOVALS:
-                return removed
-
-    async def figures(self) -> values.Figures:
-        """For the metrics page. They count what waits; where that takes long, less often."""
-        started = self._clock.monotonic()
-        if self._figures is not None and started < self._figures_end:
-            return self._figures
-        pending, lanes, waiting_jobs = await self._read(lambda db: db.row("figures"))
-        count, oldest = _OLDEST.decode(pending)
-        self._figures = values.Figures(
-            pending=count, oldest_pending_ms=oldest, lanes=lanes, jobs=waiting_jobs
-        )
-        ended = self._clock.monotonic()
-        took = ended - started
-        self._figures_end = ended + (took * _FIGURES_SHARE if took > _SLOW_FIGURES_SECONDS else 0)
-        return self._figures
-
-    async def check(self) -> None:
-        """Whether a write would work now: one is tried, at most once a second."""
-        now = self._clock.monotonic()
-        if self._probe is None or now >= self._probe_ends:
-            self._probe_ends = now + _PROBE_SECONDS
-            values = (self._clock.now_ms(),)
-            self._probe = asyncio.ensure_future(self._write(lambda db: _probe(db, values)))
-        await asyncio.shield(self._probe)
-
-    def warnings(self) -> tuple[str, ...]:
-        """Nothing: what an SQLite file needs, it does by itself."""
-        return ()
-
     async def close(self) -> None:
         """Finish what was handed in, and let go of the database."""
         await self._threads.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _probe(db: Connection, values: tuple[int]) -> None:
-    db.run("probe", values)

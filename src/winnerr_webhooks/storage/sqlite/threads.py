@@ -1,12 +1,12 @@
 """The threads that own the connections: one writes, three read, one copies the log.
 
-What the writer finds waiting it runs in one transaction and commits once, whatever the verbs are:
-an accept and a settle share an fsync. The answers of a commit go back to the event loop in one
+The writer runs all waiting calls in one transaction and commits once, whatever the verbs are: an
+accept and a settle share an fsync. The answers of a commit go back to the event loop in one
 call (`writer`).
 
-Each reader has a queue of its own, for one kind of question: what deliveries and API calls cannot
-go on without, what a page shows, and searches, which may take two seconds each. So a slow question
-keeps only those of its kind waiting (`worker`).
+Each reader has its own queue for one kind of read: reads that deliveries and API calls wait for,
+reads for a page, and searches, which may take two seconds each. So a slow read delays only reads of
+its own kind (`worker`).
 
 Every call has a deadline, by its kind (`calls`). A timer looks at them while any call waits.
 """
@@ -35,7 +35,7 @@ T = TypeVar("T")
 TICK: Final = 0.1
 """Seconds between two looks at the deadlines."""
 CLOSE_SECONDS: Final = 0.5
-"""How long what waits may take to begin when the storage is closed, and then to run."""
+"""When the storage closes: how long waiting calls may take to begin, and then to run."""
 END_SECONDS: Final = 1.5
 """How long a thread may take to end then."""
 
@@ -68,7 +68,7 @@ class Threads:
             self._road,
             self._pages,
             self._searches,
-            self._copier,  # after the writer, who may ask it for a copy to its end
+            self._copier,  # after the writer, which may need a copy until its end
         )
         for worker in self._workers:
             worker.start()

@@ -1,4 +1,4 @@
-"""What every group of verbs of the adapter stands on."""
+"""The base of the adapter's groups of verbs that read in turns."""
 
 from collections.abc import Callable
 from typing import TypeVar

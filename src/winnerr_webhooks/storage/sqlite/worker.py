@@ -4,12 +4,12 @@ The event loop looks at every worker a few times a second while calls wait (`Wor
 
 - A call that has not begun in its time is dropped from the queue. Nothing was done.
 - A verb that runs too long is interrupted, and its transaction rolled back.
-- A thread that an interrupt does not reach stands still in the disk. Its callers have their answer
-  without it, and what it was at is rolled back if it ever goes on. During a commit nobody can
-  tell what came of it (`Uncertain`).
+- A thread that does not react to an interrupt is blocked on the disk. The event loop answers its
+  callers, and its transaction is rolled back if the thread ever continues. If it blocks during a
+  commit, the result is unknown (`Uncertain`).
 
-A lock guards the two moments that must not meet: a call begins or is dropped, a transaction
-commits or is given up.
+A lock makes each of these decisions happen once: whether a call begins or is dropped, and whether
+a transaction commits or is given up.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _GIVE_WAY_SECONDS: Final = 0.5
 STUCK_SECONDS: Final = 1.0
 """From an interrupt until a thread counts as stuck in the disk."""
 COMMIT_SECONDS: Final = 3.0
-"""How long a commit may take before its callers are told that nobody knows what comes of it."""
+"""How long a commit may take before its callers get `Uncertain`."""
 _RETRY_AFTER: Final = 5
 _BUSY = "The database has too much to do, and nothing was done: try again in a few seconds."
 LOCKED: Final = "The database is locked by another process."
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 class Work(NamedTuple):
-    """What a thread is at; a new one for each verb and each commit."""
+    """What a thread is doing; a new object for each verb and each commit."""
 
     call: Call | None
     """None: it commits."""
@@ -99,7 +99,7 @@ class Worker:
             del self.waiting[call]
 
     def hurry(self, seconds: float) -> None:
-        """Let what waits begin within so many seconds, and run for as many."""
+        """Let waiting calls begin within `seconds`, and run for at most `seconds`."""
         begin_by = self._loop.time() + seconds
         for call in self.waiting:
             call.begin_by = min(call.begin_by, begin_by)
@@ -121,7 +121,7 @@ class Worker:
             resolve(begun, [Failed(failure)] * len(begun))
 
     def _overdue(self, now: float) -> Unavailable | None:
-        """Interrupt what runs too long; what to tell its callers when that is of no use."""
+        """Interrupt a verb that runs too long; returns the callers' error if that does not help."""
         work = self._work
         if work is not self._seen:
             self._seen, self._seen_at = work, now
@@ -157,7 +157,7 @@ class Worker:
         raise NotImplementedError
 
     def _begin(self, call: Call) -> bool:
-        """Begin on a call; False: its time was over."""
+        """Begin a call; False if it was dropped."""
         with self._lock:
             if call.dropped:
                 return False
@@ -210,9 +210,9 @@ class Copier(Worker):
 
 
 class Searcher(Reader):
-    """Reads for seconds at a time; when the log has become long, it may be copied whole between.
+    """Runs searches. When the write-ahead log has become long, it waits for a full copy first.
 
-    Else one search after the other, each reading in the log, would let it grow for ever.
+    Otherwise searches one after another, each reading in the log, would let it grow for ever.
     """
 
     def __init__(

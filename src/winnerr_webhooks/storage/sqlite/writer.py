@@ -1,8 +1,8 @@
-"""The writer: what it finds waiting it runs in one transaction, and commits once.
+"""The writer: runs all waiting calls in one transaction, and commits once.
 
-What is urgent goes first, shares its commit with one short verb of the rest if that is all there
-is, and ends a transaction of the rest at the next verb. They take turns, so that neither starves
-(docs/adr/0010).
+Urgent calls go first. If only one other call waits and it is short, it shares their commit. An
+urgent call that arrives during a transaction of the others ends it after the current verb. The
+two kinds take turns, so that neither starves (docs/adr/0010).
 
 A failed verb must not undo the others. That is rare, so savepoints (two statements a verb) are
 not paid up front: a refusal that came before the verb wrote anything is simply its answer, and
@@ -29,7 +29,7 @@ from winnerr_webhooks.storage.sqlite.worker import Work, Worker
 
 _MOST_TOGETHER: Final = 256
 LOCK_MS: Final = 500
-"""How long one try waits for another process that writes; calls wait for the next one."""
+"""How long one try to begin waits for another process that writes; then it is tried again."""
 
 
 class Writer(Worker):
@@ -44,7 +44,7 @@ class Writer(Worker):
         self._urgent: deque[Call] = deque()
         self._rest: deque[Call] = deque()
         self._owed = False
-        """The rest was passed by: one verb of it is next, whatever is urgent."""
+        """Other calls were passed over: one of them is next, even if urgent calls wait."""
         self.log = LogCopy(connection, lambda: copier.queue.put(Call(self.log.copy)))
 
     def _run(self) -> None:

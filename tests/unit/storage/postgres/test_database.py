@@ -13,6 +13,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import (
     ConfigurationError,
     Poisoned,
+    TimedOut,
     Unavailable,
     Uncertain,
 )
@@ -242,17 +243,54 @@ async def test_a_full_disk_is_told_and_passes(database, admin) -> None:
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(database, admin) -> None:
     settings = "SET LOCAL statement_timeout = '20ms';"
     pid = await database.alone(ask("SELECT pg_backend_pid()"))
-    with pytest.raises(Unavailable, match="in time") as caught:
+    with pytest.raises(TimedOut, match="in time"):
         await database.transact(ask("SELECT 1 FROM pg_sleep(60)"), settings=settings)
-    assert not isinstance(caught.value, Uncertain)
     assert await database.alone(ask("SELECT pg_backend_pid()")) == pid
+
+
+@pytest.mark.parametrize("way", ["transact", "alone"])
+async def test_a_statement_that_outlives_its_time_is_not_a_database_that_is_away(
+    database, way
+) -> None:
+    """Ours is over before the server's: it answers all others, so only this work was too much."""
+    run = getattr(database, way)
+    with pytest.raises(Unavailable) as caught:
+        await run(ask("SELECT 1 FROM pg_sleep(60)"), seconds=0.05)
+    if way == "transact":
+        assert type(caught.value) is TimedOut
+    else:  # a statement by itself commits where it ends
+        assert caught.value.late
+    assert not database.lost
+    assert await database.transact(ask("SELECT 1")) == 1
+
+
+async def test_work_that_gets_no_connection_in_time_is_not_told_of_a_database_away(
+    make_database, empty_postgres_url
+) -> None:
+    """Given one connection that is at work, when another piece of work has waited its time."""
+    database = await make_database(empty_postgres_url, connections=1)
+    began, ends = asyncio.Event(), asyncio.Event()
+
+    async def hold(db):
+        await db.connection.fetchval("SELECT 1")
+        began.set()
+        await ends.wait()
+
+    holding = asyncio.create_task(database.transact(hold, seconds=PATIENCE))
+    await began.wait()
+    for run in (database.transact, database.alone):
+        with pytest.raises(TimedOut):
+            await run(ask("SELECT 1"), seconds=0.05)
+    ends.set()
+    await holding
+    assert not database.lost
 
 
 async def test_rows_that_others_keep_locked_are_not_waited_for_long(database, admin) -> None:
     await admin.execute("INSERT INTO public.t VALUES ('a')")
     async with admin.transaction():
         await admin.execute("SELECT 1 FROM public.t FOR UPDATE")
-        with pytest.raises(Unavailable, match="busy with these very rows"):
+        with pytest.raises(TimedOut, match="locked"):
             await database.transact(
                 ask("UPDATE public.t SET n = 'b' RETURNING n"), seconds=PATIENCE
             )

@@ -172,7 +172,7 @@ WHERE ctid = ANY (ARRAY(
 -- Deleted webhooks that are due for a check, and whether something needs them: what waits, a job,
 -- an attempt, or a delivery without one (one that was delivered has an attempt, no older than it
 -- is). The highest number of an organization stays, so that it is not given out twice. OFFSET 0
--- keeps each look one into an index. $1 now; $2 at most so many
+-- makes each check a lookup in an index. $1 now; $2 limit
 SELECT webhook.id,
     EXISTS (SELECT FROM pending WHERE pending.webhook_id = webhook.id OFFSET 0)
     OR EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id OFFSET 0)

@@ -5,10 +5,11 @@
 -- way: a look into the index for each of the batch. A change then goes by the rows' places (ctid);
 -- one that was changed meanwhile is passed by, for whoever changed it.
 
--- name: accept
--- One statement: who wants what, what was accepted before, and all rows that follow. A client id
--- that another node is accepting at this moment is waited for. No two of its parts are joined
--- (that would be a loop over a batch within a loop over a batch): rows carry along what is needed.
+-- name: accepting
+-- Of `accept` and `accept_free`: who wants what, what was accepted before, and all rows that
+-- follow. A client id that another node is accepting at this moment is waited for. No two of its
+-- parts are joined (that would be a loop over a batch within a loop over a batch): rows carry along
+-- what is needed.
 -- $1..$6 id, organization, name, client id, fingerprint, body; $7 now; $8 until when what is born
 -- leased is leased (NULL: nothing is); $9 webhooks whose deliveries are born free; $10 how far
 -- back client ids are remembered
@@ -75,11 +76,38 @@ cancelled AS (
     SELECT organization, id, webhook_id, name, 'cancelled', false, 0, 0, $7, $7
     FROM born WHERE NOT active
 )
--- a row an event that was stored, and a row a delivery
-SELECT place, NULL AS id, NULL AS webhook_id, NULL::int AS version, false AS leased
+
+-- name: accept
+-- One statement, and a row for each event that was stored and for each of its deliveries.
+{accepting}
+SELECT place, NULL AS id, NULL AS webhook_id, NULL::int AS version, false AS leased, false AS active
 FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 UNION ALL
-SELECT place, id, webhook_id, version, leased FROM born WHERE active
+SELECT place, id, webhook_id, version, leased, active FROM born
+
+-- name: accept_free
+-- The same where all deliveries are born free: a row for each event that was stored, with the
+-- numbers of its deliveries; and one with the webhooks whose lanes are due.
+{accepting}
+SELECT place, sum(active) AS active, sum(cancelled) AS cancelled, NULL::text[] AS webhooks
+FROM (
+    SELECT place, 0 AS active, 0 AS cancelled
+    FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
+    UNION ALL
+    SELECT place, active::int, (NOT active)::int FROM born
+) AS stored
+GROUP BY place
+UNION ALL
+SELECT 0, 0, 0, array_agg(DISTINCT webhook_id) FROM born WHERE active
+
+-- name: fan_out
+-- How many webhooks want the events of each (organization, name), but deleted ones.
+SELECT given.place, (
+    SELECT count(DISTINCT webhook.id)
+    FROM subscription JOIN webhook ON webhook.id = subscription.webhook_id
+    WHERE subscription.organization = given.organization
+        AND subscription.event IN (given.name, '*') AND webhook.status <> 'deleted')
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, name, place)
 
 -- name: first_answers
 SELECT given.place, idempotency.fingerprint, idempotency.event_id, idempotency.deliveries
@@ -362,7 +390,7 @@ LEFT JOIN LATERAL (
 ORDER BY due.next_due_at, due.webhook_id
 
 -- name: lock_lanes
--- Lanes of which a claim takes work; one that another node is at is passed by.
+-- The lanes of a claim; skips a lane that another node has locked.
 SELECT lane.webhook_id, coalesce(webhook.version, 0), coalesce(webhook.epoch, 0),
     coalesce(webhook.status, 'deleted'), lane.next_due_at
 FROM lane LEFT JOIN webhook ON webhook.id = lane.webhook_id

@@ -250,10 +250,10 @@ replays AS (
 SELECT max(id), count(*), count(*) FILTER (WHERE matches) FROM undelivered
 
 -- name: once_active
--- Webhooks of an organization that are active, or were when the replay was asked for: whatever
--- stops a webhook is a change of it. By whose clock it was asked for may differ from the
--- database's; one that was stopped just before is rather counted, as not sent, than one that was
--- stopped since left out, as delivered.
+-- Webhooks of an organization that are active, or were when the replay was asked for: stopping a
+-- webhook changes its row. The clock that dates the replay may differ from the database's,
+-- so a second is added. Counting a webhook that was stopped just before, as not sent, is better than
+-- leaving out one that was stopped since, as delivered.
 SELECT id, epoch FROM webhook
 WHERE organization = $1 AND status <> 'deleted'
     AND (status = 'active' OR updated_at >= $9::bigint - 1000) AND ($2::text IS NULL OR id = $2)

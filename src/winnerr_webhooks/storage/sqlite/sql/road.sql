@@ -34,6 +34,78 @@ SELECT column1, column2, column3, column4, column5, column6, born.at, born.at,
     iif(column7, born.lease_until, NULL), column7, column7, 0, 0, born.at, 0, 0
 FROM given CROSS JOIN (SELECT ? AS at, ? AS lease_until) AS born
 
+-- name: wanted
+-- Who wants the events given, each webhook once; in the order of `pending`, whose pages are then
+-- written once. `suffix` is the end of a delivery's id: see `ids.delivery_id`.
+wanted AS MATERIALIZED (
+    SELECT DISTINCT webhook.id AS webhook_id, pair.organization, pair.name, webhook.epoch,
+        webhook.status = 'active' AS active,
+        substr({digits}, (webhook.number >> 15 & 31) + 1, 1)
+        || substr({digits}, (webhook.number >> 10 & 31) + 1, 1)
+        || substr({digits}, (webhook.number >> 5 & 31) + 1, 1)
+        || substr({digits}, (webhook.number & 31) + 1, 1) AS suffix
+    FROM (SELECT DISTINCT organization, name FROM given) AS pair
+    CROSS JOIN subscription
+        ON subscription.organization = pair.organization AND subscription.event IN (pair.name, '*')
+    CROSS JOIN webhook ON webhook.id = subscription.webhook_id AND webhook.status <> 'deleted'
+    ORDER BY webhook.id
+)
+
+-- name: digits
+'0123456789abcdefghjkmnpqrstvwxyz'
+
+-- name: bear_free
+-- The deliveries of whole events to all active webhooks, free and due now; nothing goes through
+-- Python, whatever their number.
+WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
+INSERT INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+SELECT wanted.webhook_id, 'dlv_' || substr(given.id, 5) || wanted.suffix, given.organization,
+    given.name, 0, wanted.epoch, born.at, born.at, NULL, 0, 0, 0, 0, born.at, 0, 0
+FROM wanted
+CROSS JOIN (SELECT ? AS at) AS born
+CROSS JOIN given ON given.organization = wanted.organization AND given.name = wanted.name
+WHERE wanted.active
+
+-- name: bear_cancelled
+WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
+INSERT INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+SELECT given.organization, 'dlv_' || substr(given.id, 5) || wanted.suffix, wanted.webhook_id,
+    given.name, 'cancelled', 0, 0, 0, born.at, born.at
+FROM wanted
+CROSS JOIN (SELECT ? AS at) AS born
+CROSS JOIN given ON given.organization = wanted.organization AND given.name = wanted.name
+WHERE NOT wanted.active
+
+-- name: wake_lanes
+-- Of all active webhooks that want one of these (organization, event name).
+INSERT INTO lane (webhook_id, next_due_at)
+SELECT DISTINCT webhook.id, born.at
+FROM ({rows:2}) AS given
+CROSS JOIN (SELECT ? AS at) AS born
+CROSS JOIN subscription
+    ON subscription.organization = given.column1 AND subscription.event IN (given.column2, '*')
+CROSS JOIN webhook ON webhook.id = subscription.webhook_id AND webhook.status = 'active'
+WHERE true
+ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
+WHERE excluded.next_due_at < lane.next_due_at
+
+-- name: count_wanted
+-- How many webhooks want the events of an (organization, name): active ones, and all but deleted.
+SELECT json_group_array(json_array(
+    given.column1,
+    (SELECT count(DISTINCT webhook.id) FROM subscription
+     CROSS JOIN webhook ON webhook.id = subscription.webhook_id
+     WHERE subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
+        AND webhook.status = 'active'),
+    (SELECT count(DISTINCT webhook.id) FROM subscription
+     CROSS JOIN webhook ON webhook.id = subscription.webhook_id
+     WHERE subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
+        AND webhook.status <> 'deleted')))
+FROM ({rows:3}) AS given
+
 -- name: put_pending
 INSERT OR REPLACE INTO pending
     (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,

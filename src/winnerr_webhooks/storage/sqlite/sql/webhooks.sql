@@ -208,8 +208,8 @@ ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
     due_at = iif(pending.lease_until IS NULL, excluded.due_at, pending.due_at)
 
 -- name: once_active
--- Webhooks of an organization that are active, or were when the replay was asked for: whatever
--- stops a webhook is a change of it.
+-- Webhooks of an organization that are active, or were when the replay was asked for: stopping a
+-- webhook changes its row.
 SELECT id, epoch FROM webhook INDEXED BY webhook_live
 WHERE organization = :organization AND status <> 'deleted'
     AND (status = 'active' OR updated_at >= :asked_at) AND (:webhook IS NULL OR id = :webhook)
