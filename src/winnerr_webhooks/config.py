@@ -52,6 +52,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     nat64_prefixes: tuple[ipaddress.IPv6Network, ...] = ()
     encryption_keys: tuple[EncryptionKey, ...] = ()
     log_retention_days: int = 30
+    log_level: str = "info"
+    log_format: str = ""
     role: str = "all"
     processes: int = 1
 
@@ -258,7 +260,9 @@ SETTINGS = (
         "DELIVERY_TIMEOUT", values.number(0.1, 300, "seconds"), "Seconds for one whole attempt."
     ),
     Setting(
-        "SUCCESS_STATUSES", values.success_statuses, "Statuses that count as success: 2xx or 200."
+        "SUCCESS_STATUSES",
+        values.one_of("2xx", "200"),
+        "Statuses that count as success: 2xx or 200.",
     ),
     Setting(
         "WEBHOOK_CONCURRENCY",
@@ -282,7 +286,21 @@ SETTINGS = (
         confidential=True,
     ),
     Setting("LOG_RETENTION_DAYS", values.whole(1, 3_650), "Days an attempt stays in the log."),
-    Setting("ROLE", values.role, "What this node does: all, api or deliver (PostgreSQL only)."),
+    Setting(
+        "LOG_LEVEL",
+        values.one_of("debug", "info", "warning", "error"),
+        "Which of the service's own log lines are written: debug, info, warning or error.",
+    ),
+    Setting(
+        "LOG_FORMAT",
+        values.one_of("json", "console", ""),
+        "json or console; empty: console on a terminal, else json.",
+    ),
+    Setting(
+        "ROLE",
+        values.one_of("all", "api", "deliver"),
+        "What this node does: all, api or deliver (PostgreSQL only).",
+    ),
     Setting(
         "PROCESSES",
         values.whole(1, 64),

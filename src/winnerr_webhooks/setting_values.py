@@ -63,7 +63,7 @@ def host(text: str) -> str:
 
 
 def web_url(text: str) -> str:
-    """A URL of http or https, without query and trailing slash."""
+    """An origin of http or https: links lead to fixed paths below it."""
     parts = urlsplit(text)  # its own ValueError (a broken IPv6 literal) is as good as ours
     try:
         odd = parts.query or parts.fragment or parts.username is not None or parts.port == 0
@@ -71,6 +71,11 @@ def web_url(text: str) -> str:
         odd = True
     if odd or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
         raise ValueError("expected a URL such as https://webhooks.example.com")
+    if parts.path.strip("/"):
+        raise ValueError(
+            "expected a URL without a path, such as https://webhooks.example.com: give the service "
+            "a host name of its own"
+        )
     return text.rstrip("/")
 
 
@@ -103,18 +108,16 @@ def retry_schedule(text: str) -> tuple[float, ...]:
     return waits
 
 
-def success_statuses(text: str) -> str:
-    """Which statuses are a success."""
-    if text not in ("2xx", "200"):
-        raise ValueError("expected 2xx or 200")
-    return text
+def one_of(*words: str) -> Callable[[str], str]:
+    """A parser of one of a few words; an empty one may be among them."""
 
+    def parse(text: str) -> str:
+        if text not in words:
+            named = [word or "nothing" for word in words]
+            raise ValueError(f"expected {', '.join(named[:-1])} or {named[-1]}")
+        return text
 
-def role(text: str) -> str:
-    """What a node does."""
-    if text not in ("all", "api", "deliver"):
-        raise ValueError("expected all, api or deliver")
-    return text
+    return parse
 
 
 def boolean(text: str) -> bool:

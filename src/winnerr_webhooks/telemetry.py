@@ -27,26 +27,48 @@ _LABELS: Final = {
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-def set_up_logs(*, verbose: bool = False) -> None:
-    """Send log events to stderr: readable lines on a terminal, JSON elsewhere."""
+def set_up_logs(level: str = "info", form: str = "") -> None:
+    """Send log lines to stderr: one a line of JSON, or readable ones (`form` `json`, `console`).
+
+    Without a form they are readable on a terminal and JSON elsewhere. What libraries and Python
+    itself have to say (`logging`, warnings) comes in the same form, from `warning` on.
+    """
+    readable = form == "console" or (not form and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_secrets,
+    ]
     renderers: list[Any] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if sys.stderr.isatty()
+        if readable
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
+    stream = cast(TextIO, _Lossy(sys.stderr))
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            hide_secrets,
-            *renderers,
-        ],
+        processors=[*shared, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(
-            logging.DEBUG if verbose else logging.INFO
+            logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lossy(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+    _catch_others(stream, shared, renderers)
+
+
+def _catch_others(stream: TextIO, shared: list[Any], renderers: list[Any]) -> None:
+    """Have records of the standard library's `logging` written as ours are."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
 
 
 class _Lossy:

@@ -69,7 +69,7 @@ async def open_storage(
     """
     if config.uses_postgres:
         return await _open_postgres(config, serves=exclusive, budgets=budgets)
-    path = database_path(config)
+    path = database_path(config).resolve()
     return await SqliteStorage.open(
         path,
         clock=SystemClock(),

@@ -127,6 +127,7 @@ def test_a_good_value_becomes_what_it_says(name, text, value):
         ("PUBLIC_URL", "https://hooks.example.com/?a=b", "expected a URL such as https://"),
         ("PUBLIC_URL", "https://hooks.example.com:99999", "expected a URL such as https://"),
         ("PUBLIC_URL", "https://hooks exam.ple", "expected a URL such as https://"),
+        ("PUBLIC_URL", "https://crm.example.com/hooks", "expected a URL without a path"),
         ("SIGN_IN_URL", "javascript:alert(1)", "expected a URL such as https://"),
         ("FRAME_ANCESTORS", "https://a.example/page", "expected origins such as"),
         ("FRAME_ANCESTORS", "https://a.example; script-src *", "expected origins such as"),

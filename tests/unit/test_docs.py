@@ -98,6 +98,16 @@ def test_no_command_is_documented_that_does_not_exist():
     assert sorted(sections) == sorted(commands())
 
 
+def test_every_log_line_that_is_documented_is_written_somewhere():
+    rows = re.findall(
+        r"^\| `([^`]+ [^`]+)` \| (\w+) \|", page("docs/reference/logs.md"), re.MULTILINE
+    )
+    source = "".join(path.read_text() for path in ROOT.glob("src/**/*.py"))
+    assert len(rows) > 5
+    for line, level in rows:
+        assert re.search(rf'\.{level}\(\s*"{re.escape(line)}"', source), line
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_inside_the_documentation_leads_somewhere(path):
     for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", path.read_text()):

@@ -101,12 +101,12 @@ def test_whatever_is_named_like_a_secret_is_blanked():
     }
 
 
-@pytest.mark.parametrize("verbose", [False, True])
-def test_logs_go_to_stderr_as_json_when_it_is_no_terminal(verbose):
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_logs_go_to_stderr_as_json_when_it_is_no_terminal(level):
     program = f"""
 import structlog
 from winnerr_webhooks.telemetry import set_up_logs
-set_up_logs(verbose={verbose})
+set_up_logs("{level}")
 log = structlog.get_logger()
 log.debug("looked")
 try:
@@ -119,11 +119,49 @@ except ValueError:
     )
     assert run.stdout == ""
     *before, last = [json.loads(line) for line in run.stderr.splitlines()]
-    assert [line["event"] for line in before] == (["looked"] if verbose else [])
+    assert [line["event"] for line in before] == (["looked"] if level == "debug" else [])
     assert (last["event"], last["level"], last["status"]) == ("attempt", "error", 500)
     assert last["secret"] == "(hidden)"
     assert last["timestamp"].endswith("Z")
     assert "a bad day" in last["exception"]
+
+
+def test_what_python_and_its_libraries_say_comes_in_the_same_form():
+    program = """
+import asyncio, logging, warnings
+from winnerr_webhooks.telemetry import set_up_logs
+set_up_logs("info", "json")
+logging.getLogger("asyncio").error("Task exception was never retrieved")
+logging.getLogger("asyncio").info("of no interest")
+warnings.warn("soon gone")
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "always", "-c", program], capture_output=True, text=True, check=True,
+        timeout=60,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in run.stderr.splitlines()]
+    assert [(line["level"], line["logger"]) for line in lines] == [
+        ("error", "asyncio"),
+        ("warning", "py.warnings"),
+    ]
+    assert lines[0]["event"] == "Task exception was never retrieved"
+    assert "soon gone" in lines[1]["event"]
+
+
+def test_lines_for_people_can_be_asked_for():
+    program = """
+import structlog
+from winnerr_webhooks.telemetry import set_up_logs
+set_up_logs("warning", "console")
+structlog.get_logger().info("too quiet")
+structlog.get_logger().warning("a budget is spent", budget="attempts")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    (line,) = run.stderr.splitlines()
+    assert "a budget is spent" in line
+    assert not line.startswith("{")
 
 
 def test_a_line_that_cannot_be_written_is_lost_and_nothing_else():

@@ -19,6 +19,7 @@ from winnerr_webhooks.api.shapes import (
     TimingsShape,
     UnsetType,
     WebhookShape,
+    WebhookWithSecretShape,
 )
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.diagnosis import diagnose
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
     """A webhook, with its secret only where one was generated."""
-    return WebhookShape(
+    shape = WebhookShape(
         id=webhook.id,
         organization_id=webhook.organization,
         url=webhook.url,
@@ -43,8 +44,10 @@ def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
         has_secret=webhook.has_secret,
         created_at=rfc3339(webhook.created_at),
         updated_at=rfc3339(webhook.updated_at),
-        secret=_present(secret),
     )
+    if secret is None:
+        return shape
+    return WebhookWithSecretShape(**msgspec.structs.asdict(shape), secret=secret)
 
 
 def saved_shape(saved: Saved) -> WebhookShape:

@@ -8,17 +8,25 @@ import typer
 
 from winnerr_webhooks import __version__
 from winnerr_webhooks.cli import demo, keys
+from winnerr_webhooks.cli.backup import backup
 from winnerr_webhooks.cli.emit import emit
 from winnerr_webhooks.cli.login_link import login_link
 from winnerr_webhooks.cli.migrate import migrate
 from winnerr_webhooks.cli.serve import serve
 from winnerr_webhooks.cli.show_config import show_config
-from winnerr_webhooks.domain.errors import ConfigurationError, Invalid, WebhooksError
+from winnerr_webhooks.domain.errors import (
+    CannotStart,
+    ConfigurationError,
+    Invalid,
+    WebhooksError,
+)
 from winnerr_webhooks.processes.membership import Membership
 
 PROGRAM = "winnerr-webhooks"
 FAILED = 1
 WRONG_USE = 2
+CANNOT_START_NOW = os.EX_TEMPFAIL
+WRONG_CONFIGURATION = os.EX_CONFIG
 
 app = typer.Typer(
     name=PROGRAM,
@@ -38,6 +46,7 @@ app.command(epilog=f"Example: {PROGRAM} login-link --organization org_abc123 --u
     login_link
 )
 app.command("config", epilog=f"Example: {PROGRAM} config --json")(show_config)
+app.command(epilog=f"Example: {PROGRAM} backup /backup/winnerr-webhooks.db")(backup)
 app.add_typer(keys.app, name="keys", epilog=f"Example: {PROGRAM} keys create --name crm")
 app.command(
     epilog=f"Example: {PROGRAM} emit contact.created --organization org_abc123 "
@@ -62,7 +71,10 @@ def start(
 
 
 def main(membership: Membership | None = None) -> None:
-    """Run the console script: exit code 0, 1 for a failure, 2 for wrong settings or usage.
+    """Run the console script: exit code 0, 1 for a failure, 2 for wrong usage.
+
+    78 is a wrong setting and 75 a start that cannot be now (sysexits.h): a service manager tries
+    again after 75 and not after 78.
 
     `membership` is that of one of several processes of `serve` (`cli.process`).
     """
@@ -72,8 +84,12 @@ def main(membership: Membership | None = None) -> None:
         context: typer.Context | None = getattr(error, "ctx", None)
         command = context.command_path if context else PROGRAM
         _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", WRONG_USE)
-    except (ConfigurationError, Invalid) as error:
+    except Invalid as error:
         _fail(str(error), WRONG_USE)
+    except ConfigurationError as error:
+        _fail(str(error), WRONG_CONFIGURATION)
+    except CannotStart as error:
+        _fail(str(error), CANNOT_START_NOW)
     except WebhooksError as error:
         _fail(str(error), FAILED)
     except BrokenPipeError:  # `… | head`: not worth a word, and Python's own flush must not say it

@@ -9,7 +9,7 @@ import typer
 from winnerr_webhooks.cli.http import call, refusal
 from winnerr_webhooks.cli.settings import configure
 from winnerr_webhooks.config import PREFIX, environment
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import Invalid
 
 _KEY_VARIABLE = PREFIX + "API_KEY"
 
@@ -38,12 +38,12 @@ def emit(
     """
     key = key or environment().get(_KEY_VARIABLE)
     if not key:
-        raise ConfigurationError(
+        raise Invalid(
             f"No API key: give --key or {_KEY_VARIABLE} "
             "(make one with: winnerr-webhooks keys create --name NAME)."
         )
     if not (key.isascii() and key.isprintable()):
-        raise ConfigurationError("The API key has a character that no key has; copy it again.")
+        raise Invalid("The API key has a character that no key has; copy it again.")
     raw = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
     body: dict[str, object] = {"event": event, "organizationId": organization, "data": _json(raw)}
     if timestamp is not None:
@@ -64,4 +64,4 @@ def _json(raw: bytes) -> msgspec.Raw:
     try:
         return msgspec.json.decode(raw, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--data is not JSON: {error}.") from None
+        raise Invalid(f"--data is not JSON: {error}.") from None

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from winnerr_webhooks import __version__
-from winnerr_webhooks.domain.errors import ConfigurationError, Unavailable
+from winnerr_webhooks.domain.errors import Invalid, Unavailable
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ def call(
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"{server!r} is no server: expected http://host:port.")
+        raise Invalid(f"{server!r} is no server: expected http://host:port.")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, port, timeout=seconds)
     headers = {

@@ -8,7 +8,7 @@ from winnerr_webhooks import database_url
 from winnerr_webhooks.cli.database import with_storage
 from winnerr_webhooks.cli.settings import takes_settings
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.storage.port import Storage
 
 
@@ -30,10 +30,10 @@ def migrate(
     and prove by counts and sums that it is all there. No server may run on either meanwhile.
     """
     if source is not None:
-        _copy(_checked("--from", source), _checked("--to", target or config.database_url))
+        _copy(config, _checked("--from", source), _checked("--to", target or config.database_url))
         return
     if target is not None:
-        raise ConfigurationError("--to goes with --from sqlite:///…, which was not given.")
+        raise Invalid("--to goes with --from sqlite:///…, which was not given.")
 
     async def check(storage: Storage) -> None:
         await storage.check()
@@ -42,18 +42,18 @@ def migrate(
     typer.echo(f"{config.database_name} is ready for this version.")
 
 
-def _copy(source: str, target: str) -> None:
+def _copy(config: Config, source: str, target: str) -> None:
     if database_url.sqlite_path(source) is None:
-        raise ConfigurationError("--from: expected an SQLite database, sqlite:///…")
+        raise Invalid("--from: expected an SQLite database, sqlite:///…")
     if not database_url.is_postgres(target):
-        raise ConfigurationError(
+        raise Invalid(
             "--to: expected a PostgreSQL database, postgresql://… (or in "
             "WINNERR_WEBHOOKS_DATABASE_URL, where others on the machine do not see its password)"
         )
     from winnerr_webhooks.storage.copy import copy  # noqa: PLC0415  loads both; --help must not
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 
-    set_up_logs()
+    set_up_logs(config.log_level, config.log_format)
 
     def report(table: str, there: int, here: int) -> None:
         typer.echo(f"{table}: {here:,} of {there:,} rows copied and proven")
@@ -65,4 +65,4 @@ def _checked(option: str, url: str) -> str:
     try:
         return database_url.parse(url.strip())
     except ValueError as error:  # it does not repeat the URL, which may hold a password
-        raise ConfigurationError(f"{option}: {error}.") from None
+        raise Invalid(f"{option}: {error}.") from None

@@ -26,7 +26,7 @@ def serve(config: Config, context: typer.Context) -> None:
         signal.signal(number, _leave)
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  --help must not load it
 
-    set_up_logs()
+    set_up_logs(config.log_level, config.log_format)
     membership: Membership | None = context.obj
     if config.processes > 1 and membership is None:
         raise typer.Exit(_supervise(config))

@@ -16,7 +16,8 @@
     │   └── Uncertain          503  the database was lost while committing
     ├── LocalShortage          this machine lacks descriptors, memory or ports; nothing was sent
     ├── Poisoned               a batch failed on its data, not on the database
-    └── ConfigurationError     a setting or a key file is wrong; the start stops
+    ├── ConfigurationError     a setting or a key file is wrong; the start stops
+    └── CannotStart            the settings may be right; what the start needs is not there now
 
 Adapters translate what their libraries raise into these at their boundary. Each message is a
 sentence for the person who reads it, and says what to do.
@@ -147,3 +148,10 @@ class Poisoned(WebhooksError):  # noqa: N818  as above
 
 class ConfigurationError(WebhooksError):
     """A setting is wrong; one line that names it and says what to do."""
+
+
+class CannotStart(WebhooksError):  # noqa: N818  as above
+    """What the start needs is not there now: a database that is late, a port that is taken.
+
+    The same start may work in a minute, so a service manager should try again.
+    """

@@ -27,6 +27,13 @@ _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _DOTTED: Final = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}")
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_BLANK: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""Printable for Python, invisible for people."""
+_MEANT_IN_NAMES: Final = "\u200c\u200d\ufe0f"
+"""Joiners and the emoji selector: part of how some names are typed; UTS 46 judges them."""
 _TARGET_SAFE: Final = "/?:@!$&'()*+,;=-._~%[]"
 """What of RFC 3986's characters stays as it is in a path and a query; the rest is encoded."""
 
@@ -58,6 +65,8 @@ def parse_url(url: str, *, allow_http: bool) -> Destination:
     if match is None:
         raise _refuse("Enter a whole URL, such as https://hooks.example.com/crm.")
     scheme, authority, path, query, fragment = match.groups(default="")
+    _check_visible(authority, allowed=_MEANT_IN_NAMES)
+    _check_visible(path + query + fragment)
     scheme = scheme.lower()
     if scheme not in _DEFAULT_PORTS or (scheme == "http" and not allow_http):
         raise _refuse("The URL must begin with https://.")
@@ -91,6 +100,15 @@ def _check_characters(url: str) -> None:
             raise _refuse("Write / instead of \\ in the URL.")
         if "\ud800" <= character <= "\udfff":
             raise _refuse("Remove the broken character (half of a surrogate pair) from the URL.")
+
+
+def _check_visible(text: str, allowed: str = "") -> None:
+    """Refuse what nobody sees, or what turns the text around it: the URL shown must be the one."""
+    for character in text:
+        hidden = not character.isprintable() or _BLANK.match(character)
+        if hidden and character not in allowed:
+            name = unicodedata.name(character, "no character")
+            raise _refuse(f"Remove the invisible U+{ord(character):04X} ({name}) from the URL.")
 
 
 def _parse_authority(
@@ -144,7 +162,10 @@ def _ipv6_text(address: IPv6Address) -> str:
 
 
 def _parse_name(name: str) -> str:
-    """Turn a host name into lower-case A-labels (RFC 5890; UTS 46 maps what people type)."""
+    """Turn a host name into lower-case A-labels, as browsers do (UTS 46, section 4).
+
+    Not as IDNA 2008 does, which knows no emoji: a name that a browser opens is a name.
+    """
     if "%" in name:
         raise _refuse("Write the host without percent signs.")
     # What a lenient resolver could read as a number is judged after the mapping that turns
@@ -154,8 +175,9 @@ def _parse_name(name: str) -> str:
         host = name.lower()
     else:
         try:
-            host = idna.encode(name, uts46=True, std3_rules=True).decode("ascii")
-        except idna.IDNAError:
+            mapped = idna.uts46_remap(name, std3_rules=True, transitional=False)
+            host = ".".join(map(_a_label, mapped.split(".")))
+        except (idna.IDNAError, UnicodeError):
             raise _refuse("The host is not a valid international domain name.") from None
         _refuse_numbers(host)
     host = host.removesuffix(".")
@@ -188,6 +210,34 @@ def _check_a_label(label: str) -> None:
     if not label.startswith("xn--"):
         return
     try:
-        idna.decode(label)
-    except idna.IDNAError:
-        raise _refuse("The host holds an xn-- part that decodes to nothing valid.") from None
+        meant = label[4:].encode("ascii").decode("punycode")
+        mapped = idna.uts46_remap(meant, std3_rules=True, transitional=False)
+        valid = mapped == meant and not meant.isascii() and _a_label(meant) == label
+    except (idna.IDNAError, UnicodeError):
+        valid = False
+    if not valid:
+        raise _refuse("The host holds an xn-- part that decodes to nothing valid.")
+
+
+def _is_of_a_name(character: str) -> bool:
+    """Letters, marks, digits and pictures; signs that look like a URL's own (U+2044) are none."""
+    category = unicodedata.category(character)
+    return category[0] in "LMN" or (
+        category in ("So", "Sk") and not "\u2500" <= character < "\u25a0"
+    )
+
+
+def _a_label(label: str) -> str:
+    """A label as it is looked up, from one that is mapped (UTS 46, 4.1: its validity criteria)."""
+    if label.isascii():
+        return label
+    idna.check_nfc(label)
+    idna.check_initial_combiner(label)
+    idna.check_bidi(label)
+    for position, character in enumerate(label):
+        if character in "\u200c\u200d":
+            if not idna.valid_contextj(label, position):
+                raise idna.InvalidCodepointContext(label)
+        elif not (character in "-_" or _is_of_a_name(character)):
+            raise idna.InvalidCodepoint(label)
+    return f"xn--{label.encode('punycode').decode('ascii')}"

@@ -49,8 +49,8 @@ class Connection(asyncio.Protocol):
         "_body", "_chunked", "_clock", "_complete", "_failure", "_grace", "_head", "_heads",
         "_keep_alive", "_kept", "_known", "_lines", "_on_lost", "_parser", "_tail", "_taken",
         "_timeout", "_transport", "_unsent", "_waiter", "_wire", "closed", "ended_at", "failure",
-        "first_byte_at", "idle_seconds", "idle_since", "idle_told", "key", "loop", "reason",
-        "requests", "reusable", "sent_at", "status", "truncated",
+        "first_byte_at", "idle_seconds", "idle_since", "idle_told", "key", "loop", "made_at",
+        "reason", "requests", "reusable", "sent_at", "status", "truncated",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._known: KnownHead | None = None
         self.closed = False
         self.requests = 0
+        self.made_at = clock.monotonic()
         self.idle_seconds = 0.0
         """How long the pool keeps it idle; this and the next two are the pool's to set."""
         self.idle_since = 0.0

@@ -18,6 +18,11 @@ IDLE_SECONDS: Final = 4.0
 MAX_IDLE_SECONDS: Final = 55.0
 """And at most: many balancers close after 60."""
 SWEEP_SECONDS: Final = 1.0
+MAX_AGE_SECONDS: Final = 60.0
+"""How long a connection is used at most: then the name is looked up anew, so that a receiver that
+moved is found whatever the traffic."""
+_MAY_MOVE: Final = (410,)
+"""Besides 5xx, what an address answers that no longer serves a name."""
 MAX_REMEMBERED: Final = 4096
 
 _KEEP_ALIVE: Final = re.compile(rb"(?:^|\n)keep-alive:[^\r\n]*\btimeout=(\d{1,6})", re.IGNORECASE)
@@ -65,7 +70,7 @@ class Pool:
             self._set_patience(connection)
         elif connection.sent_at - connection.idle_since > connection.idle_seconds / 2:
             self._has_kept(connection)
-        if connection.idle_seconds <= 0:
+        if connection.idle_seconds <= 0 or self._should_dial_anew(connection, now):
             connection.abort()
             return
         connection.idle_since = now
@@ -75,6 +80,12 @@ class Pool:
             self.evict(1)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _should_dial_anew(self, connection: Connection, now: float) -> bool:
+        """Whether the next request should look the name up again."""
+        status = connection.status or 0
+        refused = status >= 500 or status in _MAY_MOVE  # noqa: PLR2004  RFC 9110, 15.6
+        return refused or now - connection.made_at >= MAX_AGE_SECONDS
 
     def evict(self, count: int) -> list[Connection]:
         """Close the `count` connections that were used longest ago; returns them."""

@@ -28,8 +28,7 @@ FIRST_TRY_SECONDS: Final = 0.25
 LOOKUP_SECONDS: Final = 2.0
 """The whole lookup, as 4 tries of 0.5 s on average (DESIGN, Egress)."""
 MIN_TTL, MAX_TTL = 5.0, 60.0
-"""Seconds an answer is kept here: its own TTL, within these bounds. c-ares keeps it for its TTL,
-an hour at most; asking it again costs a thread switch and no packet."""
+"""Seconds an answer is kept: its own TTL, within these bounds."""
 FAILURE_TTL: Final = 1.0
 """Seconds a failure is kept, so that a lane full of deliveries asks once, not once each."""
 MAX_ENTRIES: Final = 4096
@@ -38,6 +37,9 @@ MAX_ADDRESSES: Final = 16
 MAX_CHANNEL_LOOKUPS: Final = 1024
 """Lookups of one c-ares channel. Its own cache has no bound but its life, and what a zone answers
 to ever new names would pile up there; a new channel costs 0.2 ms."""
+MAX_CHANNEL_SECONDS: Final = 1.0
+"""How long a channel takes lookups. Its cache keeps an answer for the zone's own time, and that a
+name does not exist for the zone's negative one, up to an hour: it must not outlive ours."""
 
 CHANNEL_DESCRIPTORS: Final = 7
 """Descriptors that a new channel and its first lookup open, /etc/resolv.conf among them."""
@@ -106,10 +108,11 @@ class _Answer:
 class _Channel:
     """A c-ares channel with its cache, and how much it is in use."""
 
-    __slots__ = ("dns", "lookups", "pending")
+    __slots__ = ("dns", "lookups", "made_at", "pending")
 
-    def __init__(self, dns: aiodns.DNSResolver) -> None:
+    def __init__(self, dns: aiodns.DNSResolver, made_at: float) -> None:
         self.dns = dns
+        self.made_at = made_at
         self.lookups = 0
         self.pending = 0
 
@@ -137,6 +140,7 @@ class Resolver:
         self._lookups: dict[str, asyncio.Task[_Answer]] = {}
         self._max_channel_lookups = max_channel_lookups
         self._channel: _Channel | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def resolve(self, host: str) -> Sequence[Address]:
         """The addresses of a name, AAAA before A, each in the name server's order.
@@ -169,8 +173,9 @@ class Resolver:
             lookup.cancel()
         await asyncio.gather(*lookups, return_exceptions=True)
         if self._channel is not None:
-            await self._channel.dns.close()
+            self._retire(self._channel)
             self._channel = None
+        await asyncio.gather(*self._closing)
 
     async def _look_up(self, host: str) -> _Answer:
         try:
@@ -211,10 +216,8 @@ class Resolver:
             for query in queries:
                 query.cancel()
             channel.pending -= 1
-            if channel.lookups >= self._max_channel_lookups and not channel.pending:
-                if channel is self._channel:
-                    self._channel = None
-                await channel.dns.close()
+            if channel is not self._channel:
+                self._retire(channel)
 
     def _merge(self, outcomes: list[pycares.AddrInfoResult | str]) -> _Answer:
         nodes = [
@@ -240,12 +243,24 @@ class Resolver:
         channel = self._channel
         if channel is None or channel.lookups >= self._max_channel_lookups:
             return None
-        return channel
+        age = self._clock.monotonic() - channel.made_at
+        return channel if age < MAX_CHANNEL_SECONDS else None
+
+    def _retire(self, channel: _Channel) -> None:
+        """Close a channel that takes no more lookups, once none of its own is pending."""
+        if channel.pending:
+            return
+        closing = asyncio.get_running_loop().create_task(channel.dns.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _take_channel(self) -> _Channel:
-        """The channel for one more lookup; a worn out one is closed by its last lookup."""
+        """The channel for one more lookup; one that is replaced is closed by its last lookup."""
         channel = self._usable_channel
         if channel is None:
+            old, self._channel = self._channel, None
+            if old is not None:
+                self._retire(old)
             channel = self._channel = _Channel(
                 aiodns.DNSResolver(
                     self._nameservers,
@@ -253,7 +268,8 @@ class Resolver:
                     timeout=FIRST_TRY_SECONDS,
                     tries=TRIES,
                     flags=_FLAGS,
-                )
+                ),
+                self._clock.monotonic(),
             )
         channel.lookups += 1
         channel.pending += 1

@@ -13,6 +13,7 @@ from winnerr_webhooks.config import SETTINGS
 COMMANDS = [
     "serve",
     "config",
+    "backup",
     "demo",
     "migrate",
     "emit",
@@ -30,6 +31,7 @@ WRONG = {
     "DISABLE_AFTER_DAYS": "-1", "MAX_WEBHOOKS": "many", "ALLOW_HTTP": "maybe",
     "ALLOW_NETWORKS": "10.0.0.1/8", "DENY_NETWORKS": "x", "NAT64_PREFIXES": "10.0.0.0/8",
     "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0", "ROLE": "both", "PROCESSES": "0",
+    "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 }  # fmt: skip
 
 
@@ -97,14 +99,16 @@ def test_the_version_is_the_packages(run):
         (["keys"], {}, "(see winnerr-webhooks keys --help)"),
         (["serve", "--prot", "1"], {}, "(see winnerr-webhooks serve --help)"),
         (["emit"], {}, "Missing argument 'EVENT' (see winnerr-webhooks emit --help)"),
+        (["backup", "copy.db"], {"DATABASE_URL": POSTGRES}, "back it up with pg_dump"),
         (["demo", "--rate", "0"], {}, "(see winnerr-webhooks demo --help)"),
     ],
 )
-def test_wrong_settings_and_wrong_usage_are_one_line_and_exit_code_2(
+def test_wrong_settings_are_exit_code_78_and_wrong_usage_is_2_in_one_line(
     words, settings, says, run, tmp_path
 ):
     done = run(*words, **settings)
-    assert done.returncode == 2
+    of_a_setting = "WINNERR_WEBHOOKS_" in says or "ENCRYPTION_KEYS" in says or says == "w.db"
+    assert done.returncode == (os.EX_CONFIG if of_a_setting else 2)
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert says in line
@@ -115,7 +119,7 @@ def test_wrong_settings_and_wrong_usage_are_one_line_and_exit_code_2(
 @pytest.mark.parametrize("name", [setting.name for setting in SETTINGS])
 def test_each_setting_that_is_wrong_stops_the_start_with_one_line_naming_it(name, run, tmp_path):
     done = run("serve", **{name: WRONG[name]})
-    assert done.returncode == 2
+    assert done.returncode == os.EX_CONFIG
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert f"WINNERR_WEBHOOKS_{name}" in line
@@ -133,10 +137,12 @@ def test_migrate_says_which_database_is_ready(run):
 @pytest.mark.parametrize("command", ["migrate", "keys list"])
 def test_a_postgresql_that_is_not_there_is_one_line_without_its_password(command, run):
     done = run(*command.split(), DATABASE_URL=POSTGRES)
-    assert done.returncode in (1, 2)
+    assert done.returncode == os.EX_TEMPFAIL
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_DATABASE_URL: PostgreSQL cannot")
+    assert line.startswith(
+        "winnerr-webhooks: WINNERR_WEBHOOKS_DATABASE_URL: postgresql://127.0.0.1:9/w cannot be used"
+    )
     assert "hunter2" not in line
 
 
@@ -148,7 +154,7 @@ def test_a_setting_with_a_slip_of_the_pen_is_warned_of_and_does_not_stop(run):
 
 def test_a_folder_that_is_not_there_is_one_line_and_no_traceback(run):
     done = run("migrate", "--database-url", "sqlite:///no/such/folder/w.db")
-    assert done.returncode in (1, 2)
+    assert done.returncode == os.EX_CONFIG
     (line,) = done.stderr.splitlines()
     assert "no/such/folder" in line
 

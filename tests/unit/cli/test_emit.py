@@ -77,10 +77,10 @@ def test_it_posts_the_event_with_the_key_and_prints_the_answer(api, emit):
 
 
 def test_key_and_server_come_from_variables_when_no_option_names_them(api, emit):
-    done = emit(*EVENT, "{}", API_KEY="wwk_2", PUBLIC_URL=f"{api.url}/hooks/")
+    done = emit(*EVENT, "{}", API_KEY="wwk_2", PUBLIC_URL=f"{api.url}/")
     assert done.returncode == 0
     ((path, headers, _),) = api.requests
-    assert (path, headers["Authorization"]) == ("/hooks/api/v1/events", "Bearer wwk_2")
+    assert (path, headers["Authorization"]) == ("/api/v1/events", "Bearer wwk_2")
 
 
 def test_data_from_stdin_is_passed_on_digit_by_digit(api, emit):

@@ -1,6 +1,7 @@
 """`serve`: options win over variables, and it ends in order."""
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -31,7 +32,7 @@ async def test_an_option_wins_over_its_variable(server):
 
 async def test_a_port_in_use_is_one_line_naming_it(server):
     code, _, err = await server.command("serve", "--database-url", "sqlite:///other.db")
-    assert code == 2
+    assert code == os.EX_TEMPFAIL
     (line,) = err.splitlines()
     assert "WINNERR_WEBHOOKS_PORT" in line
     assert str(server.port) in line

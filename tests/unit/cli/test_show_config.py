@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 
 from winnerr_webhooks.budgets import derive, descriptors_allowed
 from winnerr_webhooks.config import SETTINGS, Config
@@ -52,7 +53,7 @@ def test_no_password_and_no_key_is_shown(run):
 
 def test_settings_that_cannot_work_are_shown_and_end_it_with_their_one_line(run):
     done = run("config", DATABASE_URL=POSTGRES)
-    assert done.returncode == 2
+    assert done.returncode == os.EX_CONFIG
     assert "DATABASE_URL" in done.stdout
     assert done.stderr.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_ENCRYPTION_KEYS: ")
     assert len(done.stderr.splitlines()) == 1

@@ -153,6 +153,8 @@ class NameServer(asyncio.DatagramProtocol):
         self.drop = 0
         """Questions it loses before it answers."""
         self.ttl = 300
+        self.negative_ttl: int | None = None
+        """Seconds that the zone lets others keep that a name does not exist (RFC 2308, 5)."""
         self.asked: Counter[str] = Counter()
         self.arrived = asyncio.Event()
         self.held: asyncio.Event | None = None
@@ -187,8 +189,16 @@ class NameServer(asyncio.DatagramProtocol):
             for packed in records
         )
         head = data[:2] + struct.pack(
-            "!HHHHH", 0x8180 | (0x200 if self.truncated else 0) | code, 1, len(records), 0, 0
+            "!HHHHH",
+            0x8180 | (0x200 if self.truncated else 0) | code,
+            1,
+            len(records),
+            int(self.negative_ttl is not None and not records),
+            0,
         )
+        if self.negative_ttl is not None and not records:
+            start = b"\0\0" + struct.pack("!IIIII", 1, 7200, 3600, 86400, self.negative_ttl)
+            answer += struct.pack("!HHHIH", 0xC00C, 6, 1, self.negative_ttl, len(start)) + start
         reply = asyncio.ensure_future(self._reply(head + question + answer, peer))
         self._replies.add(reply)
         reply.add_done_callback(self._replies.discard)

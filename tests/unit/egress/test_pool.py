@@ -21,8 +21,10 @@ class HandClock:
 class Line:
     """What the pool sees of a connection."""
 
-    def __init__(self, head: bytes = b"", key=KEY) -> None:
+    def __init__(self, head: bytes = b"", key=KEY, made_at: float = 1000.0) -> None:
         self.key = key
+        self.made_at = made_at
+        self.status = 200
         self.head = head
         self.closed = False
         self.requests = 1
@@ -43,7 +45,7 @@ class Road:
         self.pool = Pool(kept=kept(10, self.clock), clock=self.clock)
 
     def fresh(self, head: bytes = b"") -> Line:
-        line = Line(head)
+        line = Line(head, made_at=self.clock.now)
         line.sent_at = self.clock.now
         self.pool.put(line, self.clock.now)
         return line
@@ -175,3 +177,24 @@ async def test_connections_are_given_up_from_the_one_used_longest_ago_and_counte
     assert pool.evict(5) == [connections[2]]
     assert pool.evict(5) == []
     pool.close()
+
+
+async def test_a_connection_under_steady_traffic_is_made_anew_after_a_minute(road) -> None:
+    """So a name that leads elsewhere by then is found, however busy the old address is."""
+    road.fresh()
+    reuses = 0
+    while road.reused_after(1.0):
+        reuses += 1
+    assert reuses == 60
+
+
+@pytest.mark.parametrize(("status", "reused"), [(200, True), (404, True), (429, True), (410, False),
+                                                (500, False), (503, False)])  # fmt: skip
+async def test_after_an_answer_of_an_address_that_may_have_moved_it_is_dialed_anew(
+    road, status, reused
+) -> None:
+    line = Line()
+    line.status = status
+    road.pool.put(line, road.clock.now)
+    assert road.reused_after(0.5) is reused
+    assert line.closed is not reused

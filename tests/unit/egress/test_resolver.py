@@ -216,7 +216,31 @@ async def test_a_channel_is_given_up_only_after_its_last_lookup(dns, make_resolv
     await dns.arrived.wait()
     dns.held.set()
     assert await asyncio.gather(*lookups) == [(ip_address(f"192.0.2.{i}"),) for i in range(3)]
-    assert resolver._channel is None
+    assert resolver._channel.pending == 0
+
+
+async def test_a_name_that_comes_into_being_is_found_a_second_later(dns, make_resolver):
+    """Although its zone lets others keep for an hour that it does not exist."""
+    clock = HandClock()
+    resolver = make_resolver(clock=clock)
+    dns.negative_ttl = 3_600
+    with pytest.raises(ResolveError, match="does not exist"):
+        await resolver.resolve("new.test")
+    dns.zone["new.test"] = ["192.0.2.7"]
+    clock.moved += 1.1
+    assert await resolver.resolve("new.test") == (ip_address("192.0.2.7"),)
+
+
+async def test_a_name_that_leads_elsewhere_is_followed_within_a_minute(dns, make_resolver):
+    """Although its zone lets others keep the old address for an hour."""
+    clock = HandClock()
+    resolver = make_resolver(clock=clock)
+    dns.ttl = 3_600
+    dns.zone["hooks.test"] = ["192.0.2.1"]
+    assert await resolver.resolve("hooks.test") == (ip_address("192.0.2.1"),)
+    dns.zone["hooks.test"] = ["192.0.2.2"]
+    clock.moved += 60.1
+    assert await resolver.resolve("hooks.test") == (ip_address("192.0.2.2"),)
 
 
 async def test_closing_ends_what_is_under_way(dns, make_resolver):

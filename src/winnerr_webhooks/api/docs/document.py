@@ -7,13 +7,23 @@ from typing import Any, Final
 import msgspec
 
 from winnerr_webhooks import __version__
+from winnerr_webhooks.api.docs.constraints import ORGANIZATION_ID, id_of, tighten
 from winnerr_webhooks.api.docs.events import EVENTS, AcceptedEvent, RefusedEvent
 from winnerr_webhooks.api.docs.logs import LOGS
 from winnerr_webhooks.api.docs.operation import Operation, Parameter
 from winnerr_webhooks.api.docs.service import SERVICE
 from winnerr_webhooks.api.docs.sign_in import SIGN_IN
 from winnerr_webhooks.api.docs.webhooks import WEBHOOKS
-from winnerr_webhooks.api.problems import INTERNAL, MEDIA_TYPE, UNAUTHORIZED, Kind, Problem
+from winnerr_webhooks.api.problems import (
+    HEAD_TOO_LARGE,
+    INTERNAL,
+    MEDIA_TYPE,
+    TOO_SLOW,
+    UNAUTHORIZED,
+    Kind,
+    Problem,
+)
+from winnerr_webhooks.api.shapes import WebhookWithSecretShape
 
 OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *SIGN_IN, *SERVICE)
 
@@ -26,12 +36,28 @@ _PATH_TEXTS: Final = {
     "deliveryId": "`dlv_…`",
     "attemptId": "`att_…`",
 }
+_PATH_FORMS: Final[dict[str, dict[str, Any]]] = {
+    "organizationId": ORGANIZATION_ID,
+    "webhookId": id_of("wh"),
+    "eventId": id_of("evt"),
+    "deliveryId": id_of("dlv"),
+    "attemptId": id_of("att"),
+}
+_OF_ANY_CALL: Final = (TOO_SLOW, HEAD_TOO_LARGE, INTERNAL)
+"""How a call can be answered before it is looked at, and when this service has a fault."""
+_TAGS: Final = {
+    "Events": "Send events, and look at what became of them.",
+    "Webhooks": "Where events go: URLs with their subscriptions and secrets.",
+    "Logs": "Every attempt with its request and its response.",
+    "Replays": "Send deliveries once more.",
+    "Settings page": "Let a person into the settings page of their organization.",
+    "Operation": "For those who run the service; no key is needed.",
+}
 _INTRODUCTION: Final = (
     "Send events, manage the webhooks they go to, and look into every delivery. Every call but "
     "those under Operation needs an API key as `Authorization: Bearer <key>`; a key of an "
     "organization is good for that one only. Times are RFC 3339 in UTC. Unknown fields and "
-    "parameters are refused. Errors are RFC 9457 problems. Any call can also be answered with 408 "
-    "or 431, before it is looked at."
+    "parameters are refused. Errors are RFC 9457 problems."
 )
 
 
@@ -39,9 +65,10 @@ def build(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
     """The document as JSON values."""
     types = [kind for operation in operations for kind in (operation.body, operation.answer)]
     types = [kind for kind in types if kind is not None]
-    types += [Problem, AcceptedEvent, RefusedEvent]
+    types += [Problem, AcceptedEvent, RefusedEvent, WebhookWithSecretShape]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
     schema_of = dict(zip(map(repr, types), schemas, strict=True))
+    tighten(components)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, schema_of)
@@ -55,7 +82,10 @@ def build(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(one.tag for one in operations)],
+        "tags": [
+            {"name": tag, "description": _TAGS[tag]}
+            for tag in dict.fromkeys(one.tag for one in operations)
+        ],
         "security": [{"apiKey": []}],
         "paths": paths,
         "components": {
@@ -98,7 +128,7 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     elif operation.status == 200:  # noqa: PLR2004  the one status here that has a body
         good["content"] = {operation.media_type: {}}
     responses = {str(operation.status): good}
-    refusals = [*operation.refusals, *((UNAUTHORIZED,) if operation.key else ()), INTERNAL]
+    refusals = [*operation.refusals, *((UNAUTHORIZED,) if operation.key else ()), *_OF_ANY_CALL]
     for status in sorted({kind.status for kind in refusals}):
         responses[str(status)] = _refusal([kind for kind in refusals if kind.status == status])
     return responses
@@ -144,7 +174,7 @@ def _path_parameter(name: str) -> dict[str, Any]:
         "in": "path",
         "required": True,
         "description": _PATH_TEXTS[name],
-        "schema": {"type": "string"},
+        "schema": {"type": "string", **_PATH_FORMS[name]},
     }
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from winnerr_webhooks.api import shapes
 from winnerr_webhooks.api.docs import examples
+from winnerr_webhooks.api.docs.constraints import CLIENT_ID
 from winnerr_webhooks.api.docs.operation import ORGANIZATION, READ, TEXT, Operation, Parameter
 from winnerr_webhooks.api.problems import (
     CONFLICT,
@@ -24,6 +25,9 @@ _RESULT: Final = {
         {"$ref": "#/components/schemas/RefusedEvent"},
     ]
 }
+
+
+_BATCH: Final = {"minItems": 1, "maxItems": 1000}
 
 
 class EventSubmission(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -70,7 +74,9 @@ EVENTS: Final = (
             "256 KiB, `data` is at most 64 levels deep."
         ),
         parameters=(
-            Parameter("Idempotency-Key", "The same as `id` in the body.", TEXT, place="header"),
+            Parameter(
+                "Idempotency-Key", "The same as `id` in the body.", TEXT | CLIENT_ID, place="header"
+            ),
         ),
         body=EventSubmission,
         body_example=examples.SUBMISSION,
@@ -90,7 +96,7 @@ EVENTS: Final = (
             "has its own answer, in the same order: valid ones are accepted even when others "
             "are refused."
         ),
-        body=list[EventSubmission],
+        body=Annotated[list[EventSubmission], msgspec.Meta(extra_json_schema=_BATCH)],
         body_example=[examples.SUBMISSION],
         ndjson=True,
         status=202,

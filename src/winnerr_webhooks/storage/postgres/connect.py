@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import urlunsplit
@@ -10,6 +11,7 @@ import asyncpg
 import structlog
 
 from winnerr_webhooks import database_url
+from winnerr_webhooks.storage.postgres.url_options import for_driver
 
 SCHEMA: Final = "winnerr_webhooks"
 """All tables are in it, so that a database can be shared with the CRM's own."""
@@ -37,7 +39,14 @@ _SETTINGS: Final = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    # What a role or a database may have set otherwise, and statements rest on.
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "default_transaction_isolation": "'read committed'",
+    "default_transaction_deferrable": "off",
 }
+_NAMED: Final = {"application_name": "winnerr-webhooks"}
 _LOOK: Final = """
 SELECT pg_backend_pid(), current_setting('synchronous_commit') IN ('on', 'off'),
     current_setting('transaction_read_only') = 'on',
@@ -67,7 +76,11 @@ class Opener:
     """Opens connections to one database, and knows what it saw of it."""
 
     def __init__(self, url: str) -> None:
-        self._urls = _one_host_each(url)
+        given = for_driver(url)
+        if given.ignored:
+            log.info("options of the database's URL have no effect here", options=given.ignored)
+        self._tls = ssl.create_default_context() if given.trusts_system else None
+        self._urls = _one_host_each(given.url)
         """The one that could write last comes first."""
         self.pooled = False
         """Whether a pooler stands between: then a transaction is all there is."""
@@ -100,7 +113,8 @@ class Opener:
             timeout=CONNECT_SECONDS,
             statement_cache_size=0 if self.pooled else 500,
             max_cached_statement_lifetime=0,
-            server_settings={"application_name": "winnerr-webhooks"},
+            server_settings=None if "application_name=" in url else _NAMED,
+            **({"ssl": self._tls} if self._tls is not None else {}),
         )
         try:
             if await self._is_as_known(connection):

@@ -16,7 +16,14 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.domain.errors import ConfigurationError, TimedOut, Unavailable, Uncertain
+from winnerr_webhooks.database_url import shown
+from winnerr_webhooks.domain.errors import (
+    CannotStart,
+    ConfigurationError,
+    TimedOut,
+    Unavailable,
+    Uncertain,
+)
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.storage.postgres.connect import (
     FAILURES,
@@ -29,7 +36,9 @@ from winnerr_webhooks.storage.postgres.connect import (
 from winnerr_webhooks.storage.postgres.connections import SUSPICIOUS_SECONDS, Connections
 from winnerr_webhooks.storage.postgres.errors import (
     TOO_LONG,
+    is_brief,
     is_lost,
+    is_passing,
     is_repeatable,
     translated,
 )
@@ -40,6 +49,9 @@ __all__ = ["SCHEMA", "Database", "LostCommit", "Row", "Session"]
 ROAD_SECONDS: Final = 1.8
 """How long a piece of work on the road may take: a caller has its 503 within 2 s."""
 ROLLBACK_SECONDS: Final = 0.1
+START_SECONDS: Final = 15.0
+"""How long a start waits for a server that is starting, or whose connections are all in use."""
+START_PAUSE: Final = 0.5
 TRIES: Final = 4
 """Of a transaction that the database gave up for another one's sake (deadlock, serialization)."""
 
@@ -102,17 +114,30 @@ class Database:
 
     def __init__(self, url: str, *, clock: Clock, jitter: Jitter, connections: int) -> None:
         self._jitter = jitter
+        self._name = shown(url)
         self._opener = Opener(url)
         self._connections = Connections(self._opener, clock=clock, jitter=jitter, most=connections)
 
     async def start(self) -> None:
-        """Open the first connection; `ConfigurationError` says why there is none."""
-        try:
-            await self._connections.start()
-        except FAILURES as error:
-            raise ConfigurationError(
-                f"WINNERR_WEBHOOKS_DATABASE_URL: PostgreSQL cannot be used: {told(error)}."
-            ) from error
+        """Open the first connection.
+
+        A server whose connections are all in use, or that is still starting, is tried again for
+        `START_SECONDS`. `CannotStart` when a later start may work, else `ConfigurationError`.
+        """
+        ends = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            try:
+                await self._connections.start()
+            except FAILURES as error:
+                if not is_brief(error) or asyncio.get_running_loop().time() > ends:
+                    kind = CannotStart if is_passing(error) else ConfigurationError
+                    raise kind(
+                        f"WINNERR_WEBHOOKS_DATABASE_URL: {self._name} cannot be used: "
+                        f"{told(error)}."
+                    ) from error
+            else:
+                return
+            await asyncio.sleep(self._jitter.around(START_PAUSE))
 
     async def close(self) -> None:
         """Let what is at work finish, for 2 s at most, and close every connection."""

@@ -15,6 +15,8 @@ TOO_LONG: Final = "The database did not finish this in time, and nothing was don
 _RETRY_AFTER: Final = 2
 _REPEATABLE: Final = ("40001", "40P01")
 """Serialization failure, deadlock: the transaction was given up for another one's sake."""
+_BRIEF: Final = ("53300", "57P03")
+"""All connections are in use; the server is starting, or recovering from a crash."""
 _LOST: Final = ("08", "57P", "25006", "25P03")
 """Connection exceptions; shut down, crashed, not yet started; read-only: a standby by now; a
 session ended because its transaction stood still."""
@@ -42,6 +44,16 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return "closed" in str(error) and not _is_of_data(error)
     return _code(error).startswith(_LOST)
+
+
+def is_brief(error: BaseException) -> bool:
+    """Whether a server said that it takes no connection yet, or no further one just now."""
+    return _code(error) in _BRIEF
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a connection that could not be opened now may be opened later, unchanged."""
+    return is_brief(error) or is_lost(error)
 
 
 def is_repeatable(error: BaseException) -> bool:

@@ -150,5 +150,5 @@ def _chunks(name: str, rows: Sequence[Row], width: int) -> Iterable[tuple[str, l
 
 
 def create_file(path: str) -> None:
-    """Make the database file, readable by its owner only (its -wal and -shm inherit that)."""
+    """Make a file, readable by its owner only (a database's -wal and -shm inherit that)."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

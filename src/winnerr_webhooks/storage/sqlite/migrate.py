@@ -1,5 +1,6 @@
 """Opening a database file: made, recognised, upgraded, or refused with the reason."""
 
+import errno
 import fcntl
 import os
 import time
@@ -8,7 +9,7 @@ from typing import Final, TextIO
 
 import apsw
 
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.storage.sqlite.connection import BUSY_MS, Connection, create_file
 from winnerr_webhooks.storage.sqlite.statements import migrations, statements
 
@@ -28,18 +29,25 @@ def open_writer(path: str, *, cache_kib: int) -> Connection:
     connection: Connection | None = None
     try:
         create_file(path)
+        _check_names(path)
         connection = Connection(path, cache_kib=cache_kib)
         _upgrade(connection, path)
-    except (OSError, apsw.Error, ConfigurationError) as error:
+    except (OSError, apsw.Error, ConfigurationError, CannotStart) as error:
         if connection is not None:
             connection.close()
         raise _explained(error, path) from error
     return connection
 
 
-def _explained(error: Exception, path: str) -> ConfigurationError:
-    if isinstance(error, ConfigurationError):
+_MAY_PASS = (apsw.FullError, apsw.BusyError, apsw.LockedError, apsw.NoMemError)
+"""A full disk, another process at the file, no memory: the same start may work in a minute."""
+
+
+def _explained(error: Exception, path: str) -> ConfigurationError | CannotStart:
+    if isinstance(error, ConfigurationError | CannotStart):
         return error
+    if isinstance(error, _MAY_PASS) or getattr(error, "errno", None) == errno.ENOSPC:
+        return CannotStart(f"The database file {path} cannot be used now: {error}.")
     if isinstance(error, apsw.NotADBError | apsw.CorruptError):
         return ConfigurationError(
             f"The database file {path} is damaged, or no database ({error}): restore it from a "
@@ -49,6 +57,21 @@ def _explained(error: Exception, path: str) -> ConfigurationError:
         f"The database file {path} cannot be used: {error}. Name a file in a folder that exists "
         "and may be written to."
     )
+
+
+def _check_names(path: str) -> None:
+    """Refuse a file with several names: SQLite's log and our lock go by the name."""
+    names = Path(path).stat().st_nlink
+    if names != 1:
+        raise ConfigurationError(
+            f"The database file {path} has {names} names (hard links), and each would get a log "
+            "and a lock of its own: remove the others, or copy the file."
+        )
+
+
+def real_name(path: str | Path) -> str:
+    """The file's own name, by whatever link it was named: one file has one lock and one log."""
+    return str(Path(path).resolve())
 
 
 def _upgrade(connection: Connection, path: str) -> None:
@@ -112,6 +135,7 @@ def _recognised(connection: Connection, path: str) -> int:
 def lock(path: str) -> TextIO:
     """The lock that lets one `serve` at a time run on a database; it goes with the process."""
     try:
+        create_file(f"{path}.lock")
         file = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held while serving
     except OSError as error:
         raise _explained(error, path) from error
@@ -121,7 +145,7 @@ def lock(path: str) -> TextIO:
         file.seek(0)
         holder = file.read(20).strip()
         file.close()
-        raise ConfigurationError(
+        raise CannotStart(
             f"Another server (process {holder or 'unknown'}) runs on {path}: stop it first, or "
             "give this one another DATABASE_URL."
         ) from error

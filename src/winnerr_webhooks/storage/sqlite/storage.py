@@ -99,7 +99,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):
 
         `ConfigurationError` says what is wrong with the file, or who has it.
         """
-        name = str(path)
+        name = migrate.real_name(path)
         lock = migrate.lock(name) if exclusive else None
         try:
             writer = await asyncio.to_thread(migrate.open_writer, name, cache_kib=_WRITER_CACHE_KIB)

@@ -11,7 +11,7 @@ import pytest
 
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.sqlite.statements import migrations
 from winnerr_webhooks.storage.values import ApiKey
@@ -34,10 +34,40 @@ async def test_only_its_owner_may_read_the_database(open_storage, path, new_even
 
 async def test_a_second_server_on_a_file_is_told_who_has_it(open_storage) -> None:
     first = await open_storage()
-    with pytest.raises(ConfigurationError, match="Another server"):
+    with pytest.raises(CannotStart, match="Another server"):
         await open_storage()
     await first.close()
     await open_storage()
+
+
+async def test_a_second_server_is_found_by_another_name_of_the_file_too(
+    open_storage, path, new_event
+) -> None:
+    await open_storage()
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    with pytest.raises(CannotStart, match="Another server"):
+        await open_storage(path=link)
+    assert not path.with_name("link.db.lock").exists()
+
+
+async def test_a_file_with_two_names_is_refused(open_storage, path) -> None:
+    """SQLite's log and the lock go by the file's name: each name would have its own."""
+    storage = await open_storage()
+    await storage.close()
+    other = path.with_name("other.db")
+    other.hardlink_to(path)
+    with pytest.raises(ConfigurationError, match="hard links"):
+        await open_storage(path=other)
+    with pytest.raises(ConfigurationError, match="hard links"):
+        await open_storage(exclusive=False)
+    other.unlink()
+    await open_storage()
+
+
+async def test_the_lock_file_is_its_owners_alone(open_storage, path) -> None:
+    await open_storage()
+    assert stat.S_IMODE(path.with_name(path.name + ".lock").stat().st_mode) == 0o600
 
 
 async def test_other_commands_work_beside_a_server(open_storage) -> None:

@@ -211,7 +211,7 @@ WITH given AS MATERIALIZED (
         unnest($22::bytea[]) AS response_body
 ),
 found AS MATERIALIZED (
-    SELECT waiting.at, given.place, given.starts_at, given.duration_class
+    SELECT waiting.at, given.place, given.starts_at, given.duration_class, given.fence
     FROM given
     CROSS JOIN LATERAL (
         SELECT ctid AS at FROM pending
@@ -221,8 +221,11 @@ found AS MATERIALIZED (
     ) AS waiting
 ),
 gone AS (
+    -- Said once more of the row itself: of one that was changed meanwhile PostgreSQL looks at this
+    -- again, and not at its place (minors before November 2025).
     DELETE FROM pending USING found AS given
     WHERE pending.ctid = given.at
+        AND pending.lease = given.fence AND NOT pending.finished AND pending.replay = 0
     RETURNING given.place, pending.webhook_id, pending.delivery_id, pending.organization,
         pending.event, pending.test, pending.attempts, pending.lease, pending.accepted_at,
         given.starts_at, given.duration_class

@@ -1,0 +1,92 @@
+"""What the service checks of a field beyond its type, as JSON Schema: for generated clients."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from winnerr_webhooks.domain.signing import LONGEST, SHORTEST
+from winnerr_webhooks.domain.url import MAX_URL
+from winnerr_webhooks.management.fields import MAX_DESCRIPTION
+from winnerr_webhooks.management.sign_in import MAX_USER, ROLES
+from winnerr_webhooks.management.webhooks import MAX_OVERLAP
+
+ORGANIZATION_ID: Final[dict[str, Any]] = {
+    "pattern": "^[A-Za-z0-9_-]{1,64}$",
+    "minLength": 1,
+    "maxLength": 64,
+}
+EVENT_NAME: Final = {"minLength": 1, "maxLength": 128}
+CLIENT_ID: Final = {"pattern": r"^[\x20-\x7e]+$", "minLength": 1, "maxLength": 255}
+_SECRET: Final = {"minLength": SHORTEST, "maxLength": LONGEST}
+_EVENTS: Final = {"minItems": 1}
+_NOT_NEGATIVE: Final = {"minimum": 0}
+
+
+def id_of(prefix: str) -> dict[str, Any]:
+    """The form of an id with this prefix."""
+    return {"pattern": f"^{prefix}_[0-9a-z]{{26,34}}$"}
+
+
+FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    "EventSubmission": {
+        "event": EVENT_NAME,
+        "organizationId": ORGANIZATION_ID,
+        "id": CLIENT_ID,
+    },
+    "AcceptedEvent": {"id": id_of("evt"), "deliveries": _NOT_NEGATIVE},
+    "WebhookDraft": {
+        "url": {"format": "uri", "minLength": 1, "maxLength": MAX_URL},
+        "events": _EVENTS,
+        "secret": _SECRET,
+        "description": {"maxLength": MAX_DESCRIPTION},
+    },
+    "WebhookPatch": {
+        "url": {"format": "uri", "minLength": 1, "maxLength": MAX_URL},
+        "events": _EVENTS,
+        "description": {"maxLength": MAX_DESCRIPTION},
+        "status": {"enum": ["active", "paused"]},
+    },
+    "SecretDraft": {
+        "secret": _SECRET,
+        "overlapSeconds": {"minimum": 0, "maximum": MAX_OVERLAP},
+    },
+    "ReplayManyRequest": {
+        "webhook": id_of("wh"),
+        "outcome": {"enum": ["failed", "cancelled"]},
+        "since": {"format": "date-time"},
+        "until": {"format": "date-time"},
+    },
+    "PortalSessionRequest": {"role": {"enum": list(ROLES)}, "user": {"maxLength": MAX_USER}},
+    "WebhookShape": {
+        "id": id_of("wh"),
+        "organizationId": ORGANIZATION_ID,
+        "url": {"format": "uri"},
+    },
+    "DeliveryStarted": {"deliveryId": id_of("dlv")},
+    "AttemptShape": {
+        "id": id_of("att"),
+        "deliveryId": id_of("dlv"),
+        "eventId": id_of("evt"),
+        "webhookId": id_of("wh"),
+        "attempt": {"minimum": 1},
+        "durationMs": _NOT_NEGATIVE,
+    },
+    "DeliveryShape": {"id": id_of("dlv"), "eventId": id_of("evt"), "webhookId": id_of("wh")},
+    "EventShape": {"id": id_of("evt"), "organizationId": ORGANIZATION_ID},
+    "ReplayedShape": {"count": _NOT_NEGATIVE},
+    "ResponseShape": {"status": {"minimum": 100, "maximum": 999}},
+}
+"""By schema and field, as the types are named in the code."""
+
+
+def tighten(schemas: dict[str, Any]) -> None:
+    """Add to each schema what is checked of its fields."""
+    for name, fields in FIELDS.items():
+        properties = schemas[name]["properties"]
+        for field, constraint in fields.items():
+            _add(properties[field], constraint)
+
+
+def _add(schema: dict[str, Any], constraint: Mapping[str, Any]) -> None:
+    """Into the one alternative that is not null, where there are several."""
+    kinds = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    (kinds[0] if len(kinds) == 1 else schema).update(constraint)
