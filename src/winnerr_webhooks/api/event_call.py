@@ -53,6 +53,11 @@ class EventCall:
         self.disconnected = False
         self.response_complete = False
 
+    @property
+    def holder(self) -> str:
+        """Whose share of a budget it uses."""
+        return self._begun.holder
+
     def set(self) -> None:
         """More of the request has come; when it is whole, begin, once.
 

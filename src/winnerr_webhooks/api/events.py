@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.bodies import BodyBytes, content_length, read_body
+from winnerr_webhooks.api.bodies import NOBODY, BodyBytes, content_length, read_body
 from winnerr_webhooks.api.known import KnownHead, KnownHeads
 from winnerr_webhooks.api.problems import (
     GUARDED,
@@ -39,8 +39,6 @@ Send = Callable[[Any], Awaitable[None]]
 PATH: Final = "/api/v1/events"
 BATCH_PATH: Final = "/api/v1/events/batch"
 MAX_EVENT: Final = 256 * 1024
-MAX_PLAIN: Final = 64 * 1024
-"""Bytes of a body up to which the server goes on reading without being asked to."""
 MAX_BATCH: Final = 8 * 1024 * 1024
 SLICE_EVENTS: Final = 50
 SLICE_BYTES: Final = 256 * 1024
@@ -102,11 +100,11 @@ class EventIntake:
         """What is left to do of a plain call once its body is there; None: take the long way.
 
         Plain is a call whose key is known already, with a body that says its length and is not
-        too long: nearly every one. It then needs nothing awaited but its commit.
+        too large: nearly every one. It then needs nothing awaited but its commit.
         """
         key, declared, client_id, _ = _headers(headers)
         length = content_length(declared)
-        if length is None or length > MAX_PLAIN:
+        if length is None or length > MAX_EVENT:
             return None
         caller = self._authenticator.remembered(key)
         return None if caller is None else Begun(self, caller, client_id, key)
@@ -131,6 +129,11 @@ class EventIntake:
     async def caller(self, key: bytes | None) -> Caller:
         """Whose key it is; `Unauthorized` when it does not work, or no longer."""
         return await self._authenticator.caller(key)
+
+    def holder(self, headers: Headers) -> str:
+        """Whose share a request with these headers uses, as far as that is known already."""
+        caller = self._authenticator.remembered(_headers(headers)[0])
+        return NOBODY if caller is None else caller.holder
 
     def body_bytes(self, caller: Caller) -> BodyBytes:
         """What counts the bytes of a body while they come."""
@@ -279,6 +282,11 @@ class Begun:
     def is_believed(self) -> bool:
         """Whether the key still needs no look into the database; for a body that took its time."""
         return self._intake.is_believed(self._key)
+
+    @property
+    def holder(self) -> str:
+        """Whose share of a budget it uses."""
+        return self._caller.holder
 
     def body_bytes(self) -> BodyBytes:
         """What counts the body's bytes while they come."""

@@ -168,13 +168,8 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
     """The answer to whatever was raised; what nobody raised on purpose is logged under an id."""
     match error:
-        case Refused():
+        case Refused() | Unavailable():
             return refused(error)
-        case Unavailable():
-            return ErrorAnswer(
-                _problem(_kind_of(error), error.detail),
-                {"Retry-After": str(error.retry_after)},
-            )
         case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return _of_framework(error)
         case _:
@@ -185,9 +180,11 @@ def _kind_of(error: Exception) -> Kind:
     return next(_KIND_OF[kind] for kind in type(error).__mro__ if kind in _KIND_OF)
 
 
-def refused(error: Refused) -> ErrorAnswer:
-    """The answer to what a caller did wrong."""
+def refused(error: Refused | Unavailable) -> ErrorAnswer:
+    """The answer to what a caller did wrong, or to what cannot be done now."""
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
     problem = _problem(_kind_of(error), error.detail)
     if isinstance(error, Invalid):
         errors = [FieldProblem(*field) for field in error.errors]

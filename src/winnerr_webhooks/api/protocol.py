@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from winnerr_webhooks.api.bodies import BodyBytes
 from winnerr_webhooks.api.connections import ClosableConnection, OpenConnections
 from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.api.events import PATH, EventIntake
@@ -19,7 +20,7 @@ from winnerr_webhooks.api.parts import PART, holds_one, part_end, without_upgrad
 from winnerr_webhooks.api.problems import refused, response
 from winnerr_webhooks.api.transport import Deaf, Flow, OneWrite
 from winnerr_webhooks.api.watch import TICKS, Limits, Watch
-from winnerr_webhooks.domain.errors import HeadTooLarge, Malformed, Refused, TooSlow
+from winnerr_webhooks.domain.errors import HeadTooLarge, Malformed, Refused, TooSlow, Unavailable
 
 _HOT: Final = PATH.encode()
 
@@ -33,6 +34,8 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
 
     intake: EventIntake | None
     limits: Limits
+    unread: BodyBytes
+    """Received for the application, and not asked for yet."""
     open_connections: OpenConnections
     watch: Watch
     idle_ticks = math.inf
@@ -68,7 +71,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         """Begin on a connection."""
         wrapped: Any = OneWrite(transport, self.loop)
         super().connection_made(wrapped)
-        self.flow = Flow(wrapped, self._read_on)
+        self.flow = Flow(wrapped, self._body_wanted)
         self.watch.add(self, self.loop)
         if not self.open_connections.add(self, wrapped.get_extra_info("socket").fileno()):
             wrapped.abort()
@@ -79,6 +82,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         self.open_connections.discard(self)
         self.watch.discard(self)
         self.flow.end()
+        self.unread.release()
         self._held = b""
         serving = self._serving
         if serving is not None and not serving.response_complete:
@@ -104,6 +108,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             self._wait_for_more()
         elif is_new and self.cycle is not before and isinstance(self.cycle, EventCall):
             self.cycle.know(data)
+        self._count_unread()
 
     def tick(self) -> None:
         """Some time has passed: end what takes too long."""
@@ -176,7 +181,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         if cycle.response_complete:
             return
         cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
+        if self._has_much_body():
             self.flow.pause_reading()
         cycle.message_event.set()
 
@@ -210,6 +215,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             self.open_connections.rejoin(self)
         if not self._receiving:
             self._age = 0
+        self.unread.release()
         if self.flow.read_paused:
             self._go_on()
 
@@ -244,10 +250,12 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
     def _is_full(self) -> bool:
         """Whether what has been parsed must be dealt with before more is."""
         return self.is_busy() and (
-            self._receiving >= 0
-            or len(self.pipeline) > 0
-            or len(self.cycle.body) > HIGH_WATER_LIMIT
+            self._receiving >= 0 or len(self.pipeline) > 0 or self._has_much_body()
         )
+
+    def _has_much_body(self) -> bool:
+        """Whether the application has yet to take what came; an event is taken whole."""
+        return len(self.cycle.body) > HIGH_WATER_LIMIT and not isinstance(self.cycle, EventCall)
 
     def _go_on(self) -> None:
         if self.transport.is_closing():
@@ -258,6 +266,11 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         elif self._last_words:
             self._say_last_words()
         else:
+            self._read_on()
+
+    def _body_wanted(self) -> None:
+        self.unread.release()  # the application counts what it takes
+        if self.flow.read_paused:
             self._read_on()
 
     def _read_on(self) -> None:
@@ -285,6 +298,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             self._held, self._at = b"", 0
         self._is_parsing = False
         self._wait_for_more()
+        self._count_unread()
 
     def _next_part(self) -> bytes:
         start, room = self._at, None
@@ -331,6 +345,26 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         if self._receiving < 0 and isinstance(self.cycle, EventCall):
             self.cycle.wait_for_more()
 
+    def _count_unread(self) -> None:
+        """Count what came before the application wants it; often nobody knows yet who sent it."""
+        cycle = self.cycle
+        if cycle is None or self.transport.is_closing():
+            return
+        is_event = isinstance(cycle, EventCall)
+        body = b"" if is_event or cycle.response_complete else cycle.body
+        size = len(body) + len(self._held)
+        if size <= PART:
+            return
+        if is_event:
+            self.unread.belong_to(cycle.holder)
+        elif self.intake is not None:
+            self.unread.belong_to(self.intake.holder(cycle.scope["headers"]))
+        try:
+            self.unread.grow(size)
+        except Unavailable as error:
+            self._receiving = -1 if body else self._receiving
+            self._refuse(error)
+
     # How it ends.
 
     def _is_late(self) -> None:
@@ -342,7 +376,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _refuse(self, error: Refused) -> None:
+    def _refuse(self, error: Refused | Unavailable) -> None:
         """Answer a request that cannot be taken, after those before it, and end the connection.
 
         Nothing more is parsed: where a next request would begin is not known.
@@ -366,6 +400,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
 
     def _drop(self, cycle: Any) -> None:
         """Forget a request whose body cannot be read."""
+        cycle.body = b""
         if self.pipeline:
             self.pipeline.popleft()
             self.cycle = self.pipeline[0][0] if self.pipeline else self._serving
