@@ -159,6 +159,16 @@ class Service:
         """Of the first node's API."""
         return self._nodes[0][1]
 
+    @property
+    def pid(self) -> int:
+        """Of the first node."""
+        return self._nodes[0][0].pid
+
+    @property
+    def file(self) -> Path:
+        """Of its SQLite database; the others are beside it."""
+        return self._file
+
     def cpu(self) -> float:
         """CPU seconds of all its nodes."""
         return sum(node.cpu() for node, _ in self._nodes)
