@@ -254,7 +254,11 @@ def _idempotency_key_errors(
     if idempotency_key is None:
         return []
     if not idempotency_key:
-        return [FieldError("", "Send one Idempotency-Key; it is not empty.")]
+        return [
+            FieldError(
+                "", "Send one Idempotency-Key: this call has an empty one, or two that differ."
+            )
+        ]
     if _client_id_error(idempotency_key):
         return [FieldError("", "Idempotency-Key is 1 to 255 printable ASCII characters.")]
     given = _value(fields["id"]) if "id" in fields else None
