@@ -13,7 +13,7 @@ from winnerr_webhooks.api.auth import Caller
 from winnerr_webhooks.api.query import MAX_SHOWN, escape
 from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
-from winnerr_webhooks.domain.refusal import nested_too_deep, not_json
+from winnerr_webhooks.domain.refusal import nested_too_deep, not_json, not_utf8
 
 ApiRequest = Request[None, Caller, State]
 
@@ -138,7 +138,7 @@ def decode(raw: bytes, shape: type[T]) -> T:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        raise Malformed(f"The body is not UTF-8 (byte {error.start}).") from None
+        raise not_utf8(raw, error) from None
     try:
         value = msgspec.json.decode(raw)
     except RecursionError:

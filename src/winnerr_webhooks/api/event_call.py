@@ -1,6 +1,7 @@
 """One event on the short way: from its headers to its answer, past ASGI (docs/adr/0007)."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from winnerr_webhooks.api.bodies import BodyBytes
@@ -71,12 +72,15 @@ class EventCall:
         if self._counted is not None:
             self._counted.release()
         if self._counted is not None and not self._begun.is_believed():
-            protocol = self._protocol
-            task = protocol.loop.create_task(self._ask_again())
-            protocol.tasks.add(task)
-            task.add_done_callback(protocol.tasks.discard)
+            self._start(self._ask_again())
         else:
             self._take()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        protocol = self._protocol
+        task = protocol.loop.create_task(work)
+        protocol.tasks.add(task)
+        task.add_done_callback(protocol.tasks.discard)
 
     def wait_for_more(self) -> None:
         """Count what has come of a body that is not whole yet; refuse it when there is no room."""
@@ -113,6 +117,16 @@ class EventCall:
     def _done(self, accepted: Accepted | None, error: Exception | None) -> None:
         if accepted is None:
             assert error is not None  # noqa: S101  one of the two there is
+            self._refuse(error)
+        elif accepted.conflict:
+            self._start(self._compare(accepted))
+        else:
+            self._answer(self._begun.answer(accepted, self._common_lines()))
+
+    async def _compare(self, accepted: Accepted) -> None:
+        try:
+            accepted = await self._begun.compared(accepted)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
             self._refuse(error)
         else:
             self._answer(self._begun.answer(accepted, self._common_lines()))

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from winnerr_webhooks.api.auth import Authenticator, Caller
 from winnerr_webhooks.api.bodies import NOBODY, BodyBytes, content_length, read_body
 from winnerr_webhooks.api.known import KnownHead, KnownHeads
@@ -30,6 +32,7 @@ from winnerr_webhooks.domain.errors import (
     WebhooksError,
 )
 from winnerr_webhooks.domain.event import Accepted, NewEvent, fingerprint, freeze
+from winnerr_webhooks.domain.repeats import is_repeat
 from winnerr_webhooks.domain.submission import Submission, read, read_batch, split_batch
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -60,6 +63,7 @@ class EventIntake:
         self._clock = services.clock
         self._ids = services.ids
         self._intake = services.intake
+        self._storage = services.storage
         self._authenticator = authenticator
         self._receiving = services.budgets.receiving_bytes
         self._known = KnownHeads(b"POST %b HTTP/1.1\r\n" % PATH.encode())
@@ -139,9 +143,23 @@ class EventIntake:
         """What counts the bytes of a body while they come."""
         return BodyBytes(self._receiving, caller.holder)
 
-    def take(self, raw: bytes, caller: Caller, client_id: str | None, answered: Answered) -> None:
+    def take(
+        self, raw: bytes, caller: Caller, client_id: str | None, answered: Answered
+    ) -> NewEvent:
         """Check one event and put it into the next commit; raises what is wrong with it."""
-        self._intake.take(self._read(raw, caller, client_id), answered)
+        event = self._read(raw, caller, client_id)
+        self._intake.take(event, answered)
+        return event
+
+    async def compared(self, event: NewEvent, accepted: Accepted) -> Accepted:
+        """A conflict, or the repeat that it is when event and data are the same as JSON values.
+
+        An event that retention has removed cannot be compared: then it stays a conflict.
+        """
+        first = await self._storage.event(event.organization, accepted.id)
+        if first is None or not is_repeat(first.body, event.body):
+            return accepted
+        return msgspec.structs.replace(accepted, conflict=False, duplicate=True)
 
     def answer(self, accepted: Accepted) -> bytes:
         """The body of a 202; `Conflict` when there is none."""
@@ -161,7 +179,11 @@ class EventIntake:
         with self.body_bytes(caller) as count:
             raw = await read_body(receive, MAX_EVENT, length, count)
         caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
-        return self._accepted(await self._intake.accept(self._read(raw, caller, client_id)))
+        event = self._read(raw, caller, client_id)
+        accepted = await self._intake.accept(event)
+        if accepted.conflict:
+            accepted = await self.compared(event, accepted)
+        return self._accepted(accepted)
 
     def _read(self, raw: bytes, caller: Caller, client_id: str | None) -> NewEvent:
         submission = read(
@@ -218,6 +240,12 @@ class EventIntake:
         failed = [item for item in accepted if isinstance(item, Unavailable)]
         if failed and len(failed) == len(accepted):
             raise next((error for error in failed if isinstance(error, Uncertain)), failed[0])
+        for place, (event, answer) in enumerate(zip(events, accepted, strict=True)):
+            if isinstance(answer, Accepted) and answer.conflict:
+                try:
+                    accepted[place] = await self.compared(event, answer)
+                except Unavailable as error:
+                    accepted[place] = error
         answers = iter(accepted)
         parts = [
             self._result(next(answers) if isinstance(item, NewEvent) else item) for item in judged
@@ -269,7 +297,9 @@ class EventIntake:
 class Begun:
     """A plain call whose headers have been read."""
 
-    __slots__ = ("_caller", "_client_id", "_intake", "_key")
+    __slots__ = ("_caller", "_client_id", "_event", "_intake", "_key")
+
+    _event: NewEvent
 
     def __init__(
         self, intake: EventIntake, caller: Caller, client_id: str | None, key: bytes | None
@@ -298,7 +328,11 @@ class Begun:
 
     def take(self, raw: bytes, answered: Answered) -> None:
         """Put the event into the next commit; raises what is wrong with it."""
-        self._intake.take(raw, self._caller, self._client_id, answered)
+        self._event = self._intake.take(raw, self._caller, self._client_id, answered)
+
+    async def compared(self, accepted: Accepted) -> Accepted:
+        """What a conflict comes to, see `EventIntake.compared`."""
+        return await self._intake.compared(self._event, accepted)
 
     def know(self, data: bytes, length: int) -> None:
         """Remember the head: this call came at once, with a body so long."""
@@ -329,7 +363,8 @@ def _headers(headers: Headers) -> tuple[bytes | None, bytes | None, str | None, 
         elif name == b"content-length":
             length = value
         elif name == b"idempotency-key":
-            client_id = value.decode("latin-1")
+            text = value.decode("latin-1")
+            client_id = text if client_id in (None, text) else ""  # two: refused as none
         elif name == b"content-type":
             content_type = value
     return key, length, client_id, content_type

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.domain.errors import (
     Conflict,
+    ContentCoding,
     Forbidden,
     HeadTooLarge,
     Invalid,
@@ -20,6 +21,7 @@ from winnerr_webhooks.domain.errors import (
     Refused,
     TooLarge,
     TooSlow,
+    TransferCoding,
     Unauthorized,
     Unavailable,
     Uncertain,
@@ -74,6 +76,13 @@ CONFLICT: Final = Kind(
     "conflict", 409, "Conflict", "The state of the thing forbids it; `detail` says what to do."
 )
 TOO_LARGE: Final = Kind("too-large", 413, "Too large", "The body has more bytes than are taken.")
+CONTENT_CODING: Final = Kind(
+    "content-coding",
+    415,
+    "Content coding not taken",
+    "The request has a Content-Encoding. Nothing was done; the connection ends. Send the body "
+    "uncompressed.",
+)
 INVALID: Final = Kind(
     "invalid",
     422,
@@ -93,6 +102,13 @@ INTERNAL: Final = Kind(
     500,
     "Internal error",
     "A fault of this service; its log says more under the id in `detail`.",
+)
+TRANSFER_CODING: Final = Kind(
+    "transfer-coding",
+    501,
+    "Transfer coding not taken",
+    "The request has a Transfer-Encoding other than chunked. Nothing was done; the connection "
+    "ends.",
 )
 UNAVAILABLE: Final = Kind(
     "unavailable", 503, "Not now", "Nothing was done. Repeat after `Retry-After` seconds."
@@ -114,9 +130,11 @@ KINDS: Final = (
     TOO_SLOW,
     CONFLICT,
     TOO_LARGE,
+    CONTENT_CODING,
     INVALID,
     HEAD_TOO_LARGE,
     INTERNAL,
+    TRANSFER_CODING,
     UNAVAILABLE,
     UNCERTAIN,
 )
@@ -129,8 +147,10 @@ _KIND_OF: Final[dict[type[Exception], Kind]] = {
     TooSlow: TOO_SLOW,
     Conflict: CONFLICT,
     TooLarge: TOO_LARGE,
+    ContentCoding: CONTENT_CODING,
     Invalid: INVALID,
     HeadTooLarge: HEAD_TOO_LARGE,
+    TransferCoding: TRANSFER_CODING,
     Unavailable: UNAVAILABLE,
     Uncertain: UNCERTAIN,
 }
@@ -182,8 +202,12 @@ def _kind_of(error: Exception) -> Kind:
 
 def refused(error: Refused | Unavailable) -> ErrorAnswer:
     """The answer to what a caller did wrong, or to what cannot be done now."""
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
-    if isinstance(error, Unavailable):
+    headers = {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, ContentCoding):
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 12.5.3
+    elif isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     problem = _problem(_kind_of(error), error.detail)
     if isinstance(error, Invalid):

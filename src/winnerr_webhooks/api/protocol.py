@@ -16,6 +16,7 @@ from winnerr_webhooks.api.bodies import BodyBytes
 from winnerr_webhooks.api.connections import ClosableConnection, OpenConnections
 from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.api.events import PATH, EventIntake
+from winnerr_webhooks.api.head_rules import check_head, parser_refusal
 from winnerr_webhooks.api.parts import PART, holds_one, part_end, without_upgrade
 from winnerr_webhooks.api.problems import refused, response
 from winnerr_webhooks.api.transport import Deaf, Flow, OneWrite
@@ -110,6 +111,19 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             self.cycle.know(data)
         self._count_unread()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection for answers that are due: a caller may end its own side first.
+
+        Not for a stream that is under way: this is how the end of its reader shows.
+        """
+        if self._receiving:
+            self._refuse(Malformed("The request broke off."))
+        elif self.is_busy() and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        else:
+            return False
+        return not self._is_ending
+
     def tick(self) -> None:
         """Some time has passed: end what takes too long."""
         self._age += 1
@@ -153,6 +167,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         """Choose the way."""
         if len(self.headers) > self.limits.lines:
             raise HeadTooLarge(f"The request has more than {self.limits.lines} header lines.")
+        check_head(self.headers, self.parser)
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise Malformed("This is no proxy: it does not CONNECT.")
@@ -314,12 +329,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             except httptools.HttpParserUpgrade as upgrade:
                 data = self._without_upgrade() + data[upgrade.args[0] :]
             except httptools.HttpParserError as error:
-                cause = error.__context__
-                self._refuse(
-                    cause
-                    if isinstance(cause, Refused)
-                    else Malformed(f"This is not HTTP/1.1: {error}.")
-                )
+                self._refuse(parser_refusal(error))
                 return
             else:
                 return

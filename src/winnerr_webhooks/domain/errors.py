@@ -9,8 +9,10 @@
     │   ├── TooSlow            408  not whole in time
     │   ├── Conflict           409  the state forbids it
     │   ├── TooLarge           413
+    │   ├── ContentCoding      415  a compressed body, or one coded otherwise
     │   ├── Invalid            422  everything else wrong with the input, field by field
-    │   └── HeadTooLarge       431  the request line with its headers, that is
+    │   ├── HeadTooLarge       431  the request line with its headers, that is
+    │   └── TransferCoding     501  one other than chunked
     ├── Unavailable            503  cannot be done now; nothing was done
     │   ├── TimedOut           503  the database works, but this was too much for its time
     │   └── Uncertain          503  the database was lost while committing
@@ -89,6 +91,12 @@ class TooLarge(Refused):
     status = 413
 
 
+class ContentCoding(Refused):
+    """The body has a Content-Encoding; bodies are taken as they are."""
+
+    status = 415
+
+
 class Invalid(Refused):
     """The input is wrong; `errors` says which fields and what to do."""
 
@@ -108,6 +116,12 @@ class HeadTooLarge(Refused):
     """The request line and the headers are larger, or more, than are taken."""
 
     status = 431
+
+
+class TransferCoding(Refused):
+    """The body has a transfer coding other than chunked."""
+
+    status = 501
 
 
 class Unavailable(WebhooksError):  # noqa: N818  as above

@@ -79,7 +79,10 @@ def freeze(event: str, timestamp: str, organization: str, data: bytes) -> bytes:
 
 
 def fingerprint(event: str, data: bytes) -> bytes:
-    """What a repeated call is compared by: the event and its data, not the timestamp."""
+    """What a repeated call is compared by first: the bytes of event and data, not the timestamp.
+
+    Where it differs, `domain.repeats` compares the values.
+    """
     return hashlib.blake2b(event.encode() + b"\0" + data, digest_size=16).digest()
 
 

@@ -3,11 +3,13 @@
 The slow road, taken only by what the fast one in `submission` does not let through.
 """
 
+import codecs
 import difflib
 import itertools
 import json
 import re
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -54,13 +56,27 @@ def not_json(raw: bytes, error: msgspec.DecodeError) -> Refused:
             "A lone surrogate (half of a \\u pair) is no character. Send the pair, or leave it "
             "out.",
         )
-    return malformed(error)
+    return malformed(raw, error)
 
 
-def malformed(error: msgspec.DecodeError) -> Malformed:
-    """What the decoder says, as a refusal."""
+def malformed(raw: bytes, error: msgspec.DecodeError) -> Malformed:
+    """What the decoder says, as a refusal; a byte order mark is named."""
+    if raw.startswith(codecs.BOM_UTF8):
+        return Malformed(
+            "The body begins with a byte order mark (BOM, the bytes EF BB BF), which JSON does not "
+            "allow. Send UTF-8 without it."
+        )
     text = str(error).removeprefix("JSON is malformed: ").rstrip(".")
     return Malformed(f"The body is not JSON: {text}.")
+
+
+def not_utf8(raw: bytes, error: UnicodeDecodeError) -> Malformed:
+    """Why this is refused that is not UTF-8; the byte order mark of UTF-16 is named."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return Malformed(
+            "The body begins with the byte order mark (BOM) of UTF-16. Send UTF-8 without one."
+        )
+    return Malformed(f"The body is not UTF-8: byte {error.start} is wrong.")
 
 
 def nested_too_deep() -> Invalid:
@@ -134,10 +150,24 @@ def refuse(
         raise not_json(raw, error) from None
     errors = _field_errors(fields, catalog, nearest or catalog.nearest)
     errors += _idempotency_key_errors(fields, idempotency_key)
+    errors += [
+        FieldError(f"/{_escaped(name)}", f"`{name[:_SHOWN]}` is given more than once.")
+        for name in repeated_fields(raw)[:_MOST_ERRORS]
+    ]
     if not errors:  # the decoder refused what these rules let through
         raise Invalid.field("", "The event is not in the form that the API documents.")
     detail = errors[0].message if len(errors) == 1 else f"{len(errors)} fields are wrong."
     raise Invalid(detail, tuple(errors))
+
+
+def repeated_fields(raw: bytes) -> list[str]:
+    """The keys of a JSON object that it has more than once."""
+    try:
+        members = json.loads(raw.decode(), object_pairs_hook=tuple, parse_int=float)
+    except RecursionError:  # of `data`, which is refused for that
+        return []
+    counts = Counter(name for name, _ in members)
+    return [name for name, count in counts.items() if count > 1]
 
 
 def _field_errors(
@@ -223,6 +253,12 @@ def _idempotency_key_errors(
 ) -> list[FieldError]:
     if idempotency_key is None:
         return []
+    if not idempotency_key:
+        return [
+            FieldError(
+                "", "Send one Idempotency-Key: this call has an empty one, or two that differ."
+            )
+        ]
     if _client_id_error(idempotency_key):
         return [FieldError("", "Idempotency-Key is 1 to 255 printable ASCII characters.")]
     given = _value(fields["id"]) if "id" in fields else None

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
-from winnerr_webhooks.domain.errors import Invalid, Malformed, Refused, TooLarge
+from winnerr_webhooks.domain.errors import Invalid, Refused, TooLarge
 from winnerr_webhooks.domain.event import rfc3339
 from winnerr_webhooks.domain.refusal import (
     CLIENT_ID,
@@ -21,7 +21,9 @@ from winnerr_webhooks.domain.refusal import (
     Nearest,
     malformed,
     nested_too_deep,
+    not_utf8,
     refuse,
+    repeated_fields,
     too_deep,
 )
 from winnerr_webhooks.domain.timestamp import normalise
@@ -62,6 +64,10 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     client_id: str | None
 
 
+_FRAME: Final = len('{"event":"","organizationId":"","data":}')
+_TIMESTAMP: Final = len(',"timestamp":""')
+_ID: Final = len(',"id":""')
+_DATA: Final = b'"data":'
 _WIRE: Final = msgspec.json.Decoder(_Wire)
 _NOTHING: Final = msgspec.Raw(b"")
 _ARRAY: Final = msgspec.json.Decoder(
@@ -91,7 +97,8 @@ def read(
         raise TooLarge(f"An event has at most {MAX_EVENT:,} bytes; this one has {len(raw):,}.")
     raw = _utf8(raw)
     try:
-        wire = _WIRE.decode(raw)
+        compact = msgspec.json.format(raw, indent=-1)
+        wire = _WIRE.decode(compact)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         refuse(raw, catalog, nearest, idempotency_key)
     data = bytes(wire.data)
@@ -105,15 +112,37 @@ def read(
         or (client_id is not None and CLIENT_ID.fullmatch(client_id) is None)
         or (wire.id is not None and wire.id != client_id)
         or too_deep(data)
+        or (len(compact) != _written_length(wire, data) and _repeats_fields(compact, data))
     ):
         refuse(raw, catalog, nearest, idempotency_key)
     return Submission(
         wire.organizationId,
         wire.event,
         timestamp,
-        msgspec.json.format(data, indent=-1),
+        data,
         client_id,
     )
+
+
+def _written_length(wire: _Wire, data: bytes) -> int:
+    """The length of this event as compact JSON, if no field is null, escaped or there twice."""
+    length = _FRAME + len(wire.event) + len(wire.organizationId) + len(data)
+    if wire.timestamp is not None:
+        length += _TIMESTAMP + len(wire.timestamp)
+    if wire.id is not None:
+        length += _ID + len(wire.id)
+    return length
+
+
+def _repeats_fields(compact: bytes, data: bytes) -> bool:
+    """Whether a field is there twice; what is in `data` is left out of the search."""
+    start = compact.find(_DATA) + len(_DATA)
+    if compact.startswith(data, start):
+        compact = compact[:start] + b"0" + compact[start + len(data) :]
+        if b"\\" not in compact:  # then every `":` ends a key, and keys are spelled plainly
+            fields = 3 + (b'"timestamp":' in compact) + (b'"id":' in compact)
+            return compact.count(b'":') != fields
+    return bool(repeated_fields(compact))
 
 
 def split_batch(raw: bytes, content_type: bytes | str) -> list[bytes]:
@@ -199,7 +228,7 @@ def _split_blurred(raw: bytes, error: msgspec.DecodeError) -> list[bytes]:
     except RecursionError:
         return _cut(raw)
     except msgspec.DecodeError:
-        raise malformed(error) from None
+        raise malformed(raw, error) from None
     elements = []
     end = raw.index(b"[") + 1
     for piece in pieces:
@@ -258,5 +287,5 @@ def _utf8(raw: bytes | msgspec.Raw) -> bytes:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise Malformed(f"The body is not UTF-8: byte {error.start} is wrong.") from None
+        raise not_utf8(body, error) from None
     return body

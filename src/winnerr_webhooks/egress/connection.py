@@ -1,7 +1,9 @@
 """One connection to a receiver: a request out, the answer in, and never more than it must read.
 
 Parsing is llhttp's, in its strict mode; the limits are ours, for it has none. They are held
-while bytes arrive: what lies past a limit is not parsed, and the connection is closed.
+while bytes arrive: what lies past a limit is not parsed, and the connection is closed. A status
+line is the answer, whatever follows it (CONTRACT, Said more exactly): a head that the strict
+parser refuses is read again by `lenient_head`, and the connection is closed after it.
 """
 
 import asyncio
@@ -21,7 +23,9 @@ from winnerr_webhooks.egress.failures import (
     timeout_failure,
     tls_failure,
 )
+from winnerr_webhooks.egress.framing import ends_with_body, ends_with_chunks, has_length
 from winnerr_webhooks.egress.known import KnownHead, known_head
+from winnerr_webhooks.egress.lenient_head import canonical, read_head
 
 MAX_HEAD: Final = 32 * 1024
 """Bytes of the answer's status line and headers, those of 1xx answers before it included."""
@@ -47,10 +51,10 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_chunked", "_clock", "_complete", "_failure", "_grace", "_head", "_heads",
-        "_keep_alive", "_kept", "_known", "_lines", "_on_lost", "_parser", "_tail", "_taken",
-        "_timeout", "_transport", "_unsent", "_waiter", "_wire", "closed", "ended_at", "failure",
-        "first_byte_at", "idle_seconds", "idle_since", "idle_told", "key", "loop", "made_at",
-        "reason", "requests", "reusable", "sent_at", "status", "truncated",
+        "_is_lenient", "_keep_alive", "_kept", "_known", "_lines", "_on_lost", "_parser", "_raw",
+        "_taken", "_timeout", "_transport", "_unsent", "_waiter", "_wire", "closed", "ended_at",
+        "failure", "first_byte_at", "idle_seconds", "idle_since", "idle_told", "key", "loop",
+        "made_at", "reason", "requests", "reusable", "sent_at", "status", "truncated",
     )  # fmt: skip
 
     def __init__(
@@ -99,8 +103,8 @@ class Connection(asyncio.Protocol):
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._kept = self._lines = self._wire = 0
-        self._complete = self._chunked = self._keep_alive = False
-        self._tail = b""
+        self._complete = self._chunked = self._keep_alive = self._is_lenient = False
+        self._raw = b""
         self.requests += 1
         self._waiter = waiter = self.loop.create_future()
         self._unsent = data
@@ -139,18 +143,19 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             return
         transport = self._transport
-        if self.status is not None:
+        if self._is_answered():
             phase = "body"
-        elif transport is not None and not transport.is_closing():
-            phase = "send" if transport.get_write_buffer_size() else "wait"
-        else:
+        elif transport is None or transport.is_closing() or not transport.get_write_buffer_size():
             phase = "wait"
+        else:
+            phase = "send"
         self._fail(timeout_failure(phase, self._timeout))
 
     def forget(self) -> None:
         """Let go of the answer: idle connections are many, and answers up to 48 KiB."""
         self._head = []
         self._body = []
+        self._raw = b""
 
     def abort(self) -> None:
         """Hang up at once, without another word to the receiver."""
@@ -191,13 +196,18 @@ class Connection(asyncio.Protocol):
         """Hand bytes to the parser, and see how far they bring the answer."""
         self._wire += len(data)
         self._heads = self._taken = 0
+        if self._is_lenient and self.status is None:
+            before = len(self._raw)
+            self._raw += data
+            if not (data := canonical(self._raw, before)):
+                return
         try:
             self._parser.feed_data(data)
         except (_Stop, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._stopped(error)
+            self._stopped(error, data)
             return
         if self._complete:
-            reusable = self._keep_alive and self._ends_with_answer(data)
+            reusable = self._keep_alive and not self._is_lenient and self._ends_with(data)
             if reusable and self._wire == len(data) and self._heads == 1 and not self._chunked:
                 end = len(data) - self._taken
                 self._known = known_head(
@@ -205,12 +215,12 @@ class Connection(asyncio.Protocol):
                 )
             self._succeed(reusable=reusable)
         elif self.status is None:
-            self._tail = (self._tail + data)[-3:]
+            self._raw += data
         elif self._wire > MAX_HEAD + MAX_BODY_WIRE:
             self.truncated = True
             self._succeed(reusable=False)
         else:
-            self._tail = b""
+            self._raw = b""
             self._grace.add(self, self.loop)
 
     def eof_received(self) -> None:
@@ -219,16 +229,16 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             self.abort()  # closing in order would wait for a receiver that need not play along
             return
-        if self.status is not None and not self._chunked and not self._has_length():
+        if self.status is not None and not self._chunked and not has_length(self._head):
             self._succeed(reusable=False)  # close-delimited, RFC 9112 6.3, 8
         else:
-            self._fail(reset_failure("wait" if self.status is None else "body", None))
+            self._fail(reset_failure("body" if self._is_answered() else "wait", None))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take note that it is gone."""
         self.closed = True
         if self._waiter is not None:
-            phase = "wait" if self.status is None else "body"
+            phase = "body" if self._is_answered() else "wait"
             # TLS 1.3 refuses a client after the handshake; later it is the connection's end.
             if isinstance(error, ssl.SSLError) and self.requests == 1:
                 self._fail(tls_failure(error, phase))
@@ -322,40 +332,43 @@ class Connection(asyncio.Protocol):
         self._failure = protocol_failure(code)
         raise _Stop
 
-    def _stopped(self, error: Exception) -> None:
+    def _stopped(self, error: Exception, data: bytes) -> None:
         """Judge why the parser stopped: we stopped it, or the bytes did."""
+        if self.status is None and not self._is_lenient:
+            self._raw += data
         if self._failure is not None:
             self._fail(self._failure)
         elif self._complete or self.truncated:
             self._succeed(reusable=False)
+        elif self.status is None and not self._is_lenient and read_head(self._raw) is not None:
+            self._begin_again()
         else:
-            in_status_line = not self._heads and not self._lines and not self.reason
+            in_status_line = not (self._heads or self._lines or self.reason)
             in_body = self.status is not None
             self._fail(parser_failure(error, in_body=in_body, in_status_line=in_status_line))
 
-    def _ends_with_answer(self, data: bytes) -> bool:
-        """Whether the last bytes received are the answer's own, to the byte.
-
-        The parser reports any surplus but CR and LF, which it takes as blank lines before a next
-        answer; those show in where the headers end, or in what follows the last chunk.
-        """
+    def _ends_with(self, data: bytes) -> bool:
         if self._chunked:
-            return data.endswith(b"\r\n\r\n") and data[-5:-4] not in (b"", b"\r", b"\n")
-        end = 0
-        if self._heads:
-            data = self._tail + data
-            for _ in range(self._heads):
-                end = data.find(b"\r\n\r\n", end) + 4
-        return end + self._taken == len(data)
+            return ends_with_chunks(data)
+        return ends_with_body(self._raw[-3:], data, self._heads, self._taken)
 
-    def _has_length(self) -> bool:
-        for line in self._head:
-            name, _, value = line.lower().partition(b": ")
-            if name == b"content-length":
-                return True
-            if name == b"transfer-encoding" and value.rstrip().endswith(b"chunked"):
-                return True
-        return False
+    def _begin_again(self) -> None:
+        """Have the head parsed from its beginning, as `lenient_head` reads it."""
+        self._is_lenient = True
+        self._parser = httptools.HttpResponseParser(self)
+        self._head, self.reason, self._lines = [], b"", 0
+        raw, self._raw = self._raw, b""
+        self._wire -= len(raw)
+        self._parse(raw)
+
+    def _is_answered(self) -> bool:
+        """Whether a status line has come; if the parser did not get so far, take what has come."""
+        if self.status is None and (head := read_head(self._raw)) is not None:
+            self.status = head.status
+            self.reason = head.reason
+            self._head = head.lines[:MAX_LINES]
+            self._body = [self._raw[head.end :][:MAX_BODY]] if head.end else []
+        return self.status is not None
 
     def _succeed_as_known(self, known: KnownHead, data: bytes) -> None:
         """Take an answer whose head was parsed before; the parser stands before a next one."""
@@ -373,7 +386,7 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, failure: Failure) -> None:
         self.failure = failure
-        self.truncated = self.status is not None
+        self.truncated = self._is_answered()
         self._end()
 
     def _end(self) -> None:

@@ -7,9 +7,10 @@ so a view that forgets to say anything is closed, not open.
 from typing import Any, cast
 
 from litestar.connection import ASGIConnection, Request
+from litestar.exceptions import InternalServerException
 from litestar.handlers.base import BaseRouteHandler
 
-from winnerr_webhooks.domain.errors import Forbidden, Unauthorized
+from winnerr_webhooks.domain.errors import Forbidden, Malformed, Unauthorized
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.page import Page
 
@@ -44,10 +45,18 @@ async def enter(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if visitor is not None and needs_admin and not handler.opt.get("opened"):
         _only_admins(is_admin=visitor.is_admin)
     if posted:
-        form = Form(request.headers.get("content-type", ""), await request.body())
+        form = Form(request.headers.get("content-type", ""), await _read_body(request))
         if visitor is not None and not handler.opt.get("opened"):
             page.gate.check_csrf(visitor, form.text("csrf"))
         connection.state.form = form
+
+
+async def _read_body(request: Request[Any, Any, Any]) -> bytes:
+    """The whole body; `Malformed` when the browser hangs up before its end."""
+    try:
+        return await request.body()
+    except InternalServerException:  # all that the framework says of a lost connection
+        raise Malformed("The form broke off.") from None
 
 
 def _only_admins(*, is_admin: bool) -> None:

@@ -139,7 +139,11 @@ class Api:
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         key = options.pop("key", self.key)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        headers |= options.pop("headers", {})
+        given = options.pop("headers", {})
+        if isinstance(given, dict):
+            headers |= given
+        else:  # pairs, of which a name may come twice
+            headers = [*headers.items(), *given]
         if body is not None:
             sent = body if isinstance(body, bytes) else json.dumps(body).encode()
             options["data"] = io.BytesIO(sent)  # bytes of a megabyte are warned about

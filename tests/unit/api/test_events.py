@@ -61,6 +61,44 @@ async def test_an_idempotency_key_is_the_same_as_an_id(api):
     assert (both[0], both[1]["errors"][0]["pointer"]) == (422, "/id")
 
 
+@pytest.mark.parametrize("keys", [["a", "b"], ["a", "a", "b"], [""], ["a", ""]])
+async def test_two_different_idempotency_keys_are_422(api, keys):
+    for path in ("/api/v1/events", "/api/v1/events/batch"):
+        for warm in (False, True):  # the way of a key that is not known yet, and the fast path
+            key = (await api.keys.create("ours")).secret
+            if warm:
+                await api.call("POST", "/api/v1/events", EVENT, key=key)
+            body = EVENT if path == "/api/v1/events" else [EVENT]
+            headers = [("Idempotency-Key", value) for value in keys]
+            status, answer = await api.call("POST", path, body, key=key, headers=headers)
+            assert status == 422
+            assert "Idempotency-Key" in answer["detail"]
+    wrong = await api.call("POST", "/api/v1/events", EVENT, key="no", headers=headers)
+    assert wrong[0] == 401
+
+
+async def test_the_same_idempotency_key_twice_is_one(api):
+    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
+    first = await api.ok("POST", "/api/v1/events", EVENT, headers=headers)
+    assert (await api.emit(id="a")) == first | {"duplicate": True}
+
+
+async def test_the_same_id_with_the_same_values_is_a_duplicate_however_they_are_written(api):
+    await api.webhook()
+    start = '{"event":"contact.created","organizationId":"org_1","id":"crm-4","data":'
+    first = await api.ok("POST", "/api/v1/events", (start + '{"a":"é","n":1}}').encode())
+    other = (start + r'{"n":1.0,"a":"\u00e9"}}').encode()
+    again = await api.ok("POST", "/api/v1/events", other)  # its key is known: the fast path
+    assert again == first | {"duplicate": True}
+    fresh = (await api.keys.create("ours")).secret
+    assert await api.ok("POST", "/api/v1/events", other, key=fresh) == again
+    batch = b"[%b,%b]" % (other, (start + '{"n":2,"a":"é"}}').encode())
+    answer = await api.ok("POST", "/api/v1/events/batch", batch)
+    assert answer["results"][0] == again
+    assert answer["results"][1]["error"]["status"] == 409
+    assert len((await api.ok("GET", "~/deliveries"))["items"]) == 1
+
+
 async def test_the_same_id_with_other_data_is_409(api):
     await api.emit(id="crm-3")
     other = EVENT | {"id": "crm-3", "data": {"id": "c2"}}

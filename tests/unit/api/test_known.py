@@ -45,7 +45,7 @@ def test_a_head_with_another_byte_is_not_known(at, byte):
     "call",
     [
         b"\r\n" + CALL,
-        b"GET /healthz HTTP/1.1\r\n\r\n" + CALL,
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + CALL,
         CALL + CALL,
         CALL + b"!",
         CALL[:-1],
@@ -78,6 +78,7 @@ def call(api, *lines, data=None, key=None):
     )
     head = (
         "POST /api/v1/events HTTP/1.1",
+        "Host: 127.0.0.1",
         f"Authorization: Bearer {key or api.key}",
         f"Content-Length: {len(body)}",
         *lines,

@@ -151,7 +151,7 @@ async def test_of_an_endless_head_no_more_is_parsed_than_the_limit(api):
 
 @pytest.mark.parametrize("size", [100, 1024, 70_000])
 async def test_a_head_up_to_the_limit_is_taken_however_it_is_cut(api, size):
-    head = b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 98 + b"Y: "
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 97 + b"Y: "
     head += b"a" * (65_536 - len(head) - 4) + b"\r\n\r\n"
     async with line_to(api) as line:
         for _ in range(2):
@@ -159,6 +159,89 @@ async def test_a_head_up_to_the_limit_is_taken_however_it_is_cut(api, size):
                 line.send(head[start : start + size])
                 await line.writer.drain()
             assert await line.status() == 200
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "named"),
+    [
+        ("", 400, "no host header"),
+        ("Host: a\r\nHost: a", 400, "more than one host"),
+        ("Host: a\r\nX: y\r\nhost: b", 400, "more than one host"),
+        ("Host: a, b", 400, "host header"),
+        ("Host: a/b", 400, "host header"),
+        ("Host: a\r\nTransfer-Encoding: gzip", 501, "gzip"),
+        ("Host: a\r\nTransfer-Encoding: gzip, chunked", 501, "gzip, chunked"),
+        ("Host: a\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked", 501, "gzip"),
+        ("Host: a\r\nTransfer-Encoding: chunked, gzip", 501, "chunked"),
+        ("Host: a\r\nTransfer-Encoding: identity", 501, "identity"),
+        ("Host: a\r\nContent-Encoding: gzip\r\nContent-Length: 2", 415, "gzip"),
+        ("Host: a\r\nContent-Encoding: br\r\nContent-Length: 2", 415, "br"),
+        ("Host: a\r\nContent-Encoding: identity, zstd\r\nContent-Length: 2", 415, "zstd"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch", "/settings/webhooks"])
+async def test_a_head_that_breaks_the_rules_is_refused_by_name(api, lines, status, named, path):
+    async with known_line(api) as line:
+        head = f"POST {path} HTTP/1.1\r\nAuthorization: Bearer {api.key}\r\n{lines}"
+        line.send(head.rstrip().encode() + b"\r\n\r\n{}")
+        answered, headers, body = await line.answer()
+        assert answered == status
+        assert named in body["detail"].lower()
+        assert headers["connection"] == "close"
+        assert headers.get("accept-encoding") == ("identity" if status == 415 else None)
+        assert await line.reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: [::1]:8400\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a_b.example.com:80\r\nX: a\r\nX: b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Encoding: identity\r\n\r\n",
+        b"GET /healthz HTTP/1.0\r\n\r\n",
+    ],
+)
+async def test_a_head_within_the_rules_is_taken(api, head):
+    async with line_to(api) as line:
+        line.send(head)
+        assert await line.status() == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch"])
+async def test_a_caller_that_ends_its_side_after_a_request_gets_its_answer(api, path):
+    async with known_line(api) as line:
+        api.desk.is_open.clear()
+        line.post(GOOD if path == "/api/v1/events" else [GOOD], path=path)
+        line.writer.write_eof()
+        connection = the_connection(api)
+        await until(lambda: not connection.cycle.keep_alive)
+        api.desk.is_open.set()
+        assert await line.last_answer() == 202
+
+
+async def test_a_caller_that_ends_its_side_at_once_gets_every_answer(api):
+    async with known_line(api) as line:
+        for _ in range(3):
+            line.post()
+        line.send(PING)
+        line.writer.write_eof()
+        assert [await line.status() for _ in range(4)] == [202, 202, 202, 200]
+        assert await line.reader.read() == b""
+
+
+async def test_half_a_request_and_the_end_is_400_after_the_answers_before_it(api):
+    async with known_line(api) as line:
+        line.send(request(api, GOOD) + request(api, GOOD)[:-3])
+        line.writer.write_eof()
+        assert await line.status() == 202
+        assert await line.last_answer() == 400
+
+
+async def test_an_idle_caller_that_ends_its_side_is_hung_up_on(api):
+    async with known_line(api) as line:
+        line.writer.write_eof()
+        assert await line.reader.read() == b""
 
 
 async def test_a_refusal_comes_after_the_answers_before_it(api):

@@ -162,7 +162,6 @@ def test_an_event_that_is_no_object_is_refused(raw):
         " ",
         "{",
         "{}x",
-        "\ufeff{}",
         "{'event':1}",
         event("{"),
         event("{}}"),
@@ -181,6 +180,56 @@ def test_an_event_that_is_no_object_is_refused(raw):
 def test_what_is_not_json_is_malformed(raw):
     with pytest.raises(Malformed, match="not JSON"):
         take(raw)
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_byte_order_mark_is_named(codec):
+    mark = "\ufeff" if codec == "utf-16-be" else ""
+    for raw in (event(), f"[{event()}]"):
+        with pytest.raises(Malformed, match=r"byte order mark \(BOM"):
+            take_batch((mark + raw).encode(codec)) if raw[0] == "[" else take(
+                (mark + raw).encode(codec)
+            )
+
+
+@pytest.mark.parametrize(
+    ("again", "pointer"),
+    [
+        ('"event":"contact.created"', "/event"),
+        ('"event":"contact.updated"', "/event"),
+        (r'"\u0065vent":"contact.created"', "/event"),
+        ('"organizationId":"org_2"', "/organizationId"),
+        ('"data":{}', "/data"),
+        ('"data":{"data":{}}', "/data"),
+        (r'"d\u0061ta":{"a":1}', "/data"),
+        ('"id":"sixteen99"', "/id"),
+        ('"id":null', "/id"),
+        ('"timestamp":null', "/timestamp"),
+        ('"timestamp":"2025-01-15T14:23:00Z"', "/timestamp"),
+    ],
+)
+@pytest.mark.parametrize("gap", ["", " ", "\n    "])
+def test_a_field_given_twice_is_refused_by_name(again, pointer, gap):
+    whole = event('{"id":1,"data":{}}', id="a", timestamp="2025-01-15T14:23:00Z")
+    for raw in (f"{{{again},{gap}{whole[1:]}", f"{whole[:-1]},{gap}{again}}}"):
+        assert refusal(raw) == {pointer: f"`{pointer[1:]}` is given more than once."}
+        (judged,) = take_batch(f"[{raw}]")
+        assert isinstance(judged, Invalid)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        event('{"event":1,"event":2,"data":{"data":{}},"id":null}', id=None, timestamp=None),
+        event('{"id":null}', id=None, timestamp="2025-01-15T14:23:00Z"),
+        event("{}", id='"event":\\ /'),
+        event("{}", id="a").replace("contact.created", r"contact\u002ecreated"),
+        json.dumps(json.loads(event('{"a":"b"}', id="a")), indent=4),
+        '{"data":{"data":{}},"event":"contact.created","organizationId":"org_1","id":null}',
+    ],
+)
+def test_an_event_that_has_each_field_once_is_taken_however_it_is_written(raw):
+    assert take(raw).name == "contact.created"
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80"])

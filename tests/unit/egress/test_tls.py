@@ -93,6 +93,39 @@ async def test_a_literal_address_is_verified_by_its_certificate(serve, client, p
     assert exchange.status == 200
 
 
+@pytest.mark.parametrize("host", ["a_b.example.test", "_dmarc.example.test", "A_b.Example.test"])
+async def test_a_wildcard_certificate_is_also_for_a_label_with_an_underscore(
+    serve, client, post, authority, *, names, host
+):
+    names.set(host.lower(), ["127.0.0.1"])
+    receiver = await serve(answer_all, tls=server_context(authority.issue_cert("*.example.test")))
+    exchange = await post(client, f"https://{host}:{receiver.port}/")
+    assert (exchange.status, exchange.failure) == (200, None)
+
+
+@pytest.mark.parametrize(
+    ("certified", "host"),
+    [
+        ("*.example.org", "a_b.example.test"),
+        ("*.example.test", "a_b.c.example.test"),
+        ("*.test", "x_y.z.test"),
+        ("a-b.example.test", "a_b.example.test"),
+        ("*.example.test", "a_b.example.test.evil.test"),
+    ],
+)
+async def test_a_host_with_an_underscore_is_verified_too(
+    serve, client, post, authority, *, names, certified, host
+):
+    names.set(host, ["127.0.0.1"])
+    receiver = await serve(answer_all, tls=server_context(authority.issue_cert(certified)))
+    exchange = await post(client, f"https://{host}:{receiver.port}/")
+    assert (exchange.failure.kind, exchange.failure.code) == ("tls", "wrong_host")
+    stranger = await serve(answer_all, tls=server_context(trustme.CA().issue_cert(certified)))
+    exchange = await post(client, f"https://{host}:{stranger.port}/")
+    assert (exchange.failure.kind, exchange.failure.code) == ("tls", "unknown_ca")
+    assert all(not peer.sent for peer in (*receiver.peers, *stranger.peers))
+
+
 async def test_certificates_that_do_not_verify_are_told_apart(
     serve, client, post, authority, tmp_path
 ):

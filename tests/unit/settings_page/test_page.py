@@ -1,4 +1,9 @@
-"""What every view stands on, while the node stops."""
+"""What every view stands on: while the node stops, and when a browser goes away."""
+
+import asyncio
+
+import structlog
+from yarl import URL
 
 
 async def test_a_long_page_is_still_answered_while_the_node_stops(site, admin):
@@ -9,3 +14,30 @@ async def test_a_long_page_is_still_answered_while_the_node_stops(site, admin):
         page = await admin.get(path)
         assert page.status == 200
         assert "503 Made Up" in page.text
+
+
+async def test_a_form_that_is_cut_off_is_no_error_of_ours(site, admin):
+    page = await admin.get()
+    cookies = admin.session.cookie_jar.filter_cookies(URL(page.url))
+    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
+    read = asyncio.Event()
+    gate = site.page.gate
+    check = gate.check_origin
+
+    def noting(headers):
+        check(headers)
+        read.set()
+
+    gate.check_origin = noting
+    with structlog.testing.capture_logs() as logs:
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(
+            f"POST /settings/webhooks/new HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n"
+            "Sec-Fetch-Site: same-origin\r\nContent-Length: 9999\r\n"
+            f"Content-Type: application/x-www-form-urlencoded\r\n\r\ncsrf={page.csrf}".encode()
+        )
+        await read.wait()
+        writer.close()
+        await writer.wait_closed()
+        assert (await admin.get()).status == 200  # the server has seen the end by now
+    assert [line for line in logs if line["log_level"] == "error"] == []

@@ -70,7 +70,8 @@ EVENTS: Final = (
         text=(
             "202 means that the event and its deliveries are on disk. With an `id` (or an "
             "Idempotency-Key) the call is safe to repeat for 30 days: it is accepted once, and "
-            "the repeat gets the first answer with `duplicate` true. The body has at most "
+            "the repeat gets the first answer with `duplicate` true; data is compared by its JSON "
+            "values, however they are written. The body has at most "
             "256 KiB, `data` is at most 64 levels deep."
         ),
         parameters=(
