@@ -51,12 +51,13 @@ def test_figures_of_the_database_and_of_the_process_are_rendered():
     metrics = Metrics()
     in_flight = [3]
     metrics.watch("in_flight", "Attempts that run now.", lambda: in_flight[0])
-    metrics.stored(pending=7, oldest_pending_age=1.5, lanes_waiting=2, jobs=1)
+    metrics.stored(pending=7, oldest_pending_age=1.5, lanes_waiting=2, jobs=1, size=4096)
     shown = samples(metrics)
     assert shown["pending",] == 7
     assert shown["oldest_pending_age_seconds",] == 1.5
     assert shown["lanes_waiting",] == 2
     assert shown["jobs",] == 1
+    assert shown["database_size_bytes",] == 4096
     assert shown["in_flight",] == 3
     in_flight[0] = 4
     assert samples(metrics)["in_flight",] == 4
@@ -76,7 +77,7 @@ def test_two_sets_of_metrics_share_nothing():
 
 def test_every_metric_says_what_it_is():
     for family in text_string_to_metric_families(Metrics().render().decode()):
-        assert family.name.startswith("winnerr_webhooks_")
+        assert family.name.startswith(("winnerr_webhooks_", "process_"))
         assert family.documentation.endswith(".")
 
 

@@ -59,10 +59,14 @@ class KeepVerbs(Verbs):
         started = self._clock.monotonic()
         if self._figures is not None and started < self._figures_end:
             return self._figures
-        pending, lanes, waiting_jobs = await self._read(lambda db: db.row("figures"))
+        pending, lanes, waiting_jobs, size = await self._read(lambda db: db.row("figures"))
         count, oldest = _OLDEST.decode(pending)
         self._figures = values.Figures(
-            pending=count, oldest_pending_ms=oldest, lanes=lanes, jobs=waiting_jobs
+            pending=count,
+            oldest_pending_age=values.age(oldest, self._clock),
+            lanes=lanes,
+            jobs=waiting_jobs,
+            bytes=size,
         )
         ended = self._clock.monotonic()
         took = ended - started

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -149,9 +150,10 @@ def lock(path: str) -> TextIO:
             f"Another server (process {holder or 'unknown'}) runs on {path}: stop it first, or "
             "give this one another DATABASE_URL."
         ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+    with suppress(OSError):  # a full disk: the number only helps whoever finds the lock taken
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
     return file
 
 

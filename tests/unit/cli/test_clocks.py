@@ -1,0 +1,56 @@
+"""A machine whose clock was wrong, for real: libfaketime sets it for one process."""
+
+import asyncio
+import shutil
+import sys
+
+import pytest
+
+DAY_AHEAD = ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", "+1d"]
+SERVE = [sys.executable, "-m", "winnerr_webhooks"]
+
+
+@pytest.fixture(autouse=True)
+def _can_fake() -> None:
+    if shutil.which("faketime") is None:
+        pytest.skip("needs faketime (libfaketime), to set a clock for one process")
+
+
+async def test_what_was_put_off_by_a_clock_a_day_ahead_does_not_wait_a_day(
+    make_server, receiver, answer
+):
+    server = await make_server()
+    await server.terminate()
+    server.program = [*DAY_AHEAD, *SERVE]
+    await server.start()
+    receiver.answer = lambda _request: answer(hang=True)
+    await server.webhook(receiver.url)
+    await server.emit()
+    await receiver.wait_for(1)
+    await server.kill()
+    server.program = SERVE
+    receiver.answer = lambda _request: answer()
+    await server.start()
+    await receiver.wait_for(2)
+    async with server.session.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    (age,) = [line for line in lines if line.startswith("winnerr_webhooks_oldest_pending_age")]
+    assert float(age.split()[1]) >= 0
+
+
+async def test_a_node_whose_clock_is_not_the_databases_warns(make_server, postgres_url):
+    server = await make_server()
+    await server.terminate()
+    server.program = [*DAY_AHEAD, *SERVE]
+    server.settings |= {
+        "DATABASE_URL": postgres_url,
+        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "=",
+    }
+    server.key = "unused"
+    server.log.clear()
+    await server.start()
+    async with asyncio.timeout(60), server.session.get("/readyz") as response:
+        assert response.status == 200
+    assert await server.terminate() == 0
+    (line,) = [line for line in server.log if "clock is not the database's" in line]
+    assert '"level": "warning"' in line
