@@ -18,7 +18,7 @@ SELECT
     (SELECT json_array(count(*), min(accepted_at)) FROM pending WHERE NOT finished),
     (SELECT count(*) FROM lane),
     (SELECT count(*) FROM job),
-    (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)
+    (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)
 
 -- name: probe
 UPDATE meta SET value = ? WHERE name = 'probed_at'
