@@ -125,7 +125,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):
             try:
                 await storage.check_secrets()
                 with suppress(Unavailable):  # a full disk: it is logged, and /readyz says so
-                    await storage.check()
+                    await storage.try_to_write()
             except BaseException:
                 await storage.close()
                 raise
