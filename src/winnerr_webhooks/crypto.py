@@ -6,6 +6,7 @@ row's secret moved to another row does not open.
 """
 
 import base64
+import errno
 import hashlib
 import os
 import secrets
@@ -18,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from winnerr_webhooks.config import PREFIX, EncryptionKey, parse_encryption_keys
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 
 _FORMAT: Final = 1
 _NONCE: Final = 12
@@ -160,6 +161,5 @@ def _create(path: Path) -> None:
     except FileExistsError:
         return  # somebody else was quicker; theirs is as good
     except OSError as error:
-        raise ConfigurationError(
-            f"{path}: the key file cannot be written: {error.strerror}"
-        ) from None
+        kind = CannotStart if error.errno == errno.ENOSPC else ConfigurationError
+        raise kind(f"{path}: the key file cannot be written: {error.strerror}") from None

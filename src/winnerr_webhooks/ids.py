@@ -13,6 +13,8 @@ from base64 import b64encode
 from winnerr_webhooks.clock import Clock
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PYTHONS_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+"""What `int` takes for the digits of base 32."""
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 ID_CHARACTERS = frozenset(_ALPHABET)
 ID_LENGTH = 26
@@ -62,10 +64,8 @@ def id_floor(kind: str, ms: int) -> str:
 
 def id_ms(text: str) -> int:
     """The millisecond an id (see `is_id`) was made in: what `id_floor` was given of a floor."""
-    ms = 0
-    for digit in text.partition("_")[2][:10]:
-        ms = ms << 5 | _ALPHABET.index(digit)
-    return ms
+    start = text.index("_") + 1
+    return int(text[start : start + 10].translate(_PYTHONS_DIGITS), 32)
 
 
 def is_id(kind: str, text: str) -> bool:

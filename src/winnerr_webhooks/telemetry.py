@@ -1,21 +1,25 @@
 """Telemetry: structured logs, and the metrics an operator watches. No globals."""
 
 import logging
+import platform
 import sys
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any, Final, Protocol, TextIO, cast
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
 )
 from prometheus_client.registry import Collector
+
+from winnerr_webhooks import __version__
 
 _SECRET_NAMES: Final = ("secret", "authorization", "password", "token", "api_key", "signature")
 _PREFIX: Final = "winnerr_webhooks_"
@@ -24,7 +28,9 @@ _LABELS: Final = {
     "attempts": ["outcome", "kind"],
     "local_shortages": ["lack"],
 }
-_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_WRITES: Final = (0.001, 0.0025, *_SECONDS[:-2])
+_DELAYS: Final = (*_SECONDS, 600, 3600)
 
 
 def set_up_logs(level: str = "info", form: str = "") -> None:
@@ -101,13 +107,38 @@ def hide_secrets(
     return event
 
 
+class _Histogram:
+    """Durations counted by class; as cheap as a look into a short list."""
+
+    def __init__(self, name: str, help_: str, bounds: Sequence[float]) -> None:
+        self._name = name
+        self._help = help_
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        """By the first bound that is no less than the seconds; beyond the last one."""
+        self._seconds = 0.0
+
+    def note(self, seconds: float) -> None:
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._seconds += seconds
+
+    def family(self) -> HistogramMetricFamily:
+        bounds = [*map(str, map(float, self._bounds)), "+Inf"]
+        return HistogramMetricFamily(
+            _PREFIX + self._name,
+            self._help,
+            buckets=list(zip(bounds, accumulate(self._counts), strict=True)),
+            sum_value=self._seconds,
+        )
+
+
 class _Road(Collector):
     """What is counted on the road of an event: plain numbers, for one thread, shown when asked.
 
     The library's own counters take a lock at each step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
         self.accepted = 0
         self.repeated = 0
         self.given_back = 0
@@ -118,9 +149,24 @@ class _Road(Collector):
         self.succeeded = 0
         self.failed: Counter[str] = Counter()
         """By error kind."""
-        self.durations = [0] * (len(_SECONDS) + 1)
-        """Attempts by the first bound that is no less than their seconds; beyond the last one."""
-        self.seconds = 0.0
+        self.failed_for_good = 0
+        self.disabled = 0
+        self.attempts = _Histogram(
+            "attempt_duration_seconds",
+            "Time of one whole attempt.",
+            [*(bound for bound in _SECONDS if bound < timeout), timeout],
+        )
+        self.accepts = _Histogram(
+            "accept_duration_seconds", "Time from an event's call to its answer.", _WRITES
+        )
+        self.commits = _Histogram(
+            "commit_duration_seconds", "Time to store one batch of events.", _WRITES
+        )
+        self.delays = _Histogram(
+            "first_attempt_delay_seconds",
+            "Time from an event's call to the start of a delivery's first attempt.",
+            _DELAYS,
+        )
 
     def collect(self) -> Iterator[Metric]:
         """All of it."""
@@ -137,17 +183,12 @@ class _Road(Collector):
         for kind, count in self.failed.items():
             attempts.add_metric(["failed", kind], count)
         yield attempts
-        total = 0
-        buckets = []
-        for bound, count in zip([*map(float, _SECONDS), "+Inf"], self.durations, strict=True):
-            total += count
-            buckets.append((str(bound), total))
-        yield HistogramMetricFamily(
-            f"{_PREFIX}attempt_duration_seconds",
-            "Time of one whole attempt.",
-            buckets=buckets,
-            sum_value=self.seconds,
+        for histogram in (self.accepts, self.commits, self.delays, self.attempts):
+            yield histogram.family()
+        yield _counter(
+            "deliveries_failed", "Deliveries whose last attempt failed.", self.failed_for_good
         )
+        yield _counter("webhooks_disabled", "Webhooks disabled by the service.", self.disabled)
         yield _counter(
             "leases_given_back",
             "Deliveries taken on and given back to the database without an attempt.",
@@ -210,14 +251,19 @@ class Metrics:
     """Counters and gauges of one process, and beside them what it read of the database.
 
     Two registries: processes that serve together show the first ones side by side, and what
-    all of them would read of the one database once.
+    all of them would read of the one database once. `timeout` is the longest attempt, in seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float = 10.0) -> None:
         self._registry = registry = CollectorRegistry()
         self._database = CollectorRegistry()
-        self._road = _Road()
+        self._road = _Road(timeout)
         registry.register(self._road)
+        ProcessCollector(registry=registry)
+        build = Gauge(
+            f"{_PREFIX}build_info", "What runs: 1.", ["version", "python"], registry=registry
+        )
+        build.labels(__version__, platform.python_version()).set(1)
         self._stored = {
             name: _gauge(name, help_, self._database)
             for name, help_ in (
@@ -225,6 +271,7 @@ class Metrics:
                 ("oldest_pending_age_seconds", "Age of the oldest pending delivery."),
                 ("lanes_waiting", "Webhooks with work waiting in the database."),
                 ("jobs", "Big changes that still run."),
+                ("database_size_bytes", "Size of the database, without its write-ahead log."),
             )
         }
 
@@ -243,12 +290,31 @@ class Metrics:
     def attempt_made(self, kind: str | None, seconds: float) -> None:
         """Count an attempt by its error kind (None: it succeeded), and the time it took."""
         road = self._road
-        road.durations[bisect_left(_SECONDS, seconds)] += 1
-        road.seconds += seconds
+        road.attempts.note(seconds)
         if kind is None:
             road.succeeded += 1
         else:
             road.failed[kind] += 1
+
+    def answered(self, seconds: float) -> None:
+        """Note the time from an event's call until it was stored."""
+        self._road.accepts.note(seconds)
+
+    def committed(self, seconds: float) -> None:
+        """Note the time that a batch of events took to store."""
+        self._road.commits.note(seconds)
+
+    def first_attempt_begun(self, seconds: float) -> None:
+        """Note the time from an event's call until a delivery was first attempted."""
+        self._road.delays.note(max(seconds, 0.0))  # two readings of a clock that may be set back
+
+    def failed_for_good(self) -> None:
+        """Count a delivery whose last attempt failed."""
+        self._road.failed_for_good += 1
+
+    def webhooks_disabled(self, webhooks: int) -> None:
+        """Count webhooks that the service disabled."""
+        self._road.disabled += webhooks
 
     def leases_given_back(self, deliveries: int) -> None:
         """Count deliveries that were taken on and not attempted here."""
@@ -267,13 +333,14 @@ class Metrics:
         self._registry.register(_Budgets(budgets))
 
     def stored(
-        self, *, pending: int, oldest_pending_age: float, lanes_waiting: int, jobs: int
+        self, *, pending: int, oldest_pending_age: float, lanes_waiting: int, jobs: int, size: int
     ) -> None:
         """Show figures of the database, just read."""
         self._stored["pending"].set(pending)
         self._stored["oldest_pending_age_seconds"].set(oldest_pending_age)
         self._stored["lanes_waiting"].set(lanes_waiting)
         self._stored["jobs"].set(jobs)
+        self._stored["database_size_bytes"].set(size)
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format 0.0.4."""

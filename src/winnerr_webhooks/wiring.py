@@ -197,7 +197,7 @@ async def _build(
     membership: Membership | None,
 ) -> _Service:
     """Put the parts together; `parts` gets what is to be closed at the end."""
-    clock, jitter, metrics = SystemClock(), Jitter(), Metrics()
+    clock, jitter, metrics = SystemClock(), Jitter(), Metrics(config.delivery_timeout)
     ids = Ids(clock)
     budgets = Budgets(derive(config, descriptors), clock)
     storage = await open_storage(config, exclusive=True, budgets=budgets)

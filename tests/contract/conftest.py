@@ -45,13 +45,14 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeClock:
-    """Both clocks, moved by hand and together."""
+    """Both clocks, moved by hand and together; `ahead_ms` sets the wall clock alone."""
 
     def __init__(self) -> None:
         self.ms = 1_800_000_000_000  # where the day partitions of `postgres_url` are
+        self.ahead_ms = 0
 
     def now_ms(self) -> int:
-        return self.ms
+        return self.ms + self.ahead_ms
 
     def monotonic(self) -> float:
         return self.ms / 1000

@@ -54,3 +54,22 @@ def test_what_is_due_in_a_minute_is_due_then_although_a_step_is_taken_back(machi
     machine.wall -= HOUR
     machine.pass_(60)
     assert clock.now_ms() == due_at
+
+
+def test_it_knows_how_much_of_the_time_since_was_skipped(machine) -> None:
+    clock = SteadyClock(machine)
+    before = clock.now_ms()
+    machine.pass_(10)
+    machine.wall += HOUR
+    after = clock.now_ms()
+    machine.pass_(10)
+    assert clock.skips.since(before) == HOUR
+    assert clock.skips.since(after) == 0
+
+
+def test_a_clock_that_is_kept_right_skips_nothing(machine) -> None:
+    clock = SteadyClock(machine)
+    before = clock.now_ms()
+    machine.wall += 500
+    clock.now_ms()
+    assert clock.skips.since(before) == 0

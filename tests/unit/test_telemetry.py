@@ -1,6 +1,7 @@
 """Telemetry: metrics that Prometheus reads, logs that show no secret."""
 
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from winnerr_webhooks import __version__
 from winnerr_webhooks.telemetry import Metrics, hide_secrets
 
 
@@ -47,16 +49,48 @@ def test_what_was_counted_is_rendered():
     assert shown["attempt_duration_seconds_bucket", "+Inf"] == 4
 
 
+def test_latencies_and_what_ended_badly_are_rendered():
+    metrics = Metrics()
+    metrics.answered(0.002)
+    metrics.committed(0.002)
+    metrics.first_attempt_begun(45.0)
+    metrics.first_attempt_begun(-1.0)
+    metrics.failed_for_good()
+    metrics.webhooks_disabled(2)
+    shown = samples(metrics)
+    assert shown["accept_duration_seconds_bucket", "0.0025"] == 1
+    assert shown["commit_duration_seconds_count",] == 1
+    assert shown["first_attempt_delay_seconds_bucket", "0.005"] == 1
+    assert shown["first_attempt_delay_seconds_bucket", "60.0"] == 2
+    assert shown["deliveries_failed_total",] == 1
+    assert shown["webhooks_disabled_total",] == 2
+
+
+@pytest.mark.parametrize(("timeout", "last"), [(10, "10.0"), (3, "3.0"), (300, "300.0")])
+def test_buckets_of_attempts_reach_to_the_timeout(timeout, last):
+    shown = samples(Metrics(timeout))
+    bounds = [key[1] for key in shown if key[0] == "attempt_duration_seconds_bucket"]
+    assert bounds[-2:] == [last, "+Inf"]
+
+
+def test_the_process_and_its_version_are_rendered():
+    shown = samples(Metrics())
+    assert shown["process_resident_memory_bytes",] > 0
+    assert shown["process_open_fds",] > 0
+    assert shown["build_info", *sorted([__version__, platform.python_version()])] == 1
+
+
 def test_figures_of_the_database_and_of_the_process_are_rendered():
     metrics = Metrics()
     in_flight = [3]
     metrics.watch("in_flight", "Attempts that run now.", lambda: in_flight[0])
-    metrics.stored(pending=7, oldest_pending_age=1.5, lanes_waiting=2, jobs=1)
+    metrics.stored(pending=7, oldest_pending_age=1.5, lanes_waiting=2, jobs=1, size=4096)
     shown = samples(metrics)
     assert shown["pending",] == 7
     assert shown["oldest_pending_age_seconds",] == 1.5
     assert shown["lanes_waiting",] == 2
     assert shown["jobs",] == 1
+    assert shown["database_size_bytes",] == 4096
     assert shown["in_flight",] == 3
     in_flight[0] = 4
     assert samples(metrics)["in_flight",] == 4
@@ -76,7 +110,7 @@ def test_two_sets_of_metrics_share_nothing():
 
 def test_every_metric_says_what_it_is():
     for family in text_string_to_metric_families(Metrics().render().decode()):
-        assert family.name.startswith("winnerr_webhooks_")
+        assert family.name.startswith(("winnerr_webhooks_", "process_"))
         assert family.documentation.endswith(".")
 
 
@@ -105,6 +139,7 @@ def test_whatever_is_named_like_a_secret_is_blanked():
 def test_logs_go_to_stderr_as_json_when_it_is_no_terminal(level):
     program = f"""
 import structlog
+from winnerr_webhooks import __version__
 from winnerr_webhooks.telemetry import set_up_logs
 set_up_logs("{level}")
 log = structlog.get_logger()
@@ -129,6 +164,7 @@ except ValueError:
 def test_what_python_and_its_libraries_say_comes_in_the_same_form():
     program = """
 import asyncio, logging, warnings
+from winnerr_webhooks import __version__
 from winnerr_webhooks.telemetry import set_up_logs
 set_up_logs("info", "json")
 logging.getLogger("asyncio").error("Task exception was never retrieved")
@@ -151,6 +187,7 @@ warnings.warn("soon gone")
 def test_lines_for_people_can_be_asked_for():
     program = """
 import structlog
+from winnerr_webhooks import __version__
 from winnerr_webhooks.telemetry import set_up_logs
 set_up_logs("warning", "console")
 structlog.get_logger().info("too quiet")
@@ -169,6 +206,7 @@ def test_a_line_that_cannot_be_written_is_lost_and_nothing_else():
 import contextlib
 import sys
 import structlog
+from winnerr_webhooks import __version__
 from winnerr_webhooks.telemetry import set_up_logs
 set_up_logs()
 log = structlog.get_logger()

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from litestar import Litestar, Request, Response, Router
+from litestar import Request, Response, Router
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, NotFoundException
@@ -21,6 +21,7 @@ from winnerr_webhooks.api.routes.webhooks import WebhookRoutes
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import NotFound
+from winnerr_webhooks.litestar_app import LitestarApp
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -110,7 +111,7 @@ def _litestar(
     handlers: list[ControllerRouterHandler],
     *,
     nothing_here: str | None = None,
-) -> Litestar:
+) -> LitestarApp:
     def provide() -> Services:
         return services
 
@@ -125,7 +126,7 @@ def _litestar(
             headers={**SAFE_HEADERS, **refusal.headers},
         )
 
-    return Litestar(
+    return LitestarApp(
         handlers,
         dependencies={"services": Provide(provide, use_cache=True, sync_to_thread=False)},
         exception_handlers={HTTPException: answer, Exception: answer},

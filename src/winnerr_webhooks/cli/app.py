@@ -1,32 +1,20 @@
-"""The commands in one place, and what their errors look like: one line and an exit code."""
+"""The commands in one place."""
 
-import os
-import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from winnerr_webhooks import __version__
 from winnerr_webhooks.cli import demo, keys
 from winnerr_webhooks.cli.backup import backup
+from winnerr_webhooks.cli.configuration import PROGRAM
 from winnerr_webhooks.cli.emit import emit
 from winnerr_webhooks.cli.login_link import login_link
 from winnerr_webhooks.cli.migrate import migrate
 from winnerr_webhooks.cli.serve import serve
 from winnerr_webhooks.cli.show_config import show_config
-from winnerr_webhooks.domain.errors import (
-    CannotStart,
-    ConfigurationError,
-    Invalid,
-    WebhooksError,
-)
+from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.processes.membership import Membership
-
-PROGRAM = "winnerr-webhooks"
-FAILED = 1
-WRONG_USE = 2
-CANNOT_START_NOW = os.EX_TEMPFAIL
-WRONG_CONFIGURATION = os.EX_CONFIG
 
 app = typer.Typer(
     name=PROGRAM,
@@ -70,37 +58,12 @@ def start(
         typer.echo(context.get_help())
 
 
-def main(membership: Membership | None = None) -> None:
-    """Run the console script: exit code 0, 1 for a failure, 2 for wrong usage.
-
-    78 is a wrong setting and 75 a start that cannot be now (sysexits.h): a service manager tries
-    again after 75 and not after 78.
-
-    `membership` is that of one of several processes of `serve` (`cli.process`).
-    """
+def run(membership: Membership | None) -> int | None:
+    """Run the command that was asked for; its exit code. `Invalid`: its usage was wrong."""
     try:
-        code = app(prog_name=PROGRAM, standalone_mode=False, obj=membership)
+        code: int | None = app(prog_name=PROGRAM, standalone_mode=False, obj=membership)
     except typer.TyperException as error:
         context: typer.Context | None = getattr(error, "ctx", None)
         command = context.command_path if context else PROGRAM
-        _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", WRONG_USE)
-    except Invalid as error:
-        _fail(str(error), WRONG_USE)
-    except ConfigurationError as error:
-        _fail(str(error), WRONG_CONFIGURATION)
-    except CannotStart as error:
-        _fail(str(error), CANNOT_START_NOW)
-    except WebhooksError as error:
-        _fail(str(error), FAILED)
-    except BrokenPipeError:  # `… | head`: not worth a word, and Python's own flush must not say it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
-    except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
-    sys.exit(code)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    line = " ".join(message.split())
-    typer.echo(f"{PROGRAM}: {line}", err=True)
-    sys.exit(code)
+        raise Invalid(f"{error.format_message().rstrip('.')} (see {command} --help)") from None
+    return code

@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 import typer
 
+from winnerr_webhooks.cli.configuration import configure
 from winnerr_webhooks.cli.http import call, refusal
-from winnerr_webhooks.cli.settings import configure
 from winnerr_webhooks.config import PREFIX, environment
 from winnerr_webhooks.domain.errors import Invalid
 

@@ -5,7 +5,7 @@
 
 import sys
 
-from winnerr_webhooks.cli.app import main
+from winnerr_webhooks.cli.main import main
 from winnerr_webhooks.processes.membership import Membership
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from winnerr_webhooks import config
+from winnerr_webhooks.cli.configuration import configure
 from winnerr_webhooks.config import SETTINGS, Config, Setting
 
 Command = Callable[..., None]
@@ -34,14 +34,6 @@ def takes_settings(*names: str) -> Callable[[Command], Command]:
         return run
 
     return decorate
-
-
-def configure(overrides: Mapping[str, str] | None = None) -> Config:
-    """Load the settings; variables that look like one and are none are warned of on stderr."""
-    environ = config.environment()
-    for line in config.warnings(environ):
-        typer.echo(f"warning: {line}", err=True)
-    return config.load(environ, overrides)
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:

@@ -33,6 +33,12 @@ def retry_delay(schedule: Sequence[float], retries_used: int, jitter: Jitter) ->
     return jitter.around(schedule[retries_used], JITTER)
 
 
+def longest_waits(schedule: Sequence[float]) -> tuple[float, ...]:
+    """The most seconds before automatic attempt 1, 2, 3, …: of the schedule or a Retry-After."""
+    retries = (max(seconds * (1 + JITTER), LONGEST_RETRY_AFTER) for seconds in schedule)
+    return (0.0, *retries)
+
+
 def parse_retry_after(value: str, now_ms: int) -> float | None:
     """Seconds a Retry-After asks to wait (RFC 9110, section 10.2.3), one hour at most.
 

@@ -29,7 +29,16 @@ class Share:
 class AdmittedEvent:
     """An event that waits to be stored; called with its answer, it makes room and passes it on."""
 
-    __slots__ = ("_admission", "_answered", "_express", "_share", "cost", "event", "organization")
+    __slots__ = (
+        "_admission",
+        "_answered",
+        "_express",
+        "_share",
+        "cost",
+        "event",
+        "organization",
+        "since",
+    )
 
     def __init__(
         self,
@@ -40,7 +49,10 @@ class AdmittedEvent:
         share: Share,
         cost: FanOut,
         express: bool,
+        since: float,
     ) -> None:
+        self.since = since
+        """The loop's instant of the call."""
         self.event = event
         self.organization = event.organization
         self.cost = cost
@@ -76,9 +88,18 @@ class Admission:
         return 0 if share is None else share.express
 
     def admit(
-        self, event: NewEvent, answered: Answered[Accepted], cost: FanOut, *, express: bool
+        self,
+        event: NewEvent,
+        answered: Answered[Accepted],
+        cost: FanOut,
+        *,
+        express: bool,
+        since: float = 0.0,
     ) -> AdmittedEvent:
-        """Let an event wait; `Unavailable` says whose part is used up, and nothing is counted."""
+        """Let an event wait; `Unavailable` says whose part is used up, and nothing is counted.
+
+        `since` is the loop's instant of its call.
+        """
         organization = event.organization
         share = self._shares.get(organization) or Share()
         size = len(event.body)
@@ -98,7 +119,9 @@ class Admission:
         share.events, share.bytes = events, held
         share.express += express
         self._events, self._bytes = all_events, all_bytes
-        return AdmittedEvent(event, answered, self, share=share, cost=cost, express=express)
+        return AdmittedEvent(
+            event, answered, self, share=share, cost=cost, express=express, since=since
+        )
 
     def release(self, event: NewEvent, share: Share) -> None:
         """An event that was admitted waits no more."""

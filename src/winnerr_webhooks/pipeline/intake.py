@@ -33,6 +33,7 @@ from winnerr_webhooks.pipeline.group_commit import (
 )
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.telemetry import Metrics
 
 EXPRESS_EVENTS: Final = 64
 """Events that one organization may have in `express`, and of one call."""
@@ -61,6 +62,7 @@ class Intake:
         dispatcher: Dispatcher | None,
         clock: Clock,
         *,
+        metrics: Metrics,
         budgets: Budgets,
         foreground: Foreground,
         most_webhooks: int,
@@ -70,6 +72,7 @@ class Intake:
         self._storage = storage
         self._dispatcher = dispatcher
         self._clock = clock
+        self._metrics = metrics
         self._foreground = foreground
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(budgets)
@@ -101,7 +104,9 @@ class Intake:
         organization = event.organization
         cost = self._fan_outs.of(organization, event.name)
         express = not cost.is_wide and self._admission.express_of(organization) < EXPRESS_EVENTS
-        admitted = self._admission.admit(event, answered, cost, express=express)
+        admitted = self._admission.admit(
+            event, answered, cost, express=express, since=self._loop.time()
+        )
         (self._express if express else self._bulk).put(admitted, admitted)
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
@@ -134,7 +139,9 @@ class Intake:
     def _put_in_bulk(self, event: NewEvent, answered: Answered[Accepted]) -> None:
         self._check_open()
         cost = self._fan_outs.of(event.organization, event.name)
-        admitted = self._admission.admit(event, answered, cost, express=False)
+        admitted = self._admission.admit(
+            event, answered, cost, express=False, since=self._loop.time()
+        )
         self._bulk.put(admitted, admitted)
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
@@ -203,11 +210,13 @@ class Intake:
     def _follow(self, batch: list[AdmittedEvent], answers: list[Accepted], started: float) -> None:
         """Learn what each event cost, and hand its leased deliveries on."""
         now = self._loop.time()
+        self._metrics.committed(self._clock.monotonic() - started)
         noted = None
         for admitted, accepted in zip(batch, answers, strict=True):
             if accepted.rows and admitted.cost is not noted:  # one commit, one fan-out
                 noted = admitted.cost
                 noted.note(accepted.rows, now)
+            self._metrics.answered(now - admitted.since)
             if accepted.leased:
                 self._hand_on(accepted, started)
 

@@ -88,12 +88,15 @@ class Node:
             storage,
             self.dispatcher if self._delivers else None,
             clock,
+            metrics=metrics,
             budgets=budgets,
             foreground=self.foreground,
             most_webhooks=config.max_webhooks,
         )
         claims = Claims(storage, self.dispatcher, self.foreground, clock)
-        self._reclaimer = Reclaimer(storage, self.dispatcher, claims, jitter)
+        self._reclaimer = Reclaimer(
+            storage, self.dispatcher, claims, jitter, schedule=config.retry_schedule
+        )
         self._retention = Retention(storage, config.log_retention_days)
         if self._delivers:
             self.intake.on_born_free = partial(self._reclaimer.due_in, 0.0)

@@ -1,12 +1,13 @@
 """Reclaim: brings back what waits in the database: due retries, replays, what the dead left."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.domain.retry import longest_waits
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.claims import IDLE_LOOK, Claims, wait_up_to
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
@@ -23,9 +24,16 @@ class Reclaimer:
     """The loops that look into the database for work; one noun a loop."""
 
     def __init__(
-        self, storage: Storage, dispatcher: Dispatcher, claims: Claims, jitter: Jitter
+        self,
+        storage: Storage,
+        dispatcher: Dispatcher,
+        claims: Claims,
+        jitter: Jitter,
+        *,
+        schedule: Sequence[float],
     ) -> None:
         self._storage = storage
+        self._schedule = schedule
         self._dispatcher = dispatcher
         self._claim_loop = claims
         self._jitter = jitter
@@ -40,7 +48,7 @@ class Reclaimer:
 
     async def start(self) -> None:
         """Free what a dead predecessor had leased, then keep looking."""
-        freed = await self._storage.recover()
+        freed = await self._storage.recover(longest_waits(self._schedule))
         if freed:
             log.info("took over what an earlier process left", deliveries=freed)
         self._changes_mark, _ = await self._storage.changed_webhooks(0)

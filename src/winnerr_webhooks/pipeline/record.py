@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.domain.attempt import AttemptRecord
+from winnerr_webhooks.domain.delivery import EXHAUSTED
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
-from winnerr_webhooks.ids import Jitter
+from winnerr_webhooks.ids import Jitter, id_ms
 from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit, JoinableBatch
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Settled, Settlement
@@ -86,6 +87,10 @@ class Recorder:
         self.unrecorded_bytes += size
         record = settlement.record
         self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
+        delivery = settlement.delivery
+        if delivery.attempt == 1 and delivery.trigger == "automatic":
+            called_at = id_ms(delivery.event_id)
+            self._metrics.first_attempt_begun((record.exchange.started_at - called_at) / 1000)
         if self.unrecorded > self._most or self.unrecorded_bytes > self._most_bytes:
             self._stall()
 
@@ -129,12 +134,15 @@ class Recorder:
         """Tell others what follows from attempts that are recorded."""
         for settlement in batch:
             _log_attempt(settlement)
+            if settlement.verdict.happened == EXHAUSTED:
+                self._metrics.failed_for_good()
         waits = [item.verdict.retry_in for item in batch if item.verdict.retry_in is not None]
         if waits:
             self.on_retry_due(min(waits))
         if settled.replays_due:
             self.on_retry_due(0.0)
         if settled.disabled:
+            self._metrics.webhooks_disabled(len(settled.disabled))
             self.on_disabled(settled.disabled)
 
     def _done_with(self, batch: Sequence[Settlement]) -> None:

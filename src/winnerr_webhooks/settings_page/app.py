@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.litestar_app import LitestarApp
 from winnerr_webhooks.management.sign_in import PAGE
 from winnerr_webhooks.settings_page.errors import answer_error
 from winnerr_webhooks.settings_page.guard import enter
@@ -55,11 +55,11 @@ class SettingsPage:
         self._page.stop()
 
 
-def _litestar(page: Page) -> Litestar:
+def _litestar(page: Page) -> LitestarApp:
     def provide() -> Page:
         return page
 
-    app = Litestar(
+    app = LitestarApp(
         [
             *sign_in.ROUTES,
             *webhooks.ROUTES,

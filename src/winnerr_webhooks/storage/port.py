@@ -110,11 +110,13 @@ class Storage(Protocol):
         """
         ...
 
-    async def recover(self) -> int:
+    async def recover(self, longest_waits: Sequence[float] = ()) -> int:
         """Free what a dead predecessor of an embedded node had leased; how many deliveries.
 
-        Waiting retries keep their time. These leases do not count toward the five. To be called
-        before the node claims, by it alone.
+        Waiting retries keep their time, as far as it can be: `longest_waits` are the most seconds
+        before automatic attempt 1, 2, 3, … What waits longer was noted by a clock that ran ahead,
+        and is due when that time is over; without them nothing is. These leases do not count
+        toward the five. To be called before the node claims, by it alone.
         """
         ...
 

@@ -1,6 +1,6 @@
 """What a batch of settled attempts does to health figures and runs of failures: pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from winnerr_webhooks.domain.event import rfc3339
@@ -21,6 +21,8 @@ class DisablingRule(NamedTuple):
 
     days: float
     min_failures: int
+    skipped_since: Callable[[int], int] = lambda _ms: 0
+    """Milliseconds by which the clock was set forward since an instant (`clock.Skips`)."""
 
 
 def bucket_of(item: Settlement) -> Bucket:
@@ -92,7 +94,7 @@ def _failed_too_long(run: Run, rule: DisablingRule, now: int) -> bool:
         rule.days > 0
         and run.failing_since is not None
         and run.failures >= rule.min_failures
-        and now - run.failing_since >= rule.days * _DAY_MS
+        and now - run.failing_since - rule.skipped_since(run.failing_since) >= rule.days * _DAY_MS
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, LoggedAttempt
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.verdict import Verdict
@@ -295,8 +296,15 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator's gauges show."""
 
     pending: int
-    oldest_pending_ms: int | None
-    """Acceptance of the oldest pending delivery."""
+    oldest_pending_age: float
+    """Seconds since the oldest pending delivery was accepted; 0: there is none."""
     lanes: int
     """Webhooks with work waiting in the database."""
     jobs: int
+    bytes: int
+    """Size of the database, without its write-ahead log."""
+
+
+def age(accepted_at: int | None, clock: Clock) -> float:
+    """Seconds since an instant, by the clock that gave it; never negative, though that may jump."""
+    return 0.0 if accepted_at is None else max(clock.now_ms() - accepted_at, 0) / 1000

@@ -48,10 +48,10 @@ async def _read_database(services: Services) -> None:
             figures = await services.storage.figures()
     except (Unavailable, TimeoutError):
         return
-    oldest = figures.oldest_pending_ms
     services.metrics.stored(
         pending=figures.pending,
-        oldest_pending_age=0.0 if oldest is None else (services.clock.now_ms() - oldest) / 1000,
+        oldest_pending_age=figures.oldest_pending_age,
         lanes_waiting=figures.lanes,
         jobs=figures.jobs,
+        size=figures.bytes,
     )

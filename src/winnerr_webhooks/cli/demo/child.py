@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 
-from winnerr_webhooks.cli.app import main
+from winnerr_webhooks.cli.main import main
 
 
 def _end_with_parent() -> None:

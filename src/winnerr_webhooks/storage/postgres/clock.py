@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.clock import Clock, Skips
 
 READ_EVERY: Final = 30.0
 """Seconds; a clock that is off by 100 ppm strays by 3 ms in that time."""
@@ -22,6 +22,9 @@ class DatabaseClock:
         self._follow = follow
         self._clock = clock
         self._read_at = float("-inf")
+        self.skips = Skips()
+        self.ahead_ms = 0.0
+        """How far the node's wall clock was ahead of the database's at the last reading."""
         self._wall_origin = self._origin = self._origin_of_wall()
 
     def now_ms(self) -> int:
@@ -42,9 +45,13 @@ class DatabaseClock:
 
     def read(self, database_ms: float, asked_at: float, answered_at: float) -> None:
         """Take a reading: what the database said, and when (monotonic) it was asked."""
+        origin = database_ms - (asked_at + answered_at) / 2 * 1000
+        if self._read_at > float("-inf"):
+            self.skips.note(round(database_ms), origin - self._origin)
         self._read_at = answered_at
-        self._origin = database_ms - (asked_at + answered_at) / 2 * 1000
+        self._origin = origin
         self._wall_origin = self._origin_of_wall()
+        self.ahead_ms = self._wall_origin - origin
 
     def _origin_of_wall(self) -> float:
         """What the node's wall clock says the instant was at which its monotonic one was 0."""

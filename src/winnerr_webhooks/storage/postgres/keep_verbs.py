@@ -13,7 +13,7 @@ from winnerr_webhooks.storage.postgres import partitions, retention
 from winnerr_webhooks.storage.postgres.database import Session
 from winnerr_webhooks.storage.postgres.partitions import DAY_MS, KINDS, Ranges
 from winnerr_webhooks.storage.postgres.verbs import READ_SECONDS, Verbs
-from winnerr_webhooks.storage.values import Figures
+from winnerr_webhooks.storage.values import Figures, age
 
 T = TypeVar("T")
 
@@ -25,6 +25,8 @@ PROBE_SECONDS: Final = 1.0
 FIGURES_SHARE: Final = 20
 """Figures stay as they are for so many times what it took to count them."""
 READINGS: Final = 3
+CLOCKS_APART: Final = 30.0
+"""Seconds between the clocks of a node and of the database that somebody should hear of."""
 HURRIES: Final = 5
 """How often a lock that holds others up is asked for before it is left for later."""
 HURRY_PAUSE: Final = 1.0
@@ -62,6 +64,7 @@ class KeepVerbs(Verbs):
         self._jitter = Jitter()
         self._ranges: dict[str, Ranges] = {}
         self._unsafe: tuple[str, ...] = ()
+        self._is_off = False
         self._not_before = float("-inf")
         self._probe: asyncio.Future[None] | None = None
         self._probe_ends = 0.0
@@ -76,6 +79,14 @@ class KeepVerbs(Verbs):
         if self._clock.is_due:
             took, *reading = min(await self._road.transact(self._readings))
             self._clock.read(reading[0], reading[1], reading[1] + took)
+            self._compare_clocks()
+
+    def _compare_clocks(self) -> None:
+        """Warn once of a node whose clock tells another time than the database's."""
+        ahead, was_off = self._clock.ahead_ms / 1000, self._is_off
+        self._is_off = abs(ahead) > CLOCKS_APART
+        if self._is_off and not was_off:
+            log.warning("this machine's clock is not the database's", ahead_seconds=round(ahead, 1))
 
     async def _readings(self, db: Session) -> list[tuple[float, float, float]]:
         found = []
@@ -210,12 +221,18 @@ class KeepVerbs(Verbs):
 
     async def _count(self) -> Figures:
         started = self._clock.monotonic()
-        pending, oldest, lanes, jobs = await self._aside.transact(
+        pending, oldest, lanes, jobs, size = await self._aside.transact(
             _counted, seconds=READ_SECONDS, settings="SET LOCAL statement_timeout = '9s';"
         )
         ended = self._clock.monotonic()
         self._figures_end = ended + (ended - started) * FIGURES_SHARE
-        self._figures = Figures(pending=pending, oldest_pending_ms=oldest, lanes=lanes, jobs=jobs)
+        self._figures = Figures(
+            pending=pending,
+            oldest_pending_age=age(oldest, self._clock),
+            lanes=lanes,
+            jobs=jobs,
+            bytes=size,
+        )
         return self._figures
 
     async def check(self) -> None:
@@ -239,7 +256,7 @@ async def _look(db: Session) -> tuple[dict[str, Ranges], tuple[str, ...]]:
     return await partitions.look(db), unsafe
 
 
-async def _counted(db: Session) -> tuple[int, int | None, int, int]:
+async def _counted(db: Session) -> tuple[int, int | None, int, int, int]:
     await db.script(_COUNTING)
     row = await db.row("figures")
-    return row[0], row[1], row[2], row[3]
+    return row[0], row[1], row[2], row[3], row[4]

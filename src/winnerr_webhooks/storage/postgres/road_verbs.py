@@ -160,7 +160,7 @@ class RoadVerbs(Verbs):
             lanes = await self._road.transact(lambda db: claim.release(db, deliveries, now))
             await self._lower_lanes(lanes)
 
-    async def recover(self) -> int:
+    async def recover(self, longest_waits: Sequence[float] = ()) -> int:  # noqa: ARG002  the port's
         """Nothing: of many nodes nobody knows which are dead. Their leases run out."""
         return 0
 

@@ -53,7 +53,7 @@ class PostgresStorage(RoadVerbs, WebhookVerbs, LogVerbs, KeyVerbs, PageVerbs, Ke
         self._searches = searches
         self._clock = clock
         self._keyring = keyring
-        self._rule = rule
+        self._rule = rule._replace(skipped_since=clock.skips.since)
         self._node = node
 
     @classmethod

@@ -138,11 +138,15 @@ def release(db: Connection, deliveries: Sequence[LeasedDelivery], now: int) -> N
     lower_lanes(db, {one.webhook_id: now for one in deliveries})
 
 
-def recover(db: Connection) -> int:
+def recover(db: Connection, longest_waits: Sequence[float], now: int) -> int:
     """Free all leases: whoever held them is dead; see `Storage.recover`."""
-    webhooks = _IDS.decode(db.row("leased_webhooks")[0])
+    webhooks = set(_IDS.decode(db.row("leased_webhooks")[0]))
     freed = db.run("free_all")
-    set_lanes_of(db, webhooks)
+    waits = {"now": now, "waits": as_json([round(seconds * 1000) for seconds in longest_waits])}
+    late = db.json("waits_too_long", waits, _IDS)
+    if late:
+        db.run("shorten_waits", waits)
+    set_lanes_of(db, webhooks.union(late))
     return freed
 
 

@@ -23,7 +23,8 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.NoMemError, "There is not enough memory."),
 )
 _TOO_LONG = "The database did not finish this in time, and nothing was done."
-_RETRY_AFTER = 5
+RETRY_AFTER = 5
+"""Seconds after which a caller may try again."""
 
 
 def translated(error: Exception) -> Exception:
@@ -36,10 +37,10 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, _DATA):
         return _because(Poisoned(f"The database refuses this data: {error}"), error)
     if isinstance(error, apsw.InterruptError):
-        return _because(TimedOut(_TOO_LONG, _RETRY_AFTER), error)
+        return _because(TimedOut(_TOO_LONG, RETRY_AFTER), error)
     for kind, reason in _REASONS:
         if isinstance(error, kind):
-            return _because(Unavailable(reason, _RETRY_AFTER), error)
+            return _because(Unavailable(reason, RETRY_AFTER), error)
     return error
 
 

@@ -59,10 +59,14 @@ class KeepVerbs(Verbs):
         started = self._clock.monotonic()
         if self._figures is not None and started < self._figures_end:
             return self._figures
-        pending, lanes, waiting_jobs = await self._read(lambda db: db.row("figures"))
+        pending, lanes, waiting_jobs, size = await self._read(lambda db: db.row("figures"))
         count, oldest = _OLDEST.decode(pending)
         self._figures = values.Figures(
-            pending=count, oldest_pending_ms=oldest, lanes=lanes, jobs=waiting_jobs
+            pending=count,
+            oldest_pending_age=values.age(oldest, self._clock),
+            lanes=lanes,
+            jobs=waiting_jobs,
+            bytes=size,
         )
         ended = self._clock.monotonic()
         took = ended - started
@@ -74,9 +78,13 @@ class KeepVerbs(Verbs):
         now = self._clock.monotonic()
         if self._probe is None or now >= self._probe_ends:
             self._probe_ends = now + _PROBE_SECONDS
-            row = (self._clock.now_ms(),)
-            self._probe = asyncio.ensure_future(self._threads.write(lambda db: _probe(db, row)))
+            self._probe = asyncio.ensure_future(self.try_to_write())
         await asyncio.shield(self._probe)
+
+    async def try_to_write(self) -> None:
+        """Write a row of no meaning; `Unavailable` says why nothing can be written."""
+        row = (self._clock.now_ms(),)
+        await self._threads.write(lambda db: _probe(db, row))
 
     def warnings(self) -> tuple[str, ...]:
         """Nothing: what an SQLite file needs, it does by itself."""

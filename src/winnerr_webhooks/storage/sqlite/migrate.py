@@ -3,7 +3,9 @@
 import errno
 import fcntl
 import os
+import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -39,15 +41,18 @@ def open_writer(path: str, *, cache_kib: int) -> Connection:
     return connection
 
 
-_MAY_PASS = (apsw.FullError, apsw.BusyError, apsw.LockedError, apsw.NoMemError)
-"""A full disk, another process at the file, no memory: the same start may work in a minute."""
+_MAY_PASS = (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.LockedError, apsw.NoMemError)
+"""A full or failing disk, another process, no memory: the same start may work in a minute."""
+_LITTLE: Final = 65_536
+"""With less room on its disk SQLite cannot open a file; it may call that an I/O error."""
 
 
 def _explained(error: Exception, path: str) -> ConfigurationError | CannotStart:
     if isinstance(error, ConfigurationError | CannotStart):
         return error
     if isinstance(error, _MAY_PASS) or getattr(error, "errno", None) == errno.ENOSPC:
-        return CannotStart(f"The database file {path} cannot be used now: {error}.")
+        reason = "The disk is full: free some space" if _is_full(path) else error
+        return CannotStart(f"The database file {path} cannot be used now: {reason}.")
     if isinstance(error, apsw.NotADBError | apsw.CorruptError):
         return ConfigurationError(
             f"The database file {path} is damaged, or no database ({error}): restore it from a "
@@ -57,6 +62,13 @@ def _explained(error: Exception, path: str) -> ConfigurationError | CannotStart:
         f"The database file {path} cannot be used: {error}. Name a file in a folder that exists "
         "and may be written to."
     )
+
+
+def _is_full(path: str) -> bool:
+    try:
+        return shutil.disk_usage(Path(path).parent).free < _LITTLE
+    except OSError:
+        return False
 
 
 def _check_names(path: str) -> None:
@@ -149,9 +161,9 @@ def lock(path: str) -> TextIO:
             f"Another server (process {holder or 'unknown'}) runs on {path}: stop it first, or "
             "give this one another DATABASE_URL."
         ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+    with suppress(OSError):  # a full disk: the number only helps whoever finds the lock taken
+        os.truncate(file.fileno(), 0)
+        os.write(file.fileno(), str(os.getpid()).encode())
     return file
 
 

@@ -15,12 +15,14 @@ See docs/adr/0001-whole-batches-per-statement.md.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TextIO, TypeVar
 
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import secrets, values
@@ -72,7 +74,7 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):
         self._threads = threads
         self._clock = SteadyClock(clock)
         self._keyring = keyring
-        self._rule = rule
+        self._rule = rule._replace(skipped_since=self._clock.skips.since)
         self._lock = lock
         self._reads = reads
         self._searches = searches
@@ -122,6 +124,8 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):
         if exclusive:
             try:
                 await storage.check_secrets()
+                with suppress(Unavailable):  # a full disk: it is logged, and /readyz says so
+                    await storage.try_to_write()
             except BaseException:
                 await storage.close()
                 raise
@@ -198,9 +202,11 @@ class SqliteStorage(LogVerbs, KeyVerbs, PageVerbs, KeepVerbs):
         """End leases whose attempt was not started."""
         await self._write_later(lambda db: claim.release(db, deliveries, self._clock.now_ms()))
 
-    async def recover(self) -> int:
-        """Free what a dead predecessor had leased."""
-        return await self._threads.write(claim.recover, calls.START)
+    async def recover(self, longest_waits: Sequence[float] = ()) -> int:
+        """Free what a dead predecessor had leased; what it put off for too long is due earlier."""
+        return await self._threads.write(
+            lambda db: claim.recover(db, longest_waits, self._clock.now_ms()), calls.START
+        )
 
     async def repair(self) -> int:
         """Find lost wake-ups and leases that ran out.

@@ -19,17 +19,22 @@ from queue import Empty
 from typing import Any, Final
 
 import apsw
+import structlog
 
-from winnerr_webhooks.domain.errors import Refused, TimedOut, Unavailable
+from winnerr_webhooks.domain.errors import Refused, TimedOut, Unavailable, Uncertain
 from winnerr_webhooks.storage.sqlite.calls import Call, Failed
 from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.errors import translated
+from winnerr_webhooks.storage.sqlite.errors import RETRY_AFTER, translated
 from winnerr_webhooks.storage.sqlite.log_copy import LogCopy
 from winnerr_webhooks.storage.sqlite.worker import Work, Worker
 
 _MOST_TOGETHER: Final = 256
 LOCK_MS: Final = 500
 """How long one try to begin waits for another process that writes; then it is tried again."""
+
+COMMIT_FAILED: Final = "The disk failed while the database committed."
+
+log = structlog.get_logger(__name__)
 
 
 class Writer(Worker):
@@ -45,6 +50,9 @@ class Writer(Worker):
         self._rest: deque[Call] = deque()
         self._owed = False
         """Other calls were passed over: one of them is next, even if urgent calls wait."""
+        self._reason = ""
+        """Why nothing can be written, as it was logged; empty: it can."""
+        self._away_since = 0.0
         self.log = LogCopy(connection, lambda: copier.queue.put(Call(self.log.copy)))
 
     def _run(self) -> None:
@@ -102,6 +110,7 @@ class Writer(Worker):
             if self.locked:
                 self._forget_dropped()
                 return [], []
+            written = connection.apsw.total_changes()
             for call in self._next_calls():
                 calls.append(call)
                 before = connection.apsw.total_changes()
@@ -112,9 +121,11 @@ class Writer(Worker):
                         raise
                     outcomes.append(Failed(refusal))
             self._commit()
+            self._note_commit(connection.apsw.total_changes() - written)
         except Exception as error:  # noqa: BLE001  each becomes its callers' answer
             connection.rollback()
             failure = translated(error)
+            self._note_failure(failure)
             if not calls:  # it could not even begin
                 calls = list(self._next_calls())
             if isinstance(failure, TimedOut) and len(outcomes) < len(calls):
@@ -123,6 +134,24 @@ class Writer(Worker):
                 return calls, [Failed(failure)] * len(calls)
             return calls, self._transact_apart(calls)
         return calls, outcomes
+
+    def _note_failure(self, failure: Exception) -> None:
+        """Log why nothing can be written, once for each reason."""
+        if not isinstance(failure.__cause__, apsw.Error) or not isinstance(failure, Unavailable):
+            return
+        if isinstance(failure, TimedOut) or self._reason == failure.detail:
+            return
+        if not self._reason:
+            self._away_since = self._loop.time()
+        self._reason = failure.detail
+        log.warning("the database is away", reason=self._reason)
+
+    def _note_commit(self, rows: int) -> None:
+        """Log that rows can be written again."""
+        if not self._reason or not rows:
+            return
+        self._reason = ""
+        log.info("the database is back", seconds=round(self._loop.time() - self._away_since, 1))
 
     def _has_begun(self) -> bool:
         """Begin a transaction; False: another process writes."""
@@ -141,12 +170,18 @@ class Writer(Worker):
             calls.extend(waiting)
 
     def _commit(self) -> None:
-        """Commit; `Unavailable` when the callers were told already that nothing was done."""
+        """Commit; `Unavailable` when the callers were told already that nothing was done.
+
+        `Uncertain` when the disk fails: what it has of the transaction a crash may bring back.
+        """
         with self._lock:
             if self._given_up:
                 raise Unavailable("The disk did not answer in time.")
             self._work = Work(None)
-        self._connection.commit()
+        try:
+            self._connection.commit()
+        except apsw.IOError as error:
+            raise Uncertain(COMMIT_FAILED, RETRY_AFTER) from error
 
     def _transact_others(self, calls: list[Call], late: int, failure: TimedOut) -> list[Any]:
         """Run all but one again: that one took too long, and the transaction ended with it."""

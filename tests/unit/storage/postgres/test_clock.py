@@ -114,3 +114,20 @@ async def test_what_came_due_while_a_node_slept_is_claimed_at_once(
     other = await open_node(clock=SystemClock(), follow_database_clock=True)
     await world_class(other, SystemClock()).accept(lease=None)
     assert len(await world.claim()) == 1
+
+
+def test_a_step_of_the_databases_clock_is_time_nobody_lived_through() -> None:
+    machine = HandClock()
+    machine.wall = DATABASE_MS
+    clock = DatabaseClock(machine)
+    clock.read(DATABASE_MS, 50.0, 50.0)
+    machine.seconds += 60
+    clock.read(DATABASE_MS + 86_460_000, 110.0, 110.0)
+    assert clock.skips.since(DATABASE_MS) == 86_400_000
+    assert clock.skips.since(clock.now_ms()) == 0
+
+
+def test_the_first_reading_is_no_step() -> None:
+    clock = DatabaseClock(HandClock())
+    clock.read(DATABASE_MS, 50.0, 50.0)
+    assert clock.skips.since(0) == 0

@@ -12,6 +12,7 @@ from winnerr_webhooks.storage.sqlite.statements import statements, with_rows
 FRAGMENTS = {name for text in statements().values() for name in re.findall(r"\{(\w+)\}", text)}
 WALKS = {
     "expired", "figures", "free_all", "leased_webhooks",  # what waits, whole: at start, or aside
+    "waits_too_long", "shorten_waits",  # likewise
     "next_job", "working_webhooks", "deliveries_of_event", "step_pending",  # jobs are few
     "list_keys", "all_secrets", "any_secret", "end_overlaps",  # small tables
 }  # fmt: skip

@@ -16,7 +16,8 @@ SELECT
     (SELECT count(*) FROM pending WHERE NOT finished),
     (SELECT min(accepted_at) FROM pending WHERE NOT finished),
     (SELECT count(*) FROM lane),
-    (SELECT count(*) FROM job)
+    (SELECT count(*) FROM job),
+    pg_database_size(current_database())
 
 -- name: lock_partitions
 SELECT pg_advisory_xact_lock($1)

@@ -17,7 +17,8 @@ WHERE hash = ? AND revoked_at IS NULL
 SELECT
     (SELECT json_array(count(*), min(accepted_at)) FROM pending WHERE NOT finished),
     (SELECT count(*) FROM lane),
-    (SELECT count(*) FROM job)
+    (SELECT count(*) FROM job),
+    (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)
 
 -- name: probe
 UPDATE meta SET value = ? WHERE name = 'probed_at'

@@ -284,6 +284,19 @@ WHERE pending.webhook_id = given.value ->> 0 AND pending.delivery_id = given.val
 UPDATE pending SET lease_until = NULL, idle_leases = max(idle_leases - 1, 0)
 WHERE lease_until IS NOT NULL
 
+-- name: longest_wait
+-- The most milliseconds that a delivery can have to wait for its next attempt.
+iif(pending.replay, 0, :waits ->> min(pending.retries_used, json_array_length(:waits) - 1))
+
+-- name: waits_too_long
+SELECT json_group_array(DISTINCT webhook_id) FROM pending INDEXED BY pending_free
+WHERE lease_until IS NULL AND due_at > :now AND due_at > :now + {longest_wait}
+
+-- name: shorten_waits
+UPDATE pending SET due_at = :now + {longest_wait},
+    retry_at = min(retry_at, :now + {longest_wait})
+WHERE lease_until IS NULL AND due_at > :now AND due_at > :now + {longest_wait}
+
 -- name: expired
 SELECT json_group_array(json_array(webhook_id, delivery_id)) FROM pending WHERE lease_until < :now
 

@@ -1,0 +1,65 @@
+"""The console script: runs a command; an error is one line and an exit code."""
+
+import os
+import sys
+from typing import NoReturn
+
+from winnerr_webhooks.cli.configuration import PROGRAM, configure, plain_options
+from winnerr_webhooks.cli.server import run_server
+from winnerr_webhooks.domain.errors import (
+    CannotStart,
+    ConfigurationError,
+    Invalid,
+    WebhooksError,
+)
+from winnerr_webhooks.processes.membership import Membership
+
+FAILED = 1
+WRONG_USE = 2
+CANNOT_START_NOW = os.EX_TEMPFAIL
+WRONG_CONFIGURATION = os.EX_CONFIG
+
+
+def main(membership: Membership | None = None) -> None:
+    """Run the console script: exit code 0, 1 for a failure, 2 for wrong usage.
+
+    78 is a wrong setting and 75 a start that cannot be now (sysexits.h): a service manager tries
+    again after 75 and not after 78.
+
+    `membership` is that of one of several processes of `serve` (`cli.process`).
+    """
+    try:
+        code = _run(sys.argv[1:], membership)
+    except Invalid as error:
+        _fail(str(error), WRONG_USE)
+    except ConfigurationError as error:
+        _fail(str(error), WRONG_CONFIGURATION)
+    except CannotStart as error:
+        _fail(str(error), CANNOT_START_NOW)
+    except WebhooksError as error:
+        _fail(str(error), FAILED)
+    except BrokenPipeError:  # `… | head`: not worth a word, and Python's own flush must not say it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
+    sys.exit(code)
+
+
+def _run(words: list[str], membership: Membership | None) -> int | None:
+    """Run the command that `words` name; its exit code.
+
+    `serve` with nothing but settings does without the parser of all commands, which takes a third
+    of the time in which the service starts.
+    """
+    if words[:1] == ["serve"] and (options := plain_options(words[1:])) is not None:
+        return run_server(configure(options), membership)
+    from winnerr_webhooks.cli.app import run  # noqa: PLC0415  see above
+
+    return run(membership)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    line = " ".join(message.split())
+    sys.stderr.write(f"{PROGRAM}: {line}\n")
+    sys.exit(code)
