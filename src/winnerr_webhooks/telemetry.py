@@ -57,7 +57,7 @@ def set_up_logs(level: str = "info", form: str = "") -> None:
 
 
 def _catch_others(stream: TextIO, shared: list[Any], renderers: list[Any]) -> None:
-    """Have records of the standard library's `logging` written as ours are, unless that is set up."""
+    """Write records of the standard library's `logging` as ours, unless that is set up."""
     root = logging.getLogger()
     if root.handlers:
         return

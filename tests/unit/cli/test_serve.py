@@ -34,7 +34,9 @@ async def test_an_option_wins_over_its_variable(server):
 EMBEDDED = """
 import asyncio
 from winnerr_webhooks import config, wiring
-asyncio.run(wiring.serve(config.load(config.environment()), on_started=lambda url: print(url, flush=True)))
+def say(url):
+    print(url, flush=True)
+asyncio.run(wiring.serve(config.load(config.environment()), on_started=say))
 """
 
 

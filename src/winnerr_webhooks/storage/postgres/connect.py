@@ -110,7 +110,7 @@ class Opener:
         raise next(iter(failures.values()))
 
     def told_by_host(self) -> str:
-        """Why the last call of `open` found no connection, with each host where there are several."""
+        """Why the last call of `open` found no connection; with the hosts if there are several."""
         reasons = {host: told(error) for host, error in self.failures.items()}
         if len(reasons) == 1:
             return next(iter(reasons.values()))

@@ -413,7 +413,9 @@ async def test_a_certificate_that_is_not_trusted_is_a_wrong_setting_and_said(tmp
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        url = f"postgresql://u:p@localhost:{port}/w?sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
+        url = (
+            f"postgresql://u:p@localhost:{port}/w?sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
+        )
         database = Database(url, clock=SystemClock(), jitter=Jitter(0), connections=2)
         with pytest.raises(ConfigurationError, match="its certificate is not trusted"):
             await database.start()
