@@ -388,7 +388,7 @@ async def test_a_server_whose_connections_are_in_use_is_waited_for_and_named(
     database = Database(url, clock=SystemClock(), jitter=Jitter(0), connections=2)
     with structlog.testing.capture_logs() as lines:
         starting = asyncio.create_task(database.start())
-        while not lines:
+        while not (lines or starting.done()):
             await admin.fetchval("SELECT 1")  # time for the start to go on
         await admin.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
         await starting
