@@ -63,7 +63,10 @@ def set_up_logs(level: str = "info", form: str = "") -> None:
 
 
 def _catch_others(stream: TextIO, shared: list[Any], renderers: list[Any]) -> None:
-    """Have records of the standard library's `logging` written as ours are."""
+    """Write records of the standard library's `logging` as ours, unless that is set up."""
+    root = logging.getLogger()
+    if root.handlers:
+        return
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -71,8 +74,7 @@ def _catch_others(stream: TextIO, shared: list[Any], renderers: list[Any]) -> No
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
+    root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 import uvicorn
 
+from winnerr_webhooks import __version__
 from winnerr_webhooks.api.app import Face, create_app, create_probes
 from winnerr_webhooks.api.server import Server, protocol_for
 from winnerr_webhooks.api.services import Services
@@ -44,7 +46,7 @@ from winnerr_webhooks.settings_page.page import Page
 from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.telemetry import Metrics
+from winnerr_webhooks.telemetry import Metrics, set_up_logs
 
 HEADER_PREFIX = "Winnerr"
 """Of the `X-…` headers and the User-Agent; another product brings its own."""
@@ -57,6 +59,8 @@ EXIT_SECONDS = 0.5
 """The last of the documented time: the interpreter ends."""
 LAST_ANSWERS = 2
 """For the last seconds of it events are refused, so that their callers get an answer."""
+
+log = structlog.get_logger(__name__)
 
 
 async def open_storage(
@@ -124,6 +128,8 @@ async def serve(
     page. With a `membership` it is one of several processes, and tells their supervisor when it
     is at work. `ConfigurationError` when it cannot be done with these settings.
     """
+    if not structlog.is_configured():  # a program that embeds it may have its own logs
+        set_up_logs(config.log_level, config.log_format)
     check_service(config)
     seconds = stop_seconds(config)
     grace = min(GRACE, math.floor(config.delivery_timeout + STOP_SLACK))
@@ -138,6 +144,7 @@ async def serve(
         service = await _build(
             config, parts, descriptors=descriptors, identify=identify, membership=membership
         )
+        log.info("starting", version=__version__, database=config.database_name, role=config.role)
         await service.node.start()
         parts.add("node", service.node.stop)
         server = Server(
@@ -159,6 +166,7 @@ async def serve(
         serving = loop.create_task(server.serve(sockets=[listener]))
         gc.collect()
         gc.freeze()
+        log.info("started", url=url_of(config, listener))
         if membership is not None:
             membership.ready()
         elif on_started is not None:
@@ -166,6 +174,7 @@ async def serve(
         stopped = loop.create_task(stop.wait())
         await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        log.info("stopping", within_seconds=seconds)
         ends = loop.time() + seconds
         service.end_streams()
         server.should_exit = True
@@ -177,6 +186,7 @@ async def serve(
     finally:
         await parts.close(min(ends - loop.time(), seconds) - EXIT_SECONDS)
         listener.close()
+    log.info("stopped")
 
 
 class _Service(NamedTuple):

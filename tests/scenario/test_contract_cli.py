@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import stat
 from itertools import count
@@ -83,7 +84,7 @@ async def test_a_lost_or_wrong_key_file_stops_the_start_and_is_never_replaced(
     kept = keys.read_text()
     keys.unlink()
     code, _, err = await server.command("serve")
-    assert code == 2
+    assert code == os.EX_CONFIG
     (line,) = err.splitlines()
     assert str(keys) in line
     for command in ("migrate", "keys list", "login-link --organization org_1"):
@@ -92,7 +93,7 @@ async def test_a_lost_or_wrong_key_file_stops_the_start_and_is_never_replaced(
     wrong = re.sub(r":\S+", ":" + "A" * 43 + "=", kept)
     keys.write_text(wrong)
     code, _, err = await server.command("serve")
-    assert code == 2
+    assert code == os.EX_CONFIG
     (line,) = err.splitlines()
     assert str(keys) in line
     assert keys.read_text() == wrong
@@ -111,7 +112,7 @@ async def test_encryption_keys_rotate_and_bring_no_key_file(make_server, receive
     await server.terminate()
     server.settings["ENCRYPTION_KEYS"] = two
     code, _, err = await server.command("serve")
-    assert code == 2
+    assert code == os.EX_CONFIG
     assert len(err.splitlines()) == 1
     server.settings["ENCRYPTION_KEYS"] = f"{two},{one}"
     await server.start()

@@ -215,7 +215,7 @@ async def test_settings_that_do_not_fit_stop_all_processes_with_one_line(make_no
     await node.webhook("http://127.0.0.1:9/", secret="a secret of mine")
     node.settings |= {"ENCRYPTION_KEYS": OTHER_KEYS, "PROCESSES": "3"}
     code, out, err = await node.command("serve", "--port", "0")
-    assert (code, out) == (2, "")
+    assert (code, out) == (os.EX_CONFIG, "")
     (line,) = err.splitlines()
     assert line.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_ENCRYPTION_KEYS: ")
 
@@ -231,7 +231,7 @@ async def test_keys_and_links_need_the_database_only_and_migrate_says_which(make
     assert re.fullmatch(r"postgresql://127\.0\.0\.1:\d+/\w+ is ready for this version\.\n", out)
     assert secret not in out
     code, _, err = await node.command("serve", "--port", "0")
-    assert code == 2
+    assert code == os.EX_CONFIG
     assert "WINNERR_WEBHOOKS_ENCRYPTION_KEYS" in err
 
 

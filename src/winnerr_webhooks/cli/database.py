@@ -15,9 +15,8 @@ def with_storage(config: Config, work: Callable[[Storage], Awaitable[Result]]) -
     from winnerr_webhooks import wiring  # noqa: PLC0415  loads the server; --help must not
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 
-    set_up_logs(
-        config.log_level, config.log_format
-    )  # to stderr: stdout is for results, such as a key alone on its line
+    # To stderr: stdout is for results, such as a key alone on its line.
+    set_up_logs(config.log_level, config.log_format)
 
     async def run() -> Result:
         storage = await wiring.open_storage(config, exclusive=False)

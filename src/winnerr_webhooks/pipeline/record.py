@@ -48,6 +48,8 @@ class Recorder:
         """Whether no attempt should start: what was made cannot be recorded now."""
         self.away = False
         """Whether that is so because the database could not be written to."""
+        self._paused = False
+        """Whether a log line said that delivery pauses."""
         self.unrecorded = 0
         """Attempts made that are not in the database yet."""
         self.unrecorded_bytes = 0
@@ -151,7 +153,9 @@ class Recorder:
         self.unrecorded_bytes -= sum(_size(item.record) for item in batch)
         if self.stalled and not self.unrecorded:
             # Not before: what was attempted meanwhile could be claimed and sent a second time.
-            self.stalled = self.away = False
+            if self._paused:
+                log.info("delivery goes on")
+            self.stalled = self.away = self._paused = False
             self.on_resume()
 
     async def _store(self, batch: list[Settlement]) -> tuple[Settled, list[Settlement]]:
@@ -232,7 +236,7 @@ class Recorder:
             log.warning("delivery pauses, the database is away", reason=error.detail)
         elif not self.stalled:
             log.warning("delivery pauses, attempts are not stored in time", reason=error.detail)
-        self.away, self.stalled = self.away or away, True
+        self.away, self.stalled, self._paused = self.away or away, True, True
 
 
 def _cut(part: list[Settlement]) -> list[list[Settlement]]:

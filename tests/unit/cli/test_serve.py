@@ -1,6 +1,7 @@
 """`serve`: options win over variables, and it ends in order."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -28,6 +29,37 @@ async def test_an_option_wins_over_its_variable(server):
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 60) == 0
     assert (server.folder / "other.db").exists()
+
+
+EMBEDDED = """
+import asyncio
+from winnerr_webhooks import config, wiring
+def say(url):
+    print(url, flush=True)
+asyncio.run(wiring.serve(config.load(config.environment()), on_started=say))
+"""
+
+
+@pytest.mark.parametrize(
+    "program", [("-m", "winnerr_webhooks", "serve"), ("-c", EMBEDDED)], ids=["command", "embedded"]
+)
+async def test_its_log_on_stderr_tells_of_its_start_and_its_end(server, program):
+    own = {"PORT": "0", "DATABASE_URL": "sqlite:///other.db", "LOG_FORMAT": "json"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *program,
+        env=server.environment | {f"WINNERR_WEBHOOKS_{name}": own[name] for name in own},
+        cwd=server.folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert b"http://127.0.0.1:" in await asyncio.wait_for(process.stdout.readline(), 60)
+    process.terminate()
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert out == b""
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert [line["event"] for line in lines] == ["starting", "started", "stopping", "stopped"]
+    assert lines[0]["database"] == "other.db"
+    assert lines[1]["url"].startswith("http://127.0.0.1:")
 
 
 async def test_a_port_in_use_is_one_line_naming_it(server):

@@ -60,7 +60,7 @@ SUPERVISOR = """
 import asyncio, json, sys
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.processes import supervisor
 from winnerr_webhooks.telemetry import set_up_logs
@@ -77,7 +77,7 @@ try:
         clock=SystemClock(),
         jitter=Jitter(),
     ).run()))
-except ConfigurationError as error:
+except (CannotStart, ConfigurationError) as error:
     sys.exit(f"refused: {error}")
 """
 

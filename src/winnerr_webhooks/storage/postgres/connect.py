@@ -82,6 +82,8 @@ class Opener:
         self._tls = ssl.create_default_context() if given.trusts_system else None
         self._urls = _one_host_each(given.url)
         """The one that could write last comes first."""
+        self.failures: dict[str, BaseException] = {}
+        """Why the last call of `open` found no connection, by host."""
         self.pooled = False
         """Whether a pooler stands between: then a transaction is all there is."""
         self.local_settings = ""
@@ -94,17 +96,25 @@ class Opener:
         not even no. (asyncpg has one time for all of them.)
         """
         share = CONNECT_SECONDS / len(self._urls)
-        failures = []
+        failures: dict[str, BaseException] = {}
         for url in tuple(self._urls):
             try:
                 async with asyncio.timeout(share):
                     connection = await self._open(url)
             except FAILURES as error:
-                failures.append(error)
+                failures[_host(url)] = error
             else:
                 self._urls.sort(key=lambda one: one != url)
                 return connection
-        raise failures[0]
+        self.failures = failures
+        raise next(iter(failures.values()))
+
+    def told_by_host(self) -> str:
+        """Why the last call of `open` found no connection; with the hosts if there are several."""
+        reasons = {host: told(error) for host, error in self.failures.items()}
+        if len(reasons) == 1:
+            return next(iter(reasons.values()))
+        return "; ".join(f"{host}: {reason}" for host, reason in reasons.items())
 
     async def _open(self, url: str) -> Connection:
         connection: Connection = await asyncpg.connect(
@@ -158,12 +168,18 @@ def _one_host_each(url: str) -> list[str]:
     return [urlunsplit(parts._replace(netloc=f"{who}{at}{host}")) for host in hosts.split(",")]
 
 
+def _host(url: str) -> str:
+    return database_url.split(url).netloc.rpartition("@")[2]
+
+
 def told(error: BaseException) -> str:
     """Why there is no connection, for the operator: without a password or a part of one."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
     if isinstance(error, socket.gaierror):
         return f"its host's name cannot be looked up ({error.strerror})"
+    if isinstance(error, ssl.SSLCertVerificationError):  # a ValueError, too
+        return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ValueError):  # of parsing the URL: it repeats what it could not read
         return "its URL cannot be read"
     text = str(error).partition("\n")[0].strip().rstrip(".")

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 import asyncpg
+import structlog
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.database_url import shown
@@ -31,7 +32,6 @@ from winnerr_webhooks.storage.postgres.connect import (
     Backend,
     Connection,
     Opener,
-    told,
 )
 from winnerr_webhooks.storage.postgres.connections import SUSPICIOUS_SECONDS, Connections
 from winnerr_webhooks.storage.postgres.errors import (
@@ -54,6 +54,8 @@ START_SECONDS: Final = 15.0
 START_PAUSE: Final = 0.5
 TRIES: Final = 4
 """Of a transaction that the database gave up for another one's sake (deadlock, serialization)."""
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Row = Any
@@ -125,18 +127,22 @@ class Database:
         `START_SECONDS`. `CannotStart` when a later start may work, else `ConfigurationError`.
         """
         ends = asyncio.get_running_loop().time() + START_SECONDS
+        waits = False
         while True:
             try:
                 await self._connections.start()
             except FAILURES as error:
-                if not is_brief(error) or asyncio.get_running_loop().time() > ends:
-                    kind = CannotStart if is_passing(error) else ConfigurationError
+                failures, reason = self._opener.failures.values(), self._opener.told_by_host()
+                if not any(map(is_brief, failures)) or asyncio.get_running_loop().time() > ends:
+                    kind = CannotStart if any(map(is_passing, failures)) else ConfigurationError
                     raise kind(
-                        f"WINNERR_WEBHOOKS_DATABASE_URL: {self._name} cannot be used: "
-                        f"{told(error)}."
+                        f"WINNERR_WEBHOOKS_DATABASE_URL: {self._name} cannot be used: {reason}."
                     ) from error
             else:
                 return
+            if not waits:
+                waits = True
+                log.warning("the start waits for the database", database=self._name, reason=reason)
             await asyncio.sleep(self._jitter.around(START_PAUSE))
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ of what is told: they can hold what was to be stored, and a caller of the API ma
 stay with the error as its cause.
 """
 
+import ssl
 from typing import Final
 
 import asyncpg
@@ -53,6 +54,8 @@ def is_brief(error: BaseException) -> bool:
 
 def is_passing(error: BaseException) -> bool:
     """Whether a connection that could not be opened now may be opened later, unchanged."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return False
     return is_brief(error) or is_lost(error)
 
 

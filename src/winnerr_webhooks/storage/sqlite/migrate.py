@@ -12,12 +12,14 @@ from typing import Final, TextIO
 import apsw
 
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
+from winnerr_webhooks.ownership import remedy
 from winnerr_webhooks.storage.sqlite.connection import BUSY_MS, Connection, create_file
 from winnerr_webhooks.storage.sqlite.statements import migrations, statements
 
 APPLICATION_ID = 0x57574B31
 """In the file's header (SQLite file format, section 1.3.17): `WWK1`."""
 
+_SUFFIXES: Final = ("", "-wal", "-shm", ".lock")
 _LOG_TRIES: Final = 100
 _LOG_WAIT: Final = BUSY_MS / 1000 / _LOG_TRIES
 
@@ -58,9 +60,10 @@ def _explained(error: Exception, path: str) -> ConfigurationError | CannotStart:
             f"The database file {path} is damaged, or no database ({error}): restore it from a "
             "backup, or name another file."
         )
+    advice = remedy(*(Path(f"{path}{suffix}") for suffix in _SUFFIXES))
     return ConfigurationError(
-        f"The database file {path} cannot be used: {error}. Name a file in a folder that exists "
-        "and may be written to."
+        f"The database file {path} cannot be used: {error}. "
+        f"{advice or 'Name a file in a folder that exists and may be written to'}."
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.storage import copy as module
 from winnerr_webhooks.storage.copy import copy
 from winnerr_webhooks.storage.sqlite import SqliteStorage
@@ -177,7 +177,7 @@ async def test_history_lies_in_days_so_that_retention_can_let_go_of_it(
 
 
 async def test_a_file_that_a_server_runs_on_is_refused(old, path, empty_postgres_url) -> None:
-    with pytest.raises(ConfigurationError, match="Another server"):
+    with pytest.raises(CannotStart, match="Another server"):
         await moved(path, empty_postgres_url)
 
 

@@ -3,14 +3,18 @@
 import asyncio
 import itertools
 import socket
+import ssl
 import time
 from contextlib import suppress
 
 import asyncpg
 import pytest
+import structlog
+import trustme
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import (
+    CannotStart,
     ConfigurationError,
     Poisoned,
     TimedOut,
@@ -335,20 +339,20 @@ async def test_what_nobody_waits_for_any_more_is_ended_on_the_server(database, a
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "kind", "says"),
     [
-        ({"password": "not it"}, "password authentication failed"),
-        ({"user": "nobody_here"}, "password authentication failed"),
-        ({"database": "no_such_database"}, "does not exist"),
-        ({"host": "no-such-host.invalid"}, "its host's name cannot be looked up"),
-        ({"host": f"{'x' * 70}.example"}, "cannot be"),
-        ({"port": "1"}, "refused|Connect call failed"),
-        ({"query": "?sslmode=require"}, "SSL"),
-        ({"query": "?sslmode=perhaps"}, "its URL cannot be read"),
+        ({"password": "not it"}, ConfigurationError, "password authentication failed"),
+        ({"user": "nobody_here"}, ConfigurationError, "password authentication failed"),
+        ({"database": "no_such_database"}, ConfigurationError, "does not exist"),
+        ({"host": "no-such-host.invalid"}, CannotStart, "its host's name cannot be looked up"),
+        ({"host": f"{'x' * 70}.example"}, ConfigurationError, "cannot be"),
+        ({"port": "1"}, CannotStart, "refused|Connect call failed"),
+        ({"query": "?sslmode=require"}, CannotStart, "SSL"),
+        ({"query": "?sslmode=perhaps"}, ConfigurationError, "its URL cannot be read"),
     ],
 )
 async def test_what_keeps_it_from_starting_is_said_without_the_password(
-    empty_postgres_url, change, says
+    empty_postgres_url, change, kind, says
 ) -> None:
     _, _, rest = empty_postgres_url.partition("://webhooks:")
     secret, _, place = rest.partition("@")
@@ -359,7 +363,7 @@ async def test_what_keeps_it_from_starting_is_said_without_the_password(
     } | change  # fmt: skip
     url = "postgresql://{user}:{password}@{host}:{port}/{database}{query}".format(**parts)
     database = Database(url, clock=SystemClock(), jitter=Jitter(0), connections=2)
-    with pytest.raises(ConfigurationError, match=f"DATABASE_URL: .*({says})") as caught:
+    with pytest.raises(kind, match=f"DATABASE_URL: .*({says})") as caught:
         await database.start()
     assert parts["password"] not in str(caught.value)
     await database.close()
@@ -368,11 +372,54 @@ async def test_what_keeps_it_from_starting_is_said_without_the_password(
 async def test_a_standby_is_no_place_to_start(make_database, postgres_server, admin) -> None:
     name = await admin.fetchval("SELECT current_database()")
     await admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with pytest.raises(ConfigurationError, match="standby that only reads"):
+    with pytest.raises(CannotStart, match="standby that only reads"):
         await make_database(postgres_server.url(name))
     host = postgres_server.url(name).replace("@127.0.0.1", "@127.0.0.1:1,127.0.0.1")
-    with pytest.raises(ConfigurationError, match="Connect call failed"):  # the other one's reason
+    with pytest.raises(CannotStart, match=r"127\.0\.0\.1:1: .*Connect call failed.*; .*only reads"):
         await make_database(host)
+
+
+async def test_a_server_whose_connections_are_in_use_is_waited_for_and_named(
+    postgres_server, admin
+) -> None:
+    name = await admin.fetchval("SELECT current_database()")
+    await admin.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+    url = postgres_server.url(name).replace("@127.0.0.1", "@127.0.0.1:1,127.0.0.1")
+    database = Database(url, clock=SystemClock(), jitter=Jitter(0), connections=2)
+    with structlog.testing.capture_logs() as lines:
+        starting = asyncio.create_task(database.start())
+        while not (lines or starting.done()):
+            await admin.fetchval("SELECT 1")  # time for the start to go on
+        await admin.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+        await starting
+    (line,) = lines
+    assert line["event"] == "the start waits for the database"
+    assert f"127.0.0.1:{postgres_server.port}: too many connections" in line["reason"]
+    await database.close()
+
+
+async def test_a_certificate_that_is_not_trusted_is_a_wrong_setting_and_said(tmp_path) -> None:
+    ours, others = trustme.CA(), trustme.CA()
+    others.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours.issue_cert("localhost").configure_cert(tls)
+
+    async def answer(reader, writer):
+        await reader.readexactly(8)  # SSLRequest (PostgreSQL's manual, 53.2.10)
+        writer.write(b"S")
+        with suppress(OSError):
+            await writer.start_tls(tls)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = (
+            f"postgresql://u:p@localhost:{port}/w?sslmode=verify-full&sslrootcert={tmp_path}/ca.pem"
+        )
+        database = Database(url, clock=SystemClock(), jitter=Jitter(0), connections=2)
+        with pytest.raises(ConfigurationError, match="its certificate is not trusted"):
+            await database.start()
+        await database.close()
 
 
 async def test_of_several_hosts_the_one_that_writes_is_taken(

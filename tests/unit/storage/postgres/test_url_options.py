@@ -1,9 +1,15 @@
 """URLs as providers hand them out lead to the database."""
 
+import asyncio
+import urllib.parse
+from contextlib import suppress
+from functools import partial
+from urllib.parse import urlsplit
+
 import pytest
 import structlog
 
-from winnerr_webhooks.database_url import parse
+from winnerr_webhooks.database_url import parse, shown
 from winnerr_webhooks.storage.postgres.url_options import for_driver
 
 PROVIDERS = [
@@ -22,6 +28,43 @@ async def test_a_url_with_a_providers_options_connects(
     joined = "&" if "?" in empty_postgres_url else "?"
     node = await open_node(parse(f"{empty_postgres_url}{joined}{options}"))
     await node.check()
+
+
+@pytest.mark.parametrize("other", ["[2001:db8::1]:1", "127.0.0.1:1", "[::1]:1"])
+async def test_an_ipv6_host_among_several_goes_with_a_providers_options(
+    other, open_node, empty_postgres_url, postgres_server, monkeypatch
+) -> None:
+    """`urlsplit` of Python 3.11.2 refuses such hosts, so nothing may rest on it."""
+
+    def refuse_brackets_inside(url: str, *rest) -> object:
+        if "," in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("Invalid IPv6 URL")
+        return urlsplit(url, *rest)
+
+    monkeypatch.setattr(urllib.parse, "urlsplit", refuse_brackets_inside)
+    relay = await asyncio.start_server(partial(_relay, postgres_server.port), "::1", 0)
+    async with relay:
+        port = relay.sockets[0].getsockname()[1]
+        who, _, rest = empty_postgres_url.partition("@")
+        name = rest.partition("/")[2]
+        url = f"{who}@{other},[::1]:{port}/{name}?connect_timeout=5&keepalives=1&sslmode=disable"
+        node = await open_node(parse(url))
+        await node.check()
+        assert shown(url) == f"postgresql://{other},[::1]:{port}/{name}"
+        await node.close()
+
+
+async def _relay(port, reader, writer) -> None:
+    there, back = await asyncio.open_connection("127.0.0.1", port)
+
+    async def pass_on(source, sink) -> None:
+        with suppress(OSError):
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
 
 
 async def test_what_has_no_effect_is_named_once_and_without_its_value(

@@ -1,10 +1,15 @@
 """The database file: who may open it, and what is said when it cannot be used."""
 
 import asyncio
+import os
+import pwd
 import sqlite3
 import stat
+import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import apsw
 import pytest
@@ -237,3 +242,47 @@ async def test_a_server_does_not_start_with_secrets_no_key_opens(open_storage, n
     assert await beside.keys() == []
     both = Keyring((EncryptionKey("k2", bytes(32)), EncryptionKey("k1", bytes(32))))
     assert await open_storage(keyring=both) is not None
+
+
+OPEN_AS_NOBODY = """
+import asyncio, os, sys, tempfile
+from winnerr_webhooks import config, wiring
+async def open_and_close(path):
+    settings = config.load({"WINNERR_WEBHOOKS_DATABASE_URL": f"sqlite:///{path}"})
+    storage = await wiring.open_storage(settings, exclusive=True)
+    await storage.close()
+with tempfile.TemporaryDirectory() as folder:  # loads what the other user may not read
+    asyncio.run(open_and_close(folder + "/test.db"))
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    asyncio.run(open_and_close(sys.argv[1]))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of root")
+@pytest.mark.parametrize("suffix", ["", ".keys", ".lock", "-wal"])
+def test_a_file_that_root_made_is_named_with_its_owner_and_the_remedy(suffix, open_paths) -> None:
+    path, nobody = open_paths
+    made = path.with_name(path.name + suffix)
+    made.touch(mode=0o600)
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_AS_NOBODY, path],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.startswith("ConfigurationError ")
+    assert (
+        f"{made} belongs to root, and this program runs as {nobody}: chown 65534 {made}"
+        in done.stdout
+    )
+
+
+@pytest.fixture
+def open_paths():
+    """A database's path where everybody may make files (not so below `tmp_path`), and a user."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder) / "test.db", pwd.getpwuid(65534).pw_name
