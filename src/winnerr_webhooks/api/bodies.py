@@ -20,9 +20,6 @@ ApiRequest = Request[None, Caller, State]
 MAX_BODY: Final = 64 * 1024
 """Bytes of any body but those of events."""
 
-NOBODY: Final = ""
-"""The holder of what came before it is known who sent it."""
-
 T = TypeVar("T")
 
 
@@ -35,16 +32,11 @@ class BodyBytes:
 
     __slots__ = ("_budget", "_count", "_holder")
 
-    def __init__(self, budget: Budget, holder: str = NOBODY) -> None:
+    def __init__(self, budget: Budget, holder: str) -> None:
         """`holder`: whose share it is, see `Caller.holder`."""
         self._budget = budget
         self._holder = holder
         self._count = 0
-
-    def belong_to(self, holder: str) -> None:
-        """Count what comes from now on in this share, if nothing is counted yet."""
-        if not self._count:
-            self._holder = holder
 
     def __enter__(self) -> Self:
         """Begin; the bytes are released at the end."""
@@ -61,8 +53,7 @@ class BodyBytes:
             return
         if not self._budget.take_for(self._holder, more):
             share = self._budget.bound.share
-            spent = share and self._budget.held_by(self._holder) + more > share
-            if spent and self._holder != NOBODY:
+            if share and self._budget.held_by(self._holder) + more > share:
                 raise Unavailable(
                     "This key, or others of its organization, has too many bodies in flight. "
                     "Finish some of them, and try again in a few seconds.",

@@ -45,7 +45,7 @@ class EventCall:
         self._protocol = protocol
         self._begun = begun
         self._begun_it = False
-        self.body = b""
+        self.body: bytes | bytearray = b""
         self.more_body = True
         self.message_event = self
         self.keep_alive = True
@@ -53,11 +53,6 @@ class EventCall:
         """Its body did not come with its head: the key may have been revoked in between."""
         self.disconnected = False
         self.response_complete = False
-
-    @property
-    def holder(self) -> str:
-        """Whose share of a budget it uses."""
-        return self._begun.holder
 
     def set(self) -> None:
         """More of the request has come; when it is whole, begin, once.
@@ -88,6 +83,7 @@ class EventCall:
             return
         if self._counted is None:
             self._counted = self._begun.body_bytes()
+            self.body = bytearray(self.body)  # the rest may come byte by byte
         try:
             self._counted.grow(len(self.body))
         except Unavailable as error:
@@ -105,12 +101,12 @@ class EventCall:
 
     def know(self, data: bytes) -> None:
         """Remember its head: all of it came with these bytes, and nothing else did."""
-        if not self.more_body:
+        if not self.more_body and not self.response_complete:
             self._begun.know(data, len(self.body))
 
     def _take(self) -> None:
         try:
-            self._begun.take(self.body, self._done)
+            self._begun.take(bytes(self.body), self._done)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
             self._refuse(error)
 
@@ -140,6 +136,7 @@ class EventCall:
 
     def _answer(self, answer: bytes) -> None:
         self.response_complete = True
+        self.body = b""  # an idle connection keeps its last call
         protocol = self._protocol
         if self.disconnected or protocol.transport.is_closing():
             return

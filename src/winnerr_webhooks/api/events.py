@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.bodies import NOBODY, BodyBytes, content_length, read_body
+from winnerr_webhooks.api.bodies import BodyBytes, content_length, read_body
 from winnerr_webhooks.api.known import KnownHead, KnownHeads
 from winnerr_webhooks.api.problems import (
     GUARDED,
@@ -133,11 +133,6 @@ class EventIntake:
     async def caller(self, key: bytes | None) -> Caller:
         """Whose key it is; `Unauthorized` when it does not work, or no longer."""
         return await self._authenticator.caller(key)
-
-    def holder(self, headers: Headers) -> str:
-        """Whose share a request with these headers uses, as far as that is known already."""
-        caller = self._authenticator.remembered(_headers(headers)[0])
-        return NOBODY if caller is None else caller.holder
 
     def body_bytes(self, caller: Caller) -> BodyBytes:
         """What counts the bytes of a body while they come."""
@@ -312,11 +307,6 @@ class Begun:
     def is_believed(self) -> bool:
         """Whether the key still needs no look into the database; for a body that took its time."""
         return self._intake.is_believed(self._key)
-
-    @property
-    def holder(self) -> str:
-        """Whose share of a budget it uses."""
-        return self._caller.holder
 
     def body_bytes(self) -> BodyBytes:
         """What counts the body's bytes while they come."""

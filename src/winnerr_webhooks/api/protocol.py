@@ -12,7 +12,6 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from winnerr_webhooks.api.bodies import BodyBytes
 from winnerr_webhooks.api.connections import ClosableConnection, OpenConnections
 from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.api.events import PATH, EventIntake
@@ -21,7 +20,7 @@ from winnerr_webhooks.api.parts import PART, holds_one, part_end, without_upgrad
 from winnerr_webhooks.api.problems import refused, response
 from winnerr_webhooks.api.transport import Deaf, Flow, OneWrite
 from winnerr_webhooks.api.watch import TICKS, Limits, Watch
-from winnerr_webhooks.domain.errors import HeadTooLarge, Malformed, Refused, TooSlow, Unavailable
+from winnerr_webhooks.domain.errors import HeadTooLarge, Malformed, Refused, TooSlow
 
 _HOT: Final = PATH.encode()
 
@@ -35,8 +34,6 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
 
     intake: EventIntake | None
     limits: Limits
-    unread: BodyBytes
-    """Received for the application, and not asked for yet."""
     open_connections: OpenConnections
     watch: Watch
     idle_ticks = math.inf
@@ -72,7 +69,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         """Begin on a connection."""
         wrapped: Any = OneWrite(transport, self.loop)
         super().connection_made(wrapped)
-        self.flow = Flow(wrapped, self._body_wanted)
+        self.flow = Flow(wrapped, self._read_on)
         self.watch.add(self, self.loop)
         if not self.open_connections.add(self, wrapped.get_extra_info("socket").fileno()):
             wrapped.abort()
@@ -83,7 +80,6 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         self.open_connections.discard(self)
         self.watch.discard(self)
         self.flow.end()
-        self.unread.release()
         self._held = b""
         serving = self._serving
         if serving is not None and not serving.response_complete:
@@ -109,7 +105,6 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             self._wait_for_more()
         elif is_new and self.cycle is not before and isinstance(self.cycle, EventCall):
             self.cycle.know(data)
-        self._count_unread()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for answers that are due: a caller may end its own side first.
@@ -230,7 +225,6 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             self.open_connections.rejoin(self)
         if not self._receiving:
             self._age = 0
-        self.unread.release()
         if self.flow.read_paused:
             self._go_on()
 
@@ -283,11 +277,6 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         else:
             self._read_on()
 
-    def _body_wanted(self) -> None:
-        self.unread.release()  # the application counts what it takes
-        if self.flow.read_paused:
-            self._read_on()
-
     def _read_on(self) -> None:
         """Parse what was held back, and read on if that leaves room."""
         if self._is_parsing or self._last_words or self.transport.is_closing():
@@ -313,7 +302,6 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
             self._held, self._at = b"", 0
         self._is_parsing = False
         self._wait_for_more()
-        self._count_unread()
 
     def _next_part(self) -> bytes:
         start, room = self._at, None
@@ -355,26 +343,6 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         if self._receiving < 0 and isinstance(self.cycle, EventCall):
             self.cycle.wait_for_more()
 
-    def _count_unread(self) -> None:
-        """Count what came before the application wants it; often nobody knows yet who sent it."""
-        cycle = self.cycle
-        if cycle is None or self.transport.is_closing():
-            return
-        is_event = isinstance(cycle, EventCall)
-        body = b"" if is_event or cycle.response_complete else cycle.body
-        size = len(body) + len(self._held)
-        if size <= PART:
-            return
-        if is_event:
-            self.unread.belong_to(cycle.holder)
-        elif self.intake is not None:
-            self.unread.belong_to(self.intake.holder(cycle.scope["headers"]))
-        try:
-            self.unread.grow(size)
-        except Unavailable as error:
-            self._receiving = -1 if body else self._receiving
-            self._refuse(error)
-
     # How it ends.
 
     def _is_late(self) -> None:
@@ -386,7 +354,7 @@ class Protocol(ClosableConnection, HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _refuse(self, error: Refused | Unavailable) -> None:
+    def _refuse(self, error: Refused) -> None:
         """Answer a request that cannot be taken, after those before it, and end the connection.
 
         Nothing more is parsed: where a next request would begin is not known.

@@ -17,7 +17,6 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from winnerr_webhooks.api.bodies import BodyBytes
 from winnerr_webhooks.api.connections import OpenConnections
 from winnerr_webhooks.api.events import EventIntake
 from winnerr_webhooks.api.protocol import Protocol
@@ -54,7 +53,6 @@ def protocol_for(
         protocol = Protocol(*arguments, **options)
         protocol.intake = intake
         protocol.limits = allowed
-        protocol.unread = BodyBytes(budgets.receiving_bytes)
         protocol.open_connections = open_connections
         protocol.watch = watch
         protocol.idle_ticks = protocol.timeout_keep_alive / tick

@@ -60,14 +60,14 @@ class Flow(FlowControl):
     else has come already.
     """
 
-    def __init__(self, transport: Any, body_wanted: Callable[[], None]) -> None:
+    def __init__(self, transport: Any, read_on: Callable[[], None]) -> None:
         super().__init__(transport)
-        self._body_wanted: Callable[[], None] | None = body_wanted
+        self._read_on: Callable[[], None] | None = read_on
 
     def resume_reading(self) -> None:
-        """An application asks for a body: the protocol is told."""
-        if self._body_wanted is not None:
-            self._body_wanted()
+        """Ask the protocol to go on."""
+        if self.read_paused and self._read_on is not None:
+            self._read_on()
 
     def go_on(self) -> None:
         """Read on: the protocol says so."""
@@ -75,7 +75,7 @@ class Flow(FlowControl):
 
     def end(self) -> None:
         """The connection is lost: nothing will be read."""
-        self._body_wanted = None
+        self._read_on = None
 
 
 class Deaf(asyncio.Protocol):

@@ -14,7 +14,7 @@ from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
 from winnerr_webhooks.pipeline.attempt import Attempter, Sender
 from winnerr_webhooks.pipeline.attempt_places import SHORTAGE_SECONDS, AttemptPlaces
 from winnerr_webhooks.pipeline.backlog import Backlog
-from winnerr_webhooks.pipeline.lane import Lane
+from winnerr_webhooks.pipeline.lane import SHED_FROM, Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.pipeline.memory import Memory
@@ -229,7 +229,7 @@ class Dispatcher:
             self._congested(lane)
             return
         lane.took(settlement.record.exchange.duration_ms)
-        if lane.queued > 2 * lane.capacity and lane.wide:  # it is not as quick as it was
+        if lane.queued > SHED_FROM * lane.capacity and lane.wide:  # it is not as quick as it was
             self._shed(lane, lane.capacity)
         verdict = settlement.verdict
         if verdict.error_kind is None:

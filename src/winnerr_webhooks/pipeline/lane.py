@@ -14,6 +14,9 @@ from winnerr_webhooks.pipeline.attempt import Sender
 
 FIRST_WINDOW: Final = 4
 QUEUE_PER_WINDOW: Final = 4
+SHED_FROM: Final = 3
+"""Times the capacity: from there on a queue is shed when its receiver has become slower. A commit
+may fill it to twice that."""
 QUEUE_MS: Final = 1_000.0
 """Where the receiver keeps up, the queue holds what it takes in so many milliseconds: that need
 not go through the database once more (docs/adr/0009)."""
@@ -140,7 +143,7 @@ class Lane:
         The whole commit was leased because there was room when it began. Leases that would soon be
         claimed again are cheaper to keep than to release.
         """
-        return self.hold is None and self.queued < 2 * self.capacity
+        return self.hold is None and (self.queued < 2 * self.capacity or self.fresh_room > 0)
 
     @property
     def wants_more(self) -> bool:

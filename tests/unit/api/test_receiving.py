@@ -134,39 +134,19 @@ async def test_stalled_single_events_are_counted_and_refused(server, size):
         await until(lambda: not budget.in_use)
 
 
-async def test_what_comes_before_a_key_is_known_is_counted_and_refused(server):
-    """Given keys that take long to look up, when bodies come with them, one has a share of all."""
-    async with server(limit=1_000 * KIB, share=300 * KIB) as api:
-        budget = api.services.budgets.receiving_bytes
-        authenticator = api.face.intake._authenticator
-        look_up, found = authenticator._look_up, asyncio.Event()
-
-        async def late(header):
-            await found.wait()
-            return await look_up(header)
-
-        await is_known(api, api.key)
-        own = (await api.keys.create("new here", "org_1")).secret
-        authenticator._look_up = late
-        async with contextlib.AsyncExitStack() as stack:
-            lines = []
-            for _ in range(12):
-                lines.append(await stack.enter_async_context(line_to(api)))
-                lines[-1][1].write(request(own, BATCH, [event(60 * KIB), event(1)]))
-            first = [asyncio.ensure_future(answer(reader)) for reader, _ in lines]
-            await until(lambda: sum(one.done() for one in first) >= 7)
-            assert budget.in_use <= 300 * KIB
-            refused = [one.result() for one in first if one.done()]
-            assert {one[:2] for one in refused} == {(503, "5")}
-            assert all("at once" in detail for *_, detail in refused)
-            # Whose key is known is not held up by them.
-            async with line_to(api) as (reader, writer):
-                writer.write(request(api.key, BATCH, [event(60 * KIB)] * 4))
-                assert (await answer(reader))[0] == 202
-            found.set()
-            answers = await asyncio.gather(*first)
-            assert sum(status == 202 for status, *_ in answers) == 12 - len(refused) > 0
-        await until(lambda: not budget.in_use)
+@pytest.mark.parametrize("size", [20, 200])
+async def test_a_kept_connection_holds_no_body_that_is_answered(server, size):
+    async with server(limit=1_000 * KIB, share=300 * KIB) as api, line_to(api) as (reader, writer):
+        sent = request(api.key, SINGLE, event(size * KIB))
+        for pieces in ((sent,), (sent[:-10], sent[-10:])):
+            for piece in pieces:
+                writer.write(piece)
+            assert (await answer(reader))[0] == 202
+        (connection,) = [
+            one for one in api.connections if one.client == writer.get_extra_info("sockname")
+        ]
+        assert not connection.cycle.body
+        assert not connection._held
 
 
 async def test_other_bodies_count_too(server):

@@ -91,6 +91,18 @@ def test_a_commit_may_double_a_queue_but_no_more() -> None:
     assert not lane.takes_on
 
 
+def test_a_lane_full_of_a_backlog_takes_on_what_it_has_room_for() -> None:
+    """Else each commit would be leased for it, since it has room, and released again."""
+    lane = Lane("wh", 16, Share("org_1"))
+    lane.backlog = True
+    for n in range(40):
+        lane.add_waiting(delivery(f"waiting{n}"))
+    while lane.fresh_room > 0:
+        assert lane.takes_on
+        lane.add_fresh(delivery("fresh"))
+    assert not lane.takes_on
+
+
 async def test_a_held_lane_has_no_room_for_anything() -> None:
     lane = Lane("wh", 16, Share("org_1"))
     lane.hold = asyncio.get_running_loop().call_later(60, lane.succeeded)
