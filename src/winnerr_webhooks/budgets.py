@@ -173,7 +173,7 @@ class Bounds(NamedTuple):
 
 
 def stop_seconds(config: Config) -> int:
-    """Seconds from SIGTERM until the process has ended, whatever its parts do."""
+    """Seconds from the end of DRAIN_SECONDS until the process has ended, whatever its parts do."""
     return math.ceil(config.delivery_timeout + STOP_SLACK + STOP_RECORDING)
 
 

@@ -42,6 +42,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     frame_ancestors: tuple[str, ...] = ()
     retry_schedule: tuple[float, ...] = (60.0, 600.0, 6000.0)
     delivery_timeout: float = 10.0
+    drain_seconds: float = 0.0
     success_statuses: str = "2xx"
     webhook_concurrency: int = 16
     disable_after_days: float = 5.0
@@ -258,6 +259,11 @@ SETTINGS = (
     ),
     Setting(
         "DELIVERY_TIMEOUT", values.number(0.1, 300, "seconds"), "Seconds for one whole attempt."
+    ),
+    Setting(
+        "DRAIN_SECONDS",
+        values.number(0, 300, "seconds"),
+        "Seconds from SIGTERM in which /readyz says 503 and all else goes on.",
     ),
     Setting(
         "SUCCESS_STATUSES",

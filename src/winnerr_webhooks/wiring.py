@@ -174,7 +174,10 @@ async def serve(
         stopped = loop.create_task(stop.wait())
         await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        log.info("stopping", within_seconds=seconds)
+        log.info("stopping", within_seconds=config.drain_seconds + seconds)
+        if not serving.done():
+            service.node.drain()
+            await asyncio.wait((serving,), timeout=config.drain_seconds)
         ends = loop.time() + seconds
         service.end_streams()
         server.should_exit = True

@@ -190,7 +190,7 @@ class Supervisor:
         for child in self._children.values():
             child.send(signal.SIGTERM)
         asyncio.get_running_loop().call_later(
-            stop_seconds(self._config) + KILL_AFTER, self._give_up
+            self._config.drain_seconds + stop_seconds(self._config) + KILL_AFTER, self._give_up
         )
 
     def _give_up(self) -> None:

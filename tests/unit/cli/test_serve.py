@@ -62,6 +62,26 @@ async def test_its_log_on_stderr_tells_of_its_start_and_its_end(server, program)
     assert lines[1]["url"].startswith("http://127.0.0.1:")
 
 
+async def test_while_it_drains_it_is_not_ready_and_goes_on(make_server):
+    """A load balancer has to see that it is not ready before a call finds no one there."""
+    server = await make_server(DRAIN_SECONDS="60")
+    await server.emit()
+    server.process.terminate()
+    async with asyncio.timeout(60):
+        while (await server.call("GET", "/readyz"))[0] != 503:
+            pass
+    assert (await server.call("GET", "/healthz"))[0] == 200
+    await server.emit()  # raises unless it is accepted
+    server.process.terminate()
+    assert await asyncio.wait_for(server.process.wait(), 60) == -signal.SIGTERM
+
+
+async def test_after_draining_it_ends_in_order(make_server):
+    server = await make_server(DRAIN_SECONDS="0.2")
+    server.process.terminate()
+    assert await asyncio.wait_for(server.process.wait(), 60) == 0
+
+
 async def test_a_port_in_use_is_one_line_naming_it(server):
     code, _, err = await server.command("serve", "--database-url", "sqlite:///other.db")
     assert code == os.EX_TEMPFAIL
