@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
-from bench.parts.seed import Seeder
+from bench.parts.seed import BATCH, Seeder
 from bench.postgres import Postgres
 from bench.processes import free_port
 from winnerr_webhooks import config, wiring
@@ -88,7 +88,7 @@ async def run(url, rows):
     seeder = Seeder(storage)
     await seeder.webhooks([[0, "http://127.0.0.1:9/a"]])
     await seeder.attempts(1, rows)
-    await seeder.pending(0, rows)
+    await seeder.pending(0, rows, BATCH)
     await storage.close()
     server = await asyncpg.connect(url)
     name = url.rpartition("/")[2]

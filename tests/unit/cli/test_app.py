@@ -27,7 +27,8 @@ COMMANDS = [
 WRONG = {
     "DATABASE_URL": "mysql://x", "HOST": "http://x", "PORT": "99999", "PUBLIC_URL": "webhooks",
     "SIGN_IN_URL": "login", "FRAME_ANCESTORS": "crm", "RETRY_SCHEDULE": "60,x",
-    "DELIVERY_TIMEOUT": "0", "SUCCESS_STATUSES": "3xx", "WEBHOOK_CONCURRENCY": "0",
+    "DELIVERY_TIMEOUT": "0", "DRAIN_SECONDS": "301", "SUCCESS_STATUSES": "3xx",
+    "WEBHOOK_CONCURRENCY": "0",
     "DISABLE_AFTER_DAYS": "-1", "MAX_WEBHOOKS": "many", "ALLOW_HTTP": "maybe",
     "ALLOW_NETWORKS": "10.0.0.1/8", "DENY_NETWORKS": "x", "NAT64_PREFIXES": "10.0.0.0/8",
     "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0", "ROLE": "both", "PROCESSES": "0",
