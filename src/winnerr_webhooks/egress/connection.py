@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             return
         transport = self._transport
-        if self._is_answered():
+        if self._take_status():
             phase = "body"
         elif transport is None or transport.is_closing() or not transport.get_write_buffer_size():
             phase = "wait"
@@ -232,13 +232,13 @@ class Connection(asyncio.Protocol):
         if self.status is not None and not self._chunked and not has_length(self._head):
             self._succeed(reusable=False)  # close-delimited, RFC 9112 6.3, 8
         else:
-            self._fail(reset_failure("body" if self._is_answered() else "wait", None))
+            self._fail(reset_failure("body" if self._take_status() else "wait", None))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take note that it is gone."""
         self.closed = True
         if self._waiter is not None:
-            phase = "body" if self._is_answered() else "wait"
+            phase = "body" if self._take_status() else "wait"
             # TLS 1.3 refuses a client after the handshake; later it is the connection's end.
             if isinstance(error, ssl.SSLError) and self.requests == 1:
                 self._fail(tls_failure(error, phase))
@@ -361,8 +361,8 @@ class Connection(asyncio.Protocol):
         self._wire -= len(raw)
         self._parse(raw)
 
-    def _is_answered(self) -> bool:
-        """Whether a status line has come; if the parser did not get so far, take what has come."""
+    def _take_status(self) -> bool:
+        """Take the status from what came, if the parser did not; whether there is one."""
         if self.status is None and (head := read_head(self._raw)) is not None:
             self.status = head.status
             self.reason = head.reason
@@ -386,7 +386,7 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, failure: Failure) -> None:
         self.failure = failure
-        self.truncated = self._is_answered()
+        self.truncated = self._take_status()
         self._end()
 
     def _end(self) -> None:

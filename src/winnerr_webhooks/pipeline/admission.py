@@ -94,7 +94,7 @@ class Admission:
         cost: FanOut,
         *,
         express: bool,
-        since: float = 0.0,
+        since: float,
     ) -> AdmittedEvent:
         """Let an event wait; `Unavailable` says whose part is used up, and nothing is counted.
 

@@ -93,17 +93,20 @@ class Intake:
 
     # --- what comes in ------------------------------------------------------------------------
 
-    def take(self, event: NewEvent, answered: Answered[Accepted]) -> None:
+    def take(self, event: NewEvent, answered: Answered[Accepted], *, is_bulk: bool = False) -> None:
         """Store one event with its deliveries, and start on them: with the next commit.
 
         `Unavailable` at once, or as the answer: when it cannot be done now (nothing was accepted);
         as the answer also `Uncertain` when the database was lost in the middle, `Poisoned` when
-        this event can never be stored.
+        this event can never be stored. `is_bulk`: of a call so large that others should not wait.
         """
         self._check_open()
         organization = event.organization
         cost = self._fan_outs.of(organization, event.name)
-        express = not cost.is_wide and self._admission.express_of(organization) < EXPRESS_EVENTS
+        express = (
+            not (is_bulk or cost.is_wide)
+            and self._admission.express_of(organization) < EXPRESS_EVENTS
+        )
         admitted = self._admission.admit(
             event, answered, cost, express=express, since=self._loop.time()
         )
@@ -118,12 +121,12 @@ class Intake:
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
         """Store several, with as many commits as it takes; each has its own answer, or error."""
         self._check_open()
-        take = self._put_in_bulk if await self._is_bulk(events) else self.take
+        is_bulk = await self._is_bulk(events)
         answers = BatchAnswers(len(events), self._loop)
         for index, event in enumerate(events):
             answered = partial(answers.put, index)
             try:
-                take(event, answered)
+                self.take(event, answered, is_bulk=is_bulk)
             except Unavailable as error:
                 answered(None, error)
         return await answers.all
@@ -135,14 +138,6 @@ class Intake:
         costs = [self._fan_outs.of(event.organization, event.name) for event in events]
         await self._learn(costs)
         return len(events) > EXPRESS_EVENTS or sum(cost.likely for cost in costs) > self._limit
-
-    def _put_in_bulk(self, event: NewEvent, answered: Answered[Accepted]) -> None:
-        self._check_open()
-        cost = self._fan_outs.of(event.organization, event.name)
-        admitted = self._admission.admit(
-            event, answered, cost, express=False, since=self._loop.time()
-        )
-        self._bulk.put(admitted, admitted)
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
         """Store a sample event for one webhook and start on its one attempt."""

@@ -129,7 +129,7 @@ class Lane:
 
     @property
     def fresh_room(self) -> int:
-        """Room for deliveries just accepted; while older work waits, it is left a part."""
+        """Room for deliveries just accepted, less what is kept for older work while that waits."""
         if self.hold is not None:
             return 0
         if self.backlog:
@@ -138,10 +138,10 @@ class Lane:
 
     @property
     def takes_on(self) -> bool:
-        """Whether one more of a commit is taken on.
+        """Whether one more delivery of a commit is queued here.
 
-        The whole commit was leased because there was room when it began. Leases that would soon be
-        claimed again are cheaper to keep than to release.
+        All of them were leased, because there was room when the commit began. To release a lease
+        and soon claim the delivery again would cost more than a longer queue.
         """
         return self.hold is None and (self.queued < 2 * self.capacity or self.fresh_room > 0)
 

@@ -60,7 +60,6 @@ class Node:
         self._stop_seconds = budgets.stop_seconds
         self._stop_began: float | None = None
         self._started = False
-        self._draining = False
         self._accepting_ends: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self.recorder = Recorder(storage, metrics, jitter, budgets)
@@ -163,12 +162,12 @@ class Node:
         self._reclaimer.job_waits()
 
     def drain(self) -> None:
-        """Be at work still, and say that it will end: nobody new should come here."""
-        self._draining = True
+        """Go on with everything, but be ready no more: new callers should go elsewhere."""
+        self._started = False
 
     def readiness(self) -> str | None:
         """None when the node is at its work; else why not."""
-        if self._draining or not self._started:
+        if not self._started:
             return "The service is starting or stopping."
         if self.recorder.away:
             return "Attempts cannot be recorded: the database is away."
