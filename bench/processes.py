@@ -247,6 +247,10 @@ class Service:
         finally:
             connection.close()
 
+    def said(self) -> str:
+        """The end of what its nodes wrote to stderr."""
+        return "\n".join(node.errors() for node, _ in self._nodes)
+
     def terminate(self, patience: float) -> float | None:
         """Send SIGTERM; the seconds until it ended, or None when it had to be killed after that."""
         began = time.monotonic()

@@ -66,7 +66,10 @@ class Soak:
             while not posting.done():
                 self.samples.append(_sample(service, began))
                 time.sleep(self._every)
-            posting.result()
+            try:
+                posting.result()
+            except BenchError as error:
+                raise BenchError(f"{error}\nThe service wrote:\n{service.said()}") from error
         self.samples.append(_sample(service, began))
         if service.settled() != self.events:
             raise BenchError(f"{self.events} accepted, {service.settled()} attempts in the log")

@@ -178,7 +178,8 @@ def load(service: Service, mode: str, seconds: float, **more: object) -> dict:
     answer = run_part("load.py", orders)
     if answer["statuses"] != {"202": answer["requests"]} or answer["errors"]:
         raise BenchError(
-            f"not all was accepted: statuses {answer['statuses']}, {answer['errors']} with errors"
+            f"not all was accepted: statuses {answer['statuses']}, {answer['errors']} with errors;"
+            f" the first refusal:\n{answer['refused']}"
         )
     return answer
 

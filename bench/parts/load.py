@@ -15,10 +15,10 @@ organizations   how many, in turn; default 1
 batch           events a request; default 1; needs the path of the batch call
 stamped         the events say when they were due, for the receiver; default: in open mode
 
-Prints JSON: requests, events, statuses, errors (answers to a batch that hold one), first and last
-(monotonic seconds: first request sent, last answer there), cpu (seconds), accept_ms and late_ms
-(p50, p95, p99, max). In open mode a request's time counts from when it was due, and `late_ms`
-says how far behind the load itself was.
+Prints JSON: requests, events, statuses, errors (answers to a batch that hold one), refused (the
+first answer other than 2xx, as text, or null), first and last (monotonic seconds: first request
+sent, last answer there), cpu (seconds), accept_ms and late_ms (p50, p95, p99, max). In open mode a
+request's time counts from when it was due, and `late_ms` says how far behind the load itself was.
 """
 
 import json
@@ -94,6 +94,7 @@ class Load:
             self.poll.register(client.socket, select.EPOLLIN)
         self.statuses = {}
         self.errors = 0
+        self.refused = None
         self.times = []
         self.late = []
         self.last = 0.0
@@ -121,6 +122,8 @@ class Load:
             self.times.append(now - client.due)
             status = data[9:12]
             self.statuses[status] = self.statuses.get(status, 0) + 1
+            if not status.startswith(b"2") and self.refused is None:
+                self.refused = data[:2_000].decode(errors="replace")
             if self.requests.events > 1 and b'{"error"' in data:
                 self.errors += 1
             free.append(client)
@@ -166,6 +169,7 @@ class Load:
             "events": self.requests.sent * self.requests.events,
             "statuses": {status.decode(): n for status, n in self.statuses.items()},
             "errors": self.errors,
+            "refused": self.refused,
             "first": first,
             "last": self.last,
             "cpu": time.process_time() - cpu,
