@@ -276,11 +276,11 @@ def derive(config: Config, descriptors: int) -> Bounds:
         ),
         pages=Bound(
             "pages", 2 if config.uses_postgres else 1, "pages",
-            "the database's readers", "settings_page.page",
+            "the database's readers", "settings_page.page_context",
             "The page waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),
         live_streams=Bound(
-            "live_streams", 200, "streams", "constant", "settings_page.stream",
+            "live_streams", 200, "streams", "constant", "settings_page.live_log",
             "The log page opens without its live part.", share=20,
         ),
         stop_seconds=Bound(

@@ -41,8 +41,8 @@ from winnerr_webhooks.pipeline.stopping import OpenParts, within
 from winnerr_webhooks.processes.figures import Siblings
 from winnerr_webhooks.processes.listener import adopt, listen, url_of
 from winnerr_webhooks.processes.membership import Membership
-from winnerr_webhooks.settings_page.app import SettingsPage
-from winnerr_webhooks.settings_page.page import Page
+from winnerr_webhooks.settings_page.page_app import SettingsPage
+from winnerr_webhooks.settings_page.page_context import Page
 from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage

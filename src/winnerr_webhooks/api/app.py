@@ -11,13 +11,13 @@ from litestar.types import ControllerRouterHandler
 
 from winnerr_webhooks.api import events, problems
 from winnerr_webhooks.api.auth import Authenticator, key_guard
-from winnerr_webhooks.api.query import read_query
-from winnerr_webhooks.api.routes.catalog import event_types
-from winnerr_webhooks.api.routes.docs import docs_routes
-from winnerr_webhooks.api.routes.logs import LogRoutes
-from winnerr_webhooks.api.routes.probes import healthz, metrics, readyz
-from winnerr_webhooks.api.routes.sign_in import create_portal_session
-from winnerr_webhooks.api.routes.webhooks import WebhookRoutes
+from winnerr_webhooks.api.query_parameters import read_query
+from winnerr_webhooks.api.routes.docs_routes import docs_routes
+from winnerr_webhooks.api.routes.event_type_routes import event_types
+from winnerr_webhooks.api.routes.log_routes import LogRoutes
+from winnerr_webhooks.api.routes.portal_session_routes import create_portal_session
+from winnerr_webhooks.api.routes.probe_routes import healthz, metrics, readyz
+from winnerr_webhooks.api.routes.webhook_routes import WebhookRoutes
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import NotFound

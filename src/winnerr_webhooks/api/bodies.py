@@ -10,7 +10,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from winnerr_webhooks.api.auth import Caller
-from winnerr_webhooks.api.query import MAX_SHOWN, escape
+from winnerr_webhooks.api.query_parameters import MAX_SHOWN, escape
 from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 from winnerr_webhooks.domain.refusal import nested_too_deep, not_json, not_utf8

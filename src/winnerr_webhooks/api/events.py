@@ -21,7 +21,7 @@ from winnerr_webhooks.api.problems import (
     method_not_allowed,
     response,
 )
-from winnerr_webhooks.api.query import Query
+from winnerr_webhooks.api.query_parameters import Query
 from winnerr_webhooks.api.services import Answered, Services
 from winnerr_webhooks.domain.errors import (
     Conflict,

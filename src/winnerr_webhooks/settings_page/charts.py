@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
-from winnerr_webhooks.settings_page import format as shown
+from winnerr_webhooks.settings_page import formatting
 
 _GAP: Final = 1.0
 _LEAST: Final = 1.5
@@ -110,12 +110,12 @@ def timeline(attempt: LoggedAttempt, *, width: int = 640, height: int = 16) -> M
     for phase, wide in zip(found, widths, strict=True):
         parts.append(_rect(x, 0, wide * scale, height, f"phase-{phase.kind}"))
         x += wide * scale + _GAP
-    label = ", ".join(f"{phase.name} {shown.duration(phase.ms)}" for phase in found)
+    label = ", ".join(f"{phase.name} {formatting.duration(phase.ms)}" for phase in found)
     return Markup(
         '<svg class="timeline" role="img" aria-label="{}" viewBox="0 0 {} {}" '
         'preserveAspectRatio="none" height="{}">{}</svg>'
     ).format(
-        f"{label}; {shown.duration(attempt.duration_ms)} in all",
+        f"{label}; {formatting.duration(attempt.duration_ms)} in all",
         width,
         height,
         height,

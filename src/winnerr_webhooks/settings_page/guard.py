@@ -12,7 +12,7 @@ from litestar.handlers.base import BaseRouteHandler
 
 from winnerr_webhooks.domain.errors import Forbidden, Malformed, Unauthorized
 from winnerr_webhooks.settings_page.forms import Form
-from winnerr_webhooks.settings_page.page import Page
+from winnerr_webhooks.settings_page.page_context import Page
 
 NO_ADMIN = (
     "You are signed in as a viewer: you see webhooks and logs, and an admin makes changes. Ask "

@@ -5,8 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from winnerr_webhooks.settings_page import charts
-from winnerr_webhooks.settings_page import format as shown
+from winnerr_webhooks.settings_page import charts, formatting
 
 
 def make_environment(asset: Callable[[str], str], base: str) -> Environment:
@@ -21,16 +20,16 @@ def make_environment(asset: Callable[[str], str], base: str) -> Environment:
     )
     environment.globals |= {"asset": asset, "base": base, "charts": charts}
     filters: dict[str, Callable[..., Any]] = {
-        "ago": shown.ago,
-        "clock": shown.clock,
-        "duration": shown.duration,
-        "size": shown.size,
-        "number": shown.number,
-        "percent": shown.percent,
-        "short_id": shown.short_id,
-        "short_url": shown.short_url,
-        "span": shown.span,
-        "count_of": shown.count_of,
+        "ago": formatting.ago,
+        "clock": formatting.clock,
+        "duration": formatting.duration,
+        "size": formatting.size,
+        "number": formatting.number,
+        "percent": formatting.percent,
+        "short_id": formatting.short_id,
+        "short_url": formatting.short_url,
+        "span": formatting.span,
+        "count_of": formatting.count_of,
     }
     environment.filters |= filters
     return environment

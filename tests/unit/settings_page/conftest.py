@@ -29,8 +29,8 @@ from winnerr_webhooks.egress.resolver import Resolver
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.replays import Replays
 from winnerr_webhooks.management.webhooks import WebhookDraft, Webhooks
-from winnerr_webhooks.settings_page.app import SettingsPage
-from winnerr_webhooks.settings_page.page import Page
+from winnerr_webhooks.settings_page.page_app import SettingsPage
+from winnerr_webhooks.settings_page.page_context import Page
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import LeaseTerms, Settlement
 

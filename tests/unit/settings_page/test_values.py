@@ -8,10 +8,10 @@ import pytest
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
-from winnerr_webhooks.settings_page import charts, health
-from winnerr_webhooks.settings_page import format as shown
+from winnerr_webhooks.settings_page import charts, formatting
 from winnerr_webhooks.settings_page.filters import read_filters
-from winnerr_webhooks.settings_page.text import as_curl, header_lines, pretty
+from winnerr_webhooks.settings_page.health_summary import sum_buckets
+from winnerr_webhooks.settings_page.http_text import as_curl, header_lines, pretty
 from winnerr_webhooks.storage.values import HealthBucket
 
 NOW = 1_800_000_000_000
@@ -42,11 +42,11 @@ def an_attempt(**fields):
     ],
 )
 def test_relative_times_are_short(away, text):
-    assert shown.relative(NOW + away, NOW) == text
+    assert formatting.relative(NOW + away, NOW) == text
 
 
 def test_a_time_has_its_exact_value_at_hand():
-    tag = shown.ago(NOW - 5_123, NOW)
+    tag = formatting.ago(NOW - 5_123, NOW)
     assert 'datetime="2027-01-15T07:59:54.877Z"' in tag
     assert "15 Jan 2027, 07:59:54.877 UTC" in tag
 
@@ -57,7 +57,7 @@ def test_a_time_has_its_exact_value_at_hand():
      (59_990, "1 min"), (65_000, "1 min 5 s")],
 )  # fmt: skip
 def test_durations_have_the_figures_that_matter(ms, text):
-    assert shown.duration(ms) == text
+    assert formatting.duration(ms) == text
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,22 @@ def test_durations_have_the_figures_that_matter(ms, text):
     [(0.0, "0 %"), (1.0, "100 %"), (0.9999, "99.9 %"), (0.0001, "0.1 %"), (0.12, "12 %")],
 )
 def test_only_all_is_all_and_only_none_is_none(share, text):
-    assert shown.percent(share) == text
+    assert formatting.percent(share) == text
 
 
 def test_sizes_counts_and_ids_read_well():
-    assert [shown.size(n) for n in (1, 312, 1_536, 16_384, 5 << 20)] == [
+    assert [formatting.size(n) for n in (1, 312, 1_536, 16_384, 5 << 20)] == [
         "1 byte", "312 bytes", "1.5 KiB", "16 KiB", "5.0 MiB",
     ]  # fmt: skip
-    assert shown.count_of(1, "delivery", "deliveries") == "1 delivery"
-    assert shown.count_of(1_204, "delivery", "deliveries") == "1,204 deliveries"
-    assert shown.short_id("att_01kan5abcdefghijkl0123456z") == "att_01kan5…23456z"
-    assert shown.short_url("https://hooks.example.com/") == "hooks.example.com"
+    assert formatting.count_of(1, "delivery", "deliveries") == "1 delivery"
+    assert formatting.count_of(1_204, "delivery", "deliveries") == "1,204 deliveries"
+    assert formatting.short_id("att_01kan5abcdefghijkl0123456z") == "att_01kan5…23456z"
+    assert formatting.short_url("https://hooks.example.com/") == "hooks.example.com"
 
 
 def test_bytes_become_inert_text():
-    assert shown.visible(b"a\r\n\tb\x00\x7f\xff") == "a\n\tb\u2400\u2421\ufffd"
-    assert shown.visible("\u202eevil".encode()) == "\ufffdevil"
+    assert formatting.visible(b"a\r\n\tb\x00\x7f\xff") == "a\n\tb\u2400\u2421\ufffd"
+    assert formatting.visible("\u202eevil".encode()) == "\ufffdevil"
 
 
 def test_json_is_indented_with_its_digits_and_the_rest_left_alone():
@@ -142,7 +142,7 @@ def bucket(minutes_ago, **counts):
 
 
 def test_health_adds_up_and_draws_half_hours():
-    total = health.summary([bucket(1, succeeded=3), bucket(600, failed=1, exhausted=1)], NOW, 2)
+    total = sum_buckets([bucket(1, succeeded=3), bucket(600, failed=1, exhausted=1)], NOW, 2)
     assert (total.succeeded, total.failed, total.exhausted, total.waiting) == (3, 1, 1, 2)
     assert total.rate == 0.75
     assert len(total.bars) == 48
@@ -151,7 +151,7 @@ def test_health_adds_up_and_draws_half_hours():
     picture = charts.sparkline(total.bars, width=96, height=20, label='a "label"')
     assert "style" not in picture
     assert 'aria-label="a &#34;label&#34;"' in picture
-    assert health.summary([], NOW).rate is None
+    assert sum_buckets([], NOW).rate is None
 
 
 def test_a_view_can_be_sent_on():

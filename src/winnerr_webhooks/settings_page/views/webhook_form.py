@@ -12,7 +12,7 @@ from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.webhooks import WebhookDraft, WebhookPatch
 from winnerr_webhooks.settings_page.forms import Errors, Form
-from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page_context import Given, Page, PageRequest, form_of, go
 
 _FIELDS: Final = {
     "url": "url",

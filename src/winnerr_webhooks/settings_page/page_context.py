@@ -22,7 +22,7 @@ from winnerr_webhooks.management.webhooks import Webhooks
 from winnerr_webhooks.settings_page.assets import Assets
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.session import Gate, Identify, Visitor
-from winnerr_webhooks.settings_page.shared_looks import SharedLooks
+from winnerr_webhooks.settings_page.shared_polls import SharedLooks
 from winnerr_webhooks.settings_page.templating import make_environment
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.turns import Turns

@@ -7,9 +7,9 @@ from litestar.params import FromQuery
 from litestar.response import Stream
 
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
-from winnerr_webhooks.settings_page.page import Given, PageRequest
-from winnerr_webhooks.settings_page.stream import beginning, has_room, live_rows
-from winnerr_webhooks.settings_page.views.webhooks import glance, rows_of
+from winnerr_webhooks.settings_page.live_log import beginning, has_room, live_rows
+from winnerr_webhooks.settings_page.page_context import Given, PageRequest
+from winnerr_webhooks.settings_page.views.webhook_detail import glance, rows_of
 
 
 @get("/logs")

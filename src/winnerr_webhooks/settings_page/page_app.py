@@ -8,17 +8,17 @@ from litestar.exceptions import HTTPException
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.litestar_app import LitestarApp
 from winnerr_webhooks.management.sign_in import PAGE
-from winnerr_webhooks.settings_page.errors import answer_error
 from winnerr_webhooks.settings_page.guard import enter
-from winnerr_webhooks.settings_page.page import Page
+from winnerr_webhooks.settings_page.page_context import Page
+from winnerr_webhooks.settings_page.page_errors import answer_error
 from winnerr_webhooks.settings_page.views import (
-    attempts,
-    logs,
-    replays,
-    secrets,
-    sign_in,
+    attempt_detail,
+    bulk_replay,
+    log_list,
+    sign_in_link,
+    webhook_detail,
     webhook_form,
-    webhooks,
+    webhook_secret,
 )
 
 MAX_FORM: Final = 65_536
@@ -61,13 +61,13 @@ def _litestar(page: Page) -> LitestarApp:
 
     app = LitestarApp(
         [
-            *sign_in.ROUTES,
-            *webhooks.ROUTES,
+            *sign_in_link.ROUTES,
+            *webhook_detail.ROUTES,
             *webhook_form.ROUTES,
-            *secrets.ROUTES,
-            *logs.ROUTES,
-            *attempts.ROUTES,
-            *replays.ROUTES,
+            *webhook_secret.ROUTES,
+            *log_list.ROUTES,
+            *attempt_detail.ROUTES,
+            *bulk_replay.ROUTES,
         ],
         path=PAGE,
         guards=[enter],

@@ -14,9 +14,9 @@ from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page import charts
 from winnerr_webhooks.settings_page.filters import read_filters
-from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
-from winnerr_webhooks.settings_page.rows import count_of, result_of
-from winnerr_webhooks.settings_page.text import Body, as_curl, header_lines, pretty
+from winnerr_webhooks.settings_page.http_text import Body, as_curl, header_lines, pretty
+from winnerr_webhooks.settings_page.log_rows import count_of, result_of
+from winnerr_webhooks.settings_page.page_context import Given, Page, PageRequest, form_of, go
 
 
 @get("/logs/{attempt:str}")

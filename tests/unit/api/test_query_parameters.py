@@ -2,7 +2,7 @@
 
 import pytest
 
-from winnerr_webhooks.api.query import Query, read_instant
+from winnerr_webhooks.api.query_parameters import Query, read_instant
 from winnerr_webhooks.domain.errors import Invalid
 
 KNOWN = ("status", "since", "limit", "q")

@@ -6,7 +6,7 @@ from winnerr_webhooks.api import shapes
 from winnerr_webhooks.api.docs import examples
 from winnerr_webhooks.api.docs.operation import ORGANIZATION, WRITE, Operation
 from winnerr_webhooks.api.problems import FORBIDDEN
-from winnerr_webhooks.api.routes.sign_in import PortalSessionRequest
+from winnerr_webhooks.api.routes.portal_session_routes import PortalSessionRequest
 
 SIGN_IN: Final = (
     Operation(

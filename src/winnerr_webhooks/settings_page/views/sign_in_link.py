@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.management.sign_in import PAGE
 from winnerr_webhooks.settings_page.assets import FOREVER
-from winnerr_webhooks.settings_page.page import Given, PageRequest, go
+from winnerr_webhooks.settings_page.page_context import Given, PageRequest, go
 
 
 @get("/sign-in/{token:str}", opened=True)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDING
-from winnerr_webhooks.settings_page import format as shown
+from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.charts import duration_bar
 
 _WORDS: Final = {
@@ -76,10 +76,10 @@ def make_rows(
                 result=result_of(attempt),
                 message=attempt.error_message if failed else "",
                 event=attempt.event,
-                url=shown.short_url(attempt.url).removeprefix("http://"),
+                url=formatting.short_url(attempt.url).removeprefix("http://"),
                 deleted=attempt.webhook_id not in known,
-                time=shown.clock(attempt.started_at, now),
-                duration=shown.duration(attempt.duration_ms),
+                time=formatting.clock(attempt.started_at, now),
+                duration=formatting.duration(attempt.duration_ms),
                 bar=duration_bar(attempt.duration_ms, longest_ms, attempt.outcome),
                 count=count_of(attempt, most_attempts),
                 next=_next(attempt, now) if newest else "",
@@ -110,7 +110,7 @@ def _next(attempt: LoggedAttempt, now: int) -> str | Markup:
         due = attempt.next_attempt_at
         if due is None or due <= now:
             return "waiting its turn"
-        return Markup("again ") + shown.ago(due, now)
+        return Markup("again ") + formatting.ago(due, now)
     ends = {FAILED: "gave up", CANCELLED: "cancelled", DELIVERED: "delivered since"}
     return "" if attempt.trigger == "test" else ends.get(attempt.delivery_status, "")
 

@@ -6,6 +6,7 @@ from litestar.params import FromPath
 
 from winnerr_webhooks.api.bodies import ApiRequest, read_json
 from winnerr_webhooks.api.services import Given
+from winnerr_webhooks.api.shape_builders import rotation_shape, saved_shape, webhook_shape
 from winnerr_webhooks.api.shapes import (
     DeliveryStarted,
     RotationShape,
@@ -13,7 +14,6 @@ from winnerr_webhooks.api.shapes import (
     WebhookList,
     WebhookShape,
 )
-from winnerr_webhooks.api.shaping import rotation_shape, saved_shape, webhook_shape
 from winnerr_webhooks.management.webhooks import SecretDraft, WebhookDraft, WebhookPatch
 
 

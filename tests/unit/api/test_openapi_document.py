@@ -9,8 +9,8 @@ import pytest
 
 from winnerr_webhooks.api.app import _api
 from winnerr_webhooks.api.auth import Authenticator
-from winnerr_webhooks.api.docs import page
-from winnerr_webhooks.api.docs.document import OPERATIONS, build
+from winnerr_webhooks.api.docs import docs_page
+from winnerr_webhooks.api.docs.openapi_document import OPERATIONS, build
 from winnerr_webhooks.api.problems import KINDS
 
 
@@ -117,8 +117,11 @@ async def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing(api):
     html = raw.decode()
     assert "<script" not in html
     assert not re.search(r"\sstyle=|<style|\son\w+=", html)
-    assert re.findall(r'(?:src|href)="([^#"][^"]*)"', html) == [page.CSS_PATH, "/api/openapi.json"]
-    response, _ = await api.raw("GET", page.CSS_PATH, key=None)
+    assert re.findall(r'(?:src|href)="([^#"][^"]*)"', html) == [
+        docs_page.CSS_PATH,
+        "/api/openapi.json",
+    ]
+    response, _ = await api.raw("GET", docs_page.CSS_PATH, key=None)
     assert response.content_type == "text/css"
 
 
@@ -142,7 +145,7 @@ class Anchors(HTMLParser):
 
 def test_every_link_of_the_page_has_its_anchor_and_every_tag_its_end(document):
     parser = Anchors()
-    parser.feed(page.render(document))
+    parser.feed(docs_page.render(document))
     assert parser.open == []
     assert len(parser.ids) == len(set(parser.ids))
     assert set(parser.links) <= set(parser.ids)
@@ -150,4 +153,4 @@ def test_every_link_of_the_page_has_its_anchor_and_every_tag_its_end(document):
 
 
 def test_the_page_escapes_what_it_shows(document):
-    assert "<b>" not in page.render(document | {"info": document["info"] | {"title": "<b>"}})
+    assert "<b>" not in docs_page.render(document | {"info": document["info"] | {"title": "<b>"}})

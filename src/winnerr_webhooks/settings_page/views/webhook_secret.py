@@ -8,8 +8,8 @@ from litestar.params import FromPath
 from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.management.webhooks import DEFAULT_OVERLAP, SecretDraft
 from winnerr_webhooks.settings_page.forms import Errors
-from winnerr_webhooks.settings_page.page import Given, PageRequest, form_of, go
-from winnerr_webhooks.settings_page.views.webhooks import webhook_values
+from winnerr_webhooks.settings_page.page_context import Given, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.views.webhook_detail import webhook_values
 
 OVERLAPS: Final = (0, 3_600, DEFAULT_OVERLAP, 7 * DEFAULT_OVERLAP)
 """How long the old secret goes on signing, in seconds, as the form offers it."""

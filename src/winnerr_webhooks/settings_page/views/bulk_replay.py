@@ -7,7 +7,7 @@ from litestar.params import FromQuery
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.management.replays import ReplayRequest
 from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
-from winnerr_webhooks.settings_page.page import Given, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page_context import Given, PageRequest, form_of, go
 
 
 @get("/logs/replay", admin=True)

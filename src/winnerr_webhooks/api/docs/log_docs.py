@@ -14,7 +14,7 @@ from winnerr_webhooks.api.docs.operation import (
     Parameter,
 )
 from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
-from winnerr_webhooks.api.routes.logs import ReplayManyRequest
+from winnerr_webhooks.api.routes.log_routes import ReplayManyRequest
 
 _PAGING: Final = (
     Parameter("since", "From this moment on.", MOMENT),

@@ -47,7 +47,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         return self.waiting >= COUNTED
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookOverview(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook as the list shows it."""
 
     webhook: Webhook
@@ -62,14 +62,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         return self.webhook.status
 
 
-def since(now: int) -> int:
+def window_start(now: int) -> int:
     """Where the last 24 hours begin, on a bar's edge."""
     return (now // _BAR_MS - _BARS + 1) * _BAR_MS
 
 
-def summary(buckets: Sequence[HealthBucket], now: int, waiting: int = 0) -> Health:
+def sum_buckets(buckets: Sequence[HealthBucket], now: int, waiting: int = 0) -> Health:
     """Add rolled-up figures up."""
-    start = since(now)
+    start = window_start(now)
     succeeded, failed = [0] * _BARS, [0] * _BARS
     classes = [0] * CLASSES
     exhausted = 0
@@ -90,12 +90,12 @@ def summary(buckets: Sequence[HealthBucket], now: int, waiting: int = 0) -> Heal
     )
 
 
-def lines(
+def webhook_overviews(
     webhooks: Sequence[Webhook],
     states: Sequence[WebhookState],
     buckets: Sequence[HealthBucket],
     now: int,
-) -> list[Line]:
+) -> list[WebhookOverview]:
     """Every webhook with how it stands and how it did."""
     by_webhook: dict[str, list[HealthBucket]] = {}
     for bucket in buckets:
@@ -104,8 +104,8 @@ def lines(
     found = []
     for webhook in webhooks:
         state = state_of.get(webhook.id) or _unknown(webhook.id)
-        health = summary(by_webhook.get(webhook.id, ()), now, state.waiting)
-        found.append(Line(webhook=webhook, state=state, health=health))
+        health = sum_buckets(by_webhook.get(webhook.id, ()), now, state.waiting)
+        found.append(WebhookOverview(webhook=webhook, state=state, health=health))
     return found
 
 

@@ -5,8 +5,15 @@ from litestar import Controller, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.api.bodies import ApiRequest, read_json
-from winnerr_webhooks.api.query import Query, read_instant
+from winnerr_webhooks.api.query_parameters import Query, read_instant
 from winnerr_webhooks.api.services import Given
+from winnerr_webhooks.api.shape_builders import (
+    attempt_page,
+    attempt_shape,
+    delivery_list,
+    event_shape,
+    whole_delivery_shape,
+)
 from winnerr_webhooks.api.shapes import (
     AttemptPage,
     AttemptShape,
@@ -15,13 +22,6 @@ from winnerr_webhooks.api.shapes import (
     DeliveryStarted,
     EventShape,
     ReplayedShape,
-)
-from winnerr_webhooks.api.shaping import (
-    attempt_page,
-    attempt_shape,
-    delivery_list,
-    event_shape,
-    whole_delivery_shape,
 )
 from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDING
 from winnerr_webhooks.domain.errors import NotFound

@@ -4,15 +4,15 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from winnerr_webhooks.api.docs import page
-from winnerr_webhooks.api.docs.document import build
+from winnerr_webhooks.api.docs import docs_page
+from winnerr_webhooks.api.docs.openapi_document import build
 
 
 def docs_routes() -> list[HTTPRouteHandler]:
     """The handlers of the document, the page and its style sheet."""
     document = build()
     as_json = msgspec.json.encode(document)
-    as_html = page.render(document)
+    as_html = docs_page.render(document)
 
     @get("/api/openapi.json", media_type=MediaType.JSON)
     async def openapi() -> bytes:
@@ -24,13 +24,13 @@ def docs_routes() -> list[HTTPRouteHandler]:
             as_html,
             media_type=MediaType.HTML,
             headers={
-                "Content-Security-Policy": page.CONTENT_SECURITY_POLICY,
+                "Content-Security-Policy": docs_page.CONTENT_SECURITY_POLICY,
                 "Referrer-Policy": "no-referrer",
             },
         )
 
-    @get(page.CSS_PATH, media_type=MediaType.CSS)
+    @get(docs_page.CSS_PATH, media_type=MediaType.CSS)
     async def css() -> str:
-        return page.CSS
+        return docs_page.CSS
 
     return [openapi, docs, css]

@@ -8,7 +8,7 @@ from winnerr_webhooks.api import shapes
 from winnerr_webhooks.api.docs import examples
 from winnerr_webhooks.api.docs.operation import ORGANIZATION, READ, WRITE, Operation
 from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
-from winnerr_webhooks.api.routes.webhooks import TestRequest
+from winnerr_webhooks.api.routes.webhook_routes import TestRequest
 from winnerr_webhooks.management.webhooks import SecretDraft, WebhookDraft, WebhookPatch
 
 CREATED: Final = Annotated[

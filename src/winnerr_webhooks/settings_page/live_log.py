@@ -13,8 +13,8 @@ from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import id_floor, id_ms, is_id
 from winnerr_webhooks.settings_page.filters import SHOWN, Filters
-from winnerr_webhooks.settings_page.page import Page, PageRequest
-from winnerr_webhooks.settings_page.views.webhooks import rows_of
+from winnerr_webhooks.settings_page.page_context import Page, PageRequest
+from winnerr_webhooks.settings_page.views.webhook_detail import rows_of
 from winnerr_webhooks.storage.values import LogPage
 
 _EVERY_SECONDS: Final = 1.0

@@ -8,12 +8,12 @@ import msgspec
 
 from winnerr_webhooks import __version__
 from winnerr_webhooks.api.docs.constraints import ORGANIZATION_ID, id_of, tighten
-from winnerr_webhooks.api.docs.events import EVENTS, AcceptedEvent, RefusedEvent
-from winnerr_webhooks.api.docs.logs import LOGS
+from winnerr_webhooks.api.docs.event_docs import EVENTS, AcceptedEvent, RefusedEvent
+from winnerr_webhooks.api.docs.log_docs import LOGS
 from winnerr_webhooks.api.docs.operation import Operation, Parameter
-from winnerr_webhooks.api.docs.service import SERVICE
-from winnerr_webhooks.api.docs.sign_in import SIGN_IN
-from winnerr_webhooks.api.docs.webhooks import WEBHOOKS
+from winnerr_webhooks.api.docs.portal_session_docs import SIGN_IN
+from winnerr_webhooks.api.docs.service_docs import SERVICE
+from winnerr_webhooks.api.docs.webhook_docs import WEBHOOKS
 from winnerr_webhooks.api.problems import (
     HEAD_TOO_LARGE,
     INTERNAL,

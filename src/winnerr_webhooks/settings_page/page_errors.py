@@ -11,7 +11,7 @@ from litestar.response import Redirect
 
 from winnerr_webhooks.domain.errors import NotFound, Refused, Unavailable
 from winnerr_webhooks.settings_page.guard import SignedOut
-from winnerr_webhooks.settings_page.page import SEE_OTHER, Page
+from winnerr_webhooks.settings_page.page_context import SEE_OTHER, Page
 
 log = structlog.get_logger(__name__)
 

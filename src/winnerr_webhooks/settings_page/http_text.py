@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.settings_page.format import visible
+from winnerr_webhooks.settings_page.formatting import visible
 
 _NOT_CURLS: Final = {"host", "content-length", "connection", "user-agent"}
 """Headers curl writes itself."""

@@ -11,9 +11,15 @@ from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.management.webhooks import WebhookPatch
-from winnerr_webhooks.settings_page import health
-from winnerr_webhooks.settings_page.page import Given, Page, PageRequest, form_of, go
-from winnerr_webhooks.settings_page.rows import Row, make_rows
+from winnerr_webhooks.settings_page.health_summary import (
+    Health,
+    WebhookOverview,
+    sum_buckets,
+    webhook_overviews,
+    window_start,
+)
+from winnerr_webhooks.settings_page.log_rows import Row, make_rows
+from winnerr_webhooks.settings_page.page_context import Given, Page, PageRequest, form_of, go
 from winnerr_webhooks.settings_page.session import Visitor
 from winnerr_webhooks.settings_page.snippets import snippets
 from winnerr_webhooks.storage.values import Delivery, LogFilter
@@ -97,16 +103,16 @@ async def delete(page: Given, request: PageRequest, webhook: FromPath[str]) -> R
     return go("?done=deleted")
 
 
-async def glance(page: Page, organization: str) -> tuple[list[health.Line], health.Health]:
+async def glance(page: Page, organization: str) -> tuple[list[WebhookOverview], Health]:
     """Every webhook's line, and the figures over all of them."""
     now = page.now()
     webhooks = await page.webhooks.list(organization)
     states = await page.storage.webhook_states(organization)
-    buckets = await page.storage.health(organization, health.since(now))
+    buckets = await page.storage.health(organization, window_start(now))
     waiting = sum(state.waiting for state in states)
     return (
-        health.lines(webhooks, states, buckets, now),
-        health.summary(buckets, now, waiting),
+        webhook_overviews(webhooks, states, buckets, now),
+        sum_buckets(buckets, now, waiting),
     )
 
 
@@ -152,12 +158,12 @@ def rows_of(page: Page, attempts: list[LoggedAttempt], webhooks: list[Webhook]) 
     )
 
 
-async def _lines(page: Page, organization: str, webhooks: list[Webhook]) -> list[health.Line]:
+async def _lines(page: Page, organization: str, webhooks: list[Webhook]) -> list[WebhookOverview]:
     now = page.now()
     wanted = {webhook.id for webhook in webhooks}
     states = await page.storage.webhook_states(organization)
-    buckets = await page.storage.health(organization, health.since(now))
-    return health.lines(webhooks, states, [b for b in buckets if b.webhook_id in wanted], now)
+    buckets = await page.storage.health(organization, window_start(now))
+    return webhook_overviews(webhooks, states, [b for b in buckets if b.webhook_id in wanted], now)
 
 
 async def _warnings(page: Page, url: str) -> tuple[str, ...]:
