@@ -5,15 +5,15 @@ from typing import Protocol
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 
 
-class Wakes(Protocol):
-    """The node's ears: it would find out by itself, but later."""
+class NodeSignals(Protocol):
+    """Tells the node what was changed here; without it, the node would find out later."""
 
     def webhook_changed(self, webhook_id: str) -> None:
-        """Its next attempt uses what the webhook is now."""
+        """A webhook was changed: its next attempt uses what it is now."""
         ...
 
-    def work_is_due(self, webhook_id: str | None = None) -> None:
-        """A replay or a job waits; one of this webhook, even if its receiver asked for a pause."""
+    def work_requested(self, webhook_id: str | None = None) -> None:
+        """A job waits, or a replay of this webhook, to be sent even if its receiver paused it."""
         ...
 
 

@@ -5,7 +5,7 @@ import msgspec
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
 from winnerr_webhooks.management.fields import check_event
-from winnerr_webhooks.management.ports import Wakes
+from winnerr_webhooks.management.ports import NodeSignals
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import ReplayFilter
 
@@ -28,12 +28,12 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replays:
-    """Asks the storage for replays and wakes the node that sends them."""
+    """Asks the storage for replays and tells the node that sends them."""
 
-    def __init__(self, *, storage: Storage, catalog: Catalog, wakes: Wakes) -> None:
+    def __init__(self, *, storage: Storage, catalog: Catalog, signals: NodeSignals) -> None:
         self._storage = storage
         self._catalog = catalog
-        self._wakes = wakes
+        self._signals = signals
 
     async def of_attempt(self, organization: str, attempt_id: str) -> str:
         """Replay the delivery an attempt belongs to; the delivery's id.
@@ -47,7 +47,7 @@ class Replays:
 
     async def of_delivery(self, organization: str, delivery_id: str) -> str:
         """Replay one delivery; its id. Errors as `of_attempt`."""
-        self._wakes.work_is_due(await self._storage.replay(organization, delivery_id))
+        self._signals.work_requested(await self._storage.replay(organization, delivery_id))
         return delivery_id
 
     async def many(self, organization: str, wanted: ReplayRequest, *, dry_run: bool) -> int:
@@ -75,5 +75,5 @@ class Replays:
             dry_run=dry_run,
         )
         if count and not dry_run:
-            self._wakes.work_is_due()
+            self._signals.work_requested()
         return count

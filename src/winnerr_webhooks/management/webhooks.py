@@ -16,7 +16,7 @@ from winnerr_webhooks.egress.resolver import Resolve
 from winnerr_webhooks.ids import Ids, is_id, new_secret
 from winnerr_webhooks.management.destinations import Destinations
 from winnerr_webhooks.management.fields import Checks, check_description, check_event
-from winnerr_webhooks.management.ports import TestIntake, Wakes
+from winnerr_webhooks.management.ports import NodeSignals, TestIntake
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
@@ -105,7 +105,7 @@ class Webhooks:
         resolver: Resolve,
         clock: Clock,
         ids: Ids,
-        wakes: Wakes,
+        signals: NodeSignals,
     ) -> None:
         self._storage = storage
         self._intake = intake
@@ -113,7 +113,7 @@ class Webhooks:
         self._destinations = Destinations(policy, resolver, allow_http=config.allow_http)
         self._clock = clock
         self._ids = ids
-        self._wakes = wakes
+        self._signals = signals
         self._limit = config.max_webhooks
 
     async def list(self, organization: str) -> list[Webhook]:
@@ -199,14 +199,14 @@ class Webhooks:
         )
         if webhook is None:
             raise _no_webhook(webhook_id)
-        self._wakes.webhook_changed(webhook_id)
+        self._signals.webhook_changed(webhook_id)
         return Saved(webhook=webhook, warnings=warnings)
 
     async def delete(self, organization: str, webhook_id: str) -> None:
         """Delete a webhook and its secrets; its log stays. `NotFound` when there is none."""
         if not await self._storage.delete_webhook(organization, webhook_id):
             raise _no_webhook(webhook_id)
-        self._wakes.webhook_changed(webhook_id)
+        self._signals.webhook_changed(webhook_id)
 
     async def secret(self, organization: str, webhook_id: str) -> str:
         """The secret to verify with; during an overlap the new one. `NotFound` when unsigned."""
@@ -233,13 +233,13 @@ class Webhooks:
         ends_at = await self._storage.set_secret(
             organization, webhook_id, secret, draft.overlap_seconds
         )
-        self._wakes.webhook_changed(webhook_id)
+        self._signals.webhook_changed(webhook_id)
         return Rotated(secret=generated, overlap_ends_at=ends_at)
 
     async def remove_secret(self, organization: str, webhook_id: str) -> None:
         """Send unsigned requests from now on. `NotFound` without such a webhook."""
         await self._storage.set_secret(organization, webhook_id, None, 0)
-        self._wakes.webhook_changed(webhook_id)
+        self._signals.webhook_changed(webhook_id)
 
     async def send_test(self, webhook: Webhook, event: str | None) -> str:
         """Send a sample event, once, whatever the webhook's status; the delivery's id.
@@ -259,7 +259,7 @@ class Webhooks:
             body=self._catalog.example_body(name, organization, rfc3339(self._clock.now_ms())),
         )
         accepted = await self._intake.send_test(test, webhook.id)
-        self._wakes.work_is_due(webhook.id)
+        self._signals.work_requested(webhook.id)
         if accepted.leased:
             return accepted.leased[0].id
         stored = await self._storage.event(organization, test.id)

@@ -44,6 +44,8 @@ class Claims:
         dispatcher: Dispatcher,
         foreground: Foreground,
         clock: Clock,
+        *,
+        on_success: Callable[[], None],
         busy: Callable[[], float] = cpu_seconds,
     ) -> None:
         self._storage = storage
@@ -58,7 +60,7 @@ class Claims:
         self._next_look = float("-inf")
         self._earliest_look = float("-inf")
         """Monotonic instants: when to look, and when to look if that is asked for."""
-        self.on_success: Callable[[], None] = _nothing
+        self._on_success = on_success
         """Called when the database has answered a claim, or had nothing to claim."""
         self._open = True
 
@@ -105,7 +107,7 @@ class Claims:
             after = page.lanes[-1]
         ended = monotonic()
         if not found:
-            self.on_success()
+            self._on_success()
         self._wait = BUSY_LOOK if found else min(2 * self._wait, IDLE_LOOK)
         wait = self._wait
         if page.next_due_in is not None:
@@ -142,7 +144,7 @@ class Claims:
         """Claim, and dispatch what came; how many deliveries that is."""
         started = self._clock.monotonic()
         claimed = await self._storage.claim(claim)
-        self.on_success()
+        self._on_success()
         expires = started + claim.lease_seconds
         for delivery in claimed.deliveries:
             delivery.expires = expires
@@ -157,7 +159,3 @@ async def wait_up_to(event: asyncio.Event, seconds: float) -> None:
         await event.wait()
     finally:
         timer.cancel()
-
-
-def _nothing() -> None:
-    return

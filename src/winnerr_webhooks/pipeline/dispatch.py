@@ -18,6 +18,7 @@ from winnerr_webhooks.pipeline.lane import SHED_FROM, Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.pipeline.memory import Memory
+from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.targets import TargetReader
 from winnerr_webhooks.storage.port import Storage
@@ -47,6 +48,7 @@ class Dispatcher:
         timeout: float,
         lease_seconds: float,
         budgets: Budgets,
+        signals: NodeSignals,
     ) -> None:
         self.lease_seconds = lease_seconds
         self.queued = 0
@@ -66,7 +68,9 @@ class Dispatcher:
         self.releaser = LeaseReleaser(storage, metrics, self.backlog.look)
         self._workers: set[asyncio.Task[None]] = set()
         self._open = True
-        recorder.on_resume = self._pump_all
+        signals.recording_resumed.connect(self._pump_all)
+        signals.webhooks_changed.connect(self.webhooks_changed)
+        signals.attempt_requested.connect(self.try_now)
 
     # --- what comes in ------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ way: while other organizations' calls come in, it pauses after each commit (docs
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -31,6 +31,7 @@ from winnerr_webhooks.pipeline.group_commit import (
     JoinableBatch,
     settle_future,
 )
+from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
@@ -66,14 +67,14 @@ class Intake:
         budgets: Budgets,
         foreground: Foreground,
         most_webhooks: int,
+        signals: NodeSignals,
     ) -> None:
-        self.on_born_free: Callable[[], None] = _nothing
-        """Called when deliveries were stored that a claim may take at once."""
         self._storage = storage
         self._dispatcher = dispatcher
         self._clock = clock
         self._metrics = metrics
         self._foreground = foreground
+        self._signals = signals
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(budgets)
         self._limit = budgets.accept_rows.bound.limit
@@ -199,7 +200,7 @@ class Intake:
             raise
         self._follow([*batch, *late.joined], answers, started)
         if lease is None:
-            self.on_born_free()
+            self._signals.work_due(0.0)
         return answers
 
     def _follow(self, batch: list[AdmittedEvent], answers: list[Accepted], started: float) -> None:
@@ -258,7 +259,3 @@ def _events_of(late: JoinableBatch[AdmittedEvent]) -> list[NewEvent]:
 
 def _stopping() -> Unavailable:
     return Unavailable("The service is stopping. Try again in a few seconds.", 5)
-
-
-def _nothing() -> None:
-    return

@@ -6,10 +6,7 @@ that deliver look all the time. One of role `deliver` begins at reclaim.
 """
 
 import asyncio
-from functools import partial
 from typing import Final
-
-import structlog
 
 from winnerr_webhooks.budgets import STOP_SLACK, Budgets
 from winnerr_webhooks.clock import Clock
@@ -17,10 +14,10 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.pipeline.attempt import Attempter, Egress
-from winnerr_webhooks.pipeline.claims import Claims
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
+from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.reclaim import Reclaimer
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.retention import Retention
@@ -34,8 +31,6 @@ CLOSING_SECONDS: Final = 2.5
 """The last seconds of a stop, for closing what is open: nothing is recorded any more."""
 RELEASE_SECONDS: Final = 0.25
 """Of them releasing leases may use these, when recording took all the time before."""
-
-log = structlog.get_logger(__name__)
 
 
 class Node:
@@ -62,7 +57,8 @@ class Node:
         self._started = False
         self._accepting_ends: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self.recorder = Recorder(storage, metrics, jitter, budgets)
+        self.signals = NodeSignals()
+        self.recorder = Recorder(storage, metrics, jitter, budgets, self.signals)
         attempter = Attempter(
             egress,
             schedule=config.retry_schedule,
@@ -82,6 +78,7 @@ class Node:
             timeout=config.delivery_timeout,
             lease_seconds=config.lease_seconds,
             budgets=budgets,
+            signals=self.signals,
         )
         self.foreground = Foreground(asyncio.get_running_loop().time)
         self.intake = Intake(
@@ -92,16 +89,18 @@ class Node:
             budgets=budgets,
             foreground=self.foreground,
             most_webhooks=config.max_webhooks,
+            signals=self.signals,
         )
-        claims = Claims(storage, self.dispatcher, self.foreground, clock)
         self._reclaimer = Reclaimer(
-            storage, self.dispatcher, claims, jitter, schedule=config.retry_schedule
+            storage,
+            self.dispatcher,
+            self.foreground,
+            clock,
+            jitter,
+            schedule=config.retry_schedule,
+            signals=self.signals,
         )
         self._retention = Retention(storage, config.log_retention_days)
-        if self._delivers:
-            self.intake.on_born_free = partial(self._reclaimer.due_in, 0.0)
-        self.recorder.on_retry_due = self._reclaimer.due_in
-        self.recorder.on_disabled = self._disabled
         self._watch(metrics)
 
     async def start(self) -> None:
@@ -149,18 +148,6 @@ class Node:
             self._stop_began = self._loop.time()
         return max(self._stop_began + until - self._loop.time(), 0.0)
 
-    def webhook_changed(self, webhook_id: str) -> None:
-        """A webhook was changed here: its next attempt uses what it is now."""
-        self.dispatcher.webhooks_changed((webhook_id,))
-        self._reclaimer.job_waits()
-
-    def work_is_due(self, webhook_id: str | None = None) -> None:
-        """A replay or a job was asked for here: begin on it, and on this webhook's at once."""
-        if webhook_id is not None:
-            self.dispatcher.try_now(webhook_id)
-        self._reclaimer.due_in(0.0)
-        self._reclaimer.job_waits()
-
     def drain(self) -> None:
         """Go on with everything, but be ready no more: new callers should go elsewhere."""
         self._started = False
@@ -185,9 +172,3 @@ class Node:
         metrics.watch(
             "unrecorded", "Attempts made and not yet recorded.", lambda: recorder.unrecorded
         )
-
-    def _disabled(self, webhook_ids: tuple[str, ...]) -> None:
-        for webhook_id in webhook_ids:
-            log.warning("webhook disabled", webhook=webhook_id)
-        self.dispatcher.webhooks_changed(webhook_ids)
-        self._reclaimer.job_waits()

@@ -6,11 +6,14 @@ from typing import Final
 
 import structlog
 
+from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.retry import longest_waits
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.claims import IDLE_LOOK, Claims, wait_up_to
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.foreground import Foreground
+from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.port import Storage
 
 REPAIR_EVERY: Final = 30.0
@@ -27,24 +30,29 @@ class Reclaimer:
         self,
         storage: Storage,
         dispatcher: Dispatcher,
-        claims: Claims,
+        foreground: Foreground,
+        clock: Clock,
         jitter: Jitter,
         *,
         schedule: Sequence[float],
+        signals: NodeSignals,
     ) -> None:
         self._storage = storage
         self._schedule = schedule
         self._dispatcher = dispatcher
-        self._claim_loop = claims
         self._jitter = jitter
         self._look = dispatcher.backlog.look
         self._job_wake = asyncio.Event()
         self._changes_mark = 0
         self._told: set[str] = set()
         """Why what waits could not be looked for, as it was logged since the last claim."""
-        claims.on_success = self._told.clear
+        self._claim_loop = Claims(
+            storage, dispatcher, foreground, clock, on_success=self._told.clear
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._open = True
+        signals.work_due.connect(self.due_in)
+        signals.job_created.connect(self._job_wake.set)
 
     async def start(self) -> None:
         """Free what a dead predecessor had leased, then keep looking."""
@@ -61,10 +69,6 @@ class Reclaimer:
             self._look()
         elif seconds < IDLE_LOOK:  # what is due later, a look before it will have seen coming
             asyncio.get_running_loop().call_later(seconds, self._look)
-
-    def job_waits(self) -> None:
-        """A job was created: begin on it."""
-        self._job_wake.set()
 
     async def close(self) -> None:
         """Stop looking; a claim under way is waited for, and dispatched: its leases are ours."""

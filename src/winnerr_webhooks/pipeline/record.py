@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -14,6 +14,7 @@ from winnerr_webhooks.domain.delivery import EXHAUSTED
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter, id_ms
 from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit, JoinableBatch
+from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Settled, Settlement
 from winnerr_webhooks.telemetry import Metrics
@@ -42,7 +43,12 @@ class Recorder:
     """Settles attempts; while the database is away it keeps them and tries again."""
 
     def __init__(
-        self, storage: Storage, metrics: Metrics, jitter: Jitter, budgets: Budgets
+        self,
+        storage: Storage,
+        metrics: Metrics,
+        jitter: Jitter,
+        budgets: Budgets,
+        signals: NodeSignals,
     ) -> None:
         self.stalled = False
         """Whether no attempt should start: what was made cannot be recorded now."""
@@ -54,10 +60,7 @@ class Recorder:
         """Attempts made that are not in the database yet."""
         self.unrecorded_bytes = 0
         """What they sent and received, about."""
-        self.on_resume: Callable[[], None] = _nothing
-        self.on_retry_due: Callable[[float], None] = _nothing_in
-        """Told the seconds until a delivery just settled is due again."""
-        self.on_disabled: Callable[[tuple[str, ...]], None] = _nothing_about
+        self._signals = signals
         self._storage = storage
         self._metrics = metrics
         self._jitter = jitter
@@ -140,12 +143,15 @@ class Recorder:
                 self._metrics.failed_for_good()
         waits = [item.verdict.retry_in for item in batch if item.verdict.retry_in is not None]
         if waits:
-            self.on_retry_due(min(waits))
+            self._signals.work_due(min(waits))
         if settled.replays_due:
-            self.on_retry_due(0.0)
+            self._signals.work_due(0.0)
         if settled.disabled:
             self._metrics.webhooks_disabled(len(settled.disabled))
-            self.on_disabled(settled.disabled)
+            for webhook_id in settled.disabled:
+                log.warning("webhook disabled", webhook=webhook_id)
+            self._signals.webhooks_changed(settled.disabled)
+            self._signals.job_created()
 
     def _done_with(self, batch: Sequence[Settlement]) -> None:
         """Go on when these were the last: recorded now, or never."""
@@ -156,7 +162,7 @@ class Recorder:
             if self._paused:
                 log.info("delivery goes on")
             self.stalled = self.away = self._paused = False
-            self.on_resume()
+            self._signals.recording_resumed()
 
     async def _store(self, batch: list[Settlement]) -> tuple[Settled, list[Settlement]]:
         """Settle a batch, in smaller parts when the whole cannot be stored in time.
@@ -310,15 +316,3 @@ def _watch(_answer: None, error: Exception | None) -> None:
         log.error("an attempt cannot be recorded", reason=str(error))
     elif error is not None and not isinstance(error, Unavailable):
         log.error("settling failed", exc_info=error)
-
-
-def _nothing() -> None:
-    return
-
-
-def _nothing_in(_seconds: float) -> None:
-    return
-
-
-def _nothing_about(_webhooks: tuple[str, ...]) -> None:
-    return

@@ -104,7 +104,7 @@ class Desk:
     def webhook_changed(self, webhook_id: str) -> None:
         self.changed.append(webhook_id)
 
-    def work_is_due(self, webhook_id: str | None = None) -> None:
+    def work_requested(self, webhook_id: str | None = None) -> None:
         self.due += 1
 
     def readiness(self) -> str | None:
@@ -264,9 +264,9 @@ async def running(
             resolver=resolver,
             clock=clock,
             ids=ids,
-            wakes=desk,
+            signals=desk,
         ),
-        replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
+        replays=Replays(storage=storage, catalog=CATALOG, signals=desk),
         metrics=Metrics(),
         budgets=budgets,
         node=desk,

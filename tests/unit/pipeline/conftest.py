@@ -217,7 +217,7 @@ class World:
     async def change(self, webhook: Webhook, **fields: Any) -> None:
         """As the API does it: stored, and the node told."""
         await self.storage.change_webhook(webhook.organization, webhook.id, WebhookChange(**fields))
-        self.node.webhook_changed(webhook.id)
+        self.node.signals.webhook_changed(webhook.id)
 
     async def delivery(self, delivery_id: str) -> Delivery:
         found = await self.storage.delivery("org_1", delivery_id)

@@ -347,7 +347,7 @@ async def test_a_webhook_deleted_while_it_is_read_drops_its_lane(world) -> None:
     async def delete(*_args) -> None:
         del world.storage.before["targets"]
         await world.storage.delete_webhook("org_1", webhook.id)
-        world.node.webhook_changed(webhook.id)
+        world.node.signals.webhook_changed(webhook.id)
 
     world.storage.before["targets"] = delete
     (accepted,) = await world.emit()

@@ -136,7 +136,7 @@ async def test_a_test_and_a_replay_asked_for_at_one_node_are_made_by_another(nod
     await deliver.settled(1)
     deliver.egress.script = lambda call: call.answer()
     delivery = deliver.egress.made[0].delivery
-    api.node.work_is_due(await api.storage.replay("org_1", delivery))
+    api.node.signals.work_requested(await api.storage.replay("org_1", delivery))
     await deliver.until(lambda: len(deliver.egress.made) == 5)
     await api.node.intake.send_test(api.event(), hook.id)
     await deliver.settled(2)

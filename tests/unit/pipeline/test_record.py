@@ -122,9 +122,8 @@ async def test_delivery_goes_on_only_when_all_that_was_attempted_is_recorded(
 
     def resume() -> None:
         resumed.append(world.node.recorder.unrecorded)
-        world.dispatcher._pump_all()
 
-    world.node.recorder.on_resume = resume
+    world.node.signals.recording_resumed.connect(resume)
     await world.storage.make_read_only(on=False)
     await world.until(lambda: bool(resumed))
     assert resumed == [0]
@@ -211,7 +210,9 @@ async def test_delivery_goes_on_when_the_last_half_of_a_refused_batch_is_recorde
             raise Poisoned("no")
 
     world.storage.before["settle"] = refuse
-    world.node.recorder.on_resume = lambda: resumed.append(world.node.recorder.unrecorded)
+    world.node.signals.recording_resumed.connect(
+        lambda: resumed.append(world.node.recorder.unrecorded)
+    )
     for call in calls:
         call.answer()
     await world.settled(3)
@@ -304,7 +305,7 @@ async def test_what_follows_from_attempts_may_fail_without_their_coming_again(wo
         failed.append(seconds)
         raise RuntimeError("a fault of ours")
 
-    world.node.recorder.on_retry_due = fail
+    world.node.signals.work_due.connect(fail)
     for call in calls:
         call.answer(500)
     await world.until(lambda: bool(failed) and world.node.recorder.unrecorded <= 0)

@@ -54,7 +54,7 @@ class Desk:
     def webhook_changed(self, webhook_id: str) -> None:
         pass
 
-    def work_is_due(self, webhook_id: str | None = None) -> None:
+    def work_requested(self, webhook_id: str | None = None) -> None:
         self.due += 1
 
 
@@ -251,7 +251,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 resolver=resolver,
                 clock=clock,
                 ids=ids,
-                wakes=desk,
+                signals=desk,
             )
             page = Page(
                 config=config,
@@ -260,7 +260,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 catalog=CATALOG,
                 storage=storage,
                 webhooks=webhooks,
-                replays=Replays(storage=storage, catalog=CATALOG, wakes=desk),
+                replays=Replays(storage=storage, catalog=CATALOG, signals=desk),
                 budgets=Budgets(derive(config, 20_000), clock),
                 identify=identify,
             )
