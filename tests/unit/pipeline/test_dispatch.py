@@ -465,7 +465,7 @@ async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None
         raise apsw.SQLError("a fault of ours")
 
     world.storage.before["release"] = fail
-    calls[0].answer(503, Retry_After="1")
+    calls[0].answer(503, Retry_After="60")
     await world.storage.reached("settle")
     assert world.dispatcher._lanes[webhook.id].held
     for call in calls[1:]:
