@@ -15,7 +15,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
-from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, freeze
+from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, encode_payload
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage.sqlite import SqliteStorage
@@ -29,7 +29,7 @@ ids = Ids(clock)
 
 
 def event() -> NewEvent:
-    body = freeze("contact.created", "2027-01-15T08:00:00Z", "org_1", DATA)
+    body = encode_payload("contact.created", "2027-01-15T08:00:00Z", "org_1", DATA)
     return NewEvent(id=ids.new("evt"), organization="org_1", name="contact.created", body=body)
 
 

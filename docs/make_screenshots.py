@@ -23,7 +23,7 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
-from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, freeze, rfc3339
+from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, encode_payload, rfc3339
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.attempt import Attempter
@@ -204,7 +204,9 @@ class Day:
             id=self.ids.new("evt"),
             organization=ORGANIZATION,
             name=kind,
-            body=freeze(kind, rfc3339(self.clock.ms), ORGANIZATION, CATALOG.get(kind).example),
+            body=encode_payload(
+                kind, rfc3339(self.clock.ms), ORGANIZATION, CATALOG.get(kind).example
+            ),
         )
         (accepted,) = await self.storage.accept([new], LeaseTerms(seconds=60))
         await self.deliver(accepted.leased)

@@ -15,11 +15,11 @@ import uvloop
 from winnerr_webhooks.budgets import Budget, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.event import LeasedDelivery, freeze
+from winnerr_webhooks.domain.event import LeasedDelivery, encode_payload
 from winnerr_webhooks.domain.webhook import Target
+from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
-from winnerr_webhooks.egress.policy import AddressPolicy
-from winnerr_webhooks.egress.resolver import Resolver
+from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.pipeline.attempt import Sender
 
 DESCRIPTORS = 1024
@@ -36,7 +36,7 @@ class Poster:
         self.clock = clock = SystemClock()
         loopback = ipaddress.ip_network("127.0.0.0/8")
         policy = AddressPolicy(allow=(loopback,), deny=(), nat64=(), allow_http=True)
-        self.resolver = Resolver(clock=clock)
+        self.resolver = DnsResolver(clock=clock)
         self.egress = EgressClient(
             policy=policy,
             resolver=self.resolver,
@@ -60,7 +60,9 @@ class Poster:
             organization=target.organization,
             webhook_id=target.webhook_id,
             webhook_version=1,
-            body=freeze("contact.created", "2025-01-15T14:23:00Z", target.organization, DATA),
+            body=encode_payload(
+                "contact.created", "2025-01-15T14:23:00Z", target.organization, DATA
+            ),
         )
 
     def head(self):

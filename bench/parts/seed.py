@@ -28,10 +28,10 @@ import uvloop
 from winnerr_webhooks import config, wiring
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
-from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, freeze, rfc3339
+from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, encode_payload, rfc3339
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.ids import Ids, delivery_id, new_secret
-from winnerr_webhooks.management.keys import Keys
+from winnerr_webhooks.management.api_keys import ApiKeys
 from winnerr_webhooks.storage.values import LeaseTerms, NewWebhook, Settlement
 
 BATCH = 1_000
@@ -64,7 +64,9 @@ class Seeder:
             id=self.ids.new("evt"),
             organization=organization,
             name="contact.created",
-            body=freeze("contact.created", rfc3339(self.clock.now_ms()), organization, DATA),
+            body=encode_payload(
+                "contact.created", rfc3339(self.clock.now_ms()), organization, DATA
+            ),
         )
 
     async def webhooks(self, wanted):
@@ -83,7 +85,7 @@ class Seeder:
         await self.storage.create_webhook(new, 500)
 
     async def keys(self, numbers):
-        keys = Keys(self.storage, self.clock, self.ids)
+        keys = ApiKeys(self.storage, self.clock, self.ids)
         names = [None if number is None else f"org_{number:06}" for number in numbers]
         return {name or "": (await keys.create("bench", name)).secret for name in names}
 

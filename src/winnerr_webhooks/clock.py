@@ -25,7 +25,7 @@ def cpu_seconds() -> float:
     return time.process_time()
 
 
-class Skips:
+class ClockSkips:
     """How far a wall clock was set forward, and when: time that no one lived through.
 
     A rule about how long something lasted subtracts it. A machine that slept counts as one whose
@@ -59,7 +59,7 @@ class SteadyClock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._origin = clock.now_ms() - clock.monotonic() * 1000
-        self.skips = Skips()
+        self.skips = ClockSkips()
 
     def now_ms(self) -> int:
         """Wall time as milliseconds since 1970-01-01T00:00:00Z; never smaller than before."""

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from winnerr_webhooks import database_url
-from winnerr_webhooks import setting_values as values
+from winnerr_webhooks import setting_parsers as parsers
 from winnerr_webhooks.domain.errors import ConfigurationError
-from winnerr_webhooks.setting_values import Network
+from winnerr_webhooks.setting_parsers import Network
 
 PREFIX = "WINNERR_WEBHOOKS_"
 
@@ -249,67 +249,69 @@ SETTINGS = (
         "Where everything is kept: sqlite:///relative, sqlite:////absolute or postgresql://….",
         confidential=True,
     ),
-    Setting("HOST", values.host, "Address to listen on."),
-    Setting("PORT", values.port, "Port to listen on; 0 takes a free one."),
-    Setting("PUBLIC_URL", values.web_url, "How the service is reached from outside, for links."),
-    Setting("SIGN_IN_URL", values.sign_in_url, "Where a signed-out visitor of the page is sent."),
-    Setting("FRAME_ANCESTORS", values.origins, "Origins that may embed the page, comma-separated."),
+    Setting("HOST", parsers.host, "Address to listen on."),
+    Setting("PORT", parsers.port, "Port to listen on; 0 takes a free one."),
+    Setting("PUBLIC_URL", parsers.web_url, "How the service is reached from outside, for links."),
+    Setting("SIGN_IN_URL", parsers.sign_in_url, "Where a signed-out visitor of the page is sent."),
     Setting(
-        "RETRY_SCHEDULE", values.retry_schedule, "Seconds before retry 1, 2, 3, …; empty: none."
+        "FRAME_ANCESTORS", parsers.origins, "Origins that may embed the page, comma-separated."
     ),
     Setting(
-        "DELIVERY_TIMEOUT", values.number(0.1, 300, "seconds"), "Seconds for one whole attempt."
+        "RETRY_SCHEDULE", parsers.retry_schedule, "Seconds before retry 1, 2, 3, …; empty: none."
+    ),
+    Setting(
+        "DELIVERY_TIMEOUT", parsers.number(0.1, 300, "seconds"), "Seconds for one whole attempt."
     ),
     Setting(
         "DRAIN_SECONDS",
-        values.number(0, 300, "seconds"),
+        parsers.number(0, 300, "seconds"),
         "Seconds from SIGTERM in which /readyz says 503 and all else goes on.",
     ),
     Setting(
         "SUCCESS_STATUSES",
-        values.one_of("2xx", "200"),
+        parsers.one_of("2xx", "200"),
         "Statuses that count as success: 2xx or 200.",
     ),
     Setting(
         "WEBHOOK_CONCURRENCY",
-        values.whole(1, 1_000),
+        parsers.whole(1, 1_000),
         "Most attempts at once to one webhook, a node.",
     ),
     Setting(
         "DISABLE_AFTER_DAYS",
-        values.number(0, 3_650, "days"),
+        parsers.number(0, 3_650, "days"),
         "Days of nothing but failures that disable a webhook; 0: never.",
     ),
-    Setting("MAX_WEBHOOKS", values.whole(1, 1_000_000), "Most webhooks an organization can have."),
-    Setting("ALLOW_HTTP", values.boolean, "Accept http:// destinations (development only)."),
-    Setting("ALLOW_NETWORKS", values.networks, "CIDRs that may be reached although not public."),
-    Setting("DENY_NETWORKS", values.networks, "CIDRs that may not be reached although public."),
-    Setting("NAT64_PREFIXES", values.nat64_prefixes, "NAT64 prefixes of this network."),
+    Setting("MAX_WEBHOOKS", parsers.whole(1, 1_000_000), "Most webhooks an organization can have."),
+    Setting("ALLOW_HTTP", parsers.boolean, "Accept http:// destinations (development only)."),
+    Setting("ALLOW_NETWORKS", parsers.networks, "CIDRs that may be reached although not public."),
+    Setting("DENY_NETWORKS", parsers.networks, "CIDRs that may not be reached although public."),
+    Setting("NAT64_PREFIXES", parsers.nat64_prefixes, "NAT64 prefixes of this network."),
     Setting(
         "ENCRYPTION_KEYS",
         _encryption_keys,
         "id:base64key[,id:base64key], the first encrypts. Others see options: prefer the variable.",
         confidential=True,
     ),
-    Setting("LOG_RETENTION_DAYS", values.whole(1, 3_650), "Days an attempt stays in the log."),
+    Setting("LOG_RETENTION_DAYS", parsers.whole(1, 3_650), "Days an attempt stays in the log."),
     Setting(
         "LOG_LEVEL",
-        values.one_of("debug", "info", "warning", "error"),
+        parsers.one_of("debug", "info", "warning", "error"),
         "Which of the service's own log lines are written: debug, info, warning or error.",
     ),
     Setting(
         "LOG_FORMAT",
-        values.one_of("json", "console", ""),
+        parsers.one_of("json", "console", ""),
         "json or console; empty: console on a terminal, else json.",
     ),
     Setting(
         "ROLE",
-        values.one_of("all", "api", "deliver"),
+        parsers.one_of("all", "api", "deliver"),
         "What this node does: all, api or deliver (PostgreSQL only).",
     ),
     Setting(
         "PROCESSES",
-        values.whole(1, 64),
+        parsers.whole(1, 64),
         "Processes that share the work and the port (PostgreSQL only).",
     ),
 )

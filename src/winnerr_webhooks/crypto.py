@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from winnerr_webhooks.config import PREFIX, EncryptionKey, parse_encryption_keys
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
-from winnerr_webhooks.ownership import remedy
+from winnerr_webhooks.file_permissions import permission_advice
 
 _FORMAT: Final = 1
 _NONCE: Final = 12
@@ -128,7 +128,7 @@ def load_or_create_key_file(path: Path, *, create: bool) -> tuple[EncryptionKey,
         _create(path)
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        advice = remedy(path) or str(error)
+        advice = permission_advice(path) or str(error)
         raise ConfigurationError(f"{path}: the key file cannot be read: {advice}") from None
     lines = [line.strip() for line in text.splitlines()]
     keys = ",".join(line for line in lines if line and not line.startswith("#"))
@@ -165,5 +165,5 @@ def _create(path: Path) -> None:
     except OSError as error:
         kind = CannotStart if error.errno == errno.ENOSPC else ConfigurationError
         raise kind(
-            f"{path}: the key file cannot be written: {remedy(path) or error.strerror}"
+            f"{path}: the key file cannot be written: {permission_advice(path) or error.strerror}"
         ) from None

@@ -143,7 +143,7 @@ class _Road(Collector):
     def __init__(self, timeout: float) -> None:
         self.accepted = 0
         self.repeated = 0
-        self.given_back = 0
+        self.leases_released = 0
         self.shortages: Counter[str] = Counter()
         """By the operating system's word for what was lacking."""
         self.refused: Counter[str] = Counter()
@@ -194,7 +194,7 @@ class _Road(Collector):
         yield _counter(
             "leases_given_back",
             "Deliveries taken on and given back to the database without an attempt.",
-            self.given_back,
+            self.leases_released,
         )
         shortages = _counter(
             "local_shortages", "Attempts that could not start for what this machine lacks, by lack."
@@ -318,9 +318,9 @@ class Metrics:
         """Count webhooks that the service disabled."""
         self._road.disabled += webhooks
 
-    def leases_given_back(self, deliveries: int) -> None:
+    def leases_released(self, deliveries: int) -> None:
         """Count deliveries that were taken on and not attempted here."""
-        self._road.given_back += deliveries
+        self._road.leases_released += deliveries
 
     def local_shortage(self, lack: str) -> None:
         """Count an attempt that could not start because this machine lacks something."""

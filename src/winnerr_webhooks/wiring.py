@@ -29,18 +29,18 @@ from winnerr_webhooks.config import PREFIX, Config, check_service, database_path
 from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
-from winnerr_webhooks.egress.policy import AddressPolicy
-from winnerr_webhooks.egress.resolver import Resolver
+from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids, Jitter
-from winnerr_webhooks.management.replays import Replays
-from winnerr_webhooks.management.sign_in import PAGE
-from winnerr_webhooks.management.webhooks import Webhooks
+from winnerr_webhooks.management.page_sign_in import PAGE
+from winnerr_webhooks.management.replay_requests import Replays
+from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.pipeline.node import CLOSING_SECONDS, Node
 from winnerr_webhooks.pipeline.stopping import OpenParts, within
-from winnerr_webhooks.processes.figures import Siblings
-from winnerr_webhooks.processes.listener import adopt, listen, url_of
-from winnerr_webhooks.processes.membership import Membership
+from winnerr_webhooks.processes.listening_socket import adopt, listen, url_of
+from winnerr_webhooks.processes.peer_metrics import PeerMetrics
+from winnerr_webhooks.processes.worker_context import WorkerContext
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import Page
 from winnerr_webhooks.settings_page.session import Identify
@@ -119,13 +119,13 @@ async def serve(
     *,
     on_started: Callable[[str], None] | None = None,
     identify: Identify | None = None,
-    membership: Membership | None = None,
+    worker: WorkerContext | None = None,
 ) -> None:
     """Run this node in one process until SIGTERM or SIGINT; return when all is in order.
 
     What it does is its role's: API and settings page, delivery, or both. `on_started` gets the
     URL it listens on. `identify` lets a CRM say who its own signed-in user is on the settings
-    page. With a `membership` it is one of several processes, and tells their supervisor when it
+    page. With a `worker` it is one of several processes, and tells their supervisor when it
     is at work. `ConfigurationError` when it cannot be done with these settings.
     """
     if not structlog.is_configured():  # a program that embeds it may have its own logs
@@ -135,14 +135,14 @@ async def serve(
     grace = min(GRACE, math.floor(config.delivery_timeout + STOP_SLACK))
     sys.setswitchinterval(SWITCH_INTERVAL)
     descriptors = _raise_file_limit()
-    listener = adopt(membership.listener) if membership else listen(config)
+    listener = adopt(worker.listener) if worker else listen(config)
     stop = asyncio.Event()
-    _stop_on_signals(stop, again=membership is None)
+    _stop_on_signals(stop, again=worker is None)
     loop = asyncio.get_running_loop()
     parts, ends = OpenParts(), float("inf")
     try:
         service = await _build(
-            config, parts, descriptors=descriptors, identify=identify, membership=membership
+            config, parts, descriptors=descriptors, identify=identify, worker=worker
         )
         log.info("starting", version=__version__, database=config.database_name, role=config.role)
         await service.node.start()
@@ -167,8 +167,8 @@ async def serve(
         gc.collect()
         gc.freeze()
         log.info("started", url=url_of(config, listener))
-        if membership is not None:
-            membership.ready()
+        if worker is not None:
+            worker.ready()
         elif on_started is not None:
             on_started(url_of(config, listener))
         stopped = loop.create_task(stop.wait())
@@ -207,7 +207,7 @@ async def _build(
     *,
     descriptors: int,
     identify: Identify | None,
-    membership: Membership | None,
+    worker: WorkerContext | None,
 ) -> _Service:
     """Put the parts together; `parts` gets what is to be closed at the end."""
     clock, jitter, metrics = SystemClock(), Jitter(), Metrics(config.delivery_timeout)
@@ -221,7 +221,7 @@ async def _build(
         nat64=config.nat64_prefixes,
         allow_http=config.allow_http,
     )
-    resolver = Resolver(clock=clock)
+    resolver = DnsResolver(clock=clock)
     parts.add("resolver", resolver.close)
     egress = EgressClient(
         policy=policy,
@@ -231,11 +231,11 @@ async def _build(
         kept=budgets.kept_connections,
     )
     parts.add("egress", egress.close)
-    siblings = None
-    if membership is not None:
-        siblings = Siblings(membership, metrics.render_process)
-        await siblings.start()
-        parts.add("figures", siblings.close)
+    peer_metrics = None
+    if worker is not None:
+        peer_metrics = PeerMetrics(worker, metrics.render_process)
+        await peer_metrics.start()
+        parts.add("figures", peer_metrics.close)
     node = Node(
         config,
         storage,
@@ -254,7 +254,7 @@ async def _build(
         catalog=CATALOG,
         storage=storage,
         intake=node.intake,
-        webhooks=Webhooks(
+        webhooks=WebhookManagement(
             config=config,
             storage=storage,
             intake=node.intake,
@@ -269,7 +269,7 @@ async def _build(
         metrics=metrics,
         budgets=budgets,
         node=node,
-        siblings=siblings,
+        peer_metrics=peer_metrics,
     )
     if not config.accepts:
         return _Service(node, create_probes(services), lambda: None)

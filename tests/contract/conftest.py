@@ -10,7 +10,7 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Failure, Timings
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, freeze
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, encode_payload
 from winnerr_webhooks.domain.event import fingerprint as fingerprint_of
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
@@ -101,7 +101,7 @@ class World:
             id=self.ids.new("evt"),
             organization=organization,
             name=name,
-            body=freeze(name, "2027-01-15T08:00:00Z", organization, data),
+            body=encode_payload(name, "2027-01-15T08:00:00Z", organization, data),
             client_id=client_id,
             fingerprint=fingerprint_of(name, data) if client_id else b"",
         )

@@ -387,7 +387,7 @@ async def test_a_delivery_being_attempted_is_replayed_after_that_attempt(world, 
     (replay,) = await world.claim()
     assert (replay.trigger, replay.attempt) == ("replay", 2)
     await world.settle(replay, REPLAY_FAILED)
-    assert await world.status(delivery) == states.after(states.PENDING, happened)
+    assert await world.status(delivery) == states.next_state(states.PENDING, happened)
     assert await world.claim() == []
 
 

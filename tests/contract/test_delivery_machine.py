@@ -128,7 +128,7 @@ class Machine(RuleBasedStateMachine):
         life.attempts += 1
         current = life.lease == delivery.lease
         if current or happened == SUCCESS:
-            life.state = states.after(life.state, happened)
+            life.state = states.next_state(life.state, happened)
         if current:
             life.idle = 0
             if delivery.trigger == "replay":
@@ -245,7 +245,7 @@ class Machine(RuleBasedStateMachine):
             for life in self.lives.values():
                 if life.webhook == id_:
                     life.wanted, life.idle = False, 0
-                    life.state = states.after(life.state, states.STOPPED)
+                    life.state = states.next_state(life.state, states.STOPPED)
 
     @rule(which=st.integers(0, 1))
     def resume(self, which: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
-from winnerr_webhooks.domain.health import duration_class
+from winnerr_webhooks.domain.duration_classes import duration_class
 from winnerr_webhooks.storage.values import LeaseTerms, ReplayFilter
 
 
@@ -106,7 +106,7 @@ async def test_a_replay_moves_a_settled_delivery_on_success_only(world, state, h
     (replay,) = await world.claim()
     assert (replay.trigger, replay.id) == ("replay", delivery.id)
     await world.settle(replay, happened)
-    assert await world.status(delivery) == states.after(state, happened)
+    assert await world.status(delivery) == states.next_state(state, happened)
     assert await world.claim() == []
     assert (await world.delivery(delivery)).next_attempt_at is None
 

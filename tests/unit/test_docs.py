@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from winnerr_webhooks.cli.app import app
+from winnerr_webhooks.cli.commands import app
 from winnerr_webhooks.config import PREFIX, SETTINGS, Config, load
 
 ROOT = Path(__file__).parents[2]

@@ -31,8 +31,8 @@ from winnerr_webhooks.domain.errors import (
     Uncertain,
     WebhooksError,
 )
-from winnerr_webhooks.domain.event import Accepted, NewEvent, fingerprint, freeze
-from winnerr_webhooks.domain.repeats import is_repeat
+from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload, fingerprint
+from winnerr_webhooks.domain.idempotency import is_repeat
 from winnerr_webhooks.domain.submission import Submission, read, read_batch, split_batch
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -267,7 +267,7 @@ class EventIntake:
             id=self._ids.new("evt"),
             organization=organization,
             name=name,
-            body=freeze(name, submission.timestamp, organization, data),
+            body=encode_payload(name, submission.timestamp, organization, data),
             client_id=client_id,
             fingerprint=b"" if client_id is None else fingerprint(name, data),
         )

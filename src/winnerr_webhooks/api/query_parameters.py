@@ -14,7 +14,7 @@ from litestar.handlers.base import BaseRouteHandler
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, Malformed
 from winnerr_webhooks.ids import is_id
-from winnerr_webhooks.management.fields import check_event
+from winnerr_webhooks.management.field_checks import check_event
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500

@@ -13,8 +13,8 @@ from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.management.replays import Replays
-from winnerr_webhooks.management.webhooks import Webhooks
+from winnerr_webhooks.management.replay_requests import Replays
+from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
@@ -46,8 +46,8 @@ class Readiness(Protocol):
         ...
 
 
-class Siblings(Protocol):
-    """The processes that serve on the same port (`processes.figures`)."""
+class PeerMetrics(Protocol):
+    """The processes that serve on the same port (`processes.peer_metrics`)."""
 
     async def together(self, own: bytes) -> bytes:
         """This process's metrics and the others', each sample saying whose it is."""
@@ -69,12 +69,12 @@ class Services:
         catalog: Catalog,
         storage: Storage,
         intake: Intake,
-        webhooks: Webhooks,
+        webhooks: WebhookManagement,
         replays: Replays,
         metrics: Metrics,
         budgets: Budgets,
         node: Readiness,
-        siblings: Siblings | None = None,
+        peer_metrics: PeerMetrics | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -87,7 +87,7 @@ class Services:
         self.metrics = metrics
         self.budgets = budgets
         self.node = node
-        self.siblings = siblings
+        self.peer_metrics = peer_metrics
 
 
 Given = NamedDependency[Services]

@@ -25,7 +25,7 @@ from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
-from winnerr_webhooks.management.webhooks import Rotated, Saved
+from winnerr_webhooks.management.webhook_management import Rotated, Saved
 from winnerr_webhooks.storage.values import Delivery, DeliveryPage, LogPage, StoredEvent
 
 T = TypeVar("T")

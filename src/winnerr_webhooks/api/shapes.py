@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from winnerr_webhooks.domain.attempt import KINDS
+from winnerr_webhooks.domain.attempt import ERROR_KINDS
 
 UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
@@ -19,7 +19,7 @@ WebhookStatus = Annotated[str, _one_of("active", "paused", "disabled")]
 DeliveryStatus = Annotated[str, _one_of("pending", "delivered", "failed", "cancelled")]
 Trigger = Annotated[str, _one_of("automatic", "replay", "test")]
 Outcome = Annotated[str, _one_of("succeeded", "failed")]
-ErrorKind = Annotated[str, _one_of(*KINDS)]
+ErrorKind = Annotated[str, _one_of(*ERROR_KINDS)]
 
 
 class Shape(msgspec.Struct, kw_only=True, rename="camel", gc=False):

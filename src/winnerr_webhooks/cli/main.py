@@ -5,14 +5,14 @@ import sys
 from typing import NoReturn
 
 from winnerr_webhooks.cli.configuration import PROGRAM, configure, plain_options
-from winnerr_webhooks.cli.server import run_server
+from winnerr_webhooks.cli.run_server import run_server
 from winnerr_webhooks.domain.errors import (
     CannotStart,
     ConfigurationError,
     Invalid,
     WebhooksError,
 )
-from winnerr_webhooks.processes.membership import Membership
+from winnerr_webhooks.processes.worker_context import WorkerContext
 
 FAILED = 1
 WRONG_USE = 2
@@ -20,16 +20,16 @@ CANNOT_START_NOW = os.EX_TEMPFAIL
 WRONG_CONFIGURATION = os.EX_CONFIG
 
 
-def main(membership: Membership | None = None) -> None:
+def main(worker: WorkerContext | None = None) -> None:
     """Run the console script: exit code 0, 1 for a failure, 2 for wrong usage.
 
     78 is a wrong setting and 75 a start that cannot be now (sysexits.h): a service manager tries
     again after 75 and not after 78.
 
-    `membership` is that of one of several processes of `serve` (`cli.process`).
+    `worker` is that of one of several processes of `serve` (`cli.worker_process`).
     """
     try:
-        code = _run(sys.argv[1:], membership)
+        code = _run(sys.argv[1:], worker)
     except Invalid as error:
         _fail(str(error), WRONG_USE)
     except ConfigurationError as error:
@@ -46,17 +46,17 @@ def main(membership: Membership | None = None) -> None:
     sys.exit(code)
 
 
-def _run(words: list[str], membership: Membership | None) -> int | None:
+def _run(words: list[str], worker: WorkerContext | None) -> int | None:
     """Run the command that `words` name; its exit code.
 
     `serve` with nothing but settings does without the parser of all commands, which takes a third
     of the time in which the service starts.
     """
     if words[:1] == ["serve"] and (options := plain_options(words[1:])) is not None:
-        return run_server(configure(options), membership)
-    from winnerr_webhooks.cli.app import run  # noqa: PLC0415  see above
+        return run_server(configure(options), worker)
+    from winnerr_webhooks.cli.commands import run  # noqa: PLC0415  see above
 
-    return run(membership)
+    return run(worker)
 
 
 def _fail(message: str, code: int) -> NoReturn:

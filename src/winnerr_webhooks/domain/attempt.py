@@ -2,7 +2,7 @@
 
 import msgspec
 
-KINDS = ("dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "status")
+ERROR_KINDS = ("dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "status")
 """Every `error.kind` there is (CONTRACT, Logs)."""
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "body")
@@ -25,7 +25,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why an exchange got no usable answer."""
 
     kind: str
-    """One of KINDS, but never `status`: that is for the verdict to say."""
+    """One of ERROR_KINDS, but never `status`: that is for the verdict to say."""
     message: str
     """Plain words; never a resolved address of a refused destination."""
     phase: str

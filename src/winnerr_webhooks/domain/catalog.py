@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from winnerr_webhooks.domain.errors import FieldError, Invalid
-from winnerr_webhooks.domain.event import freeze
+from winnerr_webhooks.domain.event import encode_payload
 
 ALL_EVENTS: Final = "*"
 
@@ -67,7 +67,7 @@ class Catalog:
 
     def example_body(self, name: str, organization: str, timestamp: str) -> bytes:
         """A whole sample payload; KeyError for a name that is not in the catalogue."""
-        return freeze(name, timestamp, organization, self._by_name[name].example)
+        return encode_payload(name, timestamp, organization, self._by_name[name].example)
 
     def normalise_events(self, events: list[str]) -> tuple[str, ...]:
         """A webhook's `events` without repeats, in catalogue order, or `("*",)`.

@@ -47,6 +47,6 @@ that makes an attempt crash must not be asked for again for ever. A lease that e
 process does not count (docs/adr/0004)."""
 
 
-def after(state: str, happened: str) -> str:
+def next_state(state: str, happened: str) -> str:
     """The state that follows; the same one where the table has no transition."""
     return TRANSITIONS.get((state, happened), state)

@@ -148,12 +148,12 @@ class LocalShortage(WebhooksError):  # noqa: N818  as above
     """This machine lacks something an attempt needs: descriptors, memory, buffers or ports.
 
     Nothing was sent and it says nothing about the receiver, so it is never an attempt: the lease
-    is released and the delivery is tried again. `lack` is the operating system's word for it.
+    is released and the delivery is tried again. `code` is the operating system's word for it.
     """
 
-    def __init__(self, lack: str) -> None:
-        super().__init__(f"This machine lacks what an attempt needs ({lack}).")
-        self.lack = lack
+    def __init__(self, code: str) -> None:
+        super().__init__(f"This machine lacks what an attempt needs ({code}).")
+        self.code = code
 
 
 class Poisoned(WebhooksError):  # noqa: N818  as above

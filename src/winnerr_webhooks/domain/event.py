@@ -15,7 +15,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     organization: str
     name: str
     body: bytes
-    """The exact request body of every attempt: `freeze`'s answer."""
+    """The exact request body of every attempt: `encode_payload`'s answer."""
     client_id: str | None = None
     """What makes the call safe to repeat, if the caller gave one."""
     fingerprint: bytes = b""
@@ -64,7 +64,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Rows that were stored: the event and all its deliveries, cancelled ones too; 0: none."""
 
 
-def freeze(event: str, timestamp: str, organization: str, data: bytes) -> bytes:
+def encode_payload(event: str, timestamp: str, organization: str, data: bytes) -> bytes:
     """The payload as compact UTF-8 JSON, keys in their promised order.
 
     `data` is compact JSON already; `event`, `timestamp` and `organization` hold no character
@@ -81,7 +81,7 @@ def freeze(event: str, timestamp: str, organization: str, data: bytes) -> bytes:
 def fingerprint(event: str, data: bytes) -> bytes:
     """What a repeated call is compared by first: the bytes of event and data, not the timestamp.
 
-    Where it differs, `domain.repeats` compares the values.
+    Where it differs, `domain.idempotency` compares the values.
     """
     return hashlib.blake2b(event.encode() + b"\0" + data, digest_size=16).digest()
 

@@ -15,7 +15,7 @@ import msgspec
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, Refused, TooLarge
 from winnerr_webhooks.domain.event import rfc3339
-from winnerr_webhooks.domain.refusal import (
+from winnerr_webhooks.domain.event_errors import (
     CLIENT_ID,
     ORGANIZATION,
     Nearest,

@@ -2,7 +2,7 @@
 
 Stricter than RFC 3986 and the WHATWG rules where leniency is how a private address is
 disguised: whatever two parsers could read in two ways is refused, never guessed at. Whether an
-address and a port may be reached is not decided here but in `egress.policy`, at each connect.
+address and a port may be reached is decided in `egress.address_policy`, at each connect.
 """
 
 import re

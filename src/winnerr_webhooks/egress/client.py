@@ -11,8 +11,8 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import Exchange, Failure
 from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.url import Destination
-from winnerr_webhooks.egress.connection import Connection
-from winnerr_webhooks.egress.deadline import Deadlines
+from winnerr_webhooks.egress.address_policy import AddressPolicy
+from winnerr_webhooks.egress.deadlines import Deadlines
 from winnerr_webhooks.egress.dialer import Connector, Dialer, Trace, connect
 from winnerr_webhooks.egress.failures import (
     DialError,
@@ -20,10 +20,10 @@ from winnerr_webhooks.egress.failures import (
     timeout_failure,
     tls_failure,
 )
-from winnerr_webhooks.egress.policy import AddressPolicy
+from winnerr_webhooks.egress.local_shortage import DESCRIPTOR_CODES, shortage_code
+from winnerr_webhooks.egress.outgoing_connection import Connection
 from winnerr_webhooks.egress.pool import Key, Pool
-from winnerr_webhooks.egress.resolver import CHANNEL_DESCRIPTORS, Resolve
-from winnerr_webhooks.egress.shortage import OF_DESCRIPTORS, lack_of
+from winnerr_webhooks.egress.resolver import CHANNEL_DESCRIPTORS, Resolver
 from winnerr_webhooks.egress.tls import client_context
 
 MAX_REASON: Final = 200
@@ -43,7 +43,7 @@ class EgressClient:
         self,
         *,
         policy: AddressPolicy,
-        resolver: Resolve,
+        resolver: Resolver,
         clock: Clock,
         timeout: float,
         kept: Budget,
@@ -154,8 +154,8 @@ class EgressClient:
                 await waiter
         except TimeoutError:
             if not connection.sent_at:
-                if trace.lack and trace.phase == "connect":
-                    raise LocalShortage(trace.lack) from None
+                if trace.shortage and trace.phase == "connect":
+                    raise LocalShortage(trace.shortage) from None
                 return timeout_failure(trace.phase, self._timeout), connection
             connection.expire()
         except DialError as error:
@@ -177,9 +177,9 @@ class EgressClient:
             _close(sock, inode)
             raise LocalShortage("ENOMEM") from None
         except OSError as error:
-            if lack := lack_of(error):
+            if shortage := shortage_code(error):
                 _close(sock, inode)
-                raise LocalShortage(lack) from None
+                raise LocalShortage(shortage) from None
             failed = connect_failure if destination.scheme == "http" else tls_failure
             raise DialError(failed(error)) from None
         if not connection.closed:
@@ -190,7 +190,7 @@ class EgressClient:
         try:
             return await self._dialer.dial(destination, trace)
         except LocalShortage as shortage:
-            if shortage.lack not in OF_DESCRIPTORS:
+            if shortage.code not in DESCRIPTOR_CODES:
                 raise
             evicted = self._pool.evict(CHANNEL_DESCRIPTORS if trace.phase == "dns" else 1)
             if not evicted:

@@ -15,15 +15,15 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import Timings
 from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.url import Destination
+from winnerr_webhooks.egress.address_policy import Address, AddressPolicy
 from winnerr_webhooks.egress.failures import (
     DialError,
     blocked_failure,
     connect_failure,
     dns_failure,
 )
-from winnerr_webhooks.egress.policy import Address, AddressPolicy
-from winnerr_webhooks.egress.resolver import Resolve, ResolveError
-from winnerr_webhooks.egress.shortage import lack_of_connect
+from winnerr_webhooks.egress.local_shortage import connect_shortage_code
+from winnerr_webhooks.egress.resolver import ResolveError, Resolver
 
 Connector = Callable[[Address, int], Coroutine[Any, Any, socket.socket]]
 """Connects a TCP socket to an address and a port; OSError when it cannot."""
@@ -37,12 +37,12 @@ MAX_CONNECTS: Final = 6
 class Trace:
     """How far an attempt has come, for whoever ends it."""
 
-    __slots__ = ("lack", "phase", "timings")
+    __slots__ = ("phase", "shortage", "timings")
 
     def __init__(self) -> None:
         self.phase = "dns"
         """One of `domain.attempt.PHASES`."""
-        self.lack = ""
+        self.shortage = ""
         """What this machine lacked for connecting to one of the addresses, so far."""
         self.timings = Timings()
 
@@ -68,7 +68,7 @@ class Dialer:
         self,
         *,
         policy: AddressPolicy,
-        resolver: Resolve,
+        resolver: Resolver,
         clock: Clock,
         connector: Connector = connect,
     ) -> None:
@@ -97,7 +97,7 @@ class Dialer:
                 trace.timings.dns_ms = (self._clock.monotonic() - before) * 1000
         trace.phase = "connect"
         before = self._clock.monotonic()
-        trace.lack = ""
+        trace.shortage = ""
         sock = await self._connect_any(_alternate(addresses), destination, trace)
         trace.timings.connect_ms = (self._clock.monotonic() - before) * 1000
         return sock
@@ -122,8 +122,8 @@ class Dialer:
                         break
                     error = error or DialError(blocked_failure(refusal))
                 if not trying:
-                    if trace.lack:
-                        raise LocalShortage(trace.lack)
+                    if trace.shortage:
+                        raise LocalShortage(trace.shortage)
                     raise error or DialError(connect_failure(OSError()))
                 more = waiting and connects < MAX_CONNECTS
                 done, _ = await asyncio.wait(
@@ -155,8 +155,8 @@ def _alternate(addresses: Sequence[Address]) -> Sequence[Address]:
 
 def _judge(failed: BaseException, address: Address, port: int, trace: Trace) -> DialError | None:
     """The receiver's failure in a failed try; None, noted in `trace`, for a shortage of ours."""
-    if lack := lack_of_connect(failed, address, port):
-        trace.lack = lack
+    if shortage := connect_shortage_code(failed, address, port):
+        trace.shortage = shortage
         return None
     if isinstance(failed, OSError):
         return DialError(connect_failure(failed))

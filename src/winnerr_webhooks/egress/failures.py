@@ -7,7 +7,7 @@ from typing import Final
 import httptools
 
 from winnerr_webhooks.domain.attempt import Failure
-from winnerr_webhooks.egress.policy import REFUSALS
+from winnerr_webhooks.egress.address_policy import REFUSALS
 from winnerr_webhooks.egress.resolver import ResolveError
 
 _UNREACHABLE: Final = frozenset(

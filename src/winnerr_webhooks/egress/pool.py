@@ -8,7 +8,7 @@ from typing import Final
 
 from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.egress.connection import Connection
+from winnerr_webhooks.egress.outgoing_connection import Connection
 
 Key = tuple[str, str, str, int]
 """Organization, scheme, host, port: no organization gets another's connection."""

@@ -18,7 +18,7 @@ import pycares
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import LocalShortage
-from winnerr_webhooks.egress.shortage import lack_of_sockets
+from winnerr_webhooks.egress.local_shortage import socket_shortage_code
 
 Address = IPv4Address | IPv6Address
 
@@ -79,7 +79,7 @@ class ResolveError(Exception):
         self.code = code
 
 
-class Resolve(Protocol):
+class Resolver(Protocol):
     """What turns names into addresses."""
 
     async def resolve(self, host: str) -> Sequence[Address]:
@@ -93,15 +93,15 @@ class Resolve(Protocol):
 class _Answer:
     """What a lookup came to, and until when (monotonic) it is good."""
 
-    __slots__ = ("addresses", "code", "expires", "lack")
+    __slots__ = ("addresses", "code", "expires", "shortage")
 
     def __init__(
-        self, addresses: Sequence[Address], code: str, expires: float, lack: str = ""
+        self, addresses: Sequence[Address], code: str, expires: float, shortage: str = ""
     ) -> None:
         self.addresses = addresses
         self.code = code
         self.expires = expires
-        self.lack = lack
+        self.shortage = shortage
         """What this machine lacked for the lookup: then it says nothing about the name."""
 
 
@@ -117,7 +117,7 @@ class _Channel:
         self.pending = 0
 
 
-class Resolver:
+class DnsResolver:
     """The machine's resolver. Nothing is opened before the first lookup.
 
     `nameservers` (`address:port`) replaces the machine's; `lookup_seconds` bounds one lookup.
@@ -160,8 +160,8 @@ class Resolver:
                 if lookup.cancelled():  # by `close`; nobody cancelled the caller
                     raise ResolveError("dns_failed") from None
                 raise
-        if answer.lack:
-            raise LocalShortage(answer.lack)
+        if answer.shortage:
+            raise LocalShortage(answer.shortage)
         if answer.code:
             raise ResolveError(answer.code)
         return answer.addresses
@@ -180,7 +180,7 @@ class Resolver:
     async def _look_up(self, host: str) -> _Answer:
         try:
             answer = await self._ask(host)
-            if answer.lack:
+            if answer.shortage:
                 return answer
             self._answers.pop(host, None)
             while len(self._answers) >= self._max_entries:
@@ -199,8 +199,8 @@ class Resolver:
         them before a lookup, and still after one that found nothing.
         """
         needed = CHANNEL_DESCRIPTORS if self._usable_channel is None else LOOKUP_DESCRIPTORS
-        if lack := lack_of_sockets(needed):
-            return _Answer((), "", 0.0, lack)
+        if shortage := socket_shortage_code(needed):
+            return _Answer((), "", 0.0, shortage)
         try:
             channel = self._take_channel()
         except (pycares.AresError, OSError):  # no name server to ask
@@ -234,9 +234,9 @@ class Resolver:
 
     def _nothing_found(self, outcomes: Sequence[object]) -> _Answer:
         """Say why there is no address, unless it is this machine that could not look it up."""
-        lack = "ENOMEM" if _NO_MEMORY in outcomes else lack_of_sockets(LOOKUP_DESCRIPTORS)
+        shortage = "ENOMEM" if _NO_MEMORY in outcomes else socket_shortage_code(LOOKUP_DESCRIPTORS)
         code = next((code for code in _TELLING if code in outcomes), "no_addresses")
-        return _Answer((), code, self._clock.monotonic() + FAILURE_TTL, lack)
+        return _Answer((), code, self._clock.monotonic() + FAILURE_TTL, shortage)
 
     @property
     def _usable_channel(self) -> _Channel | None:

@@ -198,7 +198,7 @@ class Dispatcher:
             try:
                 await self._attempt(lane, sender, delivery)
             except LocalShortage as shortage:
-                lack = shortage.lack
+                lack = shortage.code
             finally:
                 lane.in_flight -= 1
                 share.in_flight -= 1

@@ -92,5 +92,5 @@ class LeaseReleaser:
             self._slice = max(1, len(batch) // 2)
             raise
         self._slice = min(2 * self._slice, self._most)
-        self._metrics.leases_given_back(len(batch))
+        self._metrics.leases_released(len(batch))
         self._on_released()

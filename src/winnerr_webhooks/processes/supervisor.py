@@ -21,8 +21,8 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.processes.listener import listen, url_of
-from winnerr_webhooks.processes.membership import Membership, socket_of
+from winnerr_webhooks.processes.listening_socket import listen, url_of
+from winnerr_webhooks.processes.worker_context import WorkerContext, socket_of
 
 FIRST_WAIT: Final = 0.2
 """Seconds until a process that ended is started again; doubled each time it does not last."""
@@ -49,10 +49,10 @@ class Child:
     async def start(
         cls, command: Sequence[str], number: int, listener: socket.socket, folder: Path
     ) -> "Child":
-        """Start `command`, with its membership as the last argument."""
+        """Start `command`, with its worker as the last argument."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        membership = Membership(
+        worker = WorkerContext(
             number=number,
             listener=listener.fileno(),
             channel=theirs.fileno(),
@@ -61,9 +61,9 @@ class Child:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                membership.encode(),
+                worker.encode(),
                 stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(membership.listener, membership.channel),
+                pass_fds=(worker.listener, worker.channel),
                 start_new_session=True,  # Ctrl-C is for the supervisor; it asks them to end
             )
         return cls(process, ours)

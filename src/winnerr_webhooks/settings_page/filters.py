@@ -9,7 +9,7 @@ import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import is_id
-from winnerr_webhooks.management.replays import ReplayRequest
+from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.storage.values import LogFilter
 
 SHOWN: Final = 500

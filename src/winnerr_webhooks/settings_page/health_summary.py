@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.health import CLASSES, quantile
+from winnerr_webhooks.domain.duration_classes import CLASSES, quantile
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.settings_page.charts import Bar
 from winnerr_webhooks.storage.values import COUNTED, HealthBucket, WebhookState

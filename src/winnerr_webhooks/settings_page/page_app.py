@@ -7,7 +7,7 @@ from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.litestar_app import LitestarApp
-from winnerr_webhooks.management.sign_in import PAGE
+from winnerr_webhooks.management.page_sign_in import PAGE
 from winnerr_webhooks.settings_page.guard import enter
 from winnerr_webhooks.settings_page.page_context import Page
 from winnerr_webhooks.settings_page.page_errors import answer_error

@@ -16,9 +16,9 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.management.replays import Replays
-from winnerr_webhooks.management.sign_in import PAGE, SignIn
-from winnerr_webhooks.management.webhooks import Webhooks
+from winnerr_webhooks.management.page_sign_in import PAGE, PageSignIn
+from winnerr_webhooks.management.replay_requests import Replays
+from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.settings_page.assets import Assets
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.session import Gate, Identify, Visitor
@@ -47,7 +47,7 @@ class Page:
         ids: Ids,
         catalog: Catalog,
         storage: Storage,
-        webhooks: Webhooks,
+        webhooks: WebhookManagement,
         replays: Replays,
         budgets: Budgets,
         header_prefix: str = "Winnerr",
@@ -62,7 +62,7 @@ class Page:
         self.replays = replays
         self.budgets = budgets
         self.header_prefix = header_prefix
-        self.sign_in = SignIn(storage=storage, clock=clock, public_url=config.public_url)
+        self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)
         self.gate = Gate(config, self.sign_in, identify)
         self.assets = Assets(_BASE)
         self.environment = make_environment(self.assets.url, _BASE)

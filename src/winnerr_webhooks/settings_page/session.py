@@ -15,7 +15,7 @@ import msgspec
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import Forbidden
 from winnerr_webhooks.ids import new_token
-from winnerr_webhooks.management.sign_in import ADMIN, SESSION_SECONDS, SignIn
+from winnerr_webhooks.management.page_sign_in import ADMIN, SESSION_SECONDS, PageSignIn
 
 SESSION_COOKIE: Final = "winnerr_webhooks_session"
 SEED_COOKIE: Final = "winnerr_webhooks_csrf"
@@ -62,7 +62,9 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 class Gate:
     """Decides who gets in, and which cookies that takes."""
 
-    def __init__(self, config: Config, sign_in: SignIn, identify: Identify | None = None) -> None:
+    def __init__(
+        self, config: Config, sign_in: PageSignIn, identify: Identify | None = None
+    ) -> None:
         public = urlsplit(config.public_url)
         self._sign_in = sign_in
         self._identify = identify

@@ -15,7 +15,7 @@ from winnerr_webhooks.domain.delivery import (
     REPLAY_FAILED,
     RETRY,
     SUCCESS,
-    after,
+    next_state,
 )
 from winnerr_webhooks.storage.rows import Past, Waiting
 from winnerr_webhooks.storage.values import Settlement
@@ -56,7 +56,7 @@ def move(at: Whereabouts, item: Settlement, now: int) -> bool:
     waiting = at.waiting
     current = waiting is not None and waiting.lease == item.delivery.lease
     happened = _happened(item, test=at.test)
-    state = after(before, happened) if current or happened == SUCCESS else before
+    state = next_state(before, happened) if current or happened == SUCCESS else before
 
     attempts = 1 + (waiting.attempts if waiting else at.past.attempts if at.past else 0)
     if waiting is not None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from winnerr_webhooks.domain.duration_classes import duration_class
 from winnerr_webhooks.domain.event import rfc3339
-from winnerr_webhooks.domain.health import duration_class
 from winnerr_webhooks.domain.webhook import ACTIVE
 from winnerr_webhooks.storage.rows import Run
 from winnerr_webhooks.storage.values import Settlement

@@ -244,7 +244,7 @@ class HealthBucket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     starts_at: int
     """ms; a multiple of five minutes."""
     duration_class: int
-    """`domain.health.duration_class` of their time."""
+    """`domain.duration_classes.duration_class` of their time."""
     succeeded: int
     failed: int
     exhausted: int

@@ -29,12 +29,12 @@ from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
 from winnerr_webhooks.domain.verdict import Verdict
-from winnerr_webhooks.egress.policy import AddressPolicy
-from winnerr_webhooks.egress.resolver import Resolver
+from winnerr_webhooks.egress.address_policy import AddressPolicy
+from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.management.keys import Keys
-from winnerr_webhooks.management.replays import Replays
-from winnerr_webhooks.management.webhooks import Webhooks
+from winnerr_webhooks.management.api_keys import ApiKeys
+from winnerr_webhooks.management.replay_requests import Replays
+from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Claim, Settlement
@@ -131,7 +131,7 @@ class Api:
         self.desk = desk
         self.port = port
         self.key = key
-        self.keys = Keys(services.storage, services.clock, services.ids)
+        self.keys = ApiKeys(services.storage, services.clock, services.ids)
         self.session = aiohttp.ClientSession(f"http://127.0.0.1:{port}")
 
     async def raw(
@@ -247,7 +247,7 @@ async def running(
     desk = Desk(storage)
     config = Config(allow_http=True, max_webhooks=3)
     budgets = budgets or Budgets(derive(config, 20_000), clock)
-    resolver = Resolver(clock=clock)
+    resolver = DnsResolver(clock=clock)
     services = Services(
         config=config,
         clock=clock,
@@ -255,7 +255,7 @@ async def running(
         catalog=CATALOG,
         storage=storage,
         intake=desk,
-        webhooks=Webhooks(
+        webhooks=WebhookManagement(
             config=config,
             storage=storage,
             intake=desk,
@@ -271,7 +271,7 @@ async def running(
         budgets=budgets,
         node=desk,
     )
-    key = await Keys(storage, clock, ids).create("tests")
+    key = await ApiKeys(storage, clock, ids).create("tests")
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms an answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if send_buffer:

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from winnerr_webhooks.management.sign_in import SignIn
+from winnerr_webhooks.management.page_sign_in import PageSignIn
 
 
 async def test_a_service_key_makes_a_link_that_works_once(api):
@@ -11,14 +11,14 @@ async def test_a_service_key_makes_a_link_that_works_once(api):
     assert link.keys() == {"url", "expiresAt"}
     assert link["url"].startswith(api.services.config.public_url + "/settings/webhooks/sign-in/")
     token = urlsplit(link["url"]).path.rpartition("/")[2]
-    sign_in = SignIn(storage=api.storage, clock=api.services.clock, public_url="http://x")
-    session = await sign_in.consume(token)
+    sign_in = PageSignIn(storage=api.storage, clock=api.services.clock, public_url="http://x")
+    session = await sign_in.use_link(token)
     assert (session.grant.organization, session.grant.role, session.grant.user) == (
         "org_1",
         "viewer",
         "Jane",
     )
-    assert await sign_in.consume(token) is None
+    assert await sign_in.use_link(token) is None
     assert token not in repr(session)
 
 

@@ -52,14 +52,14 @@ async def test_what_somebody_should_see_to_is_told_although_all_works(api, monke
 
 
 async def test_figures_of_siblings_stand_beside_those_of_the_one_database(api, monkeypatch):
-    class Siblings:
+    class PeerMetrics:
         async def together(self, own):
             assert b"_pending" not in own
             return b"# all of them\n"
 
     await api.webhook()
     await api.emit()
-    monkeypatch.setattr(api.services, "siblings", Siblings())
+    monkeypatch.setattr(api.services, "peer_metrics", PeerMetrics())
     _, raw = await api.raw("GET", "/metrics", key=None)
     lines = raw.decode().splitlines()
     assert lines[0] == "# all of them"

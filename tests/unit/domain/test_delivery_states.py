@@ -20,7 +20,7 @@ from winnerr_webhooks.domain.delivery import (
     STOPPED,
     SUCCESS,
     TRANSITIONS,
-    after,
+    next_state,
 )
 
 STATES = (PENDING, DELIVERED, FAILED, CANCELLED)
@@ -52,31 +52,31 @@ def test_only_known_states_and_happenings_are_in_the_table():
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_success_delivers_from_any_state(state):
-    assert after(state, SUCCESS) == DELIVERED
+    assert next_state(state, SUCCESS) == DELIVERED
 
 
 @pytest.mark.parametrize("happened", HAPPENINGS)
 def test_nothing_leaves_delivered(happened):
-    assert after(DELIVERED, happened) == DELIVERED
+    assert next_state(DELIVERED, happened) == DELIVERED
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_failed_replay_leaves_every_state_as_it_is(state):
-    assert after(state, REPLAY_FAILED) == state
+    assert next_state(state, REPLAY_FAILED) == state
 
 
 @pytest.mark.parametrize(
     ("state", "happened"), list(itertools.product((FAILED, CANCELLED), (RETRY, EXHAUSTED, STOPPED)))
 )
 def test_a_late_answer_moves_nothing(state, happened):
-    assert after(state, happened) == state
+    assert next_state(state, happened) == state
 
 
 @given(st.lists(st.sampled_from(HAPPENINGS)))
 def test_only_a_success_delivers_and_only_pending_is_left_for_another_end(happenings):
     state = PENDING
     for happened in happenings:
-        following = after(state, happened)
+        following = next_state(state, happened)
         if following != state:
             assert state != DELIVERED
             assert following == DELIVERED if state != PENDING else following in STATES

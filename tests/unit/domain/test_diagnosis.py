@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.attempt import KINDS, PHASES
+from winnerr_webhooks.domain.attempt import ERROR_KINDS, PHASES
 from winnerr_webhooks.domain.diagnosis import Diagnosis, diagnose
 
 URL = "https://hooks.example.com/in/crm?x=1"
@@ -66,7 +66,7 @@ def assert_readable(diagnosis: Diagnosis) -> None:
         assert "{" not in text
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ERROR_KINDS)
 def test_every_kind_with_every_code_in_every_phase_has_a_sentence_and_a_hint(kind):
     for code, phase in itertools.product((*EVERY_CODE, "", "unheard_of"), (*PHASES, "")):
         for timeout in (None, 10.0):

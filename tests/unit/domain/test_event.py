@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.event import fingerprint, freeze, rfc3339, rfc3339_ms
+from winnerr_webhooks.domain.event import encode_payload, fingerprint, rfc3339, rfc3339_ms
 
 YEAR_9999 = 253_402_300_799_999
 
 
 def test_the_payload_has_the_four_keys_in_their_order_and_nothing_else():
-    body = freeze("contact.created", "2025-01-15T14:23:00Z", "org_abc123", b'{"id":"contact_xyz"}')
+    body = encode_payload(
+        "contact.created", "2025-01-15T14:23:00Z", "org_abc123", b'{"id":"contact_xyz"}'
+    )
     assert body == (
         b'{"event":"contact.created","timestamp":"2025-01-15T14:23:00Z",'
         b'"organizationId":"org_abc123","data":{"id":"contact_xyz"}}'
@@ -21,7 +23,7 @@ def test_the_payload_has_the_four_keys_in_their_order_and_nothing_else():
 
 
 def test_percent_signs_in_the_data_are_left_alone():
-    assert freeze("e", "t", "o", b'{"rate":"5%d %s %%"}').endswith(b'{"rate":"5%d %s %%"}}')
+    assert encode_payload("e", "t", "o", b'{"rate":"5%d %s %%"}').endswith(b'{"rate":"5%d %s %%"}}')
 
 
 def test_a_fingerprint_tells_events_and_data_apart_wherever_the_border_lies():

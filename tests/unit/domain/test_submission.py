@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid, Malformed, Refused, TooLarge
-from winnerr_webhooks.domain.refusal import MAX_DEPTH
+from winnerr_webhooks.domain.event_errors import MAX_DEPTH
 from winnerr_webhooks.domain.submission import (
     MAX_BATCH,
     MAX_EVENT,

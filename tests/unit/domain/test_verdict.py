@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.attempt import KINDS, PHASES, Exchange, Failure, Timings
+from winnerr_webhooks.domain.attempt import ERROR_KINDS, PHASES, Exchange, Failure, Timings
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
 from winnerr_webhooks.domain.verdict import GONE, SUCCEEDED, Verdict, judge, success_rule
 from winnerr_webhooks.ids import Jitter
@@ -89,7 +89,7 @@ def test_every_other_status_fails_redirects_too(status, trigger, used, happened,
     assert outcome.error_message.startswith(str(status))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "status"])
+@pytest.mark.parametrize("kind", [kind for kind in ERROR_KINDS if kind != "status"])
 @pytest.mark.parametrize(
     ("trigger", "used", "happened"),
     [
@@ -193,7 +193,7 @@ EXCHANGES = st.builds(
     failure=st.none()
     | st.builds(
         Failure,
-        kind=st.sampled_from(KINDS[:-1]),
+        kind=st.sampled_from(ERROR_KINDS[:-1]),
         message=st.text(max_size=10),
         phase=st.sampled_from(PHASES),
     ),

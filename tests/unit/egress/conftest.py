@@ -20,8 +20,8 @@ from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.clock import Clock, SystemClock
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.url import parse_url
+from winnerr_webhooks.egress.address_policy import Address, AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
-from winnerr_webhooks.egress.policy import Address, AddressPolicy
 from winnerr_webhooks.egress.resolver import ResolveError
 from winnerr_webhooks.egress.tls import client_context
 

@@ -19,9 +19,9 @@ from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.url import parse_url
+from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
-from winnerr_webhooks.egress.policy import AddressPolicy
-from winnerr_webhooks.egress.resolver import ResolveError, Resolver
+from winnerr_webhooks.egress.resolver import DnsResolver, ResolveError
 
 LIMIT = 100
 
@@ -51,7 +51,7 @@ def opened() -> int:
 class Sending:
     """A client, and what comes of its posts: a status, a failure's code or a lack."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: DnsResolver) -> None:
         clock = SystemClock()
         bound = Bound("kept_connections", 50, "connections", "test", "egress.pool", "")
         self.kept = Budget(bound, clock)
@@ -69,22 +69,22 @@ class Sending:
         try:
             exchange = await self.client.post(destination, organization, head.encode(), b"{}")
         except LocalShortage as shortage:
-            return shortage.lack
+            return shortage.code
         return exchange.status or exchange.failure.code
 
 
-async def look_up(resolver: Resolver, name: str) -> str:
+async def look_up(resolver: DnsResolver, name: str) -> str:
     try:
         return str((await resolver.resolve(name))[0])
     except LocalShortage as shortage:
-        return shortage.lack
+        return shortage.code
     except ResolveError as error:
         return error.code
 
 
 async def connecting(port: str) -> list[object]:
     """Post without a descriptor, and with one again; the descriptors this cost for good."""
-    sending = Sending(Resolver(clock=SystemClock()))
+    sending = Sending(DnsResolver(clock=SystemClock()))
     url = f"http://127.0.0.1:{port}/"
     before = opened()
     with only(0):
@@ -95,7 +95,7 @@ async def connecting(port: str) -> list[object]:
 
 async def giving_up(port: str) -> list[object]:
     """Post to others than those to whom connections are kept, without a descriptor left."""
-    sending = Sending(Resolver(clock=SystemClock()))
+    sending = Sending(DnsResolver(clock=SystemClock()))
     url = f"http://127.0.0.1:{port}/"
     kept = [await sending.post(url, f"org_{number}") for number in range(3)]
     with only(0):
@@ -105,7 +105,7 @@ async def giving_up(port: str) -> list[object]:
 
 async def giving_up_for_a_name(port: str, name_server: str) -> list[object]:
     """The same, where a name has to be looked up first by a resolver that was never used."""
-    sending = Sending(Resolver(clock=SystemClock(), nameservers=[name_server]))
+    sending = Sending(DnsResolver(clock=SystemClock(), nameservers=[name_server]))
     url = f"http://127.0.0.1:{port}/"
     kept = await asyncio.gather(*(sending.post(url, f"org_{n}") for n in range(10)))
     with only(0):
@@ -115,7 +115,7 @@ async def giving_up_for_a_name(port: str, name_server: str) -> list[object]:
 
 async def looking_up(name_server: str) -> list[object]:
     """Look a name up without a descriptor for the socket, and with one again."""
-    resolver = Resolver(clock=SystemClock(), nameservers=[name_server])
+    resolver = DnsResolver(clock=SystemClock(), nameservers=[name_server])
     before = await look_up(resolver, "other.test")
     with only(0):
         without = await look_up(resolver, "hooks.test")
@@ -127,7 +127,7 @@ async def looking_up_a_local_name(name_server: str) -> list[object]:
 
     c-ares then asks the name server, over the socket of a lookup that waits.
     """
-    resolver = Resolver(clock=SystemClock(), nameservers=[name_server])
+    resolver = DnsResolver(clock=SystemClock(), nameservers=[name_server])
     waiting = asyncio.create_task(look_up(resolver, "held.test"))
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)  # it has arrived
     with only(0):
@@ -138,11 +138,11 @@ async def looking_up_a_local_name(name_server: str) -> list[object]:
 
 async def setting_up() -> list[object]:
     """Look up a first name with ever more descriptors; which resolvers came out different."""
-    usual = Resolver(clock=SystemClock())
+    usual = DnsResolver(clock=SystemClock())
     await look_up(usual, "localhost")
     came_out = []
     for left in range(10):
-        resolver = Resolver(clock=SystemClock())
+        resolver = DnsResolver(clock=SystemClock())
         with only(left):
             found = await look_up(resolver, "localhost")
         if found == "EMFILE":

@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, ip_address, ip_network
 import pytest
 
 from winnerr_webhooks.egress import dialer
+from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.dialer import connect
-from winnerr_webhooks.egress.policy import AddressPolicy
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 PUBLIC = AddressPolicy(deny=(ip_network("168.63.129.16/32"),), allow_http=True)

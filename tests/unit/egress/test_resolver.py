@@ -8,7 +8,7 @@ import pytest
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.egress import resolver as resolver_module
-from winnerr_webhooks.egress.resolver import MAX_ADDRESSES, ResolveError, Resolver
+from winnerr_webhooks.egress.resolver import MAX_ADDRESSES, DnsResolver, ResolveError
 
 AAAA = 28
 NXDOMAIN, SERVFAIL = 3, 2
@@ -37,7 +37,7 @@ async def make_resolver(dns):
     def make(**options):
         port = dns.transport.get_extra_info("sockname")[1]
         options = {"clock": SystemClock(), "nameservers": [f"127.0.0.1:{port}"]} | options
-        made.append(Resolver(**options))
+        made.append(DnsResolver(**options))
         return made[-1]
 
     yield make
@@ -262,4 +262,4 @@ async def test_a_resolver_that_cannot_be_set_up_is_a_dns_failure(make_resolver):
 
 def test_making_one_needs_no_event_loop_and_opens_nothing(monkeypatch):
     monkeypatch.setattr(socket, "socket", None)
-    Resolver(clock=SystemClock())
+    DnsResolver(clock=SystemClock())

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.egress.connection import Connection
-from winnerr_webhooks.egress.deadline import Deadlines
+from winnerr_webhooks.egress.deadlines import Deadlines
+from winnerr_webhooks.egress.outgoing_connection import Connection
 from winnerr_webhooks.egress.tls import client_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

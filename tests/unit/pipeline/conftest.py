@@ -14,7 +14,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
-from winnerr_webhooks.domain.event import Accepted, NewEvent, freeze
+from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids, Jitter
@@ -204,7 +204,7 @@ class World:
             id=self.ids.new("evt"),
             organization=organization,
             name="contact.created",
-            body=freeze("contact.created", "2027-01-15T08:00:00Z", organization, data),
+            body=encode_payload("contact.created", "2027-01-15T08:00:00Z", organization, data),
         )
 
     async def emit(self, count: int = 1, **options: Any) -> list[Accepted]:

@@ -17,16 +17,16 @@ CHILD = '''
 """A child that answers on the shared port with its number and pid, and ends as it is told to."""
 import json, os, signal, socket, sys, time
 from pathlib import Path
-from winnerr_webhooks.processes.membership import Membership
+from winnerr_webhooks.processes.worker_context import WorkerContext
 
-membership = Membership.decode(sys.argv[-1])
+worker = WorkerContext.decode(sys.argv[-1])
 notes = Path(sys.argv[1])
-script = json.loads(sys.argv[2]).get(str(membership.number), {})
-membership.end_with_supervisor()
-starts = notes / f"starts-{membership.number}"
+script = json.loads(sys.argv[2]).get(str(worker.number), {})
+worker.end_with_supervisor()
+starts = notes / f"starts-{worker.number}"
 with starts.open("a") as file:
     file.write(f"{os.getpid()}\\n")
-(notes / "folder").write_text(membership.folder)
+(notes / "folder").write_text(worker.folder)
 if script.get("fails"):
     print("one clear line", file=sys.stderr)
     sys.exit(script["fails"])
@@ -35,7 +35,7 @@ if script.get("dies_at_start") and len(starts.read_text().split()) <= script["di
 
 def end(number, frame):
     with (notes / "ended").open("a") as file:
-        file.write(f"{membership.number} {signal.Signals(number).name}\\n")
+        file.write(f"{worker.number} {signal.Signals(number).name}\\n")
     if not script.get("stays"):
         os._exit(0)
 
@@ -43,16 +43,16 @@ signal.signal(signal.SIGTERM, end)
 if script.get("never_ready"):
     while True:
         signal.pause()
-listener = socket.socket(fileno=membership.listener)
+listener = socket.socket(fileno=worker.listener)
 listener.settimeout(0.01)
-membership.ready()
+worker.ready()
 while True:
     try:
         connection, _ = listener.accept()
     except TimeoutError:
         continue
     connection.setblocking(True)
-    connection.sendall(f"{membership.number} {os.getpid()}".encode())
+    connection.sendall(f"{worker.number} {os.getpid()}".encode())
     connection.close()
 '''
 

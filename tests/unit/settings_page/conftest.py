@@ -21,14 +21,14 @@ from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, freeze
+from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, encode_payload
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
-from winnerr_webhooks.egress.policy import AddressPolicy
-from winnerr_webhooks.egress.resolver import Resolver
+from winnerr_webhooks.egress.address_policy import AddressPolicy
+from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.management.replays import Replays
-from winnerr_webhooks.management.webhooks import WebhookDraft, Webhooks
+from winnerr_webhooks.management.replay_requests import Replays
+from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookManagement
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import Page
 from winnerr_webhooks.storage.sqlite import SqliteStorage
@@ -164,7 +164,7 @@ class Site:
             id=self.page.ids.new("evt"),
             organization=ORGANIZATION,
             name=name,
-            body=freeze(name, "2027-01-15T08:00:00Z", ORGANIZATION, data),
+            body=encode_payload(name, "2027-01-15T08:00:00Z", ORGANIZATION, data),
         )
         (accepted,) = await self.storage.accept([new], LeaseTerms(seconds=60))
         return list(accepted.leased)
@@ -234,7 +234,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 exclusive=True,
             )
             stack.push_async_callback(storage.close)
-            resolver = Resolver(clock=clock)
+            resolver = DnsResolver(clock=clock)
             stack.push_async_callback(resolver.close)
             listener = socket.create_server(("127.0.0.1", 0))
             port = listener.getsockname()[1]
@@ -242,7 +242,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 **{"allow_http": True, "public_url": f"http://127.0.0.1:{port}"} | settings
             )
             desk = Desk(storage)
-            webhooks = Webhooks(
+            webhooks = WebhookManagement(
                 config=config,
                 storage=storage,
                 intake=desk,

@@ -103,7 +103,7 @@ def test_every_combination_follows_the_table(  # noqa: PLR0917  the combination
     elif not current:
         expected = before
     else:
-        expected = states.after(before, REPLAY_FAILED if trigger == "replay" else happened)
+        expected = states.next_state(before, REPLAY_FAILED if trigger == "replay" else happened)
     assert at.status == expected
     assert exhausted == (before == states.PENDING and expected == states.FAILED)
     if at.past is not None:

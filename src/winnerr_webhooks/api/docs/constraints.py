@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from winnerr_webhooks.domain.signing import LONGEST, SHORTEST
 from winnerr_webhooks.domain.url import MAX_URL
-from winnerr_webhooks.management.fields import MAX_DESCRIPTION
-from winnerr_webhooks.management.sign_in import MAX_USER, ROLES
-from winnerr_webhooks.management.webhooks import MAX_OVERLAP
+from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
+from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
+from winnerr_webhooks.management.webhook_management import MAX_OVERLAP
 
 ORGANIZATION_ID: Final[dict[str, Any]] = {
     "pattern": "^[A-Za-z0-9_-]{1,64}$",

@@ -9,7 +9,7 @@ from winnerr_webhooks.api.docs import examples
 from winnerr_webhooks.api.docs.operation import ORGANIZATION, READ, WRITE, Operation
 from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
 from winnerr_webhooks.api.routes.webhook_routes import TestRequest
-from winnerr_webhooks.management.webhooks import SecretDraft, WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_management import SecretDraft, WebhookDraft, WebhookPatch
 
 CREATED: Final = Annotated[
     Any,

@@ -26,7 +26,7 @@ from winnerr_webhooks.api.shapes import (
 from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDING
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.ids import is_id
-from winnerr_webhooks.management.replays import ReplayRequest
+from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.storage.values import DeliveryFilter, LogFilter
 
 LOG_PARAMETERS = (
@@ -90,7 +90,9 @@ class LogRoutes(Controller):
         self, services: Given, organization: FromPath[str], attempt: FromPath[str]
     ) -> DeliveryStarted:
         """Replay an attempt's delivery."""
-        return DeliveryStarted(delivery_id=await services.replays.of_attempt(organization, attempt))
+        return DeliveryStarted(
+            delivery_id=await services.replays.replay_attempt(organization, attempt)
+        )
 
     @get("/deliveries", query=DELIVERY_PARAMETERS)
     async def deliveries(
@@ -131,7 +133,7 @@ class LogRoutes(Controller):
     ) -> DeliveryStarted:
         """Replay a delivery."""
         return DeliveryStarted(
-            delivery_id=await services.replays.of_delivery(organization, delivery)
+            delivery_id=await services.replays.replay_delivery(organization, delivery)
         )
 
     @post("/replays", status_code=202)
@@ -140,7 +142,7 @@ class LogRoutes(Controller):
     ) -> ReplayedShape:
         """Replay every matching failed or cancelled delivery."""
         wanted = await read_json(request, ReplayManyRequest)
-        count = await services.replays.many(
+        count = await services.replays.replay_many(
             organization,
             ReplayRequest(
                 webhook=wanted.webhook,

@@ -9,7 +9,7 @@ from winnerr_webhooks.api.services import Given
 from winnerr_webhooks.api.shapes import LinkShape
 from winnerr_webhooks.domain.errors import Forbidden
 from winnerr_webhooks.domain.event import rfc3339
-from winnerr_webhooks.management.sign_in import SignIn
+from winnerr_webhooks.management.page_sign_in import PageSignIn
 
 
 class PortalSessionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +30,7 @@ async def create_portal_session(
         # An organization's key can do less than its admins: it must not make admins.
         raise Forbidden("Only a service key can make sign-in links; this key is an organization's.")
     wanted = await read_json(request, PortalSessionRequest)
-    sign_in = SignIn(
+    sign_in = PageSignIn(
         storage=services.storage, clock=services.clock, public_url=services.config.public_url
     )
     link = await sign_in.create_link(organization, wanted.role, wanted.user)

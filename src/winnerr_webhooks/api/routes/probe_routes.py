@@ -38,7 +38,7 @@ async def metrics(services: Given) -> bytes:
     """Figures for Prometheus; those of the database stay as they were while it is away."""
     await _read_database(services)
     own = services.metrics.render_process()
-    shown = own if services.siblings is None else await services.siblings.together(own)
+    shown = own if services.peer_metrics is None else await services.peer_metrics.together(own)
     return shown + services.metrics.render_database()
 
 

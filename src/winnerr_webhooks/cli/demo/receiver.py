@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from winnerr_webhooks.cli.demo.mischief import Behaviour, behaviour
+from winnerr_webhooks.cli.demo.planned_failures import Behaviour, behaviour
 from winnerr_webhooks.clock import Clock
 
 _TOLERANCE_SECONDS = 300

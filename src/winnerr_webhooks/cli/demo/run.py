@@ -7,14 +7,14 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from winnerr_webhooks.cli.demo.api import ORGANIZATION, Api
-from winnerr_webhooks.cli.demo.mischief import ATTEMPTS, RETRY_SCHEDULE
+from winnerr_webhooks.cli.demo.demo_api import ORGANIZATION, Api
+from winnerr_webhooks.cli.demo.demo_server import Server
+from winnerr_webhooks.cli.demo.demo_webhooks import ensure
+from winnerr_webhooks.cli.demo.planned_failures import ATTEMPTS, RETRY_SCHEDULE
 from winnerr_webhooks.cli.demo.receiver import Arrival, Receiver
+from winnerr_webhooks.cli.demo.sample_events import events
 from winnerr_webhooks.cli.demo.screen import Screen, Tally
-from winnerr_webhooks.cli.demo.server import Server
-from winnerr_webhooks.cli.demo.traffic import events
-from winnerr_webhooks.cli.demo.webhooks import ensure
-from winnerr_webhooks.cli.keys import create_key
+from winnerr_webhooks.cli.keys_command import create_key
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import PREFIX, environment, load
 from winnerr_webhooks.domain.catalog import CATALOG

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from winnerr_webhooks.cli.demo.api import ORGANIZATION, Api
-from winnerr_webhooks.cli.demo.mischief import ATTEMPTS
+from winnerr_webhooks.cli.demo.demo_api import ORGANIZATION, Api
+from winnerr_webhooks.cli.demo.demo_webhooks import WEBHOOKS
+from winnerr_webhooks.cli.demo.planned_failures import ATTEMPTS
 from winnerr_webhooks.cli.demo.receiver import Arrival
-from winnerr_webhooks.cli.demo.webhooks import WEBHOOKS
 from winnerr_webhooks.clock import Clock
 
 _SAMPLE = (

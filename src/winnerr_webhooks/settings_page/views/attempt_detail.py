@@ -44,7 +44,7 @@ async def replay(page: Given, request: PageRequest, attempt: FromPath[str]) -> R
     found = await _find(page, request.auth.organization, attempt)
     delivery = await page.storage.delivery(found.organization, found.delivery_id)
     before = delivery.attempts[-1].attempt if delivery and delivery.attempts else 0
-    await page.replays.of_delivery(found.organization, found.delivery_id)
+    await page.replays.replay_delivery(found.organization, found.delivery_id)
     page.record("delivery replayed", request.auth, delivery=found.delivery_id)
     form = form_of(request)
     if form.has("back"):

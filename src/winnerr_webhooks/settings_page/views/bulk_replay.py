@@ -5,7 +5,7 @@ from litestar import Response, get, post
 from litestar.params import FromQuery
 
 from winnerr_webhooks.domain.errors import Invalid
-from winnerr_webhooks.management.replays import ReplayRequest
+from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
 from winnerr_webhooks.settings_page.page_context import Given, PageRequest, form_of, go
 
@@ -20,7 +20,7 @@ async def ask_replay(
     wanted = filters.replay_request(now)
     if started:
         wanted = _as_of(filters, min(at, now) if at > 0 else now)
-    count = await page.replays.many(request.auth.organization, wanted, dry_run=True)
+    count = await page.replays.replay_many(request.auth.organization, wanted, dry_run=True)
     if started:
         # A webhook that was stopped before and changed since is counted too, though not part of it.
         count = min(count, started)
@@ -44,7 +44,7 @@ async def replay_all(page: Given, request: PageRequest) -> Response[str]:
     filters = read_filters(form_of(request).text("filters").removeprefix("?"), page.catalog)
     now = page.now()
     try:
-        started = await page.replays.many(
+        started = await page.replays.replay_many(
             request.auth.organization, _as_of(filters, now), dry_run=False
         )
     except Invalid:

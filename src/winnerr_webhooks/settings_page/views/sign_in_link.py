@@ -6,7 +6,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import NotFound
-from winnerr_webhooks.management.sign_in import PAGE
+from winnerr_webhooks.management.page_sign_in import PAGE
 from winnerr_webhooks.settings_page.assets import FOREVER
 from winnerr_webhooks.settings_page.page_context import Given, PageRequest, go
 
@@ -14,7 +14,7 @@ from winnerr_webhooks.settings_page.page_context import Given, PageRequest, go
 @get("/sign-in/{token:str}", opened=True)
 async def show_link(page: Given, token: FromPath[str]) -> Response[str]:
     """Show one button. Looking uses nothing up: mail scanners follow every link they see."""
-    grant = await page.sign_in.look_at_link(token)
+    grant = await page.sign_in.peek_link(token)
     if grant is None:
         return page.answer("link_over.html", None, status=HTTPStatus.GONE)
     return page.answer("sign_in.html", None, grant=grant, action=f"{PAGE}/sign-in/{token}")
@@ -23,7 +23,7 @@ async def show_link(page: Given, token: FromPath[str]) -> Response[str]:
 @post("/sign-in/{token:str}", opened=True)
 async def use_link(page: Given, request: PageRequest, token: FromPath[str]) -> Response[str]:
     """Use the link up, start a session."""
-    session = await page.sign_in.consume(token)
+    session = await page.sign_in.use_link(token)
     if session is None:
         return page.answer("link_over.html", None, status=HTTPStatus.GONE)
     before = request.auth

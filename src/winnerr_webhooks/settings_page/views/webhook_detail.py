@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.catalog import ALL_EVENTS
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import is_id
-from winnerr_webhooks.management.webhooks import WebhookPatch
+from winnerr_webhooks.management.webhook_management import WebhookPatch
 from winnerr_webhooks.settings_page.health_summary import (
     Health,
     WebhookOverview,

@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.catalog import ALL_EVENTS
 from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import new_secret
-from winnerr_webhooks.management.webhooks import WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookPatch
 from winnerr_webhooks.settings_page.forms import Errors, Form
 from winnerr_webhooks.settings_page.page_context import Given, Page, PageRequest, form_of, go
 

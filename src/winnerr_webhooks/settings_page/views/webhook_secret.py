@@ -6,7 +6,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import Conflict, Invalid
-from winnerr_webhooks.management.webhooks import DEFAULT_OVERLAP, SecretDraft
+from winnerr_webhooks.management.webhook_management import DEFAULT_OVERLAP, SecretDraft
 from winnerr_webhooks.settings_page.forms import Errors
 from winnerr_webhooks.settings_page.page_context import Given, PageRequest, form_of, go
 from winnerr_webhooks.settings_page.views.webhook_detail import webhook_values

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from winnerr_webhooks.clock import Clock, Skips
+from winnerr_webhooks.clock import Clock, ClockSkips
 
 READ_EVERY: Final = 30.0
 """Seconds; a clock that is off by 100 ppm strays by 3 ms in that time."""
@@ -22,7 +22,7 @@ class DatabaseClock:
         self._follow = follow
         self._clock = clock
         self._read_at = float("-inf")
-        self.skips = Skips()
+        self.skips = ClockSkips()
         self.ahead_ms = 0.0
         """How far the node's wall clock was ahead of the database's at the last reading."""
         self._wall_origin = self._origin = self._origin_of_wall()

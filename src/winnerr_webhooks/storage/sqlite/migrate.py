@@ -12,7 +12,7 @@ from typing import Final, TextIO
 import apsw
 
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
-from winnerr_webhooks.ownership import remedy
+from winnerr_webhooks.file_permissions import permission_advice
 from winnerr_webhooks.storage.sqlite.connection import BUSY_MS, Connection, create_file
 from winnerr_webhooks.storage.sqlite.statements import migrations, statements
 
@@ -60,7 +60,7 @@ def _explained(error: Exception, path: str) -> ConfigurationError | CannotStart:
             f"The database file {path} is damaged, or no database ({error}): restore it from a "
             "backup, or name another file."
         )
-    advice = remedy(*(Path(f"{path}{suffix}") for suffix in _SUFFIXES))
+    advice = permission_advice(*(Path(f"{path}{suffix}") for suffix in _SUFFIXES))
     return ConfigurationError(
         f"The database file {path} cannot be used: {error}. "
         f"{advice or 'Name a file in a folder that exists and may be written to'}."

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from winnerr_webhooks.cli.demo.mischief import ATTEMPTS, behaviour
+from winnerr_webhooks.cli.demo.planned_failures import ATTEMPTS, behaviour
 from winnerr_webhooks.cli.demo.receiver import Arrival, Receiver, verify
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

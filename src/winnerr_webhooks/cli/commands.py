@@ -1,0 +1,69 @@
+"""The commands in one place."""
+
+from typing import Annotated
+
+import typer
+
+from winnerr_webhooks import __version__
+from winnerr_webhooks.cli import demo, keys_command
+from winnerr_webhooks.cli.backup_command import backup
+from winnerr_webhooks.cli.config_command import show_config
+from winnerr_webhooks.cli.configuration import PROGRAM
+from winnerr_webhooks.cli.emit_command import emit
+from winnerr_webhooks.cli.login_link_command import login_link
+from winnerr_webhooks.cli.migrate_command import migrate
+from winnerr_webhooks.cli.serve_command import serve
+from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.processes.worker_context import WorkerContext
+
+app = typer.Typer(
+    name=PROGRAM,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    epilog=f"Example: {PROGRAM} demo",
+)
+app.command(
+    epilog=f"Example: {PROGRAM} serve --port 8400 --database-url sqlite:////var/lib/webhooks.db"
+)(serve)
+app.command(epilog=f"Example: {PROGRAM} demo --rate 10")(demo.demo)
+app.command(epilog=f"Example: {PROGRAM} migrate --database-url sqlite:///winnerr-webhooks.db")(
+    migrate
+)
+app.command(epilog=f"Example: {PROGRAM} login-link --organization org_abc123 --user Jane")(
+    login_link
+)
+app.command("config", epilog=f"Example: {PROGRAM} config --json")(show_config)
+app.command(epilog=f"Example: {PROGRAM} backup /backup/winnerr-webhooks.db")(backup)
+app.add_typer(keys_command.app, name="keys", epilog=f"Example: {PROGRAM} keys create --name crm")
+app.command(
+    epilog=f"Example: {PROGRAM} emit contact.created --organization org_abc123 "
+    """--data '{"id": "contact_xyz", "name": "Jane Smith"}'"""
+)(emit)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Push a CRM's events to any URL a customer names: signed, retried, logged, replayable.
+
+    Settings are environment variables prefixed WINNERR_WEBHOOKS_, or options of `serve`.
+    """
+    if version:
+        typer.echo(__version__)
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def run(worker: WorkerContext | None) -> int | None:
+    """Run the command that was asked for; its exit code. `Invalid`: its usage was wrong."""
+    try:
+        code: int | None = app(prog_name=PROGRAM, standalone_mode=False, obj=worker)
+    except typer.TyperException as error:
+        context: typer.Context | None = getattr(error, "ctx", None)
+        command = context.command_path if context else PROGRAM
+        raise Invalid(f"{error.format_message().rstrip('.')} (see {command} --help)") from None
+    return code

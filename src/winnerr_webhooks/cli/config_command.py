@@ -1,0 +1,107 @@
+"""`config`: the settings as `serve` would take them, and the bounds that follow from them."""
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from winnerr_webhooks.cli.setting_options import takes_settings
+from winnerr_webhooks.config import SETTINGS, Config, Setting, check_service, environment
+
+if TYPE_CHECKING:
+    from winnerr_webhooks.budgets import Bound
+
+HIDDEN = "•••"
+
+
+@takes_settings()
+def show_config(
+    config: Config,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of two tables.")
+    ] = False,
+) -> None:
+    """Show the effective settings and every bound of a node; secrets are masked.
+
+    Opens neither the database nor a port. Takes the same options as `serve` and checks them.
+    """
+    from winnerr_webhooks.budgets import derive, descriptors_allowed  # noqa: PLC0415  --help must not load it
+
+    bounds = derive(config, descriptors_allowed())
+    if as_json:
+        document = {
+            "settings": {
+                setting.name: {"value": _value(config, setting), "from": _source(config, setting)}
+                for setting in SETTINGS
+            },
+            "bounds": {bound.name: _without_name(bound._asdict()) for bound in bounds},
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _print_settings(config)
+        _print_bounds(bounds)
+    check_service(config)
+
+
+def _value(config: Config, setting: Setting) -> Any:
+    """A setting's value as JSON has it, without what is secret in it."""
+    value = getattr(config, setting.field)
+    if setting.name == "DATABASE_URL":
+        return config.database_name
+    if setting.name == "ENCRYPTION_KEYS":
+        return [f"{key.id}:{HIDDEN}" for key in value]
+    if isinstance(value, tuple):
+        return [item if isinstance(item, float) else str(item) for item in value]
+    return value
+
+
+def _source(config: Config, setting: Setting) -> str:
+    """Where a value comes from; an option that repeats the default counts as the default."""
+    if setting.variable in environment():
+        return "environment"
+    follows = setting.name == "PUBLIC_URL"  # HOST and PORT, unless it is set
+    return "default" if follows or _is_default(config, setting) else "option"
+
+
+def _is_default(config: Config, setting: Setting) -> bool:
+    return bool(getattr(config, setting.field) == getattr(Config(), setting.field))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_text, value)) or "(empty)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) or "(empty)"
+
+
+def _print_settings(config: Config) -> None:
+    rows = [(s.name, _text(_value(config, s)), _source(config, s)) for s in SETTINGS]
+    wide = max(len(name) for name, _, _ in rows)
+    typer.echo("Settings")
+    for name, value, source in rows:
+        typer.echo(f"  {name:{wide}}  {value}  ({source})")
+
+
+def _print_bounds(bounds: Iterable["Bound"]) -> None:
+    typer.echo("\nBounds of one process")
+    for bound in bounds:
+        share = f", {_amount(bound, bound.share)} for one organization" if bound.share else ""
+        typer.echo(f"  {bound.name}: {_amount(bound, bound.limit)}{share}")
+        typer.echo(f"    From: {bound.source}. Spent by: {bound.spender}.")
+        typer.echo(f"    When it is spent: {bound.when_spent}")
+
+
+def _amount(bound: "Bound", units: int) -> str:
+    if bound.unit == "bytes":
+        return f"{units / (1024 * 1024):g} MiB"
+    return f"{units:,} {bound.unit}"
+
+
+def _without_name(fields: dict[str, Any]) -> dict[str, Any]:
+    del fields["name"]
+    return fields

@@ -1,0 +1,56 @@
+"""The demo's webhooks, made through the API on the first run and found again later."""
+
+from typing import Any
+
+from winnerr_webhooks.cli.demo.demo_api import Api
+
+WEBHOOKS = {
+    "crm-mirror": ("CRM mirror", ["*"]),
+    "team-chat": (
+        "Team chat",
+        [
+            "contact.created",
+            "deal.stage_changed",
+            "deal.closed_won",
+            "call.missed",
+            "task.overdue",
+            "email.bounced",
+            "workflow.failed",
+        ],
+    ),
+    "warehouse": (
+        "Data warehouse",
+        [
+            "deal.created",
+            "deal.closed_won",
+            "deal.closed_lost",
+            "call.completed",
+            "email.opened",
+            "workflow.step_completed",
+        ],
+    ),
+}
+"""Path of the receiver -> (the webhook's description, its events)."""
+
+
+async def ensure(api: Api, port: int) -> dict[str, str]:
+    """Point every webhook at the receiver's port, creating what is missing; path -> secret."""
+    webhooks = await api.get(f"{api.organization_path}/webhooks")
+    known = {webhook["description"]: webhook for webhook in webhooks["items"]}
+    secrets = {}
+    for path, (description, events) in WEBHOOKS.items():
+        url = f"http://127.0.0.1:{port}/{path}"
+        if description in known:
+            secrets[path] = await _reuse(api, known[description], url)
+        else:
+            new = {"url": url, "events": events, "description": description, "generateSecret": True}
+            webhook = await api.send("POST", f"{api.organization_path}/webhooks", new)
+            secrets[path] = webhook["secret"]
+    return secrets
+
+
+async def _reuse(api: Api, webhook: dict[str, Any], url: str) -> str:
+    path = f"{api.organization_path}/webhooks/{webhook['id']}"
+    await api.send("PATCH", path, {"url": url, "status": "active"})
+    secret: str = (await api.get(f"{path}/secret"))["secret"]
+    return secret

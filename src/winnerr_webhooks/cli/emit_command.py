@@ -1,0 +1,67 @@
+"""`emit`: one event through the API, from a shell."""
+
+import sys
+from typing import Annotated
+
+import msgspec
+import typer
+
+from winnerr_webhooks.cli.api_client import call, refusal
+from winnerr_webhooks.cli.configuration import configure
+from winnerr_webhooks.config import PREFIX, environment
+from winnerr_webhooks.domain.errors import Invalid
+
+_KEY_VARIABLE = PREFIX + "API_KEY"
+
+
+def emit(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Such as contact.created.")],
+    *,
+    organization: Annotated[str, typer.Option(help="The organization it happened in.")],
+    data: Annotated[str, typer.Option(help="The event's data, a JSON object; - reads stdin.")],
+    event_id: Annotated[
+        str | None, typer.Option("--id", help="Your id of it: makes the call safe to repeat.")
+    ] = None,
+    timestamp: Annotated[
+        str | None, typer.Option(help="When it happened, RFC 3339; left out: now.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="URL of the API; left out: WINNERR_WEBHOOKS_PUBLIC_URL.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The API key; left out: WINNERR_WEBHOOKS_API_KEY.")
+    ] = None,
+) -> None:
+    """Send one event through the API.
+
+    Prints the API's answer. Exit code 1: it was refused, and why is on stderr.
+    """
+    key = key or environment().get(_KEY_VARIABLE)
+    if not key:
+        raise Invalid(
+            f"No API key: give --key or {_KEY_VARIABLE} "
+            "(make one with: winnerr-webhooks keys create --name NAME)."
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise Invalid("The API key has a character that no key has; copy it again.")
+    raw = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
+    body: dict[str, object] = {"event": event, "organizationId": organization, "data": _json(raw)}
+    if timestamp is not None:
+        body["timestamp"] = timestamp
+    if event_id is not None:
+        body["id"] = event_id
+    server = server or configure().public_url
+    answer = call(server, key, "POST", "/api/v1/events", msgspec.json.encode(body))
+    if not answer.accepted:
+        for line in refusal(answer):
+            typer.echo(line, err=True)
+        raise typer.Exit(1)
+    typer.echo(answer.body.decode())
+
+
+def _json(raw: bytes) -> msgspec.Raw:
+    """Check that it is JSON, but pass it on byte for byte: numbers keep their digits."""
+    try:
+        return msgspec.json.decode(raw, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"--data is not JSON: {error}.") from None

@@ -1,0 +1,41 @@
+"""`login-link`: a one-time link into the settings page, made beside a running `serve`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from winnerr_webhooks.cli.database_access import with_storage
+from winnerr_webhooks.cli.setting_options import takes_settings
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.storage.port import Storage
+
+if TYPE_CHECKING:
+    from winnerr_webhooks.management.page_sign_in import NewLink
+
+
+@takes_settings("DATABASE_URL", "ENCRYPTION_KEYS", "PUBLIC_URL", "HOST", "PORT")
+def login_link(
+    config: Config,
+    *,
+    organization: Annotated[str, typer.Option(help="Whose settings page it opens.")],
+    role: Annotated[
+        str, typer.Option(help="admin: everything; viewer: webhooks and logs, no changes.")
+    ] = "admin",
+    user: Annotated[str | None, typer.Option(help="A name that the page shows.")] = None,
+) -> None:
+    """Print a one-time link into the settings page, good for 10 minutes."""
+    link = create_link(config, organization, role, user)
+    typer.echo("It works once, within 10 minutes; whoever has it is in:", err=True)
+    typer.echo(link.url)
+
+
+def create_link(config: Config, organization: str, role: str, user: str | None) -> "NewLink":
+    """Make a link. `Invalid` when the organization, the role or the name have not the form."""
+    from winnerr_webhooks.clock import SystemClock  # noqa: PLC0415  --help loads none of them
+    from winnerr_webhooks.management.page_sign_in import PageSignIn  # noqa: PLC0415
+
+    async def make(storage: Storage) -> "NewLink":
+        sign_in = PageSignIn(storage=storage, clock=SystemClock(), public_url=config.public_url)
+        return await sign_in.create_link(organization, role, user)
+
+    return with_storage(config, make)

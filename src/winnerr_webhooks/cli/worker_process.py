@@ -1,0 +1,14 @@
+"""One of several processes of `serve`: started by the supervisor, never by hand.
+
+`python -m winnerr_webhooks.cli.worker_process serve OPTIONS… MEMBERSHIP`
+"""
+
+import sys
+
+from winnerr_webhooks.cli.main import main
+from winnerr_webhooks.processes.worker_context import WorkerContext
+
+if __name__ == "__main__":
+    worker = WorkerContext.decode(sys.argv.pop())
+    worker.end_with_supervisor()
+    main(worker)

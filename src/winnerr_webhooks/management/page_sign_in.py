@@ -1,0 +1,109 @@
+"""Sign-in to the settings page: one-time links, and the sessions they start.
+
+A link or a session is a random token; the storage knows its SHA-256 only.
+"""
+
+from typing import Final
+
+import msgspec
+
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.crypto import hash_key
+from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.ids import new_token
+from winnerr_webhooks.management.field_checks import FieldChecks, check_organization
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.values import Grant
+
+PAGE: Final = "/settings/webhooks"
+"""Where the settings page lives, under PUBLIC_URL."""
+LINK_SECONDS: Final = 600
+SESSION_SECONDS: Final = 8 * 3600
+ADMIN: Final = "admin"
+VIEWER: Final = "viewer"
+ROLES: Final = (ADMIN, VIEWER)
+MAX_USER: Final = 100
+
+
+class NewLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A link just made: the only moment at which it is known."""
+
+    url: str
+    expires_at: int
+    """ms."""
+
+    def __repr__(self) -> str:
+        """Without the link itself."""
+        return f"NewLink(expires_at={self.expires_at})"
+
+
+class NewSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session just started: the only moment at which its token is known."""
+
+    token: str
+    grant: Grant
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"NewSession({self.grant})"
+
+
+class PageSignIn:
+    """What `login-link`, `portal-sessions` and the page's own sign-in do."""
+
+    def __init__(self, *, storage: Storage, clock: Clock, public_url: str) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._page = public_url + PAGE
+
+    async def create_link(
+        self, organization: str, role: str = ADMIN, user: str | None = None
+    ) -> NewLink:
+        """A link that signs its bearer in once, within ten minutes.
+
+        `Invalid` at /organizationId, /role or /user.
+        """
+        checks = FieldChecks()
+        checks.run(check_organization, organization, "")
+        checks.run(_check_role, role, "")
+        user = checks.run(_check_user, user, None)
+        checks.done()
+        token = new_token()
+        expires_at = self._clock.now_ms() + LINK_SECONDS * 1000
+        grant = Grant(organization=organization, role=role, user=user, expires_at=expires_at)
+        await self._storage.create_link(grant, hash_key(token))
+        return NewLink(url=f"{self._page}/sign-in/{token}", expires_at=expires_at)
+
+    async def peek_link(self, token: str) -> Grant | None:
+        """What a link grants; None when it was used, has expired, or never was."""
+        return await self._storage.link(hash_key(token))
+
+    async def use_link(self, token: str) -> NewSession | None:
+        """Use a link up and start a session of eight hours; None as in `peek_link`."""
+        session = new_token()
+        grant = await self._storage.consume_link(
+            hash_key(token), hash_key(session), SESSION_SECONDS
+        )
+        return None if grant is None else NewSession(token=session, grant=grant)
+
+    async def session(self, token: str) -> Grant | None:
+        """What a session's token grants; None when it is over."""
+        return await self._storage.session(hash_key(token))
+
+    async def end(self, token: str) -> None:
+        """Sign out."""
+        await self._storage.end_session(hash_key(token))
+
+
+def _check_role(role: str) -> str:
+    if role not in ROLES:
+        raise Invalid.field("/role", f"`role` is {' or '.join(ROLES)}.")
+    return role
+
+
+def _check_user(user: str | None) -> str | None:
+    if user is None or not (user := user.strip()):
+        return None
+    if len(user) > MAX_USER or not user.isprintable():
+        raise Invalid.field("/user", f"`user` is a name of up to {MAX_USER} printable characters.")
+    return user
