@@ -20,7 +20,7 @@ from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.pipeline.memory import Memory
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
-from winnerr_webhooks.pipeline.targets import TargetReader
+from winnerr_webhooks.pipeline.target_reader import TargetReader
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
@@ -309,7 +309,7 @@ class Dispatcher:
 
     def _load(self, lane: Lane) -> None:
         lane.loading = True
-        self._targets.ask(lane.webhook_id)
+        self._targets.request(lane.webhook_id)
 
     def _loaded(self, webhook_id: str, target: Target | None) -> None:
         lane = self._lanes.get(webhook_id)

@@ -62,6 +62,7 @@ class FairQueue(Generic[Item]):
         self._on_full = on_full
         self._new: deque[Entry[Item]] = deque()
         """What has come since the last batch; another thread may take from its left end."""
+        self.put: Callable[[Entry[Item]], None] = self._new.append
         self._batch: list[Entry[Item]] = []
         self._room: int | None = None
         """For what would join the last batch; None: nobody has asked yet."""
@@ -72,10 +73,6 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         """Entries that wait."""
         return len(self._new) + self._lined_up
-
-    def put(self, entry: Entry[Item]) -> None:
-        """Let an entry wait."""
-        self._new.append(entry)
 
     def next_batch(self) -> list[Entry[Item]]:
         """Take all that waits, where it fits; else what comes in turns."""

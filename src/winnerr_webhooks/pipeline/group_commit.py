@@ -15,7 +15,6 @@ beside the next batches: what comes after it does not wait until its parts fit (
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -23,6 +22,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 import structlog
 
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
+from winnerr_webhooks.pipeline.batcher import Batcher, BatchQueue, Fifo
 
 PAUSE: Final = 0.002
 """Seconds between the commits of a busy group."""
@@ -44,68 +44,16 @@ Entry = tuple[Item, Answered[Any]]
 log = structlog.get_logger(__name__)
 
 
-class CommitQueue(Protocol[Item]):
+class CommitQueue(BatchQueue[Entry[Item]], Protocol[Item]):
     """What waits for a commit, and which of it goes into the next one."""
 
-    def __len__(self) -> int:
-        """Entries that wait."""
-        ...
-
-    def put(self, entry: Entry[Item]) -> None:
-        """Let an entry wait."""
-        ...
-
-    def next_batch(self) -> list[Entry[Item]]:
-        """Take the entries of the next commit; at least one when any waits."""
-        ...
-
     def next_late(self) -> Entry[Item] | None:
-        """Take one that has come since `next_batch` and fits into that batch; on any thread."""
+        """Take one that was added since `next_batch` and fits into that batch; on any thread."""
         ...
 
     def clear(self) -> list[Entry[Item]]:
         """Take all of them."""
         ...
-
-
-class Fifo(Generic[Item]):
-    """A `CommitQueue` in order of arrival, with at most so many items a batch."""
-
-    def __init__(self, batch: int) -> None:
-        self._batch = batch
-        self._room = 0
-        self._entries: deque[Entry[Item]] = deque()
-
-    def __len__(self) -> int:
-        """Entries that wait."""
-        return len(self._entries)
-
-    def put(self, entry: Entry[Item]) -> None:
-        """Let an entry wait."""
-        self._entries.append(entry)
-
-    def next_batch(self) -> list[Entry[Item]]:
-        """Take those that have waited longest."""
-        size = min(len(self._entries), self._batch)
-        self._room = self._batch - size
-        return [self._entries.popleft() for _ in range(size)]
-
-    def next_late(self) -> Entry[Item] | None:
-        """Take the next one, while the batch has room."""
-        if not self._room:
-            return None
-        try:
-            entry = self._entries.popleft()
-        except IndexError:
-            return None
-        self._room -= 1
-        return entry
-
-    def clear(self) -> list[Entry[Item]]:
-        """Take all of them."""
-        entries = list(self._entries)
-        self._entries.clear()
-        return entries
 
 
 class JoinableBatch(Generic[Item]):
@@ -158,12 +106,10 @@ class GroupCommit(Generic[Item, Answer]):
         self._commit = commit
         self._queue = queue
         self._pause = pause or self.between_commits
-        self._running: asyncio.Task[None] | None = None
-        self._cutting: asyncio.Task[None] | None = None
         self._patience = patience
-        self._parts: deque[_Part[Item]] = deque()
-        """Of batches that were too much for their time."""
-        # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
+        self._batcher = Batcher(queue, self._commit_next)
+        self._parts = Batcher(Fifo[_Part[Item]](1), self._commit_part)
+        """Commits the parts of batches that were too much, beside the batches that follow."""
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -177,9 +123,7 @@ class GroupCommit(Generic[Item, Answer]):
         A call instead of a future, for on the road of an event a future and its callback cost
         more than the queue does.
         """
-        self._queue.put((item, answered))
-        if self._running is None:
-            self._running = self._loop.create_task(self._run())
+        self._batcher.add((item, answered))
 
     def submit(self, item: Item) -> asyncio.Future[Answer]:
         """The same, with a future for callers who would rather wait."""
@@ -193,24 +137,19 @@ class GroupCommit(Generic[Item, Answer]):
 
     async def idle(self) -> None:
         """Return when nothing waits and no commit runs."""
-        while (task := self._running or self._cutting) is not None:
-            await asyncio.shield(task)
+        while self._batcher.is_busy or self._parts.is_busy:
+            await self._batcher.idle()
+            await self._parts.idle()
 
     def between_commits(self, batch: Sequence[Entry[Item]], _seconds: float) -> float:
         """The pause of a group that gives way to nobody: none, unless it is busy."""
         return PAUSE if len(batch) > BUSY and self._queue else 0.0
 
-    async def _run(self) -> None:
-        queue, loop = self._queue, self._loop
-        try:
-            while queue:
-                batch = queue.next_batch()
-                began = loop.time()
-                await self._commit_batch(batch, JoinableBatch(queue))
-                if (seconds := self._pause(batch, loop.time() - began)) > 0:
-                    await asyncio.sleep(seconds)
-        finally:
-            self._running = None
+    async def _commit_next(self, batch: list[Entry[Item]]) -> float:
+        """Commit a batch; returns the pause until the next one, in seconds."""
+        began = self._loop.time()
+        await self._commit_batch(batch, JoinableBatch(self._queue))
+        return self._pause(batch, self._loop.time() - began)
 
     async def _commit_batch(
         self, batch: list[Entry[Item]], late: JoinableBatch[Item], ends: float | None = None
@@ -251,21 +190,15 @@ class GroupCommit(Generic[Item, Answer]):
             ends = self._loop.time() + self._patience
         size = -(-len(batch) // CUT)
         for at in range(0, len(batch), size):
-            self._parts.append(_Part(batch[at : at + size], error, ends))
-        if self._cutting is None:
-            self._cutting = self._loop.create_task(self._commit_parts())
+            self._parts.add(_Part(batch[at : at + size], error, ends))
 
-    async def _commit_parts(self) -> None:
-        """Commit the parts of what was too much, beside the batches that come after it."""
-        try:
-            while self._parts:
-                part = self._parts.popleft()
-                if self._loop.time() > part.ends:
-                    _fail(part.entries, part.error)
-                else:
-                    await self._commit_batch(part.entries, JoinableBatch(None), part.ends)
-        finally:
-            self._cutting = None
+    async def _commit_part(self, parts: "list[_Part[Item]]") -> float:
+        (part,) = parts
+        if self._loop.time() > part.ends:
+            _fail(part.entries, part.error)
+        else:
+            await self._commit_batch(part.entries, JoinableBatch(None), part.ends)
+        return 0.0
 
 
 class _Part(NamedTuple, Generic[Item]):

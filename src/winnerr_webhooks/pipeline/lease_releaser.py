@@ -8,89 +8,75 @@ import structlog
 
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
 SLICE: Final = 500
-"""Leases released by one statement while the node works: somebody's accept may wait for it."""
+"""Leases released by one statement while the node works: an accept may have to wait for it."""
 LAST_SLICE: Final = 5_000
 """The same while the node stops: larger slices release twice as many leases a second."""
-AWAY_WAIT: Final = 0.2
+AWAY_SECONDS: Final = 0.2
+"""Seconds until the next try while the database is away."""
 
 log = structlog.get_logger(__name__)
 
 
 class LeaseReleaser:
-    """Releases leases in groups; a lease that cannot be released runs out by itself."""
+    """Releases leases in batches; a lease that cannot be released expires by itself."""
 
     def __init__(self, storage: Storage, metrics: Metrics, on_released: Callable[[], None]) -> None:
         self._storage = storage
         self._metrics = metrics
         self._on_released = on_released
-        self._waiting: list[LeasedDelivery] = []
-        self._loop = asyncio.get_running_loop()
-        self._running: asyncio.Task[None] | None = None
-        self._slice = self._most = SLICE
+        self._queue: Fifo[LeasedDelivery] = Fifo(SLICE)
+        self._batcher = Batcher(self._queue, self._release)
+        self._largest = SLICE
         self._closing = False
 
     @property
     def waiting(self) -> int:
-        """Leases that are not released yet, those under way left out."""
-        return len(self._waiting)
+        """Leases whose release has not begun."""
+        return len(self._queue)
 
     def add(self, delivery: LeasedDelivery) -> None:
-        """Release the lease of this delivery with the next group."""
+        """Release the lease of this delivery with the next batch."""
         delivery.body = b""  # it may wait for long, and a claim reads the body again
-        self._waiting.append(delivery)
-        if self._running is None:
-            self._running = self._loop.create_task(self._run())
+        self._batcher.add(delivery)
 
     def hurry(self) -> None:
         """The node stops: release in large slices, webhook by webhook."""
-        self._slice = self._most = LAST_SLICE
-        self._waiting.sort(key=lambda one: (one.webhook_id, one.id))
+        self._queue.limit = self._largest = LAST_SLICE
+        self._queue.sort(lambda one: (one.webhook_id, one.id))
 
     async def close(self, seconds: float) -> None:
         """Release the rest as far as `seconds` allow; give up at once when the database is away."""
         self._closing = True
-        if self._running is not None:
-            await asyncio.wait({self._running}, timeout=max(seconds, 0.0))
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-        if self._waiting:
-            log.warning("leases were not released and run out", deliveries=len(self._waiting))
+        await self._batcher.close(seconds)
+        if self._queue:
+            log.warning("leases were not released and run out", deliveries=len(self._queue))
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                size = self._slice
-                batch, self._waiting = self._waiting[:size], self._waiting[size:]
-                try:
-                    await self._release(batch)
-                except asyncio.CancelledError:
-                    self._waiting = batch + self._waiting
-                    raise
-                except TimedOut:
-                    self._waiting = batch + self._waiting
-                    if size == 1:
-                        await asyncio.sleep(AWAY_WAIT)
-                except Unavailable:
-                    self._waiting = batch + self._waiting
-                    if self._closing:
-                        return
-                    await asyncio.sleep(AWAY_WAIT)
-                except Exception:
-                    log.exception("leases were not released", deliveries=len(batch))
-        finally:
-            self._running = None
-
-    async def _release(self, batch: list[LeasedDelivery]) -> None:
+    async def _release(self, batch: list[LeasedDelivery]) -> float:
+        """Release a batch; returns the seconds to wait before the next one."""
         try:
             await self._storage.release(batch)
         except TimedOut:
-            self._slice = max(1, len(batch) // 2)
+            self._queue.put_back(batch)
+            self._queue.limit = max(1, len(batch) // 2)
+            return AWAY_SECONDS if len(batch) == 1 else 0.0
+        except Unavailable:
+            self._queue.put_back(batch)
+            if not self._closing:
+                return AWAY_SECONDS
+            self._batcher.stop()
+            return 0.0
+        except asyncio.CancelledError:
+            self._queue.put_back(batch)
             raise
-        self._slice = min(2 * self._slice, self._most)
+        except Exception:
+            log.exception("leases were not released", deliveries=len(batch))
+            return 0.0
+        self._queue.limit = min(2 * self._queue.limit, self._largest)
         self._metrics.leases_released(len(batch))
         self._on_released()
+        return 0.0

@@ -13,7 +13,8 @@ from winnerr_webhooks.domain.attempt import AttemptRecord
 from winnerr_webhooks.domain.delivery import EXHAUSTED
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter, id_ms
-from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit, JoinableBatch
+from winnerr_webhooks.pipeline.batcher import Fifo
+from winnerr_webhooks.pipeline.group_commit import GroupCommit, JoinableBatch
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import Settled, Settlement

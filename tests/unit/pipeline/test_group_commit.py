@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable
-from winnerr_webhooks.pipeline.group_commit import Fifo, GroupCommit
+from winnerr_webhooks.pipeline.batcher import Fifo
+from winnerr_webhooks.pipeline.group_commit import GroupCommit
 
 
 class Commits:

@@ -7,7 +7,6 @@ import pytest
 import structlog
 
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
-from winnerr_webhooks.pipeline import record
 from winnerr_webhooks.pipeline.record import SLOW
 
 
@@ -105,12 +104,9 @@ async def test_a_batch_that_fails_at_once_is_tried_again_whole(world) -> None:
     assert sizes[0] == sizes[1] == sizes[2]
 
 
-async def test_delivery_goes_on_only_when_all_that_was_attempted_is_recorded(
-    world, monkeypatch
-) -> None:
+async def test_delivery_goes_on_only_when_all_that_was_attempted_is_recorded(world) -> None:
     """What is not recorded could be claimed and sent a second time."""
-    monkeypatch.setattr(record, "BATCH", 1)
-    world.node.recorder._group._batch = 1
+    world.node.recorder._group._queue.limit = 1
     await world.webhook()
     await world.emit(4)
     calls = [await world.egress.next() for _ in range(4)]

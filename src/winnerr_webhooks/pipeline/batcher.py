@@ -1,0 +1,134 @@
+"""Batcher: gathers items while a call runs, and hands them to the next call as one batch.
+
+An idle batcher starts its call at once, so a lone item waits for nothing. Under load a batch grows
+to what was added during the call before it. Group commit, lease releases and reads of webhooks'
+configuration all gather their items here; their queues decide how many go into one batch.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+Item = TypeVar("Item")
+
+
+class BatchQueue(Protocol[Item]):
+    """The items that wait for a batch, and which of them go into the next one."""
+
+    def __len__(self) -> int:
+        """Items that wait."""
+        ...
+
+    @property
+    def put(self) -> Callable[[Item], None]:
+        """Add an item."""
+        ...
+
+    def next_batch(self) -> list[Item]:
+        """Take the items of the next batch; at least one when any waits."""
+        ...
+
+
+class Fifo(Generic[Item]):
+    """A `BatchQueue` in order of arrival, with at most `limit` items a batch."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._room = 0
+        """For items that join the last batch."""
+        self._items: deque[Item] = deque()
+        self.put: Callable[[Item], None] = self._items.append
+
+    def __len__(self) -> int:
+        """Items that wait."""
+        return len(self._items)
+
+    def next_batch(self) -> list[Item]:
+        """Take those that have waited longest."""
+        size = min(len(self._items), self.limit)
+        self._room = self.limit - size
+        return [self._items.popleft() for _ in range(size)]
+
+    def next_late(self) -> Item | None:
+        """Take the next one for the last batch, while that has room; on any thread."""
+        if not self._room:
+            return None
+        try:
+            item = self._items.popleft()
+        except IndexError:
+            return None
+        self._room -= 1
+        return item
+
+    def put_back(self, items: list[Item]) -> None:
+        """Put items that were taken first in line again."""
+        self._items.extendleft(reversed(items))
+
+    def sort(self, key: Callable[[Item], Any]) -> None:
+        """Put the items in another order than that of arrival."""
+        items = sorted(self._items, key=key)
+        self.clear()
+        self._items.extend(items)
+
+    def clear(self) -> list[Item]:
+        """Take all of them."""
+        items = list(self._items)
+        self._items.clear()
+        return items
+
+
+class Batcher(Generic[Item]):
+    """Calls `process` with one batch after another, never two at a time, while items wait.
+
+    `process` returns the seconds to pause before the next batch. It deals with its own errors: one
+    that it raises ends the run, and the next `add` starts another. Made and used on one event loop.
+    """
+
+    def __init__(
+        self, queue: BatchQueue[Item], process: Callable[[list[Item]], Awaitable[float]]
+    ) -> None:
+        self._queue = queue
+        self._process = process
+        self._put = queue.put
+        self._task: asyncio.Task[None] | None = None
+        self._open = True
+        # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
+        self._loop = asyncio.get_running_loop()
+
+    def add(self, item: Item) -> None:
+        """Put an item into the next batch."""
+        self._put(item)
+        if self._task is None and self._open:
+            self._task = self._loop.create_task(self._run())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a batch is being processed or waits for its pause to end."""
+        return self._task is not None
+
+    async def idle(self) -> None:
+        """Return when nothing waits and no call runs."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
+    def stop(self) -> None:
+        """Process no further batch; the call that runs goes on."""
+        self._open = False
+
+    async def close(self, seconds: float) -> None:
+        """Process what waits for at most `seconds`, then cancel the call that runs."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=max(seconds, 0.0))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        queue, process = self._queue, self._process
+        try:
+            while queue and self._open:
+                if (pause := await process(queue.next_batch())) > 0:
+                    await asyncio.sleep(pause)
+        finally:
+            self._task = None
