@@ -1,8 +1,8 @@
-"""Makes docs/screenshots: a real server over a day of made-up traffic, seen by a real Chromium.
+"""Makes docs/screenshots: a real server with a day of made-up traffic, in a real Chromium.
 
-The day is written through the storage port with a clock moved by hand: the same rules judge the
-same exchanges as in service, only the receivers' answers are scripted. `make screenshots` runs it;
-words as arguments make only the pictures whose names hold one of them.
+The traffic is written through the storage port with a manual clock. The rules are those of the
+service; only the receivers' answers are scripted. `make screenshots` runs this script. With
+arguments, it makes only the screenshots whose name contains one of them.
 """
 
 import asyncio
@@ -49,8 +49,8 @@ BUSY_PAGE = (
 )
 
 
-class HandClock:
-    """Wall time that is moved by hand."""
+class ManualClock:
+    """A clock that the script moves."""
 
     def __init__(self, ms: int) -> None:
         self.ms = ms
@@ -63,18 +63,18 @@ class HandClock:
 
 
 class NoJitter:
-    """Retries at the very minute."""
+    """Retries exactly on schedule."""
 
     def around(self, seconds: float, share: float = 0) -> float:
         return seconds
 
 
 class Receivers:
-    """Every receiver's answer to every request, as the day wants it."""
+    """An egress client whose receivers give scripted answers."""
 
-    def __init__(self, clock: HandClock, chance: random.Random, end: int) -> None:
+    def __init__(self, clock: ManualClock, rng: random.Random, end: int) -> None:
         self.clock = clock
-        self.chance = chance
+        self.rng = rng
         self.end = end
 
     async def post(self, destination, organization, head, body) -> Exchange:
@@ -86,24 +86,22 @@ class Receivers:
                 return self.exchange(503, "Service Unavailable", 2_090, BUSY_PAGE, "text/html")
             if 8 * HOUR < ago < 10.5 * HOUR:
                 return self.refused()
-        elif self.chance.random() < 0.006:
+        elif self.rng.random() < 0.006:
             return self.exchange(502, "Bad Gateway", 900, b"bad gateway")
         return self.exchange(200, "OK", 84, b'{"received":true}', "application/json")
 
     def exchange(self, status, reason, usual, body, media="text/plain") -> Exchange:
-        waited = usual * self.chance.lognormvariate(0, 0.35)
-        fresh = status >= 500 or self.chance.random() < 0.2
+        waited = usual * self.rng.lognormvariate(0, 0.35)
+        fresh = status >= 500 or self.rng.random() < 0.2
         timings = Timings(
-            dns_ms=self.chance.uniform(0.3, 2.0) if fresh else None,
-            connect_ms=self.chance.uniform(8, 14) if fresh else None,
-            tls_ms=self.chance.uniform(16, 31) if fresh else None,
+            dns_ms=self.rng.uniform(0.3, 2.0) if fresh else None,
+            connect_ms=self.rng.uniform(8, 14) if fresh else None,
+            tls_ms=self.rng.uniform(16, 31) if fresh else None,
             first_byte_ms=waited,
         )
         phases = (timings.dns_ms or 0, timings.connect_ms or 0, timings.tls_ms or 0, waited, 0.3)
         head = f"server: nginx\r\ncontent-type: {media}; charset=utf-8\r\n"
-        head += (
-            f"content-length: {len(body)}\r\nx-request-id: {self.chance.getrandbits(64):016x}\r\n"
-        )
+        head += f"content-length: {len(body)}\r\nx-request-id: {self.rng.getrandbits(64):016x}\r\n"
         return Exchange(
             started_at=self.clock.ms,
             duration_ms=sum(phases),
@@ -115,7 +113,7 @@ class Receivers:
         )
 
     def refused(self) -> Exchange:
-        connecting = self.chance.uniform(9, 13)
+        connecting = self.rng.uniform(9, 13)
         return Exchange(
             started_at=self.clock.ms,
             duration_ms=0.9 + connecting,
@@ -129,17 +127,17 @@ class Receivers:
         )
 
 
-class Day:
-    """A day of traffic, written as the road writes it."""
+class Traffic:
+    """A day of traffic, written as the service writes it."""
 
-    def __init__(self, storage: SqliteStorage, clock: HandClock, end: int) -> None:
+    def __init__(self, storage: SqliteStorage, clock: ManualClock, end: int) -> None:
         self.storage = storage
         self.clock = clock
         self.end = end
-        self.chance = random.Random(7)  # the same day every time
+        self.rng = random.Random(7)  # the same day every time
         self.ids = Ids(clock)
         self.attempter = Attempter(
-            Receivers(clock, self.chance, end),
+            Receivers(clock, self.rng, end),
             schedule=(60.0, 600.0, 6000.0),
             success=success_rule("2xx"),
             header_prefix="Winnerr",
@@ -159,9 +157,9 @@ class Day:
         )
         return (await self.storage.create_webhook(new, 50)).id
 
-    async def pass_by(self) -> dict[str, str]:
-        """Live through it; the webhooks' ids by URL."""
-        own = {
+    async def write(self) -> dict[str, str]:
+        """Write the whole day; returns the ids of the webhooks by URL."""
+        ids = {
             CRM: await self.webhook(
                 CRM,
                 ("contact.created", "contact.updated", "deal.created", "deal.closed_won"),
@@ -173,13 +171,13 @@ class Day:
         }
         paused = False
         while self.clock.ms < self.end:
-            self.clock.ms += round(self.chance.expovariate(1 / self.pause()))
+            self.clock.ms += round(self.rng.expovariate(1 / self.mean_gap_ms()))
             if self.clock.ms >= self.end:
                 break
             if not paused and self.end - self.clock.ms < 2 * HOUR:
                 paused = True
                 change = WebhookChange(status="paused")
-                await self.storage.change_webhook(ORGANIZATION, own[FLOW], change)
+                await self.storage.change_webhook(ORGANIZATION, ids[FLOW], change)
             await self.retry()
             await self.event()
         for moment in (95_000, 31_000, 4_000):
@@ -189,15 +187,15 @@ class Day:
         self.clock.ms = self.end
         while await self.storage.run_job_slice():
             pass
-        return own
+        return ids
 
-    def pause(self) -> float:
-        """Milliseconds to the next event: offices sleep."""
+    def mean_gap_ms(self) -> float:
+        """Mean milliseconds until the next event; longer at night."""
         hour = time.gmtime(self.clock.ms / 1000).tm_hour
         return (1.6 if 7 <= hour < 17 else 4 if 17 <= hour < 22 else 11) * MINUTE
 
     async def event(self) -> None:
-        kind = self.chance.choices(
+        kind = self.rng.choices(
             CATALOG.names, [6, 5, 1, 4, 6, 2, 1, 4, 2, 1, 1, 3, 2, 1, 4, 4, 1, 2, 2, 1]
         )[0]
         new = NewEvent(
@@ -222,13 +220,13 @@ class Day:
         for delivery in deliveries:
             (target,) = await self.storage.targets([delivery.webhook_id])
             done.append(await self.attempter.attempt(self.attempter.sender(target), delivery))
-            self.clock.ms += self.chance.randint(2, 9)
+            self.clock.ms += self.rng.randint(2, 9)
         if done:
             await self.storage.settle(done)
 
 
-class Studio:
-    """A browser before a running server."""
+class ScreenshotTaker:
+    """A browser that takes screenshots of a running server."""
 
     def __init__(self, browser: Browser, origin: str, environment: dict[str, str]) -> None:
         self.browser = browser
@@ -263,7 +261,7 @@ class Studio:
         return page
 
     async def shoot(self, page: Page, name: str, *, height: int = 800) -> None:
-        """Take the looks a name asks for: light; `…-dark` and `…-360` beside it."""
+        """Take a screenshot in light, and as `…-dark` and `…-360` if PICTURES lists them."""
         looks = {"": ("light", 1280), "-dark": ("dark", 1280), "-360": ("light", 360)}
         for ending, (scheme, width) in looks.items():
             if name + ending not in PICTURES or not self.wants(name + ending):
@@ -282,15 +280,15 @@ PICTURES = (
     "logs", "logs-dark", "logs-360", "logs-nothing",
     "attempt-failed", "attempt-failed-dark", "attempt-delivered", "replay-all", "link-over",
 )  # fmt: skip
-"""Every picture there is."""
+"""The names of all screenshots."""
 
 
-async def take_all(studio: Studio, own: dict[str, str]) -> None:
-    """Walk through every state."""
-    page = await studio.sign_in("org_new")
-    await studio.shoot(page, "webhooks-empty", height=560)
-    page = await studio.sign_in()
-    await studio.shoot(page, "webhooks", height=600)
+async def take_all(taker: ScreenshotTaker, ids: dict[str, str]) -> None:
+    """Visit every page and take its screenshots."""
+    page = await taker.sign_in("org_new")
+    await taker.shoot(page, "webhooks-empty", height=560)
+    page = await taker.sign_in()
+    await taker.shoot(page, "webhooks", height=600)
 
     await page.goto(f"{SETTINGS}/new")
     await page.get_by_label("Destination URL").fill("https://hooks.globex.example/winnerr")
@@ -299,47 +297,47 @@ async def take_all(studio: Studio, own: dict[str, str]) -> None:
     await page.get_by_role("button", name="Generate").click()
     await page.get_by_label("Description").fill("Globex: deals into the data warehouse")
     await page.evaluate("scrollTo(0, 0)")
-    await studio.shoot(page, "add", height=1424)
+    await taker.shoot(page, "add", height=1424)
     await page.get_by_label("Destination URL").fill("http://192.168.1.20/hook")
     await page.get_by_role("textbox", name="Secret").fill("secret")
     await page.get_by_role("button", name="Save").click()
     await page.locator("#error-summary").wait_for()
-    await studio.shoot(page, "add-errors", height=800)
+    await taker.shoot(page, "add-errors", height=800)
 
-    await page.goto(f"{SETTINGS}/{own[ACME]}")
-    await studio.shoot(page, "webhook-failing", height=960)
-    await page.goto(f"{SETTINGS}/{own[FLOW]}")
-    await studio.shoot(page, "webhook-paused", height=640)
-    await page.goto(f"{SETTINGS}/{own[ACME]}/delete")
-    await studio.shoot(page, "delete", height=480)
-    await page.goto(f"{SETTINGS}/{own[CRM]}")
+    await page.goto(f"{SETTINGS}/{ids[ACME]}")
+    await taker.shoot(page, "webhook-failing", height=960)
+    await page.goto(f"{SETTINGS}/{ids[FLOW]}")
+    await taker.shoot(page, "webhook-paused", height=640)
+    await page.goto(f"{SETTINGS}/{ids[ACME]}/delete")
+    await taker.shoot(page, "delete", height=480)
+    await page.goto(f"{SETTINGS}/{ids[CRM]}")
     await page.get_by_text("Rotate the secret").click()
     await page.get_by_role("button", name="Rotate").click()
     await page.get_by_role("button", name="Switch now").wait_for()
     await page.get_by_text("Python", exact=True).click()
     await page.evaluate("document.getElementById('subscribed').scrollIntoView()")
-    await studio.shoot(page, "webhook-rotating", height=960)
+    await taker.shoot(page, "webhook-rotating", height=960)
 
     await page.goto(f"{SETTINGS}/logs")
-    await studio.shoot(page, "logs", height=800)
+    await taker.shoot(page, "logs", height=800)
     await page.goto(f"{SETTINGS}/logs?status=5xx&q=invoice")
-    await studio.shoot(page, "logs-nothing", height=560)
-    await page.goto(f"{SETTINGS}/logs?webhook={own[ACME]}&status=503")
+    await taker.shoot(page, "logs-nothing", height=560)
+    await page.goto(f"{SETTINGS}/logs?webhook={ids[ACME]}&status=503")
     attempt = page.locator("#rows > tr", has_text="2 of 4").locator(".result a").first
     await page.goto(await attempt.get_attribute("href"))
-    await studio.shoot(page, "attempt-failed", height=1000)
-    await page.goto(f"{SETTINGS}/logs?webhook={own[CRM]}&status=200")
+    await taker.shoot(page, "attempt-failed", height=1000)
+    await page.goto(f"{SETTINGS}/logs?webhook={ids[CRM]}&status=200")
     await page.goto(await page.locator("#rows .result a").first.get_attribute("href"))
-    await studio.shoot(page, "attempt-delivered", height=960)
+    await taker.shoot(page, "attempt-delivered", height=960)
     await page.goto(f"{SETTINGS}/logs/replay")
-    await studio.shoot(page, "replay-all", height=480)
+    await taker.shoot(page, "replay-all", height=480)
     await page.goto(f"{SETTINGS}/sign-in/used-up")
-    await studio.shoot(page, "link-over", height=480)
+    await taker.shoot(page, "link-over", height=480)
 
 
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """A server over the day's database: its origin and environment."""
+    """A server with the day's database; yields its origin and environment."""
     settings = {
         "DATABASE_URL": f"sqlite:///{folder / 'day.db'}",
         "ENCRYPTION_KEYS": "k1:" + base64.b64encode(KEY).decode(),
@@ -370,20 +368,20 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         end = time.time_ns() // 1_000_000
-        clock = HandClock(end - 24 * HOUR)
+        clock = ManualClock(end - 24 * HOUR)
         keyring = Keyring((EncryptionKey("k1", KEY),))
         storage = await SqliteStorage.open(
             folder / "day.db", clock=clock, keyring=keyring, exclusive=False
         )
         try:
-            own = await Day(storage, clock, end).pass_by()
+            ids = await Traffic(storage, clock, end).write()
         finally:
             await storage.close()
         async with served(folder) as (origin, environment), async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
-            await take_all(Studio(browser, origin, environment), own)
+            await take_all(ScreenshotTaker(browser, origin, environment), ids)
             await browser.close()
     for shot in sorted(SHOTS.glob("*.png")):
         print(f"{shot.stat().st_size / 1000:6.0f} kB  {shot.name}")
