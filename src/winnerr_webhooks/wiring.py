@@ -42,7 +42,7 @@ from winnerr_webhooks.processes.listening_socket import adopt, listen, url_of
 from winnerr_webhooks.processes.peer_metrics import PeerMetrics
 from winnerr_webhooks.processes.worker_context import WorkerContext
 from winnerr_webhooks.settings_page.page_app import SettingsPage
-from winnerr_webhooks.settings_page.page_context import Page
+from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
@@ -274,7 +274,7 @@ async def _build(
     if not config.accepts:
         return _Service(node, create_probes(services), lambda: None)
     settings_page = SettingsPage(
-        Page(
+        PageContext(
             config=config,
             clock=clock,
             ids=ids,

@@ -104,7 +104,7 @@ async def test_j_k_enter_r_and_question_mark_walk_the_log(visit, own, inbox, ans
     inbox.answer = lambda _request: answer()
     await page.keyboard.press("r")
     await inbox.wait_for(5)
-    await expect(page.get_by_text("Replay asked for")).to_be_visible()
+    await expect(page.get_by_text("Replay requested")).to_be_visible()
 
 
 async def test_an_attempt_opened_at_its_own_address_says_so_to_screen_readers(visit, own, inbox):

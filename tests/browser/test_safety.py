@@ -87,7 +87,9 @@ async def test_a_viewers_posts_and_an_admins_pages_are_refused(visit, own, inbox
     for path in ("/new", f"/{webhook['id']}/edit", f"/{webhook['id']}/delete", "/logs/replay"):
         answer = await page.goto(f"/settings/webhooks{path}")
         assert answer.status == 403, path
-        await expect(page.get_by_role("heading", name="That is not yours to do")).to_be_visible()
+        await expect(
+            page.get_by_role("heading", name="You need the admin role for this")
+        ).to_be_visible()
     assert len((await own.ok("GET", "~/webhooks"))["items"]) == 1
     assert inbox.requests == []
 
@@ -101,7 +103,7 @@ async def test_a_link_works_once_and_signing_out_ends_the_session(visit, own):
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", name="No webhooks yet")).to_be_visible()
     await page.goto(link["url"])
-    await expect(page.get_by_role("heading", name="does not work any more")).to_be_visible()
+    await expect(page.get_by_role("heading", name="no longer works")).to_be_visible()
     await expect(page.get_by_text("login-link")).to_be_visible()
     await page.goto("/settings/webhooks")
     (cookie,) = await page.context.cookies()

@@ -104,7 +104,7 @@ async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, o
     await own.until("~/logs", lambda found: len(found["items"]) == 3)
     page = await visit("/logs")
     rows = page.locator("#rows > tr")
-    fresh = page.locator("#fresh")
+    fresh = page.locator("#new-rows")
     await expect(rows).to_have_count(3)
 
     # Nothing is pointed at: new rows come in on top.
@@ -163,7 +163,7 @@ async def test_pause_holds_the_log_still_and_resume_brings_what_was_missed(visit
 
 
 STREAM = "**/logs/stream*"
-OFF = "Off: try now"
+OFF = "Off: try again"
 
 
 async def test_a_log_whose_stream_was_refused_says_so_and_a_press_brings_the_rows(
@@ -175,14 +175,14 @@ async def test_a_log_whose_stream_was_refused_says_so_and_a_press_brings_the_row
     await page.route(STREAM, lambda route: route.fulfill(status=401))
     await page.goto("/settings/webhooks/logs")
     live = page.locator("#live")
-    await expect(page.locator("#live-act")).to_have_text(OFF)
+    await expect(page.locator("#live-label")).to_have_text(OFF)
     await expect(live).to_have_attribute("aria-pressed", "false")
     await own.emit()
     await page.unroute(STREAM)
     await live.click()
     await expect(page.locator("#rows > tr")).to_have_count(1)
     await expect(live).to_have_attribute("aria-pressed", "true")
-    await expect(page.locator("#live-act")).to_have_text("Pause")
+    await expect(page.locator("#live-label")).to_have_text("Pause")
 
 
 async def test_a_log_whose_stream_was_refused_tries_again_by_itself_unless_it_is_paused(
@@ -193,7 +193,7 @@ async def test_a_log_whose_stream_was_refused_tries_again_by_itself_unless_it_is
     await page.clock.install()
     await page.route(STREAM, lambda route: route.fulfill(status=401))
     await page.goto("/settings/webhooks/logs")
-    act = page.locator("#live-act")
+    act = page.locator("#live-label")
     await expect(act).to_have_text(OFF)
     await page.unroute(STREAM)
     await page.clock.fast_forward(15_000)
@@ -212,13 +212,13 @@ async def test_a_log_whose_stream_broke_says_that_it_reconnects(visit, own, inbo
         lambda route: route.fulfill(body="retry: 600000\n\n", content_type="text/event-stream"),
     )
     await page.goto("/settings/webhooks/logs")
-    await expect(page.locator("#live-act")).to_have_text("Reconnecting")
+    await expect(page.locator("#live-label")).to_have_text("Reconnecting")
 
 
 async def test_a_log_that_comes_back_out_of_the_browsers_cache_is_live_again(visit, own, inbox):
     await own.webhook(inbox.url)
     page = await visit("/logs")
-    await expect(page.locator("#live-act")).to_have_text("Pause")
+    await expect(page.locator("#live-label")).to_have_text("Pause")
     for name in ("pagehide", "pageshow"):
         await page.evaluate(
             "(name) => dispatchEvent(new PageTransitionEvent(name, {persisted: true}))", name
@@ -238,9 +238,9 @@ async def test_a_log_that_cannot_keep_up_offers_to_reload(visit, own, inbox):
         ),
     )
     await page.goto("/settings/webhooks/logs")
-    fresh = page.locator("#fresh")
+    fresh = page.locator("#new-rows")
     await expect(fresh).to_have_text("Many new: reload")
     await page.unroute(STREAM)
     await fresh.click()
     await expect(fresh).to_be_hidden()
-    await expect(page.locator("#live-act")).to_have_text("Pause")
+    await expect(page.locator("#live-label")).to_have_text("Pause")

@@ -1,6 +1,7 @@
-"""The settings page, `/settings/webhooks`: whole without JavaScript, quicker with it.
+"""The settings page under `/settings/webhooks`.
 
-`app` puts it together: `session` says who is there, `views` read the storage and answer with
-`templates`, `static` is what browsers keep. `format`, `charts` and `snippets` make the values
-that templates show; `stream` feeds the live log.
+Every page works without JavaScript; scripts only make it quicker. `page_app` is the ASGI
+application. `guard` and `session` decide who may do what. `views` read the storage and fill
+`templates`; `static` holds the style sheet and the scripts. `formatting`, `charts`, `log_rows`,
+`http_text` and `snippets` prepare the values that templates show. `live_log` streams new attempts.
 """

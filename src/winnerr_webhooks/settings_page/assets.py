@@ -1,4 +1,4 @@
-"""The page's own files: read once, under an address that changes with what is in them."""
+"""The page's static files: read at start, under URLs that change with their content."""
 
 import hashlib
 from importlib.resources import files
@@ -7,18 +7,19 @@ from typing import Final
 import msgspec
 
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-FOREVER: Final = "public, max-age=31536000, immutable"
+CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
+"""The Cache-Control of a file whose URL contains the hash of its content."""
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """One file as it is sent."""
+    """A static file: its bytes and its media type."""
 
     content: bytes
     media_type: str
 
 
 class Assets:
-    """Every file under one hash of them all, so that modules import each other by plain name."""
+    """All static files under one hash, so that scripts can import each other by plain name."""
 
     def __init__(self, base: str) -> None:
         folder = files(__package__).joinpath("static")
@@ -33,10 +34,10 @@ class Assets:
         self._base = f"{base}/static/{self.version}/"
 
     def url(self, name: str) -> str:
-        """Where a file is; KeyError for one there is not."""
+        """The URL of a file. Raises KeyError when there is no such file."""
         _ = self._files[name]
         return self._base + name
 
     def get(self, version: str, name: str) -> Asset | None:
-        """The file of an address; None for what this version has not."""
+        """The file of a URL; None when this version of the page does not have it."""
         return self._files.get(name) if version == self.version else None

@@ -1,4 +1,4 @@
-"""Pictures as inline SVG: attributes and classes only, for the page's policy allows no styles."""
+"""Charts as inline SVG. They use attributes and classes, because the CSP allows no inline style."""
 
 import math
 from collections.abc import Sequence
@@ -10,44 +10,45 @@ from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.settings_page import formatting
 
 _GAP: Final = 1.0
-_LEAST: Final = 1.5
-"""A phase or a bar that happened is seen, however short."""
+_MIN_SIZE: Final = 1.5
+"""The least width or height of a bar, so that even the smallest value is visible."""
 
 
 class Bar(NamedTuple):
-    """One stretch of time: how many succeeded and failed in it."""
+    """The attempts in one interval of time."""
 
     succeeded: int
     failed: int
 
 
 class Phase(NamedTuple):
-    """One phase of an attempt."""
+    """A phase of an attempt and how long it took."""
 
     name: str
     kind: str
-    """Its class in the picture and in the legend."""
+    """The suffix of its CSS class, `phase-…`, in the chart and in the legend."""
     ms: float
 
 
 def sparkline(bars: Sequence[Bar], *, width: int, height: int, label: str) -> Markup:
-    """Stacked bars, failures at the foot; an empty stretch is a hairline."""
+    """A chart of stacked bars with failures at the bottom. An empty interval is a thin line."""
     step = width / max(len(bars), 1)
-    most = max((bar.succeeded + bar.failed for bar in bars), default=0)
+    largest = max((bar.succeeded + bar.failed for bar in bars), default=0)
     parts = []
-    for at, bar in enumerate(bars):
-        x = at * step
+    for index, bar in enumerate(bars):
+        x = index * step
         total = bar.succeeded + bar.failed
         if not total:
             parts.append(_rect(x, height - 1, step - _GAP, 1, "none"))
             continue
-        # The square root keeps a quiet hour visible beside a busy one.
-        tall = max(_LEAST, (height - 1) * math.sqrt(total / most))
-        foot = max(_LEAST, tall * bar.failed / total) if bar.failed else 0.0
+        # The square root keeps a quiet interval visible beside a busy one.
+        bar_height = max(_MIN_SIZE, (height - 1) * math.sqrt(total / largest))
+        failed = max(_MIN_SIZE, bar_height * bar.failed / total) if bar.failed else 0.0
         if bar.succeeded:
-            parts.append(_rect(x, height - tall, step - _GAP, max(tall - foot, 0), "ok"))
-        if foot:
-            parts.append(_rect(x, height - foot, step - _GAP, foot, "bad"))
+            top = height - bar_height
+            parts.append(_rect(x, top, step - _GAP, max(bar_height - failed, 0), "ok"))
+        if failed:
+            parts.append(_rect(x, height - failed, step - _GAP, failed, "bad"))
     return Markup(
         '<svg class="chart" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}" '
         'preserveAspectRatio="none">{}</svg>'
@@ -55,17 +56,22 @@ def sparkline(bars: Sequence[Bar], *, width: int, height: int, label: str) -> Ma
 
 
 def duration_bar(ms: float, longest_ms: float, outcome: str) -> Markup:
-    """A row's delivery time beside the time it could have had."""
-    share = min(1.0, math.sqrt(ms / longest_ms)) if longest_ms else 1.0
+    """How long an attempt took, relative to the longest it may take."""
+    fraction = min(1.0, math.sqrt(ms / longest_ms)) if longest_ms else 1.0
     kind = "bad" if outcome == "failed" else "ok"
-    return Markup(  # noqa: S704  a number and one of two words
+    width = max(_MIN_SIZE, 56 * fraction)
+    return Markup(  # noqa: S704  a number and one of two fixed words
         '<svg class="bar" aria-hidden="true" width="56" height="8">'
-        f'<rect class="{kind}" width="{max(_LEAST, 56 * share):.1f}" height="8" rx="1"/></svg>'
+        f'<rect class="{kind}" width="{width:.1f}" height="8" rx="1"/></svg>'
     )
 
 
 def phases(attempt: LoggedAttempt) -> list[Phase]:
-    """What an attempt's time went into; what is left after the first byte is the answer."""
+    """The phases of an attempt, in order.
+
+    The time after the first byte is the phase `answer`. An attempt without an answer spent its
+    remaining time in the phase in which it failed.
+    """
     timings = attempt.timings
     found = [
         Phase(name, kind, ms)
@@ -78,18 +84,21 @@ def phases(attempt: LoggedAttempt) -> list[Phase]:
         if ms is not None
     ]
     rest = attempt.duration_ms - sum(phase.ms for phase in found)
-    if rest > 0.05:  # noqa: PLR2004  less is rounding
-        name = _REST.get(attempt.error_phase, "waiting") if attempt.status is None else "answer"
-        known = next((at for at, phase in enumerate(found) if phase.name == name), None)
-        if known is None:
+    if rest > 0.05:  # noqa: PLR2004  less is a rounding error
+        if attempt.status is None:
+            name = _PHASE_OF_FAILURE.get(attempt.error_phase, "waiting")
+        else:
+            name = "answer"
+        index = next((i for i, phase in enumerate(found) if phase.name == name), None)
+        if index is None:
             found.append(Phase(name, _KIND[name], rest))
         else:
-            found[known] = found[known]._replace(ms=found[known].ms + rest)
+            found[index] = found[index]._replace(ms=found[index].ms + rest)
     return found
 
 
-_REST: Final = {"dns": "DNS", "connect": "connect", "tls": "TLS", "send": "sending"}
-"""What an attempt without an answer was at when it ended, by the failure's phase."""
+_PHASE_OF_FAILURE: Final = {"dns": "DNS", "connect": "connect", "tls": "TLS", "send": "sending"}
+"""The phase shown for an attempt without an answer, by the phase of its failure."""
 _KIND: Final = {
     "DNS": "dns",
     "connect": "connect",
@@ -101,21 +110,21 @@ _KIND: Final = {
 
 
 def timeline(attempt: LoggedAttempt, *, width: int = 640, height: int = 16) -> Markup:
-    """The phases of an attempt, end to end, each as wide as it was long (at least visible)."""
+    """The phases of an attempt in a row, each as wide as it was long but always visible."""
     found = phases(attempt)
     total = sum(phase.ms for phase in found) or 1.0
-    widths = [max(_LEAST * 2, width * phase.ms / total) for phase in found]
+    widths = [max(_MIN_SIZE * 2, width * phase.ms / total) for phase in found]
     scale = (width - _GAP * max(len(found) - 1, 0)) / (sum(widths) or 1.0)
     parts, x = [], 0.0
-    for phase, wide in zip(found, widths, strict=True):
-        parts.append(_rect(x, 0, wide * scale, height, f"phase-{phase.kind}"))
-        x += wide * scale + _GAP
+    for phase, phase_width in zip(found, widths, strict=True):
+        parts.append(_rect(x, 0, phase_width * scale, height, f"phase-{phase.kind}"))
+        x += phase_width * scale + _GAP
     label = ", ".join(f"{phase.name} {formatting.duration(phase.ms)}" for phase in found)
     return Markup(
         '<svg class="timeline" role="img" aria-label="{}" viewBox="0 0 {} {}" '
         'preserveAspectRatio="none" height="{}">{}</svg>'
     ).format(
-        f"{label}; {formatting.duration(attempt.duration_ms)} in all",
+        f"{label}; {formatting.duration(attempt.duration_ms)} in total",
         width,
         height,
         height,
@@ -124,6 +133,6 @@ def timeline(attempt: LoggedAttempt, *, width: int = 640, height: int = 16) -> M
 
 
 def _rect(x: float, y: float, width: float, height: float, kind: str) -> Markup:
-    return Markup(  # noqa: S704  numbers, and a class of ours
+    return Markup(  # noqa: S704  numbers and a fixed class
         f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
     )

@@ -1,4 +1,4 @@
-"""The log's filters: read from the URL, kept in every link, so that a view can be sent on."""
+"""The filters of the log, read from the URL and kept in every link, so a view can be shared."""
 
 import re
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.storage.values import LogFilter
 
-SHOWN: Final = 500
-"""Attempts the log shows at once (MISSION, Logs and debugging)."""
+MAX_ROWS: Final = 500
+"""Attempts that the log shows on one page (MISSION, Logs and debugging)."""
 MAX_SEARCH: Final = 200
 OUTCOMES: Final = (("succeeded", "Delivered"), ("failed", "Failed"))
 RANGES: Final = (
@@ -27,7 +27,10 @@ _RANGE_MS: Final = {name: ms for name, _, ms in RANGES}
 
 
 class Filters(msgspec.Struct, kw_only=True):
-    """What was asked for, as it was written; `errors` says which of it could not be used."""
+    """The filters as they were written in the URL.
+
+    `errors` has a message for each field that cannot be used; such a field does not narrow.
+    """
 
     webhook: str = ""
     event: str = ""
@@ -42,24 +45,27 @@ class Filters(msgspec.Struct, kw_only=True):
 
     @property
     def any(self) -> bool:
-        """Whether anything narrows the view."""
+        """Whether any filter is set."""
         return any(getattr(self, name) for name in _NAMES if name != "before")
 
     @property
     def exact(self) -> bool:
-        """Whether exact times are asked for."""
+        """Whether an exact time is set."""
         return bool(self.since or self.until)
 
     def query(self, **changes: str) -> str:
-        """These filters as a query string with its `?`, changed here and there; empty for none."""
+        """The filters as a query string that begins with `?`; empty when none is set.
+
+        `changes` replaces or adds parameters.
+        """
         values = {name: changes.get(name, getattr(self, name)) for name in _NAMES}
         values |= {name: value for name, value in changes.items() if name not in values}
         text = urlencode({name: value for name, value in values.items() if value})
         return f"?{text}" if text else ""
 
-    def log_filter(self, organization: str, now: int, *, limit: int = SHOWN) -> LogFilter:
-        """The same as the storage takes it; what is in `errors` does not narrow."""
-        since = None if "since" in self.errors else _instant(self.since)
+    def log_filter(self, organization: str, now: int, *, limit: int = MAX_ROWS) -> LogFilter:
+        """The filters as the storage takes them. `now` is in ms since 1970."""
+        since = None if "since" in self.errors else _milliseconds(self.since)
         if self.time in _RANGE_MS:
             since = max(since or 0, now - _RANGE_MS[self.time])
         return LogFilter(
@@ -67,42 +73,46 @@ class Filters(msgspec.Struct, kw_only=True):
             webhook=self.webhook or None,
             event=None if "event" in self.errors else self.event or None,
             outcome=self.outcome or None,
-            status=None if "status" in self.errors else _statuses(self.status),
+            status=None if "status" in self.errors else _status_range(self.status),
             text=self.q or None,
             since=since,
-            until=None if "until" in self.errors else _instant(self.until),
+            until=None if "until" in self.errors else _milliseconds(self.until),
             limit=limit,
             before=self.before or None,
         )
 
     def replay_request(self, now: int) -> ReplayRequest:
-        """The failed deliveries of the same webhook, event and time."""
-        asked = self.log_filter("", now)
+        """A request to replay the failed deliveries of the same webhook, event and time."""
+        query = self.log_filter("", now)
         return ReplayRequest(
-            webhook=asked.webhook,
-            event=asked.event,
+            webhook=query.webhook,
+            event=query.event,
             outcome="failed",
-            since=asked.since,
-            until=asked.until,
+            since=query.since,
+            until=query.until,
         )
 
 
 def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
-    """Filters of a query string; what makes no sense is kept, named and left without effect."""
+    """Read the filters from a query string.
+
+    An invalid event, status, exact time or search text stays in its field with an error beside it.
+    Unknown parameters and invalid choices are dropped.
+    """
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     given = {name: value.strip() for name, value in parse_qsl(text) if name in _NAMES}
     found = msgspec.convert(given, Filters)
     if found.event and catalog.get(found.event) is None:
         near = catalog.nearest(found.event)
-        meant = f" Did you mean {' or '.join(near)}?" if near else ""
-        found.errors["event"] = f"There is no event {found.event[:64]}.{meant}"
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        found.errors["event"] = f"There is no event {found.event[:64]}.{hint}"
     if found.status and not _STATUS.fullmatch(found.status.lower()):
-        found.errors["status"] = "Enter a status such as 503, or a class of them: 5xx."
+        found.errors["status"] = "Enter a status such as 503, or a class such as 5xx."
     for name in ("since", "until"):
-        if getattr(found, name) and _instant(getattr(found, name)) is None:
+        if getattr(found, name) and _milliseconds(getattr(found, name)) is None:
             found.errors[name] = "Enter a time such as 2026-11-23T09:14 (UTC)."
     if len(found.q) > MAX_SEARCH or "\0" in found.q:
-        found.errors["q"] = f"Search for up to {MAX_SEARCH} characters."
+        found.errors["q"] = f"Enter at most {MAX_SEARCH} characters."
         found.q = found.q[:MAX_SEARCH].replace("\0", "")
     if found.outcome not in {"", *dict(OUTCOMES)}:
         found.outcome = ""
@@ -113,7 +123,7 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
     return found
 
 
-def _statuses(text: str) -> tuple[int, int] | None:
+def _status_range(text: str) -> tuple[int, int] | None:
     match = _STATUS.fullmatch(text.lower())
     if match is None:
         return None
@@ -123,8 +133,11 @@ def _statuses(text: str) -> tuple[int, int] | None:
     return first, first + 99
 
 
-def _instant(text: str) -> int | None:
-    """A time as `<input type=datetime-local>` sends it, or RFC 3339; without a zone it is UTC."""
+def _milliseconds(text: str) -> int | None:
+    """Milliseconds since 1970 of a time; None when it is invalid.
+
+    Takes what `<input type=datetime-local>` sends, and RFC 3339. A time without a zone is UTC.
+    """
     try:
         at = datetime.fromisoformat(text)
         return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""Forms as browsers send them, and their errors beside the fields."""
+"""Forms as browsers send them, and the errors that are shown beside their fields."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,20 +11,20 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Form:
-    """The fields of one POST; a name may come several times."""
+    """The fields of one POST. A name can occur more than once."""
 
     def __init__(self, content_type: str, body: bytes) -> None:
         if body and content_type.partition(";")[0].strip().lower() != _FORM:
-            raise Malformed("The settings page takes forms only.")
+            raise Malformed("The settings page accepts only forms.")
         try:
             self._pairs = parse_qsl(
                 body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
             )
         except ValueError:
-            raise Malformed("This form is not UTF-8, or has too many fields.") from None
+            raise Malformed("The form is not UTF-8, or it has too many fields.") from None
 
     def text(self, name: str) -> str:
-        """The first value of a field, white space around it removed; empty when it is not there."""
+        """The first value of a field without surrounding white space; empty when it is missing."""
         return next((value.strip() for key, value in self._pairs if key == name), "")
 
     def all(self, name: str) -> list[str]:
@@ -32,26 +32,31 @@ class Form:
         return [value for key, value in self._pairs if key == name]
 
     def has(self, name: str) -> bool:
-        """Whether a box is ticked or a button was pressed."""
+        """Whether the form has this field: a box that was ticked or the button that was pressed."""
         return any(key == name for key, _ in self._pairs)
 
 
-class Errors:
-    """What is wrong with a form, by field; in the order the fields are shown."""
+class FormErrors:
+    """The errors of a form, one message for each field."""
 
     def __init__(self, refusal: Invalid | None = None) -> None:
-        self.of: dict[str, str] = {}
+        self.by_field: dict[str, str] = {}
         for pointer, message in refusal.errors if refusal else ():
             field = pointer.split("/")[1]
-            self.of.setdefault(field, message)
-        if refusal is not None and not self.of:
-            self.of["form"] = refusal.detail
+            self.by_field.setdefault(field, message)
+        if refusal is not None and not self.by_field:
+            self.by_field["form"] = refusal.detail
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self.of)
+        """Whether there are any errors."""
+        return bool(self.by_field)
 
-    def listed(self, order: Mapping[str, str]) -> list[tuple[str, str]]:
-        """(field id, sentence) in the form's own order."""
-        known = [(order[field], self.of[field]) for field in order if field in self.of]
-        return known + [("form", text) for field, text in self.of.items() if field not in order]
+    def in_order(self, order: Mapping[str, str]) -> list[tuple[str, str]]:
+        """(id of the input, message) for each error, in the order of the form.
+
+        `order` maps each field, in the order shown, to the id of its input.
+        """
+        known = [(order[field], self.by_field[field]) for field in order if field in self.by_field]
+        return known + [
+            ("form", text) for field, text in self.by_field.items() if field not in order
+        ]

@@ -1,7 +1,7 @@
-"""The one door of the page: every request of every view passes it.
+"""The guard that every request of the settings page passes before its handler runs.
 
-What changes something is a POST, and a POST is an admin's unless its handler says `viewer=True`;
-so a view that forgets to say anything is closed, not open.
+A POST needs an admin unless its handler says `viewer=True`, so a handler that says nothing is
+closed to viewers. A GET needs an admin only where its handler says `admin=True`.
 """
 
 from typing import Any, cast
@@ -12,53 +12,55 @@ from litestar.handlers.base import BaseRouteHandler
 
 from winnerr_webhooks.domain.errors import Forbidden, Malformed, Unauthorized
 from winnerr_webhooks.settings_page.forms import Form
-from winnerr_webhooks.settings_page.page_context import Page
-
-NO_ADMIN = (
-    "You are signed in as a viewer: you see webhooks and logs, and an admin makes changes. Ask "
-    "for an admin link to make them yourself."
-)
+from winnerr_webhooks.settings_page.page_context import PageContext
 
 
 class SignedOut(Unauthorized):
-    """Nobody is signed in, or not any more."""
+    """No visitor is signed in, or the session has expired."""
 
 
-async def enter(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let a visitor in: session, origin, role, CSRF token, in this order.
+class AdminRequired(Forbidden):
+    """A viewer asked for something that only admins may do."""
 
-    Leaves the visitor as `request.auth` and a POST's form as `request.state.form`. A handler with
-    `opened=True` is for those who are not signed in yet.
+
+async def authorize(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Check session, origin, role and CSRF token, in this order.
+
+    Stores the visitor as `request.auth` and the form of a POST as `request.state.form`. Handlers
+    with `public=True` serve visitors who are not signed in yet; those with `asset=True` serve
+    the page's static files and are not checked.
     """
-    page: Page = connection.app.state.page
+    page: PageContext = connection.app.state.page
     if handler.opt.get("asset"):
         return
     request = cast("Request[Any, Any, Any]", connection)
-    posted = request.method == "POST"
-    visitor = await page.gate.visitor(connection.scope)
+    public = handler.opt.get("public", False)
+    is_post = request.method == "POST"
+    visitor = await page.auth.visitor(connection.scope)
     connection.scope["auth"] = visitor
-    if posted:
-        page.gate.check_origin(connection.headers)
-    if visitor is None and not handler.opt.get("opened"):
-        raise SignedOut("You are not signed in, or your session of eight hours is over.")
-    needs_admin = handler.opt.get("admin", posted and not handler.opt.get("viewer"))
-    if visitor is not None and needs_admin and not handler.opt.get("opened"):
-        _only_admins(is_admin=visitor.is_admin)
-    if posted:
+    if is_post:
+        page.auth.check_origin(connection.headers)
+    if not public:
+        if visitor is None:
+            raise SignedOut("You are not signed in. A session ends after eight hours.")
+        needs_admin = handler.opt.get("admin", is_post and not handler.opt.get("viewer"))
+        if needs_admin and not visitor.is_admin:
+            raise AdminRequired(
+                "You are signed in as a viewer, and viewers only see webhooks and logs. Ask an "
+                "admin to make this change, or sign in with an admin link."
+            )
+    if is_post:
         form = Form(request.headers.get("content-type", ""), await _read_body(request))
-        if visitor is not None and not handler.opt.get("opened"):
-            page.gate.check_csrf(visitor, form.text("csrf"))
+        if visitor is not None and not public:
+            page.auth.check_csrf(visitor, form.text("csrf"))
         connection.state.form = form
 
 
 async def _read_body(request: Request[Any, Any, Any]) -> bytes:
-    """The whole body; `Malformed` when the browser hangs up before its end."""
+    """The whole body; `Malformed` when the browser disconnects before its end."""
     try:
         return await request.body()
-    except InternalServerException:  # all that the framework says of a lost connection
-        raise Malformed("The form broke off.") from None
-
-
-def _only_admins(*, is_admin: bool) -> None:
-    if not is_admin:
-        raise Forbidden(NO_ADMIN)
+    except InternalServerException:  # what the framework raises for a lost connection
+        raise Malformed("The connection was lost before the whole form arrived.") from None

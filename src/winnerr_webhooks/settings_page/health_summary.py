@@ -1,4 +1,4 @@
-"""Health at a glance: the last 24 hours out of the rolled-up figures."""
+"""The health of webhooks in the last 24 hours, from figures that settle rolls up."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,59 +16,61 @@ _BAR_MS: Final = DAY_MS // _BARS
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one webhook, or of all."""
+    """What happened in the last 24 hours, at one webhook or at all of an organization."""
 
     succeeded: int
+    """Attempts."""
     failed: int
     """Attempts."""
     exhausted: int
-    """Deliveries given up."""
+    """Deliveries that failed for good."""
     median_ms: float | None
     p95_ms: float | None
     bars: list[Bar]
     """Half an hour each, oldest first."""
     waiting: int = 0
+    """Deliveries that are pending now, counted up to `COUNTED`."""
 
     @property
     def hours(self) -> list[Bar]:
-        """The same, an hour a bar: for small pictures."""
+        """The bars joined to one an hour, for small charts."""
         pairs = zip(self.bars[::2], self.bars[1::2], strict=True)
         return [Bar(a.succeeded + b.succeeded, a.failed + b.failed) for a, b in pairs]
 
     @property
-    def rate(self) -> float | None:
-        """The share of attempts that succeeded; None without any."""
+    def success_rate(self) -> float | None:
+        """The fraction of attempts that succeeded; None without attempts."""
         total = self.succeeded + self.failed
         return self.succeeded / total if total else None
 
     @property
-    def waiting_is_more(self) -> bool:
-        """Whether counting stopped."""
+    def waiting_is_capped(self) -> bool:
+        """Whether more deliveries wait than were counted."""
         return self.waiting >= COUNTED
 
 
 class WebhookOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook as the list shows it."""
+    """A webhook with its state and its health, as the list shows it."""
 
     webhook: Webhook
     state: WebhookState
     health: Health
 
     @property
-    def word(self) -> str:
-        """Its status in a word, which is also its class."""
+    def status(self) -> str:
+        """`active`, `failing`, `paused` or `disabled`; also the CSS class and the icon."""
         if self.webhook.status == ACTIVE and self.state.failing_since is not None:
             return "failing"
         return self.webhook.status
 
 
 def window_start(now: int) -> int:
-    """Where the last 24 hours begin, on a bar's edge."""
+    """The start of the last 24 hours, on the edge of a bar."""
     return (now // _BAR_MS - _BARS + 1) * _BAR_MS
 
 
 def sum_buckets(buckets: Sequence[HealthBucket], now: int, waiting: int = 0) -> Health:
-    """Add rolled-up figures up."""
+    """The health that these rolled-up figures add up to."""
     start = window_start(now)
     succeeded, failed = [0] * _BARS, [0] * _BARS
     classes = [0] * CLASSES
@@ -96,21 +98,21 @@ def webhook_overviews(
     buckets: Sequence[HealthBucket],
     now: int,
 ) -> list[WebhookOverview]:
-    """Every webhook with how it stands and how it did."""
+    """The overview of each webhook, in the given order."""
     by_webhook: dict[str, list[HealthBucket]] = {}
     for bucket in buckets:
         by_webhook.setdefault(bucket.webhook_id, []).append(bucket)
     state_of = {state.webhook_id: state for state in states}
     found = []
     for webhook in webhooks:
-        state = state_of.get(webhook.id) or _unknown(webhook.id)
+        state = state_of.get(webhook.id) or _empty_state(webhook.id)
         health = sum_buckets(by_webhook.get(webhook.id, ()), now, state.waiting)
         found.append(WebhookOverview(webhook=webhook, state=state, health=health))
     return found
 
 
-def _unknown(webhook_id: str) -> WebhookState:
-    """Of a webhook made between two reads."""
+def _empty_state(webhook_id: str) -> WebhookState:
+    """The state of a webhook that was created between the two reads."""
     return WebhookState(
         webhook_id=webhook_id,
         last=None,

@@ -1,4 +1,4 @@
-"""Requests and responses as text: headers taken apart, bodies pretty and raw, a curl line."""
+"""Requests and responses as text: header lines, raw and indented bodies, a curl command."""
 
 import shlex
 from typing import Final
@@ -7,23 +7,24 @@ import msgspec
 
 from winnerr_webhooks.settings_page.formatting import visible
 
-_NOT_CURLS: Final = {"host", "content-length", "connection", "user-agent"}
-"""Headers curl writes itself."""
+_CURL_HEADERS: Final = {"host", "content-length", "connection", "user-agent"}
+"""Headers that curl sends by itself."""
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """A body to look at."""
+    """A request or response body as a page shows it."""
 
     raw: str
-    """Its bytes as inert text."""
-    pretty: str | None
-    """Indented, when it is JSON and not so already."""
+    """The bytes as harmless text."""
+    indented: str | None
+    """The body indented; None when it is not JSON or is indented already."""
     size: int
+    """Bytes."""
     truncated: bool = False
 
 
-def pretty(raw: bytes, content_type: str) -> Body:
-    """A body, and where it is JSON its indented form; digits and key order stay."""
+def body_text(raw: bytes, content_type: str) -> Body:
+    """A body as text, and indented when it is JSON. Digits and key order stay as sent."""
     text = visible(raw)
     indented = None
     if raw and (b"{" in raw[:64] or b"[" in raw[:64]) and "html" not in content_type.lower():
@@ -31,11 +32,11 @@ def pretty(raw: bytes, content_type: str) -> Body:
             indented = visible(msgspec.json.format(raw, indent=2))
         except (msgspec.DecodeError, RecursionError):
             indented = None
-    return Body(raw=text, pretty=indented if indented != text else None, size=len(raw))
+    return Body(raw=text, indented=indented if indented != text else None, size=len(raw))
 
 
 def header_lines(head: bytes) -> list[tuple[str, str]]:
-    """(name, value) of each line as it was sent; a line without a colon has no value."""
+    """(name, value) of each line as it was sent; the value is empty in a line without a colon."""
     found = []
     for line in head.split(b"\r\n"):
         if line:
@@ -46,13 +47,13 @@ def header_lines(head: bytes) -> list[tuple[str, str]]:
     return found
 
 
-def as_curl(url: str, headers: list[tuple[str, str]], body: bytes) -> str:
-    """The same request for a POSIX shell, byte for byte in its body."""
+def curl_command(url: str, headers: list[tuple[str, str]], body: bytes) -> str:
+    """A command for a POSIX shell that sends the same request, with exactly the same body."""
     lines = [f"curl {shlex.quote(url)}"]
     lines += [
         f"-H {shlex.quote(f'{name}: {value}')}"
         for name, value in headers
-        if name.lower() not in _NOT_CURLS
+        if name.lower() not in _CURL_HEADERS
     ]
     lines.append(f"--data-binary {shlex.quote(body.decode('utf-8', 'replace'))}")
     return " \\\n  ".join(lines)

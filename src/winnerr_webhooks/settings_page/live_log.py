@@ -1,7 +1,9 @@
 """The live log: new attempts as server-sent events (WHATWG HTML, section 9.2), each a table row.
 
-The database is asked once a second, so that the log shows the attempts of every node. It is asked
-for what is newer than a floor that moves on; what was sent already is remembered above it.
+Each stream polls the database once a second, so it also shows the attempts of other nodes. A poll
+asks for attempts with an id above a floor. The floor follows the clock at a distance of ten
+seconds, because attempts are recorded late and out of order. The stream remembers which attempts
+above the floor it has sent, and sends none twice.
 """
 
 import asyncio
@@ -12,120 +14,129 @@ from typing import Final
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import id_floor, id_ms, is_id
-from winnerr_webhooks.settings_page.filters import SHOWN, Filters
-from winnerr_webhooks.settings_page.page_context import Page, PageRequest
-from winnerr_webhooks.settings_page.views.webhook_detail import rows_of
+from winnerr_webhooks.settings_page.filters import MAX_ROWS, Filters
+from winnerr_webhooks.settings_page.log_rows import make_rows
+from winnerr_webhooks.settings_page.page_context import PageContext, PageRequest
 from winnerr_webhooks.storage.values import LogPage
 
-_EVERY_SECONDS: Final = 1.0
-_LEAST_SECONDS: Final = 0.25
-"""Between two looks, also where one took longer than a turn: others search, too."""
-_BEAT_TURNS: Final = 15
-"""Turns after which something is said even when nothing is new: proxies cut what is silent."""
+_POLL_SECONDS: Final = 1.0
+_MIN_PAUSE_SECONDS: Final = 0.25
+"""The least pause between two polls, even when a poll takes longer than `_POLL_SECONDS`."""
+_POLLS_PER_HEARTBEAT: Final = 15
+"""Proxies close a stream that is silent for long, so a comment is sent after this many polls."""
 _LOOK_BACK_MS: Final = 10_000
-"""Attempts enter the log by group commit, on several nodes, so out of the order of their ids."""
-_HOLD_TURNS: Final = round(_LOOK_BACK_MS / 1000 / _EVERY_SECONDS)
-"""Good turns after an outage until the floor moves on: what was attempted in it is recorded now."""
-_MOST_ROWS: Final = SHOWN
-"""A turn; as many as the page shows: of more, it would drop the oldest again."""
-_LONGEST_TURNS: Final = 1_800
-"""Then the browser connects anew, and is looked at anew."""
+"""How late an attempt may be recorded. Group commit and several nodes break the order of ids."""
+_HOLD_POLLS: Final = round(_LOOK_BACK_MS / 1000 / _POLL_SECONDS)
+"""Successful polls after an outage before the floor moves again. Attempts that were made during
+the outage are recorded in this time."""
+_MAX_ROWS: Final = MAX_ROWS
+"""Rows sent after one poll: as many as the page shows, because it would drop more at once."""
+_MAX_POLLS: Final = 1_800
+"""After this many polls the stream ends. The browser then reconnects and is authorized anew."""
 
 
-def beginning(page: Page) -> str:
-    """Where the live rows of a page begin that is made now and has none yet."""
+def live_start(page: PageContext) -> str:
+    """The id from which the stream of a page continues when the page shows no attempts yet."""
     return id_floor("att", page.now() - _LOOK_BACK_MS)
 
 
-def has_room(page: Page, organization: str) -> bool:
-    """Whether one more stream of an organization fits into the budget; False is counted there."""
+def has_room(page: PageContext, organization: str) -> bool:
+    """Whether the budget allows one more stream of an organization; counts a refusal."""
     budget = page.budgets.live_streams
     if not budget.take_for(organization):
         return False
-    budget.release_for(organization)  # the stream takes it again when it begins
+    budget.release_for(organization)  # the stream takes it again when it starts
     return True
 
 
 async def live_rows(
-    page: Page, request: PageRequest, filters: Filters, after: str
+    page: PageContext, request: PageRequest, filters: Filters, after: str
 ) -> AsyncIterator[str]:
-    """Events `row`, `behind` when not all rows come, `gone` when the session is over, and beats.
+    """The events of one stream.
 
-    `after` is the newest row that the page has, or where it begins (`beginning`). Rows of the ten
-    seconds before it come although the page may have them: one that it has not may have a smaller
-    id. While the database is away nothing comes; what was missed comes afterwards.
+    `row` carries one table row. `behind` says that there are more new rows than are sent. `gone`
+    says that the session has ended. Comments are heartbeats.
+
+    `after` is the id of the newest row on the page, or the result of `live_start`. The stream
+    begins ten seconds before it and may repeat rows that the page has, because an attempt that
+    was recorded late can have a smaller id. While the database is away, the stream is silent;
+    afterwards it sends what was missed.
     """
     organization = request.auth.organization
-    tail = _Tail(after, page.now())
-    with _place(page, organization) as has_place, page.looks.join(organization, filters) as looks:
-        if not has_place:
+    cursor = _Cursor(after, page.now())
+    with (
+        _stream_slot(page, organization) as has_slot,
+        page.polls.join(organization, filters) as poll,
+    ):
+        if not has_slot:
             return
         yield "retry: 3000\n\n"
-        for turn in range(1, _LONGEST_TURNS):
-            wait = _EVERY_SECONDS
+        for count in range(1, _MAX_POLLS):
+            pause = _POLL_SECONDS
             try:
-                found, began, age = await looks.newer(
-                    tail.floor, page.now(), most=_MOST_ROWS, seconds=_EVERY_SECONDS
+                found, started_at, age = await poll.attempts_after(
+                    cursor.floor, page.now(), limit=_MAX_ROWS, max_age=_POLL_SECONDS
                 )
-                rows = await _rendered(page, request, tail.fresh(found))
+                rows = await _render(page, request, cursor.unsent(found))
             except Unavailable:
-                tail.hold()
+                cursor.hold()
             else:
-                wait = max(_EVERY_SECONDS - age, _LEAST_SECONDS)
-                if tail.is_behind(found):
+                pause = max(_POLL_SECONDS - age, _MIN_PAUSE_SECONDS)
+                if cursor.is_behind(found):
                     yield "event: behind\ndata: \n\n"
                 for id_, text in rows:
                     yield text
-                    tail.sent.add(id_)
-                # The next look has to reach back to this one, however slowly rows are read.
-                tail.move_on(began)
-            if turn % _BEAT_TURNS == 0:
-                if await _is_over(page, request):
+                    cursor.sent.add(id_)
+                # From the start of this poll: a slow reader may take the rows much later.
+                cursor.advance(started_at)
+            if count % _POLLS_PER_HEARTBEAT == 0:
+                if await _session_ended(page, request):
                     yield "event: gone\ndata: \n\n"
                     return
                 yield ": still here\n\n"
-            if await _stopped(page.stopping, wait):
+            if await _stopped(page.stopping, pause):
                 return
 
 
-class _Tail:
-    """Where one stream is: what it asks for next, and what of that it has sent."""
+class _Cursor:
+    """The position of one stream: its floor, and which attempts above it were sent."""
 
     def __init__(self, after: str, now: int) -> None:
         self.floor = id_floor("att", now - _LOOK_BACK_MS)
         self.sent: set[str] = set()
-        self._known = self.floor
-        """The newest that the page had when the floor last moved."""
+        self._newest_shown = self.floor
+        """The newest attempt that the page had when the floor last moved."""
         self._held = 0
         if is_id("att", after):
             self.floor = min(self.floor, id_floor("att", id_ms(after) - _LOOK_BACK_MS))
-            self._known = after
+            self._newest_shown = after
 
-    def fresh(self, found: LogPage) -> list[LoggedAttempt]:
-        """What was not sent yet."""
+    def unsent(self, found: LogPage) -> list[LoggedAttempt]:
+        """The found attempts that were not sent yet."""
         return [attempt for attempt in found.items if attempt.id not in self.sent]
 
     def is_behind(self, found: LogPage) -> bool:
-        """Whether there may be rows below what was found that the page neither has nor gets."""
-        ended = found.next
-        return ended is not None and ended > self._known and ended not in self.sent
+        """Whether there may be older new attempts that neither the page nor `found` has."""
+        last = found.next
+        return last is not None and last > self._newest_shown and last not in self.sent
 
     def hold(self) -> None:
-        """Stay, for some turns after this one too."""
-        self._held = _HOLD_TURNS
+        """Keep the floor until `_HOLD_POLLS` polls have succeeded."""
+        self._held = _HOLD_POLLS
 
-    def move_on(self, now: int) -> None:
-        """Go on from a look that began at `now`, unless held."""
+    def advance(self, polled_at: int) -> None:
+        """Move the floor after a poll that started at this time (ms), unless it is held."""
         if self._held:
             self._held -= 1
             return
-        self._known = max(self._known, max(self.sent, default=""))
-        self.floor = max(self.floor, id_floor("att", now - _LOOK_BACK_MS))
+        self._newest_shown = max(self._newest_shown, max(self.sent, default=""))
+        self.floor = max(self.floor, id_floor("att", polled_at - _LOOK_BACK_MS))
         self.sent = {id_ for id_ in self.sent if id_ > self.floor}
 
 
 @contextmanager
-def _place(page: Page, organization: str) -> Iterator[bool]:
+def _stream_slot(page: PageContext, organization: str) -> Iterator[bool]:
+    """Hold a place in the budget of streams; False when there is none."""
     budget = page.budgets.live_streams
     if not budget.take_for(organization):
         yield False
@@ -136,26 +147,26 @@ def _place(page: Page, organization: str) -> Iterator[bool]:
         budget.release_for(organization)
 
 
-async def _rendered(
-    page: Page, request: PageRequest, fresh: list[LoggedAttempt]
+async def _render(
+    page: PageContext, request: PageRequest, attempts: list[LoggedAttempt]
 ) -> list[tuple[str, str]]:
-    """New attempts' ids and events, the oldest first."""
-    if not fresh:
+    """(id, event) for each attempt, oldest first."""
+    if not attempts:
         return []
     async with page.turn(request.auth.organization):
         webhooks = await page.webhooks.list(request.auth.organization)
-        return await page.aside(
+        return await page.run_in_thread(
             lambda: [
-                (row.id, _event("row", row.id, page.render("row.html", request.auth, row=row)))
-                for row in reversed(rows_of(page, fresh, webhooks))
+                (row.id, _event("row", row.id, page.render("log_row.html", request.auth, row=row)))
+                for row in reversed(make_rows(page, attempts, webhooks))
             ]
         )
 
 
-async def _is_over(page: Page, request: PageRequest) -> bool:
-    """Whether the visitor's session has ended; not while the database cannot tell."""
+async def _session_ended(page: PageContext, request: PageRequest) -> bool:
+    """Whether the visitor's session has ended; False while the database is away."""
     try:
-        return await page.gate.visitor(request.scope) is None
+        return await page.auth.visitor(request.scope) is None
     except Unavailable:
         return False
 
@@ -166,7 +177,7 @@ def _event(name: str, id_: str, text: str) -> str:
 
 
 async def _stopped(stopping: asyncio.Event, seconds: float) -> bool:
-    """Wait until the next turn; whether the node stops."""
+    """Wait before the next poll; True as soon as the node stops."""
     try:
         async with asyncio.timeout(seconds):
             await stopping.wait()

@@ -1,6 +1,6 @@
-"""An attempt as a row of the log: every value ready, nothing left for the template to decide."""
+"""Rows of the log. Each holds the values of one attempt ready to show."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -9,10 +9,12 @@ from markupsafe import Markup
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDING
+from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.charts import duration_bar
+from winnerr_webhooks.settings_page.page_context import PageContext
 
-_WORDS: Final = {
+_ERROR_RESULTS: Final = {
     "dns": "Unknown host",
     "blocked": "Address not allowed",
     "connect": "No connection",
@@ -23,8 +25,8 @@ _WORDS: Final = {
 }
 
 
-class Row(msgspec.Struct, kw_only=True, gc=False):
-    """One line of the table."""
+class LogRow(msgspec.Struct, kw_only=True, gc=False):
+    """One row of the table."""
 
     id: str
     delivery_id: str
@@ -32,35 +34,33 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     result: str
     """`200 OK`, `503 Service Unavailable`, `Timed out`."""
     message: str
-    """The whole of what went wrong; empty on success."""
+    """The full error message; empty on success."""
     event: str
     url: str
-    """Without its scheme."""
+    """Without the scheme."""
     deleted: bool
-    """Whether the webhook is gone."""
+    """Whether the webhook was deleted."""
     time: Markup
     duration: str
     bar: Markup
-    count: str
-    """`2 of 4`, `replay`, `test`."""
+    label: str
+    """Which attempt it is: `2 of 4`, `replay` or `test`."""
     next: str | Markup
-    """What comes now, on the newest attempt of a delivery; empty on the others."""
+    """What happens next, in the row of a delivery's newest attempt; empty in the others."""
     replayable: bool
 
 
 def make_rows(
-    attempts: Sequence[LoggedAttempt],
-    *,
-    active: Collection[str],
-    known: Collection[str],
-    most_attempts: int,
-    longest_ms: float,
-    now: int,
-) -> list[Row]:
-    """Rows in the same order, newest first.
+    page: PageContext, attempts: Sequence[LoggedAttempt], webhooks: Sequence[Webhook]
+) -> list[LogRow]:
+    """Rows for these attempts, in the same order; it must be newest first.
 
-    `active` and `known` are ids of webhooks that send, and of those that still exist.
+    `webhooks` are those of the organization, without the deleted ones.
     """
+    now = page.now()
+    status_of = {webhook.id: webhook.status for webhook in webhooks}
+    max_attempts = len(page.config.retry_schedule) + 1
+    longest_ms = page.config.delivery_timeout * 1000
     seen: set[str] = set()
     rows = []
     for attempt in attempts:
@@ -68,50 +68,53 @@ def make_rows(
         seen.add(attempt.delivery_id)
         failed = attempt.outcome == "failed"
         undelivered = attempt.delivery_status != DELIVERED
+        status = status_of.get(attempt.webhook_id)
         rows.append(
-            Row(
+            LogRow(
                 id=attempt.id,
                 delivery_id=attempt.delivery_id,
                 succeeded=not failed,
-                result=result_of(attempt),
+                result=attempt_result(attempt),
                 message=attempt.error_message if failed else "",
                 event=attempt.event,
                 url=formatting.short_url(attempt.url).removeprefix("http://"),
-                deleted=attempt.webhook_id not in known,
+                deleted=status is None,
                 time=formatting.clock(attempt.started_at, now),
                 duration=formatting.duration(attempt.duration_ms),
                 bar=duration_bar(attempt.duration_ms, longest_ms, attempt.outcome),
-                count=count_of(attempt, most_attempts),
-                next=_next(attempt, now) if newest else "",
-                replayable=newest and failed and undelivered and attempt.webhook_id in active,
+                label=attempt_label(attempt, max_attempts),
+                next=_next_step(attempt, now) if newest else "",
+                replayable=newest and failed and undelivered and status == ACTIVE,
             )
         )
     return rows
 
 
-def result_of(attempt: LoggedAttempt) -> str:
-    """What came of an attempt, in few words."""
+def attempt_result(attempt: LoggedAttempt) -> str:
+    """The result of an attempt in a few words: its status line, or the kind of failure."""
     if attempt.status is None:
-        return _WORDS.get(attempt.error_kind or "", "Failed")
+        return _ERROR_RESULTS.get(attempt.error_kind or "", "Failed")
     return f"{attempt.status} {attempt.reason or _phrase(attempt.status)}".rstrip()
 
 
-def count_of(attempt: LoggedAttempt, most: int) -> str:
-    """Which attempt of its delivery it is."""
+def attempt_label(attempt: LoggedAttempt, max_attempts: int) -> str:
+    """The number of an attempt in its delivery, as `2 of 4`, or `replay` or `test`."""
     if attempt.trigger != "automatic":
         return attempt.trigger
-    return f"{attempt.attempt} of {most}" if attempt.attempt <= most else str(attempt.attempt)
+    if attempt.attempt > max_attempts:  # after a replay, or when the schedule was made shorter
+        return str(attempt.attempt)
+    return f"{attempt.attempt} of {max_attempts}"
 
 
-def _next(attempt: LoggedAttempt, now: int) -> str | Markup:
+def _next_step(attempt: LoggedAttempt, now: int) -> str | Markup:
     if attempt.outcome == "succeeded":
         return ""
     if attempt.delivery_status == PENDING:
         due = attempt.next_attempt_at
         if due is None or due <= now:
             return "waiting its turn"
-        return Markup("again ") + formatting.ago(due, now)
-    ends = {FAILED: "gave up", CANCELLED: "cancelled", DELIVERED: "delivered since"}
+        return Markup("retry ") + formatting.ago(due, now)
+    ends = {FAILED: "gave up", CANCELLED: "cancelled", DELIVERED: "delivered later"}
     return "" if attempt.trigger == "test" else ends.get(attempt.delivery_status, "")
 
 

@@ -1,4 +1,4 @@
-"""The settings page as an ASGI application of its own, to be mounted beside the API."""
+"""The settings page as an ASGI application, mounted beside the API."""
 
 from typing import Any, Final
 
@@ -8,31 +8,34 @@ from litestar.exceptions import HTTPException
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.litestar_app import LitestarApp
 from winnerr_webhooks.management.page_sign_in import PAGE
-from winnerr_webhooks.settings_page.guard import enter
-from winnerr_webhooks.settings_page.page_context import Page
+from winnerr_webhooks.settings_page.guard import authorize
+from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.page_errors import answer_error
 from winnerr_webhooks.settings_page.views import (
     attempt_detail,
     bulk_replay,
     log_list,
     sign_in_link,
+    static_files,
     webhook_detail,
     webhook_form,
+    webhook_list,
     webhook_secret,
 )
 
-MAX_FORM: Final = 65_536
-"""Bytes of a form: the longest URL, description and secret there can be, many times over."""
+MAX_FORM_BYTES: Final = 65_536
+"""Several times what a form with the longest URL, description and secret needs."""
 
 
 class SettingsPage:
-    """Answers everything under `/settings/webhooks`.
+    """Answers every request under `/settings/webhooks`.
 
-    Every answer, errors included, carries the same strict headers: no inline script or style, no
-    foreign script, no framing except by `FRAME_ANCESTORS`, nothing guessed, nothing referred.
+    Every answer, errors included, has the same security headers. They allow no inline script or
+    style and nothing from other sites, framing only by `FRAME_ANCESTORS`, no guessing of content
+    types, and no referrer.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: PageContext) -> None:
         self._page = page
         self._headers = _security_headers(page.config)
         self._app = _litestar(page)
@@ -40,42 +43,44 @@ class SettingsPage:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
 
-        async def guarded(message: Any) -> None:
+        async def send_with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                kept = [pair for pair in message["headers"] if pair[0] != b"cache-control"]
-                caching = [pair for pair in message["headers"] if pair[0] == b"cache-control"]
-                caching = caching or [(b"cache-control", b"no-store")]
-                message = {**message, "headers": [*kept, *caching, *self._headers]}
+                headers = [*message["headers"], *self._headers]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": headers}
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, send_with_headers)
 
     def stop(self) -> None:
-        """End the live streams, which would hold a stopping server up."""
+        """End the live logs, so that they do not delay the node's stop."""
         self._page.stop()
 
 
-def _litestar(page: Page) -> LitestarApp:
-    def provide() -> Page:
+def _litestar(page: PageContext) -> LitestarApp:
+    def provide() -> PageContext:
         return page
 
     app = LitestarApp(
         [
             *sign_in_link.ROUTES,
+            *webhook_list.ROUTES,
             *webhook_detail.ROUTES,
             *webhook_form.ROUTES,
             *webhook_secret.ROUTES,
             *log_list.ROUTES,
             *attempt_detail.ROUTES,
             *bulk_replay.ROUTES,
+            *static_files.ROUTES,
         ],
         path=PAGE,
-        guards=[enter],
+        guards=[authorize],
         dependencies={"page": Provide(provide, use_cache=True, sync_to_thread=False)},
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         openapi_config=None,
         logging_config=None,
-        request_max_body_size=MAX_FORM,
+        request_max_body_size=MAX_FORM_BYTES,
         debug=False,
     )
     app.state.page = page

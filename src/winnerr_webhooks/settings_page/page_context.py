@@ -1,4 +1,4 @@
-"""What every view is given: the services, who is asking, and how to answer."""
+"""What every view of the settings page gets: services, rendering, answers and the audit log."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,8 +21,8 @@ from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.settings_page.assets import Assets
 from winnerr_webhooks.settings_page.forms import Form
-from winnerr_webhooks.settings_page.session import Gate, Identify, Visitor
-from winnerr_webhooks.settings_page.shared_polls import SharedLooks
+from winnerr_webhooks.settings_page.session import Identify, Visitor, VisitorAuth
+from winnerr_webhooks.settings_page.shared_polls import SharedPolls
 from winnerr_webhooks.settings_page.templating import make_environment
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.turns import Turns
@@ -33,11 +33,14 @@ SEE_OTHER: Final = 303
 _BASE: Final = PAGE
 T = TypeVar("T")
 
-audit = structlog.get_logger("winnerr_webhooks.audit")
+audit_log = structlog.get_logger("winnerr_webhooks.audit")
 
 
-class Page:
-    """One settings page of a node. A plain class: the framework takes Structs apart."""
+class PageContext:
+    """The services of a node's settings page, and how its views answer.
+
+    A plain class, because the framework would take a Struct apart.
+    """
 
     def __init__(
         self,
@@ -63,62 +66,63 @@ class Page:
         self.budgets = budgets
         self.header_prefix = header_prefix
         self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)
-        self.gate = Gate(config, self.sign_in, identify)
+        self.auth = VisitorAuth(config, self.sign_in, identify)
         self.assets = Assets(_BASE)
         self.environment = make_environment(self.assets.url, _BASE)
         self.stopping = asyncio.Event()
-        self.looks = SharedLooks(storage, clock)
+        self.polls = SharedPolls(storage, clock)
         self._turns = Turns.of(budgets.pages)
         self._renderer = ThreadPoolExecutor(
             budgets.pages.bound.limit, thread_name_prefix="settings-page"
         )
 
     def stop(self) -> None:
-        """End the live streams; what is left are short answers."""
+        """End the live logs; all other answers are short and end by themselves."""
         self.stopping.set()
         self._renderer.shutdown(wait=False)
 
     def now(self) -> int:
-        """Wall time in ms."""
+        """Wall time in ms since 1970."""
         return self.clock.now_ms()
 
     def render(self, template: str, visitor: Visitor | None, /, **values: Any) -> str:
-        """A template's text."""
+        """The text of a template with these values."""
         return self.environment.get_template(template).render(
             visitor=visitor, now=self.now(), sign_in_url=self.config.sign_in_url, **values
         )
 
     def turn(self, organization: str) -> AbstractAsyncContextManager[None]:
-        """Hold a place to make a page that takes long, from its reads to its text.
+        """Wait for a turn to make a slow page, and hold it while reading and rendering.
 
-        Pages of one organization wait for each other, so that however many are asked for, the
-        others share the interpreter with one of them. `Unavailable` when no place comes in time.
+        Slow pages of one organization wait for each other, so its many viewers do not delay
+        those of another. `Unavailable` when no turn comes in time.
         """
         return self._turns.place(organization)
 
-    async def aside(self, make: Callable[[], T]) -> T:
-        """What takes long to make, made by a thread of its own: 500 rows take some 20 ms."""
-        if self.stopping.is_set():  # the thread takes no more, and requests under way are answered
+    async def run_in_thread(self, make: Callable[[], T]) -> T:
+        """Run slow rendering in the renderer's thread: 500 rows take about 20 ms."""
+        if self.stopping.is_set():  # the thread takes no new work, but this request is answered
             return make()
         return await asyncio.get_running_loop().run_in_executor(self._renderer, make)
 
-    async def answer_aside(
+    async def answer_in_thread(
         self, template: str, visitor: Visitor, /, **values: Any
     ) -> Response[str]:
-        """A whole page that takes long to make."""
-        text = await self.aside(lambda: self.render(template, visitor, **values))
-        return html(text, visitor, self.gate)
+        """A whole page, rendered in the renderer's thread."""
+        text = await self.run_in_thread(lambda: self.render(template, visitor, **values))
+        return html_response(text, visitor, self.auth)
 
     def answer(
         self, template: str, visitor: Visitor | None, /, *, status: int = 200, **values: Any
     ) -> Response[str]:
         """A whole page."""
-        return html(self.render(template, visitor, **values), visitor, self.gate, status=status)
+        text = self.render(template, visitor, **values)
+        return html_response(text, visitor, self.auth, status=status)
 
-    def record(self, what: str, visitor: Visitor, **values: str | None) -> None:
-        """Write who did what into the log; never a secret."""
-        audit.info(
-            what,
+    def audit(self, action: str, visitor: Visitor, **values: str | None) -> None:
+        """Write to the audit log who did what. Never pass a secret."""
+        audit_log.info(
+            action,
             organization=visitor.organization,
             user=visitor.user,
             role=visitor.role,
@@ -126,23 +130,25 @@ class Page:
         )
 
 
-Given = NamedDependency[Page]
-"""How a handler asks for the page."""
+PageDependency = NamedDependency[PageContext]
+"""The type of a handler's `page` parameter: the framework then passes the context."""
 
 
-def html(text: str, visitor: Visitor | None, gate: Gate, *, status: int = 200) -> Response[str]:
-    """An HTML answer, with the cookie a new visitor of an embedding CRM needs."""
-    cookie = visitor.new_seed if visitor else None
-    headers = {"Set-Cookie": gate.seed_cookie(cookie)} if cookie else {}
+def html_response(
+    text: str, visitor: Visitor | None, auth: VisitorAuth, *, status: int = 200
+) -> Response[str]:
+    """An HTML answer. A new visitor of an embedding CRM also gets the CSRF cookie."""
+    seed = visitor.new_csrf_seed if visitor else None
+    headers = {"Set-Cookie": auth.csrf_cookie(seed)} if seed else {}
     return Response(text, media_type=MediaType.HTML, status_code=status, headers=headers)
 
 
-def go(path: str) -> Redirect:
-    """On to another view, by GET."""
+def redirect(path: str) -> Redirect:
+    """Send the browser to another view, with a GET."""
     return Redirect(_BASE + path, status_code=SEE_OTHER)
 
 
 def form_of(request: PageRequest) -> Form:
-    """The form of a POST, whose origin and token the guard has checked."""
+    """The form of a POST. The guard has read it and has checked its origin and token."""
     form: Form = request.state.form
     return form

@@ -1,8 +1,8 @@
-"""Who is there: session cookie, role, CSRF token, and where a change may come from.
+"""Visitors of the settings page: session cookies, roles, CSRF tokens and origin checks.
 
-Two ways in. With a sign-in link the browser holds a session cookie. A CRM that embeds the page
-passes `identify`, which maps its own signed-in user to an `Identity`; the browser then holds a
-random cookie of ours only for the CSRF token to be bound to.
+A visitor signs in in one of two ways. With a sign-in link, the browser gets a session cookie.
+When a CRM embeds the page, it passes `identify`, which maps the CRM's signed-in user to an
+`Identity`. The browser then gets only a random cookie, to which the CSRF token is bound.
 """
 
 import hmac
@@ -18,49 +18,49 @@ from winnerr_webhooks.ids import new_token
 from winnerr_webhooks.management.page_sign_in import ADMIN, SESSION_SECONDS, PageSignIn
 
 SESSION_COOKIE: Final = "winnerr_webhooks_session"
-SEED_COOKIE: Final = "winnerr_webhooks_csrf"
+CSRF_COOKIE: Final = "winnerr_webhooks_csrf"
 _CSRF_PURPOSE: Final = b"winnerr-webhooks settings page csrf"
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whom an embedding CRM has signed in itself."""
+    """A user whom the embedding CRM has signed in."""
 
     organization: str
     """1 to 64 of `A-Z a-z 0-9 _ -`, as in the API."""
     role: str = "viewer"
     """`admin` or `viewer`."""
     user: str | None = None
-    """A name to show."""
+    """The name to show."""
 
 
 Identify = Callable[[Mapping[str, Any]], Awaitable[Identity | None]]
-"""From an ASGI scope to who is asking; None: nobody this CRM knows, so a session is looked for."""
+"""Maps an ASGI scope to the CRM's user. None: not a user of the CRM; the session cookie decides."""
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks for a page, and what their forms have to carry."""
+    """The person who asks for a page, and the CSRF token that their forms must carry."""
 
     organization: str
     role: str
     user: str | None
     csrf: str
     session: str | None
-    """The session's token; None when an embedding CRM vouches."""
-    new_seed: str | None = None
-    """A cookie to set with this answer."""
+    """The session's token; None when an embedding CRM identified the visitor."""
+    new_csrf_seed: str | None = None
+    """The value of the CSRF cookie to set with this answer; None: the browser has one."""
 
     def __repr__(self) -> str:
-        """Without tokens."""
+        """The visitor without tokens, which must not get into logs."""
         return f"Visitor({self.organization}, {self.role}, {self.user!r})"
 
     @property
     def is_admin(self) -> bool:
-        """Whether secrets, tests, replays and changes are theirs."""
+        """Whether the visitor may see secrets, send tests, replay and make changes."""
         return self.role == ADMIN
 
 
-class Gate:
-    """Decides who gets in, and which cookies that takes."""
+class VisitorAuth:
+    """Finds out who a visitor is, checks their forms and builds their cookies."""
 
     def __init__(
         self, config: Config, sign_in: PageSignIn, identify: Identify | None = None
@@ -70,26 +70,26 @@ class Gate:
         self._identify = identify
         self._origin = f"{public.scheme}://{public.netloc}"
         self._embedded = bool(config.frame_ancestors)
-        # A cookie that other sites' frames shall carry has to be Secure (RFC 6265bis, 5.7).
+        # Browsers send a cookie in another site's frame only when it is Secure (RFC 6265bis, 5.7).
         self._secure = public.scheme == "https" or self._embedded
-        # "__Host-": no other host of the domain can have set it (RFC 6265bis, 4.1.3.2).
+        # With "__Host-", other hosts of the domain cannot set this cookie (RFC 6265bis, 4.1.3.2).
         self._prefix = "__Host-" if self._secure else ""
 
     async def visitor(self, scope: Mapping[str, Any]) -> Visitor | None:
-        """Who asks; None: nobody signed in."""
+        """The visitor of a request; None when nobody is signed in."""
         cookies = self._cookies(scope)
         if self._identify is not None:
             identity = await self._identify(scope)
             if identity is not None:
-                seed = cookies.get(self._prefix + SEED_COOKIE)
-                fresh = None if seed else new_token()
+                seed = cookies.get(self._prefix + CSRF_COOKIE)
+                new_seed = None if seed else new_token()
                 return Visitor(
                     organization=identity.organization,
                     role=identity.role,
                     user=identity.user,
-                    csrf=_csrf(seed or fresh or ""),
+                    csrf=_csrf(seed or new_seed or ""),
                     session=None,
-                    new_seed=fresh,
+                    new_csrf_seed=new_seed,
                 )
         token = cookies.get(self._prefix + SESSION_COOKIE)
         grant = await self._sign_in.session(token) if token else None
@@ -104,10 +104,10 @@ class Gate:
         )
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
-        """Refuse a change that another site's page asks for.
+        """Refuse a change that a page of another site asks for; raises `Forbidden`.
 
         `Referrer-Policy: no-referrer` makes browsers send `Origin: null` with our own forms
-        (Fetch, "append a request Origin header"), so `Sec-Fetch-Site` speaks first.
+        (Fetch, "append a request Origin header"), so `Sec-Fetch-Site` decides where it is sent.
         """
         site = headers.get("sec-fetch-site")
         origin = headers.get("origin", "null")
@@ -115,31 +115,31 @@ class Gate:
         allowed = site == "same-origin" if site is not None else origin in {"null", *own}
         if not allowed:
             raise Forbidden(
-                "This change was asked for by a page of another site. Open the settings page "
-                "itself and try again there."
+                "A page of another site sent this form. Open the settings page itself and try "
+                "again there."
             )
 
     def check_csrf(self, visitor: Visitor, token: str) -> None:
-        """Refuse a form that was not made for this visitor."""
+        """Refuse a form that was not made for this visitor; raises `Forbidden`."""
         if not hmac.compare_digest(visitor.csrf.encode(), token.encode()):
             raise Forbidden(
-                "This form is out of date: you signed in again since it was opened. Reload the "
-                "page and try once more."
+                "This form is out of date because you signed in again after you opened it. Reload "
+                "the page and try again."
             )
 
     def session_cookie(self, token: str) -> str:
         """The Set-Cookie value that starts a session."""
-        return self._set(SESSION_COOKIE, token, SESSION_SECONDS)
+        return self._cookie(SESSION_COOKIE, token, SESSION_SECONDS)
 
-    def seed_cookie(self, seed: str) -> str:
-        """The Set-Cookie value that a CSRF token is bound to where no session is."""
-        return self._set(SEED_COOKIE, seed, SESSION_SECONDS)
+    def csrf_cookie(self, seed: str) -> str:
+        """The Set-Cookie value to which the CSRF token is bound when there is no session."""
+        return self._cookie(CSRF_COOKIE, seed, SESSION_SECONDS)
 
-    def no_session_cookie(self) -> str:
+    def expired_session_cookie(self) -> str:
         """The Set-Cookie value that ends a session."""
-        return self._set(SESSION_COOKIE, "", 0)
+        return self._cookie(SESSION_COOKIE, "", 0)
 
-    def _set(self, name: str, value: str, seconds: int) -> str:
+    def _cookie(self, name: str, value: str, seconds: int) -> str:
         site = "None" if self._embedded else "Lax"
         parts = [f"{self._prefix}{name}={value}", "Path=/", f"Max-Age={seconds}", "HttpOnly"]
         parts.append(f"SameSite={site}")

@@ -1,9 +1,9 @@
-"""Looks for new attempts, shared by the live logs that ask for the same.
+"""Polls for new attempts, shared by the live logs that ask for the same.
 
 Each open live log needs the new attempts once a second. Live logs of one organization with the
-same filters would get the same answer, so the first one asks and the others use its answer. A live
-log that used another's answer times its next turn from the start of that look, so from then on
-they ask together.
+same filters would get the same answer, so one of them polls the storage and the others use its
+answer. A live log that uses such an answer times its next poll from the start of that poll, so
+from then on they poll together.
 """
 
 import asyncio
@@ -19,93 +19,96 @@ from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import LogFilter, LogPage
 
 
-class Look(NamedTuple):
-    """What one look found, and when it began. Attempts recorded before that are in it."""
+class PollResult(NamedTuple):
+    """What a poll found. Attempts recorded before its start are in it."""
 
     found: LogPage
-    now: int
-    """Wall time, ms."""
+    started_at: int
+    """Wall time, ms since 1970."""
     age: float
-    """Seconds since then."""
+    """Seconds since the start."""
 
 
-class _Asked(NamedTuple):
+class _Poll(NamedTuple):
     answer: "asyncio.Task[LogPage]"
-    floor: str
-    now: int
-    began: float
+    after: str
+    started_at: int
+    started_monotonic: float
 
 
-class SharedLook:
-    """The newest look of one organization and one set of filters."""
+class SharedPoll:
+    """The latest poll for one organization and one set of filters."""
 
     def __init__(self, storage: Storage, clock: Clock, organization: str, filters: Filters) -> None:
-        self.listeners = 0
+        self.users = 0
         self._storage = storage
         self._clock = clock
         self._organization = organization
         self._filters = filters
-        self._asked: _Asked | None = None
+        self._latest: _Poll | None = None
 
-    async def newer(self, floor: str, now: int, *, most: int, seconds: float) -> Look:
-        """At most `most` attempts after `floor`, newest first.
+    async def attempts_after(
+        self, after: str, now: int, *, limit: int, max_age: float
+    ) -> PollResult:
+        """The newest attempts with an id greater than `after`, at most `limit`, newest first.
 
-        Uses a look that is under way or began less than `seconds` ago; otherwise begins one.
-        Raises `Unavailable` while the database is away, in all callers that share the look.
+        Uses the latest poll when it is still running or began less than `max_age` seconds ago;
+        otherwise starts one. Raises `Unavailable` while the database is away, in all callers
+        that share the poll.
         """
-        asked = self._asked
-        if asked is None or not self._serves(asked, floor, seconds):
-            asked = self._asked = self._ask(floor, now, most)
-        page = await asyncio.shield(asked.answer)  # a caller that leaves does not cancel it
-        items = [attempt for attempt in page.items if attempt.id > floor]
-        age = self._clock.monotonic() - asked.began
-        return Look(msgspec.structs.replace(page, items=items), asked.now, age)
+        poll = self._latest
+        if poll is None or not self._can_reuse(poll, after, max_age):
+            poll = self._latest = self._start(after, now, limit)
+        page = await asyncio.shield(poll.answer)  # a caller that leaves must not cancel it
+        items = [attempt for attempt in page.items if attempt.id > after]
+        age = self._clock.monotonic() - poll.started_monotonic
+        return PollResult(msgspec.structs.replace(page, items=items), poll.started_at, age)
 
-    def _serves(self, asked: _Asked, floor: str, seconds: float) -> bool:
-        if asked.floor > floor:
+    def _can_reuse(self, poll: _Poll, after: str, max_age: float) -> bool:
+        if poll.after > after:
             return False
-        if not asked.answer.done():
+        if not poll.answer.done():
             return True
-        failed = asked.answer.cancelled() or asked.answer.exception() is not None
-        return not failed and self._clock.monotonic() - asked.began < seconds
+        failed = poll.answer.cancelled() or poll.answer.exception() is not None
+        return not failed and self._clock.monotonic() - poll.started_monotonic < max_age
 
-    def _ask(self, floor: str, now: int, most: int) -> _Asked:
-        query = self._filters.log_filter(self._organization, now, limit=most)
-        query = msgspec.structs.replace(query, after=floor, before=None)
-        answer = asyncio.get_running_loop().create_task(_log(self._storage, query))
-        answer.add_done_callback(_see)
-        return _Asked(answer, floor, now, self._clock.monotonic())
+    def _start(self, after: str, now: int, limit: int) -> _Poll:
+        query = self._filters.log_filter(self._organization, now, limit=limit)
+        query = msgspec.structs.replace(query, after=after, before=None)
+        answer = asyncio.get_running_loop().create_task(_read_log(self._storage, query))
+        answer.add_done_callback(_retrieve_exception)
+        return _Poll(answer, after, now, self._clock.monotonic())
 
 
-class SharedLooks:
-    """The shared looks of all live logs that are open."""
+class SharedPolls:
+    """The shared polls of all open live logs."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
         self._storage = storage
         self._clock = clock
-        self._open: dict[tuple[str, str], SharedLook] = {}
+        self._open: dict[tuple[str, str], SharedPoll] = {}
 
     @contextmanager
-    def join(self, organization: str, filters: Filters) -> Iterator[SharedLook]:
-        """Share the look of these filters as long as the context lasts."""
+    def join(self, organization: str, filters: Filters) -> Iterator[SharedPoll]:
+        """The poll for these filters, shared for as long as the context lasts."""
         key = (organization, filters.query())
-        look = self._open.get(key)
-        if look is None:
-            look = self._open[key] = SharedLook(self._storage, self._clock, organization, filters)
-        look.listeners += 1
+        poll = self._open.get(key)
+        if poll is None:
+            poll = self._open[key] = SharedPoll(self._storage, self._clock, organization, filters)
+        poll.users += 1
         try:
-            yield look
+            yield poll
         finally:
-            look.listeners -= 1
-            if not look.listeners:
+            poll.users -= 1
+            if not poll.users:
                 del self._open[key]
 
 
-async def _log(storage: Storage, query: LogFilter) -> LogPage:
+async def _read_log(storage: Storage, query: LogFilter) -> LogPage:
     return await storage.log(query)
 
 
-def _see(answer: "asyncio.Task[LogPage]") -> None:
-    """Take note of an error that nobody may be left to hear of."""
+def _retrieve_exception(answer: "asyncio.Task[LogPage]") -> None:
+    """Keep asyncio from logging an exception that no caller is left to receive."""
     if not answer.cancelled():
         answer.exception()

@@ -1,8 +1,8 @@
-"""Code that verifies this webhook's signature, in the languages receivers are written in.
+"""Code examples that verify a webhook's signature, in the languages of receivers.
 
-Each is one function `verify(raw body, signature) -> bool`, of one shape: nothing passes without a
-secret or a signature, the HMAC-SHA256 of the raw bytes, a comparison in constant time. A last
-comment says how a framework calls it.
+Each example is one function `verify(raw body, signature) -> bool`. It refuses a request without a
+signature and refuses everything when no secret is set. Otherwise it computes the HMAC-SHA256 of
+the raw body and compares in constant time. The last comment shows how a framework calls it.
 """
 
 from string import ascii_letters, digits
@@ -24,7 +24,7 @@ _IN_PATHS: Final = frozenset(ascii_letters + digits + "-._~/%!$&'()*+,;=:@")
 
 
 class Snippet(msgspec.Struct, frozen=True):
-    """One language's verification."""
+    """The example for one language."""
 
     language: str
     slug: str
@@ -32,10 +32,10 @@ class Snippet(msgspec.Struct, frozen=True):
 
 
 def snippets(environment: Environment, url: str, header_prefix: str) -> list[Snippet]:
-    """One in each language, for this webhook's path and this product's header.
+    """An example in each language, with this webhook's path and this product's header.
 
-    The secret is not in them: it comes from the receiver's environment. Nor is the URL's query,
-    which can be one.
+    The examples read the secret from the receiver's environment. They leave out the URL's query,
+    because it can contain a secret too.
     """
     name = f"X-{header_prefix}-Signature"
     values = {
@@ -53,9 +53,9 @@ def snippets(environment: Environment, url: str, header_prefix: str) -> list[Sni
 
 
 def _path(path: str) -> str:
-    """A path as it may stand in a line's comment of any of the languages.
+    """A path that is safe in a line comment of every language.
 
-    What RFC 3986, section 3.3, has in paths stays; anything else, such as Java's unicode escapes
-    and JavaScript's line separators, could end the comment.
+    Characters that RFC 3986, section 3.3, allows in paths stay. Any other becomes `*`, because
+    it could end the comment, as Java's Unicode escapes and JavaScript's line separators can.
     """
     return "".join(c if c in _IN_PATHS else "*" for c in path)

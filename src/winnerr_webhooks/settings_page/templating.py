@@ -1,4 +1,4 @@
-"""The templates' environment: everything escaped, nothing undefined passes."""
+"""The Jinja environment: it escapes every value and refuses undefined names."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,11 @@ from winnerr_webhooks.settings_page import charts, formatting
 
 
 def make_environment(asset: Callable[[str], str], base: str) -> Environment:
-    """An environment whose templates know `asset(name)`, the page's `base` and the formats."""
+    """Build the environment.
+
+    Templates can use `asset(name)`, the page's `base` path, `charts`, and the functions of
+    `formatting` as filters.
+    """
     environment = Environment(
         loader=PackageLoader("winnerr_webhooks.settings_page"),
         autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
@@ -29,7 +33,7 @@ def make_environment(asset: Callable[[str], str], base: str) -> Environment:
         "short_id": formatting.short_id,
         "short_url": formatting.short_url,
         "span": formatting.span,
-        "count_of": formatting.count_of,
+        "pluralize": formatting.pluralize,
     }
     environment.filters |= filters
     return environment

@@ -30,7 +30,7 @@ from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookManagement
 from winnerr_webhooks.settings_page.page_app import SettingsPage
-from winnerr_webhooks.settings_page.page_context import Page
+from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import LeaseTerms, Settlement
 
@@ -139,7 +139,7 @@ class Browser:
 class Site:
     """A running page, and hands to play the rest of the road."""
 
-    def __init__(self, page: Page, desk: Desk, port: int) -> None:
+    def __init__(self, page: PageContext, desk: Desk, port: int) -> None:
         self.page = page
         self.storage = page.storage
         self.desk = desk
@@ -253,7 +253,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 ids=ids,
                 signals=desk,
             )
-            page = Page(
+            page = PageContext(
                 config=config,
                 clock=clock,
                 ids=ids,

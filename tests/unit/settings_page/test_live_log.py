@@ -69,15 +69,15 @@ class Clock:
 @pytest.fixture
 async def listen(site, monkeypatch):
     """Begin a live log, whose turns follow at once and each end with a beat."""
-    monkeypatch.setattr(live_log, "_EVERY_SECONDS", 0)
-    monkeypatch.setattr(live_log, "_BEAT_TURNS", 1)
+    monkeypatch.setattr(live_log, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(live_log, "_POLLS_PER_HEARTBEAT", 1)
 
-    look = site.page.gate.visitor
+    look = site.page.auth.visitor
 
     async def visitor(scope):
         return await look(scope) if scope else "somebody"
 
-    monkeypatch.setattr(site.page.gate, "visitor", visitor)
+    monkeypatch.setattr(site.page.auth, "visitor", visitor)
     site.page.clock = Clock(site.page.clock)
     await site.webhook()
     async with contextlib.AsyncExitStack() as stack:
@@ -113,7 +113,7 @@ async def status(browser):
         return answer.status
 
 
-@pytest.mark.parametrize("part", ["storage.log", "webhooks.list", "gate.visitor"])
+@pytest.mark.parametrize("part", ["storage.log", "webhooks.list", "auth.visitor"])
 async def test_a_short_outage_neither_ends_the_stream_nor_loses_a_row(site, listen, switch, part):
     owner, _, name = part.partition(".")
     database = switch(getattr(site.page, owner), name)
@@ -139,7 +139,7 @@ async def test_as_many_rows_come_in_one_turn_as_the_page_shows(site, listen):
 async def test_of_more_rows_the_newest_come_and_the_page_hears_that_it_is_behind(
     site, listen, monkeypatch
 ):
-    monkeypatch.setattr(live_log, "_MOST_ROWS", 3)
+    monkeypatch.setattr(live_log, "_MAX_ROWS", 3)
     old = await site.settle((await site.event())[0], 200)
     tail = listen(after=old)
     assert await tail.turn() == [old]
@@ -153,7 +153,7 @@ async def test_of_more_rows_the_newest_come_and_the_page_hears_that_it_is_behind
 async def test_a_resume_after_more_rows_than_come_hears_that_it_is_behind(
     site, listen, monkeypatch
 ):
-    monkeypatch.setattr(live_log, "_MOST_ROWS", 3)
+    monkeypatch.setattr(live_log, "_MAX_ROWS", 3)
     old = await site.settle((await site.event())[0], 200)
     many = await settle_many(site, 4)
     assert await listen(after=old).turn() == ["behind", *many[1:]]
@@ -186,7 +186,7 @@ async def test_some_turns_after_an_outage_the_floor_moves_on_again(site, listen,
     site.page.clock.ahead += MINUTE_MS
     await tail.turn()
     database.off = False
-    for _ in range(live_log._HOLD_TURNS + 2):
+    for _ in range(live_log._HOLD_POLLS + 2):
         await tail.turn()
     floors = [query.after for query in database.asked]
     assert len(set(floors[1:-1])) == 1
@@ -196,7 +196,7 @@ async def test_some_turns_after_an_outage_the_floor_moves_on_again(site, listen,
 async def test_rows_in_many_after_an_outage_are_told_though_newer_ones_came_first(
     site, listen, switch, monkeypatch
 ):
-    monkeypatch.setattr(live_log, "_MOST_ROWS", 3)
+    monkeypatch.setattr(live_log, "_MAX_ROWS", 3)
     database = switch(site.storage, "log")
     tail = listen()
     await tail.turn()
@@ -253,7 +253,7 @@ async def test_nobody_has_a_place_when_the_node_has_none(site, listen, monkeypat
 
 async def test_live_logs_that_ask_for_the_same_share_a_look(site, listen, switch, monkeypatch):
     database = switch(site.storage, "log")
-    monkeypatch.setattr(live_log, "_EVERY_SECONDS", 60.0)
+    monkeypatch.setattr(live_log, "_POLL_SECONDS", 60.0)
     tails = [listen() for _ in range(10)]
     for tail in tails:
         await anext(tail.events)
@@ -262,7 +262,7 @@ async def test_live_logs_that_ask_for_the_same_share_a_look(site, listen, switch
 
 
 async def test_a_live_log_that_takes_anothers_look_keeps_its_pace(site, listen, monkeypatch):
-    monkeypatch.setattr(live_log, "_EVERY_SECONDS", 60.0)
+    monkeypatch.setattr(live_log, "_POLL_SECONDS", 60.0)
     waits = []
 
     async def stopped(_, seconds):
@@ -270,7 +270,7 @@ async def test_a_live_log_that_takes_anothers_look_keeps_its_pace(site, listen, 
         return True
 
     monkeypatch.setattr(live_log, "_stopped", stopped)
-    with site.page.looks.join(ORGANIZATION, Filters()):
+    with site.page.polls.join(ORGANIZATION, Filters()):
         first = [event async for event in listen().events]
         await asyncio.sleep(0)
         second = [event async for event in listen().events]

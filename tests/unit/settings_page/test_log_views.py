@@ -16,11 +16,11 @@ def rows(page):
 
 
 async def test_an_empty_log_says_what_to_do_next(site, admin):
-    assert "There is no webhook" in (await admin.get("/logs")).text
+    assert "There are no webhooks yet" in (await admin.get("/logs")).text
     await site.webhook()
     page = await admin.get("/logs")
     assert "send a test event" in page.text
-    assert "Nothing matches" in (await admin.get("/logs?status=404")).text
+    assert "No matching attempts" in (await admin.get("/logs?status=404")).text
 
 
 async def test_rows_are_a_real_table_newest_first(site, admin):
@@ -31,7 +31,7 @@ async def test_rows_are_a_real_table_newest_first(site, admin):
     assert [th["scope"] for th in page.all("th")] == ["col"] * 7
     assert "503 Made Up" in page.text
     assert "1 of 4" in page.text
-    assert re.search(r"again in (1 min|\d\d s)", page.text)
+    assert re.search(r"retry in (1 min|\d\d s)", page.text)
     (time, *_) = page.all("time", **{"data-show": "clock"})
     assert time["datetime"].endswith("Z")
     assert "UTC" in time["title"]
@@ -84,7 +84,7 @@ async def test_an_attempt_shows_request_response_phases_and_what_to_do(site, adm
     (picture,) = [svg for svg in page.all("svg") if svg.get("class") == "timeline"]
     assert "waiting 80 ms" in picture["aria-label"]
     assert page.has_button("Replay")
-    assert "None: no other webhook wants it." in page.text
+    assert "None. No other webhook subscribes to this event." in page.text
 
 
 async def test_an_attempt_says_truthfully_what_comes_next(site, admin):
@@ -98,7 +98,7 @@ async def test_an_attempt_says_truthfully_what_comes_next(site, admin):
     attempt = await site.settle((await site.event())[0], 503, happened="exhausted")
     assert "No further attempt is planned" in (await admin.get(f"/logs/{attempt}")).text
     page = await admin.post(f"/logs/{attempt}/replay", {})
-    assert "A replay of it is on its way" in page.text
+    assert "A replay is on its way" in page.text
     assert "No further attempt is planned" not in page.text
 
 
@@ -131,7 +131,7 @@ async def test_what_no_answer_came_of_is_said_in_words(site, admin):
     )
     assert "Timed out" in (await admin.get("/logs")).text
     page = await admin.get(f"/logs/{attempt}")
-    assert "None came. No answer within 10 s." in page.text
+    assert "No response. No answer within 10 s." in page.text
 
 
 async def test_all_attempts_of_the_delivery_and_the_events_other_deliveries_are_there(site, admin):
@@ -165,7 +165,7 @@ async def test_what_an_attempt_changes_while_the_page_is_read_is_shown_with_it(
 
     monkeypatch.setattr(site.storage, "attempt", read_just_before_the_next_one)
     page = await admin.get(f"/logs/{first}")
-    assert page.all("article", **{"data-attempts": "2"})
+    assert page.all("article", **{"data-last-attempt": "2"})
     assert "A later attempt delivered it." in page.text
 
 
@@ -179,7 +179,7 @@ async def test_the_log_of_a_deleted_webhook_is_still_shown(site, admin):
     assert "deleted" in page.text
     assert not page.has_button("Replay")
     page = await admin.get(f"/logs/{attempt}")
-    assert "Its webhook was deleted" in page.text
+    assert "its webhook was deleted" in page.text
     assert (await admin.post(f"/logs/{attempt}/replay")).status == 409
 
 
@@ -191,11 +191,11 @@ async def test_a_failed_delivery_is_replayed_from_its_row_and_the_view_stays(sit
     assert page.all("button", formaction=f"/settings/webhooks/logs/{attempt}/replay")
     page = await admin.post(f"/logs/{attempt}/replay", {"back": "?outcome=failed"})
     assert page.url.endswith("/logs?outcome=failed&done=replayed")
-    assert "Replay asked for" in page.text
+    assert "Replay requested" in page.text
     assert site.desk.due == 1
     page = await admin.post(f"/logs/{attempt}/replay")
     assert page.url.endswith(f"/logs/{attempt}?done=replayed&before=1")
-    assert page.all("p", **{"id": "replayed", "data-watch": "1"})  # till there is one more
+    assert page.all("p", **{"id": "replayed", "data-last-attempt": "1"})
 
 
 async def test_an_unknown_attempt_is_a_page_with_a_way_on(admin):
@@ -233,8 +233,11 @@ async def test_a_replay_whose_webhook_is_stopped_is_not_said_to_have_arrived(sit
         pass
     page = await admin.get(progress.partition("/settings/webhooks")[2])
     assert "0 of 2 delivered." in page.text
-    assert "2 still to come, failed again, or not sent because their webhook was" in page.text
-    assert "All of them arrived" not in page.text
+    assert (
+        "2 are still waiting, failed again, or could not be sent because the webhook was"
+        in page.text
+    )
+    assert "All of them were delivered" not in page.text
 
 
 async def test_a_replay_has_arrived_though_other_deliveries_failed_since(site, admin):
@@ -246,7 +249,7 @@ async def test_a_replay_has_arrived_though_other_deliveries_failed_since(site, a
     await site.settle(delivery, 200)
     await site.settle(late, 503, happened="exhausted")
     page = await admin.get(progress.partition("/settings/webhooks")[2])
-    assert "1 of 1 delivered. All of them arrived." in page.text
+    assert "1 of 1 delivered. All of them were delivered." in page.text
 
 
 async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
@@ -278,7 +281,7 @@ async def test_the_live_tail_of_an_empty_log_begins_where_the_page_did(site, adm
     page = await admin.get("/logs")
     (attempts,) = page.all("div", id="attempts")
     missed = await site.settle((await site.event())[0], 200)
-    url = f"/settings/webhooks/logs/stream?after={attempts['data-begins']}"
+    url = f"/settings/webhooks/logs/stream?after={attempts['data-live-start']}"
     async with asyncio.timeout(60), admin.session.get(url) as answer:
         assert await next_row(answer) == missed
 

@@ -21,14 +21,14 @@ async def test_a_form_that_is_cut_off_is_no_error_of_ours(site, admin):
     cookies = admin.session.cookie_jar.filter_cookies(URL(page.url))
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
     read = asyncio.Event()
-    gate = site.page.gate
-    check = gate.check_origin
+    auth = site.page.auth
+    check = auth.check_origin
 
     def noting(headers):
         check(headers)
         read.set()
 
-    gate.check_origin = noting
+    auth.check_origin = noting
     with structlog.testing.capture_logs() as logs:
         _, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.settings_page.session import Gate, Identity
+from winnerr_webhooks.settings_page.session import Identity, VisitorAuth
 
 EVIL = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
 
@@ -86,7 +86,7 @@ async def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(site):
     ],
 )
 def test_over_https_the_cookie_is_bound_to_this_host(settings, wanted):
-    cookie = Gate(Config(**settings), sign_in=None).session_cookie("token")
+    cookie = VisitorAuth(Config(**settings), sign_in=None).session_cookie("token")
     for part in wanted:
         assert part in cookie
 

@@ -11,7 +11,7 @@ from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.settings_page import charts, formatting
 from winnerr_webhooks.settings_page.filters import read_filters
 from winnerr_webhooks.settings_page.health_summary import sum_buckets
-from winnerr_webhooks.settings_page.http_text import as_curl, header_lines, pretty
+from winnerr_webhooks.settings_page.http_text import body_text, curl_command, header_lines
 from winnerr_webhooks.storage.values import HealthBucket
 
 NOW = 1_800_000_000_000
@@ -72,8 +72,8 @@ def test_sizes_counts_and_ids_read_well():
     assert [formatting.size(n) for n in (1, 312, 1_536, 16_384, 5 << 20)] == [
         "1 byte", "312 bytes", "1.5 KiB", "16 KiB", "5.0 MiB",
     ]  # fmt: skip
-    assert formatting.count_of(1, "delivery", "deliveries") == "1 delivery"
-    assert formatting.count_of(1_204, "delivery", "deliveries") == "1,204 deliveries"
+    assert formatting.pluralize(1, "delivery", "deliveries") == "1 delivery"
+    assert formatting.pluralize(1_204, "delivery", "deliveries") == "1,204 deliveries"
     assert formatting.short_id("att_01kan5abcdefghijkl0123456z") == "att_01kan5…23456z"
     assert formatting.short_url("https://hooks.example.com/") == "hooks.example.com"
 
@@ -84,11 +84,11 @@ def test_bytes_become_inert_text():
 
 
 def test_json_is_indented_with_its_digits_and_the_rest_left_alone():
-    body = pretty(b'{"n":1.0,"big":12345678901234567890}', "application/json")
-    assert body.pretty == '{\n  "n": 1.0,\n  "big": 12345678901234567890\n}'
-    assert pretty(b"{broken", "application/json").pretty is None
-    assert pretty(b"[" * 60_000, "application/json").pretty is None
-    assert pretty(b"<html>{}</html>", "text/html").pretty is None
+    body = body_text(b'{"n":1.0,"big":12345678901234567890}', "application/json")
+    assert body.indented == '{\n  "n": 1.0,\n  "big": 12345678901234567890\n}'
+    assert body_text(b"{broken", "application/json").indented is None
+    assert body_text(b"[" * 60_000, "application/json").indented is None
+    assert body_text(b"<html>{}</html>", "text/html").indented is None
 
 
 def test_headers_are_lines_as_they_were_sent():
@@ -100,7 +100,7 @@ def test_headers_are_lines_as_they_were_sent():
 
 def test_the_curl_line_sends_the_same_bytes_through_a_real_shell(tmp_path):
     body = """{"a":"it's $HOME `x` \\\\ \\"q\\" é"}""".encode()
-    line = as_curl("https://h.example/a?b='c'", [("X-A", "1 'two'"), ("Host", "h")], body)
+    line = curl_command("https://h.example/a?b='c'", [("X-A", "1 'two'"), ("Host", "h")], body)
     fake = tmp_path / "curl"
     fake.write_text(f"#!{sys.executable}\nimport sys\nprint(repr(sys.argv[1:]))\n")
     fake.chmod(0o755)
@@ -144,14 +144,14 @@ def bucket(minutes_ago, **counts):
 def test_health_adds_up_and_draws_half_hours():
     total = sum_buckets([bucket(1, succeeded=3), bucket(600, failed=1, exhausted=1)], NOW, 2)
     assert (total.succeeded, total.failed, total.exhausted, total.waiting) == (3, 1, 1, 2)
-    assert total.rate == 0.75
+    assert total.success_rate == 0.75
     assert len(total.bars) == 48
     assert sum(bar.succeeded for bar in total.bars[-2:]) == 3
     assert sum(bar.failed for bar in total.bars[:-12]) == 1
     picture = charts.sparkline(total.bars, width=96, height=20, label='a "label"')
     assert "style" not in picture
     assert 'aria-label="a &#34;label&#34;"' in picture
-    assert sum_buckets([], NOW).rate is None
+    assert sum_buckets([], NOW).success_rate is None
 
 
 def test_a_view_can_be_sent_on():

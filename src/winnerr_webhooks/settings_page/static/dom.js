@@ -1,16 +1,16 @@
-// What the other modules share.
+// Functions that the other scripts share.
 
 const base = document.body.dataset.base;
 const csrf = document.body.dataset.csrf ?? "";
 
-/** Says something to screen readers, politely. */
+/** Announces a text to screen readers, without interrupting them. */
 export function announce(text) {
-  const place = document.getElementById("announce");
-  place.textContent = "";
-  requestAnimationFrame(() => { place.textContent = text; });
+  const region = document.getElementById("announce");
+  region.textContent = "";
+  requestAnimationFrame(() => { region.textContent = text; });
 }
 
-/** Posts a small form and gives the JSON answer; null when it could not be had. */
+/** Posts a form and returns the JSON answer, or null when the request failed. */
 export async function post(path, fields) {
   try {
     const answer = await fetch(base + path, {
@@ -24,7 +24,7 @@ export async function post(path, fields) {
   }
 }
 
-/** Fetches a page's HTML (or a part of it); null when it could not be had. */
+/** Returns the HTML of a page, or of the named part of it; null when the request failed. */
 export async function fetchHtml(url, part) {
   try {
     const answer = await fetch(url, { headers: part ? { "X-Part": part } : {} });
@@ -34,7 +34,7 @@ export async function fetchHtml(url, part) {
   }
 }
 
-/** Makes nodes of HTML that this server rendered, and escaped. */
+/** Parses HTML that this server has rendered and escaped. */
 export function nodesOf(text) {
   const template = document.createElement("template");
   template.innerHTML = text;

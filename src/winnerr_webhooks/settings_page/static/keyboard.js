@@ -1,30 +1,30 @@
-// j and k move, enter opens, r replays, / searches, ? shows this.
+// Keyboard shortcuts: j and k move, enter opens, r replays, / searches, ? shows the help.
 
-/** Listens for keys, but never while one writes. */
+/** Listens for shortcuts, except while the user types. Without a log, both arguments are null. */
 export function startKeyboard(attempts, opener) {
-  const help = document.getElementById("keys");
-  let at = null;
+  const help = document.getElementById("keyboard-help");
+  let selected = null;
 
-  const links = () => [...attempts.querySelectorAll("#rows > tr:not(.opened) .result a")];
+  const links = () => [...attempts.querySelectorAll("#rows > tr:not(.panel-row) .result a")];
   const current = () => {
     const row = document.activeElement?.closest?.("tr");
-    return row?.querySelector(".result a") ?? (at?.isConnected ? at : null);
+    return row?.querySelector(".result a") ?? (selected?.isConnected ? selected : null);
   };
   const move = (step) => {
     const all = links();
     const index = all.indexOf(current());
-    at = all[Math.min(Math.max(index + step, 0), all.length - 1)];
-    at?.focus();
-    at?.scrollIntoView({ block: "nearest" });
+    selected = all[Math.min(Math.max(index + step, 0), all.length - 1)];
+    selected?.focus();
+    selected?.scrollIntoView({ block: "nearest" });
   };
   const replay = () => {
     const row = current()?.closest("tr");
-    const open = row?.nextElementSibling;
-    const panel = open?.classList.contains("opened") ? open : document;
+    const next = row?.nextElementSibling;
+    const panel = next?.classList.contains("panel-row") ? next : document;
     const button = row?.querySelector(".next button") ?? panel.querySelector("form.replay button");
     button?.click();
   };
-  const keys = {
+  const shortcuts = {
     j: () => attempts && move(1),
     k: () => attempts && move(-1),
     r: () => replay(),
@@ -35,13 +35,13 @@ export function startKeyboard(attempts, opener) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.target.closest?.("input, select, textarea, dialog, [contenteditable]")) return;
-    if (event.key === "Enter" && attempts && event.target === document.body && at?.isConnected) {
-      opener.toggle(at);
+    if (event.key === "Enter" && attempts && event.target === document.body && selected?.isConnected) {
+      opener.toggle(selected);
       return;
     }
-    const act = keys[event.key];
-    if (!act) return;
+    const shortcut = shortcuts[event.key];
+    if (!shortcut) return;
     event.preventDefault();
-    act();
+    shortcut();
   });
 }

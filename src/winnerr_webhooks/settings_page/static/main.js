@@ -1,25 +1,21 @@
-// Makes the page quicker. It is whole without any of this.
+// Starts the scripts of a page. Every page works without them.
 
-import { showCopyButtons } from "./copy.js";
-import { enhanceForm } from "./form.js";
+import { attemptOpener } from "./attempt_panel.js";
+import { showCopyButtons } from "./copy_buttons.js";
 import { startKeyboard } from "./keyboard.js";
-import { startLive } from "./live.js";
-import { openInPlace } from "./open.js";
+import { startLiveLog } from "./live_log.js";
 import { refreshUntilDone } from "./refresh.js";
-import { showTimes, tick } from "./time.js";
+import { keepTimesCurrent, showTimes } from "./times.js";
+import { enhanceWebhookForm } from "./webhook_form.js";
 
 showTimes(document);
-tick();
+keepTimesCurrent();
 showCopyButtons(document);
 const form = document.getElementById("form");
-if (form) enhanceForm(form);
+if (form) enhanceWebhookForm(form);
 document.getElementById("error-summary")?.focus();
 const attempts = document.getElementById("attempts");
-if (attempts) {
-  const opener = openInPlace(attempts);
-  const live = startLive(attempts, opener);
-  startKeyboard(attempts, opener, live);
-} else {
-  startKeyboard(null, null, null);
-}
+const opener = attempts ? attemptOpener(attempts) : null;
+if (attempts) startLiveLog(attempts, opener);
+startKeyboard(attempts, opener);
 refreshUntilDone();

@@ -1,54 +1,54 @@
-// What is on its way (a test event, a replay) is looked at again until it has arrived.
+// Reloads the part of a page that waits for a test event or a replay, until the result is there.
 
+import { showCopyButtons } from "./copy_buttons.js";
 import { fetchHtml, nodesOf } from "./dom.js";
-import { showTimes } from "./time.js";
-import { showCopyButtons } from "./copy.js";
+import { showTimes } from "./times.js";
 
-const MOST_TURNS = 60;
+const MAX_TRIES = 60;
 const EVERY_MS = 1000;
 
-/** Refreshes the part of this page that waits for something, if there is one. */
+/** Refreshes the waiting part of this page, if there is one. */
 export function refreshUntilDone() {
-  const waits = document.querySelector("[data-refresh='1']");
-  if (waits) turn(() => replacePart(waits.id), MOST_TURNS);
+  const waiting = document.querySelector("[data-refresh='1']");
+  if (waiting) repeatUntilTrue(() => refreshPart(waiting.id), MAX_TRIES);
   const replayed = document.getElementById("replayed");
-  if (replayed) turn(() => replaceAttempt(Number(replayed.dataset.watch)), MOST_TURNS);
+  if (replayed) repeatUntilTrue(() => refreshAttempt(Number(replayed.dataset.lastAttempt)), MAX_TRIES);
 }
 
-function turn(act, left) {
-  if (!left) return;
-  setTimeout(async () => { if (!(await act())) turn(act, left - 1); }, EVERY_MS);
+function repeatUntilTrue(act, tries) {
+  if (!tries) return;
+  setTimeout(async () => { if (!(await act())) repeatUntilTrue(act, tries - 1); }, EVERY_MS);
 }
 
-async function fetched() {
+async function fetchThisPage() {
   const text = await fetchHtml(location.href, "");
   return text === null ? null : nodesOf(text);
 }
 
-function settle(node) {
+function enhance(node) {
   showTimes(node);
   showCopyButtons(node);
 }
 
-async function replacePart(id) {
-  const next = (await fetched())?.querySelector(`#${id}`);
-  if (!next) return false;
-  const here = document.getElementById(id);
-  if (here.textContent !== next.textContent) {
-    here.replaceWith(next);
-    settle(next);
+async function refreshPart(id) {
+  const fetched = (await fetchThisPage())?.querySelector(`#${id}`);
+  if (!fetched) return false;
+  const current = document.getElementById(id);
+  if (current.textContent !== fetched.textContent) {
+    current.replaceWith(fetched);
+    enhance(fetched);
   }
-  return next.dataset.refresh !== "1";
+  return fetched.dataset.refresh !== "1";
 }
 
-async function replaceAttempt(before) {
-  const next = (await fetched())?.querySelector("article.attempt");
-  if (!next || Number(next.dataset.attempts) <= before) return false;
-  const here = document.querySelector("article.attempt");
-  if (here.contains(document.activeElement)) document.getElementById("main").focus();
-  here.replaceWith(next);
-  settle(next);
-  const [last] = [...next.querySelectorAll(".siblings a")].slice(-1);
+async function refreshAttempt(before) {
+  const fetched = (await fetchThisPage())?.querySelector("article.attempt");
+  if (!fetched || Number(fetched.dataset.lastAttempt) <= before) return false;
+  const current = document.querySelector("article.attempt");
+  if (current.contains(document.activeElement)) document.getElementById("main").focus();
+  current.replaceWith(fetched);
+  enhance(fetched);
+  const [last] = [...fetched.querySelectorAll(".delivery-attempts a")].slice(-1);
   const text = document.querySelector("#replayed span");
   text.textContent = `Replayed: ${last.textContent.trim().replace(/\s+/g, " ")}.`;
   return true;

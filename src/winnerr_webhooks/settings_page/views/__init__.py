@@ -1,1 +1,1 @@
-"""What the page answers, one module a group of addresses."""
+"""The views of the settings page: one module for each page. Each lists its handlers in `ROUTES`."""

@@ -1,4 +1,4 @@
-"""Replay all failed…: how many before, how far after."""
+"""Replay all failed: a page that counts the matching deliveries, then shows the progress."""
 
 import msgspec
 from litestar import Response, get, post
@@ -7,14 +7,25 @@ from litestar.params import FromQuery
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
-from winnerr_webhooks.settings_page.page_context import Given, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.page_context import (
+    PageDependency,
+    PageRequest,
+    form_of,
+    redirect,
+)
 
 
 @get("/logs/replay", admin=True)
-async def ask_replay(
-    page: Given, request: PageRequest, started: FromQuery[int] = 0, at: FromQuery[int] = 0
+async def show_bulk_replay(
+    page: PageDependency,
+    request: PageRequest,
+    started: FromQuery[int] = 0,
+    at: FromQuery[int] = 0,
 ) -> Response[str]:
-    """Say how many deliveries match now; after the start, how many are not delivered."""
+    """Show how many deliveries match; after the start, how many of them are not delivered yet.
+
+    `started` is how many deliveries the replay has, and `at` is when it began, in ms.
+    """
     filters = read_filters(request.scope["query_string"], page.catalog)
     now = page.now()
     wanted = filters.replay_request(now)
@@ -22,10 +33,10 @@ async def ask_replay(
         wanted = _as_of(filters, min(at, now) if at > 0 else now)
     count = await page.replays.replay_many(request.auth.organization, wanted, dry_run=True)
     if started:
-        # A webhook that was stopped before and changed since is counted too, though not part of it.
+        # Deliveries of a webhook that was resumed since are counted too, but are not part of it.
         count = min(count, started)
     return page.answer(
-        "replay.html",
+        "bulk_replay.html",
         request.auth,
         tab="logs",
         filters=filters,
@@ -34,13 +45,13 @@ async def ask_replay(
         ranges=RANGES,
         count=count,
         started=started,
-        done=max(started - count, 0),
+        delivered=max(started - count, 0),
     )
 
 
 @post("/logs/replay")
-async def replay_all(page: Given, request: PageRequest) -> Response[str]:
-    """Replay every failed delivery that matches, as a job that survives a restart."""
+async def start_bulk_replay(page: PageDependency, request: PageRequest) -> Response[str]:
+    """Replay every failed delivery that matches, in a job that survives a restart."""
     filters = read_filters(form_of(request).text("filters").removeprefix("?"), page.catalog)
     now = page.now()
     try:
@@ -48,14 +59,14 @@ async def replay_all(page: Given, request: PageRequest) -> Response[str]:
             request.auth.organization, _as_of(filters, now), dry_run=False
         )
     except Invalid:
-        return go(f"/logs/replay{filters.query()}")
-    page.record("deliveries replayed", request.auth, count=str(started))
-    return go(f"/logs/replay{filters.query(started=str(started), at=str(now))}")
+        return redirect(f"/logs/replay{filters.query()}")
+    page.audit("deliveries replayed", request.auth, count=str(started))
+    return redirect(f"/logs/replay{filters.query(started=str(started), at=str(now))}")
 
 
 def _as_of(filters: Filters, at: int) -> ReplayRequest:
-    """What is started at that time: what fails from then on is not part of it."""
+    """The replay that starts at this time; deliveries that fail later are not part of it."""
     return msgspec.structs.replace(filters.replay_request(at), asked_at=at)
 
 
-ROUTES = (ask_replay, replay_all)
+ROUTES = (show_bulk_replay, start_bulk_replay)

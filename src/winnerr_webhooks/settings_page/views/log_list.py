@@ -1,4 +1,4 @@
-"""The Logs tab: the last 500 attempts, filtered by the URL, and their live tail."""
+"""The Logs tab: the newest attempts, filtered by the URL, and the live log."""
 
 from http import HTTPStatus
 
@@ -7,34 +7,37 @@ from litestar.params import FromQuery
 from litestar.response import Stream
 
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
-from winnerr_webhooks.settings_page.live_log import beginning, has_room, live_rows
-from winnerr_webhooks.settings_page.page_context import Given, PageRequest
-from winnerr_webhooks.settings_page.views.webhook_detail import glance, rows_of
+from winnerr_webhooks.settings_page.live_log import has_room, live_rows, live_start
+from winnerr_webhooks.settings_page.log_rows import make_rows
+from winnerr_webhooks.settings_page.page_context import PageDependency, PageRequest
+from winnerr_webhooks.settings_page.views.webhook_list import read_overviews
 
 
 @get("/logs")
-async def show_logs(page: Given, request: PageRequest, done: FromQuery[str] = "") -> Response[str]:
+async def show_log(
+    page: PageDependency, request: PageRequest, done: FromQuery[str] = ""
+) -> Response[str]:
     """Show attempts, newest first."""
     visitor = request.auth
     filters = read_filters(request.scope["query_string"], page.catalog)
     query = filters.log_filter(visitor.organization, page.now())
-    begins = beginning(page)
-    # A search may take seconds: it has turns of its own, and no page waits for it.
+    start = live_start(page)
+    # A search may take seconds. It has turns of its own, so it runs before this page takes one.
     searched = await page.storage.log(query) if query.is_search else None
     async with page.turn(visitor.organization):
         found = searched or await page.storage.log(query)
-        lines, total = await glance(page, visitor.organization)
-        return await page.answer_aside(
-            "logs.html",
+        overviews, total = await read_overviews(page, visitor.organization)
+        return await page.answer_in_thread(
+            "log_list.html",
             visitor,
             tab="logs",
             done=done,
             health=total,
-            lines=lines,
+            overviews=overviews,
             filters=filters,
-            begins=begins,
-            # Making 500 rows is a matter of milliseconds too: aside, with the template.
-            rows=lambda: rows_of(page, found.items, [line.webhook for line in lines]),
+            live_start=start,
+            # The template calls this in the thread, because making 500 rows is slow too.
+            rows=lambda: make_rows(page, found.items, [one.webhook for one in overviews]),
             next=found.next,
             categories=page.catalog.categories,
             outcomes=OUTCOMES,
@@ -43,10 +46,10 @@ async def show_logs(page: Given, request: PageRequest, done: FromQuery[str] = ""
 
 
 @get("/logs/stream", media_type="text/event-stream")
-async def stream(
-    page: Given, request: PageRequest, after: FromQuery[str] = ""
+async def stream_log(
+    page: PageDependency, request: PageRequest, after: FromQuery[str] = ""
 ) -> Response[str] | Stream:
-    """Send new attempts as they come; what a broken connection missed comes first."""
+    """Stream new attempts. A browser that reconnects first gets what it missed."""
     if page.stopping.is_set() or not has_room(page, request.auth.organization):
         return Response("", status_code=HTTPStatus.SERVICE_UNAVAILABLE)
     filters = read_filters(request.scope["query_string"], page.catalog)
@@ -58,4 +61,4 @@ async def stream(
     )
 
 
-ROUTES = (show_logs, stream)
+ROUTES = (show_log, stream_log)

@@ -1,4 +1,7 @@
-"""Adding and editing a webhook: one form, its errors beside its fields, its input kept."""
+"""The form that adds or edits a webhook.
+
+A form that is refused comes back with its input and an error beside each wrong field.
+"""
 
 from typing import Any, Final
 
@@ -11,8 +14,14 @@ from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookPatch
-from winnerr_webhooks.settings_page.forms import Errors, Form
-from winnerr_webhooks.settings_page.page_context import Given, Page, PageRequest, form_of, go
+from winnerr_webhooks.settings_page.forms import Form, FormErrors
+from winnerr_webhooks.settings_page.page_context import (
+    PageContext,
+    PageDependency,
+    PageRequest,
+    form_of,
+    redirect,
+)
 
 _FIELDS: Final = {
     "url": "url",
@@ -20,11 +29,11 @@ _FIELDS: Final = {
     "secret": "secret",
     "description": "description",
 }
-"""Field to the id of its input, in the order they are shown."""
+"""The id of each field's input, in the order of the form."""
 
 
-class Input(msgspec.Struct, kw_only=True):
-    """What the form's fields hold."""
+class FormInput(msgspec.Struct, kw_only=True):
+    """The values of the form's fields."""
 
     url: str = ""
     events: tuple[str, ...] = ()
@@ -32,24 +41,24 @@ class Input(msgspec.Struct, kw_only=True):
     description: str = ""
 
     def __repr__(self) -> str:
-        """Without the secret."""
-        return f"Input({self.url!r})"
+        """The input without its secret, which must not get into logs."""
+        return f"FormInput({self.url!r})"
 
     @property
     def all_events(self) -> bool:
-        """Whether every event is chosen, future ones too."""
+        """Whether all events are chosen, including those added later."""
         return ALL_EVENTS in self.events
 
 
 @get("/new", admin=True)
-async def show_new(page: Given, request: PageRequest) -> Response[str]:
+async def show_new(page: PageDependency, request: PageRequest) -> Response[str]:
     """Show an empty form."""
-    return _answer(page, request, Input(), None)
+    return _answer(page, request, FormInput(), None)
 
 
 @post("/new")
-async def create(page: Given, request: PageRequest) -> Response[str]:
-    """Create a webhook, live at once; or show what is wrong with it."""
+async def create(page: PageDependency, request: PageRequest) -> Response[str]:
+    """Create a webhook, or show the form again with its errors."""
     form = form_of(request)
     given = _read(form)
     if form.has("generate"):
@@ -64,24 +73,26 @@ async def create(page: Given, request: PageRequest) -> Response[str]:
     try:
         saved = await page.webhooks.create(request.auth.organization, draft)
     except Invalid as refusal:
-        return _answer(page, request, given, None, Errors(refusal))
+        return _answer(page, request, given, None, FormErrors(refusal))
     except Conflict as refusal:
-        return _answer(page, request, given, None, Errors(Invalid(refusal.detail)))
-    page.record("webhook created", request.auth, webhook=saved.webhook.id)
-    return go(f"/{saved.webhook.id}?done=created")
+        return _answer(page, request, given, None, FormErrors(Invalid(refusal.detail)))
+    page.audit("webhook created", request.auth, webhook=saved.webhook.id)
+    return redirect(f"/{saved.webhook.id}?done=created")
 
 
 @get("/{webhook:str}/edit", admin=True)
-async def show_edit(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
-    """Show the form as the webhook is."""
+async def show_edit(
+    page: PageDependency, request: PageRequest, webhook: FromPath[str]
+) -> Response[str]:
+    """Show the form with the webhook's current values."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    given = Input(url=found.url, events=found.events, description=found.description or "")
+    given = FormInput(url=found.url, events=found.events, description=found.description or "")
     return _answer(page, request, given, found)
 
 
 @post("/{webhook:str}/edit")
-async def edit(page: Given, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
-    """Save the changes; or show what is wrong with them."""
+async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
+    """Save the changes, or show the form again with its errors."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     given = _read(form_of(request))
     patch = WebhookPatch(
@@ -92,14 +103,14 @@ async def edit(page: Given, request: PageRequest, webhook: FromPath[str]) -> Res
     try:
         await page.webhooks.change(request.auth.organization, webhook, patch)
     except Invalid as refusal:
-        return _answer(page, request, given, found, Errors(refusal))
-    page.record("webhook edited", request.auth, webhook=webhook)
-    return go(f"/{webhook}?done=saved")
+        return _answer(page, request, given, found, FormErrors(refusal))
+    page.audit("webhook edited", request.auth, webhook=webhook)
+    return redirect(f"/{webhook}?done=saved")
 
 
 @post("/check-url", status_code=200)
-async def check_url(page: Given, request: PageRequest) -> dict[str, Any]:
-    """Say what saving would say of a URL: for the form, as one leaves the field."""
+async def check_url(page: PageDependency, request: PageRequest) -> dict[str, Any]:
+    """Check a URL as saving would. The form calls this when the user leaves the field."""
     try:
         warnings = await page.webhooks.check_url(form_of(request).text("url"))
     except Invalid as refusal:
@@ -109,15 +120,15 @@ async def check_url(page: Given, request: PageRequest) -> dict[str, Any]:
 
 @post("/generate-secret", status_code=200)
 async def generate_secret() -> dict[str, str]:
-    """Give a new secret, kept nowhere until the form is saved."""
+    """Generate a secret. It is not stored until the form is saved."""
     return {"secret": new_secret()}
 
 
-def _read(form: Form) -> Input:
+def _read(form: Form) -> FormInput:
     chosen = form.all("events")
-    return Input(
+    return FormInput(
         url=form.text("url"),
-        # Ticking all beside some means all.
+        # "All events" includes the other ticked boxes.
         events=(ALL_EVENTS,) if ALL_EVENTS in chosen else tuple(chosen),
         secret=form.text("secret"),
         description=form.text("description"),
@@ -125,13 +136,13 @@ def _read(form: Form) -> Input:
 
 
 def _answer(
-    page: Page,
+    page: PageContext,
     request: PageRequest,
-    given: Input,
+    given: FormInput,
     webhook: Webhook | None,
-    errors: Errors | None = None,
+    errors: FormErrors | None = None,
 ) -> Response[str]:
-    errors = errors or Errors()
+    errors = errors or FormErrors()
     return page.answer(
         "webhook_form.html",
         request.auth,
@@ -141,8 +152,8 @@ def _answer(
         webhook=webhook,
         categories=page.catalog.categories,
         total=len(page.catalog.names),
-        errors=errors.of,
-        summary=errors.listed(_FIELDS),
+        errors=errors.by_field,
+        summary=errors.in_order(_FIELDS),
     )
 
 

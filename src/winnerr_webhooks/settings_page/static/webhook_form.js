@@ -1,32 +1,32 @@
-// The webhook form: the URL is checked as one leaves it, events are counted, secrets are made.
+// The webhook form: checks the URL when the user leaves it, counts events, generates secrets.
 
 import { announce, post } from "./dom.js";
 
-/** Enhances the form in place; the server still decides. */
-export function enhanceForm(form) {
+/** Enhances the form. The server still checks everything when it is saved. */
+export function enhanceWebhookForm(form) {
   checkUrl(form.elements.url, document.getElementById("url-check"));
-  chooseEvents(form);
+  countEvents(form);
   generateSecret(form);
 }
 
-function checkUrl(input, place) {
-  let asked = input.value;
+function checkUrl(input, result) {
+  let checked = input.value;
   input.addEventListener("blur", async () => {
     const url = input.value.trim();
-    if (!url || url === asked) return;
-    asked = url;
+    if (!url || url === checked) return;
+    checked = url;
     const answer = await post("/check-url", { url });
     if (!answer || input.value.trim() !== url) return;
     document.getElementById("url-error")?.remove();
     input.toggleAttribute("aria-invalid", false);
     if (!answer.ok) input.setAttribute("aria-invalid", "true");
-    place.className = `check ${answer.ok ? (answer.message ? "is-warn" : "is-ok") : "is-bad"}`;
-    place.textContent = answer.message || "This address can be reached.";
+    result.className = `url-check ${answer.ok ? (answer.message ? "is-warn" : "is-ok") : "is-bad"}`;
+    result.textContent = answer.message || "This URL can be used.";
     input.setAttribute("aria-describedby", "url-check url-hint");
   });
 }
 
-function chooseEvents(form) {
+function countEvents(form) {
   const all = form.querySelector("[data-all]");
   const count = document.getElementById("event-count");
   const total = Number(count.dataset.total);
@@ -36,7 +36,7 @@ function chooseEvents(form) {
     name: set.querySelector("legend").textContent,
   }));
   const boxes = categories.flatMap((category) => category.boxes);
-  const show = () => {
+  const update = () => {
     const chosen = all.checked ? total : boxes.filter((box) => box.checked).length;
     count.textContent = `${chosen} of ${total} selected`;
     for (const { button, boxes: own, name } of categories) {
@@ -50,18 +50,18 @@ function chooseEvents(form) {
     button.addEventListener("click", () => {
       const every = own.every((box) => box.checked);
       for (const box of own) box.checked = !every;
-      show();
+      update();
       announce(count.textContent);
     });
   }
   for (const box of boxes) {
     box.addEventListener("change", () => {
       if (box.checked) all.checked = false;
-      show();
+      update();
     });
   }
-  all.addEventListener("change", show);
-  show();
+  all.addEventListener("change", update);
+  update();
 }
 
 function generateSecret(form) {

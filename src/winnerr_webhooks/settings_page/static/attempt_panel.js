@@ -1,14 +1,14 @@
-// Opens an attempt below its row, with its own address; back closes it.
+// Opens an attempt below its row in the log. The URL changes with it, and Back closes it.
 
-import { showCopyButtons } from "./copy.js";
+import { showCopyButtons } from "./copy_buttons.js";
 import { announce, fetchHtml, nodesOf } from "./dom.js";
-import { showTimes } from "./time.js";
+import { showTimes } from "./times.js";
 
-/** Makes rows open in place; gives what the keyboard and the live tail need of it. */
-export function openInPlace(attempts) {
-  const home = location.href;
-  let opened = null; // { row, panel, link }
-  let wanted = "";
+/** Makes the rows of the log open in place. The keyboard and the live log use the result. */
+export function attemptOpener(attempts) {
+  const logUrl = location.href;
+  let opened = null; // { row, panel, link } of the open attempt
+  let requested = ""; // the link that was opened last
 
   const close = ({ focus = true } = {}) => {
     if (!opened) return;
@@ -20,14 +20,14 @@ export function openInPlace(attempts) {
   };
 
   const show = async (link) => {
-    wanted = link.href;
+    requested = link.href;
     const text = await fetchHtml(link.href, "attempt");
-    if (wanted !== link.href) return;
+    if (requested !== link.href) return;
     if (text === null) { location.assign(link.href); return; }
     close({ focus: false });
     const row = link.closest("tr");
     const panel = document.createElement("tr");
-    panel.className = "opened";
+    panel.className = "panel-row";
     const cell = panel.insertCell();
     cell.colSpan = row.cells.length;
     cell.append(nodesOf(text));
@@ -45,7 +45,7 @@ export function openInPlace(attempts) {
   const toggle = (link) => {
     if (opened?.link === link) {
       close();
-      history.pushState(null, "", home);
+      history.pushState(null, "", logUrl);
     } else {
       history.pushState({ attempt: link.closest("tr").id }, "", link.href);
       show(link);
@@ -60,7 +60,7 @@ export function openInPlace(attempts) {
   });
 
   addEventListener("popstate", (event) => {
-    wanted = "";
+    requested = "";
     const link = event.state?.attempt && document.getElementById(event.state.attempt)?.querySelector(".result a");
     if (link) show(link);
     else close();
@@ -69,7 +69,7 @@ export function openInPlace(attempts) {
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !opened || document.querySelector("dialog[open]")) return;
     close();
-    history.pushState(null, "", home);
+    history.pushState(null, "", logUrl);
   });
 
   return { toggle, isOpen: () => opened !== null };

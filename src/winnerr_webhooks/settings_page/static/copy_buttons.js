@@ -1,4 +1,4 @@
-// Copy buttons, and ids that are copied by a click.
+// Buttons that copy a text, and ids that copy themselves when clicked.
 
 import { announce } from "./dom.js";
 
@@ -9,13 +9,13 @@ async function copy(text, button) {
     announce("The browser did not allow copying.");
     return;
   }
-  const before = button.textContent;
+  const label = button.textContent;
   button.textContent = "Copied";
   announce("Copied");
-  setTimeout(() => { button.textContent = before; }, 1200);
+  setTimeout(() => { button.textContent = label; }, 1200);
 }
 
-/** Shows the buttons that only work with JavaScript, and makes ids buttons. */
+/** Shows the copy buttons below a node, and turns its ids into buttons. */
 export function showCopyButtons(root) {
   for (const button of root.querySelectorAll("button[data-copy]")) {
     const source = document.querySelector(button.dataset.copy) ?? root.querySelector(button.dataset.copy);

@@ -1,4 +1,4 @@
-// Times in the reader's own zone, and relative ones that tick.
+// Shows times in the reader's time zone, and keeps relative times current.
 
 const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
@@ -7,11 +7,11 @@ const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
 const zoneName = zone.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? "local";
 
 function relative(at, now) {
-  const away = Math.abs(now - at);
-  if (away < 1000) return "now";
-  if (away >= 7 * UNITS[0][1]) return day.format(at);
-  const [name, size] = UNITS.find(([, unit]) => away >= unit);
-  const text = `${Math.floor(away / size)} ${name}`;
+  const distance = Math.abs(now - at);
+  if (distance < 1000) return "now";
+  if (distance >= 7 * UNITS[0][1]) return day.format(at);
+  const [name, size] = UNITS.find(([, unit]) => distance >= unit);
+  const text = `${Math.floor(distance / size)} ${name}`;
   return at > now ? `in ${text}` : `${text} ago`;
 }
 
@@ -20,20 +20,20 @@ function local(at) {
   return today ? clock.format(at) : `${day.format(at)}, ${clock.format(at).slice(0, 5)}`;
 }
 
-/** Shows the times within a node: clock times in the local zone, which column heads then name. */
+/** Shows the clock times below a node in the local time zone, and names that zone beside them. */
 export function showTimes(root) {
   for (const time of root.querySelectorAll("time[data-show='clock']")) {
     time.textContent = local(Date.parse(time.dateTime));
   }
-  for (const place of root.querySelectorAll(".zone")) place.textContent = zoneName;
+  for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
 }
 
-/** Keeps relative times true. */
-export function tick() {
+/** Updates the relative times of the page once a second. */
+export function keepTimesCurrent() {
   const now = Date.now();
   for (const time of document.querySelectorAll("time[data-show='relative']")) {
     const text = relative(Date.parse(time.dateTime), now);
     if (time.textContent !== text) time.textContent = text;
   }
-  setTimeout(tick, 1000);
+  setTimeout(keepTimesCurrent, 1000);
 }
