@@ -18,6 +18,7 @@ from winnerr_webhooks.cli.commands import app
 from winnerr_webhooks.config import PREFIX, SETTINGS, Config, load
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src/winnerr_webhooks"
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], key=lambda page: page.relative_to(ROOT)
 )
@@ -126,6 +127,17 @@ def test_every_link_inside_the_documentation_leads_somewhere(path):
 def test_every_variable_a_page_names_exists(path):
     known = {"API_KEY", *(setting.name for setting in SETTINGS)}
     assert known.issuperset(re.findall(rf"\b{PREFIX}([A-Z0-9_]+)", path.read_text()))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_and_file_a_page_names_exists(path):
+    """Named from the repository's root or the package, as `tests/unit` or `pipeline.intake`."""
+    for name in re.findall(r"`(\w+(?:[./]\w+)*[./]?)`", path.read_text()):
+        folder = re.split("[./]", name)[0]
+        for base in (ROOT, PACKAGE):
+            if folder != name and (base / folder).is_dir():
+                module = base / f"{name.replace('.', '/')}.py"
+                assert (base / name).exists() or module.exists(), f"{name} does not exist"
 
 
 def test_every_decision_is_in_the_index():
