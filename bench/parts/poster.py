@@ -12,7 +12,7 @@ import time
 
 import uvloop
 
-from winnerr_webhooks.budgets import Budget, derive
+from winnerr_webhooks.budgets import derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.event import LeasedDelivery, encode_payload
@@ -21,6 +21,7 @@ from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.pipeline.attempt import Sender
+from winnerr_webhooks.quotas import Budget
 
 DESCRIPTORS = 1024
 AT_ONCE = 16

@@ -1,127 +1,25 @@
 """Budgets: the main bounds of a node in one place, with their units, sources and spenders.
 
 A bound says how much of something one node does or holds at once. A budget is a bound that is
-spent and released while the node works: it knows how much is in use and how often it refused.
-`derive` makes all of them from the settings and from what the machine allows this process;
-`winnerr-webhooks config` and `/metrics` show them (docs/explanation/budgets.md draws them).
+spent and released while the node works (`quotas`). `derive` makes all bounds from the settings and
+from what the machine allows this process; `winnerr-webhooks config` and `/metrics` show them
+(docs/explanation/budgets.md draws them).
 """
 
 import math
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
-
-import structlog
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.quotas import Bound, Budget
 
 MIB: Final = 1024 * 1024
-LOG_EVERY: Final = 60.0
-"""Seconds between two log lines about the same spent budget."""
-
 STOP_SLACK: Final = 5.0
 """Seconds beyond DELIVERY_TIMEOUT that attempts in flight have to finish when the node stops."""
 STOP_RECORDING: Final = 5.0
 """Seconds that recording attempts, releasing leases and closing what is open have after that."""
-
-log = structlog.get_logger(__name__)
-
-
-class Bound(NamedTuple):
-    """What a node does or holds at once, at most."""
-
-    name: str
-    """The label of its metrics, and its line in `winnerr-webhooks config`."""
-    limit: int
-    unit: str
-    source: str
-    """Where the limit comes from: a constant, a setting, or what the machine allows."""
-    spender: str
-    """The module that spends it."""
-    when_spent: str
-    """What happens to the work that does not fit, as a sentence."""
-    share: int = 0
-    """The most that one organization may hold of it; 0: one may hold all of it."""
-
-
-class Budget:
-    """A bound with what is in use of it now. It belongs to the thread of the event loop."""
-
-    __slots__ = ("_clock", "_logged_at", "_measure", "_shares", "_used", "bound", "refused")
-
-    def __init__(self, bound: Bound, clock: Clock) -> None:
-        self.bound = bound
-        self.refused = 0
-        """How often something did not fit."""
-        self._clock = clock
-        self._used = 0
-        self._shares: dict[str, int] = {}
-        self._logged_at = float("-inf")
-        self._measure: Callable[[], float] | None = None
-
-    @property
-    def in_use(self) -> float:
-        """Units in use now."""
-        return self._used if self._measure is None else self._measure()
-
-    def measure(self, in_use: Callable[[], float]) -> None:
-        """Read `in_use` from its spender, which counts for itself on the road of an event."""
-        self._measure = in_use
-
-    def take(self, units: int = 1) -> bool:
-        """Spend `units`; False when they do not fit, and that is counted and logged."""
-        if self._used + units > self.bound.limit:
-            self.refuse()
-            return False
-        self._used += units
-        return True
-
-    def release(self, units: int = 1) -> None:
-        """Give back `units` that were taken."""
-        self._used -= units
-
-    def take_for(self, organization: str, units: int = 1) -> bool:
-        """Spend `units` of this organization's share; False when they do not fit."""
-        held = self._shares.get(organization, 0) + units
-        if self.bound.share and held > self.bound.share:
-            self.refuse(organization)
-            return False
-        if not self.take(units):
-            return False
-        self._shares[organization] = held
-        return True
-
-    def release_for(self, organization: str, units: int = 1) -> None:
-        """Give back `units` that were taken for this organization."""
-        self.release(units)
-        held = self._shares[organization] - units
-        if held:
-            self._shares[organization] = held
-        else:
-            del self._shares[organization]
-
-    def held_by(self, organization: str) -> int:
-        """Units that this organization holds."""
-        return self._shares.get(organization, 0)
-
-    def refuse(self, organization: str | None = None) -> None:
-        """Count work that did not fit, and log it at most once a minute."""
-        self.refused += 1
-        now = self._clock.monotonic()
-        if now - self._logged_at < LOG_EVERY:
-            return
-        self._logged_at = now
-        bound = self.bound
-        whose = {"organization": organization} if organization is not None else {}
-        log.warning(
-            "a budget is spent",
-            budget=bound.name,
-            limit=bound.share if whose else bound.limit,
-            unit=bound.unit,
-            then=bound.when_spent,
-            **whose,
-        )
 
 
 class Budgets:
@@ -136,7 +34,7 @@ class Budgets:
         self.key_lookups = Budget(bounds.key_lookups, clock)
         self.attempts = Budget(bounds.attempts, clock)
         self.kept_connections = Budget(bounds.kept_connections, clock)
-        self.queued_bytes = Budget(bounds.queued_bytes, clock)
+        self.queued_bytes = Budget(bounds.queued_bytes, clock, pressure=4)
         self.unrecorded_attempts = Budget(bounds.unrecorded_attempts, clock)
         self.unrecorded_bytes = Budget(bounds.unrecorded_bytes, clock)
         self.page_reads = Budget(bounds.page_reads, clock)
@@ -252,7 +150,7 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The connection that was used longest ago is closed.",
         ),
         queued_bytes=Bound(
-            "queued_bytes", 64 * MIB, "bytes", "constant", "pipeline.memory",
+            "queued_bytes", 64 * MIB, "bytes", "constant", "pipeline.lanes",
             "Deliveries wait in the database.", share=16 * MIB,
         ),
         unrecorded_attempts=Bound(

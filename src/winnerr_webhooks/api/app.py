@@ -19,9 +19,9 @@ from winnerr_webhooks.api.routes.portal_session_routes import create_portal_sess
 from winnerr_webhooks.api.routes.probe_routes import healthz, metrics, readyz
 from winnerr_webhooks.api.routes.webhook_routes import WebhookRoutes
 from winnerr_webhooks.api.services import Services
-from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.litestar_app import LitestarApp
+from winnerr_webhooks.quotas import Budget
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 

@@ -11,11 +11,11 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
-from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import NotFound, Unauthorized, Unavailable
 from winnerr_webhooks.management.field_checks import check_organization
+from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import ApiKey
 

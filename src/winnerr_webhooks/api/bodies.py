@@ -11,9 +11,9 @@ from litestar.datastructures import State
 
 from winnerr_webhooks.api.auth import Caller
 from winnerr_webhooks.api.query_parameters import MAX_SHOWN, escape
-from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 from winnerr_webhooks.domain.event_errors import nested_too_deep, not_json, not_utf8
+from winnerr_webhooks.quotas import Budget
 
 ApiRequest = Request[None, Caller, State]
 

@@ -28,7 +28,7 @@ from typing import Any, Final
 import structlog
 
 from winnerr_webhooks.api.event_call import EventCall
-from winnerr_webhooks.budgets import Budget
+from winnerr_webhooks.quotas import Budget
 
 SPARE_DESCRIPTORS: Final = 16
 """With no more descriptors left than these, a new connection needs another one closed."""

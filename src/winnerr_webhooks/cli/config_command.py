@@ -10,7 +10,7 @@ from winnerr_webhooks.cli.setting_options import takes_settings
 from winnerr_webhooks.config import SETTINGS, Config, Setting, check_service, environment
 
 if TYPE_CHECKING:
-    from winnerr_webhooks.budgets import Bound
+    from winnerr_webhooks.quotas import Bound
 
 HIDDEN = "•••"
 

@@ -6,7 +6,6 @@ import socket
 import ssl
 from typing import Final
 
-from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import Exchange, Failure
 from winnerr_webhooks.domain.errors import LocalShortage
@@ -25,6 +24,7 @@ from winnerr_webhooks.egress.outgoing_connection import Connection
 from winnerr_webhooks.egress.pool import Key, Pool
 from winnerr_webhooks.egress.resolver import CHANNEL_DESCRIPTORS, Resolver
 from winnerr_webhooks.egress.tls import client_context
+from winnerr_webhooks.quotas import Budget
 
 MAX_REASON: Final = 200
 """Bytes of a reason phrase that are kept: it is shown in every row of the log."""

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from itertools import islice
 from typing import Final
 
-from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.egress.outgoing_connection import Connection
+from winnerr_webhooks.quotas import Budget
 
 Key = tuple[str, str, str, int]
 """Organization, scheme, host, port: no organization gets another's connection."""

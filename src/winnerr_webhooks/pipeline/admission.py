@@ -5,17 +5,18 @@ Every event passes here twice, so the counters are its own; the budgets read the
 
 from typing import Final
 
-from winnerr_webhooks.budgets import Budget, Budgets
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.pipeline.fan_outs import FanOut
 from winnerr_webhooks.pipeline.group_commit import Answered
+from winnerr_webhooks.quotas import Budget
 
 RETRY_AFTER: Final = 2
 
 
-class Share:
-    """What waits of one organization."""
+class Waiting:
+    """What waits to be stored of one organization."""
 
     __slots__ = ("bytes", "events", "express")
 
@@ -33,7 +34,7 @@ class AdmittedEvent:
         "_admission",
         "_answered",
         "_express",
-        "_share",
+        "_waiting",
         "cost",
         "event",
         "organization",
@@ -46,7 +47,7 @@ class AdmittedEvent:
         answered: Answered[Accepted],
         admission: "Admission",
         *,
-        share: Share,
+        waiting: Waiting,
         cost: FanOut,
         express: bool,
         since: float,
@@ -59,14 +60,14 @@ class AdmittedEvent:
         """What it costs a transaction."""
         self._answered = answered
         self._admission = admission
-        self._share = share
+        self._waiting = waiting
         self._express = express
 
     def __call__(self, accepted: Accepted | None, error: Exception | None) -> None:
         """Take the answer, or why there is none."""
         if self._express:
-            self._share.express -= 1
-        self._admission.release(self.event, self._share)
+            self._waiting.express -= 1
+        self._admission.release(self.event, self._waiting)
         self._answered(accepted, error)
 
 
@@ -74,18 +75,14 @@ class Admission:
     """Counts events and their bytes from the call until they are stored or refused."""
 
     def __init__(self, budgets: Budgets) -> None:
-        self._events = 0
-        self._bytes = 0
-        self._shares: dict[str, Share] = {}
-        self._events_budget = budgets.accept_events
-        self._bytes_budget = budgets.accept_bytes
-        self._events_budget.measure(lambda: self._events)
-        self._bytes_budget.measure(lambda: self._bytes)
+        self._waiting: dict[str, Waiting] = {}
+        self._events = budgets.accept_events
+        self._bytes = budgets.accept_bytes
 
     def express_of(self, organization: str) -> int:
         """Events of an organization in the express group."""
-        share = self._shares.get(organization)
-        return 0 if share is None else share.express
+        waiting = self._waiting.get(organization)
+        return 0 if waiting is None else waiting.express
 
     def admit(
         self,
@@ -101,36 +98,36 @@ class Admission:
         `since` is the loop's instant of its call.
         """
         organization = event.organization
-        share = self._shares.get(organization) or Share()
+        waiting = self._waiting.get(organization) or Waiting()
         size = len(event.body)
-        all_events, all_bytes = self._events + 1, self._bytes + size
-        events, held = share.events + 1, share.bytes + size
-        of_events, of_bytes = self._events_budget.bound, self._bytes_budget.bound
+        all_events, all_bytes = self._events.used + 1, self._bytes.used + size
+        events, held = waiting.events + 1, waiting.bytes + size
+        of_events, of_bytes = self._events.bound, self._bytes.bound
         if (
             events > of_events.share
             or all_events > of_events.limit
             or held > of_bytes.share
             or all_bytes > of_bytes.limit
         ):
-            _check(self._events_budget, organization, events, all_events)
-            _check(self._bytes_budget, organization, held, all_bytes)
+            _check(self._events, organization, events, all_events)
+            _check(self._bytes, organization, held, all_bytes)
         if events == 1:
-            self._shares[organization] = share
-        share.events, share.bytes = events, held
-        share.express += express
-        self._events, self._bytes = all_events, all_bytes
+            self._waiting[organization] = waiting
+        waiting.events, waiting.bytes = events, held
+        waiting.express += express
+        self._events.used, self._bytes.used = all_events, all_bytes
         return AdmittedEvent(
-            event, answered, self, share=share, cost=cost, express=express, since=since
+            event, answered, self, waiting=waiting, cost=cost, express=express, since=since
         )
 
-    def release(self, event: NewEvent, share: Share) -> None:
+    def release(self, event: NewEvent, waiting: Waiting) -> None:
         """An event that was admitted waits no more."""
-        self._events -= 1
-        self._bytes -= len(event.body)
-        share.bytes -= len(event.body)
-        share.events -= 1
-        if not share.events:
-            del self._shares[event.organization]
+        self._events.used -= 1
+        self._bytes.used -= len(event.body)
+        waiting.bytes -= len(event.body)
+        waiting.events -= 1
+        if not waiting.events:
+            del self._waiting[event.organization]
 
 
 def _check(budget: Budget, organization: str, of_organization: int, of_all: int) -> None:

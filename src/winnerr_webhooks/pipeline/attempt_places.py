@@ -2,7 +2,7 @@
 
 Every attempt holds a connection, and the file descriptors of a process are limited. While places
 are scarce, organizations take turns for them, and so do the lanes of an organization. An
-organization that holds its share of the places waits, so an outage of its receivers leaves places
+organization that holds its owner of the places waits, so an outage of its receivers leaves places
 for the others.
 """
 
@@ -11,9 +11,9 @@ from typing import Final
 
 import structlog
 
-from winnerr_webhooks.budgets import LOG_EVERY, Budget
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.pipeline.lane import Lane, Share
+from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
+from winnerr_webhooks.quotas import LOG_EVERY, Budget
 from winnerr_webhooks.telemetry import Metrics
 
 TIMES_FREE: Final = 3
@@ -37,13 +37,13 @@ log = structlog.get_logger(__name__)
 class AttemptPlaces:
     """The places for attempts of one node.
 
-    The dispatcher counts `in_flight` here and in each share. It calls `admits` only when at least
+    The dispatcher counts `in_flight` here and in each owner. It calls `admits` only when at least
     `scarce_from` attempts are in flight, so below that a place costs one comparison.
     """
 
     def __init__(self, budget: Budget, metrics: Metrics, clock: Clock) -> None:
         self.in_flight = 0
-        self.waiting: deque[Share] = deque()
+        self.waiting: deque[LaneOwner] = deque()
         """Organizations with lanes that wait for a place; the next in turn first."""
         self._budget = budget
         self._metrics = metrics
@@ -59,8 +59,8 @@ class AttemptPlaces:
 
     def admits(self, lane: Lane) -> bool:
         """Whether a lane may start an attempt now; if not, it waits for its turn."""
-        share = lane.share
-        if not share.waiting and self._has_place_for(share):
+        owner = lane.owner
+        if not owner.waiting and self._has_place_for(owner):
             return True  # the waiting ones are of other organizations, which have no place left
         if not lane.waits_for_place:
             self._budget.refuse()
@@ -72,10 +72,10 @@ class AttemptPlaces:
         if lane.waits_for_place:
             return
         lane.waits_for_place = True
-        share = lane.share
-        if not share.waiting:
-            self.waiting.append(share)
-        share.waiting.append(lane)
+        owner = lane.owner
+        if not owner.waiting:
+            self.waiting.append(owner)
+        owner.waiting.append(lane)
 
     def next_in_turn(self) -> Lane | None:
         """Take out a lane of the waiting organization that holds the fewest places, if one is free.
@@ -83,19 +83,19 @@ class AttemptPlaces:
         Of several that hold as many, the one that had its last turn first.
         """
         ready = filter(self._has_place_for, self.waiting)
-        share = min(ready, key=_in_flight, default=None)
-        if share is None:
+        owner = min(ready, key=_in_flight, default=None)
+        if owner is None:
             return None
-        self.waiting.remove(share)
-        lane = share.waiting.popleft()
+        self.waiting.remove(owner)
+        lane = owner.waiting.popleft()
         lane.waits_for_place = False
-        if share.waiting:
-            self.waiting.append(share)
+        if owner.waiting:
+            self.waiting.append(owner)
         return lane
 
-    def _has_place_for(self, share: Share) -> bool:
+    def _has_place_for(self, owner: LaneOwner) -> bool:
         free = self._limit - self.in_flight
-        return self.in_flight < self._most and share.in_flight < TIMES_FREE * free
+        return self.in_flight < self._most and owner.in_flight < TIMES_FREE * free
 
     # --- what this machine lacks --------------------------------------------------------------
 
@@ -132,5 +132,5 @@ class AttemptPlaces:
         self.scarce_from = self._crowded
 
 
-def _in_flight(share: Share) -> int:
-    return share.in_flight
+def _in_flight(owner: LaneOwner) -> int:
+    return owner.in_flight

@@ -1,7 +1,7 @@
 """Backlog: which lanes have work waiting in the database, and what the next claim asks for.
 
 Storage says which lanes are due. The backlog knows which of them have room: it depends on their
-windows and queues, on pauses that receivers asked for, and on each organization's share of memory.
+windows and queues, on pauses that receivers asked for, and on each organization's quota of memory.
 A lane without room is skipped, and is added again when it has room (docs/adr/0019).
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from winnerr_webhooks.pipeline.allocation import Candidate, allocate
 from winnerr_webhooks.pipeline.due_lanes import DueLanes
 from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
-from winnerr_webhooks.pipeline.memory import Memory
+from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.values import Claim, DueLane
 
 
@@ -21,7 +21,7 @@ class Backlog:
     def __init__(
         self,
         lanes: Mapping[str, Lane],
-        memory: Memory,
+        memory: Budget,
         *,
         concurrency: int,
         lease_seconds: float,
@@ -46,7 +46,7 @@ class Backlog:
 
     def add(self, lane: Lane) -> None:
         """This lane has work in the database, and room for it."""
-        self._due.add(lane.webhook_id, lane.share.organization)
+        self._due.add(lane.webhook_id, lane.owner.organization)
         self.wanted.set()
 
     def found_due(self, due: Iterable[DueLane]) -> int:
@@ -65,31 +65,32 @@ class Backlog:
         lanes = self._due.take(limit, self._candidate)
         if not lanes:
             return None
-        left = self._memory.left_of
         return Claim(
             lease_seconds=self.lease_seconds,
             places=allocate(lanes, limit),
             max_bytes=self._memory.free,
-            bytes_left={lane.organization: left(lane.organization) for lane in lanes},
+            bytes_left={
+                lane.organization: self._memory.free_for(lane.organization) for lane in lanes
+            },
         )
 
     def room(self, lane: Lane) -> int:
         """Room of a lane for claimed deliveries."""
-        if lane.share.spent:
+        if lane.owner.quota.exhausted:
             return 0
-        return lane.idle_room if self._memory.tight else lane.waiting_room
+        return lane.idle_room if self._memory.under_pressure else lane.waiting_room
 
     def fresh_room(self, lane: Lane) -> int:
         """Room of a lane for deliveries just accepted."""
-        if lane.share.spent:
+        if lane.owner.quota.exhausted:
             return 0
-        return lane.idle_room if self._memory.tight else lane.fresh_room
+        return lane.idle_room if self._memory.under_pressure else lane.fresh_room
 
     def takes_on(self, lane: Lane) -> bool:
         """Whether a lane takes on one more delivery of the commit that is being handed on."""
-        if lane.share.spent:
+        if lane.owner.quota.exhausted:
             return False
-        return lane.idle_room > 0 if self._memory.tight else lane.takes_on
+        return lane.idle_room > 0 if self._memory.under_pressure else lane.takes_on
 
     def _candidate(self, webhook_id: str, organization: str) -> Candidate | None:
         lane = self._lanes.get(webhook_id)
@@ -102,8 +103,8 @@ class Backlog:
         return Candidate(webhook_id, organization, room, lane.backlog)
 
     def _new_lane(self, webhook_id: str, organization: str) -> Candidate | None:
-        if self._memory.left_of(organization) <= 0:
+        if self._memory.free_for(organization) <= 0:
             return None
         window = self._first_window
-        room = window if self._memory.tight else QUEUE_PER_WINDOW * window
+        room = window if self._memory.under_pressure else QUEUE_PER_WINDOW * window
         return Candidate(webhook_id, organization, room, backlog=False)

@@ -17,7 +17,6 @@ from winnerr_webhooks.pipeline.backlog import Backlog
 from winnerr_webhooks.pipeline.lane import SHED_FROM, Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
-from winnerr_webhooks.pipeline.memory import Memory
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.target_reader import TargetReader
@@ -52,16 +51,21 @@ class Dispatcher:
     ) -> None:
         self.lease_seconds = lease_seconds
         self.queued = 0
-        self.memory = Memory(budgets.queued_bytes, self._note_room)
+        self._memory = budgets.queued_bytes
         self._attempter = attempter
         self._recorder = recorder
         self._clock = clock
         self._lease_needed = timeout + LEASE_SLACK
-        self._lanes = Lanes(self.memory, concurrency=concurrency, lease_seconds=lease_seconds)
+        self._lanes = Lanes(
+            self._memory,
+            self._note_room,
+            concurrency=concurrency,
+            lease_seconds=lease_seconds,
+        )
         self._places = AttemptPlaces(budgets.attempts, metrics, clock)
         self._recovery: asyncio.TimerHandle | None = None
         self.backlog = Backlog(
-            self._lanes, self.memory, concurrency=concurrency, lease_seconds=lease_seconds
+            self._lanes, self._memory, concurrency=concurrency, lease_seconds=lease_seconds
         )
         self._loop = asyncio.get_running_loop()
         self._targets = TargetReader(storage, self._loaded, self._unreadable)
@@ -76,7 +80,7 @@ class Dispatcher:
 
     def lease_terms(self) -> LeaseTerms | None:
         """How the deliveries of the next accept are born: None when nothing more fits here."""
-        if not self._open or self._recorder.stalled or self.memory.full:
+        if not self._open or self._recorder.stalled or self._memory.exhausted:
             return None
         return self._lanes.terms()
 
@@ -127,7 +131,7 @@ class Dispatcher:
     @property
     def claims(self) -> bool:
         """Whether claimed deliveries could be attempted now."""
-        return self._open and not self._recorder.stalled and self.memory.free > 0
+        return self._open and not self._recorder.stalled and self._memory.free > 0
 
     def webhooks_changed(self, webhook_ids: Iterable[str]) -> None:
         """Read these webhooks anew before their next attempt."""
@@ -185,14 +189,14 @@ class Dispatcher:
                 continue
             delivery.webhook_version = sender.target.version  # what its answer will be about
             lane.in_flight += 1
-            lane.share.in_flight += 1
+            lane.owner.in_flight += 1
             places.in_flight += 1
             return sender, delivery
         return None
 
     async def _work(self, lane: Lane, sender: Sender, delivery: LeasedDelivery) -> None:
         """One attempt after another, as long as the lane's window lets this worker go on."""
-        places, share = self._places, lane.share
+        places, owner = self._places, lane.owner
         while True:
             lack = None
             try:
@@ -201,9 +205,9 @@ class Dispatcher:
                 lack = shortage.code
             finally:
                 lane.in_flight -= 1
-                share.in_flight -= 1
+                owner.in_flight -= 1
                 places.in_flight -= 1
-                self.memory.release(share, len(delivery.body))
+                owner.quota.release(len(delivery.body))
                 delivery.body = b""  # its settlement may wait long for the database
             if lack is not None:
                 self._ran_short(lane, delivery, lack)
@@ -277,7 +281,7 @@ class Dispatcher:
     def _congested(self, lane: Lane) -> None:
         lane.congested()
         if lane.slow:  # it may be long until its queue's turn comes
-            self._shed(lane, 0 if self.memory.tight else lane.capacity)
+            self._shed(lane, 0 if self._memory.under_pressure else lane.capacity)
 
     def _hold(self, lane: Lane, seconds: float) -> None:
         """Keep away from a receiver that asked for it; its work waits in the database."""
@@ -361,14 +365,14 @@ class Dispatcher:
             self._release_lease(lane, delivery)
 
     def _release_lease(self, lane: Lane, delivery: LeasedDelivery) -> None:
-        self.memory.release(lane.share, len(delivery.body))
+        lane.owner.quota.release(len(delivery.body))
         self.releaser.add(delivery)
 
     # --- bookkeeping --------------------------------------------------------------------------
 
     def _queued(self, lane: Lane, delivery: LeasedDelivery) -> None:
         self.queued += 1
-        self.memory.take(lane.share, len(delivery.body))
+        lane.owner.quota.add(len(delivery.body))
 
     def _note_room(self, lane: Lane) -> None:
         """Note whether a lane is full, and ask for more of its backlog when it is time."""

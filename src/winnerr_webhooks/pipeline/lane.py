@@ -7,10 +7,12 @@ deliveries in memory; the rest of its work waits in the database and costs nobod
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.pipeline.attempt import Sender
+from winnerr_webhooks.quotas import Budget, Quota
 
 FIRST_WINDOW: Final = 4
 QUEUE_PER_WINDOW: Final = 4
@@ -29,22 +31,27 @@ MEASURED: Final = 16
 """Attempts by whose time the queue is measured, again and again."""
 
 
-class Share:
-    """What one organization holds of a node: memory, attempts in flight, and its lanes."""
+class LaneOwner:
+    """An organization with lanes on this node: the lanes, and what they use together."""
 
-    __slots__ = ("held", "in_flight", "lanes", "organization", "spent", "waiting")
+    __slots__ = ("_on_room_change", "in_flight", "lanes", "organization", "quota", "waiting")
 
-    def __init__(self, organization: str) -> None:
+    def __init__(
+        self, organization: str, memory: Budget, on_room_change: Callable[["Lane"], None]
+    ) -> None:
         self.organization = organization
-        self.held = 0
-        """Bytes of bodies, those under way included."""
-        self.spent = False
-        """Whether no more shall come."""
         self.lanes: set[Lane] = set()
+        self.quota: Quota = memory.open_quota(organization, self._change_room)
+        """Of the memory for bodies, those in flight included."""
         self.in_flight = 0
         """Attempts in flight, over all its lanes."""
         self.waiting: deque[Lane] = deque()
         """Lanes that wait for a place for their next attempt, the next in turn first."""
+        self._on_room_change = on_room_change
+
+    def _change_room(self) -> None:
+        for lane in self.lanes:
+            self._on_room_change(lane)
 
 
 class Lane:
@@ -65,19 +72,19 @@ class Lane:
         "idle_since",
         "in_flight",
         "loading",
+        "owner",
         "queued",
         "sender",
-        "share",
         "version",
         "waits_for_place",
         "webhook_id",
         "window",
     )
 
-    def __init__(self, webhook_id: str, widest: int, share: Share) -> None:
+    def __init__(self, webhook_id: str, widest: int, owner: LaneOwner) -> None:
         self.webhook_id = webhook_id
-        self.share = share
-        share.lanes.add(self)
+        self.owner = owner
+        owner.lanes.add(self)
         self.sender: Sender | None = None
         self.version = 0
         """The newest version of the webhook heard of; a sender of an older one is read anew."""
@@ -92,7 +99,7 @@ class Lane:
         self.backlog = False
         """Whether due work of this lane is known to be left in the database."""
         self.waits_for_place = False
-        """Whether it stands among `share.waiting`."""
+        """Whether it stands among `owner.waiting`."""
         self._widest = widest
         self._narrow = self.window
         self._fresh: deque[LeasedDelivery] = deque()

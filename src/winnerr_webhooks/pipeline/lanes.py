@@ -1,11 +1,12 @@
 """Lanes: every webhook of which a node has had work, and how accepted work is leased to it."""
 
 import itertools
+from collections.abc import Callable
 from typing import Final
 
 from winnerr_webhooks.domain.event import LeasedDelivery
-from winnerr_webhooks.pipeline.lane import Lane
-from winnerr_webhooks.pipeline.memory import Memory
+from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
+from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.values import LeaseTerms
 
 MAX_LANES: Final = 10_000
@@ -13,11 +14,24 @@ MAX_LANES: Final = 10_000
 
 
 class Lanes(dict[str, Lane]):
-    """Lanes by webhook id; those without room for accepted deliveries are noted."""
+    """Lanes by webhook id; those without room for accepted deliveries are noted.
 
-    def __init__(self, memory: Memory, *, concurrency: int, lease_seconds: float) -> None:
+    `on_room_change` is called with each lane whose room may have changed because of the memory
+    that other lanes use.
+    """
+
+    def __init__(
+        self,
+        memory: Budget,
+        on_room_change: Callable[[Lane], None],
+        *,
+        concurrency: int,
+        lease_seconds: float,
+    ) -> None:
         super().__init__()
         self._memory = memory
+        self._on_room_change = on_room_change
+        self._owners: dict[str, LaneOwner] = {}
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
         self._full: dict[str, bool] = {}
@@ -35,9 +49,16 @@ class Lanes(dict[str, Lane]):
         """The lane of a delivery's webhook."""
         lane = self.get(delivery.webhook_id)
         if lane is None:
-            share = self._memory.join(delivery.organization)
-            lane = self[delivery.webhook_id] = Lane(delivery.webhook_id, self._concurrency, share)
+            owner = self._owner(delivery.organization)
+            lane = self[delivery.webhook_id] = Lane(delivery.webhook_id, self._concurrency, owner)
         return lane
+
+    def _owner(self, organization: str) -> LaneOwner:
+        owner = self._owners.get(organization)
+        if owner is None:
+            owner = LaneOwner(organization, self._memory, self._on_room_change)
+            self._owners[organization] = owner
+        return owner
 
     def note_full(self, lane: Lane) -> None:
         """This lane has no room for accepted deliveries."""
@@ -55,7 +76,10 @@ class Lanes(dict[str, Lane]):
     def drop(self, lane: Lane) -> None:
         """Forget a lane; it holds nothing."""
         self.pop(lane.webhook_id, None)
-        self._memory.leave(lane)
+        lane.owner.lanes.discard(lane)
+        if not lane.owner.lanes and lane.owner.organization in self._owners:
+            del self._owners[lane.owner.organization]
+            self._memory.close_quota(lane.owner.quota)
         if lane.webhook_id in self._full:
             del self._full[lane.webhook_id]
             self._terms = None

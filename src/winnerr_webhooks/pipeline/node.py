@@ -167,7 +167,9 @@ class Node:
         metrics.watch("in_flight", "Attempts under way.", lambda: dispatcher.in_flight)
         metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queued)
         metrics.watch(
-            "held_bytes", "Bodies queued in memory and under way.", lambda: dispatcher.memory.held
+            "held_bytes",
+            "Bodies queued in memory and under way.",
+            lambda: self.budgets.queued_bytes.used,
         )
         metrics.watch(
             "unrecorded", "Attempts made and not yet recorded.", lambda: recorder.unrecorded

@@ -57,20 +57,12 @@ class Recorder:
         """Whether that is so because the database could not be written to."""
         self._paused = False
         """Whether a log line said that delivery pauses."""
-        self.unrecorded = 0
-        """Attempts made that are not in the database yet."""
-        self.unrecorded_bytes = 0
-        """What they sent and received, about."""
         self._signals = signals
         self._storage = storage
         self._metrics = metrics
         self._jitter = jitter
-        self._attempts_budget = budgets.unrecorded_attempts
-        self._attempts_budget.measure(lambda: self.unrecorded)
-        self._bytes_budget = budgets.unrecorded_bytes
-        self._bytes_budget.measure(lambda: self.unrecorded_bytes)
-        self._most = self._attempts_budget.bound.limit
-        self._most_bytes = self._bytes_budget.bound.limit
+        self._attempts = budgets.unrecorded_attempts
+        self._bytes = budgets.unrecorded_bytes
         self._group: GroupCommit[Settlement, None] = GroupCommit(self._settle, Fifo(BATCH))
         self._loop = asyncio.get_running_loop()
         self._suspects: dict[str, tuple[int, int]] = {}
@@ -82,28 +74,32 @@ class Recorder:
         self._ends = float("inf")
         """The loop's instant at which nothing is tried again: the node stops."""
 
+    @property
+    def unrecorded(self) -> int:
+        """Attempts made that are not in the database yet."""
+        return self._attempts.used
+
     def record(self, settlement: Settlement) -> None:
         """Settle one attempt with the next group."""
         size = _size(settlement.record)
-        if 2 * (self.unrecorded_bytes + size) > self._most_bytes:
+        if 2 * (self._bytes.used + size) > self._bytes.bound.limit:
             settlement = _with_cut_answer(settlement)
             size = _size(settlement.record)
         self._group.put(settlement, _watch)
-        self.unrecorded += 1
-        self.unrecorded_bytes += size
+        self._attempts.used += 1
+        self._bytes.used += size
         record = settlement.record
         self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
         delivery = settlement.delivery
         if delivery.attempt == 1 and delivery.trigger == "automatic":
             called_at = id_ms(delivery.event_id)
             self._metrics.first_attempt_begun((record.exchange.started_at - called_at) / 1000)
-        if self.unrecorded > self._most or self.unrecorded_bytes > self._most_bytes:
+        if self._attempts.exhausted or self._bytes.exhausted:
             self._stall()
 
     def _stall(self) -> None:
         if not self.stalled:
-            over = self.unrecorded > self._most
-            (self._attempts_budget if over else self._bytes_budget).refuse()
+            (self._attempts if self._attempts.exhausted else self._bytes).refuse()
         self.stalled = True
 
     async def close(self, seconds: float) -> None:
@@ -156,8 +152,8 @@ class Recorder:
 
     def _done_with(self, batch: Sequence[Settlement]) -> None:
         """Go on when these were the last: recorded now, or never."""
-        self.unrecorded -= len(batch)
-        self.unrecorded_bytes -= sum(_size(item.record) for item in batch)
+        self._attempts.used -= len(batch)
+        self._bytes.used -= sum(_size(item.record) for item in batch)
         if self.stalled and not self.unrecorded:
             # Not before: what was attempted meanwhile could be claimed and sent a second time.
             if self._paused:

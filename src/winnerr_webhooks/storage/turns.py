@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
-from winnerr_webhooks.budgets import Budget
 from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.quotas import Budget
 
 PATIENCE: Final = 4.0
 """Seconds that a call waits for its turn."""

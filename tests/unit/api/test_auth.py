@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from winnerr_webhooks.api.auth import REMEMBERED_SECONDS, Authenticator
-from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.domain.errors import Unauthorized, Unavailable
 from winnerr_webhooks.ids import new_api_key
+from winnerr_webhooks.quotas import Bound, Budget
 
 EVENT = {"event": "contact.created", "organizationId": "org_1", "data": {}}
 

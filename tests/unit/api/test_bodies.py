@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from winnerr_webhooks.api.bodies import BodyBytes, content_length, decode, read_body
-from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
+from winnerr_webhooks.quotas import Bound, Budget
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):

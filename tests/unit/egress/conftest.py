@@ -16,7 +16,6 @@ import pytest
 import trustme
 import uvloop
 
-from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.clock import Clock, SystemClock
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.url import parse_url
@@ -24,6 +23,7 @@ from winnerr_webhooks.egress.address_policy import Address, AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import ResolveError
 from winnerr_webhooks.egress.tls import client_context
+from winnerr_webhooks.quotas import Bound, Budget
 
 A, AAAA = 1, 28
 """Types of DNS records (RFC 1035, 3.2.2; RFC 3596)."""

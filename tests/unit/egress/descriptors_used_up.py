@@ -15,13 +15,13 @@ from pathlib import Path
 
 import uvloop
 
-from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.url import parse_url
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver, ResolveError
+from winnerr_webhooks.quotas import Bound, Budget
 
 LIMIT = 100
 

@@ -6,12 +6,18 @@ from collections import Counter
 import pytest
 import structlog
 
-from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.pipeline.attempt_places import AttemptPlaces
-from winnerr_webhooks.pipeline.lane import Lane, Share
+from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
+from winnerr_webhooks.quotas import Bound, Budget
 from winnerr_webhooks.telemetry import Metrics
+
+
+def owner(organization: str) -> LaneOwner:
+    """An organization that may hold as much memory as it wants."""
+    memory = Budget(Bound("queued_bytes", 1 << 40, "bytes", "", "", ""), SystemClock())
+    return LaneOwner(organization, memory, lambda _lane: None)
 
 
 @pytest.fixture
@@ -30,34 +36,34 @@ def start(places: AttemptPlaces, lane: Lane) -> bool:
 
 
 def go(places: AttemptPlaces, lane: Lane) -> None:
-    lane.share.in_flight += 1
+    lane.owner.in_flight += 1
     places.in_flight += 1
 
 
 def end(places: AttemptPlaces, lane: Lane) -> None:
-    lane.share.in_flight -= 1
+    lane.owner.in_flight -= 1
     places.in_flight -= 1
 
 
 def test_the_last_quarter_is_for_organizations_that_hold_little(places) -> None:
     """Given 16 places, one organization has at most 12 of them, and each other one at once."""
-    many = Lane("wh_1", 99, Share("org_1"))
+    many = Lane("wh_1", 99, owner("org_1"))
     assert [start(places, many) for _ in range(13)] == [True] * 12 + [False]
-    others = [Lane(f"wh_{number}", 99, Share(f"org_{number}")) for number in range(2, 7)]
+    others = [Lane(f"wh_{number}", 99, owner(f"org_{number}")) for number in range(2, 7)]
     assert [start(places, lane) for lane in others] == [True] * 4 + [False]
 
 
 def test_a_free_place_goes_to_the_next_organization_then_to_its_next_lane(places) -> None:
-    first, second = Share("org_1"), Share("org_2")
+    first, second = owner("org_1"), owner("org_2")
     lanes = [Lane(name, 99, first) for name in "abc"] + [Lane("d", 99, second)]
-    busy = Lane("busy", 99, Share("org_3"))
+    busy = Lane("busy", 99, owner("org_3"))
     while start(places, busy):
         pass
     for _ in range(4):
         go(places, busy)
     for lane in lanes:
         assert not start(places, lane)
-    busy.share.waiting.clear()
+    busy.owner.waiting.clear()
     places.waiting.popleft()
     assert places.next_in_turn() is None
     order = []
@@ -74,10 +80,10 @@ def test_while_the_receivers_of_thirty_organizations_hang_a_quick_one_finds_a_pl
     clock = SystemClock()
     bound = Bound("attempts", 384, "attempts", "", "", "")
     places = AttemptPlaces(Budget(bound, clock), Metrics(), clock)
-    lanes = [Lane(f"wh_{number}", 99, Share(f"org_{number}")) for number in range(30)]
+    lanes = [Lane(f"wh_{number}", 99, owner(f"org_{number}")) for number in range(30)]
     while sum(start(places, lane) for lane in lanes):
         pass
-    quick = Lane("quick", 99, Share("org_quick"))
+    quick = Lane("quick", 99, owner("org_quick"))
     for _ in range(100):
         assert start(places, quick)
         end(places, quick)

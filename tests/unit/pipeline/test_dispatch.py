@@ -133,7 +133,7 @@ async def test_what_is_claimed_for_a_lane_that_was_just_held_goes_back(world) ->
     go.set()
     await world.storage.reached("release")
     assert world.dispatcher.queued == 0
-    assert world.dispatcher.memory.held == 0
+    assert world.budgets.queued_bytes.used == 0
     assert lane.backlog
 
 
@@ -243,7 +243,7 @@ async def test_a_receiver_that_answers_well_but_slowly_leaves_memory_for_others(
     assert world.dispatcher._lanes[slow.id].wide
     world.egress.script = None
     await world.emit(60, size=LARGE, organization="org_2")
-    assert 10 * LARGE <= world.dispatcher.memory.held < 12 * LARGE
+    assert 10 * LARGE <= world.budgets.queued_bytes.used < 12 * LARGE
     (further,) = await world.emit(size=LARGE, organization="org_2")
     assert not further.leased
     (accepted,) = await world.emit()
@@ -271,7 +271,7 @@ async def test_an_older_backlog_of_many_webhooks_keeps_nobody_from_being_claimed
     await world.storage.accept([world.event()], None)
     await world.node.start()
     (await call_of(world, "healthy.example.com")).answer()
-    assert world.dispatcher.memory.held < 12 * LARGE
+    assert world.budgets.queued_bytes.used < 12 * LARGE
 
 
 async def test_while_memory_is_tight_lanes_hold_what_they_can_attempt_at_once(make_world) -> None:
@@ -279,7 +279,7 @@ async def test_while_memory_is_tight_lanes_hold_what_they_can_attempt_at_once(ma
     for number in range(3):
         await world.webhook(f"https://slow{number}.example.com/", organization=f"slow_{number}")
         await world.emit(10, size=LARGE, organization=f"slow_{number}")
-    assert world.dispatcher.memory.tight
+    assert world.budgets.queued_bytes.under_pressure
     webhook = await world.webhook("https://healthy.example.com/")
     answers = await world.emit(10)
     assert world.dispatcher._lanes[webhook.id].queued == 4
@@ -289,7 +289,7 @@ async def test_while_memory_is_tight_lanes_hold_what_they_can_attempt_at_once(ma
     for call in world.egress.made:
         world.egress.script(call)
     await world.settled(50)
-    assert not world.dispatcher.memory.tight
+    assert not world.budgets.queued_bytes.under_pressure
 
 
 async def test_bodies_under_way_count_toward_the_memory(world) -> None:
@@ -297,10 +297,10 @@ async def test_bodies_under_way_count_toward_the_memory(world) -> None:
     await world.emit(size=LARGE)
     call = await world.egress.next()
     assert world.dispatcher.queued == 0
-    assert world.dispatcher.memory.held > LARGE
+    assert world.budgets.queued_bytes.used > LARGE
     call.answer()
     await world.settled(1)
-    assert world.dispatcher.memory.held == 0
+    assert world.budgets.queued_bytes.used == 0
 
 
 async def test_a_webhook_that_cannot_be_read_stops_nobody_else(world) -> None:

@@ -190,7 +190,7 @@ async def test_more_than_a_lane_takes_is_delivered_all_the_same(world) -> None:
     await world.emit(300)
     await world.settled(300)
     assert len(world.egress.made) == 300
-    assert world.dispatcher.memory.held == 0
+    assert world.budgets.queued_bytes.used == 0
 
 
 async def test_who_comes_while_a_commit_waits_for_its_turn_joins_it(world) -> None:

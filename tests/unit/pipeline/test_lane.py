@@ -2,8 +2,16 @@
 
 import asyncio
 
+from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.event import LeasedDelivery
-from winnerr_webhooks.pipeline.lane import Lane, Share
+from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
+from winnerr_webhooks.quotas import Bound, Budget
+
+
+def owner(organization: str) -> LaneOwner:
+    """An organization that may hold as much memory as it wants."""
+    memory = Budget(Bound("queued_bytes", 1 << 40, "bytes", "", "", ""), SystemClock())
+    return LaneOwner(organization, memory, lambda _lane: None)
 
 
 def delivery(name: str) -> LeasedDelivery:
@@ -23,7 +31,7 @@ def drain(lane: Lane) -> list[str]:
 
 
 def test_the_window_starts_at_four_opens_by_one_and_stops_at_its_widest() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     assert lane.window == 4
     lane.succeeded()
     assert lane.window == 5
@@ -33,7 +41,7 @@ def test_the_window_starts_at_four_opens_by_one_and_stops_at_its_widest() -> Non
 
 
 def test_congestion_halves_the_window_down_to_one() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     windows = []
     for _ in range(4):
         lane.congested()
@@ -42,11 +50,11 @@ def test_congestion_halves_the_window_down_to_one() -> None:
 
 
 def test_a_narrow_concurrency_bounds_the_first_window_too() -> None:
-    assert Lane("wh", 2, Share("org_1")).window == 2
+    assert Lane("wh", 2, owner("org_1")).window == 2
 
 
 def test_fresh_and_waiting_work_take_turns() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     for n in range(8):
         lane.add_fresh(delivery(f"fresh{n}"))
     for n in range(2):
@@ -58,7 +66,7 @@ def test_fresh_and_waiting_work_take_turns() -> None:
 
 
 def test_room_is_four_windows_and_a_quarter_of_it_is_kept_for_a_backlog() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     assert (lane.fresh_room, lane.waiting_room) == (16, 16)
     lane.add_fresh(delivery("a"))
     assert (lane.fresh_room, lane.waiting_room) == (15, 15)
@@ -68,7 +76,7 @@ def test_room_is_four_windows_and_a_quarter_of_it_is_kept_for_a_backlog() -> Non
 
 def test_of_a_backlog_more_is_wanted_when_none_of_it_is_queued_or_half_is_done() -> None:
     """Fresh work that keeps the queue full does not keep a backlog waiting."""
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     lane.backlog = True
     for n in range(12):
         lane.add_fresh(delivery(f"fresh{n}"))
@@ -82,7 +90,7 @@ def test_of_a_backlog_more_is_wanted_when_none_of_it_is_queued_or_half_is_done()
 
 
 def test_a_commit_may_double_a_queue_but_no_more() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     for n in range(31):
         lane.add_fresh(delivery(f"fresh{n}"))
     assert lane.fresh_room < 0
@@ -93,7 +101,7 @@ def test_a_commit_may_double_a_queue_but_no_more() -> None:
 
 def test_a_lane_full_of_a_backlog_takes_on_what_it_has_room_for() -> None:
     """Else each commit would be leased for it, since it has room, and released again."""
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     lane.backlog = True
     for n in range(40):
         lane.add_waiting(delivery(f"waiting{n}"))
@@ -104,7 +112,7 @@ def test_a_lane_full_of_a_backlog_takes_on_what_it_has_room_for() -> None:
 
 
 async def test_a_held_lane_has_no_room_for_anything() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     lane.hold = asyncio.get_running_loop().call_later(60, lane.succeeded)
     assert lane.held
     assert (lane.fresh_room, lane.waiting_room, lane.idle_room) == (0, 0, 0)
@@ -114,7 +122,7 @@ async def test_a_held_lane_has_no_room_for_anything() -> None:
 
 
 def test_a_lane_sheds_its_newest_and_keeps_the_rest() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     for n in range(3):
         lane.add_fresh(delivery(f"fresh{n}"))
         lane.add_waiting(delivery(f"waiting{n}"))
@@ -123,7 +131,7 @@ def test_a_lane_sheds_its_newest_and_keeps_the_rest() -> None:
 
 
 def test_a_lane_is_slow_while_its_window_is_below_the_first() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     assert not lane.slow
     lane.congested()
     assert lane.slow
@@ -138,7 +146,7 @@ def attempts(lane: Lane, ms: float, count: int = 16) -> None:
 
 
 def test_a_receiver_that_keeps_up_has_a_queue_of_what_it_takes_within_a_second() -> None:
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     attempts(lane, 40)
     assert lane.capacity == 16
     for _ in range(12):
@@ -154,7 +162,7 @@ def test_a_receiver_that_keeps_up_has_a_queue_of_what_it_takes_within_a_second()
 
 def test_one_that_becomes_slow_without_failing_keeps_no_long_queue() -> None:
     """Else most of it would wait until its leases have to go back, and come again."""
-    lane = Lane("wh", 16, Share("org_1"))
+    lane = Lane("wh", 16, owner("org_1"))
     for _ in range(12):
         lane.succeeded()
     attempts(lane, 2)

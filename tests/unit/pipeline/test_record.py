@@ -45,9 +45,9 @@ async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselve
     await world.settled(5)
 
 
-async def test_a_database_that_is_only_slow_is_not_called_away(world, monkeypatch) -> None:
+async def test_a_database_that_is_only_slow_is_not_called_away(make_world) -> None:
     """Given more attempts than may be unrecorded, then it pauses, but is ready; and it goes on."""
-    monkeypatch.setattr(world.node.recorder, "_most", 2)
+    world = await make_world(limits={"unrecorded_attempts": 2})
     await world.webhook()
     await world.emit(4)
     calls = [await world.egress.next() for _ in range(4)]
@@ -369,9 +369,9 @@ async def test_while_nothing_can_be_stored_in_time_no_attempt_is_blamed_and_none
     assert len({call.delivery for call in world.egress.made}) == len(world.egress.made) == 16
 
 
-async def test_large_answers_are_cut_while_many_wait_to_be_recorded(world) -> None:
+async def test_large_answers_are_cut_while_many_wait_to_be_recorded(make_world) -> None:
     """Given answers over half of the bytes budget, then later ones are logged cut; none stalls."""
-    world.node.recorder._most_bytes = 50_000
+    world = await make_world(limits={"unrecorded_bytes": 50_000})
     await world.webhook()
     await world.emit(4)
     calls = [await world.egress.next() for _ in range(4)]
@@ -387,20 +387,20 @@ async def test_large_answers_are_cut_while_many_wait_to_be_recorded(world) -> No
         call.exchange.result().response_body = b"x" * 16_000
     await world.until(lambda: world.node.recorder.unrecorded == 4)
     assert not world.node.recorder.stalled
-    assert world.node.recorder.unrecorded_bytes < 50_000
+    assert world.budgets.unrecorded_bytes.used < 50_000
     go.set()
     await world.settled(4)
     await world.until(lambda: not world.node.recorder.unrecorded)
-    assert world.node.recorder.unrecorded_bytes == 0
+    assert world.budgets.unrecorded_bytes.used == 0
     answers = [item.record.exchange for item in seen]
     assert sorted(len(one.response_body) for one in answers) == [1_024, 1_024, 1_024, 16_000]
     assert [one.truncated for one in answers if len(one.response_body) == 1_024] == [True] * 3
 
 
 async def test_attempts_that_are_too_many_bytes_pause_delivery_until_they_are_recorded(
-    world,
+    make_world,
 ) -> None:
-    world.node.recorder._most_bytes = 3_000
+    world = await make_world(limits={"unrecorded_bytes": 3_000})
     await world.webhook()
     await world.emit(2)
     calls = [await world.egress.next() for _ in range(2)]

@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from winnerr_webhooks.budgets import Bound, Budget
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.quotas import Bound, Budget
 from winnerr_webhooks.storage import turns
 from winnerr_webhooks.storage.turns import Turns
 

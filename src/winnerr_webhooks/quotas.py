@@ -1,0 +1,227 @@
+"""Quotas: count what is in use of a bound, in all and by organization.
+
+Each organization has a quota of what it could otherwise use up alone. `budgets` lists all bounds
+of a node, with their quotas.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import structlog
+
+from winnerr_webhooks.clock import Clock
+
+LOG_EVERY: Final = 60.0
+"""Seconds between two log lines about the same exhausted budget."""
+
+log = structlog.get_logger(__name__)
+
+
+class Bound(NamedTuple):
+    """What a node does or holds at once, at most; `winnerr-webhooks config` shows these fields."""
+
+    name: str
+    """The label of its metrics, and its line in `winnerr-webhooks config`."""
+    limit: int
+    unit: str
+    source: str
+    """Where the limit comes from: a constant, a setting, or what the machine allows."""
+    spender: str
+    """The module that spends it."""
+    when_spent: str
+    """What happens to the work that does not fit, as a sentence."""
+    share: int = 0
+    """The quota of one organization; 0: one may hold all of it."""
+
+
+class Budget:
+    """A bound with what is in use of it now. It belongs to the thread of the event loop.
+
+    A spender that may refuse work calls `take`, and `take_for` where organizations have quotas. One
+    that counts work which is already here calls `add`, or adds to the `Quota` of an organization.
+
+    A budget is `under_pressure` while more than half of it is in use. Quotas are then smaller by
+    the factor `pressure`.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_half",
+        "_largest_quota",
+        "_logged_at",
+        "_measure",
+        "_pressure",
+        "_quotas",
+        "bound",
+        "quota",
+        "refused",
+        "under_pressure",
+        "used",
+    )
+
+    def __init__(self, bound: Bound, clock: Clock, *, pressure: int = 1) -> None:
+        self.bound = bound
+        self.used = 0
+        """Units taken and not released; a spender on the road of an event counts here itself."""
+        self.refused = 0
+        """How often something did not fit."""
+        self.under_pressure = False
+        self.quota = self._largest_quota = bound.share or bound.limit
+        """The most that one organization may hold now."""
+        self._half = bound.limit // 2
+        self._pressure = pressure
+        self._clock = clock
+        self._quotas: dict[str, Quota] = {}
+        self._logged_at = float("-inf")
+        self._measure: Callable[[], float] | None = None
+
+    @property
+    def in_use(self) -> float:
+        """Units in use now."""
+        return self.used if self._measure is None else self._measure()
+
+    @property
+    def free(self) -> int:
+        """How many more units fit."""
+        return max(self.bound.limit - self.used, 0)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether more is in use than the limit allows."""
+        return self.used > self.bound.limit
+
+    def measure(self, in_use: Callable[[], float]) -> None:
+        """Read `in_use` from a spender that has the number anyway."""
+        self._measure = in_use
+
+    def take(self, units: int = 1) -> bool:
+        """Spend `units`; False when they do not fit, and that is counted and logged."""
+        if self.used + units > self.bound.limit:
+            self.refuse()
+            return False
+        self.used += units
+        return True
+
+    def add(self, units: int) -> None:
+        """Count `units` that are here, whether or not they fit."""
+        self.used += units
+        if self.used > self._half and not self.under_pressure:
+            self._set_pressure(on=True)
+
+    def release(self, units: int = 1) -> None:
+        """Count `units` as free again.
+
+        Pressure ends a quarter below where it begins: it must not come and go with every unit.
+        """
+        self.used -= units
+        if self.under_pressure and self.used * 4 <= self._half * 3:
+            self._set_pressure(on=False)
+
+    def _set_pressure(self, *, on: bool) -> None:
+        self.under_pressure = on
+        self.quota = self._largest_quota // (self._pressure if on else 1)
+        for quota in self._quotas.values():
+            quota.update()
+
+    # --- of one organization ------------------------------------------------------------------
+
+    def take_for(self, organization: str, units: int = 1) -> bool:
+        """Spend `units` of this organization's quota; False when they do not fit."""
+        quota = self._quotas.get(organization) or Quota(self, organization)
+        if quota.held + units > self.quota:
+            self.refuse(organization)
+            return False
+        if not self.take(units):
+            return False
+        quota.held += units
+        self._quotas[organization] = quota
+        return True
+
+    def release_for(self, organization: str, units: int = 1) -> None:
+        """Release `units` that were taken for this organization."""
+        self.release(units)
+        quota = self._quotas[organization]
+        quota.held -= units
+        if not quota.held:
+            del self._quotas[organization]
+
+    def held_by(self, organization: str) -> int:
+        """Units that this organization holds."""
+        quota = self._quotas.get(organization)
+        return 0 if quota is None else quota.held
+
+    def free_for(self, organization: str) -> int:
+        """How many more units this organization may hold."""
+        quota = self._quotas.get(organization)
+        if quota is None:
+            return self.quota
+        return 0 if quota.exhausted else self.quota - quota.held
+
+    def open_quota(self, organization: str, on_change: Callable[[], None]) -> "Quota":
+        """Account for this organization until `close_quota`; see `Quota`."""
+        quota = self._quotas[organization] = Quota(self, organization, on_change)
+        return quota
+
+    def close_quota(self, quota: "Quota") -> None:
+        """Forget an organization that holds nothing."""
+        del self._quotas[quota.organization]
+
+    def refuse(self, organization: str | None = None) -> None:
+        """Count work that did not fit, and log it at most once a minute."""
+        self.refused += 1
+        now = self._clock.monotonic()
+        if now - self._logged_at < LOG_EVERY:
+            return
+        self._logged_at = now
+        bound = self.bound
+        of_one = {"organization": organization} if organization is not None else {}
+        log.warning(
+            "a budget is spent",
+            budget=bound.name,
+            limit=bound.share if of_one else bound.limit,
+            unit=bound.unit,
+            then=bound.when_spent,
+            **of_one,
+        )
+
+
+class Quota:
+    """What one organization holds of a budget, and whether it may hold more.
+
+    `on_change` is called when that may have changed. A quota is exhausted once it is held in full,
+    and no longer when a quarter of it is free: it must not come and go with every unit.
+    """
+
+    __slots__ = ("_budget", "_on_change", "exhausted", "held", "organization")
+
+    def __init__(
+        self, budget: Budget, organization: str, on_change: Callable[[], None] | None = None
+    ) -> None:
+        self.organization = organization
+        self.held = 0
+        """Units that the organization holds."""
+        self.exhausted = False
+        self._budget = budget
+        self._on_change = on_change
+
+    def add(self, units: int) -> None:
+        """Count `units` that are here, whether or not they fit."""
+        self.held = held = self.held + units
+        budget = self._budget
+        if held >= budget.quota and not self.exhausted:
+            self.update()
+        budget.add(units)
+
+    def release(self, units: int) -> None:
+        """Count `units` as free again."""
+        self.held -= units
+        budget = self._budget
+        budget.release(units)
+        if self.exhausted and self.held * 4 <= budget.quota * 3:
+            self.update()
+
+    def update(self) -> None:
+        """Compare what is held with the quota as it is now."""
+        self.exhausted = self.held >= self._budget.quota
+        if self._on_change is not None:
+            self._on_change()
