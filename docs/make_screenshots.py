@@ -50,7 +50,7 @@ BUSY_PAGE = (
 
 
 class ManualClock:
-    """A clock that the script moves."""
+    """A clock whose wall time the script moves; durations are real."""
 
     def __init__(self, ms: int) -> None:
         self.ms = ms
@@ -59,7 +59,7 @@ class ManualClock:
         return self.ms
 
     def monotonic(self) -> float:
-        return self.ms / 1000
+        return time.monotonic()
 
 
 class NoJitter:
