@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import postgres
+from tests import postgres
 
 _CONFIGURATION = """
 [databases]

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import postgres
+from tests import postgres
 
 
 def standby_of(primary: postgres.PostgresServer) -> postgres.PostgresServer:

@@ -61,9 +61,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.skip("no Chromium here: `make browser` installs it"))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """One Chromium a module; each visit has its own cookies."""
+    """One Chromium a module; each visit has its server cookies."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -84,7 +84,7 @@ class Watch:
         context.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
-        # A form that is refused answers 422, and the browser logs the status of its own accord.
+        # A form that is refused answers 422, and the browser logs the status of its server accord.
         refused = re.search(r"status of 4(01|03|04|10|22) ", message.text)
         if message.type in ("error", "warning") and not refused:
             self.heard.append(f"{message.type}: {message.text}")
@@ -99,11 +99,11 @@ class Watch:
             self.heard.append(f"asked another origin: {request.url}")
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def visit(chromium: Browser, own: Any) -> AsyncIterator[Visit]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(chromium: Browser, server: Any) -> AsyncIterator[Visit]:
     """Open the settings page in a fresh browser, signed in; options are the context's."""
     contexts: list[BrowserContext] = []
-    origin = f"http://127.0.0.1:{own.port}"
+    origin = f"http://127.0.0.1:{server.port}"
     watch = Watch(origin)
 
     async def start(path: str = "", *, role: str | None = "admin", **options: Any) -> Page:
@@ -115,7 +115,7 @@ async def visit(chromium: Browser, own: Any) -> AsyncIterator[Visit]:
             await context.add_init_script(WATCH_POLICY)
         page = await context.new_page()
         if role is not None:
-            link = await own.ok("POST", "~/portal-sessions", {"role": role, "user": "Jane"})
+            link = await server.ok("POST", "~/portal-sessions", {"role": role, "user": "Jane"})
             await page.goto(link["url"])
             await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_url(origin + SETTINGS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OF_COLOUR = ["color-contrast", "link-in-text-block"]
@@ -45,11 +45,11 @@ def _told(violation: dict[str, Any]) -> str:
     return f"{violation['id']} ({len(violation['nodes'])}): " + " | ".join(nodes)
 
 
-async def test_the_doors(visit, own, check):
+async def test_the_doors(visit, server, check):
     """Signed out, a link, a link that is over, sign-in, an address that is none."""
     page = await visit(role=None)
     await check(page)
-    link = await own.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})
+    link = await server.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})
     await page.goto(link["url"])
     await check(page)
     await page.get_by_role("button", name="Sign in").click()
@@ -67,7 +67,7 @@ async def test_the_doors(visit, own, check):
     await check(page)
 
 
-async def test_the_form(visit, own, inbox, check):
+async def test_the_form(visit, server, receiver, check):
     """Empty, with errors, with a URL that was checked, with a generated secret, on editing."""
     page = await visit("/new")
     await check(page)
@@ -81,16 +81,16 @@ async def test_the_form(visit, own, inbox, check):
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#error-summary")).to_be_visible()
     await check(page)
-    webhook = await own.webhook(inbox.url)
+    webhook = await server.webhook(receiver.url)
     await page.goto(f"/settings/webhooks/{webhook['id']}/edit")
     await check(page)
 
 
-async def test_a_webhook_in_every_state(visit, own, inbox, answer, check):
+async def test_a_webhook_in_every_state(visit, server, receiver, answer, check):
     """New, tested, failing, rotating, revealed, paused with missed events, about to be deleted."""
     name = "a-rather-long-name-of-a-customer-that-goes-on/and/on" * 4
-    webhook = await own.webhook(
-        f"{inbox.url}/{name}", generateSecret=True, description="The sales team's mirror " * 8
+    webhook = await server.webhook(
+        f"{receiver.url}/{name}", generateSecret=True, description="The sales team's mirror " * 8
     )
     path = f"/{webhook['id']}"
     page = await visit(path)
@@ -110,9 +110,9 @@ async def test_a_webhook_in_every_state(visit, own, inbox, answer, check):
     await page.get_by_role("button", name="Rotate").click()
     await expect(page.get_by_role("button", name="Switch now")).to_be_visible()
     await check(page)
-    inbox.answer = lambda _request: answer(503)
-    await own.emit()
-    await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    receiver.answer = lambda _request: answer(503)
+    await server.emit()
+    await server.until("~/deliveries?status=failed", lambda found: found["items"])
     await page.goto(f"/settings/webhooks{path}")
     await expect(page.get_by_text("See the first failure")).to_be_visible()
     await check(page)
@@ -121,7 +121,7 @@ async def test_a_webhook_in_every_state(visit, own, inbox, answer, check):
     await page.goto(f"/settings/webhooks{path}")
     await page.get_by_role("button", name="Pause").click()
     await expect(page.get_by_role("button", name="Resume")).to_be_visible()
-    await own.emit()
+    await server.emit()
     await page.reload()
     await expect(page.get_by_text("you missed")).to_be_visible()
     await check(page)
@@ -129,21 +129,21 @@ async def test_a_webhook_in_every_state(visit, own, inbox, answer, check):
     await check(page)
 
 
-async def test_the_log_and_its_attempts(visit, own, inbox, answer, check):
+async def test_the_log_and_its_attempts(visit, server, receiver, answer, check):
     """Empty, filtered to nothing, wrong filters, full, an attempt that failed, one that did not."""
     page = await visit("/logs")
     await check(page)
-    await own.webhook(inbox.url)
+    await server.webhook(receiver.url)
     await page.goto("/settings/webhooks/logs?q=nothing-has-this")
     await check(page)
     await page.goto("/settings/webhooks/logs?status=banana&event=deal.lost")
     await check(page)
-    await own.emit("deal.closed_won", data={"title": "A long one " * 90})
-    await inbox.wait_for(1)
+    await server.emit("deal.closed_won", data={"title": "A long one " * 90})
+    await receiver.wait_for(1)
     failure = answer(503, {"Content-Type": "text/html"}, b"<html>upstream timed out</html>" * 30)
-    inbox.answer = lambda _request: failure
-    await own.emit()
-    await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    receiver.answer = lambda _request: failure
+    await server.emit()
+    await server.until("~/deliveries?status=failed", lambda found: found["items"])
     page = await visit("/logs")
     await expect(page.locator("#rows > tr")).to_have_count(5)
     await check(page)
@@ -163,28 +163,28 @@ async def test_the_log_and_its_attempts(visit, own, inbox, answer, check):
     await check(page)
 
 
-async def test_replaying_all_that_failed(visit, own, inbox, answer, check):
+async def test_replaying_all_that_failed(visit, server, receiver, answer, check):
     """Nothing to replay, a count, the progress."""
     page = await visit("/logs/replay")
     await check(page)
-    await own.webhook(inbox.url)
-    inbox.answer = lambda _request: answer(503)
-    await own.emit()
-    await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(503)
+    await server.emit()
+    await server.until("~/deliveries?status=failed", lambda found: found["items"])
     await page.reload()
     await check(page)
-    inbox.answer = lambda _request: answer()
+    receiver.answer = lambda _request: answer()
     await page.get_by_role("button", name="Replay 1 delivery").click()
     await expect(page.get_by_text("All of them were delivered")).to_be_visible()
     await check(page)
 
 
-async def test_what_a_viewer_sees(visit, own, inbox, check):
+async def test_what_a_viewer_sees(visit, server, receiver, check):
     page = await visit(role="viewer")
     await check(page)
-    webhook = await own.webhook(inbox.url)
-    await own.emit()
-    (attempt,) = (await own.until("~/logs", lambda found: found["items"]))["items"]
+    webhook = await server.webhook(receiver.url)
+    await server.emit()
+    (attempt,) = (await server.until("~/logs", lambda found: found["items"]))["items"]
     for path in ("", f"/{webhook['id']}", f"/logs/{attempt['id']}"):
         await page.goto(f"/settings/webhooks{path}")
         await check(page)

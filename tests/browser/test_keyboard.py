@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FOCUS = """() => {
   const on = document.activeElement;
@@ -26,7 +26,7 @@ async def tab_to(page: Page, text: str) -> None:
     raise AssertionError(f"Tab never came to {text!r}")
 
 
-async def test_a_webhook_is_added_with_the_keyboard_alone(visit, own, inbox):
+async def test_a_webhook_is_added_with_the_keyboard_alone(visit, server, receiver):
     page = await visit()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -42,7 +42,7 @@ async def test_a_webhook_is_added_with_the_keyboard_alone(visit, own, inbox):
     url = page.get_by_label("Destination URL")
     await expect(url).to_be_focused()
     await page.keyboard.press("Control+a")
-    await page.keyboard.type(inbox.url)
+    await page.keyboard.type(receiver.url)
     await page.keyboard.press("Tab")
     await expect(page.locator("#url-check")).to_be_visible()
     await page.keyboard.press("Tab")
@@ -54,15 +54,15 @@ async def test_a_webhook_is_added_with_the_keyboard_alone(visit, own, inbox):
     await expect(page.get_by_role("heading", level=1)).to_contain_text("127.0.0.1")
     await tab_to(page, "Send test event")
     await page.keyboard.press("Enter")
-    await inbox.wait_for(1)
+    await receiver.wait_for(1)
     await expect(page.get_by_text("Test event delivered")).to_be_visible()
 
 
-async def test_j_k_enter_r_and_question_mark_walk_the_log(visit, own, inbox, answer):
-    inbox.answer = lambda _request: answer(503)
-    await own.webhook(inbox.url)
-    await own.emit()
-    await own.until("~/deliveries?status=failed", lambda found: found["items"])
+async def test_j_k_enter_r_and_question_mark_walk_the_log(visit, server, receiver, answer):
+    receiver.answer = lambda _request: answer(503)
+    await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/deliveries?status=failed", lambda found: found["items"])
     page = await visit("/logs")
     links = page.locator("#rows .result a")
     await expect(links).to_have_count(4)
@@ -101,16 +101,18 @@ async def test_j_k_enter_r_and_question_mark_walk_the_log(visit, own, inbox, ans
     await expect(page.get_by_label("Text")).to_have_value("jkr?")
 
     await links.nth(0).focus()
-    inbox.answer = lambda _request: answer()
+    receiver.answer = lambda _request: answer()
     await page.keyboard.press("r")
-    await inbox.wait_for(5)
+    await receiver.wait_for(5)
     await expect(page.get_by_text("Replay requested")).to_be_visible()
 
 
-async def test_an_attempt_opened_at_its_own_address_says_so_to_screen_readers(visit, own, inbox):
-    await own.webhook(inbox.url)
-    await own.emit()
-    await own.until("~/logs", lambda found: found["items"])
+async def test_an_attempt_opened_at_its_own_address_says_so_to_screen_readers(
+    visit, server, receiver
+):
+    await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/logs", lambda found: found["items"])
     page = await visit("/logs")
     link = page.locator("#rows .result a")
     await expect(link).to_have_accessible_name("Delivered, 200 Scripted")

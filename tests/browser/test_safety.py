@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOSTILE = (
     b"<!doctype html><script>window.stolen = 1; alert('from the response')</script>"
@@ -15,20 +15,20 @@ HOSTILE = (
 )
 
 
-async def hostile_attempt(own, inbox, answer) -> Any:
+async def hostile_attempt(server, receiver, answer) -> Any:
     headers = {"Content-Type": "text/html", "X-Evil": "<script>alert(4)</script>"}
-    inbox.answer = lambda _request: answer(500, headers, HOSTILE)
-    webhook = await own.webhook(inbox.url, description="<script>alert(5)</script>")
-    await own.emit(data={"note": "<script>alert(6)</script>"})
-    found = await own.until("~/deliveries?status=failed", lambda found: found["items"])
+    receiver.answer = lambda _request: answer(500, headers, HOSTILE)
+    webhook = await server.webhook(receiver.url, description="<script>alert(5)</script>")
+    await server.emit(data={"note": "<script>alert(6)</script>"})
+    found = await server.until("~/deliveries?status=failed", lambda found: found["items"])
     return webhook, found["items"][0]
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
 async def test_a_response_full_of_script_is_shown_as_text_and_does_nothing(
-    visit, own, inbox, answer, script
+    visit, server, receiver, answer, script
 ):
-    await hostile_attempt(own, inbox, answer)
+    await hostile_attempt(server, receiver, answer)
     page = await visit("/logs", java_script_enabled=script)
     await page.locator("#rows .result a").first.click()
     body = page.get_by_label("Response body", exact=True)
@@ -41,19 +41,19 @@ async def test_a_response_full_of_script_is_shown_as_text_and_does_nothing(
         assert await page.evaluate("window.stolen") is None
 
 
-async def test_a_live_row_carries_markup_as_text_only(visit, own, inbox, answer):
+async def test_a_live_row_carries_markup_as_text_only(visit, server, receiver, answer):
     page = await visit("/logs")
     await expect(page.get_by_role("heading", name="No attempts yet")).to_be_visible()
-    await hostile_attempt(own, inbox, answer)
+    await hostile_attempt(server, receiver, answer)
     await expect(page.locator("#rows .result").first).to_contain_text("500")
     assert await page.evaluate("window.stolen") is None
 
 
-async def test_a_viewer_sees_everything_but_secrets_and_controls(visit, own, inbox, answer):
-    inbox.answer = lambda _request: answer(503)
-    webhook = await own.webhook(inbox.url, secret="a-secret-nobody-should-see")
-    await own.emit()
-    (attempt, *_) = (await own.until("~/logs", lambda found: len(found["items"]) == 4))["items"]
+async def test_a_viewer_sees_everything_but_secrets_and_controls(visit, server, receiver, answer):
+    receiver.answer = lambda _request: answer(503)
+    webhook = await server.webhook(receiver.url, secret="a-secret-nobody-should-see")
+    await server.emit()
+    (attempt, *_) = (await server.until("~/logs", lambda found: len(found["items"]) == 4))["items"]
     page = await visit(role="viewer")
     await expect(page.get_by_text("viewer", exact=True)).to_be_visible()
     controls = ["Add", "Edit", "Delete", "Pause", "Replay", "Reveal", "Rotate", "Send test", "Save"]
@@ -66,22 +66,22 @@ async def test_a_viewer_sees_everything_but_secrets_and_controls(visit, own, inb
             await expect(found, f"{name} on {path}").to_have_count(0)
         assert "a-secret-nobody" not in await page.content()
     await page.keyboard.press("r")
-    assert len(inbox.requests) == 4
+    assert len(receiver.requests) == 4
 
 
-async def test_a_viewers_posts_and_an_admins_pages_are_refused(visit, own, inbox):
-    webhook = await own.webhook(inbox.url, generateSecret=True)
+async def test_a_viewers_posts_and_an_admins_pages_are_refused(visit, server, receiver):
+    webhook = await server.webhook(receiver.url, generateSecret=True)
     page = await visit(f"/{webhook['id']}", role="viewer")
     token = await page.locator("body").get_attribute("data-csrf")
     base = f"/settings/webhooks/{webhook['id']}"
     for act in ("/test", "/pause", "/secret", "/rotate", "/unsign", "/edit", "/delete"):
         answer = await page.request.post(
-            base + act, form={"csrf": token, "url": inbox.url}, max_redirects=0
+            base + act, form={"csrf": token, "url": receiver.url}, max_redirects=0
         )
         assert answer.status == 403, act
     for act in ("/new", "/logs/replay"):
         answer = await page.request.post(
-            f"/settings/webhooks{act}", form={"csrf": token, "url": inbox.url, "events": "*"}
+            f"/settings/webhooks{act}", form={"csrf": token, "url": receiver.url, "events": "*"}
         )
         assert answer.status == 403, act
     for path in ("/new", f"/{webhook['id']}/edit", f"/{webhook['id']}/delete", "/logs/replay"):
@@ -90,12 +90,12 @@ async def test_a_viewers_posts_and_an_admins_pages_are_refused(visit, own, inbox
         await expect(
             page.get_by_role("heading", name="You need the admin role for this")
         ).to_be_visible()
-    assert len((await own.ok("GET", "~/webhooks"))["items"]) == 1
-    assert inbox.requests == []
+    assert len((await server.ok("GET", "~/webhooks"))["items"]) == 1
+    assert receiver.requests == []
 
 
-async def test_a_link_works_once_and_signing_out_ends_the_session(visit, own):
-    link = await own.ok("POST", "~/portal-sessions", {"role": "admin"})
+async def test_a_link_works_once_and_signing_out_ends_the_session(visit, server):
+    link = await server.ok("POST", "~/portal-sessions", {"role": "admin"})
     page = await visit(role=None)
     for _look in range(2):
         await page.goto(link["url"])
@@ -116,11 +116,11 @@ async def test_a_link_works_once_and_signing_out_ends_the_session(visit, own):
     await expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
 
 
-async def test_a_form_from_another_page_is_refused(visit, own, inbox):
-    webhook = await own.webhook(inbox.url)
+async def test_a_form_from_another_page_is_refused(visit, server, receiver):
+    webhook = await server.webhook(receiver.url)
     page = await visit()
     answer = await page.request.post(
         f"/settings/webhooks/{webhook['id']}/pause", form={"csrf": "made-up"}, max_redirects=0
     )
     assert answer.status == 403
-    assert (await own.ok("GET", f"~/webhooks/{webhook['id']}"))["status"] == "active"
+    assert (await server.ok("GET", f"~/webhooks/{webhook['id']}"))["status"] == "active"

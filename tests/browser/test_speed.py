@@ -7,7 +7,7 @@ import statistics
 import pytest
 from playwright.async_api import Page, expect
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ATTEMPTS = 500
 AT_ONCE = 50
@@ -41,24 +41,26 @@ async def shifted(page: Page) -> float:
     return await page.evaluate("window.shifts.reduce((sum, one) => sum + one, 0)")
 
 
-async def fill_log(own, inbox, answer) -> None:
+async def fill_log(server, receiver, answer) -> None:
     """500 attempts of 10 KB each, request and response, made by the real road."""
-    inbox.answer = lambda _request: answer(200, {"Content-Type": "text/plain"}, b"r" * 10_240)
-    await own.webhook(inbox.url)
+    receiver.answer = lambda _request: answer(200, {"Content-Type": "text/plain"}, b"r" * 10_240)
+    await server.webhook(receiver.url)
     for start in range(0, ATTEMPTS, AT_ONCE):
         await asyncio.gather(
             *(
-                own.emit("contact.updated", data={"id": f"contact_{number}", "note": "x" * 10_240})
+                server.emit(
+                    "contact.updated", data={"id": f"contact_{number}", "note": "x" * 10_240}
+                )
                 for number in range(start, start + AT_ONCE)
             )
         )
-    await own.until("~/deliveries?status=pending&limit=1", lambda found: not found["items"])
+    await server.until("~/deliveries?status=pending&limit=1", lambda found: not found["items"])
 
 
 async def test_the_log_with_500_attempts_of_10_kb_paints_in_under_300_ms_and_stays_put(
-    visit, own, inbox, answer, record_property
+    visit, server, receiver, answer, record_property
 ):
-    await fill_log(own, inbox, answer)
+    await fill_log(server, receiver, answer)
     page = await visit()
     await page.add_init_script(WATCH_SHIFTS)
     await page.route(
@@ -83,10 +85,10 @@ async def test_the_log_with_500_attempts_of_10_kb_paints_in_under_300_ms_and_sta
     record_property("first_contentful_paint_ms", statistics.median(paints[-3:]))
 
 
-async def test_no_page_shifts_while_it_loads(visit, own, inbox):
-    webhook = await own.webhook(inbox.url, generateSecret=True)
-    await own.emit()
-    (attempt,) = (await own.until("~/logs", lambda found: found["items"]))["items"]
+async def test_no_page_shifts_while_it_loads(visit, server, receiver):
+    webhook = await server.webhook(receiver.url, generateSecret=True)
+    await server.emit()
+    (attempt,) = (await server.until("~/logs", lambda found: found["items"]))["items"]
     page = await visit()
     await page.add_init_script(WATCH_SHIFTS)
     views = ("", "/new", f"/{webhook['id']}", f"/{webhook['id']}/edit", f"/logs/{attempt['id']}")
@@ -97,11 +99,11 @@ async def test_no_page_shifts_while_it_loads(visit, own, inbox):
             assert await shifted(page) == 0, (path, width)
 
 
-async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, own, inbox):
-    await own.webhook(inbox.url)
+async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, server, receiver):
+    await server.webhook(receiver.url)
     for _event in range(3):
-        await own.emit()
-    await own.until("~/logs", lambda found: len(found["items"]) == 3)
+        await server.emit()
+    await server.until("~/logs", lambda found: len(found["items"]) == 3)
     page = await visit("/logs")
     rows = page.locator("#rows > tr")
     fresh = page.locator("#new-rows")
@@ -109,12 +111,12 @@ async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, o
 
     # Nothing is pointed at: new rows come in on top.
     await page.mouse.move(5, 5)
-    await own.emit("deal.created")
+    await server.emit("deal.created")
     await expect(rows.first).to_contain_text("deal.created")
 
     await rows.nth(1).hover()
     before = await rows.nth(1).bounding_box()
-    await own.emit("deal.closed_won")
+    await server.emit("deal.closed_won")
     await expect(fresh).to_have_text("1 new")
     assert await rows.nth(1).bounding_box() == before
 
@@ -123,7 +125,7 @@ async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, o
     await expect(page.locator("#attempt-title")).to_be_focused()
     await page.mouse.move(5, 5)
     opened = await page.locator("#attempt-title").bounding_box()
-    await own.emit("deal.closed_lost")
+    await server.emit("deal.closed_lost")
     await expect(fresh).to_have_text("2 new")
     assert await page.locator("#attempt-title").bounding_box() == opened
 
@@ -133,29 +135,29 @@ async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, o
     assert await page.evaluate("document.activeElement.closest('#rows') !== null")
 
 
-async def test_resume_on_an_empty_log_brings_what_came_meanwhile(visit, own, inbox):
-    await own.webhook(inbox.url)
+async def test_resume_on_an_empty_log_brings_what_came_meanwhile(visit, server, receiver):
+    await server.webhook(receiver.url)
     page = await visit("/logs")
     live = page.locator("#live")
     await live.click()
     await expect(live).to_have_attribute("aria-pressed", "false")
-    await own.emit("task.created")
-    await own.until("~/logs", lambda found: found["items"])
+    await server.emit("task.created")
+    await server.until("~/logs", lambda found: found["items"])
     await live.click()
     await expect(page.locator("#rows > tr")).to_have_count(1)
 
 
-async def test_pause_holds_the_log_still_and_resume_brings_what_was_missed(visit, own, inbox):
-    await own.webhook(inbox.url)
-    await own.emit()
-    await own.until("~/logs", lambda found: found["items"])
+async def test_pause_holds_the_log_still_and_resume_brings_what_was_missed(visit, server, receiver):
+    await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/logs", lambda found: found["items"])
     page = await visit("/logs")
     rows = page.locator("#rows > tr")
     live = page.locator("#live")
     await live.click()
     await expect(live).to_have_attribute("aria-pressed", "false")
-    await own.emit("task.created")
-    await own.until("~/logs", lambda found: len(found["items"]) == 2)
+    await server.emit("task.created")
+    await server.until("~/logs", lambda found: len(found["items"]) == 2)
     await expect(rows).to_have_count(1)
     await live.click()
     await expect(rows).to_have_count(2)
@@ -167,9 +169,9 @@ OFF = "Off: try again"
 
 
 async def test_a_log_whose_stream_was_refused_says_so_and_a_press_brings_the_rows(
-    visit, own, inbox
+    visit, server, receiver
 ):
-    await own.webhook(inbox.url)
+    await server.webhook(receiver.url)
     page = await visit()
     # Any answer but 200 is the same to an EventSource; the browser tests let a 401 be logged.
     await page.route(STREAM, lambda route: route.fulfill(status=401))
@@ -177,7 +179,7 @@ async def test_a_log_whose_stream_was_refused_says_so_and_a_press_brings_the_row
     live = page.locator("#live")
     await expect(page.locator("#live-label")).to_have_text(OFF)
     await expect(live).to_have_attribute("aria-pressed", "false")
-    await own.emit()
+    await server.emit()
     await page.unroute(STREAM)
     await live.click()
     await expect(page.locator("#rows > tr")).to_have_count(1)
@@ -186,9 +188,9 @@ async def test_a_log_whose_stream_was_refused_says_so_and_a_press_brings_the_row
 
 
 async def test_a_log_whose_stream_was_refused_tries_again_by_itself_unless_it_is_paused(
-    visit, own, inbox
+    visit, server, receiver
 ):
-    await own.webhook(inbox.url)
+    await server.webhook(receiver.url)
     page = await visit()
     await page.clock.install()
     await page.route(STREAM, lambda route: route.fulfill(status=401))
@@ -204,8 +206,8 @@ async def test_a_log_whose_stream_was_refused_tries_again_by_itself_unless_it_is
     await expect(act).to_have_text("Resume")
 
 
-async def test_a_log_whose_stream_broke_says_that_it_reconnects(visit, own, inbox):
-    await own.webhook(inbox.url)
+async def test_a_log_whose_stream_broke_says_that_it_reconnects(visit, server, receiver):
+    await server.webhook(receiver.url)
     page = await visit()
     await page.route(
         STREAM,
@@ -215,21 +217,23 @@ async def test_a_log_whose_stream_broke_says_that_it_reconnects(visit, own, inbo
     await expect(page.locator("#live-label")).to_have_text("Reconnecting")
 
 
-async def test_a_log_that_comes_back_out_of_the_browsers_cache_is_live_again(visit, own, inbox):
-    await own.webhook(inbox.url)
+async def test_a_log_that_comes_back_out_of_the_browsers_cache_is_live_again(
+    visit, server, receiver
+):
+    await server.webhook(receiver.url)
     page = await visit("/logs")
     await expect(page.locator("#live-label")).to_have_text("Pause")
     for name in ("pagehide", "pageshow"):
         await page.evaluate(
             "(name) => dispatchEvent(new PageTransitionEvent(name, {persisted: true}))", name
         )
-    await own.emit()
+    await server.emit()
     # The first row of an empty log comes with the page anew: there is no table to put it in.
     await expect(page.locator("#rows > tr")).to_have_count(1)
 
 
-async def test_a_log_that_cannot_keep_up_offers_to_reload(visit, own, inbox):
-    await own.webhook(inbox.url)
+async def test_a_log_that_cannot_keep_up_offers_to_reload(visit, server, receiver):
+    await server.webhook(receiver.url)
     page = await visit()
     await page.route(
         STREAM,

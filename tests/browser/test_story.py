@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def add_webhook(page: Page, url: str) -> str:
@@ -44,10 +44,10 @@ def signed(request, secret: str) -> bool:
 
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
 async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed(
-    visit, own, inbox, answer, script
+    visit, server, receiver, answer, script
 ):
-    code, out, err = await own.command(
-        "login-link", "--organization", own.organization, "--user", "Jane"
+    code, out, err = await server.command(
+        "login-link", "--organization", server.organization, "--user", "Jane"
     )
     assert code == 0, err
     page = await visit(role=None, java_script_enabled=script)
@@ -56,10 +56,10 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", name="No webhooks yet")).to_be_visible()
 
-    secret = await add_webhook(page, inbox.url)
+    secret = await add_webhook(page, receiver.url)
 
     await page.get_by_role("button", name="Send test event").first.click()
-    (test,) = await inbox.wait_for(1)
+    (test,) = await receiver.wait_for(1)
     assert test["X-Winnerr-Event"] == "contact.created"
     assert signed(test, secret)
     await page.wait_for_url(re.compile(r"\?test=dlv_"))
@@ -70,15 +70,15 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
     await expect(rows).to_have_count(1)
     if script:
         await expect(page.get_by_role("button", name="Live")).to_be_visible()
-    await own.emit("deal.stage_changed", data={"id": "deal_7", "stage": "won"})
-    await inbox.wait_for(2)
+    await server.emit("deal.stage_changed", data={"id": "deal_7", "stage": "won"})
+    await receiver.wait_for(2)
     await expect_after_reload(page, "deal.stage_changed", script=script, within="#rows")
     await expect(rows.first).to_contain_text("200")
 
-    inbox.answer = lambda _request: answer(503, {"Content-Type": "text/plain"}, b"out of order")
-    await own.emit("contact.created", data={"id": "contact_9", "name": "Ann Onym"})
-    await inbox.wait_for(6)
-    await own.until("~/deliveries?status=failed", lambda found: len(found["items"]) == 1)
+    receiver.answer = lambda _request: answer(503, {"Content-Type": "text/plain"}, b"out of order")
+    await server.emit("contact.created", data={"id": "contact_9", "name": "Ann Onym"})
+    await receiver.wait_for(6)
+    await server.until("~/deliveries?status=failed", lambda found: len(found["items"]) == 1)
     await expect_after_reload(page, "4 of 4", script=script, within="#rows")
     await rows.filter(has_text="4 of 4").locator(".result a").click()
     await expect(page.get_by_role("heading", level=1).last).to_contain_text("503")
@@ -90,12 +90,12 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
         page.get_by_role("navigation", name="All attempts").get_by_role("link")
     ).to_have_count(4)
 
-    inbox.answer = lambda _request: answer()
+    receiver.answer = lambda _request: answer()
     await page.locator("article").get_by_role("button", name="Replay").click()
-    replayed = (await inbox.wait_for(7))[-1]
+    replayed = (await receiver.wait_for(7))[-1]
     assert replayed.json["data"]["name"] == "Ann Onym"
     assert signed(replayed, secret)
-    assert replayed.body == (await inbox.wait_for(7))[-2].body
+    assert replayed.body == (await receiver.wait_for(7))[-2].body
     await expect_after_reload(page, "A later attempt delivered it", script=script)
 
 

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 import asyncpg
-from tests.conftest import Server, free_port
 from tests.crash.traffic import Sent, Taken
+from tests.postgres import free_port
+from tests.server import Server
 
 HERE = Path(__file__).parent
 TRAFFIC = HERE / "traffic.py"

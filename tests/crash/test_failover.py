@@ -5,10 +5,13 @@ import itertools
 from collections import Counter
 
 import pytest
-from tests.conftest import postgres
+import pytest_asyncio
+from tests import postgres
 from tests.crash.cluster import KEYS
 from tests.loss import IN_TIME
 from tests.standby import promote, standby_of, wait_for_standby
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATIENCE = 60.0
 CALLERS = 4
@@ -77,7 +80,7 @@ async def stored(server, name: str) -> dict[str, str]:
         return dict(await admin.fetch(sql))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def pair(make_postgres):
     """A primary, and the standby that its commits wait for."""
     settings = {"wal_level": "replica", "max_wal_senders": "5"}

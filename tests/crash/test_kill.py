@@ -9,6 +9,8 @@ from itertools import pairwise
 import aiohttp
 import pytest
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 RATE = 200
 
 

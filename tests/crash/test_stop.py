@@ -6,9 +6,13 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from tests.conftest import Answer, Server
+import pytest_asyncio
 from tests.crash.cluster import HURRIED, KEYS
 from tests.loss import Proxy
+from tests.receiver import Answer
+from tests.server import Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SETTINGS = {"DELIVERY_TIMEOUT": "1"}
 STOP_SECONDS = 1 + 10
@@ -28,7 +32,7 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def make_server(tmp_path) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
     """Start a server whose leases run out after seconds: a stop may not have released them."""
     servers: list[Server] = []
@@ -41,7 +45,6 @@ async def make_server(tmp_path) -> AsyncIterator[Callable[..., Awaitable[Server]
     yield make
     for server in servers:
         await server.close()
-        print("".join(server.log))  # is shown when the test has failed
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,9 @@
-"""The road seen from outside, the same on both databases: every test here runs on each.
+"""Scenario tests: the service as its users see it, the same on both databases.
 
-A test that is of one of them names it: `@pytest.mark.parametrize("adapter", ["sqlite"],
-scope="module")`. One that waits for what a killed node had leased gives its servers another
-`program`, whose leases are short: on PostgreSQL no successor knows that the node is dead.
+Every test here runs on SQLite and on PostgreSQL. A test of one of them only says so:
+`@pytest.mark.parametrize("adapter", ["sqlite"], scope="session")`. A test that waits for what a
+killed node had leased gives its servers another `program`, whose leases are short: on PostgreSQL
+no other node knows that the killed one is dead.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,33 +12,34 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.conftest import Server, _make_schema
+from tests.conftest import make_schema
 from tests.crash.cluster import KEYS
+from tests.server import Server
 
 Lend = Callable[[], Awaitable[dict[str, str]]]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def adapter(request) -> str:
-    """What the servers of a test store in."""
+    """The database that the servers of a test use."""
     return request.param
 
 
 @pytest.fixture
 def program() -> list[str] | None:
-    """What the servers of a test run; None: the program as it is."""
+    """The program that the servers of a test run; None: the product as it is."""
     return None
 
 
 @asynccontextmanager
 async def lending(adapter: str, request) -> AsyncIterator[Lend]:
-    """Lend databases: the settings that name one of a server's own; {}: a file in its folder."""
+    """Lend databases, each as the settings that name it; for SQLite none: a file by default."""
     lent: list[str] = []
 
     async def lend() -> dict[str, str]:
         if adapter == "sqlite":
             return {}
-        await server.make_template(_make_schema)
+        await server.make_template(make_schema)
         lent.append(await server.lend_database())
         return {"DATABASE_URL": server.url(lent[-1]), "ENCRYPTION_KEYS": KEYS}
 
@@ -47,11 +49,11 @@ async def lending(adapter: str, request) -> AsyncIterator[Lend]:
         await server.give_back_database(name)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def make_server(
     adapter, program, request, tmp_path: Path
 ) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
-    """Start servers with other settings than usual, each on a database of its own."""
+    """Start servers of the test's own, each on a database of its own."""
     servers: list[Server] = []
     async with lending(adapter, request) as lend:
 
@@ -67,18 +69,16 @@ async def make_server(
         yield make
         for server in servers:
             await server.close()
-            print("".join(server.log))  # is shown when the test has failed
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_server(
     adapter, request, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Server]:
-    """One server for a whole module; its tests see it as `own`, each as an organization."""
+    """One server for all tests of a worker on one database; they use it as `server`."""
     async with lending(adapter, request) as lend:
         server = Server(tmp_path_factory.mktemp("shared"), await lend())
         try:
             yield await server.start()
         finally:
             await server.close()
-            (server.folder / "log").write_text("".join(server.log))

@@ -9,74 +9,72 @@ from itertools import count
 
 import pytest
 
-shared = pytest.mark.asyncio(loop_scope="module")
-"""Of tests that share the module's server: they are `own`, the others start theirs."""
-in_a_file = pytest.mark.parametrize("adapter", ["sqlite"], scope="module")
-"""Of tests of what there is of an embedded database only: its file, and its keys beside it."""
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+in_a_file = pytest.mark.parametrize("adapter", ["sqlite"], scope="session")
+"""For tests of the database file and of the key file beside it."""
 
 
-@shared
-async def test_keys_are_made_listed_and_revoked_beside_the_service(own) -> None:
-    code, out, _ = await own.command("keys", "create", "--name", "crm", "--organization", "o_2")
+async def test_keys_are_made_listed_and_revoked_beside_the_service(server) -> None:
+    code, out, _ = await server.command("keys", "create", "--name", "crm", "--organization", "o_2")
     assert code == 0
     (key,) = out.splitlines()
     assert key == key.strip()
     path = "/api/v1/organizations/o_2/webhooks"
-    assert (await own.call("GET", path, key=key))[0] == 200
-    code, out, _ = await own.command("keys", "list")
+    assert (await server.call("GET", path, key=key))[0] == 200
+    code, out, _ = await server.command("keys", "list")
     assert code == 0
     assert key not in out
     (row,) = [line for line in out.splitlines() if " crm " in line]
     assert "o_2" in row
     key_id = row.split()[0]
     started = asyncio.get_running_loop().time()
-    assert (await own.command("keys", "revoke", key_id))[0] == 0
-    while (await own.call("GET", path, key=key))[0] != 401:
+    assert (await server.command("keys", "revoke", key_id))[0] == 0
+    while (await server.call("GET", path, key=key))[0] != 401:
         assert asyncio.get_running_loop().time() - started < 60
-    assert (await own.call("GET", path))[0] == 200
-    code, _, err = await own.command("keys", "revoke", "key_nonsense")
+    assert (await server.call("GET", path))[0] == 200
+    code, _, err = await server.command("keys", "revoke", "key_nonsense")
     assert code == 1
     assert len(err.splitlines()) == 1
 
 
-@shared
-async def test_emit_sends_an_event_and_says_why_not(own, inbox) -> None:
-    await own.webhook(inbox.url)
-    own.settings["API_KEY"] = own.key
-    words = ("--organization", own.organization, "--data", '{"n": 1.50}')
-    code, out, err = await own.command("emit", "deal.closed_won", *words)
+async def test_emit_sends_an_event_and_says_why_not(server, receiver) -> None:
+    await server.webhook(receiver.url)
+    server.settings["API_KEY"] = server.key
+    words = ("--organization", server.organization, "--data", '{"n": 1.50}')
+    code, out, err = await server.command("emit", "deal.closed_won", *words)
     assert (code, err) == (0, "")
     answer = json.loads(out)
     assert answer == {"id": answer["id"], "duplicate": False, "deliveries": 1}
-    (got,) = await inbox.wait_for(1)
+    (got,) = await receiver.wait_for(1)
     assert got.body.endswith(b'"data":{"n":1.50}}')
-    code, out, err = await own.command("emit", "deal.closed_one", *words)
+    code, out, err = await server.command("emit", "deal.closed_one", *words)
     assert (code, out) == (1, "")
     assert "deal.closed_won" in err
-    code, out, err = await own.command(
+    code, out, err = await server.command(
         "emit", "deal.closed_won", *words, "--key", "wwk_wrong", "--server",
-        f"http://127.0.0.1:{own.port}",
+        f"http://127.0.0.1:{server.port}",
     )  # fmt: skip
     assert (code, out) == (1, "")
     assert err
 
 
-@shared
 @in_a_file
-async def test_a_second_service_on_the_same_file_is_refused_and_the_first_goes_on(own) -> None:
-    code, out, err = await own.command("serve", "--port", "0")
+async def test_a_second_service_on_the_same_file_is_refused_and_the_first_goes_on(server) -> None:
+    code, out, err = await server.command("serve", "--port", "0")
     assert code != 0
     assert out == ""
     (line,) = err.splitlines()
     assert "test.db" in line
-    assert (await own.command("migrate"))[0] == 0
-    assert (await own.emit())["duplicate"] is False
+    assert (await server.command("migrate"))[0] == 0
+    assert (await server.emit())["duplicate"] is False
 
 
 @in_a_file
 async def test_a_lost_or_wrong_key_file_stops_the_start_and_is_never_replaced(
-    server, receiver
+    make_server, receiver
 ) -> None:
+    server = await make_server()
     keys = server.folder / "test.db.keys"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     hook = await server.webhook(receiver.url, secret="a secret of mine")
@@ -146,8 +144,9 @@ async def test_limits_and_networks_are_those_of_the_settings(make_server) -> Non
 
 
 async def test_a_destination_forbidden_since_it_was_saved_is_blocked_at_connect(
-    server, receiver
+    make_server, receiver
 ) -> None:
+    server = await make_server()
     await server.webhook(receiver.url)
     await server.terminate()
     server.settings |= {"ALLOW_NETWORKS": "", "RETRY_SCHEDULE": ""}
@@ -226,7 +225,8 @@ async def test_nothing_but_failures_for_long_enough_disables_a_webhook(
     assert page["items"][0]["status"] == "cancelled"
 
 
-async def test_the_metrics_an_operator_watches_are_there(server, receiver, answer) -> None:
+async def test_the_metrics_an_operator_watches_are_there(make_server, receiver, answer) -> None:
+    server = await make_server()
     await server.webhook(receiver.url)
     numbers = count()
     receiver.answer = lambda _request: answer(500 if next(numbers) == 0 else 200)

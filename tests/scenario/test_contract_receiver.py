@@ -12,7 +12,7 @@ import trustme
 
 import winnerr_webhooks
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KIB = 1024
 
@@ -59,11 +59,11 @@ async def first_attempt(org):
     return await org.ok("GET", f"~/logs/{page['items'][-1]['id']}")
 
 
-async def test_the_request_has_the_promised_headers_each_once_and_no_other(own) -> None:
+async def test_the_request_has_the_promised_headers_each_once_and_no_other(server) -> None:
     async with scripted(b"HTTP/1.1 204 No Content\r\n\r\n") as receiver:
-        hook = await own.webhook(receiver.url, secret="a secret of mine")
-        event = await own.emit("deal.closed_won")
-        attempt = await first_attempt(own)
+        hook = await server.webhook(receiver.url, secret="a secret of mine")
+        event = await server.emit("deal.closed_won")
+        attempt = await first_attempt(server)
     line, *headers = receiver.heads[0].decode().removesuffix("\r\n\r\n").split("\r\n")
     assert line == "POST /hook?a=1&b=%20 HTTP/1.1"
     names = Counter(header.partition(":")[0] for header in headers)
@@ -84,21 +84,21 @@ async def test_the_request_has_the_promised_headers_each_once_and_no_other(own) 
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-async def test_every_2xx_is_a_success(own, inbox, answer, status) -> None:
-    await own.webhook(inbox.url)
-    inbox.answer = lambda _request: answer(status, body=b"")
-    await own.emit()
-    attempt = await first_attempt(own)
+async def test_every_2xx_is_a_success(server, receiver, answer, status) -> None:
+    await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(status, body=b"")
+    await server.emit()
+    attempt = await first_attempt(server)
     assert (attempt["outcome"], attempt["error"]) == ("succeeded", None)
     assert attempt["response"]["status"] == status
 
 
 @pytest.mark.parametrize("status", [300, 304, 307, 400, 401, 404, 410, 429, 500, 503, 599])
-async def test_every_other_status_fails_the_attempt(own, inbox, answer, status) -> None:
-    await own.webhook(inbox.url)
-    inbox.answer = lambda _request: answer(status, {"Location": inbox.url}, body=b"")
-    await own.emit()
-    attempt = await first_attempt(own)
+async def test_every_other_status_fails_the_attempt(server, receiver, answer, status) -> None:
+    await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(status, {"Location": receiver.url}, body=b"")
+    await server.emit()
+    attempt = await first_attempt(server)
     assert attempt["outcome"] == "failed"
     assert attempt["error"]["kind"] == "status"
     assert attempt["error"]["hint"]
@@ -111,11 +111,11 @@ async def test_every_other_status_fails_the_attempt(own, inbox, answer, status) 
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nonly",
     ],
 )
-async def test_a_body_that_breaks_off_after_a_2xx_is_a_success(own, answer_bytes) -> None:
+async def test_a_body_that_breaks_off_after_a_2xx_is_a_success(server, answer_bytes) -> None:
     async with scripted(answer_bytes) as receiver:
-        await own.webhook(receiver.url)
-        await own.emit()
-        attempt = await first_attempt(own)
+        await server.webhook(receiver.url)
+        await server.emit()
+        attempt = await first_attempt(server)
     assert (attempt["outcome"], attempt["error"]) == ("succeeded", None)
     assert attempt["deliveryStatus"] == "delivered"
     assert attempt["response"]["body"].startswith("only")
@@ -134,11 +134,11 @@ async def test_a_body_that_breaks_off_after_a_2xx_is_a_success(own, answer_bytes
         b"X: y\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
     ],
 )
-async def test_a_2xx_status_line_is_a_success_whatever_follows_it(own, rest) -> None:
+async def test_a_2xx_status_line_is_a_success_whatever_follows_it(server, rest) -> None:
     async with scripted(b"HTTP/1.1 200 OK\r\n" + rest) as receiver:
-        await own.webhook(receiver.url)
-        await own.emit()
-        attempt = await first_attempt(own)
+        await server.webhook(receiver.url)
+        await server.emit()
+        attempt = await first_attempt(server)
     assert (attempt["outcome"], attempt["error"]) == ("succeeded", None)
     assert attempt["deliveryStatus"] == "delivered"
     assert attempt["response"]["status"] == 200
@@ -147,40 +147,42 @@ async def test_a_2xx_status_line_is_a_success_whatever_follows_it(own, rest) -> 
     ].startswith("y")
 
 
-async def test_the_first_16_kib_of_an_answer_are_kept(own, inbox, answer) -> None:
-    await own.webhook(inbox.url)
+async def test_the_first_16_kib_of_an_answer_are_kept(server, receiver, answer) -> None:
+    await server.webhook(receiver.url)
     sizes = {"0": 16 * KIB, "1": 16 * KIB + 1}
-    inbox.answer = lambda r: answer(body=b"x" * sizes[r.json["data"]["n"]])
+    receiver.answer = lambda r: answer(body=b"x" * sizes[r.json["data"]["n"]])
     for n, truncated in (("0", False), ("1", True)):
-        event = await own.emit(data={"n": n})
-        page = await own.until("~/logs", lambda page, n=n: len(page["items"]) > int(n))
+        event = await server.emit(data={"n": n})
+        page = await server.until("~/logs", lambda page, n=n: len(page["items"]) > int(n))
         item = next(i for i in page["items"] if i["eventId"] == event["id"])
-        whole = await own.ok("GET", f"~/logs/{item['id']}")
+        whole = await server.ok("GET", f"~/logs/{item['id']}")
         assert whole["response"]["truncated"] is truncated
         assert whole["response"]["body"] == "x" * 16 * KIB
 
 
-async def test_what_came_back_is_shown_as_it_was(own) -> None:
+async def test_what_came_back_is_shown_as_it_was(server) -> None:
     """Repeated headers are joined, what is no UTF-8 shows as U+FFFD."""
     answer = (
         b"HTTP/1.1 500 Oh\r\nX-Seen: a\r\nx-other: 1\r\nX-SEEN: b\r\nContent-Length: 5\r\n\r\n"
         b"a\xff\xc3\xa4b"
     )
     async with scripted(answer) as receiver:
-        await own.webhook(receiver.url)
-        await own.emit()
-        attempt = await first_attempt(own)
+        await server.webhook(receiver.url)
+        await server.emit()
+        attempt = await first_attempt(server)
     response = attempt["response"]
     assert response["headers"] == {"X-Seen": "a, b", "x-other": "1", "Content-Length": "5"}
     assert response["body"] == "a\ufffdäb"
     assert attempt["error"]["message"] == "500 Oh"
 
 
-async def test_a_receiver_that_does_not_answer_in_time_is_a_timeout(own, inbox, answer) -> None:
-    await own.webhook(inbox.url)
-    inbox.answer = lambda _request: answer(hang=True)
-    await own.emit()
-    attempt = await first_attempt(own)
+async def test_a_receiver_that_does_not_answer_in_time_is_a_timeout(
+    server, receiver, answer
+) -> None:
+    await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(hang=True)
+    await server.emit()
+    attempt = await first_attempt(server)
     assert (attempt["outcome"], attempt["response"]) == ("failed", None)
     assert attempt["error"]["kind"] == "timeout"
     assert "within 2 seconds" in attempt["error"]["hint"]
@@ -188,32 +190,32 @@ async def test_a_receiver_that_does_not_answer_in_time_is_a_timeout(own, inbox, 
     assert attempt["timings"]["firstByteMs"] is None
 
 
-async def test_a_closed_port_is_a_connect_failure(own, inbox) -> None:
+async def test_a_closed_port_is_a_connect_failure(server, receiver) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        await own.webhook(f"http://127.0.0.1:{unused.getsockname()[1]}/")
-        await own.emit()
-        attempt = await first_attempt(own)
+        await server.webhook(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+        await server.emit()
+        attempt = await first_attempt(server)
     assert (attempt["error"]["kind"], attempt["response"]) == ("connect", None)
     assert attempt["timings"]["firstByteMs"] is None
 
 
-async def test_an_unknown_host_is_a_dns_failure(own) -> None:
-    await own.webhook("https://receiver.invalid/hook")
-    await own.emit()
-    attempt = await first_attempt(own)
+async def test_an_unknown_host_is_a_dns_failure(server) -> None:
+    await server.webhook("https://receiver.invalid/hook")
+    await server.emit()
+    attempt = await first_attempt(server)
     assert (attempt["error"]["kind"], attempt["response"]) == ("dns", None)
     assert "receiver.invalid" in attempt["error"]["hint"]
     assert attempt["timings"]["connectMs"] is None
 
 
-async def test_a_certificate_nobody_vouches_for_is_a_tls_failure(own) -> None:
+async def test_a_certificate_nobody_vouches_for_is_a_tls_failure(server) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     async with scripted(b"HTTP/1.1 200 OK\r\n\r\n", tls=context) as receiver:
-        await own.webhook(receiver.url)
-        await own.emit()
-        attempt = await first_attempt(own)
+        await server.webhook(receiver.url)
+        await server.emit()
+        attempt = await first_attempt(server)
     assert (attempt["error"]["kind"], attempt["response"]) == ("tls", None)
     assert "certificate" in attempt["error"]["hint"].lower()
     assert receiver.heads == []
@@ -230,51 +232,53 @@ async def test_a_certificate_nobody_vouches_for_is_a_tls_failure(own) -> None:
     ],
 )
 async def test_no_usable_answer_is_a_reset_or_a_protocol_error(
-    own, answer_bytes, reset, kind
+    server, answer_bytes, reset, kind
 ) -> None:
     async with scripted(answer_bytes, reset=reset) as receiver:
-        await own.webhook(receiver.url)
-        await own.emit()
-        attempt = await first_attempt(own)
+        await server.webhook(receiver.url)
+        await server.emit()
+        attempt = await first_attempt(server)
     assert (attempt["error"]["kind"], attempt["response"]) == (kind, None)
     assert attempt["error"]["message"]
     assert attempt["error"]["hint"]
 
 
-async def test_bodies_are_utf_8_to_the_byte(own, inbox) -> None:
-    await own.webhook(inbox.url)
+async def test_bodies_are_utf_8_to_the_byte(server, receiver) -> None:
+    await server.webhook(receiver.url)
     raw = (
         '{"data":{"z":1,"a":"é\\u00e9\\n","n":[1.0,-0,1e2]},"event":"call.missed",'
-        f'"organizationId":"{own.organization}","timestamp":"2025-06-01T00:00:00+02:00"}}'
+        f'"organizationId":"{server.organization}","timestamp":"2025-06-01T00:00:00+02:00"}}'
     ).encode()
-    await own.ok("POST", "/api/v1/events", raw)
-    (got,) = await inbox.wait_for(1)
+    await server.ok("POST", "/api/v1/events", raw)
+    (got,) = await receiver.wait_for(1)
     assert (
         got.body
         == (
             '{"event":"call.missed","timestamp":"2025-05-31T22:00:00Z",'
-            f'"organizationId":"{own.organization}",'
+            f'"organizationId":"{server.organization}",'
             '"data":{"z":1,"a":"é\\u00e9\\n","n":[1.0,-0,1e2]}}'
         ).encode()
     )
     assert "transfer-encoding" not in got.headers
 
 
-async def test_an_answer_of_410_stops_retries_and_resuming_starts_anew(own, inbox, answer) -> None:
-    hook = await own.webhook(inbox.url)
-    inbox.answer = lambda _request: answer(410)
-    await own.emit()
-    gone = await own.until(f"~/webhooks/{hook['id']}", lambda w: w["status"] == "disabled")
+async def test_an_answer_of_410_stops_retries_and_resuming_starts_anew(
+    server, receiver, answer
+) -> None:
+    hook = await server.webhook(receiver.url)
+    receiver.answer = lambda _request: answer(410)
+    await server.emit()
+    gone = await server.until(f"~/webhooks/{hook['id']}", lambda w: w["status"] == "disabled")
     assert "410" in gone["statusReason"]
-    await own.until("~/deliveries?status=pending", lambda page: not page["items"])
-    page = await own.ok("GET", "~/deliveries")
+    await server.until("~/deliveries?status=pending", lambda page: not page["items"])
+    page = await server.ok("GET", "~/deliveries")
     assert page["items"][0]["status"] in ("cancelled", "failed")
-    assert len(inbox.requests) == 1
-    status, problem = await own.call("POST", f"~/deliveries/{page['items'][0]['id']}/replay")
+    assert len(receiver.requests) == 1
+    status, problem = await server.call("POST", f"~/deliveries/{page['items'][0]['id']}/replay")
     assert status == 409
     assert "disabled" in problem["detail"]
-    inbox.answer = lambda _request: answer()
-    back = await own.ok("PATCH", f"~/webhooks/{hook['id']}", {"status": "active"})
+    receiver.answer = lambda _request: answer()
+    back = await server.ok("PATCH", f"~/webhooks/{hook['id']}", {"status": "active"})
     assert (back["status"], back["statusReason"]) == ("active", None)
-    assert await own.ok("POST", "~/replays", {}) == {"count": 1, "dryRun": False}
-    await own.until("~/deliveries?status=delivered", lambda page: len(page["items"]) == 1)
+    assert await server.ok("POST", "~/replays", {}) == {"count": 1, "dryRun": False}
+    await server.until("~/deliveries?status=delivered", lambda page: len(page["items"]) == 1)

@@ -9,13 +9,17 @@ from contextlib import suppress
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from tests.loss import IN_TIME, Proxy
 
 KEYS = "k1:" + "A" * 43 + "="
 OTHER_KEYS = "k2:" + "B" * 42 + "E="
 
-# Each server here is told its database.
-pytestmark = pytest.mark.parametrize("adapter", ["sqlite"], scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    # Each test names its database itself, so that none has to run twice.
+    pytest.mark.parametrize("adapter", ["sqlite"], scope="session"),
+]
 
 
 @pytest.fixture
@@ -168,7 +172,7 @@ async def test_a_process_can_be_renewed_and_no_call_is_refused(make_node, receiv
     assert await node.terminate() == 0
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def proxy(postgres_server):
     one = await Proxy(postgres_server.port).start()
     yield one

@@ -12,6 +12,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 from tests.crash.cluster import HURRIED
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 SECRET = "an old friend of mine"
 
 
@@ -19,17 +21,18 @@ async def test_an_event_reaches_its_receiver_as_promised(server, receiver) -> No
     """The four keys in order, compact, data untouched; the promised headers, each exactly once."""
     hook = await server.webhook(receiver.url, secret=SECRET)
     raw = (
-        b'{"event": "contact.created", "organizationId": "org_1", "timestamp":'
+        b'{"event": "contact.created", "organizationId": "%b", "timestamp":'
         b' "2025-01-15T15:23:00.987+01:00", "data": { "n" : 1.10, "big": 12345678901234567890123,'
         b' "e": 1E400, "s": "\\u00e9\\/\xc3\xa9", "z": 1, "a": [ ] } }'
+        % server.organization.encode()
     )
     accepted = await server.ok("POST", "/api/v1/events", raw)
     assert accepted == {"id": accepted["id"], "duplicate": False, "deliveries": 1}
     (got,) = await receiver.wait_for(1)
     assert got.body == (
-        b'{"event":"contact.created","timestamp":"2025-01-15T14:23:00Z","organizationId":"org_1",'
+        b'{"event":"contact.created","timestamp":"2025-01-15T14:23:00Z","organizationId":"%b",'
         b'"data":{"n":1.10,"big":12345678901234567890123,"e":1E400,"s":"\\u00e9\\/\xc3\xa9",'
-        b'"z":1,"a":[]}}'
+        b'"z":1,"a":[]}}' % server.organization.encode()
     )
     assert got.method == "POST"
     assert got["Content-Type"] == "application/json"
@@ -56,12 +59,9 @@ async def test_an_event_reaches_its_receiver_as_promised(server, receiver) -> No
     assert attempt["durationMs"] > 0
 
 
-async def test_four_attempts_then_failed_then_one_replay_delivers(
-    make_server, receiver, answer
-) -> None:
+async def test_four_attempts_then_failed_then_one_replay_delivers(server, receiver, answer) -> None:
     """Byte-identical bodies, attempts 1 to 4, waits within the jitter, and the same delivery id."""
-    schedule = (0.5, 1.0, 1.5)
-    server = await make_server(RETRY_SCHEDULE=",".join(map(str, schedule)))
+    schedule = [float(wait) for wait in server.settings["RETRY_SCHEDULE"].split(",")]
     await server.webhook(receiver.url)
     receiver.answer = lambda _request: answer(500, body=b"broken")
     best = [float("inf")] * len(schedule)
@@ -162,8 +162,7 @@ async def test_only_subscribed_webhooks_of_the_organization_get_an_event(server,
     one, two, three = await receivers(), await receivers(), await receivers()
     await server.webhook(one.url, events=["deal.closed_won"])
     await server.webhook(two.url, events=["*"])
-    other = {"url": three.url, "events": ["*"]}
-    await server.ok("POST", "/api/v1/organizations/org_2/webhooks", other)
+    await server.of().webhook(three.url)
     assert (await server.emit("deal.closed_won"))["deliveries"] == 2
     assert (await server.emit("task.created"))["deliveries"] == 1
     await two.wait_for(2)
@@ -179,7 +178,12 @@ async def test_a_repeat_with_the_same_id_is_answered_and_not_sent_again(server, 
     status, problem = await server.call(
         "POST",
         "/api/v1/events",
-        {"event": "contact.created", "organizationId": "org_1", "data": {"x": 1}, "id": "crm-1"},
+        {
+            "event": "contact.created",
+            "organizationId": server.organization,
+            "data": {"x": 1},
+            "id": "crm-1",
+        },
     )
     assert status == 409
     assert problem["title"]
@@ -208,11 +212,10 @@ async def test_what_a_pause_missed_is_kept_and_sent_on_request(server, receiver)
 
 
 async def test_waiting_deliveries_of_a_paused_webhook_become_cancelled(
-    make_server, receiver, answer
+    server, receiver, answer
 ) -> None:
-    server = await make_server(RETRY_SCHEDULE="300")
     hook = await server.webhook(receiver.url)
-    receiver.answer = lambda _request: answer(500)
+    receiver.answer = lambda _request: answer(503, {"Retry-After": "1800"})
     event = await server.emit()
     await receiver.wait_for(1)
     await server.until("~/logs", lambda page: page["items"])
@@ -273,7 +276,7 @@ async def test_what_a_person_asks_for_does_not_wait_for_a_receiver_that_asked_fo
 
 
 async def test_a_pause_that_a_receiver_asked_for_is_kept(server, receiver, answer) -> None:
-    """Also when the webhook was made a moment ago: its own creation is no edit."""
+    """Also when the webhook was made a moment ago: its server creation is no edit."""
     await server.webhook(receiver.url)
     receiver.answer = lambda _request: answer(503, {"Retry-After": "1800"})
     await server.emit()
@@ -429,7 +432,8 @@ async def test_hanging_receivers_cost_the_others_nothing(make_server, receivers,
     assert asyncio.get_running_loop().time() - started < 30.0  # before one hanging attempt ends
 
 
-async def test_metrics_count_what_happened_and_need_no_key(server, receiver) -> None:
+async def test_metrics_count_what_happened_and_need_no_key(make_server, receiver) -> None:
+    server = await make_server()
     await server.webhook(receiver.url)
     await server.emit()
     await server.until("~/logs", lambda page: page["items"])
@@ -443,24 +447,25 @@ async def test_metrics_count_what_happened_and_need_no_key(server, receiver) -> 
 
 
 async def test_a_key_of_an_organization_sees_that_organization_only(server, receiver) -> None:
-    key = await server.new_key("--organization", "org_2")
+    other = server.of()
+    key = await server.new_key(other.organization)
     hook = await server.webhook(receiver.url)
     assert (await server.call("GET", f"~/webhooks/{hook['id']}", key=key))[0] == 404
-    event = {"event": "task.created", "organizationId": "org_1", "data": {}}
+    event = {"event": "task.created", "organizationId": server.organization, "data": {}}
     assert (await server.call("POST", "/api/v1/events", event, key=key))[0] == 403
-    listed = await server.ok("GET", "/api/v1/organizations/org_2/webhooks", key=key)
-    assert listed == {"items": []}
+    assert await other.ok("GET", "~/webhooks", key=key) == {"items": []}
     assert json.dumps(hook).count("secret") == 0
 
 
 @pytest.mark.parametrize("logs", ["/dev/full", "a pipe that nobody reads"])
 async def test_logs_that_cannot_be_written_cost_nobody_an_attempt(
-    logs, server, receiver, answer
+    logs, make_server, receiver, answer
 ) -> None:
     """Given logs on a full disk, or in a pipe whose reader has died.
 
     When attempts fail and are retried, then all of them are made and recorded as ever.
     """
+    server = await make_server()
     await server.terminate()
     script = 'exec "$@" 2>/dev/full' if logs == "/dev/full" else 'exec "$@" 2> >(exec true)'
     server.program = ["bash", "-c", script, "bash", *server.program]

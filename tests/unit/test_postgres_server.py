@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 USER = f"""
 import json, sys
-sys.path.insert(0, {str(TESTS)!r})
-import postgres
+sys.path.insert(0, {str(ROOT)!r})
+from tests import postgres
 from pathlib import Path
 try:
     server = postgres.PostgresServer.shared(Path(sys.argv[1]))

@@ -6,9 +6,9 @@ import apsw
 import pytest
 
 
-async def test_a_copy_made_while_the_server_runs_is_whole_and_can_be_served(
-    server, make_server, receiver
-):
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_copy_made_while_the_server_runs_is_whole_and_can_be_served(make_server, receiver):
+    server = await make_server()
     await server.webhook(receiver.url)
     await server.emit()
     await receiver.wait_for(1)

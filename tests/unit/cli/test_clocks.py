@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 SERVE = [sys.executable, "-m", "winnerr_webhooks"]
 
 

@@ -42,6 +42,7 @@ def test_anything_else_is_left_to_the_parser_that_explains_it(words):
     assert plain_options(words) is None
 
 
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_server_loads_no_library_that_only_its_dependencies_would_like(server):
     """Typer's and Litestar's use of pydantic alone took a third of the time of a start."""
     modules = await _modules_of(server.process.pid)

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SMALL_DISK = 'mkdir -p disk && mount -t tmpfs -o size=8m tmpfs disk && exec "$@"'
 UNSHARE = ["unshare", "--mount", "sh", "-c", SMALL_DISK, "sh"]
@@ -24,10 +27,10 @@ def _can_mount(tmp_path_factory) -> None:
         pytest.skip("needs the right to mount a small disk of its own")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def small(make_server):
     """A server whose database is on a disk of 8 MiB that only it sees."""
-    server = await make_server(DATABASE_URL="sqlite:///first.db")
+    server = await make_server()
     await server.terminate()
     server.settings["DATABASE_URL"] = "sqlite:///disk/test.db"
     server.program = [*UNSHARE, *SERVE]
@@ -79,7 +82,7 @@ async def test_a_disk_that_fills_up_is_named_by_readyz_and_by_one_line(small):
 @pytest.mark.parametrize("kept", [("test.db", "test.db.keys"), ("test.db.keys",), ()])
 async def test_a_start_on_a_full_disk_can_be_tried_again(make_server, kept):
     """It ends with "not now", so that a service manager tries again, and says why."""
-    server = await make_server(DATABASE_URL="sqlite:///test.db")
+    server = await make_server()
     await server.terminate()
     for name in kept:
         shutil.copy(server.folder / name, server.folder / f"kept-{name}")

@@ -6,6 +6,7 @@ import re
 import pytest
 
 
+@pytest.mark.asyncio(loop_scope="session")
 async def test_beside_a_running_server_a_key_is_printed_alone_and_works_at_once(server):
     code, out, err = await server.command("keys", "create", "--name", "crm")
     assert code == 0
@@ -15,6 +16,7 @@ async def test_beside_a_running_server_a_key_is_printed_alone_and_works_at_once(
     assert status == 200
 
 
+@pytest.mark.asyncio(loop_scope="session")
 async def test_beside_a_running_server_a_second_one_on_its_file_is_refused_in_one_line(server):
     code, _, err = await server.command("serve", "--port", "0")
     assert code == os.EX_TEMPFAIL

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 
+@pytest.mark.asyncio(loop_scope="session")
 async def test_beside_a_running_server_a_link_is_printed_alone_and_opens_the_page_once(server):
     public = f"http://127.0.0.1:{server.port}"
     words = ("login-link", "--organization", "org_1", "--user", "Jane", "--public-url", public)
@@ -35,7 +36,9 @@ def test_an_organization_or_a_role_that_is_none_is_one_line_and_exit_code_2(run,
     assert len(done.stderr.splitlines()) == 1
 
 
-async def test_a_live_tail_does_not_hold_a_stopping_server_up(server):
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_live_tail_does_not_hold_a_stopping_server_up(make_server):
+    server = await make_server()
     _, out, _ = await server.command(
         "login-link", "--organization", "org_1", "--public-url", f"http://127.0.0.1:{server.port}"
     )

@@ -8,9 +8,12 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_sigterm_and_ctrl_c_end_it_with_exit_code_0(server, number):
+async def test_sigterm_and_ctrl_c_end_it_with_exit_code_0(make_server, number):
+    server = await make_server()
     server.process.send_signal(number)
     assert await asyncio.wait_for(server.process.wait(), 60) == 0
 
@@ -19,7 +22,7 @@ async def test_an_option_wins_over_its_variable(server):
     """A wrong variable would stop the start; the option in its place does not."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "winnerr_webhooks", "serve",
-        "--port", "0", "--database-url", "sqlite:///other.db", "--no-allow-http",
+        "--port", "0", "--database-url", "sqlite:///option.db", "--no-allow-http",
         env=server.environment | {"WINNERR_WEBHOOKS_PORT": "wrong"},
         cwd=server.folder,
         stdout=asyncio.subprocess.PIPE,
@@ -28,7 +31,7 @@ async def test_an_option_wins_over_its_variable(server):
     assert b"listens on http://127.0.0.1:" in line
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 60) == 0
-    assert (server.folder / "other.db").exists()
+    assert (server.folder / "option.db").exists()
 
 
 EMBEDDED = """
@@ -44,7 +47,7 @@ asyncio.run(wiring.serve(config.load(config.environment()), on_started=say))
     "program", [("-m", "winnerr_webhooks", "serve"), ("-c", EMBEDDED)], ids=["command", "embedded"]
 )
 async def test_its_log_on_stderr_tells_of_its_start_and_its_end(server, program):
-    own = {"PORT": "0", "DATABASE_URL": "sqlite:///other.db", "LOG_FORMAT": "json"}
+    own = {"PORT": "0", "DATABASE_URL": "sqlite:///log.db", "LOG_FORMAT": "json"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *program,
         env=server.environment | {f"WINNERR_WEBHOOKS_{name}": own[name] for name in own},
@@ -58,7 +61,7 @@ async def test_its_log_on_stderr_tells_of_its_start_and_its_end(server, program)
     assert out == b""
     lines = [json.loads(line) for line in err.splitlines()]
     assert [line["event"] for line in lines] == ["starting", "started", "stopping", "stopped"]
-    assert lines[0]["database"] == "other.db"
+    assert lines[0]["database"] == "log.db"
     assert lines[1]["url"].startswith("http://127.0.0.1:")
 
 

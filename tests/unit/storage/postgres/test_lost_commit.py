@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
-from tests.conftest import _make_schema
+from tests.conftest import make_schema
 from tests.loss import IN_TIME
 
 from winnerr_webhooks.clock import SystemClock
@@ -28,7 +28,7 @@ def role() -> str | None:
 @pytest.fixture
 async def name(server, role):
     """The name of a database with our tables in it."""
-    await server.make_template(_make_schema)
+    await server.make_template(make_schema)
     name = await server.lend_database()
     if role:
         async with server.admin() as admin:
