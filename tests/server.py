@@ -21,7 +21,7 @@ from winnerr_webhooks import config, wiring
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import PREFIX
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.management.keys import Keys
+from winnerr_webhooks.management.api_keys import ApiKeys
 
 _numbers = count(2)
 """Of organizations; org_1 is the one a server shows at first."""
@@ -115,7 +115,7 @@ class Server:
         storage = await wiring.open_storage(settings, exclusive=False)
         try:
             clock = SystemClock()
-            return (await Keys(storage, clock, Ids(clock)).create("test", organization)).secret
+            return (await ApiKeys(storage, clock, Ids(clock)).create("test", organization)).secret
         finally:
             await storage.close()
 
