@@ -13,7 +13,7 @@ from winnerr_webhooks.api import events, problems
 from winnerr_webhooks.api.auth import Authenticator, key_guard
 from winnerr_webhooks.api.query_parameters import read_query
 from winnerr_webhooks.api.routes.docs_routes import docs_routes
-from winnerr_webhooks.api.routes.event_type_routes import event_types
+from winnerr_webhooks.api.routes.event_type_routes import list_event_types
 from winnerr_webhooks.api.routes.log_routes import LogRoutes
 from winnerr_webhooks.api.routes.portal_session_routes import create_portal_session
 from winnerr_webhooks.api.routes.probe_routes import healthz, metrics, readyz
@@ -102,7 +102,7 @@ def _api(authenticator: Authenticator, receiving: Budget) -> Router:
     return Router(
         "/api/v1",
         guards=[key_guard(authenticator, receiving), read_query],
-        route_handlers=[event_types, of_organization],
+        route_handlers=[list_event_types, of_organization],
     )
 
 

@@ -10,7 +10,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from winnerr_webhooks.api.auth import Caller
-from winnerr_webhooks.api.query_parameters import MAX_SHOWN, escape
+from winnerr_webhooks.api.query_parameters import MAX_NAME, escape
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 from winnerr_webhooks.domain.event_errors import nested_too_deep, not_json, not_utf8
 from winnerr_webhooks.quotas import Budget
@@ -164,7 +164,7 @@ def _mismatch(text: str, shape: type[Any]) -> Invalid:
 
 def _no_such_field(name: str, shape: type[Any]) -> str:
     known = [field.encode_name for field in msgspec.structs.fields(shape)]
-    name = name[:MAX_SHOWN]
+    name = name[:MAX_NAME]
     near = difflib.get_close_matches(name, known, n=1)
     advice = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}."
     return f"There is no field `{name}`; {advice}"

@@ -21,7 +21,7 @@ from winnerr_webhooks.api.problems import (
     method_not_allowed,
     response,
 )
-from winnerr_webhooks.api.query_parameters import Query
+from winnerr_webhooks.api.query_parameters import QueryParameters
 from winnerr_webhooks.api.services import Answered, Services
 from winnerr_webhooks.domain.errors import (
     Conflict,
@@ -170,7 +170,7 @@ class EventIntake:
         key, length, client_id, _ = _headers(scope["headers"])
         caller = scope["auth"] = await self._authenticator.caller(key)
         if scope["query_string"]:
-            Query(scope["query_string"], ())
+            QueryParameters(scope["query_string"], ())
         with self.body_bytes(caller) as count:
             raw = await read_body(receive, MAX_EVENT, length, count)
         caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
@@ -193,7 +193,7 @@ class EventIntake:
         key, length, client_id, content_type = _headers(scope["headers"])
         caller = scope["auth"] = await self._authenticator.caller(key)
         if scope["query_string"]:
-            Query(scope["query_string"], ())
+            QueryParameters(scope["query_string"], ())
         if client_id is not None:
             raise Invalid.field(
                 "", "In a batch, give each event its own `id` instead of Idempotency-Key."

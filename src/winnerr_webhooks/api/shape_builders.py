@@ -1,4 +1,4 @@
-"""How rows become the shapes of answers (shapes.py)."""
+"""Builds the answers of the REST API (`shapes`) from the values that the storage returns."""
 
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
-    """A webhook, with its secret only where one was generated."""
+    """A webhook; with `secret`, the one that was just generated for it."""
     shape = WebhookShape(
         id=webhook.id,
         organization_id=webhook.organization,
@@ -51,35 +51,35 @@ def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
 
 
 def saved_shape(saved: Saved) -> WebhookShape:
-    """A webhook after a change."""
+    """A webhook after it was created or changed."""
     return webhook_shape(saved.webhook, saved.secret)
 
 
 def rotation_shape(rotated: Rotated) -> RotationShape:
-    """A secret after it was set."""
+    """The result of setting a secret."""
     ends_at = rotated.overlap_ends_at
     return RotationShape(
         overlap_ends_at=None if ends_at is None else rfc3339(ends_at),
-        secret=_present(rotated.secret),
+        secret=_or_unset(rotated.secret),
     )
 
 
 def attempt_shape(attempt: LoggedAttempt, timeout: float, *, whole: bool) -> AttemptShape:
-    """An attempt; not `whole` as in a list: without headers and bodies.
+    """An attempt; with headers and bodies only when `whole`.
 
-    `timeout` is `DELIVERY_TIMEOUT`, for hints to name.
+    `timeout` is `DELIVERY_TIMEOUT` in seconds, which hints can name.
     """
     request = RequestShape(url=attempt.url)
     response = None
     if whole:
         _, _, head = attempt.request_head.partition(b"\r\n")
-        request.headers = headers(head)
-        request.body = text(attempt.request_body)
+        request.headers = header_map(head)
+        request.body = readable(attempt.request_body)
     if attempt.status is not None:
         response = ResponseShape(status=attempt.status, truncated=attempt.truncated)
         if whole:
-            response.headers = headers(attempt.response_head)
-            response.body = text(attempt.response_body)
+            response.headers = header_map(attempt.response_head)
+            response.body = readable(attempt.response_body)
     return AttemptShape(
         id=attempt.id,
         delivery_id=attempt.delivery_id,
@@ -96,7 +96,7 @@ def attempt_shape(attempt: LoggedAttempt, timeout: float, *, whole: bool) -> Att
         response=response,
         error=_error(attempt, timeout),
         delivery_status=attempt.delivery_status,
-        next_attempt_at=_instant(attempt.next_attempt_at),
+        next_attempt_at=_timestamp(attempt.next_attempt_at),
     )
 
 
@@ -108,14 +108,14 @@ def attempt_page(page: LogPage, timeout: float) -> AttemptPage:
 
 
 def delivery_shape(delivery: Delivery) -> DeliveryShape:
-    """A delivery as in a list: without attempts and body."""
+    """A delivery without attempts and body, as in a list."""
     return DeliveryShape(
         id=delivery.id,
         event_id=delivery.event_id,
         event=delivery.event,
         webhook_id=delivery.webhook_id,
         status=delivery.status,
-        next_attempt_at=_instant(delivery.next_attempt_at),
+        next_attempt_at=_timestamp(delivery.next_attempt_at),
     )
 
 
@@ -123,7 +123,7 @@ def whole_delivery_shape(delivery: Delivery, timeout: float) -> DeliveryShape:
     """A delivery with its attempts and its body."""
     shape = delivery_shape(delivery)
     shape.attempts = [attempt_shape(item, timeout, whole=True) for item in delivery.attempts]
-    shape.body = text(delivery.body)
+    shape.body = readable(delivery.body)
     return shape
 
 
@@ -133,7 +133,7 @@ def delivery_list(page: DeliveryPage) -> DeliveryList:
 
 
 def event_shape(event: StoredEvent) -> EventShape:
-    """An event; its `data` to the byte as its receivers get it."""
+    """An event with its `data` exactly as receivers get it."""
     payload = msgspec.json.decode(event.body, type=Payload)
     return EventShape(
         id=event.id,
@@ -147,22 +147,22 @@ def event_shape(event: StoredEvent) -> EventShape:
     )
 
 
-def headers(head: bytes) -> dict[str, str]:
-    """Header lines by name as sent; repeated ones joined with `, ` (RFC 9110, section 5.2)."""
+def header_map(head: bytes) -> dict[str, str]:
+    """Headers by name as sent. Repeated ones are joined with `, ` (RFC 9110, section 5.2)."""
     found: dict[str, str] = {}
-    spelled: dict[str, str] = {}
+    first_spelling: dict[str, str] = {}
     for line in head.split(b"\r\n"):
         raw_name, colon, raw_value = line.partition(b":")
         if not colon:
             continue
-        name, value = text(raw_name), text(raw_value.strip())
-        first = spelled.setdefault(name.lower(), name)
-        found[first] = f"{found[first]}, {value}" if first in found else value
+        name, value = readable(raw_name), readable(raw_value.strip())
+        key = first_spelling.setdefault(name.lower(), name)
+        found[key] = f"{found[key]}, {value}" if key in found else value
     return found
 
 
-def text(raw: bytes) -> str:
-    """Bytes to read; what is not UTF-8 shows as U+FFFD."""
+def readable(raw: bytes) -> str:
+    """Bytes as text. Invalid UTF-8 becomes U+FFFD."""
     return raw.decode("utf-8", "replace")
 
 
@@ -197,11 +197,11 @@ def _timings(attempt: LoggedAttempt) -> TimingsShape:
     )
 
 
-def _present(value: T | None) -> T | UnsetType:
+def _or_unset(value: T | None) -> T | UnsetType:
     return UNSET if value is None else value
 
 
-def _instant(ms: int | None) -> str | None:
+def _timestamp(ms: int | None) -> str | None:
     return None if ms is None else rfc3339_ms(ms)
 
 

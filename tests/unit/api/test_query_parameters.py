@@ -2,7 +2,7 @@
 
 import pytest
 
-from winnerr_webhooks.api.query_parameters import Query, read_instant
+from winnerr_webhooks.api.query_parameters import QueryParameters, read_timestamp
 from winnerr_webhooks.domain.errors import Invalid
 
 KNOWN = ("status", "since", "limit", "q")
@@ -13,7 +13,7 @@ KNOWN = ("status", "since", "limit", "q")
     [("503", (503, 503)), ("5xx", (500, 599)), ("2XX", (200, 299)), ("999", (999, 999))],
 )
 def test_a_status_or_a_class_of_them(text, span):
-    assert Query(f"status={text}".encode(), KNOWN).status() == span
+    assert QueryParameters(f"status={text}".encode(), KNOWN).status_range() == span
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_status_or_a_class_of_them(text, span):
     ],
 )
 def test_an_instant_is_milliseconds_whatever_its_offset(text, ms):
-    assert read_instant("/since", text) == ms
+    assert read_timestamp("/since", text) == ms
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,15 @@ def test_an_instant_is_milliseconds_whatever_its_offset(text, ms):
 )
 def test_what_is_no_instant_is_refused(text):
     with pytest.raises(Invalid):
-        read_instant("/since", text)
+        read_timestamp("/since", text)
 
 
 def test_what_is_empty_is_left_out():
-    query = Query(b"status=&since=&limit=&q=", KNOWN)
-    assert (query.status(), query.instant("since"), query.limit(), query.search()) == (
+    query = QueryParameters(b"status=&since=&limit=&q=", KNOWN)
+    assert (query.status_range(), query.timestamp("since"), query.limit(), query.search()) == (
         None, None, 50, None,
     )  # fmt: skip
 
 
 def test_text_is_percent_decoded_as_utf_8():
-    assert Query("q=caf%C3%A9+é".encode(), KNOWN).search() == "café é"
+    assert QueryParameters("q=caf%C3%A9+é".encode(), KNOWN).search() == "café é"

@@ -1,1 +1,1 @@
-"""What the API says about itself: one table of operations, an OpenAPI document, a page of it."""
+"""The API's documentation: a table of operations, the OpenAPI document, and an HTML page of it."""

@@ -1,4 +1,4 @@
-"""What the service checks of a field beyond its type, as JSON Schema: for generated clients."""
+"""What the service checks of a field besides its type, as JSON Schema for generated clients."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +22,7 @@ _NOT_NEGATIVE: Final = {"minimum": 0}
 
 
 def id_of(prefix: str) -> dict[str, Any]:
-    """The form of an id with this prefix."""
+    """The schema of an id with this prefix."""
     return {"pattern": f"^{prefix}_[0-9a-z]{{26,34}}$"}
 
 
@@ -75,11 +75,11 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "ReplayedShape": {"count": _NOT_NEGATIVE},
     "ResponseShape": {"status": {"minimum": 100, "maximum": 999}},
 }
-"""By schema and field, as the types are named in the code."""
+"""The constraints by schema and field. Schemas have the names of their types in the code."""
 
 
-def tighten(schemas: dict[str, Any]) -> None:
-    """Add to each schema what is checked of its fields."""
+def add_constraints(schemas: dict[str, Any]) -> None:
+    """Add the constraints to the fields of these schemas."""
     for name, fields in FIELDS.items():
         properties = schemas[name]["properties"]
         for field, constraint in fields.items():
@@ -87,6 +87,6 @@ def tighten(schemas: dict[str, Any]) -> None:
 
 
 def _add(schema: dict[str, Any], constraint: Mapping[str, Any]) -> None:
-    """Into the one alternative that is not null, where there are several."""
-    kinds = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
-    (kinds[0] if len(kinds) == 1 else schema).update(constraint)
+    """Add a constraint to a field's schema, or to its only alternative that is not null."""
+    alternatives = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    (alternatives[0] if len(alternatives) == 1 else schema).update(constraint)

@@ -1,4 +1,4 @@
-"""The OpenAPI document as one page of HTML: no script, nothing loaded from elsewhere."""
+"""Renders the OpenAPI document as an HTML page without scripts or anything from other sites."""
 
 import json
 import re
@@ -36,7 +36,7 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def render(document: dict[str, Any]) -> str:
-    """The whole page."""
+    """The page as HTML."""
     return "\n".join(_page(document)) + "\n"
 
 
@@ -47,7 +47,7 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f'<title>{title}</title>\n<link rel="stylesheet" href="{CSS_PATH}">\n</head>\n<body>'
     yield f"<main>\n<h1>{title}</h1>\n<p>{_prose(info['description'])}</p>"
-    yield '<p>For tools: <a href="/api/openapi.json">OpenAPI 3.1 document</a>.</p>'
+    yield '<p>For tools: the <a href="/api/openapi.json">OpenAPI 3.1 document</a>.</p>'
     operations = [
         (method, path, operation)
         for path, methods in document["paths"].items()
@@ -60,7 +60,7 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
             if tag["name"] in operation["tags"]:
                 yield from _operation(method, path, operation)
     yield from _problems()
-    yield '<h2 id="schemas">Shapes</h2>'
+    yield '<h2 id="schemas">Types</h2>'
     for name, schema in sorted(document["components"]["schemas"].items()):
         yield from _schema(name, schema)
     yield "</main>\n</body>\n</html>"
@@ -75,7 +75,7 @@ def _contents(document: dict[str, Any], operations: list[tuple[str, str, Any]]) 
                 link = escape(operation["operationId"])
                 yield f'<li><a href="#{link}">{escape(operation["summary"])}</a></li>'
         yield "</ul>"
-    yield '<p><a href="#problems">Problems</a> · <a href="#schemas">Shapes</a></p>\n</nav>'
+    yield '<p><a href="#problems">Problems</a> · <a href="#schemas">Types</a></p>\n</nav>'
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
@@ -116,12 +116,12 @@ def _responses(responses: dict[str, Any]) -> Iterator[str]:
         for media in content.values():
             yield _example(media)
     if refusals:
-        yield f"<p>Refusals: {', '.join(refusals)}</p>"
+        yield f"<p>Errors: {', '.join(refusals)}</p>"
 
 
 def _problems() -> Iterator[str]:
     yield '<h2 id="problems">Problems</h2>'
-    yield "<p>The <code>type</code> of a problem is a link to its line here.</p>"
+    yield "<p>The <code>type</code> of a problem is a link to its row here.</p>"
     yield "<table>\n<tr><th>Status</th><th>Kind</th><th>Meaning</th></tr>"
     for kind in KINDS:
         yield (
@@ -137,7 +137,7 @@ def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
     yield "<table>\n<tr><th>Field</th><th>Type</th><th></th></tr>"
     required = schema.get("required", ())
     for field, kind in schema.get("properties", {}).items():
-        yield _row(field, _type(kind), "" if field in required else "may be left out")
+        yield _row(field, _type(kind), "" if field in required else "optional")
     yield "</table>\n</section>"
 
 
@@ -146,7 +146,7 @@ def _row(name: str, kind: str, meaning: str) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A schema in a few words of HTML."""
+    """A short description of a schema, as HTML."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'

@@ -31,7 +31,7 @@ _BATCH: Final = {"minItems": 1, "maxItems": 1000}
 
 
 class EventSubmission(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """An event. `data` reaches the receivers as it is sent, less insignificant white space."""
+    """An event. Receivers get `data` exactly as sent, without insignificant white space."""
 
     event: str
     organization_id: str
@@ -41,7 +41,7 @@ class EventSubmission(msgspec.Struct, kw_only=True, rename="camel", forbid_unkno
 
 
 class AcceptedEvent(msgspec.Struct, kw_only=True):
-    """The answer to an accepted event, once it and its deliveries are on disk."""
+    """The answer to an event that is on disk together with its deliveries."""
 
     id: str
     duplicate: bool
@@ -49,13 +49,13 @@ class AcceptedEvent(msgspec.Struct, kw_only=True):
 
 
 class RefusedEvent(msgspec.Struct, kw_only=True):
-    """The answer to a refused event of a batch."""
+    """The answer to an event of a batch that was refused."""
 
     error: Problem
 
 
 class BatchResults(msgspec.Struct, kw_only=True):
-    """An answer for each event of a batch, in its order."""
+    """An answer for each event of a batch, in the same order."""
 
     results: Annotated[list[Any], msgspec.Meta(extra_json_schema={"items": _RESULT})]
 
@@ -67,16 +67,19 @@ EVENTS: Final = (
         id="sendEvent",
         tag="Events",
         summary="Send an event",
-        text=(
+        description=(
             "202 means that the event and its deliveries are on disk. With an `id` (or an "
-            "Idempotency-Key) the call is safe to repeat for 30 days: it is accepted once, and "
-            "the repeat gets the first answer with `duplicate` true; data is compared by its JSON "
-            "values, however they are written. The body has at most "
-            "256 KiB, `data` is at most 64 levels deep."
+            "Idempotency-Key), the call is safe to repeat for 30 days. The event is then accepted "
+            "once, and a repeat gets the first answer with `duplicate` true. To tell whether a "
+            "call is a repeat, `data` is compared as JSON values. The body may have at most "
+            "256 KiB, and `data` may be at most 64 levels deep."
         ),
         parameters=(
             Parameter(
-                "Idempotency-Key", "The same as `id` in the body.", TEXT | CLIENT_ID, place="header"
+                "Idempotency-Key",
+                "The same as `id` in the body.",
+                TEXT | CLIENT_ID,
+                location="header",
             ),
         ),
         body=EventSubmission,
@@ -92,10 +95,10 @@ EVENTS: Final = (
         id="sendEvents",
         tag="Events",
         summary="Send up to 1,000 events at once",
-        text=(
-            "A JSON array, or one event a line as application/x-ndjson; up to 8 MiB. Each event "
-            "has its own answer, in the same order: valid ones are accepted even when others "
-            "are refused."
+        description=(
+            "The body is a JSON array, or one event per line as application/x-ndjson, and may "
+            "have at most 8 MiB. Each event has its own answer, in the same order. Valid events "
+            "are accepted even when others are refused."
         ),
         body=Annotated[list[EventSubmission], msgspec.Meta(extra_json_schema=_BATCH)],
         body_example=[examples.SUBMISSION],
@@ -121,7 +124,7 @@ EVENTS: Final = (
         id="listEventTypes",
         tag="Events",
         summary="List the event types",
-        text="By category, each with a description and a whole sample payload.",
+        description="By category, each with a description and a complete example payload.",
         answer=shapes.CatalogShape,
         answer_example=examples.CATALOG,
         refusals=(MALFORMED, INVALID, UNAVAILABLE),

@@ -1,4 +1,4 @@
-"""One example of each body, the same organization and contact throughout."""
+"""An example of each body. All are about the same organization and contact."""
 
 from typing import Any, Final
 
@@ -81,7 +81,7 @@ WEBHOOK: Final[dict[str, Any]] = {
     "createdAt": "2025-01-15T14:20:00Z",
     "updatedAt": "2025-01-15T14:20:00Z",
 }
-SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  says so itself
+SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  its decoded text says that it is an example
 CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}
 WEBHOOK_LIST: Final = {"items": [WEBHOOK]}
 WEBHOOK_PATCH: Final = {"status": "active", "replayCancelled": True}
@@ -128,7 +128,7 @@ ATTEMPT: Final[dict[str, Any]] = {
     "error": {
         "kind": "status",
         "message": "503 Service Unavailable",
-        "hint": "The receiver says that it is overloaded or down. It is tried again; if it lasts, "
+        "hint": "The receiver says that it is overloaded or down. We try again. If this continues, "
         "look at the receiver's own log.",
     },
     "deliveryStatus": "pending",

@@ -1,14 +1,14 @@
-"""The operations that look back, and replay."""
+"""The operations on attempts and deliveries, and those that replay."""
 
 from typing import Final
 
 from winnerr_webhooks.api import shapes
 from winnerr_webhooks.api.docs import examples
 from winnerr_webhooks.api.docs.operation import (
-    MOMENT,
     ORGANIZATION,
     READ,
     TEXT,
+    TIME,
     WRITE,
     Operation,
     Parameter,
@@ -17,16 +17,16 @@ from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
 from winnerr_webhooks.api.routes.log_routes import ReplayManyRequest
 
 _PAGING: Final = (
-    Parameter("since", "From this moment on.", MOMENT),
-    Parameter("until", "Up to this moment, without it.", MOMENT),
+    Parameter("since", "Only at or after this time.", TIME),
+    Parameter("until", "Only before this time.", TIME),
     Parameter(
         "limit",
         "The most items in one answer.",
         {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
     ),
-    Parameter("before", "The `next` of the answer before.", TEXT),
+    Parameter("before", "The `next` of the previous answer.", TEXT),
 )
-_OF_WEBHOOK: Final = Parameter("webhook", "Only of this webhook, by its id.", TEXT)
+_OF_WEBHOOK: Final = Parameter("webhook", "Only of the webhook with this id.", TEXT)
 _OF_EVENT: Final = Parameter("event", "Only of this event type.", TEXT)
 
 LOGS: Final = (
@@ -36,26 +36,26 @@ LOGS: Final = (
         id="listAttempts",
         tag="Logs",
         summary="List attempts",
-        text=(
-            "Newest first, without headers and bodies. `next` may be set although few items "
-            "came: a sparse search stops early and goes on from there."
+        description=(
+            "Newest first, without headers and bodies. `next` can be set even when the answer has "
+            "few items, because a long search stops early. Pass it as `before` to continue."
         ),
         parameters=(
             _OF_WEBHOOK,
             _OF_EVENT,
             Parameter(
                 "outcome",
-                "Only these.",
+                "Only attempts with this outcome.",
                 {"type": "string", "enum": ["succeeded", "failed"]},
             ),
             Parameter(
                 "status",
-                "Only this response status, or this class of them.",
+                "Only this response status, or this class of statuses.",
                 {"type": "string", "pattern": "^[1-9]([0-9]{2}|xx)$", "examples": ["503", "5xx"]},
             ),
             Parameter(
                 "q",
-                "A part of request body, response body or error, in any case; or an id.",
+                "Part of the request body, response body or error, ignoring case; or an id.",
                 {"type": "string", "maxLength": 200},
             ),
             *_PAGING,
@@ -70,7 +70,7 @@ LOGS: Final = (
         id="getAttempt",
         tag="Logs",
         summary="Get an attempt",
-        text="With the request and the response as they were.",
+        description="With its request and response as sent and received.",
         answer=shapes.AttemptShape,
         answer_example=examples.ATTEMPT,
         refusals=READ,
@@ -81,13 +81,13 @@ LOGS: Final = (
         id="listDeliveries",
         tag="Logs",
         summary="List deliveries",
-        text="Newest acceptance first, without attempts and body.",
+        description="The last accepted first, without attempts and body.",
         parameters=(
             _OF_WEBHOOK,
             _OF_EVENT,
             Parameter(
                 "status",
-                "Only in this state.",
+                "Only deliveries with this status.",
                 {"type": "string", "enum": ["pending", "delivered", "failed", "cancelled"]},
             ),
             *_PAGING,
@@ -102,6 +102,7 @@ LOGS: Final = (
         id="getDelivery",
         tag="Logs",
         summary="Get a delivery with its attempts",
+        description="With its newest 100 attempts, oldest first.",
         answer=shapes.DeliveryShape,
         answer_example=examples.DELIVERY,
         refusals=READ,
@@ -112,7 +113,7 @@ LOGS: Final = (
         id="replayAttempt",
         tag="Replays",
         summary="Replay the delivery of an attempt",
-        text="One attempt outside the retry schedule, with the same bytes and delivery id.",
+        description="One attempt outside the retry schedule, with the same body and delivery id.",
         status=202,
         answer=shapes.DeliveryStarted,
         answer_example=examples.DELIVERY_STARTED,
@@ -124,7 +125,7 @@ LOGS: Final = (
         id="replayDelivery",
         tag="Replays",
         summary="Replay a delivery",
-        text="One attempt outside the retry schedule, with the same bytes and delivery id.",
+        description="One attempt outside the retry schedule, with the same body and delivery id.",
         status=202,
         answer=shapes.DeliveryStarted,
         answer_example=examples.DELIVERY_STARTED,
@@ -136,10 +137,11 @@ LOGS: Final = (
         id="replayMany",
         tag="Replays",
         summary="Replay many deliveries",
-        text=(
-            "Every matching `failed` or `cancelled` delivery (no tests) of active webhooks, in "
-            "the background. `outcome` narrows to `failed` or to `cancelled` ones; `since` and "
-            "`until` are times of acceptance. With `dryRun` they are only counted."
+        description=(
+            "Replays every matching `failed` or `cancelled` delivery of active webhooks, except "
+            "test events, in the background. `outcome` limits the replay to `failed` or to "
+            "`cancelled` deliveries. `since` and `until` are compared with the time when the event "
+            "was accepted. With `dryRun`, the deliveries are only counted."
         ),
         body=ReplayManyRequest,
         body_example=examples.REPLAY_MANY,

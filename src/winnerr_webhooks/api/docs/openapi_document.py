@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, built from the table of operations and the types they name."""
+"""Builds the OpenAPI 3.1 document from the table of operations and the types they name."""
 
 import re
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from winnerr_webhooks import __version__
-from winnerr_webhooks.api.docs.constraints import ORGANIZATION_ID, id_of, tighten
+from winnerr_webhooks.api.docs.constraints import ORGANIZATION_ID, add_constraints, id_of
 from winnerr_webhooks.api.docs.event_docs import EVENTS, AcceptedEvent, RefusedEvent
 from winnerr_webhooks.api.docs.log_docs import LOGS
 from winnerr_webhooks.api.docs.operation import Operation, Parameter
-from winnerr_webhooks.api.docs.portal_session_docs import SIGN_IN
+from winnerr_webhooks.api.docs.portal_session_docs import PORTAL_SESSIONS
 from winnerr_webhooks.api.docs.service_docs import SERVICE
 from winnerr_webhooks.api.docs.webhook_docs import WEBHOOKS
 from winnerr_webhooks.api.problems import (
@@ -25,50 +25,50 @@ from winnerr_webhooks.api.problems import (
 )
 from winnerr_webhooks.api.shapes import WebhookWithSecretShape
 
-OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *SIGN_IN, *SERVICE)
+OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *PORTAL_SESSIONS, *SERVICE)
 
 _REF: Final = "#/components/schemas/"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
-_PATH_TEXTS: Final = {
-    "organizationId": "1 to 64 of A-Z a-z 0-9 _ and -.",
+_PATH_DESCRIPTIONS: Final = {
+    "organizationId": "1 to 64 characters of A-Z, a-z, 0-9, _ and -.",
     "webhookId": "`wh_…`",
     "eventId": "`evt_…`",
     "deliveryId": "`dlv_…`",
     "attemptId": "`att_…`",
 }
-_PATH_FORMS: Final[dict[str, dict[str, Any]]] = {
+_PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "organizationId": ORGANIZATION_ID,
     "webhookId": id_of("wh"),
     "eventId": id_of("evt"),
     "deliveryId": id_of("dlv"),
     "attemptId": id_of("att"),
 }
-_OF_ANY_CALL: Final = (TOO_SLOW, HEAD_TOO_LARGE, INTERNAL)
-"""How a call can be answered before it is looked at, and when this service has a fault."""
+_OF_EVERY_CALL: Final = (TOO_SLOW, HEAD_TOO_LARGE, INTERNAL)
+"""Errors of every call: those found before it is handled, and errors of the service."""
 _TAGS: Final = {
-    "Events": "Send events, and look at what became of them.",
-    "Webhooks": "Where events go: URLs with their subscriptions and secrets.",
-    "Logs": "Every attempt with its request and its response.",
-    "Replays": "Send deliveries once more.",
-    "Settings page": "Let a person into the settings page of their organization.",
-    "Operation": "For those who run the service; no key is needed.",
+    "Events": "Send events, and see what became of them.",
+    "Webhooks": "The URLs that events are sent to, with their subscriptions and secrets.",
+    "Logs": "Every attempt with its request and response.",
+    "Replays": "Send deliveries again.",
+    "Settings page": "Sign a person in to the settings page of their organization.",
+    "Operation": "For operators. No key is needed.",
 }
 _INTRODUCTION: Final = (
-    "Send events, manage the webhooks they go to, and look into every delivery. Every call but "
-    "those under Operation needs an API key as `Authorization: Bearer <key>`; a key of an "
-    "organization is good for that one only. Times are RFC 3339 in UTC. Unknown fields and "
-    "parameters are refused. Errors are RFC 9457 problems."
+    "Send events, manage the webhooks they are sent to, and inspect every delivery. Every call "
+    "except those under Operation needs an API key, sent as `Authorization: Bearer <key>`. A key "
+    "of an organization works only for that organization. Times are RFC 3339 in UTC. Unknown "
+    "fields and parameters are refused. Errors are RFC 9457 problems."
 )
 
 
 def build(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
-    """The document as JSON values."""
-    types = [kind for operation in operations for kind in (operation.body, operation.answer)]
-    types = [kind for kind in types if kind is not None]
+    """The document, ready to encode as JSON."""
+    types = [type_ for operation in operations for type_ in (operation.body, operation.answer)]
+    types = [type_ for type_ in types if type_ is not None]
     types += [Problem, AcceptedEvent, RefusedEvent, WebhookWithSecretShape]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
     schema_of = dict(zip(map(repr, types), schemas, strict=True))
-    tighten(components)
+    add_constraints(components)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, schema_of)
@@ -102,9 +102,9 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         "tags": [operation.tag],
         "summary": operation.summary,
     }
-    if operation.text:
-        described["description"] = operation.text
-    if not operation.key:
+    if operation.description:
+        described["description"] = operation.description
+    if not operation.needs_key:
         described["security"] = []
     parameters = [_path_parameter(name) for name in _PATH_PARAMETER.findall(operation.path)]
     parameters += [_parameter(parameter) for parameter in operation.parameters]
@@ -120,15 +120,19 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
 
 
 def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": operation.summary + "."}
+    success: dict[str, Any] = {"description": operation.summary + "."}
     if operation.answer is not None:
-        good["content"] = {
+        success["content"] = {
             operation.media_type: _media(operation.answer, operation.answer_example, schema_of)
         }
-    elif operation.status == 200:  # noqa: PLR2004  the one status here that has a body
-        good["content"] = {operation.media_type: {}}
-    responses = {str(operation.status): good}
-    refusals = [*operation.refusals, *((UNAUTHORIZED,) if operation.key else ()), *_OF_ANY_CALL]
+    elif operation.status == 200:  # noqa: PLR2004  the only status here that has a body
+        success["content"] = {operation.media_type: {}}
+    responses = {str(operation.status): success}
+    refusals = [
+        *operation.refusals,
+        *((UNAUTHORIZED,) if operation.needs_key else ()),
+        *_OF_EVERY_CALL,
+    ]
     for status in sorted({kind.status for kind in refusals}):
         responses[str(status)] = _refusal([kind for kind in refusals if kind.status == status])
     return responses
@@ -164,8 +168,8 @@ def _problem(kind: Kind) -> dict[str, Any]:
     return example
 
 
-def _media(kind: Any, example: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": schema_of[repr(kind)], "example": example}
+def _media(type_: Any, example: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": schema_of[repr(type_)], "example": example}
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -173,22 +177,22 @@ def _path_parameter(name: str) -> dict[str, Any]:
         "name": name,
         "in": "path",
         "required": True,
-        "description": _PATH_TEXTS[name],
-        "schema": {"type": "string", **_PATH_FORMS[name]},
+        "description": _PATH_DESCRIPTIONS[name],
+        "schema": {"type": "string", **_PATH_SCHEMAS[name]},
     }
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
-        "in": parameter.place,
-        "description": parameter.text,
+        "in": parameter.location,
+        "description": parameter.description,
         "schema": parameter.schema,
     }
 
 
 def _with_public_names(document: dict[str, Any]) -> dict[str, Any]:
-    """Schemas under the names readers know: `Webhook`, not `WebhookShape`."""
+    """Rename the schemas for readers: `Webhook` instead of `WebhookShape`."""
     schemas = document["components"]["schemas"]
     public = {name: name.removesuffix("Shape") for name in schemas}
     document["components"]["schemas"] = {

@@ -1,4 +1,4 @@
-"""The operation that leads people into the settings page."""
+"""The operation that signs people in to the settings page."""
 
 from typing import Final
 
@@ -8,17 +8,17 @@ from winnerr_webhooks.api.docs.operation import ORGANIZATION, WRITE, Operation
 from winnerr_webhooks.api.problems import FORBIDDEN
 from winnerr_webhooks.api.routes.portal_session_routes import PortalSessionRequest
 
-SIGN_IN: Final = (
+PORTAL_SESSIONS: Final = (
     Operation(
         method="post",
         path=ORGANIZATION + "/portal-sessions",
         id="createPortalSession",
         tag="Settings page",
-        summary="Make a sign-in link",
-        text=(
-            "A one-time link, good for ten minutes, that signs its bearer in to the "
-            "organization's settings page. `role` is `admin` or `viewer`, `user` a name to show. "
-            "Takes a service key."
+        summary="Create a sign-in link",
+        description=(
+            "The link works once, within ten minutes, and signs its holder in to the "
+            "organization's settings page. `role` is `admin` or `viewer`. `user` is the name to "
+            "show. This call needs a service key."
         ),
         body=PortalSessionRequest,
         body_example=examples.PORTAL_SESSION,

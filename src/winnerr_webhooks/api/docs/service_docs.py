@@ -1,4 +1,4 @@
-"""The operations for those who run the service or read about it."""
+"""The operations for operators, and those that describe the API."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ SERVICE: Final = (
         summary="Is the process up?",
         answer=shapes.StatusShape,
         answer_example={"status": "ok"},
-        key=False,
+        needs_key=False,
     ),
     Operation(
         method="get",
@@ -23,21 +23,21 @@ SERVICE: Final = (
         id="readyz",
         tag="Operation",
         summary="Can events be accepted?",
-        text="503 says why not. `warnings` is there when somebody should see to something although "
-        "all works still.",
+        description="If not, the answer is 503 with the reason. `warnings` lists what an operator "
+        "should act on before it becomes a problem.",
         answer=shapes.StatusShape,
         answer_example={"status": "ready"},
         refusals=(UNAVAILABLE,),
-        key=False,
+        needs_key=False,
     ),
     Operation(
         method="get",
         path="/metrics",
         id="metrics",
         tag="Operation",
-        summary="Figures for Prometheus",
+        summary="Metrics for Prometheus",
         media_type="text/plain",
-        key=False,
+        needs_key=False,
     ),
     Operation(
         method="get",
@@ -45,15 +45,15 @@ SERVICE: Final = (
         id="openapi",
         tag="Operation",
         summary="This API as an OpenAPI 3.1 document",
-        key=False,
+        needs_key=False,
     ),
     Operation(
         method="get",
         path="/api/docs",
         id="docs",
         tag="Operation",
-        summary="This API as a page to read",
+        summary="This API as an HTML page",
         media_type="text/html",
-        key=False,
+        needs_key=False,
     ),
 )

@@ -22,7 +22,7 @@ CREATED: Final = Annotated[
         }
     ),
 ]
-"""Two types, so that neither has an optional secret, which trips generators of clients."""
+"""The answer to a creation. Two types, because client generators mishandle an optional secret."""
 _WEBHOOK: Final = ORGANIZATION + "/webhooks/{webhookId}"
 
 WEBHOOKS: Final = (
@@ -32,10 +32,10 @@ WEBHOOKS: Final = (
         id="createWebhook",
         tag="Webhooks",
         summary="Create a webhook",
-        text=(
-            "It is live at once. The URL is https and publicly reachable; `events` names event "
-            'types, or is ["*"] for all of them. `secret` is in the answer only when it was '
-            "generated."
+        description=(
+            "Events are sent to it at once. The URL must be https and publicly reachable. `events` "
+            'lists event types, or is ["*"] for all of them. The answer has `secret` only when it '
+            "was generated."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,
@@ -70,9 +70,10 @@ WEBHOOKS: Final = (
         id="changeWebhook",
         tag="Webhooks",
         summary="Change, pause or resume a webhook",
-        text=(
-            "What is left out stays. `status` is `active` or `paused`; pausing cancels what "
-            "waits. With `active`, `replayCancelled` sends what was cancelled meanwhile."
+        description=(
+            "Fields that are left out stay as they are. `status` is `active` or `paused`. Pausing "
+            "cancels the waiting deliveries. With `active`, `replayCancelled` sends the deliveries "
+            "that were cancelled."
         ),
         body=WebhookPatch,
         body_example=examples.WEBHOOK_PATCH,
@@ -86,7 +87,7 @@ WEBHOOKS: Final = (
         id="deleteWebhook",
         tag="Webhooks",
         summary="Delete a webhook",
-        text="Its secret goes at once, what waits is cancelled, its log stays.",
+        description="Its secret is erased, waiting deliveries are cancelled, and its log stays.",
         status=204,
         refusals=(*READ, UNCERTAIN),
     ),
@@ -96,7 +97,7 @@ WEBHOOKS: Final = (
         id="getSecret",
         tag="Webhooks",
         summary="Reveal the secret",
-        text="During an overlap the new one. 404 when the webhook has none.",
+        description="During an overlap, this is the new one. 404 when the webhook has no secret.",
         answer=shapes.SecretShape,
         answer_example=examples.SECRET_SHOWN,
         refusals=READ,
@@ -107,10 +108,11 @@ WEBHOOKS: Final = (
         id="setSecret",
         tag="Webhooks",
         summary="Set or rotate the secret",
-        text=(
-            "Left out, a secret is generated. During the overlap X-Winnerr-Signature stays "
-            "signed with the old secret, X-Winnerr-Signature-Next carries the new one, and "
-            "webhook-signature lists both. The same new secret with `overlapSeconds` 0 ends it."
+        description=(
+            "Without `secret`, a secret is generated. During the overlap, X-Winnerr-Signature is "
+            "made with the old secret, X-Winnerr-Signature-Next with the new one, and "
+            "webhook-signature lists both. To end the overlap, send the same new secret with "
+            "`overlapSeconds` 0."
         ),
         body=SecretDraft,
         body_example=examples.SECRET_DRAFT,
@@ -125,7 +127,7 @@ WEBHOOKS: Final = (
         id="removeSecret",
         tag="Webhooks",
         summary="Remove the secret",
-        text="Requests are unsigned from then on.",
+        description="From then on, requests are unsigned.",
         status=204,
         refusals=(*READ, UNCERTAIN),
     ),
@@ -135,9 +137,10 @@ WEBHOOKS: Final = (
         id="sendTest",
         tag="Webhooks",
         summary="Send a test event",
-        text=(
-            "One attempt with an event type's example; without `event`, of the first type that "
-            "the webhook subscribes to. Works while the webhook is paused or disabled."
+        description=(
+            "Makes one attempt with the example of an event type. Without `event`, this is the "
+            "first type that the webhook subscribes to. It also works while the webhook is paused "
+            "or disabled."
         ),
         body=TestRequest,
         body_example=examples.TEST_REQUEST,

@@ -1,1 +1,1 @@
-"""Every call but those that take events in: one module a group of paths."""
+"""The handlers of the REST API, except those that accept events: one module for each resource."""

@@ -1,4 +1,4 @@
-"""`/api/openapi.json` and `/api/docs`: the API's description of itself, made once at start."""
+"""`/api/openapi.json` and `/api/docs`: the API's documentation, built once at start."""
 
 import msgspec
 from litestar import MediaType, Response, get
@@ -9,7 +9,7 @@ from winnerr_webhooks.api.docs.openapi_document import build
 
 
 def docs_routes() -> list[HTTPRouteHandler]:
-    """The handlers of the document, the page and its style sheet."""
+    """The handlers of the OpenAPI document, the page and the page's style sheet."""
     document = build()
     as_json = msgspec.json.encode(document)
     as_html = docs_page.render(document)

@@ -1,4 +1,4 @@
-"""`GET /api/v1/event-types`: the catalogue."""
+"""`GET /api/v1/event-types`: the catalogue of event types."""
 
 from typing import Final
 
@@ -10,11 +10,12 @@ from winnerr_webhooks.api.shapes import CatalogShape, CategoryShape, EventTypeSh
 from winnerr_webhooks.domain.event import rfc3339
 
 EXAMPLE_ORGANIZATION: Final = "org_abc123"
+"""The organization in the example payloads."""
 
 
 @get("/event-types")
-async def event_types(services: Given) -> CatalogShape:
-    """List every event type there is, with an example of each."""
+async def list_event_types(services: Given) -> CatalogShape:
+    """List every event type by category, each with an example payload."""
     catalog = services.catalog
     now = rfc3339(services.clock.now_ms())
     return CatalogShape(
@@ -23,15 +24,15 @@ async def event_types(services: Given) -> CatalogShape:
                 category=category,
                 events=[
                     EventTypeShape(
-                        name=one.name,
-                        description=one.description,
+                        name=event_type.name,
+                        description=event_type.description,
                         example=msgspec.Raw(
-                            catalog.example_body(one.name, EXAMPLE_ORGANIZATION, now)
+                            catalog.example_body(event_type.name, EXAMPLE_ORGANIZATION, now)
                         ),
                     )
-                    for one in types
+                    for event_type in event_types
                 ],
             )
-            for category, types in catalog.categories
+            for category, event_types in catalog.categories
         ]
     )

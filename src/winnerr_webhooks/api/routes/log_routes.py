@@ -1,11 +1,11 @@
-"""Looking back, and once more: `/logs`, `/deliveries`, `/events/{id}` and `/replays`."""
+"""`/logs`, `/deliveries`, `/events/{id}` and `/replays` of an organization."""
 
 import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.api.bodies import ApiRequest, read_json
-from winnerr_webhooks.api.query_parameters import Query, read_instant
+from winnerr_webhooks.api.query_parameters import QueryParameters, read_timestamp
 from winnerr_webhooks.api.services import Given
 from winnerr_webhooks.api.shape_builders import (
     attempt_page,
@@ -36,7 +36,7 @@ DELIVERY_PARAMETERS = ("webhook", "event", "status", "since", "until", "limit", 
 
 
 class ReplayManyRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Which deliveries to replay; what is left out does not narrow."""
+    """Which deliveries to replay. A field that is left out does not limit them."""
 
     webhook: str | None = None
     event: str | None = None
@@ -47,14 +47,14 @@ class ReplayManyRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class LogRoutes(Controller):
-    """Attempts, deliveries and events, read and replayed."""
+    """Reads attempts, deliveries and events, and replays deliveries."""
 
     @get("/logs", query=LOG_PARAMETERS)
     async def logs(
         self, services: Given, request: ApiRequest, organization: FromPath[str]
     ) -> AttemptPage:
         """List attempts, newest first."""
-        query: Query = request.state.query
+        query: QueryParameters = request.state.query
         return attempt_page(
             await services.storage.log(
                 LogFilter(
@@ -62,10 +62,10 @@ class LogRoutes(Controller):
                     webhook=query.text("webhook"),
                     event=query.event("event", services.catalog),
                     outcome=query.choice("outcome", ("succeeded", "failed")),
-                    status=query.status(),
+                    status=query.status_range(),
                     text=query.search(),
-                    since=query.instant("since"),
-                    until=query.instant("until"),
+                    since=query.timestamp("since"),
+                    until=query.timestamp("until"),
                     limit=query.limit(),
                     before=query.cursor("att"),
                 )
@@ -77,19 +77,19 @@ class LogRoutes(Controller):
     async def attempt(
         self, services: Given, organization: FromPath[str], attempt: FromPath[str]
     ) -> AttemptShape:
-        """Get one attempt, with the request and the response as they were."""
+        """Get one attempt, with its request and response as sent and received."""
         found = None
         if is_id("att", attempt):
             found = await services.storage.attempt(organization, attempt)
         if found is None:
-            raise NotFound("There is no such attempt here; perhaps it is too old to be kept.")
+            raise NotFound("There is no such attempt. It may have been removed because it was old.")
         return attempt_shape(found, services.config.delivery_timeout, whole=True)
 
     @post("/logs/{attempt:str}/replay", status_code=202)
     async def replay_attempt(
         self, services: Given, organization: FromPath[str], attempt: FromPath[str]
     ) -> DeliveryStarted:
-        """Replay an attempt's delivery."""
+        """Replay the delivery of an attempt."""
         return DeliveryStarted(
             delivery_id=await services.replays.replay_attempt(organization, attempt)
         )
@@ -99,7 +99,7 @@ class LogRoutes(Controller):
         self, services: Given, request: ApiRequest, organization: FromPath[str]
     ) -> DeliveryList:
         """List deliveries, newest first."""
-        query: Query = request.state.query
+        query: QueryParameters = request.state.query
         return delivery_list(
             await services.storage.deliveries(
                 DeliveryFilter(
@@ -107,8 +107,8 @@ class LogRoutes(Controller):
                     webhook=query.text("webhook"),
                     event=query.event("event", services.catalog),
                     status=query.choice("status", (PENDING, DELIVERED, FAILED, CANCELLED)),
-                    since=query.instant("since"),
-                    until=query.instant("until"),
+                    since=query.timestamp("since"),
+                    until=query.timestamp("until"),
                     limit=query.limit(),
                     before=query.cursor("dlv"),
                 )
@@ -119,12 +119,14 @@ class LogRoutes(Controller):
     async def delivery(
         self, services: Given, organization: FromPath[str], delivery: FromPath[str]
     ) -> DeliveryShape:
-        """Get one delivery, with its attempts: of more than 100 the newest."""
+        """Get one delivery, with its newest 100 attempts."""
         found = None
         if is_id("dlv", delivery):
             found = await services.storage.delivery(organization, delivery)
         if found is None:
-            raise NotFound("There is no such delivery here; perhaps it is too old to be kept.")
+            raise NotFound(
+                "There is no such delivery. It may have been removed because it was old."
+            )
         return whole_delivery_shape(found, services.config.delivery_timeout)
 
     @post("/deliveries/{delivery:str}/replay", status_code=202)
@@ -148,8 +150,8 @@ class LogRoutes(Controller):
                 webhook=wanted.webhook,
                 event=wanted.event,
                 outcome=wanted.outcome,
-                since=None if wanted.since is None else read_instant("/since", wanted.since),
-                until=None if wanted.until is None else read_instant("/until", wanted.until),
+                since=None if wanted.since is None else read_timestamp("/since", wanted.since),
+                until=None if wanted.until is None else read_timestamp("/until", wanted.until),
             ),
             dry_run=wanted.dry_run,
         )
@@ -164,5 +166,5 @@ class LogRoutes(Controller):
         if is_id("evt", event):
             found = await services.storage.event(organization, event)
         if found is None:
-            raise NotFound("There is no such event here; perhaps it is too old to be kept.")
+            raise NotFound("There is no such event. It may have been removed because it was old.")
         return event_shape(found)

@@ -1,4 +1,4 @@
-"""`POST …/portal-sessions`: a CRM's backend asks for a link into the settings page."""
+"""`POST …/portal-sessions`: a CRM's backend creates a sign-in link for the settings page."""
 
 import msgspec
 from litestar import post
@@ -13,22 +13,24 @@ from winnerr_webhooks.management.page_sign_in import PageSignIn
 
 
 class PortalSessionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Whom to sign in, as what."""
+    """Who signs in, and with which role."""
 
     role: str
     """`admin` or `viewer`."""
     user: str | None = None
-    """A name to show."""
+    """The name to show."""
 
 
 @post("/portal-sessions")
 async def create_portal_session(
     services: Given, request: ApiRequest, organization: FromPath[str]
 ) -> LinkShape:
-    """Make a one-time link that signs its bearer in to the organization's settings page."""
+    """Create a one-time link that signs its holder in to the organization's settings page."""
     if request.auth.organization is not None:
-        # An organization's key can do less than its admins: it must not make admins.
-        raise Forbidden("Only a service key can make sign-in links; this key is an organization's.")
+        # A key of an organization can do less than an admin, so it must not create admins.
+        raise Forbidden(
+            "Only a service key can create sign-in links. This key belongs to one organization."
+        )
     wanted = await read_json(request, PortalSessionRequest)
     sign_in = PageSignIn(
         storage=services.storage, clock=services.clock, public_url=services.config.public_url

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`: for those who run the service; they need no key."""
+"""`/healthz`, `/readyz` and `/metrics`, for operators. They need no key."""
 
 import asyncio
 from typing import Final
@@ -9,42 +9,42 @@ from winnerr_webhooks.api.services import Given, Services
 from winnerr_webhooks.api.shapes import UNSET, StatusShape
 from winnerr_webhooks.domain.errors import Unavailable
 
-PATIENCE: Final = 3.0
-"""Seconds the database has for an answer: scrapers and probes wait about ten."""
+DATABASE_TIMEOUT: Final = 3.0
+"""Seconds that the database has to answer. Probes and scrapers usually wait for ten."""
 
 
 @get("/healthz")
 async def healthz() -> StatusShape:
-    """Say that the process is up, and nothing of what it stands on."""
+    """Report that the process is up. This does not look at the database."""
     return StatusShape(status="ok")
 
 
 @get("/readyz")
 async def readyz(services: Given) -> StatusShape:
-    """Say whether the node can do its work now; `Unavailable` tells why not."""
+    """Report that the node can do its work now; raises `Unavailable` with the reason if not."""
     reason = services.node.readiness()
     if reason is not None:
         raise Unavailable(reason)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DATABASE_TIMEOUT):
             await services.storage.check()
     except TimeoutError:
-        raise Unavailable(f"The database gave no answer within {PATIENCE:g} s.") from None
+        raise Unavailable(f"The database did not answer within {DATABASE_TIMEOUT:g} s.") from None
     return StatusShape(status="ready", warnings=services.storage.warnings() or UNSET)
 
 
 @get("/metrics", media_type="text/plain; version=0.0.4")
 async def metrics(services: Given) -> bytes:
-    """Figures for Prometheus; those of the database stay as they were while it is away."""
-    await _read_database(services)
+    """Metrics for Prometheus. Those of the database keep their last values while it is away."""
+    await _update_database_metrics(services)
     own = services.metrics.render_process()
     shown = own if services.peer_metrics is None else await services.peer_metrics.together(own)
     return shown + services.metrics.render_database()
 
 
-async def _read_database(services: Services) -> None:
+async def _update_database_metrics(services: Services) -> None:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DATABASE_TIMEOUT):
             figures = await services.storage.figures()
     except (Unavailable, TimeoutError):
         return

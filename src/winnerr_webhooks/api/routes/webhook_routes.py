@@ -18,13 +18,13 @@ from winnerr_webhooks.management.webhook_management import SecretDraft, WebhookD
 
 
 class TestRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which event's example to send; without one, the first that the webhook subscribes to."""
+    """The event type whose example to send; by default the first that the webhook subscribes to."""
 
     event: str | None = None
 
 
 class WebhookRoutes(Controller):
-    """Whether a webhook is the caller's own is judged before the body is read."""
+    """Manages webhooks. The owner of a webhook is checked before the body is read."""
 
     path = "/webhooks"
 
@@ -32,18 +32,18 @@ class WebhookRoutes(Controller):
     async def create(
         self, services: Given, request: ApiRequest, organization: FromPath[str]
     ) -> WebhookShape:
-        """Create a webhook; it is live at once."""
+        """Create a webhook, which gets events at once."""
         draft = await read_json(request, WebhookDraft)
         return saved_shape(await services.webhooks.create(organization, draft))
 
     @get()
-    async def list_all(self, services: Given, organization: FromPath[str]) -> WebhookList:
+    async def get_all(self, services: Given, organization: FromPath[str]) -> WebhookList:
         """List an organization's webhooks."""
         webhooks = await services.webhooks.list(organization)
         return WebhookList(items=[webhook_shape(webhook) for webhook in webhooks])
 
     @get("/{webhook:str}")
-    async def one(
+    async def get_one(
         self, services: Given, organization: FromPath[str], webhook: FromPath[str]
     ) -> WebhookShape:
         """Get one webhook."""
