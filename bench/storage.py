@@ -15,7 +15,8 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
-from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, encode_payload
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.event import NewEvent, encode_payload
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage.sqlite import SqliteStorage

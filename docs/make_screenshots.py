@@ -23,7 +23,8 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
-from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, encode_payload, rfc3339
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.event import NewEvent, encode_payload, rfc3339
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.attempt import Attempter

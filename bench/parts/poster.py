@@ -15,7 +15,8 @@ import uvloop
 from winnerr_webhooks.budgets import derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.event import LeasedDelivery, encode_payload
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.event import encode_payload
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient

@@ -28,7 +28,8 @@ import uvloop
 from winnerr_webhooks import config, wiring
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
-from winnerr_webhooks.domain.event import LeasedDelivery, NewEvent, encode_payload, rfc3339
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.event import NewEvent, encode_payload, rfc3339
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.ids import Ids, delivery_id, new_secret
 from winnerr_webhooks.management.api_keys import ApiKeys

@@ -10,7 +10,8 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Failure, Timings
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, encode_payload
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload
 from winnerr_webhooks.domain.event import fingerprint as fingerprint_of
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook

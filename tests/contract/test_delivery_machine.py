@@ -26,9 +26,14 @@ from hypothesis.stateful import (
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain import delivery as states
-from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
+from winnerr_webhooks.domain.delivery import (
+    EXHAUSTED,
+    REPLAY_FAILED,
+    RETRY,
+    SUCCESS,
+    LeasedDelivery,
+)
 from winnerr_webhooks.domain.errors import Conflict
-from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.postgres import PostgresStorage
 from winnerr_webhooks.storage.sqlite import SqliteStorage

@@ -1,1 +1,4 @@
-"""The rules: pure functions and values. No I/O, no clocks, no randomness of their own."""
+"""The rules of the product as pure functions and values.
+
+Nothing here does I/O, reads a clock or draws random numbers: callers pass those in.
+"""

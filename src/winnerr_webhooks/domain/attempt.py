@@ -1,58 +1,58 @@
-"""An attempt: one HTTP request of a delivery, and what came of it."""
+"""An attempt: one HTTP request of a delivery, and its result."""
 
 import msgspec
 
 ERROR_KINDS = ("dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "status")
-"""Every `error.kind` there is (CONTRACT, Logs)."""
+"""All values of `error.kind` (CONTRACT, Logs)."""
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "body")
-"""Where in an exchange a failure fell."""
+"""The phases of an exchange in order; a failure names the one it happened in."""
 
 
 class Timings(msgspec.Struct, kw_only=True, gc=False):
-    """Milliseconds of each phase; None: it did not happen (a reused connection)."""
+    """Milliseconds of each phase; None for a phase that a reused connection skipped."""
 
     dns_ms: float | None = None
     connect_ms: float | None = None
     tls_ms: float | None = None
     first_byte_ms: float | None = None
-    """From the request's last byte sent to the answer's first byte."""
+    """From the last byte of the request to the first byte of the response."""
     reconnected: bool = False
-    """A reused connection turned out dead and the request was sent again on a fresh one."""
+    """Whether a reused connection was closed and the request was sent again on a new one."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Why an exchange got no usable answer."""
+    """Why an exchange has no usable response."""
 
     kind: str
-    """One of ERROR_KINDS, but never `status`: that is for the verdict to say."""
+    """One of ERROR_KINDS except `status`, which only a verdict uses."""
     message: str
-    """Plain words; never a resolved address of a refused destination."""
+    """A sentence for people. It never contains the resolved address of a refused destination."""
     phase: str
     """One of PHASES."""
     code: str = ""
-    """A stable word for diagnosis: `nxdomain`, `refused`, `unreachable`, `expired`,
+    """A stable identifier for `domain.diagnosis`: `nxdomain`, `refused`, `unreachable`, `expired`,
     `self_signed`, `wrong_host`, `unknown_ca`, `bad_status_line`, `headers_too_large`, …"""
 
 
 class Exchange(msgspec.Struct, kw_only=True, gc=False):
-    """What one HTTP exchange came to: an answer, or a failure, or both.
+    """The result of one HTTP exchange: a response, a failure, or both.
 
-    Both: the answer's body broke off after the status, which counts as the answer.
+    With both, the connection broke after the status line. The status then counts.
     """
 
     started_at: int
-    """Wall time in ms."""
+    """Wall-clock time in milliseconds."""
     duration_ms: float
     timings: Timings
     status: int | None = None
     reason: str = ""
     response_head: bytes = b""
-    """Header lines as `name: value\\r\\n…`, the status line left out."""
+    """Header lines as `name: value\\r\\n…`, without the status line."""
     response_body: bytes = b""
     """At most 16 KiB, as received."""
     truncated: bool = False
-    """The body had more than was kept, or broke off."""
+    """Whether `response_body` is incomplete: it was too long, or the connection broke."""
     failure: Failure | None = None
 
 
@@ -64,7 +64,7 @@ class AttemptRecord(msgspec.Struct, kw_only=True, gc=False):
     """`succeeded` or `failed`."""
     url: str
     request_head: bytes
-    """The request's line and headers, exactly as sent, without the blank line."""
+    """The request line and headers exactly as sent, without the blank line."""
     exchange: Exchange
     error_kind: str | None = None
     error_message: str = ""
@@ -94,12 +94,12 @@ class LoggedAttempt(msgspec.Struct, kw_only=True, gc=False):
     reason: str
     response_head: bytes
     response_body: bytes
-    """In a list its first 1 KiB, and only of a failure: enough to diagnose it."""
+    """In a list: the first 1 KiB of a failed attempt, for its diagnosis; else empty."""
     truncated: bool
     error_kind: str | None
     error_message: str
     error_code: str
     error_phase: str
     delivery_status: str
-    """The delivery's now: `pending`, `delivered`, `failed` or `cancelled`."""
+    """The delivery's current status: `pending`, `delivered`, `failed` or `cancelled`."""
     next_attempt_at: int | None

@@ -1,4 +1,4 @@
-"""The catalogue: every event type there is, with an example of each."""
+"""The catalogue: all event types of the product, with an example of each."""
 
 from difflib import SequenceMatcher
 from typing import Final
@@ -10,13 +10,14 @@ from winnerr_webhooks.domain.event import encode_payload
 
 ALL_EVENTS: Final = "*"
 
-_ALIKE: Final = 0.6
-"""From this likeness (0 to 1) on a name is worth suggesting; difflib's own measure."""
-_WINDOW: Final = 0.1
-"""How much less alike than the best a suggestion may be."""
-_LONGEST_NAME: Final = 64
-"""Characters of an unknown name that are compared and shown."""
-_MOST_ERRORS: Final = 20
+_MIN_SIMILARITY: Final = 0.6
+"""The lowest `difflib` ratio (0 to 1) at which a name is suggested."""
+_SIMILARITY_RANGE: Final = 0.1
+"""A suggestion is at most this much less similar than the best one."""
+_MAX_NAME_SHOWN: Final = 64
+"""How many characters of an unknown name are compared and shown."""
+_MAX_ERRORS: Final = 20
+"""How many unknown names one refusal lists."""
 
 
 class EventType(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -25,21 +26,21 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     name: str
     category: str
     description: str
-    """One sentence: when it happens."""
+    """One sentence that says when the event happens."""
     example: bytes
     """A realistic `data` object as compact JSON."""
 
 
 class Catalog:
-    """The event types of one product, in the order they are shown.
+    """The event types of one product, in display order.
 
-    Two types of one name are a ValueError.
+    Raises `ValueError` if two types have the same name.
     """
 
     def __init__(self, types: tuple[EventType, ...]) -> None:
         self._by_name = {one.name: one for one in types}
         if len(self._by_name) != len(types):
-            raise ValueError("the catalogue holds two event types of one name")
+            raise ValueError("two event types of the catalogue have the same name")
         grouped: dict[str, list[EventType]] = {}
         for one in types:
             grouped.setdefault(one.category, []).append(one)
@@ -49,30 +50,33 @@ class Catalog:
         )
 
     def get(self, name: str) -> EventType | None:
-        """The event type of this very name."""
+        """Return the event type with this name, or None."""
         return self._by_name.get(name)
 
     def nearest(self, name: str, n: int = 3) -> list[str]:
-        """At most `n` names that may have been meant, the likeliest first.
+        """Return up to `n` known names similar to `name`, best match first.
 
-        Half a name will do: `created` finds every `….created`, `deals` every `deal.…`.
+        Either side of the dot is enough: `created` matches every `….created`, and `deals`
+        matches every `deal.…`.
         """
         matcher = SequenceMatcher(autojunk=False)
-        matcher.set_seq2(name[:_LONGEST_NAME].lower())
-        scored = [(_likeness(matcher, known), known) for known in self.names]
-        enough = max(_ALIKE, max((score for score, _ in scored), default=0.0) - _WINDOW)
+        matcher.set_seq2(name[:_MAX_NAME_SHOWN].lower())
+        scored = [(_similarity(matcher, known), known) for known in self.names]
+        best = max((score for score, _ in scored), default=0.0)
+        enough = max(_MIN_SIMILARITY, best - _SIMILARITY_RANGE)
         near = [pair for pair in scored if pair[0] >= enough]
-        near.sort(key=lambda pair: -pair[0])  # stable: equals stay in catalogue order
+        near.sort(key=lambda pair: -pair[0])  # stable: ties stay in catalogue order
         return [known for _, known in near[:n]]
 
     def example_body(self, name: str, organization: str, timestamp: str) -> bytes:
-        """A whole sample payload; KeyError for a name that is not in the catalogue."""
+        """Return a complete sample payload. Raises `KeyError` for an unknown name."""
         return encode_payload(name, timestamp, organization, self._by_name[name].example)
 
     def normalise_events(self, events: list[str]) -> tuple[str, ...]:
-        """A webhook's `events` without repeats, in catalogue order, or `("*",)`.
+        """Return a webhook's `events` without duplicates, in catalogue order, or `("*",)`.
 
-        `Invalid` at `/events` (none, or `*` beside names) or at `/events/<index>`.
+        Raises `Invalid` at `/events` if the list is empty or has `*` beside names, and at
+        `/events/<index>` for unknown names.
         """
         wanted = dict.fromkeys(events)
         if not wanted:
@@ -87,7 +91,7 @@ class Catalog:
             return tuple(name for name in self.names if name in wanted)
         unknown = [at for at, name in enumerate(events) if name not in self._by_name]
         errors = tuple(
-            FieldError(f"/events/{at}", self._unknown(events[at])) for at in unknown[:_MOST_ERRORS]
+            FieldError(f"/events/{at}", self._unknown(events[at])) for at in unknown[:_MAX_ERRORS]
         )
         raise Invalid(errors[0].message, errors)
 
@@ -96,11 +100,11 @@ class Catalog:
         advice = (
             f"did you mean {' or '.join(near)}?" if near else "GET /api/v1/event-types lists all."
         )
-        return f"There is no event {name[:_LONGEST_NAME]!r}; {advice}"
+        return f"There is no event {name[:_MAX_NAME_SHOWN]!r}; {advice}"
 
 
-def _likeness(matcher: SequenceMatcher[str], known: str) -> float:
-    """0 to 1: how much a known name, or one side of its dot, is like the matcher's word."""
+def _similarity(matcher: SequenceMatcher[str], known: str) -> float:
+    """Return how similar (0 to 1) a known name, or one side of its dot, is to the wrong one."""
     best = 0.0
     for part in (known, *known.split(".", 1)):
         matcher.set_seq1(part)
@@ -264,4 +268,4 @@ CATALOG: Final = Catalog(
         ),
     )
 )
-"""Winnerr's own: 20 event types in 6 categories."""
+"""Winnerr's catalogue: 20 event types in 6 categories."""

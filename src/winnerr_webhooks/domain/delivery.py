@@ -1,6 +1,6 @@
-"""A delivery: one event for one webhook, its states and the one table of their transitions.
+"""A delivery: one event for one webhook. Its states and the table of their transitions.
 
-A delivery is born `pending`, or `cancelled` when its webhook was paused or disabled just then.
+A delivery starts as `pending`, or as `cancelled` if its webhook is paused or disabled.
 
     pending ── attempt succeeds ─────────────────────────────> delivered
        │ ^──── attempt fails, retries left
@@ -8,11 +8,13 @@ A delivery is born `pending`, or `cancelled` when its webhook was paused or disa
        │       five leases without a settled attempt ────────> failed
        └────── webhook paused, disabled or deleted ──────────> cancelled
 
-A success makes a delivery `delivered` from any state (a replay, or an attempt that was in flight
-when its webhook was paused). Nothing leaves `delivered`.
+A success changes any state to `delivered`: of a replay, or of an attempt that was in flight when
+the webhook was paused. `delivered` is final.
 """
 
 from typing import Final
+
+import msgspec
 
 PENDING: Final = "pending"
 DELIVERED: Final = "delivered"
@@ -38,15 +40,42 @@ TRANSITIONS: Final[dict[tuple[str, str], str]] = {
     (DELIVERED, SUCCESS): DELIVERED,
     (DELIVERED, REPLAY_FAILED): DELIVERED,
 }
-"""(state, what happened) -> state. What is not in it leaves the state as it is: the late answer
-of an attempt whose lease is over moves nothing, unless it is a success."""
+"""(state, what happened) -> next state. A pair that is missing here changes nothing: a late
+result of an attempt whose lease has expired counts only if it is a success."""
 
 MAX_IDLE_LEASES: Final = 5
-"""Leases in a row that ran out without a settled attempt, after which a delivery fails: an answer
-that makes an attempt crash must not be asked for again for ever. A lease that ended with its
-process does not count (docs/adr/0004)."""
+"""A delivery fails after this many leases in a row that expired without a settled attempt, so that
+a response that crashes the process is not requested forever. A lease that ended because its
+process stopped does not count (docs/adr/0004)."""
+
+
+class LeasedDelivery(msgspec.Struct, kw_only=True, gc=False):
+    """A delivery that this node may attempt until its lease expires."""
+
+    id: str
+    event_id: str
+    event: str
+    organization: str
+    webhook_id: str
+    webhook_version: int
+    """The webhook's version at the time of reading; a lane with an older one reloads it."""
+    body: bytes
+    trigger: str = "automatic"
+    """`automatic`, `replay` or `test`."""
+    test: bool = False
+    """Whether the event is a sample; a replayed test has the trigger `replay` and is a test."""
+    attempt: int = 1
+    """The number of the next attempt."""
+    retries_used: int = 0
+    """How many automatic attempts were made before."""
+    lease: int = 1
+    """The fencing token: settling changes the delivery only while the stored lease equals it."""
+    replay: int = 0
+    """Which replay request this attempt serves, so that a later request is not lost with it."""
+    expires: float = 0.0
+    """When the lease expires, on the monotonic clock of the node that took it."""
 
 
 def next_state(state: str, happened: str) -> str:
-    """The state that follows; the same one where the table has no transition."""
+    """Return the state after `happened`, or the same state if there is no transition."""
     return TRANSITIONS.get((state, happened), state)

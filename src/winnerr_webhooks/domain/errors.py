@@ -1,46 +1,46 @@
-"""Every error this product raises on purpose, in one tree.
+"""All errors that this product raises on purpose, in one tree.
 
     WebhooksError
-    ├── Refused                what a caller did wrong; the API turns each into a problem+json
+    ├── Refused                the caller did something wrong; the API answers problem+json
     │   ├── Malformed          400  not HTTP, not JSON, or not UTF-8
-    │   ├── Unauthorized       401  no key, or a wrong one
-    │   ├── Forbidden          403  a key of another organization
-    │   ├── NotFound           404  nothing of that id here
-    │   ├── TooSlow            408  not whole in time
-    │   ├── Conflict           409  the state forbids it
-    │   ├── TooLarge           413
-    │   ├── ContentCoding      415  a compressed body, or one coded otherwise
-    │   ├── Invalid            422  everything else wrong with the input, field by field
-    │   ├── HeadTooLarge       431  the request line with its headers, that is
-    │   └── TransferCoding     501  one other than chunked
-    ├── Unavailable            503  cannot be done now; nothing was done
-    │   ├── TimedOut           503  the database works, but this was too much for its time
-    │   └── Uncertain          503  the database was lost while committing
-    ├── LocalShortage          this machine lacks descriptors, memory or ports; nothing was sent
-    ├── Poisoned               a batch failed on its data, not on the database
+    │   ├── Unauthorized       401  no API key, or a wrong one
+    │   ├── Forbidden          403  the API key belongs to another organization
+    │   ├── NotFound           404  there is nothing with this id
+    │   ├── TooSlow            408  the request did not arrive in time
+    │   ├── Conflict           409  not possible in the current state
+    │   ├── TooLarge           413  the body is too large
+    │   ├── ContentCoding      415  the body is compressed or encoded
+    │   ├── Invalid            422  the input is wrong, with an error for each field
+    │   ├── HeadTooLarge       431  the request line and headers are too large
+    │   └── TransferCoding     501  a transfer coding other than chunked
+    ├── Unavailable            503  not possible now; nothing was done
+    │   ├── TimedOut           503  the database did not finish in time; nothing was done
+    │   └── Uncertain          503  the connection was lost in a commit; it may have been done
+    ├── LocalShortage          this machine is out of descriptors, memory or ports; nothing sent
+    ├── Poisoned               a batch fails because of its data, not because of the database
     ├── ConfigurationError     a setting or a key file is wrong; the start stops
-    └── CannotStart            the settings may be right; what the start needs is not there now
+    └── CannotStart            something that the start needs is not available at the moment
 
-Adapters translate what their libraries raise into these at their boundary. Each message is a
-sentence for the person who reads it, and says what to do.
+Adapters translate the errors of their libraries into these. A message is a sentence for the person
+who reads it, and says what to do.
 """
 
 from typing import NamedTuple
 
 
 class FieldError(NamedTuple):
-    """What is wrong with one field: a JSON Pointer (RFC 6901) and a sentence."""
+    """An error in one field: a JSON Pointer (RFC 6901) and a sentence."""
 
     pointer: str
     message: str
 
 
 class WebhooksError(Exception):
-    """Root of the tree."""
+    """The base class of all errors here."""
 
 
 class Refused(WebhooksError):  # noqa: N818  the tree reads as sentences: raise Refused
-    """The caller's doing; `status` is the HTTP status it becomes."""
+    """The caller did something wrong. `status` is the HTTP status of the answer."""
 
     status = 400
 
@@ -56,49 +56,49 @@ class Malformed(Refused):
 
 
 class Unauthorized(Refused):
-    """No API key, or one that does not work."""
+    """There is no API key, or it is not valid."""
 
     status = 401
 
 
 class Forbidden(Refused):
-    """A good key, but of another organization."""
+    """The API key is valid, but belongs to another organization."""
 
     status = 403
 
 
 class NotFound(Refused):
-    """Nothing of that id belongs to the caller."""
+    """The caller owns nothing with this id."""
 
     status = 404
 
 
 class TooSlow(Refused):
-    """The request was not whole in time."""
+    """The request did not arrive completely in time."""
 
     status = 408
 
 
 class Conflict(Refused):
-    """The state of the thing forbids the call."""
+    """The call is not possible in the current state."""
 
     status = 409
 
 
 class TooLarge(Refused):
-    """More bytes than are taken."""
+    """The body is larger than the limit."""
 
     status = 413
 
 
 class ContentCoding(Refused):
-    """The body has a Content-Encoding; bodies are taken as they are."""
+    """The body has a Content-Encoding, which is not supported."""
 
     status = 415
 
 
 class Invalid(Refused):
-    """The input is wrong; `errors` says which fields and what to do."""
+    """The input is wrong. `errors` lists the fields and says what to do."""
 
     status = 422
 
@@ -108,12 +108,12 @@ class Invalid(Refused):
 
     @classmethod
     def field(cls, pointer: str, message: str) -> "Invalid":
-        """One wrong field."""
+        """Create the error for one wrong field."""
         return cls(message, (FieldError(pointer, message),))
 
 
 class HeadTooLarge(Refused):
-    """The request line and the headers are larger, or more, than are taken."""
+    """The request line and headers are larger than the limit, or there are too many."""
 
     status = 431
 
@@ -125,7 +125,7 @@ class TransferCoding(Refused):
 
 
 class Unavailable(WebhooksError):  # noqa: N818  as above
-    """It cannot be done now and nothing was done; `retry_after` is in seconds."""
+    """Not possible now, and nothing was done. `retry_after` is in seconds."""
 
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
@@ -134,38 +134,39 @@ class Unavailable(WebhooksError):  # noqa: N818  as above
 
 
 class TimedOut(Unavailable):
-    """The database answers, but did not finish this piece of work in time; nothing was done.
+    """The database works, but did not finish this call in time; nothing was done.
 
-    A smaller part of the work may fit, so a caller with a batch tries again in parts.
+    A caller with a batch can try again with smaller parts.
     """
 
 
 class Uncertain(Unavailable):
-    """The connection was lost during a commit: it may or may not have been done."""
+    """The connection was lost during a commit, so the change may or may not be stored."""
 
 
 class LocalShortage(WebhooksError):  # noqa: N818  as above
-    """This machine lacks something an attempt needs: descriptors, memory, buffers or ports.
+    """This machine is out of something an attempt needs: descriptors, memory, buffers or ports.
 
-    Nothing was sent and it says nothing about the receiver, so it is never an attempt: the lease
-    is released and the delivery is tried again. `code` is the operating system's word for it.
+    Nothing was sent, and the receiver is not to blame. So this does not count as an attempt: the
+    lease is released and the delivery is tried again. `code` is the operating system's name of the
+    error, such as `EMFILE`.
     """
 
     def __init__(self, code: str) -> None:
-        super().__init__(f"This machine lacks what an attempt needs ({code}).")
+        super().__init__(f"This machine is out of something that an attempt needs ({code}).")
         self.code = code
 
 
 class Poisoned(WebhooksError):  # noqa: N818  as above
-    """The storage refuses this batch for what is in it; a part of it may be fine."""
+    """The database refuses this batch because of its data; parts of it may be accepted."""
 
 
 class ConfigurationError(WebhooksError):
-    """A setting is wrong; one line that names it and says what to do."""
+    """A setting is wrong. The message names it and says what to do, in one line."""
 
 
 class CannotStart(WebhooksError):  # noqa: N818  as above
-    """What the start needs is not there now: a database that is late, a port that is taken.
+    """Something the start needs is not available now: the database is down, or a port is taken.
 
     The same start may work in a minute, so a service manager should try again.
     """

@@ -1,6 +1,6 @@
-"""Why an event is not taken: its rules, and of every field what is wrong with it.
+"""Why an event is refused: finds every field that is wrong and says what to do about it.
 
-The slow road, taken only by what the fast one in `submission` does not let through.
+This is the slow path. `domain.submission` calls it only for events that its fast checks reject.
 """
 
 import codecs
@@ -20,20 +20,20 @@ from winnerr_webhooks.domain.errors import FieldError, Invalid, Malformed, Refus
 from winnerr_webhooks.domain.timestamp import normalise
 
 MAX_DEPTH: Final = 64
-"""Levels of `data`; the object itself is the first."""
+"""How many levels `data` may be nested; the object itself is the first."""
 
 ORGANIZATION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 CLIENT_ID: Final = re.compile(r"[\x20-\x7e]{1,255}")
-_NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
-_STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
-"""Brackets as signed bytes: one level in, one level out."""
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
+_LEVEL_CHANGES: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
+"""Brackets as signed bytes: +1 for an opening one, -1 for a closing one."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FIELDS: Final = ("event", "organizationId", "data", "timestamp", "id")
 _REQUIRED: Final = ("event", "organizationId", "data")
-_MOST_ERRORS: Final = 20
-"""Unknown fields one refusal speaks of."""
-_SHOWN: Final = 80
-"""Characters of a wrong name that its refusal repeats."""
+_MAX_UNKNOWN_FIELDS: Final = 20
+"""How many unknown or repeated fields one refusal lists."""
+_MAX_NAME_SHOWN: Final = 80
+"""How many characters of a wrong name a message repeats."""
 _TIMESTAMP_ADVICE: Final = (
     "Send an RFC 3339 date-time, such as 2025-01-15T14:23:00Z, or leave it out: then it is now."
 )
@@ -45,7 +45,7 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def not_json(raw: bytes, error: msgspec.DecodeError) -> Refused:
-    """Why this is refused that the decoder would not take."""
+    """Return the error for a body that the JSON decoder rejected."""
     try:
         pointer = _lone_surrogate(raw)
     except RecursionError:
@@ -53,14 +53,14 @@ def not_json(raw: bytes, error: msgspec.DecodeError) -> Refused:
     if pointer is not None:
         return Invalid.field(
             pointer,
-            "A lone surrogate (half of a \\u pair) is no character. Send the pair, or leave it "
-            "out.",
+            "A lone surrogate (half of a \\u pair) is not a character. Send the whole pair, or "
+            "leave it out.",
         )
     return malformed(raw, error)
 
 
 def malformed(raw: bytes, error: msgspec.DecodeError) -> Malformed:
-    """What the decoder says, as a refusal; a byte order mark is named."""
+    """Return the error for a body that is not JSON, with the decoder's reason."""
     if raw.startswith(codecs.BOM_UTF8):
         return Malformed(
             "The body begins with a byte order mark (BOM, the bytes EF BB BF), which JSON does not "
@@ -71,30 +71,30 @@ def malformed(raw: bytes, error: msgspec.DecodeError) -> Malformed:
 
 
 def not_utf8(raw: bytes, error: UnicodeDecodeError) -> Malformed:
-    """Why this is refused that is not UTF-8; the byte order mark of UTF-16 is named."""
+    """Return the error for a body that is not UTF-8."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return Malformed(
             "The body begins with the byte order mark (BOM) of UTF-16. Send UTF-8 without one."
         )
-    return Malformed(f"The body is not UTF-8: byte {error.start} is wrong.")
+    return Malformed(f"The body is not UTF-8: byte {error.start} is invalid.")
 
 
 def nested_too_deep() -> Invalid:
-    """Of a whole body, where no field can be named."""
-    return Invalid.field("", f"This is nested too deep; {MAX_DEPTH} levels are taken.")
+    """Return the error for a body that is nested so deeply that no field can be named."""
+    return Invalid.field("", f"The body is nested too deeply. Send at most {MAX_DEPTH} levels.")
 
 
 def _lone_surrogate(raw: bytes) -> str | None:
-    """Where the first lone surrogate stands; None when the JSON is wrong otherwise.
+    """Return a JSON Pointer to the first lone surrogate; None if the JSON has another fault.
 
-    RecursionError when it is too deep to tell.
+    Raises `RecursionError` if the JSON is nested too deeply to search.
     """
     try:
         document = json.loads(
             raw.decode(),
             parse_constant=_no_constant,
             parse_int=float,  # of any length: int() has a limit
-            object_pairs_hook=tuple,  # keeps repeated keys, and tells objects from arrays
+            object_pairs_hook=tuple,  # keeps repeated keys, and distinguishes objects from arrays
         )
     except ValueError:
         return None
@@ -122,24 +122,24 @@ def _has_surrogate(text: str) -> bool:
 
 
 def _escaped(key: str) -> str:
-    """A key as a part of a JSON Pointer (RFC 6901, section 3)."""
+    """Escape a key for use in a JSON Pointer (RFC 6901, section 3)."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
 def too_deep(data: bytes) -> bool:
-    """Whether this JSON is nested beyond MAX_DEPTH."""
+    """Whether this JSON is nested deeper than MAX_DEPTH."""
     if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
         return False
     # Without escaped backslashes and quotes, every second piece between quotes is a string.
     pieces = data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
-    steps = b"".join(pieces[::2]).translate(_STEPS, _NO_BRACKET)
-    return max(itertools.accumulate(array("b", steps))) > MAX_DEPTH
+    changes = b"".join(pieces[::2]).translate(_LEVEL_CHANGES, _NOT_BRACKETS)
+    return max(itertools.accumulate(array("b", changes))) > MAX_DEPTH
 
 
 def refuse(
     raw: bytes, catalog: Catalog, nearest: Nearest | None, idempotency_key: str | None
 ) -> NoReturn:
-    """Say of every field what is wrong with it."""
+    """Raise the error for an event that the fast checks rejected, listing every wrong field."""
     try:
         fields = _OBJECT.decode(raw)
     except msgspec.ValidationError:
@@ -151,20 +151,20 @@ def refuse(
     errors = _field_errors(fields, catalog, nearest or catalog.nearest)
     errors += _idempotency_key_errors(fields, idempotency_key)
     errors += [
-        FieldError(f"/{_escaped(name)}", f"`{name[:_SHOWN]}` is given more than once.")
-        for name in repeated_fields(raw)[:_MOST_ERRORS]
+        FieldError(f"/{_escaped(name)}", f"`{name[:_MAX_NAME_SHOWN]}` is given more than once.")
+        for name in repeated_fields(raw)[:_MAX_UNKNOWN_FIELDS]
     ]
-    if not errors:  # the decoder refused what these rules let through
-        raise Invalid.field("", "The event is not in the form that the API documents.")
+    if not errors:  # the decoder is stricter than these rules
+        raise Invalid.field("", "The event does not have the form that the API documents.")
     detail = errors[0].message if len(errors) == 1 else f"{len(errors)} fields are wrong."
     raise Invalid(detail, tuple(errors))
 
 
 def repeated_fields(raw: bytes) -> list[str]:
-    """The keys of a JSON object that it has more than once."""
+    """Return the keys that a JSON object has more than once."""
     try:
         members = json.loads(raw.decode(), object_pairs_hook=tuple, parse_int=float)
-    except RecursionError:  # of `data`, which is refused for that
+    except RecursionError:  # `data` is refused for its depth anyway
         return []
     counts = Counter(name for name, _ in members)
     return [name for name, count in counts.items() if count > 1]
@@ -188,7 +188,7 @@ def _field_errors(
             message = f"`{name}` is missing." if name in _REQUIRED else None
         if message is not None:
             errors.append(FieldError(f"/{name}", message))
-    unknown = [name for name in fields if name not in _FIELDS][:_MOST_ERRORS]
+    unknown = [name for name in fields if name not in _FIELDS][:_MAX_UNKNOWN_FIELDS]
     return errors + [FieldError(f"/{_escaped(name)}", _unknown(name)) for name in unknown]
 
 
@@ -196,7 +196,7 @@ _NOT_TEXT: Final = object()
 
 
 def _value(raw: msgspec.Raw) -> Any:
-    """The field's value when it is text or null; else _NOT_TEXT."""
+    """Return a field's value if it is a string or null; otherwise _NOT_TEXT."""
     try:
         return msgspec.json.decode(raw, type=str | None)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -204,10 +204,10 @@ def _value(raw: msgspec.Raw) -> Any:
 
 
 def _unknown(name: str) -> str:
-    name = name[:_SHOWN]
+    name = name[:_MAX_NAME_SHOWN]
     near = difflib.get_close_matches(name, _FIELDS, n=1)
-    meant = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(_FIELDS)}."
-    return f"`{name}` is no field of an event.{meant}"
+    advice = f"Did you mean `{near[0]}`?" if near else f"The fields are: {', '.join(_FIELDS)}."
+    return f"`{name}` is not a field of an event. {advice}"
 
 
 def _event_error(value: Any, catalog: Catalog, nearest: Nearest) -> str | None:
@@ -216,14 +216,14 @@ def _event_error(value: Any, catalog: Catalog, nearest: Nearest) -> str | None:
     if catalog.get(value) is not None:
         return None
     near = nearest(value)
-    meant = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
-    return f"There is no event {value[:_SHOWN]!r}. {meant}"
+    advice = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
+    return f"There is no event {value[:_MAX_NAME_SHOWN]!r}. {advice}"
 
 
 def _organization_error(value: Any) -> str | None:
     if isinstance(value, str) and ORGANIZATION.fullmatch(value):
         return None
-    return "An organization id is a string of 1 to 64 of A-Z a-z 0-9 _ -."
+    return "An organization id is a string of 1 to 64 of the characters A-Z a-z 0-9 _ and -."
 
 
 def _timestamp_error(value: Any) -> str | None:
@@ -239,7 +239,7 @@ def _client_id_error(value: Any) -> str | None:
 
 
 def _depth_advice() -> str:
-    return f"`data` is nested deeper than {MAX_DEPTH} levels. Send it flatter."
+    return f"`data` is nested too deeply. Send at most {MAX_DEPTH} levels."
 
 
 def _data_error(data: bytes) -> str | None:
@@ -256,7 +256,7 @@ def _idempotency_key_errors(
     if not idempotency_key:
         return [
             FieldError(
-                "", "Send one Idempotency-Key: this call has an empty one, or two that differ."
+                "", "Send one Idempotency-Key: this request has an empty one, or two that differ."
             )
         ]
     if _client_id_error(idempotency_key):

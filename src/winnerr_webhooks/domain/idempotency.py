@@ -1,7 +1,7 @@
-"""Whether an event that comes again under its `id` is the same event (CONTRACT, Said more exactly).
+"""Idempotency: whether a second event with the same `id` is the same event.
 
-Nearly every repeat has the same bytes, and a fingerprint of them says so. This is for the others:
-the same JSON values, written by another encoder.
+Nearly every repeated call has the same bytes, which `domain.event.fingerprint` recognizes. This
+module handles the rest: equal JSON values that another encoder wrote (CONTRACT, Said more exactly).
 """
 
 import json
@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 
-def is_repeat(first: bytes, again: bytes) -> bool:
-    """Whether two payloads hold the same event and data; their timestamps are not compared.
+def is_repeat(first: bytes, second: bytes) -> bool:
+    """Whether two payloads have the same event and data. Timestamps are not compared.
 
-    The order of keys, escapes and white space do not count. Numbers are the same when they are
-    numerically equal, to the last digit: `1.0` is `1` (RFC 6902, 4.6).
+    Key order, escapes and white space do not matter. Numbers are compared by their exact value:
+    `1.0` equals `1` (RFC 6902, section 4.6).
     """
-    one, other = _values(first), _values(again)
+    one, other = _values(first), _values(second)
     return bool(one["event"] == other["event"] and one["data"] == other["data"])
 
 
@@ -24,14 +24,14 @@ def _values(payload: bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:
-    """An object; one with a key given twice is the same only if its pairs are."""
+    """Return an object's members; an object with a repeated key is compared pair by pair."""
     members = dict(pairs)
     return members if len(members) == len(pairs) else pairs
 
 
 def _number(text: str) -> tuple[Any]:
-    """A number as its exact value; in a tuple, or 1 would equal true."""
+    """Return a number's exact value, in a tuple because otherwise 1 would equal `true`."""
     try:
         return (Decimal(text),)
-    except ArithmeticError:  # an exponent of more digits than a Decimal has
+    except ArithmeticError:  # the exponent is too large for a Decimal
         return (text,)

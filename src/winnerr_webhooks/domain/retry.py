@@ -1,4 +1,4 @@
-"""When to try again: the schedule with its jitter, and what a receiver's Retry-After adds."""
+"""When to retry: the schedule with jitter, and the `Retry-After` header of a response."""
 
 import math
 import re
@@ -7,24 +7,25 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
-LONGEST_RETRY_AFTER: Final = 3600.0
-"""Seconds: a receiver can ask for an hour at most."""
+MAX_RETRY_AFTER: Final = 3600.0
+"""The longest wait in seconds that a receiver can ask for."""
 JITTER: Final = 0.2
-_LONGEST_VALUE: Final = 64
-"""Characters of a Retry-After worth reading; a date has 29."""
+"""Each wait is up to this fraction shorter or longer than the schedule says."""
+_MAX_HEADER_VALUE: Final = 64
+"""Longer `Retry-After` values are ignored; a date has 29 characters."""
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class Jitter(Protocol):
-    """Spreads waits: `ids.Jitter`."""
+    """Randomizes waits; implemented by `ids.Jitter`."""
 
-    def around(self, seconds: float, share: float = JITTER) -> float:
-        """`seconds`, up to `share` more or less."""
+    def around(self, seconds: float, fraction: float = JITTER) -> float:
+        """Return `seconds`, randomly up to `fraction` shorter or longer."""
         ...
 
 
 def retry_delay(schedule: Sequence[float], retries_used: int, jitter: Jitter) -> float | None:
-    """Seconds until the next automatic attempt; None when the schedule is used up.
+    """Return the seconds until the next automatic attempt; None if no retries are left.
 
     `retries_used` counts the automatic attempts before the one that just failed.
     """
@@ -34,30 +35,30 @@ def retry_delay(schedule: Sequence[float], retries_used: int, jitter: Jitter) ->
 
 
 def longest_waits(schedule: Sequence[float]) -> tuple[float, ...]:
-    """The most seconds before automatic attempt 1, 2, 3, …: of the schedule or a Retry-After."""
-    retries = (max(seconds * (1 + JITTER), LONGEST_RETRY_AFTER) for seconds in schedule)
+    """Return the longest possible wait in seconds before each automatic attempt."""
+    retries = (max(seconds * (1 + JITTER), MAX_RETRY_AFTER) for seconds in schedule)
     return (0.0, *retries)
 
 
 def parse_retry_after(value: str, now_ms: int) -> float | None:
-    """Seconds a Retry-After asks to wait (RFC 9110, section 10.2.3), one hour at most.
+    """Return the wait in seconds that a `Retry-After` value asks for, at most `MAX_RETRY_AFTER`.
 
-    Takes seconds, and HTTP-dates in all three forms of section 5.6.7. None for whatever is not
-    one of these, or not in the future: negative, NaN, infinite, past.
+    Accepts a number of seconds, or an HTTP date in any of the three forms of RFC 9110, sections
+    10.2.3 and 5.6.7. Returns None for any other value and for a time that is not in the future.
     """
     value = value.strip()
-    if not value or len(value) > _LONGEST_VALUE:
+    if not value or len(value) > _MAX_HEADER_VALUE:
         return None
     seconds = float(value) if _NUMBER.fullmatch(value) else _until_date(value, now_ms)
     if not math.isfinite(seconds) or seconds <= 0:
         return None
-    return min(seconds, LONGEST_RETRY_AFTER)
+    return min(seconds, MAX_RETRY_AFTER)
 
 
 def _until_date(value: str, now_ms: int) -> float:
     try:
         date = parsedate_to_datetime(value)
-        if date.tzinfo is None:  # the asctime form names no zone and means UTC
+        if date.tzinfo is None:  # the asctime form has no zone and means UTC
             date = date.replace(tzinfo=UTC)
         return date.timestamp() - now_ms / 1000
     except (ValueError, TypeError, OverflowError, IndexError):

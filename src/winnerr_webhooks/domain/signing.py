@@ -1,12 +1,12 @@
-"""Signatures over the exact bytes of a body: our own header, and Standard Webhooks 1.0.
+"""Signs request bodies: the product's own signature header, and Standard Webhooks 1.0.
 
-`X-Winnerr-Signature: sha256=<hex>` is HMAC-SHA256 (RFC 2104) of the raw body, keyed with the
-whole secret's UTF-8 bytes. `webhook-signature: v1,<base64>` is HMAC-SHA256 of
-`<webhook-id>.<webhook-timestamp>.<body>` (Standard Webhooks 1.0), keyed with the base64-decoded
-rest of a `whsec_` secret, else with the secret's UTF-8 bytes.
+`X-Winnerr-Signature: sha256=<hex>` is HMAC-SHA256 (RFC 2104) of the raw body. Its key is the UTF-8
+bytes of the whole secret. `webhook-signature: v1,<base64>` is HMAC-SHA256 of
+`<webhook-id>.<webhook-timestamp>.<body>` (Standard Webhooks 1.0). Its key is the base64-decoded
+rest of a `whsec_` secret, or the UTF-8 bytes of any other secret.
 
-Only the lines that need a secret are made here; `webhook-id` and `webhook-timestamp` are sent
-without one too, and belong to whoever builds the rest of the head.
+This module writes only the header lines that need a secret. `pipeline.attempt` writes the others,
+`webhook-id` and `webhook-timestamp` among them.
 """
 
 import binascii
@@ -16,25 +16,26 @@ from typing import Final
 
 from winnerr_webhooks.domain.errors import Invalid
 
-PREFIX: Final = "whsec_"
-SHORTEST: Final = 8
-LONGEST: Final = 256
-
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105  not a secret itself
+"""Secrets with this prefix continue with base64, as Standard Webhooks 1.0 defines."""
+MIN_SECRET: Final = 8
+MAX_SECRET: Final = 256
+"""The shortest and the longest secret, in characters."""
 
 _BASE64: Final = re.compile(
     r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII
 )
-"""RFC 4648, section 4, padded: what every receiver's decoder reads the same way."""
+"""Padded base64 (RFC 4648, section 4), which every decoder reads the same way."""
 _BLOCK: Final = 64
-"""Bytes of a block of SHA-256."""
+"""The block size of SHA-256 in bytes."""
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
-class _Mac:
-    """HMAC-SHA256 with one key (RFC 2104, section 2), its two starting states computed once.
+class _Hmac:
+    """HMAC-SHA256 with one key (RFC 2104, section 2). Its two initial states are computed once.
 
-    A copy of both costs less than half of what a copy of the standard library's `hmac` does.
+    Copying both states costs less than half as much as copying an `hmac.HMAC`.
     """
 
     __slots__ = ("_inner", "_outer")
@@ -45,7 +46,7 @@ class _Mac:
         self._outer = sha256(block.translate(_OUTER))
 
     def digest(self, start: bytes, body: bytes) -> bytes:
-        """Of `start` followed by `body`, without joining them."""
+        """Return the HMAC of `start` followed by `body`."""
         inner = self._inner.copy()
         if start:
             inner.update(start)
@@ -56,23 +57,25 @@ class _Mac:
 
 
 class _Key:
-    """One secret with the two keys it stands for."""
+    """One secret, and the keys of the two signatures that it makes."""
 
     __slots__ = ("_own", "_standard")
 
     def __init__(self, secret: str) -> None:
-        self._own = _Mac(secret.encode())
-        self._standard = _Mac(standard_key(secret))
+        self._own = _Hmac(secret.encode())
+        self._standard = _Hmac(standard_key(secret))
 
     def own(self, body: bytes) -> bytes:
+        """Return the hexadecimal value of the product's own signature header."""
         return binascii.hexlify(self._own.digest(b"", body))
 
     def standard(self, start: bytes, body: bytes) -> bytes:
+        """Return the base64 signature of Standard Webhooks; `start` is `<id>.<timestamp>.`."""
         return binascii.b2a_base64(self._standard.digest(start, body), newline=False)
 
 
 class Signer:
-    """Signs with a webhook's secret, and through a rotation with both."""
+    """Signs with a webhook's secret; while a rotation overlaps, with the old and the new one."""
 
     __slots__ = ("_key", "_next", "_overlap_ends_at", "_own_line")
 
@@ -90,9 +93,10 @@ class Signer:
         self._own_line = f"X-{header_prefix}-Signature".encode()
 
     def headers(self, body: bytes, event_id: str, seconds: int, now_ms: int) -> bytes:
-        """The signature header lines, each ended by CRLF.
+        """Return the signature header lines, each ending with CRLF.
 
-        `seconds` is what `webhook-timestamp` says; `now_ms` decides whether an overlap goes on.
+        `seconds` is the value of `webhook-timestamp`. `now_ms` (wall-clock milliseconds) decides
+        whether the overlap has ended.
         """
         start = b"%b.%d." % (event_id.encode(), seconds)
         key, following = self._key, self._next
@@ -116,23 +120,24 @@ class Signer:
 
 
 def standard_key(secret: str) -> bytes:
-    """The key that Standard Webhooks 1.0 signs with; the secret is one `check_secret` takes."""
-    if secret.startswith(PREFIX):
-        return binascii.a2b_base64(secret[len(PREFIX) :])
+    """Return the Standard Webhooks 1.0 key of a secret that `check_secret` accepts."""
+    if secret.startswith(SECRET_PREFIX):
+        return binascii.a2b_base64(secret[len(SECRET_PREFIX) :])
     return secret.encode()
 
 
 def check_secret(secret: str, pointer: str = "/secret") -> None:
-    """Whether customers may use this secret; `Invalid` when not. It is never in the message."""
-    if not SHORTEST <= len(secret) <= LONGEST:
-        raise Invalid.field(
-            pointer, f"A secret has {SHORTEST} to {LONGEST} characters; this one has {len(secret)}."
-        )
-    if not secret.isprintable():
-        raise Invalid.field(pointer, "A secret is made of printable characters only.")
-    if secret.startswith(PREFIX) and not _BASE64.fullmatch(secret, len(PREFIX)):
+    """Raise `Invalid` if customers may not use this secret. The message never contains it."""
+    if not MIN_SECRET <= len(secret) <= MAX_SECRET:
         raise Invalid.field(
             pointer,
-            "After `whsec_` a secret is base64 with its padding; this is not. Send valid base64, "
-            "or a secret that does not begin with `whsec_`.",
+            f"A secret has {MIN_SECRET} to {MAX_SECRET} characters; this one has {len(secret)}.",
+        )
+    if not secret.isprintable():
+        raise Invalid.field(pointer, "A secret may contain printable characters only.")
+    if secret.startswith(SECRET_PREFIX) and not _BASE64.fullmatch(secret, len(SECRET_PREFIX)):
+        raise Invalid.field(
+            pointer,
+            "The text after `whsec_` is not base64 with padding. Send valid base64, or a secret "
+            "that does not begin with `whsec_`.",
         )

@@ -1,8 +1,8 @@
-"""What callers send: the wire form of an event, read and checked, its data untouched.
+"""Reads and checks the events that callers send, one at a time or in batches.
 
-On the fast path a body is looked at three times, all in C: once as UTF-8, once as JSON (the data
-stays the bytes it is), once to drop the data's white space. Only what fails there is taken apart
-slowly, to say of every wrong field what is wrong with it.
+The fast path makes three passes over a body, all in C: check UTF-8, drop white space, decode. The
+bytes of `data` are otherwise kept as sent. `domain.event_errors` then finds what is wrong with an
+event that fails.
 """
 
 import itertools
@@ -29,22 +29,26 @@ from winnerr_webhooks.domain.event_errors import (
 from winnerr_webhooks.domain.timestamp import normalise
 
 MAX_EVENT: Final = 256 * 1024
-"""Bytes of one event as it is sent."""
+"""The size limit of one event in bytes, as it is sent."""
 MAX_BATCH: Final = 8 * 1024 * 1024
+"""The size limit of a batch in bytes."""
 MAX_BATCH_EVENTS: Final = 1_000
 _TOKEN: Final = re.compile(rb'\\.|["\[\]{},]', re.DOTALL)
-_MOST_TOKENS: Final = 200_000
-"""Tokens that are looked at, in Python, to part a batch the decoder gave up on: some 40 ms."""
+_MAX_TOKENS: Final = 200_000
+"""How many tokens are scanned in Python, in about 40 ms, to split a batch that is too deep for the
+decoder."""
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_WHITE: Final = b" \t\r\n"
-"""What JSON takes as white space (RFC 8259, section 2)."""
+_WHITE_SPACE: Final = b" \t\r\n"
+"""White space of JSON (RFC 8259, section 2)."""
 _LINE_START: Final = re.compile(rb"[^ \t\r\n]")
-"""The first character that counts of a line that is not empty."""
-_MOST_SUGGESTIONS: Final = 20
-"""Wrong names of one batch that near ones are looked up for; each takes milliseconds."""
+"""The first visible character of a line."""
+_MAX_SUGGESTIONS: Final = 20
+"""For how many unknown names of a batch similar ones are looked up; each takes milliseconds."""
 
 
 class _Wire(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An event as the JSON of the API has it."""
+
     event: str
     organizationId: str  # noqa: N815  the wire's name
     data: msgspec.Raw
@@ -53,21 +57,21 @@ class _Wire(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
-    """An event that passed every check."""
+    """An event from a caller that passed all checks."""
 
     organization: str
     name: str
     timestamp: str
     """RFC 3339 in UTC, whole seconds."""
     data: bytes
-    """Compact JSON, otherwise as sent."""
+    """JSON without insignificant white space, otherwise as sent."""
     client_id: str | None
 
 
-_FRAME: Final = len('{"event":"","organizationId":"","data":}')
-_TIMESTAMP: Final = len(',"timestamp":""')
-_ID: Final = len(',"id":""')
-_DATA: Final = b'"data":'
+_FRAME_LENGTH: Final = len('{"event":"","organizationId":"","data":}')
+_TIMESTAMP_LENGTH: Final = len(',"timestamp":""')
+_ID_LENGTH: Final = len(',"id":""')
+_DATA_KEY: Final = b'"data":'
 _WIRE: Final = msgspec.json.Decoder(_Wire)
 _NOTHING: Final = msgspec.Raw(b"")
 _ARRAY: Final = msgspec.json.Decoder(
@@ -78,7 +82,7 @@ _ARRAY: Final = msgspec.json.Decoder(
         gc=False,
     )
 )
-"""An array's first 1,001 elements; what follows is checked, but never in memory as objects."""
+"""Decodes the first 1,001 elements of an array; the rest is checked without creating objects."""
 
 
 def read(
@@ -89,9 +93,10 @@ def read(
     idempotency_key: str | None = None,
     nearest: Nearest | None = None,
 ) -> Submission:
-    """One event; `Malformed`, `TooLarge`, or `Invalid` with every field that is wrong.
+    """Read and check one event.
 
-    `nearest` suggests names for an unknown one; left out, the catalogue does.
+    Raises `Malformed`, `TooLarge`, or `Invalid` with every wrong field. `nearest` suggests names
+    for an unknown event; by default the catalogue does.
     """
     if len(raw) > MAX_EVENT:
         raise TooLarge(f"An event has at most {MAX_EVENT:,} bytes; this one has {len(raw):,}.")
@@ -125,31 +130,31 @@ def read(
 
 
 def _written_length(wire: _Wire, data: bytes) -> int:
-    """The length of this event as compact JSON, if no field is null, escaped or there twice."""
-    length = _FRAME + len(wire.event) + len(wire.organizationId) + len(data)
+    """Return the length of this event as compact JSON without null, escaped or repeated fields."""
+    length = _FRAME_LENGTH + len(wire.event) + len(wire.organizationId) + len(data)
     if wire.timestamp is not None:
-        length += _TIMESTAMP + len(wire.timestamp)
+        length += _TIMESTAMP_LENGTH + len(wire.timestamp)
     if wire.id is not None:
-        length += _ID + len(wire.id)
+        length += _ID_LENGTH + len(wire.id)
     return length
 
 
 def _repeats_fields(compact: bytes, data: bytes) -> bool:
-    """Whether a field is there twice; what is in `data` is left out of the search."""
-    start = compact.find(_DATA) + len(_DATA)
+    """Whether a field is given twice; fields inside `data` do not count."""
+    start = compact.find(_DATA_KEY) + len(_DATA_KEY)
     if compact.startswith(data, start):
         compact = compact[:start] + b"0" + compact[start + len(data) :]
-        if b"\\" not in compact:  # then every `":` ends a key, and keys are spelled plainly
+        if b"\\" not in compact:  # without escapes, every `":` ends a key
             fields = 3 + (b'"timestamp":' in compact) + (b'"id":' in compact)
             return compact.count(b'":') != fields
     return bool(repeated_fields(compact))
 
 
 def split_batch(raw: bytes, content_type: bytes | str) -> list[bytes]:
-    """The events of a batch, unread: a JSON array, or NDJSON by its content type; at most 1,000.
+    """Split a batch (a JSON array, or NDJSON by its content type) into the bytes of its events.
 
-    `Malformed`, `TooLarge` or `Invalid` when it is no batch at all. Empty lines of NDJSON are
-    passed over.
+    Raises `Malformed`, `TooLarge` or `Invalid` if the whole batch is refused. Empty lines of NDJSON
+    are skipped.
     """
     if len(raw) > MAX_BATCH:
         raise TooLarge(f"A batch has at most {MAX_BATCH:,} bytes; this one has {len(raw):,}.")
@@ -166,12 +171,12 @@ def split_batch(raw: bytes, content_type: bytes | str) -> list[bytes]:
 def read_batch(
     items: Iterable[bytes], *, catalog: Catalog, now_ms: int
 ) -> Iterator[Submission | Refused]:
-    """Each event of `split_batch`, judged alone, when it is asked for.
+    """Read each event that `split_batch` returned; yield it, or the error it is refused with.
 
-    A line of NDJSON that is no JSON is that line's error. So is an element of an array whose
-    only fault is its depth or a lone surrogate; any other one makes the whole array malformed.
+    Invalid JSON on a line of NDJSON is an error of that line only. In an array it makes the whole
+    batch malformed, except if its only faults are too much depth or lone surrogates.
     """
-    nearest = _sparing(catalog.nearest)
+    nearest = _limit_suggestions(catalog.nearest)
     for item in items:
         try:
             submission = read(item, catalog=catalog, now_ms=now_ms, nearest=nearest)
@@ -187,7 +192,7 @@ def _is_ndjson(content_type: bytes | str) -> bool:
 
 
 def _lines(raw: bytes) -> list[bytes]:
-    """The lines that are not empty, up to the first one too many."""
+    """Return the lines that are not empty, up to one more than the limit."""
     found: list[bytes] = []
     end = 0
     while len(found) <= MAX_BATCH_EVENTS and (first := _LINE_START.search(raw, end)):
@@ -198,17 +203,19 @@ def _lines(raw: bytes) -> list[bytes]:
 
 
 def _elements(raw: bytes) -> list[bytes]:
-    """The elements of an array, up to the first one too many."""
+    """Return the elements of an array, up to one more than the limit."""
     try:
         return _split(raw)
     except msgspec.ValidationError:
         raise Invalid.field(
-            "", "A batch is a JSON array of events, or NDJSON with its content type."
+            "",
+            "A batch is a JSON array of events, or NDJSON with the content type "
+            "application/x-ndjson.",
         ) from None
     except RecursionError:
-        return _cut(raw)
+        return _split_at_commas(raw)
     except msgspec.DecodeError as error:
-        return _split_blurred(raw, error)
+        return _split_with_surrogates(raw, error)
 
 
 def _split(raw: bytes) -> list[bytes]:
@@ -216,38 +223,38 @@ def _split(raw: bytes) -> list[bytes]:
     return [bytes(element) for element in elements if element is not _NOTHING]
 
 
-def _split_blurred(raw: bytes, error: msgspec.DecodeError) -> list[bytes]:
-    """The elements of an array whose only faults are lone surrogates; `Malformed` else.
+def _split_with_surrogates(raw: bytes, error: msgspec.DecodeError) -> list[bytes]:
+    """Split an array whose only faults are lone surrogates; raise `Malformed` for any other fault.
 
-    With every surrogate made another character of the same length the decoder takes it, and each
-    element stands where it stood.
+    Every surrogate is replaced with another character of the same length. The decoder accepts the
+    result, and each element is at the same position as before.
     """
-    blurred = _SURROGATE.sub(rb"\\ue0", raw)
+    replaced = _SURROGATE.sub(rb"\\ue0", raw)
     try:
-        pieces = _split(blurred)
+        pieces = _split(replaced)
     except RecursionError:
-        return _cut(raw)
+        return _split_at_commas(raw)
     except msgspec.DecodeError:
         raise malformed(raw, error) from None
     elements = []
     end = raw.index(b"[") + 1
     for piece in pieces:
-        start = blurred.index(piece, end)
+        start = replaced.index(piece, end)
         end = start + len(piece)
         elements.append(raw[start:end])
     return elements
 
 
-def _cut(raw: bytes) -> list[bytes]:
-    """The elements of an array too deep for the decoder, cut at its commas.
+def _split_at_commas(raw: bytes) -> list[bytes]:
+    """Split an array that is too deep for the decoder at the commas of its first level.
 
-    Blind to what is inside an element: each can then be refused on its own. `Invalid` for the
-    whole array when it does not end, or not soon enough: everybody waits for this loop.
+    The elements themselves are not checked: each can be refused on its own. Raises `Invalid` for
+    the whole array if it does not end within _MAX_TOKENS, because this loop blocks the event loop.
     """
-    text = raw.strip(_WHITE)
+    text = raw.strip(_WHITE_SPACE)
     elements: list[bytes] = []
     depth, start, in_string = 0, 1, False
-    for token in itertools.islice(_TOKEN.finditer(text), _MOST_TOKENS):
+    for token in itertools.islice(_TOKEN.finditer(text), _MAX_TOKENS):
         sign = token[0]
         if sign == b'"':
             in_string = not in_string
@@ -270,14 +277,14 @@ def _cut(raw: bytes) -> list[bytes]:
     raise nested_too_deep()
 
 
-def _sparing(nearest: Nearest) -> Nearest:
-    """Looks up each name once, and only a few of them: they share the event loop with others."""
-    known: dict[str, list[str]] = {}
+def _limit_suggestions(nearest: Nearest) -> Nearest:
+    """Wrap `nearest` to look up each name once, and only a few names: it blocks the event loop."""
+    found: dict[str, list[str]] = {}
 
     def look_up(name: str) -> list[str]:
-        if name not in known:
-            known[name] = nearest(name) if len(known) < _MOST_SUGGESTIONS else []
-        return known[name]
+        if name not in found:
+            found[name] = nearest(name) if len(found) < _MAX_SUGGESTIONS else []
+        return found[name]
 
     return look_up
 

@@ -1,4 +1,4 @@
-"""Timestamps as callers write them (RFC 3339), turned into the one form receivers get."""
+"""Converts the timestamps that callers send (RFC 3339) into the form that receivers get."""
 
 import re
 from datetime import UTC, datetime
@@ -15,10 +15,10 @@ _LEAP_MINUTE: Final = (23, 59)
 
 
 def normalise(text: str) -> str | None:
-    """An RFC 3339 date-time (section 5.6) in UTC, `Z`, fractions of a second cut.
+    """Convert an RFC 3339 date-time (section 5.6) to UTC with `Z`, without fractions of a second.
 
-    A leap second (23:59:60 in UTC, section 5.7) becomes the second before it: few receivers'
-    parsers know it. None: no such date-time, or one that in UTC is outside the years 1 to 9999.
+    A leap second (23:59:60 in UTC, section 5.7) becomes the second before it, because few parsers
+    accept it. Returns None if `text` is not a date-time, or is outside the years 1 to 9999 in UTC.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:

@@ -1,7 +1,7 @@
-"""A destination URL: which ones are taken, and their parts as an HTTP request needs them.
+"""Parses destination URLs: which ones are accepted, and their parts as an HTTP request needs them.
 
-Stricter than RFC 3986 and the WHATWG rules where leniency is how a private address is
-disguised: whatever two parsers could read in two ways is refused, never guessed at. Whether an
+The rules are stricter than RFC 3986 and the WHATWG URL standard. Lenient parsing is how private
+addresses are disguised, so anything that two parsers could read differently is refused. Whether an
 address and a port may be reached is decided in `egress.address_policy`, at each connect.
 """
 
@@ -17,9 +17,9 @@ import msgspec
 from winnerr_webhooks.domain.errors import Invalid
 
 MAX_URL: Final = 2048
-"""Characters of a URL (CONTRACT, Webhooks)."""
+"""The longest URL in characters (CONTRACT, Webhooks)."""
 _MAX_HOST: Final = 253
-"""Characters of a host name without its final dot (RFC 1035, 2.3.4)."""
+"""The longest host name in characters, without its final dot (RFC 1035, 2.3.4)."""
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 _SHAPE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?")
@@ -31,47 +31,47 @@ _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
-"""Printable for Python, invisible for people."""
-_MEANT_IN_NAMES: Final = "\u200c\u200d\ufe0f"
-"""Joiners and the emoji selector: part of how some names are typed; UTS 46 judges them."""
+"""Characters that Python calls printable and people cannot see."""
+_ALLOWED_IN_NAMES: Final = "\u200c\u200d\ufe0f"
+"""Joiners and the emoji selector, which some names contain; UTS 46 checks them."""
 _TARGET_SAFE: Final = "/?:@!$&'()*+,;=-._~%[]"
-"""What of RFC 3986's characters stays as it is in a path and a query; the rest is encoded."""
+"""Characters of a path and a query that are not percent-encoded (RFC 3986)."""
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """Where a request goes: a URL taken apart."""
+    """The parts of a URL that a request needs."""
 
     scheme: str
     """`https` or `http`."""
     host: str
-    """Lower-case ASCII name (A-labels), or the literal address without brackets."""
+    """Lower-case ASCII name (A-labels), or a literal address without brackets."""
     port: int
     target: str
-    """Path and query as the request line carries them: ASCII, begins with `/`."""
+    """Path and query for the request line: ASCII, begins with `/`."""
     authority: str
-    """The value of the Host header; the port only if it is not the scheme's own."""
+    """The value of the Host header; it has the port only if that is not the scheme's default."""
     address: IPv4Address | IPv6Address | None = None
-    """The address, when the host is a literal one."""
+    """The address, if the host is a literal one."""
 
 
 def parse_url(url: str, *, allow_http: bool) -> Destination:
-    """Take a destination URL apart, or refuse it with an `Invalid` at `/url`.
+    """Parse a destination URL. Raises `Invalid` at `/url` if it is not accepted.
 
-    A fragment is refused, not cut: a URL that is shown must be the one that is used. A single
-    final dot of a name is dropped, names without a dot are taken (what they resolve to decides).
+    A fragment is refused instead of dropped, so that the URL on the page is the one that is used.
+    One final dot of a name is dropped. Names without a dot are accepted.
     """
     _check_characters(url)
     match = _SHAPE.fullmatch(url)
     if match is None:
         raise _refuse("Enter a whole URL, such as https://hooks.example.com/crm.")
     scheme, authority, path, query, fragment = match.groups(default="")
-    _check_visible(authority, allowed=_MEANT_IN_NAMES)
+    _check_visible(authority, allowed=_ALLOWED_IN_NAMES)
     _check_visible(path + query + fragment)
     scheme = scheme.lower()
     if scheme not in _DEFAULT_PORTS or (scheme == "http" and not allow_http):
         raise _refuse("The URL must begin with https://.")
     if fragment:
-        raise _refuse("Leave out the part from # on: it is never sent to a server.")
+        raise _refuse("Remove the # and everything after it: it is never sent to a server.")
     host, port, address = _parse_authority(authority, _DEFAULT_PORTS[scheme])
     shown = f"[{host}]" if isinstance(address, IPv6Address) else host
     return Destination(
@@ -103,17 +103,21 @@ def _check_characters(url: str) -> None:
 
 
 def _check_visible(text: str, allowed: str = "") -> None:
-    """Refuse what nobody sees, or what turns the text around it: the URL shown must be the one."""
+    """Refuse invisible characters and those that reverse text: the URL shown must be the real one.
+
+    `allowed` lists exceptions.
+    """
     for character in text:
         hidden = not character.isprintable() or _BLANK.match(character)
         if hidden and character not in allowed:
-            name = unicodedata.name(character, "no character")
+            name = unicodedata.name(character, "unnamed")
             raise _refuse(f"Remove the invisible U+{ord(character):04X} ({name}) from the URL.")
 
 
 def _parse_authority(
     authority: str, default_port: int
 ) -> tuple[str, int, IPv4Address | IPv6Address | None]:
+    """Return host, port, and the address if the host is a literal one."""
     if "@" in authority:
         raise _refuse("Remove the user name and password from the URL; sign requests instead.")
     if authority.startswith("["):
@@ -136,7 +140,7 @@ def _parse_authority(
 
 
 def _parse_port(text: str, default_port: int) -> int:
-    """Read `:8443`, or nothing at all."""
+    """Parse `:8443`; an empty text means the default port."""
     if not text:
         return default_port
     if not _PORT.fullmatch(text[1:]) or int(text[1:]) > 65535:  # noqa: PLR2004  RFC 9293, 3.1
@@ -146,7 +150,7 @@ def _parse_port(text: str, default_port: int) -> int:
 
 def _parse_ipv6(literal: str) -> IPv6Address:
     if "%" in literal:
-        raise _refuse("Remove the zone from the IPv6 address: only public addresses are reached.")
+        raise _refuse("Remove the zone from the IPv6 address: a public address has none.")
     try:
         return IPv6Address(literal)
     except AddressValueError:
@@ -154,7 +158,7 @@ def _parse_ipv6(literal: str) -> IPv6Address:
 
 
 def _ipv6_text(address: IPv6Address) -> str:
-    """As the URL standard serializes it; Python 3.13 began to write mapped IPv4 with dots."""
+    """Format an address as the URL standard does; Python 3.13 formats mapped IPv4 differently."""
     if address.ipv4_mapped is None:
         return str(address)
     number = int(address)
@@ -162,14 +166,14 @@ def _ipv6_text(address: IPv6Address) -> str:
 
 
 def _parse_name(name: str) -> str:
-    """Turn a host name into lower-case A-labels, as browsers do (UTS 46, section 4).
+    """Convert a host name to lower-case A-labels, as browsers do (UTS 46, section 4).
 
-    Not as IDNA 2008 does, which knows no emoji: a name that a browser opens is a name.
+    IDNA 2008 is stricter and refuses names with emoji, which browsers open.
     """
     if "%" in name:
         raise _refuse("Write the host without percent signs.")
-    # What a lenient resolver could read as a number is judged after the mapping that turns
-    # full-width and circled digits into plain ones, and ideographic full stops into dots.
+    # Map full-width and circled digits to plain ones, and ideographic full stops to dots, before
+    # looking for what a lenient resolver could read as a number.
     _refuse_numbers(unicodedata.normalize("NFKC", name).replace("\u3002", "."))
     if name.isascii():
         host = name.lower()
@@ -193,10 +197,10 @@ def _parse_name(name: str) -> str:
 
 
 def _refuse_numbers(host: str) -> None:
-    """Refuse what WHATWG's URL standard calls "ends in a number" (host parsing, 3.5).
+    """Refuse a host that "ends in a number" (WHATWG URL standard, host parsing, 3.5).
 
-    No public name ends so (RFC 3696, 2), but `inet_aton` reads `127.1`, `0x7f.1`, `0177.0.0.1`
-    and `2130706433` as addresses.
+    No public name does (RFC 3696, 2), but `inet_aton` reads `127.1`, `0x7f.1`, `0177.0.0.1` and
+    `2130706433` as addresses.
     """
     last = host.removesuffix(".").rpartition(".")[2]
     if _NUMBER.fullmatch(last) or last.isnumeric():
@@ -207,6 +211,7 @@ def _refuse_numbers(host: str) -> None:
 
 
 def _check_a_label(label: str) -> None:
+    """Refuse an `xn--` label that is not the encoding of a valid label."""
     if not label.startswith("xn--"):
         return
     try:
@@ -216,11 +221,11 @@ def _check_a_label(label: str) -> None:
     except (idna.IDNAError, UnicodeError):
         valid = False
     if not valid:
-        raise _refuse("The host holds an xn-- part that decodes to nothing valid.")
+        raise _refuse("The host contains an xn-- part that is not a valid international name.")
 
 
-def _is_of_a_name(character: str) -> bool:
-    """Letters, marks, digits and pictures; signs that look like a URL's own (U+2044) are none."""
+def _is_name_character(character: str) -> bool:
+    """Whether names may contain it: letters, marks, digits and emoji, not look-alikes of `/`."""
     category = unicodedata.category(character)
     return category[0] in "LMN" or (
         category in ("So", "Sk") and not "\u2500" <= character < "\u25a0"
@@ -228,7 +233,7 @@ def _is_of_a_name(character: str) -> bool:
 
 
 def _a_label(label: str) -> str:
-    """A label as it is looked up, from one that is mapped (UTS 46, 4.1: its validity criteria)."""
+    """Encode a mapped label for the lookup; checks the validity criteria of UTS 46, 4.1."""
     if label.isascii():
         return label
     idna.check_nfc(label)
@@ -238,6 +243,6 @@ def _a_label(label: str) -> str:
         if character in "\u200c\u200d":
             if not idna.valid_contextj(label, position):
                 raise idna.InvalidCodepointContext(label)
-        elif not (character in "-_" or _is_of_a_name(character)):
+        elif not (character in "-_" or _is_name_character(character)):
             raise idna.InvalidCodepoint(label)
     return f"xn--{label.encode('punycode').decode('ascii')}"

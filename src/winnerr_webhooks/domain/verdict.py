@@ -1,4 +1,4 @@
-"""The verdict on an exchange: what the delivery does next, and what becomes of the webhook."""
+"""The verdict on an attempt: success, retry or failure, and whether its webhook is disabled."""
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -14,34 +14,36 @@ SuccessRule = Callable[[int], bool]
 """Whether a response status is a success."""
 
 GONE: Final = "The receiver answered 410 Gone: it wants no more events."
-_BUSY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-_CONGESTED: Final = frozenset({"timeout", "connect", "reset"})
-_LONGEST_REASON: Final = 100
+_RETRY_AFTER_STATUSES: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""The statuses whose `Retry-After` counts."""
+_CONGESTION_KINDS: Final = frozenset({"timeout", "connect", "reset"})
+_MAX_REASON: Final = 100
+"""How many characters of a reason phrase an error message shows."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What follows from one attempt."""
+    """The consequences of one attempt."""
 
     happened: str
-    """One of `domain.delivery`'s SUCCESS, RETRY, EXHAUSTED, REPLAY_FAILED."""
+    """What happened to the delivery: SUCCESS, RETRY, EXHAUSTED or REPLAY_FAILED."""
     retry_in: float | None = None
     """Seconds until the next automatic attempt; set with RETRY only."""
     error_kind: str | None = None
     error_message: str = ""
     error_code: str = ""
     disable: str | None = None
-    """Why the webhook is disabled by this answer (410), as its `statusReason`."""
+    """Set if this response (410) disables the webhook: its new `statusReason`."""
     hold_lane: float = 0.0
-    """Seconds the receiver asked everyone to stay away (Retry-After)."""
+    """For how many seconds the receiver wants no requests at all (`Retry-After`)."""
     congested: bool = False
-    """The receiver is slow or overloaded: the lane's window is halved."""
+    """Whether the receiver is slow or overloaded, so that its lane halves its window."""
 
 
 SUCCEEDED: Final = Verdict(happened=SUCCESS)
 
 
 def success_rule(setting: str) -> SuccessRule:
-    """The rule of `SUCCESS_STATUSES`: `2xx` (RFC 9110, section 15.3), or the literal `200`."""
+    """Return the rule for a value of SUCCESS_STATUSES: `2xx` (RFC 9110, section 15.3) or `200`."""
     return _is_200 if setting == "200" else _is_2xx
 
 
@@ -54,21 +56,21 @@ def judge(
     success: SuccessRule,
     jitter: Jitter,
 ) -> Verdict:
-    """What follows from one exchange.
+    """Decide what follows from one exchange.
 
-    An answer counts by its status, also when its body broke off. Replays and tests are one
-    attempt outside the schedule. `retries_used` counts the automatic attempts before this one.
+    A status decides even if the body after it broke off. Replays and tests are single attempts
+    outside the retry schedule. `retries_used` counts the automatic attempts before this one.
     """
     status = exchange.status
     if status is not None and success(status):
         return SUCCEEDED
     kind, message, code = _error(exchange)
-    asked = _asked_to_wait(exchange) if status in _BUSY else None
+    retry_after = _retry_after(exchange) if status in _RETRY_AFTER_STATUSES else None
     retry_in = None
     if trigger == "automatic":
         retry_in = retry_delay(schedule, retries_used, jitter)
-        if retry_in is not None and asked is not None:
-            retry_in = max(retry_in, asked)  # it can only lengthen the wait
+        if retry_in is not None and retry_after is not None:
+            retry_in = max(retry_in, retry_after)
         happened = EXHAUSTED if retry_in is None else RETRY
     else:
         happened = EXHAUSTED if trigger == "test" else REPLAY_FAILED
@@ -79,13 +81,13 @@ def judge(
         error_message=message,
         error_code=code,
         disable=GONE if status == HTTPStatus.GONE and trigger != "test" else None,
-        hold_lane=asked or 0.0,
-        congested=_congested(kind, status),
+        hold_lane=retry_after or 0.0,
+        congested=_is_congested(kind, status),
     )
 
 
 def _is_2xx(status: int) -> bool:
-    return 200 <= status < 300  # noqa: PLR2004  2xx; an enum's members cost more than the rest
+    return 200 <= status < 300  # noqa: PLR2004  2xx; comparing enum members would be slower
 
 
 def _is_200(status: int) -> bool:
@@ -93,18 +95,18 @@ def _is_200(status: int) -> bool:
 
 
 def _error(exchange: Exchange) -> tuple[str, str, str]:
-    """Kind, message and code of what went wrong."""
+    """Return kind, message and code of the error."""
     status, failure = exchange.status, exchange.failure
     if status is not None:
         return "status", f"{status} {_reason(status, exchange.reason)}".rstrip(), ""
     if failure is not None:
         return failure.kind, failure.message, failure.code
-    return "protocol", "The exchange ended without an answer.", ""
+    return "protocol", "The exchange ended without a response.", ""
 
 
 def _reason(status: int, reason: str) -> str:
-    """The receiver's reason phrase, made fit to show; the standard one when it gave none."""
-    shown = "".join(c for c in reason[:_LONGEST_REASON] if c.isprintable()).strip()
+    """Return the printable part of the receiver's reason phrase, or else the standard phrase."""
+    shown = "".join(c for c in reason[:_MAX_REASON] if c.isprintable()).strip()
     if shown:
         return shown
     try:
@@ -113,7 +115,8 @@ def _reason(status: int, reason: str) -> str:
         return ""
 
 
-def _asked_to_wait(exchange: Exchange) -> float | None:
+def _retry_after(exchange: Exchange) -> float | None:
+    """Return the seconds that the response's `Retry-After` header asks to wait."""
     answered_at = exchange.started_at + int(exchange.duration_ms)
     for line in exchange.response_head.split(b"\r\n"):
         name, _, value = line.partition(b":")
@@ -122,7 +125,7 @@ def _asked_to_wait(exchange: Exchange) -> float | None:
     return None
 
 
-def _congested(kind: str, status: int | None) -> bool:
+def _is_congested(kind: str, status: int | None) -> bool:
     if status is None:
-        return kind in _CONGESTED
+        return kind in _CONGESTION_KINDS
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS

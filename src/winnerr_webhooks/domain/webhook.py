@@ -1,4 +1,4 @@
-"""A webhook: a destination URL with its subscriptions, and what a lane needs of it."""
+"""A webhook: a destination URL with its subscribed events."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ ACTIVE, PAUSED, DISABLED, DELETED = "active", "paused", "disabled", "deleted"
 
 
 class Webhook(msgspec.Struct, kw_only=True, gc=False):
-    """A webhook as customers see it. Its secret is not in it."""
+    """A webhook as customers see it, without its secret."""
 
     id: str
     organization: str
@@ -15,19 +15,19 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     events: tuple[str, ...]
     """Event names in catalogue order, or `("*",)`."""
     status: str
-    """`active`, `paused` or `disabled`; `deleted` only inside the storage."""
+    """`active`, `paused` or `disabled`; `deleted` only within the storage."""
     status_reason: str | None
     has_secret: bool
     overlap_ends_at: int | None
-    """Until when (ms) the old secret still signs, while a rotation overlaps."""
+    """When the old secret stops signing (wall-clock ms), while a secret rotation overlaps."""
     created_at: int
     updated_at: int
     version: int
-    """+1 at every change."""
+    """Goes up by 1 with every change."""
 
 
 class Target(msgspec.Struct, kw_only=True, gc=False):
-    """What a lane needs to send: read once, and again when the version moves."""
+    """What a lane needs of its webhook to send requests; it reloads this when the version rises."""
 
     webhook_id: str
     organization: str
@@ -35,10 +35,10 @@ class Target(msgspec.Struct, kw_only=True, gc=False):
     url: str
     status: str
     secret: str | None
-    """The secret that signs (during an overlap: the old one)."""
+    """The secret that signs; during an overlap the old one."""
     next_secret: str | None = None
     overlap_ends_at: int | None = None
 
     def __repr__(self) -> str:
-        """Without the secrets: a repr ends up in logs."""
+        """Leave the secrets out: a repr may end up in a log."""
         return f"Target({self.webhook_id}, version={self.version}, status={self.status})"

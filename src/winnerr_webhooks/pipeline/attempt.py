@@ -5,7 +5,7 @@ from typing import Protocol
 from winnerr_webhooks import __version__
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.retry import Jitter
 from winnerr_webhooks.domain.signing import Signer
 from winnerr_webhooks.domain.url import Destination, parse_url

@@ -8,8 +8,8 @@ import structlog
 
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import LocalShortage
-from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
 from winnerr_webhooks.pipeline.attempt import Attempter, Sender
 from winnerr_webhooks.pipeline.attempt_places import SHORTAGE_SECONDS, AttemptPlaces

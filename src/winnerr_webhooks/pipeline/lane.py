@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.pipeline.attempt import Sender
 from winnerr_webhooks.quotas import Budget, Quota
 

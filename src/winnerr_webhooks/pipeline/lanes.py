@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable
 from typing import Final
 
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
 from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.values import LeaseTerms

@@ -6,8 +6,8 @@ from typing import Final
 
 import structlog
 
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
-from winnerr_webhooks.domain.event import LeasedDelivery
 from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage.values import (
     ApiKey,

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES, LeasedDelivery
 from winnerr_webhooks.storage.rows import Past, Waiting, outcome_of
 from winnerr_webhooks.storage.values import Claim
 

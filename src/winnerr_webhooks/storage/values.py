@@ -10,7 +10,7 @@ import msgspec
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, LoggedAttempt
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.verdict import Verdict
 
 

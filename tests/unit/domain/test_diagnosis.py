@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winnerr_webhooks.domain.attempt import ERROR_KINDS, PHASES
-from winnerr_webhooks.domain.diagnosis import Diagnosis, diagnose
+from winnerr_webhooks.domain.diagnosis import diagnose
+from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
 
 URL = "https://hooks.example.com/in/crm?x=1"
 CODES = {

@@ -5,7 +5,7 @@ import asyncio
 import apsw
 import pytest
 
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.storage.values import WebhookChange
 
 LARGE = 200_000

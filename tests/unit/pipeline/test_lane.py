@@ -3,7 +3,7 @@
 import asyncio
 
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
 from winnerr_webhooks.quotas import Bound, Budget
 

@@ -21,7 +21,8 @@ from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent, encode_payload
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.egress.address_policy import AddressPolicy

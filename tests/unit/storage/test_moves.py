@@ -6,8 +6,13 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
-from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import (
+    EXHAUSTED,
+    REPLAY_FAILED,
+    RETRY,
+    SUCCESS,
+    LeasedDelivery,
+)
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.storage.moves import Whereabouts, move
 from winnerr_webhooks.storage.rows import Past, Waiting

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from winnerr_webhooks.domain.signing import LONGEST, SHORTEST
+from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
 from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
 from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
@@ -16,7 +16,7 @@ ORGANIZATION_ID: Final[dict[str, Any]] = {
 }
 EVENT_NAME: Final = {"minLength": 1, "maxLength": 128}
 CLIENT_ID: Final = {"pattern": r"^[\x20-\x7e]+$", "minLength": 1, "maxLength": 255}
-_SECRET: Final = {"minLength": SHORTEST, "maxLength": LONGEST}
+_SECRET: Final = {"minLength": MIN_SECRET, "maxLength": MAX_SECRET}
 _EVENTS: Final = {"minItems": 1}
 _NOT_NEGATIVE: Final = {"minimum": 0}
 

@@ -8,7 +8,8 @@ from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
-from winnerr_webhooks.domain.diagnosis import Diagnosis, diagnose
+from winnerr_webhooks.domain.diagnosis import diagnose
+from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import NotFound, Unavailable
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.postgres.database import Row, Session
 from winnerr_webhooks.storage.rows import TEST_EPOCH

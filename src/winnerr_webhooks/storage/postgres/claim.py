@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.postgres.database import Session
 from winnerr_webhooks.storage.postgres.settle import drop_waiting, put_past, read_past

@@ -7,8 +7,9 @@ from typing import Final
 
 import structlog
 
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.storage.moves import is_plain
 from winnerr_webhooks.storage.postgres import accept, claim, settle
 from winnerr_webhooks.storage.postgres.accept import Batch, Stored, Terms

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from winnerr_webhooks.domain.delivery import CANCELLED
+from winnerr_webhooks.domain.delivery import CANCELLED, LeasedDelivery
 from winnerr_webhooks.domain.errors import NotFound
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.rows import TEST_EPOCH

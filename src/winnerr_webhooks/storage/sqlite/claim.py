@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.domain.event import LeasedDelivery
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.rows import TEST_EPOCH, Waiting
 from winnerr_webhooks.storage.sqlite.connection import Connection

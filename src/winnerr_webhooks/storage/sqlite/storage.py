@@ -22,8 +22,9 @@ from typing import Self, TextIO, TypeVar
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock, SteadyClock
 from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.domain.event import Accepted, LeasedDelivery, NewEvent
+from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import secrets, values
 from winnerr_webhooks.storage.runs import DisablingRule
