@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.child import BenchError, end_all
+from bench.child import BenchError, end_all, until
 from bench.machine import resident_mib
 from bench.processes import Service
-from bench.stage import NORMAL, Stage, load
+from bench.stage import NORMAL, Stage, put_load
 from bench.svg import Line, lines
 
 MIB = 2**20
@@ -52,9 +52,12 @@ class Soak:
         self._every = every
         self.samples: list[Sample] = []
         self.events = 0
+        self.refused: dict[str, int] = {}
+        """How many posts got each status but 202; a disk that hangs for seconds causes a 503."""
+        self.first_refusal: str | None = None
 
     def run(self) -> Service:
-        """Post for so long, sampling meanwhile; `BenchError` unless all was accepted and sent."""
+        """Post and sample until the end; `BenchError` unless all that was accepted was sent."""
         receiver = self._stage.receiver()
         hook = f"http://127.0.0.1:{receiver.port}/hook"
         service = self._stage.service()
@@ -71,6 +74,7 @@ class Soak:
             except BenchError as error:
                 raise BenchError(f"{error}\nThe service wrote:\n{service.said()}") from error
         self.samples.append(_sample(service, began))
+        until(lambda: service.settled() >= self.events, "the last attempts")
         if service.settled() != self.events:
             raise BenchError(f"{self.events} accepted, {service.settled()} attempts in the log")
         return service
@@ -78,10 +82,15 @@ class Soak:
     def _post(self, service: Service, began: float) -> None:
         number = 0
         while (left := self._seconds - (time.monotonic() - began)) > 1.0:
-            answer = load(
+            answer = put_load(
                 service, "open", min(SLICE, left), clients=8, rate=self._rate, first=number % 2
             )
-            self.events += answer["events"]
+            for status, count in answer["statuses"].items():
+                if status == "202":
+                    self.events += count
+                else:
+                    self.refused[status] = self.refused.get(status, 0) + count
+            self.first_refusal = self.first_refusal or answer["refused"]
             number += 1
 
 
@@ -139,6 +148,8 @@ def _write(soak: Soak, out: Path) -> None:
     samples, grown = soak.samples, growth(soak.samples)
     found = {
         "events": soak.events,
+        "refused": soak.refused,
+        "first_refusal": soak.first_refusal,
         "grown": grown,
         "database_bytes_an_event": samples[-1].database_mib * MIB / soak.events,
         "samples": [vars(one) for one in samples],

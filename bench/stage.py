@@ -172,10 +172,15 @@ class Stage:
         self._stack.__exit__(*given)
 
 
-def load(service: Service, mode: str, seconds: float, **more: object) -> dict:
-    """Put load on a service; what `parts/load.py` prints. `BenchError` unless all were accepted."""
+def put_load(service: Service, mode: str, seconds: float, **more: object) -> dict:
+    """Put load on a service; what `parts/load.py` prints."""
     orders = {"port": service.port, "key": service.key, "mode": mode, "seconds": seconds, **more}
-    answer = run_part("load.py", orders)
+    return run_part("load.py", orders)
+
+
+def load(service: Service, mode: str, seconds: float, **more: object) -> dict:
+    """The same; `BenchError` unless all were accepted."""
+    answer = put_load(service, mode, seconds, **more)
     if answer["statuses"] != {"202": answer["requests"]} or answer["errors"]:
         raise BenchError(
             f"not all was accepted: statuses {answer['statuses']}, {answer['errors']} with errors;"
