@@ -1,4 +1,4 @@
-"""Every refusal names the field and says what to do, and leaves nothing half-done behind."""
+"""Every refusal names the field and says what to do, and changes nothing."""
 
 import json
 from typing import Any
@@ -176,13 +176,13 @@ def each(table: list[Any]) -> Any:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def webhook(shared_api):
-    """What was there before, and has to be there just as it was after."""
+    """A webhook that must be unchanged after every test."""
     return await shared_api.webhook(secret="old secret")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def api(shared_api, webhook):
-    """The shared API; whatever a test asks of it must leave no trace."""
+    """The shared API; checks after each test that nothing was changed."""
     due, changed = shared_api.desk.due, list(shared_api.desk.changed)
     yield shared_api
     assert await shared_api.ok("GET", "~/webhooks") == {"items": [webhook]}
@@ -193,7 +193,7 @@ async def api(shared_api, webhook):
 
 
 async def refused(api: Any, method: str, path: str, row: Any) -> None:
-    """Make the call of a row, and hold the refusal to it."""
+    """Make the call of a row and check its refusal."""
     _, body, status, pointer, words = row
     code, answer = await api.call(method, path, body)
     assert code == status, answer
@@ -204,12 +204,12 @@ async def refused(api: Any, method: str, path: str, row: Any) -> None:
 
 
 @each(BAD_EVENTS)
-async def test_a_bad_event_is_refused_whole(api, row):
+async def test_a_bad_event_is_refused(api, row):
     await refused(api, "POST", "/api/v1/events", row)
 
 
 @each(BAD_WEBHOOKS)
-async def test_a_bad_webhook_is_not_made(api, row):
+async def test_a_bad_webhook_is_not_created(api, row):
     await refused(api, "POST", "~/webhooks", row)
 
 
@@ -219,7 +219,7 @@ async def test_a_bad_change_changes_nothing(api, webhook, row):
 
 
 @each(BAD_SECRETS)
-async def test_a_bad_secret_leaves_the_old_one(api, webhook, row):
+async def test_a_bad_secret_keeps_the_old_one(api, webhook, row):
     await refused(api, "PUT", f"~/webhooks/{webhook['id']}/secret", row)
 
 
@@ -239,8 +239,8 @@ async def test_a_bad_replay_replays_nothing(api, row):
     await refused(api, "POST", "~/replays", row)
 
 
-async def test_all_that_is_wrong_with_a_webhook_is_said_at_once(api):
-    """A form can mark every field."""
+async def test_all_errors_of_a_webhook_are_reported_together(api):
+    """So a form can mark every wrong field."""
     draft = {"url": "https://10.0.0.1/", "events": [], "secret": "x", "description": "a\nb"}
     _, answer = await api.call("POST", "~/webhooks", draft)
     pointers = [error["pointer"] for error in answer["errors"]]
@@ -248,13 +248,13 @@ async def test_all_that_is_wrong_with_a_webhook_is_said_at_once(api):
 
 
 async def test_a_refused_address_is_never_named(api):
-    """What a name resolves to inside the network is nobody's business."""
+    """A customer must not learn the addresses of the internal network."""
     _, answer = await api.call("POST", "~/webhooks", DRAFT | {"url": "https://10.1.2.3/"})
     assert "10.1.2.3" not in json.dumps(answer)
 
 
 async def test_an_announced_length_is_refused_before_the_body_comes(api):
-    """413 is answered while the body is still outstanding."""
+    """The answer is 413 before any of the body arrives."""
     head = (
         f"POST /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n"
         "Content-Length: 10000000000\r\n\r\n"
@@ -267,7 +267,7 @@ async def test_an_announced_length_is_refused_before_the_body_comes(api):
 
 
 async def test_an_endless_chunked_body_is_refused_at_the_limit(api):
-    """Nothing announces its end, and nothing waits for it."""
+    """The server does not wait for the end of a body without a length."""
     reader, writer = await api.connect()
     writer.write(
         f"POST ~/webhooks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key}\r\n"

@@ -1,4 +1,4 @@
-"""The log, deliveries and replays over the API."""
+"""The log, deliveries and replays in the REST API."""
 
 import json
 
@@ -18,7 +18,7 @@ async def one_attempt(api, status=503, happened="retry", **fields):
     return await api.settle(delivery, status, happened=happened, **fields), delivery
 
 
-async def test_an_attempt_shows_the_exchange_as_it_was(api):
+async def test_an_attempt_shows_its_request_and_response_as_they_were(api):
     attempt_id, delivery = await one_attempt(
         api,
         response_head=b"Content-Type: text/plain\r\nSet-Cookie: a\r\nset-cookie: b\r\nX: \xff\r\n",
@@ -53,14 +53,14 @@ async def test_a_success_has_no_error(api):
     assert attempt["deliveryStatus"] == "delivered"
 
 
-async def test_a_silence_has_no_response(api):
-    silent, _ = await one_attempt(api, None, "retry", kind="timeout")
-    attempt = await api.ok("GET", f"~/logs/{silent}")
+async def test_an_attempt_without_an_answer_has_no_response(api):
+    attempt_id, _ = await one_attempt(api, None, "retry", kind="timeout")
+    attempt = await api.ok("GET", f"~/logs/{attempt_id}")
     assert attempt["response"] is None
     assert attempt["error"]["kind"] == "timeout"
 
 
-async def test_a_list_leaves_headers_and_bodies_out(api):
+async def test_a_list_has_no_headers_and_bodies(api):
     attempt_id, _ = await one_attempt(api, response_body=b"busy")
     page = await api.ok("GET", "~/logs")
     assert page.keys() == {"items", "next"}
@@ -72,7 +72,7 @@ async def test_a_list_leaves_headers_and_bodies_out(api):
     assert item["error"]["hint"]
 
 
-async def test_filters_narrow(api):
+async def test_each_filter_limits_the_log(api):
     attempt_id, delivery = await one_attempt(api, response_body=b"Very Busy")
     started = (await api.ok("GET", f"~/logs/{attempt_id}"))["startedAt"]
     for query, count in [
@@ -91,7 +91,7 @@ async def test_filters_narrow(api):
         assert (query, len(page["items"])) == (query, count)
 
 
-async def test_pages_follow_each_other(api):
+async def test_following_next_lists_everything_once(api):
     await api.webhook()
     for _ in range(5):
         await api.emit()
@@ -139,13 +139,13 @@ async def test_a_failed_delivery_is_replayed(api, kind):
         "deliveries/dlv_01kb2r7c900000001t5x9m3q7c0001", "deliveries/nonsense", "deliveries/%00",
     ],
 )  # fmt: skip
-async def test_what_is_unknown_is_404_to_read_and_to_replay(api, path):
+async def test_reading_or_replaying_something_unknown_is_404(api, path):
     assert (await api.call("GET", f"~/{path}"))[0] == 404
     assert (await api.call("POST", f"~/{path}/replay"))[0] == 404
     assert api.desk.due == 0
 
 
-async def test_what_is_another_organizations_is_404(api):
+async def test_attempts_and_deliveries_of_another_organization_are_404(api):
     attempt_id, delivery = await one_attempt(api, happened="exhausted")
     other = "/api/v1/organizations/org_2"
     for path in (f"/logs/{attempt_id}", f"/deliveries/{delivery.id}"):
@@ -157,7 +157,7 @@ async def test_what_is_another_organizations_is_404(api):
 
 
 @pytest.mark.parametrize("change", ["paused", "deleted"])
-async def test_a_replay_needs_an_active_webhook_and_says_so(api, change):
+async def test_a_replay_to_a_stopped_webhook_is_409_with_advice(api, change):
     attempt_id, delivery = await one_attempt(api, happened="exhausted")
     path = f"~/webhooks/{delivery.webhook_id}"
     if change == "paused":
@@ -176,7 +176,7 @@ async def test_the_log_of_a_deleted_webhook_stays(api):
     assert [one["id"] for one in (await api.ok("GET", "~/logs"))["items"]] == [attempt_id]
 
 
-async def test_many_are_counted_then_replayed(api):
+async def test_a_bulk_replay_counts_first_and_then_replays(api):
     await api.webhook()
     for _ in range(3):
         await api.emit()
@@ -204,7 +204,7 @@ async def test_many_are_counted_then_replayed(api):
         ({"webhook": "wh_unknown"}, 0),
     ],
 )  # fmt: skip
-async def test_what_is_replayed_can_be_narrowed(api, body, count):
+async def test_each_field_limits_a_bulk_replay(api, body, count):
     await one_attempt(api, happened="exhausted")
     answer = await api.ok("POST", "~/replays", body | {"dryRun": True})
     assert answer["count"] == count

@@ -1,4 +1,4 @@
-"""What the API says about itself is whole, valid and true."""
+"""The OpenAPI document and the page made of it are complete, valid and correct."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def document():
     return json.loads(msgspec.json.encode(build()))
 
 
-def test_every_route_is_described_with_its_parameters_and_nothing_else_is(document):
+def test_exactly_the_routes_are_described_with_their_parameters(document):
     described = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -54,14 +54,14 @@ def test_every_route_is_described_with_its_parameters_and_nothing_else_is(docume
         assert set(described[key]) == set(names)
 
 
-def test_every_reference_leads_somewhere_and_every_shape_is_used(document):
+def test_every_reference_has_a_schema_and_every_schema_is_used(document):
     schemas = document["components"]["schemas"]
     named = {ref.rpartition("/")[2] for ref in references(document)}
     assert named == schemas.keys()
     assert not [name for name in schemas if name.endswith("Shape")]
 
 
-def test_path_parameters_are_those_of_the_path(document):
+def test_every_path_parameter_is_declared(document):
     for path, methods in document["paths"].items():
         for operation in methods.values():
             declared = [
@@ -87,8 +87,8 @@ def test_errors_are_described_as_problems_with_examples(document):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_examples_fit_their_shapes(operation):
-    """To the field: what an example has and its shape has not would be refused or never sent."""
+def test_examples_match_their_types(operation):
+    """An example has no field that its type lacks, for it would be refused or never sent."""
     for shape, example in (
         (operation.body, operation.body_example),
         (operation.answer, operation.answer_example),
@@ -108,7 +108,7 @@ async def test_document_and_page_need_no_key(api, document):
     assert document["openapi"] == "3.1.0"
 
 
-async def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing(api):
+async def test_the_page_has_no_scripts_and_loads_nothing_from_other_sites(api):
     response, raw = await api.raw("GET", "/api/docs", key=None)
     assert response.content_type == "text/html"
     policy = response.headers["Content-Security-Policy"]
@@ -143,7 +143,7 @@ class Anchors(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_every_link_of_the_page_has_its_anchor_and_every_tag_its_end(document):
+def test_every_link_of_the_page_has_its_anchor_and_every_tag_is_closed(document):
     parser = Anchors()
     parser.feed(docs_page.render(document))
     assert parser.open == []

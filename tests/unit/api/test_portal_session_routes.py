@@ -1,11 +1,11 @@
-"""`POST …/portal-sessions`: a CRM's backend signs its user in to the settings page."""
+"""`POST …/portal-sessions`: a CRM's backend creates sign-in links for the settings page."""
 
 from urllib.parse import urlsplit
 
 from winnerr_webhooks.management.page_sign_in import PageSignIn
 
 
-async def test_a_service_key_makes_a_link_that_works_once(api):
+async def test_a_service_key_creates_a_link_that_works_once(api):
     status, link = await api.call("POST", "~/portal-sessions", {"role": "viewer", "user": "Jane"})
     assert status == 201
     assert link.keys() == {"url", "expiresAt"}
@@ -22,7 +22,7 @@ async def test_a_service_key_makes_a_link_that_works_once(api):
     assert token not in repr(session)
 
 
-async def test_an_organizations_key_may_not_make_admins(api):
+async def test_a_key_of_an_organization_cannot_create_links(api):
     own = (await api.keys.create("own", "org_1")).secret
     status, problem = await api.call("POST", "~/portal-sessions", {"role": "admin"}, key=own)
     assert status == 403

@@ -1,4 +1,4 @@
-"""Probes and figures, for those who run the service."""
+"""Probes and metrics, for operators."""
 
 import json
 
@@ -22,7 +22,7 @@ async def test_a_node_that_is_not_ready_says_why(api):
     assert (await api.raw("GET", "/healthz", key=None))[0].status == 200
 
 
-async def test_a_lost_database_is_not_ready_but_still_has_figures(api, monkeypatch):
+async def test_without_its_database_a_node_is_not_ready_but_still_has_metrics(api, monkeypatch):
     async def gone():
         raise Unavailable("The disk is full.")
 
@@ -36,7 +36,7 @@ async def test_a_lost_database_is_not_ready_but_still_has_figures(api, monkeypat
     assert raw
 
 
-async def test_figures_show_what_waits(api):
+async def test_metrics_show_pending_deliveries(api):
     await api.webhook()
     await api.emit()
     response, raw = await api.raw("GET", "/metrics", key=None)
@@ -45,7 +45,7 @@ async def test_figures_show_what_waits(api):
     assert [line for line in lines if "pending" in line and line.endswith(" 1.0")]
 
 
-async def test_what_somebody_should_see_to_is_told_although_all_works(api, monkeypatch):
+async def test_a_node_that_is_ready_can_have_warnings(api, monkeypatch):
     monkeypatch.setattr(api.storage, "warnings", lambda: ("Partitions end tomorrow.",))
     answer = await api.ok("GET", "/readyz", key=None)
     assert answer == {"status": "ready", "warnings": ["Partitions end tomorrow."]}
@@ -67,7 +67,7 @@ async def test_figures_of_siblings_stand_beside_those_of_the_one_database(api, m
     assert not any(line.startswith("winnerr_webhooks_events_accepted") for line in lines)
 
 
-async def asked(app, method: str, path: str) -> tuple[int, bytes, bytes]:
+async def request(app, method: str, path: str) -> tuple[int, bytes, bytes]:
     """One request to an ASGI application: status, media type, body."""
     sent = []
 
@@ -88,17 +88,17 @@ async def asked(app, method: str, path: str) -> tuple[int, bytes, bytes]:
     return sent[0]["status"], headers[b"content-type"], body
 
 
-async def test_a_node_that_only_delivers_answers_probes_and_says_what_it_is(api):
+async def test_a_node_that_only_delivers_answers_probes_and_refuses_the_rest(api):
     face = create_probes(api.services)
     assert face.intake is None
     for path in ("/healthz", "/readyz", "/metrics"):
-        assert (await asked(face.app, "GET", path))[0] == 200
-        assert (await asked(face.app, "HEAD", path))[0] == 200
+        assert (await request(face.app, "GET", path))[0] == 200
+        assert (await request(face.app, "HEAD", path))[0] == 200
     for method, path in (
         ("POST", "/api/v1/events"), ("GET", "/settings/webhooks"), ("GET", "/api/docs"),
         ("GET", "/"),
     ):  # fmt: skip
-        status, media_type, body = await asked(face.app, method, path)
+        status, media_type, body = await request(face.app, method, path)
         assert (status, media_type) == (404, b"application/problem+json")
         problem = json.loads(body)
         assert problem["status"] == 404

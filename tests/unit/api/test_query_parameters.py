@@ -1,4 +1,4 @@
-"""Query parameters, one by one."""
+"""How each query parameter is read."""
 
 import pytest
 
@@ -12,7 +12,7 @@ KNOWN = ("status", "since", "limit", "q")
     ("text", "span"),
     [("503", (503, 503)), ("5xx", (500, 599)), ("2XX", (200, 299)), ("999", (999, 999))],
 )
-def test_a_status_or_a_class_of_them(text, span):
+def test_a_status_or_a_class_becomes_a_range(text, span):
     assert QueryParameters(f"status={text}".encode(), KNOWN).status_range() == span
 
 
@@ -26,19 +26,19 @@ def test_a_status_or_a_class_of_them(text, span):
         ("9999-12-31T23:59:59.999-14:00", 253402351199999),
     ],
 )
-def test_an_instant_is_milliseconds_whatever_its_offset(text, ms):
+def test_a_time_becomes_milliseconds_whatever_its_offset(text, ms):
     assert read_timestamp("/since", text) == ms
 
 
 @pytest.mark.parametrize(
     "text", ["", "now", "2025-01-15", "2025-01-15T14:23:00", "1736950980", "2025-02-30T00:00:00Z"]
 )
-def test_what_is_no_instant_is_refused(text):
+def test_what_is_not_a_time_is_refused(text):
     with pytest.raises(Invalid):
         read_timestamp("/since", text)
 
 
-def test_what_is_empty_is_left_out():
+def test_an_empty_parameter_counts_as_left_out():
     query = QueryParameters(b"status=&since=&limit=&q=", KNOWN)
     assert (query.status_range(), query.timestamp("since"), query.limit(), query.search()) == (
         None, None, 50, None,

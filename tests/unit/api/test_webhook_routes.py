@@ -1,4 +1,4 @@
-"""Webhooks over the API: every field, every state, every secret."""
+"""Webhooks in the REST API: their fields, states, secrets and test events."""
 
 import re
 
@@ -11,7 +11,7 @@ FIELDS = {
 DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
 
 
-async def test_a_webhook_is_made_read_listed_and_deleted(api):
+async def test_a_webhook_is_created_read_listed_and_deleted(api):
     status, made = await api.call("POST", "~/webhooks", DRAFT | {"description": " CRM "})
     assert status == 201
     assert made.keys() == FIELDS
@@ -31,11 +31,11 @@ async def test_a_webhook_is_made_read_listed_and_deleted(api):
     assert api.desk.changed == [made["id"]]
 
 
-async def test_all_events_stay_a_star(api):
+async def test_all_events_are_shown_as_a_star(api):
     assert (await api.webhook(events=["*"]))["events"] == ["*"]
 
 
-async def test_a_limit_of_webhooks_is_kept_and_says_what_to_do(api):
+async def test_a_webhook_over_the_limit_is_refused_with_advice(api):
     for _ in range(3):
         await api.webhook()
     status, answer = await api.call("POST", "~/webhooks", DRAFT)
@@ -44,7 +44,7 @@ async def test_a_limit_of_webhooks_is_kept_and_says_what_to_do(api):
     assert len((await api.ok("GET", "~/webhooks"))["items"]) == 3
 
 
-async def test_a_given_secret_is_kept_and_never_in_a_list(api):
+async def test_a_given_secret_is_stored_and_shown_only_when_asked_for(api):
     made = await api.webhook(secret="päss word ☃")
     assert made["hasSecret"]
     assert made.keys() == FIELDS
@@ -52,7 +52,7 @@ async def test_a_given_secret_is_kept_and_never_in_a_list(api):
     assert await api.ok("GET", path) == {"secret": "päss word ☃"}
 
 
-async def test_a_generated_secret_is_in_the_answer_that_made_it(api):
+async def test_a_generated_secret_is_in_the_answer_of_the_creation(api):
     made = await api.webhook(generateSecret=True)
     assert made.keys() == FIELDS | {"secret"}
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", made["secret"])
@@ -81,7 +81,7 @@ async def test_secrets_rotate_with_an_overlap(api):
     assert api.desk.changed == [made["id"]] * 5
 
 
-async def test_a_patch_changes_what_it_names(api):
+async def test_a_patch_changes_only_the_fields_it_has(api):
     made = await api.webhook(description="old")
     path = f"~/webhooks/{made['id']}"
     changed = await api.ok(
@@ -99,7 +99,7 @@ async def test_an_empty_patch_changes_nothing(api):
     assert api.desk.changed == []
 
 
-async def test_pausing_and_resuming_is_a_status(api):
+async def test_a_webhook_is_paused_and_resumed_by_its_status(api):
     made = await api.webhook()
     path = f"~/webhooks/{made['id']}"
     assert (await api.ok("PATCH", path, {"status": "paused"}))["status"] == "paused"
@@ -115,7 +115,7 @@ async def test_pausing_and_resuming_is_a_status(api):
     assert (replayed.id, replayed.trigger) == (missed["id"], "replay")
 
 
-async def test_a_test_event_is_one_delivery_whatever_the_status(api):
+async def test_a_test_event_is_one_delivery_also_while_the_webhook_is_paused(api):
     made = await api.webhook(events=["deal.closed_won", "task.created"])
     path = f"~/webhooks/{made['id']}"
     await api.ok("PATCH", path, {"status": "paused"})
@@ -130,14 +130,14 @@ async def test_a_test_event_is_one_delivery_whatever_the_status(api):
     assert '"organizationId":"org_1"' in delivery["body"]
 
 
-async def test_a_test_of_all_events_sends_the_first(api):
+async def test_a_test_event_for_all_events_is_the_first_of_the_catalogue(api):
     made = await api.webhook()
     answer = await api.ok("POST", f"~/webhooks/{made['id']}/test", {})
     delivery = await api.ok("GET", f"~/deliveries/{answer['deliveryId']}")
     assert delivery["event"] == "contact.created"
 
 
-async def test_a_test_of_an_unknown_event_is_refused(api):
+async def test_a_test_event_of_an_unknown_type_is_refused(api):
     made = await api.webhook()
     status, answer = await api.call("POST", f"~/webhooks/{made['id']}/test", {"event": "nope"})
     assert (status, answer["errors"][0]["pointer"]) == (422, "/event")
@@ -150,13 +150,13 @@ async def test_an_unknown_webhook_is_404(api, webhook):
         assert (await api.call(method, f"~/webhooks/{webhook}", b"not json"))[0] == 404
 
 
-async def test_reads_answer_head_too(api):
+async def test_every_get_also_answers_head(api):
     response, raw = await api.raw("HEAD", "~/webhooks")
     assert (response.status, raw) == (200, b"")
     assert response.headers["Content-Length"] == str(len(b'{"items":[]}'))
 
 
-async def test_a_wrong_method_is_405_and_lists_the_right_ones(api):
+async def test_a_wrong_method_is_405_with_the_allowed_ones(api):
     response, _ = await api.raw("PUT", "~/webhooks", {})
     assert response.status == 405
     assert {"GET", "HEAD", "POST"} <= set(response.headers["Allow"].split(", "))
@@ -165,12 +165,12 @@ async def test_a_wrong_method_is_405_and_lists_the_right_ones(api):
 @pytest.mark.parametrize(
     "path", ["/", "/api", "/api/v1", "/api/v1/nope", "~/nope", "~/webhooks/a/b"]
 )
-async def test_an_unknown_path_is_a_problem_too(api, path):
+async def test_an_unknown_path_is_a_404_problem(api, path):
     status, answer = await api.call("GET", path)
     assert (status, answer["type"]) == (404, "/api/docs#not-found")
 
 
-async def test_every_answer_says_what_it_is_and_is_not_kept(api):
+async def test_no_answer_may_be_cached_or_sniffed(api):
     for path in ("~/webhooks", "~/nope", "/healthz"):
         response, _ = await api.raw("GET", path)
         assert response.headers["Cache-Control"] == "no-store"
@@ -178,7 +178,7 @@ async def test_every_answer_says_what_it_is_and_is_not_kept(api):
         assert not [name for name in response.headers if name.startswith("Access-Control")]
 
 
-async def test_a_body_counts_as_json_whatever_its_type_says(api):
+async def test_a_body_is_read_as_json_whatever_its_content_type(api):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     status, _ = await api.call("POST", "~/webhooks", DRAFT, headers=headers)
     assert status == 201

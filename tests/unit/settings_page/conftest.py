@@ -1,4 +1,4 @@
-"""The page as a browser meets it: the real application over a real database, on loopback."""
+"""The settings page as a browser sees it: the real application on a real database."""
 
 import asyncio
 import contextlib
@@ -39,8 +39,8 @@ BASE = "/settings/webhooks"
 ORGANIZATION = "org_1"
 
 
-class Desk:
-    """What stands in for the node: it stores, and delivers nothing."""
+class StubNode:
+    """Stands in for the node: it stores events and delivers nothing."""
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -60,7 +60,7 @@ class Desk:
 
 
 class Document(HTMLParser):
-    """An answer, with what tests ask of it: its text, its forms, its controls by name."""
+    """An answer of the page, with its text, tags and controls."""
 
     def __init__(self, status: int, headers: Any, text: str, url: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Document(HTMLParser):
         return " ".join(unescape(re.sub(r"<[^>]+>", " ", bare)).split())
 
     def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
-        """The attributes of every such tag that has these."""
+        """The attributes of every tag with this name that has all the wanted attributes."""
         return [
             attributes
             for name, attributes in self.tags
@@ -97,7 +97,7 @@ class Document(HTMLParser):
 
 
 class Browser:
-    """One browser: it keeps cookies, follows redirects, sends forms as browsers do."""
+    """A browser: it keeps cookies, follows redirects and sends forms as browsers do."""
 
     def __init__(self, site: "Site") -> None:
         self.site = site
@@ -112,7 +112,7 @@ class Browser:
     async def post(
         self, path: str, fields: Any = (), *, csrf: str | None = None, **options: Any
     ) -> Document:
-        """Send a form; its token comes from the page the browser is on, unless one is given."""
+        """Send a form. Its CSRF token comes from the Webhooks tab, unless one is given."""
         pairs = list(fields.items() if isinstance(fields, dict) else fields)
         if csrf is None:
             csrf = (await self.get()).csrf
@@ -138,12 +138,12 @@ class Browser:
 
 
 class Site:
-    """A running page, and hands to play the rest of the road."""
+    """A running settings page, with methods that accept events and record attempts."""
 
-    def __init__(self, page: PageContext, desk: Desk, port: int) -> None:
+    def __init__(self, page: PageContext, node: StubNode, port: int) -> None:
         self.page = page
         self.storage = page.storage
-        self.desk = desk
+        self.node = node
         self.port = port
         self.browsers: list[Browser] = []
 
@@ -160,7 +160,7 @@ class Site:
     async def event(
         self, name: str = "contact.created", data: bytes = b'{"id":"c1","name":"Jane"}'
     ) -> list[LeasedDelivery]:
-        """Accept an event; its deliveries, leased."""
+        """Accept an event; returns its deliveries, leased."""
         new = NewEvent(
             id=self.page.ids.new("evt"),
             organization=ORGANIZATION,
@@ -173,7 +173,7 @@ class Site:
     async def settle(
         self, delivery: LeasedDelivery, status: int | None = 200, **fields: Any
     ) -> str:
-        """Make one attempt of a delivery up; its id."""
+        """Record an invented attempt of a delivery; returns its id."""
         settlement = self.settlement(delivery, status, **fields)
         await self.storage.settle([settlement])
         return settlement.record.id
@@ -222,7 +222,7 @@ MakeSite = Callable[..., Awaitable[Site]]
 
 @pytest.fixture
 async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
-    """Run a page; settings and `identify` as given."""
+    """Run a settings page with these settings and this `identify`."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(*, identify: Any = None, **settings: Any) -> Site:
@@ -242,17 +242,17 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
             config = Config(
                 **{"allow_http": True, "public_url": f"http://127.0.0.1:{port}"} | settings
             )
-            desk = Desk(storage)
+            node = StubNode(storage)
             webhooks = WebhookManagement(
                 config=config,
                 storage=storage,
-                intake=desk,
+                intake=node,
                 catalog=CATALOG,
                 policy=AddressPolicy(allow=(ip_network("127.0.0.0/8"),), allow_http=True),
                 resolver=resolver,
                 clock=clock,
                 ids=ids,
-                signals=desk,
+                signals=node,
             )
             page = PageContext(
                 config=config,
@@ -261,7 +261,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 catalog=CATALOG,
                 storage=storage,
                 webhooks=webhooks,
-                replays=Replays(storage=storage, catalog=CATALOG, signals=desk),
+                replays=Replays(storage=storage, catalog=CATALOG, signals=node),
                 budgets=Budgets(derive(config, 20_000), clock),
                 identify=identify,
             )
@@ -270,7 +270,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 uvicorn.Config(app, http="httptools", lifespan="off", ws="none", log_config=None)
             )
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            site = Site(page, desk, port)
+            site = Site(page, node, port)
 
             async def end() -> None:
                 for browser in site.browsers:

@@ -1,4 +1,4 @@
-"""The live tail turn by turn: outages, many rows at once, late ones, and how many may listen."""
+"""The live log, poll by poll: outages, many rows at once, late rows, and the limit on streams."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,8 @@ ORGANIZATION = "org_1"
 MINUTE_MS = 60_000
 
 
-class Tail:
-    """A live log that is read turn by turn."""
+class LiveLog:
+    """A stream of the live log that a test reads poll by poll."""
 
     def __init__(self, page, organization=ORGANIZATION, after=""):
         visitor = Visitor(
@@ -25,8 +25,8 @@ class Tail:
         request = SimpleNamespace(auth=visitor, scope={})
         self.events = live_log.live_rows(page, request, Filters(), after)
 
-    async def turn(self):
-        """What one turn sends: the ids of its rows, and the names of other events."""
+    async def poll(self):
+        """What one poll sends: the ids of rows, and the names of other events."""
         found = []
         async for event in self.events:
             if event == ": still here\n\n":
@@ -41,22 +41,22 @@ def names(event):
 
 
 class Switch:
-    """Stands before a verb of the database, which is away while `off`."""
+    """Wraps a method of the database. Calls raise `Unavailable` while `off` is set."""
 
-    def __init__(self, verb):
-        self.verb = verb
+    def __init__(self, method):
+        self.method = method
         self.off = False
-        self.asked = []
+        self.calls = []
 
     async def __call__(self, *values):
-        self.asked += values
+        self.calls += values
         if self.off:
             raise Unavailable("The database cannot be reached. Try again.")
-        return await self.verb(*values)
+        return await self.method(*values)
 
 
 class Clock:
-    """The system's, which a test moves on."""
+    """The system's clock, which a test can move forward."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -68,14 +68,14 @@ class Clock:
 
 @pytest.fixture
 async def listen(site, monkeypatch):
-    """Begin a live log, whose turns follow at once and each end with a beat."""
+    """Open live logs whose polls follow each other at once and each end with a heartbeat."""
     monkeypatch.setattr(live_log, "_POLL_SECONDS", 0)
     monkeypatch.setattr(live_log, "_POLLS_PER_HEARTBEAT", 1)
 
-    look = site.page.auth.visitor
+    find_visitor = site.page.auth.visitor
 
     async def visitor(scope):
-        return await look(scope) if scope else "somebody"
+        return await find_visitor(scope) if scope else "somebody"
 
     monkeypatch.setattr(site.page.auth, "visitor", visitor)
     site.page.clock = Clock(site.page.clock)
@@ -83,16 +83,16 @@ async def listen(site, monkeypatch):
     async with contextlib.AsyncExitStack() as stack:
 
         def begin(**given):
-            tail = Tail(site.page, **given)
-            stack.push_async_callback(tail.events.aclose)
-            return tail
+            stream = LiveLog(site.page, **given)
+            stack.push_async_callback(stream.events.aclose)
+            return stream
 
         yield begin
 
 
 @pytest.fixture
 def switch(site, monkeypatch):
-    """Put a `Switch` before a verb."""
+    """Put a `Switch` around a method."""
 
     def put(owner, name):
         one = Switch(getattr(owner, name))
@@ -117,132 +117,130 @@ async def status(browser):
 async def test_a_short_outage_neither_ends_the_stream_nor_loses_a_row(site, listen, switch, part):
     owner, _, name = part.partition(".")
     database = switch(getattr(site.page, owner), name)
-    tail = listen()
+    stream = listen()
     first = await site.settle((await site.event())[0], 200)
-    assert await tail.turn() == [first]
+    assert await stream.poll() == [first]
     database.off = True
     second = await site.settle((await site.event())[0], 200)
-    missed = await tail.turn()
+    missed = await stream.poll()
     database.off = False
-    assert missed + await tail.turn() == [second]
-    assert await tail.turn() == []
+    assert missed + await stream.poll() == [second]
+    assert await stream.poll() == []
 
 
-async def test_as_many_rows_come_in_one_turn_as_the_page_shows(site, listen):
+async def test_one_poll_sends_as_many_rows_as_the_page_shows(site, listen):
     old = await site.settle((await site.event())[0], 200)
-    tail = listen(after=old)
-    assert await tail.turn() == [old]
+    stream = listen(after=old)
+    assert await stream.poll() == [old]
     many = await settle_many(site, 130)
-    assert await tail.turn() == many
+    assert await stream.poll() == many
 
 
-async def test_of_more_rows_the_newest_come_and_the_page_hears_that_it_is_behind(
-    site, listen, monkeypatch
-):
+async def test_when_there_are_more_rows_the_newest_are_sent_with_behind(site, listen, monkeypatch):
     monkeypatch.setattr(live_log, "_MAX_ROWS", 3)
     old = await site.settle((await site.event())[0], 200)
-    tail = listen(after=old)
-    assert await tail.turn() == [old]
+    stream = listen(after=old)
+    assert await stream.poll() == [old]
     many = await settle_many(site, 4)
-    assert await tail.turn() == ["behind", *many[1:]]
-    assert await tail.turn() == [], "it is said once"
+    assert await stream.poll() == ["behind", *many[1:]]
+    assert await stream.poll() == [], "`behind` is sent once"
     new = await settle_many(site, 2)
-    assert await tail.turn() == new, "older ones are there, but the page has them"
+    assert await stream.poll() == new, "there are older rows, but the page has them"
 
 
-async def test_a_resume_after_more_rows_than_come_hears_that_it_is_behind(
+async def test_a_reconnect_that_missed_more_rows_than_are_sent_gets_behind(
     site, listen, monkeypatch
 ):
     monkeypatch.setattr(live_log, "_MAX_ROWS", 3)
     old = await site.settle((await site.event())[0], 200)
     many = await settle_many(site, 4)
-    assert await listen(after=old).turn() == ["behind", *many[1:]]
-    assert await listen(after=many[0]).turn() == ["behind", *many[1:]], "that is: maybe"
-    assert await listen(after=many[1]).turn() == many[1:]
+    assert await listen(after=old).poll() == ["behind", *many[1:]]
+    assert await listen(after=many[0]).poll() == ["behind", *many[1:]], "a row may be missing"
+    assert await listen(after=many[1]).poll() == many[1:]
 
 
-async def test_what_was_attempted_in_a_long_outage_and_recorded_after_it_comes(
+async def test_attempts_made_in_a_long_outage_are_sent_when_they_are_recorded_after_it(
     site, listen, switch
 ):
     database = switch(site.storage, "log")
-    tail = listen()
-    assert await tail.turn() == []
+    stream = listen()
+    assert await stream.poll() == []
     database.off = True
     late, later = [site.settlement((await site.event())[0], 200) for _ in range(2)]
     site.page.clock.ahead += MINUTE_MS
-    assert await tail.turn() == []
+    assert await stream.poll() == []
     database.off = False
     await site.storage.settle([late])
-    assert await tail.turn() == [late.record.id]
+    assert await stream.poll() == [late.record.id]
     await site.storage.settle([later])
-    assert await tail.turn() == [later.record.id]
+    assert await stream.poll() == [later.record.id]
 
 
-async def test_some_turns_after_an_outage_the_floor_moves_on_again(site, listen, switch):
+async def test_some_polls_after_an_outage_the_floor_moves_again(site, listen, switch):
     database = switch(site.storage, "log")
-    tail = listen()
-    await tail.turn()
+    stream = listen()
+    await stream.poll()
     database.off = True
     site.page.clock.ahead += MINUTE_MS
-    await tail.turn()
+    await stream.poll()
     database.off = False
     for _ in range(live_log._HOLD_POLLS + 2):
-        await tail.turn()
-    floors = [query.after for query in database.asked]
+        await stream.poll()
+    floors = [query.after for query in database.calls]
     assert len(set(floors[1:-1])) == 1
     assert floors[-1] > floors[-2]
 
 
-async def test_rows_in_many_after_an_outage_are_told_though_newer_ones_came_first(
+async def test_too_many_late_rows_after_an_outage_send_behind_even_after_newer_rows(
     site, listen, switch, monkeypatch
 ):
     monkeypatch.setattr(live_log, "_MAX_ROWS", 3)
     database = switch(site.storage, "log")
-    tail = listen()
-    await tail.turn()
+    stream = listen()
+    await stream.poll()
     database.off = True
-    await tail.turn()
+    await stream.poll()
     database.off = False
     late = [site.settlement((await site.event())[0], 200) for _ in range(4)]
     (newest,) = await settle_many(site, 1)
-    assert await tail.turn() == [newest]
+    assert await stream.poll() == [newest]
     await site.storage.settle(late)
-    assert await tail.turn() == ["behind", *(one.record.id for one in late[2:])]
+    assert await stream.poll() == ["behind", *(one.record.id for one in late[2:])]
 
 
-async def test_a_resume_after_a_while_brings_what_was_recorded_late_before_it(site, listen):
+async def test_a_late_reconnect_also_gets_rows_recorded_late_before_it(site, listen):
     slow = site.settlement((await site.event())[0], 200)
     newest = await site.settle((await site.event())[0], 200)
     await site.storage.settle([slow])
     site.page.clock.ahead += MINUTE_MS
-    assert await listen(after=newest).turn() == [slow.record.id, newest]
+    assert await listen(after=newest).poll() == [slow.record.id, newest]
 
 
 async def test_a_browser_that_reads_slowly_misses_nothing(site, listen):
-    tail = listen()
+    stream = listen()
     first = await site.settle((await site.event())[0], 200)
-    await anext(tail.events)
-    assert names(await anext(tail.events)) == [first]
+    await anext(stream.events)
+    assert names(await anext(stream.events)) == [first]
     second = await site.settle((await site.event())[0], 200)
     site.page.clock.ahead += MINUTE_MS
-    assert await tail.turn() == []
-    assert await tail.turn() == [second]
+    assert await stream.poll() == []
+    assert await stream.poll() == [second]
 
 
-async def test_one_organization_cannot_take_every_place(site, admin, listen):
+async def test_one_organization_cannot_take_all_streams(site, admin, listen):
     other = await site.browser().sign_in(organization="org_2")
-    tails = [listen() for _ in range(20)]
-    for tail in tails:
-        await anext(tail.events)
+    streams = [listen() for _ in range(20)]
+    for stream in streams:
+        await anext(stream.events)
     assert await status(admin) == 503
     assert await status(other) == 200
-    for tail in tails:
-        await tail.events.aclose()
+    for stream in streams:
+        await stream.events.aclose()
     assert site.page.budgets.live_streams.held_by(ORGANIZATION) == 0
     assert await status(admin) == 200
 
 
-async def test_nobody_has_a_place_when_the_node_has_none(site, listen, monkeypatch):
+async def test_a_stream_is_refused_when_the_node_has_none_left(site, listen, monkeypatch):
     budget = site.page.budgets.live_streams
     monkeypatch.setattr(budget, "bound", budget.bound._replace(limit=2))
     for organization in ("org_2", "org_3"):
@@ -251,17 +249,19 @@ async def test_nobody_has_a_place_when_the_node_has_none(site, listen, monkeypat
     assert budget.refused == 1
 
 
-async def test_live_logs_that_ask_for_the_same_share_a_look(site, listen, switch, monkeypatch):
+async def test_live_logs_with_the_same_filters_share_a_poll(site, listen, switch, monkeypatch):
     database = switch(site.storage, "log")
     monkeypatch.setattr(live_log, "_POLL_SECONDS", 60.0)
-    tails = [listen() for _ in range(10)]
-    for tail in tails:
-        await anext(tail.events)
-    await asyncio.gather(*(anext(tail.events) for tail in tails))
-    assert len(database.asked) == 1
+    streams = [listen() for _ in range(10)]
+    for stream in streams:
+        await anext(stream.events)
+    await asyncio.gather(*(anext(stream.events) for stream in streams))
+    assert len(database.calls) == 1
 
 
-async def test_a_live_log_that_takes_anothers_look_keeps_its_pace(site, listen, monkeypatch):
+async def test_a_live_log_that_uses_anothers_poll_times_its_next_poll_from_it(
+    site, listen, monkeypatch
+):
     monkeypatch.setattr(live_log, "_POLL_SECONDS", 60.0)
     waits = []
 
@@ -278,8 +278,8 @@ async def test_a_live_log_that_takes_anothers_look_keeps_its_pace(site, listen, 
     assert 60 >= waits[0] > waits[1]
 
 
-async def test_who_leaves_a_shared_look_does_not_end_it_for_the_others(site, listen, switch):
-    """Given two that wait for one look, when the first leaves, then the second gets its rows."""
+async def test_a_stream_that_ends_does_not_end_a_shared_poll_for_the_others(site, listen, switch):
+    """Given two streams that wait for one poll, when the first ends, the second gets the rows."""
     gate = asyncio.Event()
     log = site.storage.log
 
@@ -290,10 +290,10 @@ async def test_who_leaves_a_shared_look_does_not_end_it_for_the_others(site, lis
     site.storage.log = slow
     new = await site.settle((await site.event())[0], 200)
     leaver, stayer = listen(), listen()
-    for tail in (leaver, stayer):
-        await anext(tail.events)
+    for stream in (leaver, stayer):
+        await anext(stream.events)
     leaving = asyncio.ensure_future(anext(leaver.events))
-    staying = asyncio.ensure_future(stayer.turn())
+    staying = asyncio.ensure_future(stayer.poll())
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The Logs tab with forms and links alone, what an attempt shows, replays, and the live tail."""
+"""The Logs tab without JavaScript: filters, the page of an attempt, replays and the live log."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ async def test_an_empty_log_says_what_to_do_next(site, admin):
     assert "No matching attempts" in (await admin.get("/logs?status=404")).text
 
 
-async def test_rows_are_a_real_table_newest_first(site, admin):
+async def test_attempts_are_rows_of_a_table_newest_first(site, admin):
     await site.webhook()
     made = [await site.settle((await site.event())[0], status) for status in (200, 503)]
     page = await admin.get("/logs")
@@ -37,7 +37,7 @@ async def test_rows_are_a_real_table_newest_first(site, admin):
     assert "UTC" in time["title"]
 
 
-async def test_filters_live_in_the_url_and_stay_in_the_form(site, admin):
+async def test_filters_are_read_from_the_url_and_shown_in_the_form(site, admin):
     webhook = await site.webhook()
     bad = await site.settle((await site.event("deal.created"))[0], 503, body=b"upstream NEEDLE")
     good = await site.settle((await site.event("contact.created"))[0], 200)
@@ -60,7 +60,7 @@ async def test_filters_live_in_the_url_and_stay_in_the_form(site, admin):
     assert chosen == ["deal.created"]
 
 
-async def test_a_filter_that_makes_no_sense_says_so_at_its_field(site, admin):
+async def test_an_invalid_filter_has_an_error_at_its_field(site, admin):
     await site.webhook()
     page = await admin.get("/logs?status=abc&event=deal.craeted&since=yesterday")
     assert page.status == 200
@@ -87,7 +87,7 @@ async def test_an_attempt_shows_request_response_phases_and_what_to_do(site, adm
     assert "None. No other webhook subscribes to this event." in page.text
 
 
-async def test_an_attempt_says_truthfully_what_comes_next(site, admin):
+async def test_an_attempt_shows_what_happens_next(site, admin):
     await site.webhook()
     (delivery,) = await site.event()
     attempt = await site.settle(delivery, 503, retry_in=0.0)
@@ -122,7 +122,7 @@ async def test_a_hostile_response_is_shown_as_text_only(site, admin):
     assert "\u2400\u241b[2J\ufffd\ufffd" in page.text
 
 
-async def test_what_no_answer_came_of_is_said_in_words(site, admin):
+async def test_an_attempt_without_a_response_shows_the_reason(site, admin):
     await site.webhook()
     (delivery,) = await site.event()
     failure = Failure(kind="timeout", message="No answer within 10 s.", phase="wait")
@@ -134,7 +134,7 @@ async def test_what_no_answer_came_of_is_said_in_words(site, admin):
     assert "No response. No answer within 10 s." in page.text
 
 
-async def test_all_attempts_of_the_delivery_and_the_events_other_deliveries_are_there(site, admin):
+async def test_an_attempt_links_all_attempts_of_its_delivery_and_other_deliveries(site, admin):
     await site.webhook()
     await site.webhook(url="http://127.0.0.1:9/other")
     delivery, other = await site.event()
@@ -149,7 +149,7 @@ async def test_all_attempts_of_the_delivery_and_the_events_other_deliveries_are_
     assert "Delivered 127.0.0.1:9/other" in page.text.replace("http://", "")
 
 
-async def test_what_an_attempt_changes_while_the_page_is_read_is_shown_with_it(
+async def test_an_attempt_recorded_while_the_page_is_read_is_shown_with_its_effect(
     site, admin, monkeypatch
 ):
     await site.webhook()
@@ -183,7 +183,7 @@ async def test_the_log_of_a_deleted_webhook_is_still_shown(site, admin):
     assert (await admin.post(f"/logs/{attempt}/replay")).status == 409
 
 
-async def test_a_failed_delivery_is_replayed_from_its_row_and_the_view_stays(site, admin):
+async def test_a_replay_from_a_row_keeps_the_filters(site, admin):
     await site.webhook()
     (delivery,) = await site.event()
     attempt = await site.settle(delivery, 503, happened="exhausted")
@@ -192,20 +192,20 @@ async def test_a_failed_delivery_is_replayed_from_its_row_and_the_view_stays(sit
     page = await admin.post(f"/logs/{attempt}/replay", {"back": "?outcome=failed"})
     assert page.url.endswith("/logs?outcome=failed&done=replayed")
     assert "Replay requested" in page.text
-    assert site.desk.due == 1
+    assert site.node.due == 1
     page = await admin.post(f"/logs/{attempt}/replay")
     assert page.url.endswith(f"/logs/{attempt}?done=replayed&before=1")
     assert page.all("p", **{"id": "replayed", "data-last-attempt": "1"})
 
 
-async def test_an_unknown_attempt_is_a_page_with_a_way_on(admin):
+async def test_an_unknown_attempt_is_a_404_page_with_a_link(admin):
     for path in ("/logs/att_nothing", "/logs/att_" + "0" * 26, "/nothing/at/all"):
         page = await admin.get(path)
         assert page.status == 404
         assert page.all("a", href="/settings/webhooks")
 
 
-async def test_replaying_all_counts_before_and_tells_how_far_it_is(site, admin):
+async def test_replay_all_failed_counts_first_and_then_shows_progress(site, admin):
     await site.webhook()
     for _ in range(3):
         await site.settle((await site.event())[0], 503, happened="exhausted")
@@ -217,11 +217,13 @@ async def test_replaying_all_counts_before_and_tells_how_far_it_is(site, admin):
     page = await admin.post("/logs/replay", {"filters": "?event=contact.created"})
     assert "0 of 3 delivered" in page.text
     assert page.all("progress", max="3", value="0")
-    assert site.desk.due == 1
+    assert site.node.due == 1
 
 
 @pytest.mark.parametrize("stop", ["pause", "delete"])
-async def test_a_replay_whose_webhook_is_stopped_is_not_said_to_have_arrived(site, admin, stop):
+async def test_a_bulk_replay_whose_webhook_is_stopped_does_not_count_as_delivered(
+    site, admin, stop
+):
     webhook = await site.webhook()
     late, *_ = await site.event()
     for _ in range(2):
@@ -240,7 +242,7 @@ async def test_a_replay_whose_webhook_is_stopped_is_not_said_to_have_arrived(sit
     assert "All of them were delivered" not in page.text
 
 
-async def test_a_replay_has_arrived_though_other_deliveries_failed_since(site, admin):
+async def test_a_bulk_replay_ignores_deliveries_that_failed_after_its_start(site, admin):
     await site.webhook()
     late, *_ = await site.event()
     delivery, *_ = await site.event()
@@ -252,7 +254,7 @@ async def test_a_replay_has_arrived_though_other_deliveries_failed_since(site, a
     assert "1 of 1 delivered. All of them were delivered." in page.text
 
 
-async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
+async def test_the_live_log_sends_new_attempts_and_none_twice(site, admin):
     await site.webhook()
     old = await site.settle((await site.event())[0], 200)
     async with (
@@ -260,7 +262,7 @@ async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
         admin.session.get(f"/settings/webhooks/logs/stream?after={old}") as answer,
     ):
         assert answer.content_type == "text/event-stream"
-        assert await next_row(answer) == old, "the page knows it, but its age alone cannot tell"
+        assert await next_row(answer) == old, "the page has this row, but the server cannot tell"
         first = await site.settle((await site.event())[0], 503, body=SCRIPT)
         assert await next_row(answer) == first
         second = await site.settle((await site.event())[0], 200)
@@ -275,8 +277,8 @@ async def test_the_live_tail_sends_what_is_new_and_nothing_twice(site, admin):
         assert [await next_row(answer) for _ in range(3)] == [old, second, missed]
 
 
-async def test_the_live_tail_of_an_empty_log_begins_where_the_page_did(site, admin):
-    """What is recorded until the browser has connected is not lost; nor what a pause held back."""
+async def test_the_live_log_of_an_empty_page_starts_when_the_page_was_made(site, admin):
+    """Attempts recorded before the browser connects are not lost."""
     await site.webhook()
     page = await admin.get("/logs")
     (attempts,) = page.all("div", id="attempts")
@@ -286,7 +288,7 @@ async def test_the_live_tail_of_an_empty_log_begins_where_the_page_did(site, adm
         assert await next_row(answer) == missed
 
 
-async def test_the_live_tail_sends_what_another_node_began_before_and_recorded_after(site, admin):
+async def test_the_live_log_sends_an_older_attempt_that_another_node_recorded_later(site, admin):
     await site.webhook()
     slow = site.settlement((await site.event())[0], 200)
     newest = await site.settle((await site.event())[0], 200)
@@ -304,7 +306,7 @@ async def next_row(answer):
             return line.removeprefix("id: ")
 
 
-async def test_opened_in_place_an_attempt_is_its_article_alone(site, admin):
+async def test_an_attempt_opened_in_the_log_is_only_its_article(site, admin):
     await site.webhook()
     attempt = await site.settle((await site.event())[0], 503)
     part = await admin.get(f"/logs/{attempt}", headers={"X-Part": "attempt"})
@@ -312,7 +314,7 @@ async def test_opened_in_place_an_attempt_is_its_article_alone(site, admin):
     assert not part.all("html")
 
 
-async def test_five_hundred_attempts_are_shown_at_once_without_their_bodies(site, admin):
+async def test_the_log_shows_500_attempts_at_once_without_their_bodies(site, admin):
     await site.webhook()
     large = b'{"text":"' + b"x" * 10_000 + b'"}'
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""What every view stands on: while the node stops, and when a browser goes away."""
+"""Answers while the node stops, and forms that browsers break off."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import structlog
 from yarl import URL
 
 
-async def test_a_long_page_is_still_answered_while_the_node_stops(site, admin):
+async def test_a_slow_page_is_still_answered_while_the_node_stops(site, admin):
     await site.webhook()
     attempt = await site.settle((await site.event())[0], 503)
     site.page.stop()
@@ -16,7 +16,7 @@ async def test_a_long_page_is_still_answered_while_the_node_stops(site, admin):
         assert "503 Made Up" in page.text
 
 
-async def test_a_form_that_is_cut_off_is_no_error_of_ours(site, admin):
+async def test_a_form_that_is_broken_off_logs_no_error(site, admin):
     page = await admin.get()
     cookies = admin.session.cookie_jar.filter_cookies(URL(page.url))
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
@@ -24,11 +24,11 @@ async def test_a_form_that_is_cut_off_is_no_error_of_ours(site, admin):
     auth = site.page.auth
     check = auth.check_origin
 
-    def noting(headers):
+    def check_and_signal(headers):
         check(headers)
         read.set()
 
-    auth.check_origin = noting
+    auth.check_origin = check_and_signal
     with structlog.testing.capture_logs() as logs:
         _, writer = await asyncio.open_connection("127.0.0.1", site.port)
         writer.write(

@@ -1,4 +1,4 @@
-"""Pages are made in turns: a hundred viewers of one organization keep nobody else waiting."""
+"""Turns: many viewers of one organization do not delay the viewers of another."""
 
 import asyncio
 
@@ -9,16 +9,16 @@ from winnerr_webhooks.storage import turns
 PATHS = ("/logs", "/")
 
 
-async def all_wait(site, count):
+async def wait_for_waiting(site, count):
     while sum(map(len, site.page._turns._waiting.values())) < count:
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_page_waits_for_one_of_another_organization_not_for_all_of_them(
+async def test_a_page_waits_for_one_page_of_another_organization_but_not_for_all(
     site, monkeypatch, path
 ):
-    """Given 20 viewers of one organization who wait, a viewer of another is among the first."""
+    """Given 20 waiting viewers of one organization, a viewer of another is among the first."""
     many = await site.browser().sign_in("viewer", "org_1")
     one = await site.browser().sign_in("viewer", "org_2")
     made = []
@@ -30,15 +30,15 @@ async def test_a_page_waits_for_one_of_another_organization_not_for_all_of_them(
 
     async with site.page.turn("org_3"):
         viewers = [asyncio.ensure_future(many.get(path)) for _ in range(20)]
-        await all_wait(site, 20)
+        await wait_for_waiting(site, 20)
         viewers.append(asyncio.ensure_future(one.get(path)))
-        await all_wait(site, 21)
+        await wait_for_waiting(site, 21)
         monkeypatch.setattr(site.page, "render", rendered)
     assert [document.status for document in await asyncio.gather(*viewers)] == [200] * 21
     assert made.index("org_2") <= 1
 
 
-async def test_a_page_that_has_no_turn_for_long_says_so(site, admin, monkeypatch):
+async def test_a_page_that_gets_no_turn_in_time_is_answered_503(site, admin, monkeypatch):
     monkeypatch.setattr(turns, "PATIENCE", 0.01)
     async with site.page.turn("org_3"):
         document = await admin.get("/logs")
@@ -47,8 +47,8 @@ async def test_a_page_that_has_no_turn_for_long_says_so(site, admin, monkeypatch
     assert site.page.budgets.pages.refused == 1
 
 
-async def test_a_search_of_seconds_keeps_no_page_waiting(site, admin, monkeypatch):
-    """Given a search that does not end, the log without one is shown."""
+async def test_a_slow_search_does_not_delay_other_pages(site, admin, monkeypatch):
+    """Given a search that does not end, the log without a search is shown."""
     begun, end = asyncio.Event(), asyncio.Event()
     log = site.storage.log
 
@@ -66,8 +66,8 @@ async def test_a_search_of_seconds_keeps_no_page_waiting(site, admin, monkeypatc
     assert (await searching).status == 200
 
 
-async def test_who_is_signed_in_is_known_while_all_reads_are_taken(site, admin):
-    """Given readers that are busy for others, a page is asked for and knows its visitor."""
+async def test_visitors_are_recognized_while_all_reads_are_taken(site, admin):
+    """Given that other organizations hold all reads, a page still recognizes its visitor."""
     reads = site.storage._reads
     async with reads.place("org_7"), reads.place("org_8"):
         assert (await admin.get("/new")).status == 200

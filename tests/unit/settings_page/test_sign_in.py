@@ -1,4 +1,4 @@
-"""Getting in, staying in, getting out, and who may do what."""
+"""Signing in and out, CSRF and origin checks, security headers, and what each role may do."""
 
 from urllib.parse import urlsplit
 
@@ -14,14 +14,14 @@ def path_of(url):
     return urlsplit(url).path
 
 
-async def test_a_link_shows_one_button_whose_post_signs_in(site):
+async def test_a_link_shows_one_button_that_signs_in(site):
     browser = site.browser()
     link = path_of((await site.page.sign_in.create_link("org_1", "admin", "Jane")).url)
 
-    for _ in range(2):  # a mail scanner looks, and looks again
-        door = await browser.get(link)
-        assert door.status == 200
-        assert len(door.all("button")) == 1
+    for _ in range(2):  # mail scanners follow links
+        first_page = await browser.get(link)
+        assert first_page.status == 200
+        assert len(first_page.all("button")) == 1
     home = await browser.post(link, csrf="")
 
     assert home.status == 200
@@ -34,12 +34,12 @@ async def test_a_used_link_says_how_to_get_a_new_one(site):
     link = path_of((await site.page.sign_in.create_link("org_1")).url)
     await site.browser().post(link, csrf="")
 
-    for over in (await site.browser().get(link), await site.browser().post(link, csrf="")):
-        assert over.status == 410
-        assert "login-link --organization" in over.text
+    for expired in (await site.browser().get(link), await site.browser().post(link, csrf="")):
+        assert expired.status == 410
+        assert "login-link --organization" in expired.text
 
 
-async def test_a_signed_out_visitor_is_told_how_to_get_in(site):
+async def test_a_signed_out_visitor_sees_how_to_sign_in(site):
     for path in ("", "/logs", "/new", "/logs/stream"):
         answer = await site.browser().get(path)
         assert answer.status == 401
@@ -66,7 +66,7 @@ async def test_signing_out_ends_the_session_on_the_server_too(site, admin):
     assert (await admin.get()).status == 401
 
 
-async def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(site):
+async def test_the_session_cookie_is_hidden_from_scripts_and_other_sites(site):
     link = path_of((await site.page.sign_in.create_link("org_1")).url)
     async with site.browser().session.post(link, allow_redirects=False) as answer:
         cookie = answer.headers["Set-Cookie"]
@@ -91,7 +91,7 @@ def test_over_https_the_cookie_is_bound_to_this_host(settings, wanted):
         assert part in cookie
 
 
-async def test_a_change_needs_the_token_of_this_very_session(site, admin):
+async def test_a_change_needs_the_csrf_token_of_its_own_session(site, admin):
     other = await site.browser().sign_in()
     theirs = (await other.get("/new")).csrf
     for token in ("", "wrong", "é", theirs):
@@ -100,7 +100,7 @@ async def test_a_change_needs_the_token_of_this_very_session(site, admin):
 
 
 @pytest.mark.parametrize("headers", [EVIL, {"Sec-Fetch-Site": "same-site"}])
-async def test_a_change_asked_for_by_another_site_is_refused(site, admin, headers):
+async def test_a_change_sent_by_another_site_is_refused(site, admin, headers):
     token = (await admin.get("/new")).csrf
     answer = await admin.post("/new", {"url": "x"}, csrf=token, headers=headers)
     assert answer.status == 403
@@ -108,7 +108,7 @@ async def test_a_change_asked_for_by_another_site_is_refused(site, admin, header
     assert (await site.browser().post(link, csrf="", headers=headers)).status == 403
 
 
-async def test_a_browser_that_names_only_its_origin_is_judged_by_it(site, admin):
+async def test_without_sec_fetch_site_the_origin_decides(site, admin):
     token = (await admin.get("/new")).csrf
     for origin, status in (
         (f"http://127.0.0.1:{site.port}", 422),
@@ -120,7 +120,7 @@ async def test_a_browser_that_names_only_its_origin_is_judged_by_it(site, admin)
             assert answer.status == status
 
 
-async def test_every_answer_carries_the_strict_headers(site, admin):
+async def test_every_answer_has_the_security_headers(site, admin):
     for path in ("", "/logs", "/nothing/here", "/sign-in/x"):
         headers = (await admin.get(path)).headers
         policy = headers["Content-Security-Policy"]
@@ -133,14 +133,14 @@ async def test_every_answer_carries_the_strict_headers(site, admin):
         assert headers["Cache-Control"] == "no-store"
 
 
-async def test_the_crm_that_is_named_may_frame_the_page(make_site):
+async def test_a_frame_ancestor_may_frame_the_page(make_site):
     site = await make_site(frame_ancestors=("https://crm.example",))
     headers = (await site.browser().get()).headers
     assert headers["Content-Security-Policy"].endswith("frame-ancestors https://crm.example")
     assert "X-Frame-Options" not in headers
 
 
-async def test_assets_are_kept_for_ever_under_an_address_of_their_content(site, admin):
+async def test_static_files_are_cached_forever_under_a_url_of_their_content(site, admin):
     page = await admin.get()
     (style,) = page.all("link", rel="stylesheet")
     async with admin.session.get(style["href"]) as answer:
@@ -150,7 +150,7 @@ async def test_assets_are_kept_for_ever_under_an_address_of_their_content(site, 
         assert answer.status == 404
 
 
-async def test_no_page_holds_inline_style_or_script(site, admin):
+async def test_no_page_has_inline_style_or_script(site, admin):
     webhook = await site.webhook(secret="a secret of mine")
     (delivery,) = await site.event()
     attempt = await site.settle(delivery, 503)
@@ -164,7 +164,7 @@ async def test_no_page_holds_inline_style_or_script(site, admin):
             assert tag != "script" or attributes["src"].startswith("/settings/webhooks/static/")
 
 
-async def test_a_viewer_sees_webhooks_and_logs_and_no_way_to_change_them(site, viewer):
+async def test_a_viewer_sees_webhooks_and_logs_but_no_controls(site, viewer):
     webhook = await site.webhook(secret="a secret of mine")
     (delivery,) = await site.event()
     attempt = await site.settle(delivery, 503)
@@ -180,7 +180,7 @@ async def test_a_viewer_sees_webhooks_and_logs_and_no_way_to_change_them(site, v
         assert not page.has_button("Replay")
 
 
-async def test_a_viewer_is_refused_by_the_server_too(site, viewer):
+async def test_the_server_refuses_changes_by_a_viewer(site, viewer):
     webhook = await site.webhook(secret="a secret of mine")
     (delivery,) = await site.event()
     attempt = await site.settle(delivery, 503)
@@ -208,7 +208,7 @@ async def test_a_viewer_is_refused_by_the_server_too(site, viewer):
     assert await site.page.webhooks.get("org_1", webhook.id) == webhook
 
 
-async def test_another_organizations_things_are_not_there(site):
+async def test_webhooks_and_attempts_of_another_organization_are_404(site):
     webhook = await site.webhook()
     (delivery,) = await site.event()
     attempt = await site.settle(delivery, 503)
@@ -220,7 +220,7 @@ async def test_another_organizations_things_are_not_there(site):
         assert (await stranger.post(path)).status == 404
 
 
-async def test_an_embedding_crm_vouches_for_its_own_users(make_site):
+async def test_an_embedding_crm_identifies_its_own_users(make_site):
     async def identify(scope):
         for name, value in scope["headers"]:
             if name == b"x-crm-user":

@@ -1,7 +1,7 @@
-"""The verification code the page hands out, run by the languages it is written in.
+"""The code examples that verify signatures, each run by its language.
 
-Each language's harness is put beside its snippet, or below it. It reads one case a line, the body
-and the signature in base64 (`-` where there is no such header), and answers `true` or `false`.
+A harness in each language runs the snippet. It reads one case per line, the body and the signature
+in base64 (`-` when there is no such header), and prints `true` or `false`.
 """
 
 import hashlib
@@ -105,14 +105,14 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 
 
 class Receiver:
-    """One language's snippet in its harness, ready to run."""
+    """The snippet of one language in a harness that runs it."""
 
     def __init__(self, language, folder):
         self.folder = folder
         self.command = getattr(self, f"_{language}")(codes()[language], HARNESSES[language])
 
     def verifies(self, cases, **environment):
-        """For each body and signature, whether the snippet lets it pass."""
+        """For each (body, signature), whether the snippet accepts it."""
         lines = [
             f"{b64encode(body).decode()} "
             f"{'-' if signature is None else b64encode(signature.encode()).decode()}\n"
@@ -152,7 +152,7 @@ class Receiver:
     def _go(self, code, harness):
         go = _installed("go")
         self._write(snippet__go=code, harness__go=harness)
-        # The usual build cache is shared: the standard library is compiled once a machine.
+        # Sharing the usual build cache avoids compiling the standard library for each test.
         offline = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOWORK": "off"}
         files = ("snippet.go", "harness.go")
         self._run(go, "build", "-o", "receiver", *files, environment=offline)
@@ -193,7 +193,7 @@ def receiver(request, tmp_path_factory):
     return Receiver(request.param, tmp_path_factory.mktemp(request.param))
 
 
-def test_only_the_signature_of_the_very_bytes_is_accepted(receiver):
+def test_only_the_signature_of_the_exact_bytes_is_accepted(receiver):
     right = sign(BODY)
     digit = "0" if right[-1] != "0" else "1"
     again = json.dumps(PAYLOAD).encode()
@@ -224,7 +224,7 @@ def test_only_the_signature_of_the_very_bytes_is_accepted(receiver):
 
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: ""}], ids=["unset", "empty"])
 def test_without_a_secret_nothing_is_accepted(receiver, environment):
-    """An empty key would make a signature that anyone can make."""
+    """Anyone could make a signature with an empty key."""
     cases = [(BODY, sign(BODY, "")), (BODY, sign(BODY)), (BODY, None)]
     assert receiver.verifies(cases, **environment) == [False, False, False]
 
@@ -240,13 +240,13 @@ def test_without_a_secret_nothing_is_accepted(receiver, environment):
         ("java", "MessageDigest.isEqual("),
     ],
 )
-def test_the_answer_is_a_comparison_in_constant_time(language, comparison):
+def test_snippets_compare_in_constant_time(language, comparison):
     *_, last = [line for line in codes()[language].splitlines() if "expected" in line]
     assert comparison in last
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_snippet_names_this_webhooks_path_and_header_and_where_the_secret_comes_from(language):
+def test_a_snippet_names_the_path_the_header_and_the_variable_of_the_secret(language):
     code = codes()[language]
     *_, call = code.splitlines()
     header = "HTTP_X_WINNERR_SIGNATURE" if language in {"php", "ruby"} else "X-Winnerr-Signature"
@@ -268,12 +268,12 @@ def test_a_snippet_names_this_webhooks_path_and_header_and_where_the_secret_come
     ],
 )
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_path_never_leaves_its_comment(language, path, shown):
+def test_no_path_can_end_its_comment(language, path, shown):
     plain = codes("https://example.com/plain")[language]
     assert codes("https://example.com" + path)[language] == plain.replace("/plain", shown)
 
 
-async def test_the_page_shows_every_snippet_escaped_and_never_the_secret(site, admin):
+async def test_the_page_escapes_every_snippet_and_never_shows_the_secret(site, admin):
     url = "http://127.0.0.1:9/crm<b>'\"&amp;/in"
     webhook = await site.webhook(url=url, secret="a secret of mine")
     page = await admin.get(f"/{webhook.id}")

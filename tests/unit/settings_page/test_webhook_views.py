@@ -1,4 +1,4 @@
-"""The Webhooks tab with forms and links alone, as a browser without JavaScript uses it."""
+"""The Webhooks tab without JavaScript: the list, the form, and the page of one webhook."""
 
 import re
 
@@ -19,7 +19,7 @@ async def test_without_webhooks_the_page_says_what_to_do_next(admin, viewer):
     assert "An admin of org_1 can add one" in (await viewer.get()).text
 
 
-async def test_the_form_has_the_promised_names(admin):
+async def test_the_fields_of_the_form_have_their_public_names(admin):
     page = await admin.get("/new")
     labels = dict(re.findall(r'<label[^>]*for="([^"]+)"[^>]*>([^<]+)', page.html))
     assert labels["url"] == "Destination URL"
@@ -48,12 +48,12 @@ async def test_a_saved_webhook_is_live_and_offers_a_test_event(site, admin):
     assert "Mirror" in page.text
 
 
-async def test_all_events_is_one_box(site, admin):
+async def test_all_events_is_one_checkbox(site, admin):
     await admin.post("/new", [("url", FORM["url"]), ("events", "*"), ("events", "deal.created")])
     assert (await only_webhook(site)).events == ("*",)
 
 
-async def test_what_is_wrong_stands_at_its_field_and_in_a_summary_and_input_is_kept(site, admin):
+async def test_errors_are_shown_at_their_fields_and_in_a_summary_and_input_is_kept(site, admin):
     fields = {"url": "http://10.0.0.1/<i>", "secret": "short", "description": "Mine & yours"}
     page = await admin.post("/new", fields)
 
@@ -73,7 +73,7 @@ async def test_what_is_wrong_stands_at_its_field_and_in_a_summary_and_input_is_k
     assert await site.page.webhooks.list("org_1") == []
 
 
-async def test_a_secret_is_generated_without_losing_what_was_typed(site, admin):
+async def test_generating_a_secret_keeps_the_other_input(site, admin):
     page = await admin.post("/new", [*FORM.items(), ("generate", "1")])
     secret = page.all("input", name="secret")[0]["value"]
     assert secret.startswith("whsec_")
@@ -82,8 +82,8 @@ async def test_a_secret_is_generated_without_losing_what_was_typed(site, admin):
     assert await site.page.webhooks.list("org_1") == []
 
 
-async def test_what_enter_presses_saves(admin):
-    """The first submit button is a plain, nameless one: it does what Save does."""
+async def test_enter_saves_the_form(admin):
+    """Enter presses the first submit button, which has no name and so saves like Save."""
     page = await admin.get("/new")
     form = page.html[page.html.index('id="form"') :]
     first = re.search(r"<(?:button|input type=\"submit\")[^>]*>", form)[0]
@@ -92,15 +92,15 @@ async def test_what_enter_presses_saves(admin):
     assert "formaction" not in first
 
 
-async def test_a_url_is_checked_as_one_leaves_its_field(admin):
+async def test_a_url_is_checked_when_the_user_leaves_its_field(admin):
     token = (await admin.get("/new")).csrf
     for url, ok in (("http://10.0.0.1/", False), ("ftp://x", False), (FORM["url"], True)):
         async with admin.session.post(
             "/settings/webhooks/check-url", data={"url": url, "csrf": token}
         ) as answer:
-            said = await answer.json()
-        assert said["ok"] is ok
-        assert bool(said["message"]) is not ok
+            result = await answer.json()
+        assert result["ok"] is ok
+        assert bool(result["message"]) is not ok
 
 
 async def test_too_many_webhooks_are_refused_on_the_form(make_site):
@@ -128,12 +128,12 @@ async def test_editing_changes_what_was_changed(site, admin):
     assert wrong.status == 422
 
 
-async def test_a_test_event_is_watched_until_it_arrives(site, admin):
+async def test_the_page_follows_a_test_event_until_its_result(site, admin):
     webhook = await site.webhook()
     page = await admin.post(f"/{webhook.id}/test", {"event": "deal.closed_won"})
     assert "Test event on its way" in page.text
     assert page.all("section", id="test")[0]["data-refresh"] == "1"
-    (delivery,) = site.desk.tests
+    (delivery,) = site.node.tests
     assert delivery.event == "deal.closed_won"
 
     await site.settle(delivery, 503, happened="exhausted")
@@ -142,7 +142,7 @@ async def test_a_test_event_is_watched_until_it_arrives(site, admin):
     assert "See what is wrong" in page.text
 
 
-async def test_pausing_and_resuming_offers_what_was_missed(site, admin):
+async def test_resuming_offers_to_send_the_missed_events(site, admin):
     webhook = await site.webhook()
     page = await admin.post(f"/{webhook.id}/pause")
     assert "Paused" in page.text
@@ -184,7 +184,7 @@ async def test_a_failing_webhook_links_its_first_failure(site, admin):
         assert page.all("a", href=f"/settings/webhooks/logs/{first}")
 
 
-async def test_deleting_says_first_what_happens_to_what_waits(site, admin):
+async def test_deleting_shows_first_how_many_waiting_deliveries_are_cancelled(site, admin):
     webhook = await site.webhook()
     await site.event()
     await site.event()
@@ -196,7 +196,7 @@ async def test_deleting_says_first_what_happens_to_what_waits(site, admin):
     assert (await admin.get(f"/{webhook.id}")).status == 404
 
 
-async def test_deleting_says_first_what_happens_to_what_was_missed(site, admin):
+async def test_deleting_shows_first_how_many_missed_deliveries_are_lost(site, admin):
     webhook = await site.webhook()
     nothing = await admin.get(f"/{webhook.id}/delete")
     await admin.post(f"/{webhook.id}/pause")
@@ -209,7 +209,7 @@ async def test_deleting_says_first_what_happens_to_what_was_missed(site, admin):
     assert "none is lost" not in page.text
 
 
-async def test_revealing_a_secret_is_recorded_without_it(site, admin):
+async def test_revealing_a_secret_is_audited_without_the_secret(site, admin):
     webhook = await site.webhook(secret="a secret of mine")
     assert "a secret of mine" not in (await admin.get(f"/{webhook.id}")).html
     with structlog.testing.capture_logs() as lines:
@@ -235,7 +235,7 @@ async def test_rotating_shows_the_new_secret_and_when_the_old_one_stops(site, ad
     assert (await admin.post(f"/{webhook.id}/switch")).status == 409
 
 
-async def test_a_bad_secret_is_refused_at_its_field(site, admin):
+async def test_an_invalid_secret_is_refused_at_its_field(site, admin):
     webhook = await site.webhook()
     page = await admin.post(f"/{webhook.id}/rotate", {"secret": "short"})
     assert page.status == 422

@@ -1,0 +1,63 @@
+"""Times, sizes, counts, ids and bytes as people read them."""
+
+import pytest
+
+from winnerr_webhooks.settings_page import formatting
+
+NOW = 1_800_000_000_000
+DAY = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("away", "text"),
+    [
+        (0, "now"),
+        (-5_000, "5 s ago"),
+        (-119_000, "1 min ago"),
+        (240_000, "in 4 min"),
+        (-3 * 3_600_000, "3 h ago"),
+        (-2 * DAY, "2 d ago"),
+        (-30 * DAY, "16 Dec 2026"),
+        (-7 * DAY, "8 Jan"),
+    ],
+)
+def test_relative_times_are_short(away, text):
+    assert formatting.relative(NOW + away, NOW) == text
+
+
+def test_a_relative_time_has_the_exact_time_as_its_title():
+    tag = formatting.ago(NOW - 5_123, NOW)
+    assert 'datetime="2027-01-15T07:59:54.877Z"' in tag
+    assert "15 Jan 2027, 07:59:54.877 UTC" in tag
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(None, "\u2013"), (0.42, "0.4 ms"), (84.2, "84 ms"), (999.6, "1.0 s"), (2_096, "2.1 s"),
+     (59_990, "1 min"), (65_000, "1 min 5 s")],
+)  # fmt: skip
+def test_durations_are_rounded_to_what_matters(ms, text):
+    assert formatting.duration(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [(0.0, "0 %"), (1.0, "100 %"), (0.9999, "99.9 %"), (0.0001, "0.1 %"), (0.12, "12 %")],
+)
+def test_0_and_100_percent_are_exact(fraction, text):
+    assert formatting.percent(fraction) == text
+
+
+def test_sizes_counts_ids_and_urls_are_short():
+    assert [formatting.size(n) for n in (1, 312, 1_536, 16_384, 5 << 20)] == [
+        "1 byte", "312 bytes", "1.5 KiB", "16 KiB", "5.0 MiB",
+    ]  # fmt: skip
+    assert formatting.pluralize(1, "delivery", "deliveries") == "1 delivery"
+    assert formatting.pluralize(1_204, "delivery", "deliveries") == "1,204 deliveries"
+    assert formatting.short_id("att_01kan5abcdefghijkl0123456z") == "att_01kan5…23456z"
+    assert formatting.short_url("https://hooks.example.com/") == "hooks.example.com"
+
+
+def test_bytes_become_harmless_text():
+    assert formatting.visible(b"a\r\n\tb\x00\x7f\xff") == "a\n\tb\u2400\u2421\ufffd"
+    assert formatting.visible("\u202eevil".encode()) == "\ufffdevil"
