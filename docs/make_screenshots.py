@@ -27,7 +27,7 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import NewEvent, encode_payload, rfc3339
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.pipeline.attempt import Attempter
+from winnerr_webhooks.pipeline.attempter import Attempter
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Claim, LeaseTerms, NewWebhook, Settlement, WebhookChange
 

@@ -142,7 +142,7 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The call with the unknown key is answered 503.",
         ),
         attempts=Bound(
-            "attempts", files.attempts, "attempts", of_files, "pipeline.attempt_places",
+            "attempts", files.attempts, "attempts", of_files, "pipeline.attempt_slots",
             "Deliveries wait for their organization's turn.",
         ),
         kept_connections=Bound(

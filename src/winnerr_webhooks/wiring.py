@@ -37,7 +37,7 @@ from winnerr_webhooks.management.page_sign_in import PAGE
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.pipeline.node import CLOSING_SECONDS, Node
-from winnerr_webhooks.pipeline.stopping import OpenParts, within
+from winnerr_webhooks.pipeline.shutdown import ShutdownStack, within
 from winnerr_webhooks.processes.listening_socket import adopt, listen, url_of
 from winnerr_webhooks.processes.peer_metrics import PeerMetrics
 from winnerr_webhooks.processes.worker_context import WorkerContext
@@ -139,7 +139,7 @@ async def serve(
     stop = asyncio.Event()
     _stop_on_signals(stop, again=worker is None)
     loop = asyncio.get_running_loop()
-    parts, ends = OpenParts(), float("inf")
+    parts, ends = ShutdownStack(), float("inf")
     try:
         service = await _build(
             config, parts, descriptors=descriptors, identify=identify, worker=worker
@@ -203,7 +203,7 @@ class _Service(NamedTuple):
 
 async def _build(
     config: Config,
-    parts: OpenParts,
+    parts: ShutdownStack,
     *,
     descriptors: int,
     identify: Identify | None,

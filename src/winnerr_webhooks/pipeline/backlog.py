@@ -26,9 +26,9 @@ class Backlog:
         concurrency: int,
         lease_seconds: float,
     ) -> None:
-        self.wanted = asyncio.Event()
+        self.wakeup = asyncio.Event()
         """Set when there may be something to claim."""
-        self.look_wanted = False
+        self.poll_requested = False
         """Whether the database may have due work that this backlog does not know of."""
         self.lease_seconds = lease_seconds
         self._lanes = lanes
@@ -39,22 +39,22 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._due)
 
-    def look(self) -> None:
+    def request_poll(self) -> None:
         """Something became due in the database: look for it."""
-        self.look_wanted = True
-        self.wanted.set()
+        self.poll_requested = True
+        self.wakeup.set()
 
     def add(self, lane: Lane) -> None:
         """This lane has work in the database, and room for it."""
         self._due.add(lane.webhook_id, lane.owner.organization)
-        self.wanted.set()
+        self.wakeup.set()
 
-    def found_due(self, due: Iterable[DueLane]) -> int:
+    def add_due(self, due: Iterable[DueLane]) -> int:
         """Add lanes that are due in the database; returns how many were added."""
         before = len(self._due)
         for one in due:
             lane = self._lanes.get(one.webhook_id)
-            if lane is None or self.room(lane) > 0:
+            if lane is None or self.claim_room(lane) > 0:
                 self._due.add(one.webhook_id, one.organization)
             else:
                 lane.backlog = True
@@ -74,29 +74,29 @@ class Backlog:
             },
         )
 
-    def room(self, lane: Lane) -> int:
+    def claim_room(self, lane: Lane) -> int:
         """Room of a lane for claimed deliveries."""
         if lane.owner.quota.exhausted:
             return 0
-        return lane.idle_room if self._memory.under_pressure else lane.waiting_room
+        return lane.attempt_room if self._memory.under_pressure else lane.claim_room
 
     def fresh_room(self, lane: Lane) -> int:
         """Room of a lane for deliveries just accepted."""
         if lane.owner.quota.exhausted:
             return 0
-        return lane.idle_room if self._memory.under_pressure else lane.fresh_room
+        return lane.attempt_room if self._memory.under_pressure else lane.fresh_room
 
-    def takes_on(self, lane: Lane) -> bool:
+    def accepts_another(self, lane: Lane) -> bool:
         """Whether a lane takes on one more delivery of the commit that is being handed on."""
         if lane.owner.quota.exhausted:
             return False
-        return lane.idle_room > 0 if self._memory.under_pressure else lane.takes_on
+        return lane.attempt_room > 0 if self._memory.under_pressure else lane.accepts_another
 
     def _candidate(self, webhook_id: str, organization: str) -> Candidate | None:
         lane = self._lanes.get(webhook_id)
         if lane is None:
             return self._new_lane(webhook_id, organization)
-        room = self.room(lane)
+        room = self.claim_room(lane)
         if room <= 0:
             lane.backlog = True  # when it has room, it is added again
             return None

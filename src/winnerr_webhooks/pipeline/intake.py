@@ -247,7 +247,7 @@ class Intake:
         try:
             for delivery in accepted.leased:
                 delivery.expires = expires
-                self._dispatcher.offer(delivery)
+                self._dispatcher.add_accepted(delivery)
         except Exception:
             # A fault of ours; the event is accepted all the same, and its leases run out.
             log.exception("deliveries were not handed on", event_id=accepted.id)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
-from winnerr_webhooks.pipeline.attempt import Sender
+from winnerr_webhooks.pipeline.attempter import RequestTemplate
 from winnerr_webhooks.quotas import Budget, Quota
 
 FIRST_WINDOW: Final = 4
@@ -46,7 +46,7 @@ class LaneOwner:
         self.in_flight = 0
         """Attempts in flight, over all its lanes."""
         self.waiting: deque[Lane] = deque()
-        """Lanes that wait for a place for their next attempt, the next in turn first."""
+        """Lanes that wait for a slot for their next attempt, the next in turn first."""
         self._on_room_change = on_room_change
 
     def _change_room(self) -> None:
@@ -74,9 +74,9 @@ class Lane:
         "loading",
         "owner",
         "queued",
-        "sender",
+        "template",
         "version",
-        "waits_for_place",
+        "waits_for_slot",
         "webhook_id",
         "window",
     )
@@ -85,9 +85,9 @@ class Lane:
         self.webhook_id = webhook_id
         self.owner = owner
         owner.lanes.add(self)
-        self.sender: Sender | None = None
+        self.template: RequestTemplate | None = None
         self.version = 0
-        """The newest version of the webhook heard of; a sender of an older one is read anew."""
+        """The newest version of the webhook heard of; a template of an older one is read again."""
         self.loading = False
         self.window = min(FIRST_WINDOW, widest)
         self.in_flight = 0
@@ -98,7 +98,7 @@ class Lane:
         self.idle_since = 0.0
         self.backlog = False
         """Whether due work of this lane is known to be left in the database."""
-        self.waits_for_place = False
+        self.waits_for_slot = False
         """Whether it stands among `owner.waiting`."""
         self._widest = widest
         self._narrow = self.window
@@ -144,7 +144,7 @@ class Lane:
         return self.capacity - self.queued
 
     @property
-    def takes_on(self) -> bool:
+    def accepts_another(self) -> bool:
         """Whether one more delivery of a commit is queued here.
 
         All of them were leased, because there was room when the commit began. To release a lease
@@ -153,17 +153,17 @@ class Lane:
         return self.hold is None and (self.queued < 2 * self.capacity or self.fresh_room > 0)
 
     @property
-    def wants_more(self) -> bool:
+    def needs_refill(self) -> bool:
         """Whether it is time to claim of its backlog: half is done, or only fresh is queued."""
         return self.queued * 2 <= self.capacity or not self._waiting
 
     @property
-    def waiting_room(self) -> int:
+    def claim_room(self) -> int:
         """Room for deliveries claimed from the database."""
         return 0 if self.held else self.capacity - self.queued
 
     @property
-    def idle_room(self) -> int:
+    def attempt_room(self) -> int:
         """Room for deliveries that could be attempted at once."""
         return 0 if self.held else self.window - self.in_flight - self.queued
 
@@ -199,16 +199,16 @@ class Lane:
             self.queued -= 1
         return taken
 
-    def succeeded(self) -> None:
+    def open_window(self) -> None:
         """Open the window by one."""
         if self.window < self._widest:
             self._set_window(self.window + 1)
 
-    def congested(self) -> None:
+    def halve_window(self) -> None:
         """Halve the window, down to one attempt at a time."""
         self._set_window(max(1, self.window // 2))
 
-    def took(self, ms: float) -> None:
+    def note_duration(self, ms: float) -> None:
         """An attempt took so many milliseconds, however it ended."""
         self._ms += ms
         self._measured += 1

@@ -13,15 +13,15 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
-from winnerr_webhooks.pipeline.attempt import Attempter, Egress
+from winnerr_webhooks.pipeline.attempter import Attempter, Egress
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
+from winnerr_webhooks.pipeline.pruner import Pruner
 from winnerr_webhooks.pipeline.reclaim import Reclaimer
 from winnerr_webhooks.pipeline.record import Recorder
-from winnerr_webhooks.pipeline.retention import Retention
-from winnerr_webhooks.pipeline.stopping import within
+from winnerr_webhooks.pipeline.shutdown import within
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.telemetry import Metrics
 
@@ -100,7 +100,7 @@ class Node:
             schedule=config.retry_schedule,
             signals=self.signals,
         )
-        self._retention = Retention(storage, config.log_retention_days)
+        self._retention = Pruner(storage, config.log_retention_days)
         self._watch(metrics)
 
     async def start(self) -> None:
@@ -140,7 +140,7 @@ class Node:
         await within(self._left(closing), intake=self.intake.close())
         await self.dispatcher.close(0)  # an accept under way until now may have handed on to it
         await self.recorder.close(self._left(closing))
-        await self.dispatcher.releaser.close(self._left(closing + RELEASE_SECONDS))
+        await self.dispatcher.queues.releaser.close(self._left(closing + RELEASE_SECONDS))
 
     def _left(self, until: float) -> float:
         """How many seconds are left until so many after the stop began."""
@@ -163,9 +163,9 @@ class Node:
     def _watch(self, metrics: Metrics) -> None:
         dispatcher, recorder = self.dispatcher, self.recorder
         metrics.watch_budgets(self.budgets)
-        metrics.watch("lanes", "Lanes in memory.", lambda: dispatcher.lanes)
+        metrics.watch("lanes", "Lanes in memory.", lambda: len(dispatcher.queues.lanes))
         metrics.watch("in_flight", "Attempts under way.", lambda: dispatcher.in_flight)
-        metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queued)
+        metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queues.queued)
         metrics.watch(
             "held_bytes",
             "Bodies queued in memory and under way.",

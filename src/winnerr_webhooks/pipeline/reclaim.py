@@ -10,7 +10,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.retry import longest_waits
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.pipeline.claims import IDLE_LOOK, Claims, wait_up_to
+from winnerr_webhooks.pipeline.claimer import IDLE_POLL, Claimer, wait_up_to
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
@@ -41,13 +41,13 @@ class Reclaimer:
         self._schedule = schedule
         self._dispatcher = dispatcher
         self._jitter = jitter
-        self._look = dispatcher.backlog.look
+        self._request_poll = dispatcher.queues.backlog.request_poll
         self._job_wake = asyncio.Event()
         self._changes_mark = 0
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         """Why what waits could not be looked for, as it was logged since the last claim."""
-        self._claim_loop = Claims(
-            storage, dispatcher, foreground, clock, on_success=self._told.clear
+        self._claimer = Claimer(
+            storage, dispatcher, foreground, clock, on_success=self._logged.clear
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._open = True
@@ -66,14 +66,14 @@ class Reclaimer:
     def due_in(self, seconds: float) -> None:
         """Something in the database is due in `seconds`: look for it then."""
         if seconds <= 0:
-            self._look()
-        elif seconds < IDLE_LOOK:  # what is due later, a look before it will have seen coming
-            asyncio.get_running_loop().call_later(seconds, self._look)
+            self._request_poll()
+        elif seconds < IDLE_POLL:  # what is due later, a look before it will have seen coming
+            asyncio.get_running_loop().call_later(seconds, self._request_poll)
 
     async def close(self) -> None:
         """Stop looking; a claim under way is waited for, and dispatched: its leases are ours."""
         self._open = False
-        self._claim_loop.close()
+        self._claimer.close()
         for task in self._tasks[1:]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -84,8 +84,8 @@ class Reclaimer:
             try:
                 await loop()
             except Unavailable as error:
-                if error.detail not in self._told:
-                    self._told.add(error.detail)
+                if error.detail not in self._logged:
+                    self._logged.add(error.detail)
                     log.warning(
                         "what waits cannot be looked for, and is tried again",
                         loop=loop.__name__.strip("_"),
@@ -97,22 +97,22 @@ class Reclaimer:
                 await asyncio.sleep(self._jitter.around(AWAY_WAIT))
 
     async def _claims(self) -> None:
-        await self._claim_loop.run()
+        await self._claimer.run()
 
     async def _repairs(self) -> None:
         while True:
             await asyncio.sleep(self._jitter.around(REPAIR_EVERY))
-            self._dispatcher.forget_idle_lanes()
+            self._dispatcher.queues.lanes.drop_idle()
             repaired = await self._storage.repair()
             if repaired:
                 log.info("made lost work claimable again", found=repaired)
-                self._look()
+                self._request_poll()
 
     async def _jobs(self) -> None:
         while True:
             self._job_wake.clear()
             while await self._storage.run_job_slice():
-                self._look()
+                self._request_poll()
                 await asyncio.sleep(0)  # a big job leaves room between its slices
             await wait_up_to(self._job_wake, CHANGES_EVERY)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
 
 
@@ -40,10 +42,13 @@ async def test_an_error_of_a_call_does_not_keep_later_items_from_being_processed
     calls = Calls()
     batcher = Batcher(Fifo[str](1), calls)
     calls.fault = RuntimeError("a fault of ours")
-    calls.go.set()
     batcher.add("a")
-    [result] = await asyncio.gather(batcher.idle(), return_exceptions=True)
-    assert isinstance(result, RuntimeError)
+    await calls.began.wait()
+    idle = asyncio.ensure_future(batcher.idle())
+    await asyncio.sleep(0)  # it waits for the call
+    calls.go.set()
+    with pytest.raises(RuntimeError):
+        await idle
     batcher.add("b")
     await batcher.idle()
     assert calls.batches == [["a"], ["b"]]

@@ -47,8 +47,8 @@ async def test_an_edit_of_an_idle_lane_that_is_being_read_is_not_lost(world) -> 
     held = asyncio.Event()
 
     async def hold(_targets) -> None:
-        lane = world.dispatcher._lanes[webhook.id]
-        world.dispatcher._shed(lane, 0)  # as a hold does
+        lane = world.dispatcher.queues.lanes[webhook.id]
+        world.dispatcher.queues.shed(lane, 0)  # as a hold does
         await world.change(webhook, url="https://new.example.com/")
         del world.storage.after["targets"]
         held.set()
@@ -74,7 +74,7 @@ async def test_the_longest_retry_after_of_several_answers_holds_the_lane(world):
     await asyncio.sleep(0)
     long.answer(503, Retry_After="3600")
     await world.storage.reached("settle")
-    lane = world.dispatcher._lanes[webhook.id]
+    lane = world.dispatcher.queues.lanes[webhook.id]
     assert lane.hold is not None
     assert lane.hold.when() - asyncio.get_running_loop().time() > 3_000
 
@@ -89,7 +89,7 @@ async def test_a_hold_that_was_lifted_does_not_end_the_next_one(world) -> None:
     await world.emit()
     (await world.egress.next()).answer(503, Retry_After="60")
     await world.storage.reached("settle")
-    lane = world.dispatcher._lanes[webhook.id]
+    lane = world.dispatcher.queues.lanes[webhook.id]
     first = lane.hold
     await world.change(webhook, description="new")
     await world.emit()
@@ -106,7 +106,7 @@ async def test_a_held_lane_gives_its_queue_back_and_delivers_it_after_the_hold(w
     await world.storage.reached("release")
     for call in calls[1:]:
         call.answer()
-    assert world.dispatcher._lanes[webhook.id].held
+    assert world.dispatcher.queues.lanes[webhook.id].held
     world.egress.script = lambda call: call.answer()
     await world.settled(8)
 
@@ -125,14 +125,14 @@ async def test_what_is_claimed_for_a_lane_that_was_just_held_goes_back(world) ->
 
     world.storage.after["claim"] = wait
     await world.storage.accept([world.event() for _ in range(3)], None)
-    world.dispatcher.backlog.look()
+    world.dispatcher.queues.backlog.request_poll()
     await claimed.wait()
     call.answer(503, Retry_After="60")
-    lane = world.dispatcher._lanes[webhook.id]
+    lane = world.dispatcher.queues.lanes[webhook.id]
     await world.until(lambda: lane.held)
     go.set()
     await world.storage.reached("release")
-    assert world.dispatcher.queued == 0
+    assert world.dispatcher.queues.queued == 0
     assert world.budgets.queued_bytes.used == 0
     assert lane.backlog
 
@@ -147,14 +147,14 @@ async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
     await world.emit(1)
     await world.egress.next()
     await world.emit(19)  # just what its queue takes
-    assert world.dispatcher._lanes[webhook.id].fresh_room == 0
+    assert world.dispatcher.queues.lanes[webhook.id].fresh_room == 0
     world.egress.script = lambda call: call.exchange.done() or call.answer()
     for call in list(world.egress.made):
         call.answer()
     await world.settled(20)
     for _ in range(2):
         await world.storage.reached("due_lanes")
-    lane = world.dispatcher._lanes[webhook.id]
+    lane = world.dispatcher.queues.lanes[webhook.id]
     assert not lane.backlog
     assert lane.fresh_room == lane.capacity
 
@@ -164,7 +164,7 @@ async def test_a_congested_lane_keeps_no_more_than_its_window_allows(world) -> N
     webhook = await world.webhook()
     await world.emit(20)
     calls = [await world.egress.next() for _ in range(4)]
-    lane = world.dispatcher._lanes[webhook.id]
+    lane = world.dispatcher.queues.lanes[webhook.id]
     assert lane.queued > 4
     for call in calls:
         call.time_out()
@@ -184,7 +184,7 @@ async def test_a_lane_that_answers_slowly_of_late_releases_what_it_cannot_send_s
     world.egress.script = lambda call: call.answer()
     await world.emit(40)
     await world.settled(40)
-    lane = world.dispatcher._lanes[webhook.id]
+    lane = world.dispatcher.queues.lanes[webhook.id]
     assert lane.capacity == 1_024
     world.egress.script = None
     await world.emit(500)
@@ -240,7 +240,7 @@ async def test_a_receiver_that_answers_well_but_slowly_leaves_memory_for_others(
     world.egress.script = lambda call: call.answer()
     await world.emit(20, organization="org_2")
     await world.settled(20)
-    assert world.dispatcher._lanes[slow.id].wide
+    assert world.dispatcher.queues.lanes[slow.id].wide
     world.egress.script = None
     await world.emit(60, size=LARGE, organization="org_2")
     assert 10 * LARGE <= world.budgets.queued_bytes.used < 12 * LARGE
@@ -282,7 +282,7 @@ async def test_while_memory_is_tight_lanes_hold_what_they_can_attempt_at_once(ma
     assert world.budgets.queued_bytes.under_pressure
     webhook = await world.webhook("https://healthy.example.com/")
     answers = await world.emit(10)
-    assert world.dispatcher._lanes[webhook.id].queued == 4
+    assert world.dispatcher.queues.lanes[webhook.id].queued == 4
     answers += await world.emit(10)
     assert [bool(one.leased) for one in answers[10:]] == [False] * 10
     world.egress.script = lambda call: call.exchange.done() or call.answer()
@@ -296,7 +296,7 @@ async def test_bodies_under_way_count_toward_the_memory(world) -> None:
     await world.webhook()
     await world.emit(size=LARGE)
     call = await world.egress.next()
-    assert world.dispatcher.queued == 0
+    assert world.dispatcher.queues.queued == 0
     assert world.budgets.queued_bytes.used > LARGE
     call.answer()
     await world.settled(1)
@@ -352,8 +352,8 @@ async def test_a_webhook_deleted_while_it_is_read_drops_its_lane(world) -> None:
     world.storage.before["targets"] = delete
     (accepted,) = await world.emit()
     await world.storage.reached("release")
-    assert world.dispatcher.lanes == 0
-    assert world.dispatcher.queued == 0
+    assert len(world.dispatcher.queues.lanes) == 0
+    assert world.dispatcher.queues.queued == 0
     await world.settled(1)
     assert (await world.delivery(accepted.leased[0].id)).status == "cancelled"
 
@@ -369,7 +369,7 @@ async def test_a_pause_and_a_resume_leave_the_lane_running(world) -> None:
     for call in under_way:
         call.answer()
     await world.settled(13)
-    assert world.dispatcher.queued == 0
+    assert world.dispatcher.queues.queued == 0
 
 
 async def test_what_a_pause_cancelled_is_not_sent_after_a_resume(world) -> None:
@@ -378,7 +378,7 @@ async def test_what_a_pause_cancelled_is_not_sent_after_a_resume(world) -> None:
     await world.emit(10)
     under_way = [await world.egress.next() for _ in range(4)]
     await world.change(webhook, status="paused")
-    await world.until(lambda: world.dispatcher.queued == 0)
+    await world.until(lambda: world.dispatcher.queues.queued == 0)
     await world.change(webhook, status="active")
     for call in under_way:
         call.answer()
@@ -467,7 +467,7 @@ async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None
     world.storage.before["release"] = fail
     calls[0].answer(503, Retry_After="60")
     await world.storage.reached("settle")
-    assert world.dispatcher._lanes[webhook.id].held
+    assert world.dispatcher.queues.lanes[webhook.id].held
     for call in calls[1:]:
         call.answer()
     await world.settled(3)
@@ -480,7 +480,7 @@ async def offered_at_once(world, count: int, size: int = 0) -> list[LeasedDelive
     leased = [delivery for answer in answers for delivery in answer.leased]
     for delivery in leased:
         delivery.expires = world.clock.monotonic() + 60
-        world.dispatcher.offer(delivery)
+        world.dispatcher.add_accepted(delivery)
     return leased
 
 

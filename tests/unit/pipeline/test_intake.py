@@ -139,7 +139,7 @@ async def test_an_event_whose_deliveries_cannot_be_handed_on_is_accepted_once(
     def fail(_delivery) -> None:
         raise KeyError("a fault of ours")
 
-    monkeypatch.setattr(world.dispatcher, "offer", fail)
+    monkeypatch.setattr(world.dispatcher, "add_accepted", fail)
     answers = await world.emit(3)
     assert [one.deliveries for one in answers] == [1, 1, 1]
     assert world.storage.counts["accept"] == 1

@@ -33,10 +33,10 @@ def drain(lane: Lane) -> list[str]:
 def test_the_window_starts_at_four_opens_by_one_and_stops_at_its_widest() -> None:
     lane = Lane("wh", 16, owner("org_1"))
     assert lane.window == 4
-    lane.succeeded()
+    lane.open_window()
     assert lane.window == 5
     for _ in range(50):
-        lane.succeeded()
+        lane.open_window()
     assert lane.window == 16
 
 
@@ -44,7 +44,7 @@ def test_congestion_halves_the_window_down_to_one() -> None:
     lane = Lane("wh", 16, owner("org_1"))
     windows = []
     for _ in range(4):
-        lane.congested()
+        lane.halve_window()
         windows.append(lane.window)
     assert windows == [2, 1, 1, 1]
 
@@ -67,11 +67,11 @@ def test_fresh_and_waiting_work_take_turns() -> None:
 
 def test_room_is_four_windows_and_a_quarter_of_it_is_kept_for_a_backlog() -> None:
     lane = Lane("wh", 16, owner("org_1"))
-    assert (lane.fresh_room, lane.waiting_room) == (16, 16)
+    assert (lane.fresh_room, lane.claim_room) == (16, 16)
     lane.add_fresh(delivery("a"))
-    assert (lane.fresh_room, lane.waiting_room) == (15, 15)
+    assert (lane.fresh_room, lane.claim_room) == (15, 15)
     lane.backlog = True
-    assert (lane.fresh_room, lane.waiting_room) == (11, 15)
+    assert (lane.fresh_room, lane.claim_room) == (11, 15)
 
 
 def test_of_a_backlog_more_is_wanted_when_none_of_it_is_queued_or_half_is_done() -> None:
@@ -81,12 +81,12 @@ def test_of_a_backlog_more_is_wanted_when_none_of_it_is_queued_or_half_is_done()
     for n in range(12):
         lane.add_fresh(delivery(f"fresh{n}"))
     assert lane.fresh_room <= 0
-    assert lane.wants_more
+    assert lane.needs_refill
     lane.add_waiting(delivery("waiting"))
-    assert not lane.wants_more
+    assert not lane.needs_refill
     while lane.queued > 8:
         lane.shed(lane.queued - 1)
-    assert lane.wants_more
+    assert lane.needs_refill
 
 
 def test_a_commit_may_double_a_queue_but_no_more() -> None:
@@ -94,9 +94,9 @@ def test_a_commit_may_double_a_queue_but_no_more() -> None:
     for n in range(31):
         lane.add_fresh(delivery(f"fresh{n}"))
     assert lane.fresh_room < 0
-    assert lane.takes_on
+    assert lane.accepts_another
     lane.add_fresh(delivery("last"))
-    assert not lane.takes_on
+    assert not lane.accepts_another
 
 
 def test_a_lane_full_of_a_backlog_takes_on_what_it_has_room_for() -> None:
@@ -106,17 +106,17 @@ def test_a_lane_full_of_a_backlog_takes_on_what_it_has_room_for() -> None:
     for n in range(40):
         lane.add_waiting(delivery(f"waiting{n}"))
     while lane.fresh_room > 0:
-        assert lane.takes_on
+        assert lane.accepts_another
         lane.add_fresh(delivery("fresh"))
-    assert not lane.takes_on
+    assert not lane.accepts_another
 
 
 async def test_a_held_lane_has_no_room_for_anything() -> None:
     lane = Lane("wh", 16, owner("org_1"))
-    lane.hold = asyncio.get_running_loop().call_later(60, lane.succeeded)
+    lane.hold = asyncio.get_running_loop().call_later(60, lane.open_window)
     assert lane.held
-    assert (lane.fresh_room, lane.waiting_room, lane.idle_room) == (0, 0, 0)
-    assert not lane.takes_on
+    assert (lane.fresh_room, lane.claim_room, lane.attempt_room) == (0, 0, 0)
+    assert not lane.accepts_another
     assert not lane.idle
     lane.hold.cancel()
 
@@ -133,16 +133,16 @@ def test_a_lane_sheds_its_newest_and_keeps_the_rest() -> None:
 def test_a_lane_is_slow_while_its_window_is_below_the_first() -> None:
     lane = Lane("wh", 16, owner("org_1"))
     assert not lane.slow
-    lane.congested()
+    lane.halve_window()
     assert lane.slow
-    lane.succeeded()
-    lane.succeeded()
+    lane.open_window()
+    lane.open_window()
     assert not lane.slow
 
 
 def attempts(lane: Lane, ms: float, count: int = 16) -> None:
     for _ in range(count):
-        lane.took(ms)
+        lane.note_duration(ms)
 
 
 def test_a_receiver_that_keeps_up_has_a_queue_of_what_it_takes_within_a_second() -> None:
@@ -150,13 +150,13 @@ def test_a_receiver_that_keeps_up_has_a_queue_of_what_it_takes_within_a_second()
     attempts(lane, 40)
     assert lane.capacity == 16
     for _ in range(12):
-        lane.succeeded()
+        lane.open_window()
     assert lane.capacity == 16 * 1_000 / 40
     attempts(lane, 1, 15)
     assert lane.capacity == 400
     attempts(lane, 1, 1)
     assert lane.capacity == 1_024
-    lane.congested()
+    lane.halve_window()
     assert lane.capacity == 32
 
 
@@ -164,7 +164,7 @@ def test_one_that_becomes_slow_without_failing_keeps_no_long_queue() -> None:
     """Else most of it would wait until its leases have to go back, and come again."""
     lane = Lane("wh", 16, owner("org_1"))
     for _ in range(12):
-        lane.succeeded()
+        lane.open_window()
     attempts(lane, 2)
     assert lane.capacity == 1_024
     attempts(lane, 9_000)

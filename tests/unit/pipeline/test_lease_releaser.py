@@ -23,7 +23,9 @@ async def test_after_a_slow_moment_leases_are_released_in_whole_slices_again(mak
 
     world.storage.before["release"] = slow
     for delivery in claimed.deliveries:
-        world.dispatcher.releaser.add(delivery)
-    await world.until(lambda: world.dispatcher.releaser.waiting == 0 and sum(sizes[6:]) >= 1000)
+        world.dispatcher.queues.releaser.add(delivery)
+    await world.until(
+        lambda: world.dispatcher.queues.releaser.waiting == 0 and sum(sizes[6:]) >= 1000
+    )
     assert sizes[6] < SLICE // 16
     assert len(sizes) < 20

@@ -235,7 +235,7 @@ async def test_a_hundred_thousand_leases_are_released_by_a_few_statements(world)
     for number in range(1, count + 1):
         one = copy(delivery)
         one.id = f"dlv_{number:026}0001"
-        world.dispatcher.releaser.add(one)
+        world.dispatcher.queues.releaser.add(one)
     await world.node.stop()
     assert world.storage.counts["release"] <= 25
     assert world.metric("leases_given_back_total") == count
@@ -262,7 +262,7 @@ async def test_a_stop_records_what_was_attempted_before_it_waits_for_leases(make
 
     world.storage.before["release"] = hang
     stopping = asyncio.ensure_future(world.node.stop())
-    await world.until(lambda: world.dispatcher.queued == 0)
+    await world.until(lambda: world.dispatcher.queues.queued == 0)
     for call in calls:
         call.answer()
     with structlog.testing.capture_logs() as lines:

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.pipeline import claims, reclaim
+from winnerr_webhooks.pipeline import claimer, reclaim
 from winnerr_webhooks.storage.values import LeaseTerms
 
 
@@ -66,15 +66,15 @@ async def test_claims_follow_each_other_while_lanes_with_work_have_room(
     async def claimed(answer) -> None:
         done.append(len(answer.deliveries))
 
-    wait_up_to = claims.wait_up_to
-    monkeypatch.setattr(claims, "BUSY_LOOK", 60.0)
+    wait_up_to = claimer.wait_up_to
+    monkeypatch.setattr(claimer, "BUSY_POLL", 60.0)
 
     async def waits(event, seconds) -> None:
         waited.set()
         await wait_up_to(event, seconds)
 
     world.storage.after["claim"] = claimed
-    monkeypatch.setattr(claims, "wait_up_to", waits)
+    monkeypatch.setattr(claimer, "wait_up_to", waits)
     await world.node.start()
     await asyncio.wait_for(waited.wait(), 60)
     assert done[:2] == [256, 256]

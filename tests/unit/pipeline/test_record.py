@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
-from winnerr_webhooks.pipeline.record import SLOW
+from winnerr_webhooks.pipeline.settler import SLOW
 
 
 async def until_stalled(world) -> None:
@@ -260,7 +260,7 @@ async def test_a_410_stops_what_waits_of_the_webhook(world) -> None:
     for call in calls[1:]:
         call.answer()
     await world.settled(9)
-    await world.until(lambda: world.dispatcher.queued == 0)
+    await world.until(lambda: world.dispatcher.queues.queued == 0)
     assert len(world.egress.made) < 10
 
 

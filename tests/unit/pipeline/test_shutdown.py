@@ -4,12 +4,12 @@ import asyncio
 
 import structlog
 
-from winnerr_webhooks.pipeline.stopping import OpenParts, within
+from winnerr_webhooks.pipeline.shutdown import ShutdownStack, within
 
 
 async def test_parts_are_closed_last_opened_first_and_one_that_hangs_is_named() -> None:
     closed = []
-    parts = OpenParts()
+    parts = ShutdownStack()
     never = asyncio.Event()
 
     async def close(name: str) -> None:

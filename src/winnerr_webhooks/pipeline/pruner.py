@@ -1,4 +1,4 @@
-"""Retention: lets go of what is older than the log keeps, a slice at a time."""
+"""Pruner: lets go of what is older than the log keeps, a slice at a time."""
 
 import asyncio
 from typing import Final
@@ -17,7 +17,7 @@ BETWEEN_SLICES: Final = 0.05
 log = structlog.get_logger(__name__)
 
 
-class Retention:
+class Pruner:
     """One loop that forgets."""
 
     def __init__(self, storage: Storage, retention_days: int) -> None:

@@ -28,7 +28,7 @@ async def within(seconds: float, **work: Awaitable[object]) -> None:
         task.result()
 
 
-class OpenParts:
+class ShutdownStack:
     """What has to be closed at the end, last opened first."""
 
     def __init__(self) -> None:

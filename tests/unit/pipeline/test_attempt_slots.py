@@ -8,7 +8,7 @@ import structlog
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import LocalShortage
-from winnerr_webhooks.pipeline.attempt_places import AttemptPlaces
+from winnerr_webhooks.pipeline.attempt_slots import AttemptSlots
 from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
 from winnerr_webhooks.quotas import Bound, Budget
 from winnerr_webhooks.telemetry import Metrics
@@ -21,13 +21,13 @@ def owner(organization: str) -> LaneOwner:
 
 
 @pytest.fixture
-def places() -> AttemptPlaces:
+def places() -> AttemptSlots:
     clock = SystemClock()
     bound = Bound("attempts", 16, "attempts", "", "", "")
-    return AttemptPlaces(Budget(bound, clock), Metrics(), clock)
+    return AttemptSlots(Budget(bound, clock), Metrics(), clock)
 
 
-def start(places: AttemptPlaces, lane: Lane) -> bool:
+def start(places: AttemptSlots, lane: Lane) -> bool:
     """Begin on an attempt as the dispatcher does."""
     if places.in_flight >= places.scarce_from and not places.admits(lane):
         return False
@@ -35,12 +35,12 @@ def start(places: AttemptPlaces, lane: Lane) -> bool:
     return True
 
 
-def go(places: AttemptPlaces, lane: Lane) -> None:
+def go(places: AttemptSlots, lane: Lane) -> None:
     lane.owner.in_flight += 1
     places.in_flight += 1
 
 
-def end(places: AttemptPlaces, lane: Lane) -> None:
+def end(places: AttemptSlots, lane: Lane) -> None:
     lane.owner.in_flight -= 1
     places.in_flight -= 1
 
@@ -79,7 +79,7 @@ def test_a_free_place_goes_to_the_next_organization_then_to_its_next_lane(places
 def test_while_the_receivers_of_thirty_organizations_hang_a_quick_one_finds_a_place() -> None:
     clock = SystemClock()
     bound = Bound("attempts", 384, "attempts", "", "", "")
-    places = AttemptPlaces(Budget(bound, clock), Metrics(), clock)
+    places = AttemptSlots(Budget(bound, clock), Metrics(), clock)
     lanes = [Lane(f"wh_{number}", 99, owner(f"org_{number}")) for number in range(30)]
     while sum(start(places, lane) for lane in lanes):
         pass
@@ -101,7 +101,7 @@ async def test_no_more_attempts_are_in_flight_than_their_budget_allows(make_worl
     await world.emit()
     calls = [await world.egress.next() for _ in range(12)]
     assert world.dispatcher.in_flight == 12
-    assert world.dispatcher.queued == 28
+    assert world.dispatcher.queues.queued == 28
     assert world.metric('budget_in_use{budget="attempts"}') == 12
     assert world.metric('budget_refused_total{budget="attempts"}') >= 1
     for call in calls:
@@ -141,7 +141,7 @@ async def test_organizations_take_turns_for_places(make_world) -> None:
             )
     for organization in ("org_1", "org_2"):
         await world.emit(organization=organization)
-    waiting = world.dispatcher._places.waiting
+    waiting = world.dispatcher._slots.waiting
     await world.until(lambda: {share.organization for share in waiting} == {"org_1", "org_2"})
     made: Counter[str] = Counter()
     for _ in range(24):
@@ -166,10 +166,10 @@ async def test_used_up_ports_to_one_receiver_hold_its_lane_and_nobody_else(make_
 
     world.egress.script = script
     await world.emit()
-    await world.until(lambda: world.dispatcher._lanes[crowded.id].held)
+    await world.until(lambda: world.dispatcher.queues.lanes[crowded.id].held)
     await world.emit(organization="org_2")
     await world.settled(1)
-    assert world.dispatcher._lanes[crowded.id].held  # the other did not wait for its end
+    assert world.dispatcher.queues.lanes[crowded.id].held  # the other did not wait for its end
 
 
 async def test_what_this_machine_lacks_is_no_attempt_and_costs_no_retry(make_world) -> None:
@@ -194,7 +194,7 @@ async def test_what_this_machine_lacks_is_no_attempt_and_costs_no_retry(make_wor
         for _ in range(7):
             world.dispatcher._recover()
             await world.storage.reached("release")
-        lane = world.dispatcher._lanes[webhook.id]
+        lane = world.dispatcher.queues.lanes[webhook.id]
         assert lane.window == 4
         lacking = False
         world.dispatcher._recover()

@@ -25,17 +25,17 @@ LONGEST_PAUSE: Final = 0.03
 time must not stop a backlog."""
 PAGE: Final = 1_000
 """Lanes read at once."""
-BUSY_LOOK: Final = 0.02
+BUSY_POLL: Final = 0.02
 """Seconds between looks while they find lanes with room."""
-CONTENDED_LOOK: Final = 0.08
+CONTENDED_POLL: Final = 0.08
 """Seconds until the next look when another node had taken what the last one found."""
-IDLE_LOOK: Final = 0.25
+IDLE_POLL: Final = 0.25
 """Seconds between looks while they find nothing, at most."""
-LOOK_DUTY: Final = 10
+POLL_DUTY: Final = 10
 """The time from one look to the next is at least this many times what the look took."""
 
 
-class Claims:
+class Claimer:
     """The loop that brings what waits in the database to this node's lanes."""
 
     def __init__(
@@ -50,15 +50,15 @@ class Claims:
     ) -> None:
         self._storage = storage
         self._dispatcher = dispatcher
-        self._backlog = dispatcher.backlog
+        self._backlog = dispatcher.queues.backlog
         self._foreground = foreground
         self._clock = clock
         self._busy = busy
         """Seconds for which this process has worked."""
-        self._wait = BUSY_LOOK
+        self._wait = BUSY_POLL
         """Seconds from the last look to the next one, unless that is asked for."""
-        self._next_look = float("-inf")
-        self._earliest_look = float("-inf")
+        self._next_poll = float("-inf")
+        self._earliest_poll = float("-inf")
         """Monotonic instants: when to look, and when to look if that is asked for."""
         self._on_success = on_success
         """Called when the database has answered a claim, or had nothing to claim."""
@@ -67,53 +67,53 @@ class Claims:
     def close(self) -> None:
         """Start no further claim; `run` returns once the current claim has been dispatched."""
         self._open = False
-        self._backlog.wanted.set()
+        self._backlog.wakeup.set()
 
     async def run(self) -> None:
         """Look and claim until closed; raises what storage raises."""
         while self._open:
-            self._backlog.wanted.clear()
-            if self._dispatcher.claims:
-                if self._look_is_due():
-                    await self._look()
+            self._backlog.wakeup.clear()
+            if self._dispatcher.accepts_claims:
+                if self._poll_is_due():
+                    await self._poll()
                 if await self._claim():
                     continue
-            await wait_up_to(self._backlog.wanted, self._until_look())
+            await wait_up_to(self._backlog.wakeup, self._until_poll())
 
     # --- looks --------------------------------------------------------------------------------
 
-    def _look_is_due(self) -> bool:
-        return self._clock.monotonic() >= self._look_at()
+    def _poll_is_due(self) -> bool:
+        return self._clock.monotonic() >= self._poll_at()
 
-    def _until_look(self) -> float:
-        """Seconds until the next look; IDLE_LOOK while the dispatcher takes no claims."""
-        if not self._dispatcher.claims:
-            return IDLE_LOOK
-        return max(self._look_at() - self._clock.monotonic(), 0.0)
+    def _until_poll(self) -> float:
+        """Seconds until the next look; IDLE_POLL while the dispatcher takes no claims."""
+        if not self._dispatcher.accepts_claims:
+            return IDLE_POLL
+        return max(self._poll_at() - self._clock.monotonic(), 0.0)
 
-    def _look_at(self) -> float:
-        return self._earliest_look if self._backlog.look_wanted else self._next_look
+    def _poll_at(self) -> float:
+        return self._earliest_poll if self._backlog.poll_requested else self._next_poll
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         """Read all lanes that are due."""
         backlog, monotonic = self._backlog, self._clock.monotonic
-        backlog.look_wanted = False
+        backlog.poll_requested = False
         began, found, after = monotonic(), 0, None
         while True:
             page = await self._storage.due_lanes(after, PAGE)
-            found += backlog.found_due(page.lanes)
+            found += backlog.add_due(page.lanes)
             if len(page.lanes) < PAGE or not self._open:
                 break
             after = page.lanes[-1]
         ended = monotonic()
         if not found:
             self._on_success()
-        self._wait = BUSY_LOOK if found else min(2 * self._wait, IDLE_LOOK)
+        self._wait = BUSY_POLL if found else min(2 * self._wait, IDLE_POLL)
         wait = self._wait
         if page.next_due_in is not None:
             wait = min(wait, page.next_due_in)
-        self._earliest_look = ended + LOOK_DUTY * (ended - began)
-        self._next_look = max(ended + wait, self._earliest_look)
+        self._earliest_poll = ended + POLL_DUTY * (ended - began)
+        self._next_poll = max(ended + wait, self._earliest_poll)
 
     # --- claims -------------------------------------------------------------------------------
 
@@ -124,14 +124,14 @@ class Claims:
         if claim is None:
             return False
         began, worked = self._clock.monotonic(), self._busy()
-        taken = await self._take(claim)
+        taken = await self._lease(claim)
         if not taken:
-            self._next_look = max(self._next_look, self._clock.monotonic() + CONTENDED_LOOK)
+            self._next_poll = max(self._next_poll, self._clock.monotonic() + CONTENDED_POLL)
         if calls:
-            await self._give_way(began, worked)
+            await self._yield_to_calls(began, worked)
         return bool(self._backlog)
 
-    async def _give_way(self, began: float, worked: float) -> None:
+    async def _yield_to_calls(self, began: float, worked: float) -> None:
         """Wait until the process has been idle for as long as it worked since then."""
         while self._open and self._foreground.active:
             passed = self._clock.monotonic() - began
@@ -140,7 +140,7 @@ class Claims:
                 return
             await asyncio.sleep(min(rest, LONGEST_PAUSE - passed))
 
-    async def _take(self, claim: Claim) -> int:
+    async def _lease(self, claim: Claim) -> int:
         """Claim, and dispatch what came; how many deliveries that is."""
         started = self._clock.monotonic()
         claimed = await self._storage.claim(claim)
@@ -148,7 +148,7 @@ class Claims:
         expires = started + claim.lease_seconds
         for delivery in claimed.deliveries:
             delivery.expires = expires
-        self._dispatcher.take(claimed, claim)
+        self._dispatcher.add_claimed(claimed, claim)
         return len(claimed.deliveries)
 
 

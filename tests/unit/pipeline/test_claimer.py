@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from winnerr_webhooks.pipeline import claims, foreground
+from winnerr_webhooks.pipeline import claimer, foreground
 
 HELD = 400
 
@@ -33,9 +33,9 @@ async def test_hundreds_of_held_lanes_keep_nobody_elses_work_waiting(make_world)
         call.answer(429, Retry_After="3600") if "held" in call.head else None
     )
     await world.node.start()
-    lanes = world.dispatcher._lanes
+    lanes = world.dispatcher.queues.lanes
     await world.until(lambda: len(lanes) == HELD and all(one.held for one in lanes.values()))
-    await world.until(lambda: world.dispatcher.releaser.waiting == 0)
+    await world.until(lambda: world.dispatcher.queues.releaser.waiting == 0)
     for _ in range(3):
         await world.storage.reached("due_lanes")
     assert len((await world.storage.due_lanes(None, 1_000)).lanes) == HELD
@@ -50,7 +50,7 @@ async def test_hundreds_of_held_lanes_keep_nobody_elses_work_waiting(make_world)
 
     world.storage.before["claim"] = note
     await world.storage.accept([world.event()], None)
-    world.dispatcher.backlog.look()
+    world.dispatcher.queues.backlog.request_poll()
     (await call_of(world, "healthy.example.com")).answer()
     assert asked == [1]
 
@@ -59,8 +59,8 @@ async def test_a_lane_is_claimed_of_again_without_a_look_when_it_has_room(
     make_world, monkeypatch
 ) -> None:
     """Given a backlog of many claims, then one look finds its lane, and it drains."""
-    monkeypatch.setattr(claims, "BUSY_LOOK", 3_600.0)
-    monkeypatch.setattr(claims, "IDLE_LOOK", 3_600.0)
+    monkeypatch.setattr(claimer, "BUSY_POLL", 3_600.0)
+    monkeypatch.setattr(claimer, "IDLE_POLL", 3_600.0)
     world = await make_world(start=False)
     await world.webhook()
     for _ in range(5):
@@ -96,13 +96,13 @@ async def test_while_calls_come_in_claims_are_small_and_leave_time_between(
 
     world.storage.before["claim"] = begins
     world.storage.after["claim"] = ends
-    world.node._reclaimer._claim_loop._busy = world.clock.monotonic
+    world.node._reclaimer._claimer._busy = world.clock.monotonic
     world.node.foreground.note("org_9")
     await world.node.start()
     await world.until(lambda: len(sizes) >= 3)
-    assert sizes[:2] == [claims.FOREGROUND_LIMIT] * 2
+    assert sizes[:2] == [claimer.FOREGROUND_LIMIT] * 2
     gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
-    assert min(gaps) >= 0.9 * claims.LONGEST_PAUSE
+    assert min(gaps) >= 0.9 * claimer.LONGEST_PAUSE
 
 
 @pytest.mark.parametrize("calls", [False, True])

@@ -25,7 +25,7 @@ class Egress(Protocol):
         ...
 
 
-class Sender:
+class RequestTemplate:
     """One version of a webhook, made ready to send: all bytes that are the same every time."""
 
     __slots__ = ("_before", "destination", "organization", "signer", "target")
@@ -103,15 +103,15 @@ class Attempter:
         self._ids = ids
         self._jitter = jitter
 
-    def sender(self, target: Target) -> Sender:
+    def template(self, target: Target) -> RequestTemplate:
         """Make a webhook ready to send."""
-        return Sender(target, self._header_prefix)
+        return RequestTemplate(target, self._header_prefix)
 
-    async def attempt(self, sender: Sender, delivery: LeasedDelivery) -> Settlement:
+    async def attempt(self, template: RequestTemplate, delivery: LeasedDelivery) -> Settlement:
         """One HTTP request of a delivery, and what follows from it. Raises nothing of its own."""
-        head = sender.head(delivery, self._clock.now_ms(), self._test_line)
+        head = template.head(delivery, self._clock.now_ms(), self._test_line)
         exchange = await self._egress.post(
-            sender.destination, sender.organization, head, delivery.body
+            template.destination, template.organization, head, delivery.body
         )
         verdict = self._judge(exchange, delivery)
         return Settlement(
@@ -119,7 +119,7 @@ class Attempter:
             record=AttemptRecord(
                 id=self._ids.new("att"),
                 outcome="failed" if verdict.error_kind else "succeeded",
-                url=sender.target.url,
+                url=template.target.url,
                 request_head=head[:-4],
                 exchange=exchange,
                 error_kind=verdict.error_kind,

@@ -1,8 +1,8 @@
-"""Attempt places: how many attempts a node has in flight, and which lane starts the next one.
+"""Attempt slots: how many attempts a node has in flight, and which lane starts the next one.
 
-Every attempt holds a connection, and the file descriptors of a process are limited. While places
+Every attempt holds a connection, and the file descriptors of a process are limited. While slots
 are scarce, organizations take turns for them, and so do the lanes of an organization. An
-organization that holds its owner of the places waits, so an outage of its receivers leaves places
+organization that holds its share of the slots waits, so an outage of its receivers leaves slots
 for the others.
 """
 
@@ -17,7 +17,7 @@ from winnerr_webhooks.quotas import LOG_EVERY, Budget
 from winnerr_webhooks.telemetry import Metrics
 
 TIMES_FREE: Final = 3
-"""An organization may hold three times as many places as are free (a dynamic threshold: Choudhury
+"""An organization may hold three times as many slots as are free (a dynamic threshold: Choudhury
 and Hahne, 1998). One alone holds three quarters; of many, each holds less, and some stay free."""
 OF_ONE_RECEIVER: Final = "EADDRNOTAVAIL"
 """The ports to one address and port are used up; there are as many to any other."""
@@ -34,17 +34,17 @@ _ADVICE_ON_MEMORY: Final = "Give this machine more memory, or run less beside th
 log = structlog.get_logger(__name__)
 
 
-class AttemptPlaces:
-    """The places for attempts of one node.
+class AttemptSlots:
+    """The slots for attempts of one node.
 
     The dispatcher counts `in_flight` here and in each owner. It calls `admits` only when at least
-    `scarce_from` attempts are in flight, so below that a place costs one comparison.
+    `scarce_from` attempts are in flight, so below that a slot costs one comparison.
     """
 
     def __init__(self, budget: Budget, metrics: Metrics, clock: Clock) -> None:
         self.in_flight = 0
         self.waiting: deque[LaneOwner] = deque()
-        """Organizations with lanes that wait for a place; the next in turn first."""
+        """Organizations with lanes that wait for a slot; the next in turn first."""
         self._budget = budget
         self._metrics = metrics
         self._clock = clock
@@ -60,40 +60,40 @@ class AttemptPlaces:
     def admits(self, lane: Lane) -> bool:
         """Whether a lane may start an attempt now; if not, it waits for its turn."""
         owner = lane.owner
-        if not owner.waiting and self._has_place_for(owner):
-            return True  # the waiting ones are of other organizations, which have no place left
-        if not lane.waits_for_place:
+        if not owner.waiting and self._has_slot_for(owner):
+            return True  # the waiting ones are of other organizations, which have no slot left
+        if not lane.waits_for_slot:
             self._budget.refuse()
             self.wait(lane)
         return False
 
     def wait(self, lane: Lane) -> None:
         """Put a lane at the end of its organization's ring."""
-        if lane.waits_for_place:
+        if lane.waits_for_slot:
             return
-        lane.waits_for_place = True
+        lane.waits_for_slot = True
         owner = lane.owner
         if not owner.waiting:
             self.waiting.append(owner)
         owner.waiting.append(lane)
 
     def next_in_turn(self) -> Lane | None:
-        """Take out a lane of the waiting organization that holds the fewest places, if one is free.
+        """Take out a lane of the waiting organization that holds the fewest slots, if one is free.
 
         Of several that hold as many, the one that had its last turn first.
         """
-        ready = filter(self._has_place_for, self.waiting)
+        ready = filter(self._has_slot_for, self.waiting)
         owner = min(ready, key=_in_flight, default=None)
         if owner is None:
             return None
         self.waiting.remove(owner)
         lane = owner.waiting.popleft()
-        lane.waits_for_place = False
+        lane.waits_for_slot = False
         if owner.waiting:
             self.waiting.append(owner)
         return lane
 
-    def _has_place_for(self, owner: LaneOwner) -> bool:
+    def _has_slot_for(self, owner: LaneOwner) -> bool:
         free = self._limit - self.in_flight
         return self.in_flight < self._most and owner.in_flight < TIMES_FREE * free
 
@@ -102,7 +102,7 @@ class AttemptPlaces:
     def ran_short(self, lack: str) -> bool:
         """This machine lacked something for an attempt; True if only for attempts to one receiver.
 
-        Otherwise no more are allowed than are in flight now. A place becomes free when one of these
+        Otherwise no more are allowed than are in flight now. A slot becomes free when one of these
         attempts ends. `recover` restores the full limit.
         """
         self._note(lack)

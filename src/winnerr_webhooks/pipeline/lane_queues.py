@@ -1,0 +1,114 @@
+"""Lane queues: the deliveries queued in a node's lanes, and the memory their bodies take.
+
+A delivery comes from a commit (`add_accepted`) or a claim (`add_claimed`). The dispatcher takes it
+for an attempt, or its lease is released, and then any node may claim it (`release`, `shed`).
+"""
+
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.webhook import DELETED, Target
+from winnerr_webhooks.pipeline.backlog import Backlog
+from winnerr_webhooks.pipeline.lane import Lane
+from winnerr_webhooks.pipeline.lanes import Lanes
+from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
+from winnerr_webhooks.quotas import Budget
+from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.telemetry import Metrics
+
+
+class LaneQueues:
+    """All queued deliveries of a node, by lane."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        metrics: Metrics,
+        memory: Budget,
+        *,
+        concurrency: int,
+        lease_seconds: float,
+    ) -> None:
+        self.queued = 0
+        """Deliveries queued, those in flight not counted; the dispatcher counts those it takes."""
+        self.memory = memory
+        """For bodies, those in flight included."""
+        self.lanes = Lanes(
+            memory, self.note_room, concurrency=concurrency, lease_seconds=lease_seconds
+        )
+        self.backlog = Backlog(
+            self.lanes, memory, concurrency=concurrency, lease_seconds=lease_seconds
+        )
+        self.releaser = LeaseReleaser(storage, metrics, self.backlog.request_poll)
+
+    def add_accepted(self, delivery: LeasedDelivery) -> Lane | None:
+        """Queue a delivery that was just accepted; None when it has no room and was released."""
+        lane = self.lanes.of(delivery)
+        if not (self.backlog.accepts_another(lane) or delivery.trigger == "test"):
+            self.releaser.add(delivery)  # its batch was larger than the lane's room
+            self.note_room(lane)
+            return None
+        lane.add_fresh(delivery)
+        self._count(lane, delivery)
+        return lane
+
+    def add_claimed(self, delivery: LeasedDelivery) -> None:
+        """Queue a delivery that was claimed, unless its receiver asked for a pause meanwhile."""
+        lane = self.lanes.of(delivery)
+        if lane.held:
+            self.releaser.add(delivery)
+            return
+        lane.add_waiting(delivery)
+        self._count(lane, delivery)
+
+    def _count(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        self.queued += 1
+        lane.owner.quota.add(len(delivery.body))
+
+    def put_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        """Queue a delivery again that was taken for an attempt."""
+        lane.add_waiting(delivery)
+        self.queued += 1
+
+    def release(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        """Release the lease of a delivery that left its lane."""
+        lane.owner.quota.release(len(delivery.body))
+        self.releaser.add(delivery)
+
+    def shed(self, lane: Lane, keep: int) -> None:
+        """Release what a lane has queued beyond `keep` deliveries."""
+        for delivery in lane.shed(keep):
+            self.queued -= 1
+            self.release(lane, delivery)
+            lane.backlog = True
+
+    def shed_cancelled(self, lane: Lane, target: Target) -> None:
+        """Release what was cancelled with the webhook, and keep its tests.
+
+        A cancelled delivery must not be queued here when the webhook is resumed: it would be sent
+        beside its replay.
+        """
+        for delivery in lane.shed(0):
+            if may_be_sent(delivery, target):
+                lane.add_waiting(delivery)
+            else:
+                self.queued -= 1
+                self.release(lane, delivery)
+
+    def note_room(self, lane: Lane) -> None:
+        """Note whether a lane is full, and ask for more of its backlog when it is time."""
+        if self.backlog.fresh_room(lane) <= 0:
+            self.lanes.note_full(lane)
+        else:
+            self.lanes.note_room(lane)
+        if lane.backlog and lane.needs_refill and self.backlog.claim_room(lane) > 0:
+            self.backlog.add(lane)
+
+    def close(self) -> None:
+        """Release everything that is queued; `releaser.close` waits for that."""
+        for lane in self.lanes.values():
+            self.shed(lane, 0)
+        self.releaser.hurry()
+
+
+def may_be_sent(delivery: LeasedDelivery, target: Target) -> bool:
+    """Whether a delivery is sent although its webhook is not active."""
+    return delivery.test and target.status != DELETED
