@@ -21,7 +21,7 @@ from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
-from winnerr_webhooks.pipeline.attempter import Sender
+from winnerr_webhooks.pipeline.attempter import RequestTemplate
 from winnerr_webhooks.quotas import Budget
 
 DESCRIPTORS = 1024
@@ -54,7 +54,7 @@ class Poster:
             status="active",
             secret="whsec_" + "a" * 43 + "=",
         )
-        self.sender = Sender(target, "Winnerr")
+        self.sender = RequestTemplate(target, "Winnerr")
         self.delivery = LeasedDelivery(
             id="dlv_01kanbench000000000000000000001",
             event_id="evt_01kanbench0000000000000000",
