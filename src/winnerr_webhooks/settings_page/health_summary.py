@@ -98,7 +98,7 @@ def webhook_overviews(
     buckets: Sequence[HealthBucket],
     now: int,
 ) -> list[WebhookOverview]:
-    """The overview of each webhook, in the given order."""
+    """The overview of each webhook, in the order of `webhooks`."""
     by_webhook: dict[str, list[HealthBucket]] = {}
     for bucket in buckets:
         by_webhook.setdefault(bucket.webhook_id, []).append(bucket)

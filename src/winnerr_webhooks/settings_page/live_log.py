@@ -32,7 +32,7 @@ the outage are recorded in this time."""
 _MAX_ROWS: Final = MAX_ROWS
 """Rows sent after one poll: as many as the page shows, because it would drop more at once."""
 _MAX_POLLS: Final = 1_800
-"""After this many polls the stream ends. The browser then reconnects and is authorized anew."""
+"""After this many polls the stream ends. The browser then reconnects and is authorized again."""
 
 
 def live_start(page: PageContext) -> str:

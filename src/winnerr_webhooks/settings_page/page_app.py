@@ -1,4 +1,4 @@
-"""The settings page as an ASGI application, mounted beside the API."""
+"""The settings page as an ASGI application, mounted next to the API."""
 
 from typing import Any, Final
 

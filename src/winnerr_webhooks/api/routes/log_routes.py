@@ -143,19 +143,19 @@ class LogRoutes(Controller):
         self, services: Given, request: ApiRequest, organization: FromPath[str]
     ) -> ReplayedShape:
         """Replay every matching failed or cancelled delivery."""
-        wanted = await read_json(request, ReplayManyRequest)
+        body = await read_json(request, ReplayManyRequest)
         count = await services.replays.replay_many(
             organization,
             ReplayRequest(
-                webhook=wanted.webhook,
-                event=wanted.event,
-                outcome=wanted.outcome,
-                since=None if wanted.since is None else read_timestamp("/since", wanted.since),
-                until=None if wanted.until is None else read_timestamp("/until", wanted.until),
+                webhook=body.webhook,
+                event=body.event,
+                outcome=body.outcome,
+                since=None if body.since is None else read_timestamp("/since", body.since),
+                until=None if body.until is None else read_timestamp("/until", body.until),
             ),
-            dry_run=wanted.dry_run,
+            dry_run=body.dry_run,
         )
-        return ReplayedShape(count=count, dry_run=wanted.dry_run)
+        return ReplayedShape(count=count, dry_run=body.dry_run)
 
     @get("/events/{event:str}")
     async def event(

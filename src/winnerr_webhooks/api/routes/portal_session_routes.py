@@ -31,9 +31,9 @@ async def create_portal_session(
         raise Forbidden(
             "Only a service key can create sign-in links. This key belongs to one organization."
         )
-    wanted = await read_json(request, PortalSessionRequest)
+    body = await read_json(request, PortalSessionRequest)
     sign_in = PageSignIn(
         storage=services.storage, clock=services.clock, public_url=services.config.public_url
     )
-    link = await sign_in.create_link(organization, wanted.role, wanted.user)
+    link = await sign_in.create_link(organization, body.role, body.user)
     return LinkShape(url=link.url, expires_at=rfc3339(link.expires_at))

@@ -59,8 +59,8 @@ class WebhookRoutes(Controller):
     ) -> WebhookShape:
         """Change a webhook."""
         await services.webhooks.get(organization, webhook)
-        wanted = await read_json(request, WebhookPatch)
-        return saved_shape(await services.webhooks.change(organization, webhook, wanted))
+        webhook_patch = await read_json(request, WebhookPatch)
+        return saved_shape(await services.webhooks.change(organization, webhook, webhook_patch))
 
     @delete("/{webhook:str}")
     async def remove(
@@ -109,5 +109,5 @@ class WebhookRoutes(Controller):
     ) -> DeliveryStarted:
         """Send a test event."""
         target = await services.webhooks.get(organization, webhook)
-        wanted = await read_json(request, TestRequest, empty=b"{}")
-        return DeliveryStarted(delivery_id=await services.webhooks.send_test(target, wanted.event))
+        body = await read_json(request, TestRequest, empty=b"{}")
+        return DeliveryStarted(delivery_id=await services.webhooks.send_test(target, body.event))

@@ -60,22 +60,22 @@ async def show_new(page: PageDependency, request: PageRequest) -> Response[str]:
 async def create(page: PageDependency, request: PageRequest) -> Response[str]:
     """Create a webhook, or show the form again with its errors."""
     form = form_of(request)
-    given = _read(form)
+    form_input = _read(form)
     if form.has("generate"):
-        given.secret = new_secret()
-        return _answer(page, request, given, None)
+        form_input.secret = new_secret()
+        return _answer(page, request, form_input, None)
     draft = WebhookDraft(
-        url=given.url,
-        events=list(given.events),
-        secret=given.secret or None,
-        description=given.description,
+        url=form_input.url,
+        events=list(form_input.events),
+        secret=form_input.secret or None,
+        description=form_input.description,
     )
     try:
         saved = await page.webhooks.create(request.auth.organization, draft)
     except Invalid as refusal:
-        return _answer(page, request, given, None, FormErrors(refusal))
+        return _answer(page, request, form_input, None, FormErrors(refusal))
     except Conflict as refusal:
-        return _answer(page, request, given, None, FormErrors(Invalid(refusal.detail)))
+        return _answer(page, request, form_input, None, FormErrors(Invalid(refusal.detail)))
     page.audit("webhook created", request.auth, webhook=saved.webhook.id)
     return redirect(f"/{saved.webhook.id}?done=created")
 
@@ -86,24 +86,24 @@ async def show_edit(
 ) -> Response[str]:
     """Show the form with the webhook's current values."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    given = FormInput(url=found.url, events=found.events, description=found.description or "")
-    return _answer(page, request, given, found)
+    form_input = FormInput(url=found.url, events=found.events, description=found.description or "")
+    return _answer(page, request, form_input, found)
 
 
 @post("/{webhook:str}/edit")
 async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
     """Save the changes, or show the form again with its errors."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    given = _read(form_of(request))
+    form_input = _read(form_of(request))
     patch = WebhookPatch(
-        url=given.url if given.url != found.url else msgspec.UNSET,
-        events=list(given.events),
-        description=given.description,
+        url=form_input.url if form_input.url != found.url else msgspec.UNSET,
+        events=list(form_input.events),
+        description=form_input.description,
     )
     try:
         await page.webhooks.change(request.auth.organization, webhook, patch)
     except Invalid as refusal:
-        return _answer(page, request, given, found, FormErrors(refusal))
+        return _answer(page, request, form_input, found, FormErrors(refusal))
     page.audit("webhook edited", request.auth, webhook=webhook)
     return redirect(f"/{webhook}?done=saved")
 
@@ -138,7 +138,7 @@ def _read(form: Form) -> FormInput:
 def _answer(
     page: PageContext,
     request: PageRequest,
-    given: FormInput,
+    form_input: FormInput,
     webhook: Webhook | None,
     errors: FormErrors | None = None,
 ) -> Response[str]:
@@ -148,7 +148,7 @@ def _answer(
         request.auth,
         status=422 if errors else 200,
         tab="webhooks",
-        given=given,
+        form_input=form_input,
         webhook=webhook,
         categories=page.catalog.categories,
         total=len(page.catalog.names),

@@ -41,8 +41,8 @@ async def rotate(
     found = await page.webhooks.get(request.auth.organization, webhook)
     seconds = form.text("overlap")
     draft = SecretDraft(overlap_seconds=int(seconds) if seconds.isdecimal() else DEFAULT_OVERLAP)
-    if given := form.text("secret"):
-        draft.secret = given
+    if secret := form.text("secret"):
+        draft.secret = secret
     errors, done = None, "rotated" if found.has_secret else "signed"
     try:
         await page.webhooks.set_secret(found.organization, webhook, draft)
