@@ -1,8 +1,15 @@
-"""Egress: the outgoing HTTP client, and the one place that opens a socket to a customer's URL.
+"""Egress: the outgoing HTTP client. Only this package opens sockets to customers' URLs.
 
-`policy` says which addresses may be reached, `resolver` what addresses a name has, `dialer`
-connects to one of them, `tls` sets the rules of the handshake, `connection` sends a request and
-reads no more of the answer than it must, `pool` keeps connections for the next one, `deadline`
-ends what takes too long, `failures` puts what went wrong into words, `shortage` tells
-a shortage on this machine apart from it, `client` joins them.
+- `client`: sends one POST; uses all of the following
+- `address_policy`: which addresses and ports may be reached
+- `resolver`: the addresses of a host name
+- `dialer`: connects to one of these addresses
+- `tls`: the settings of the TLS handshake
+- `outgoing_connection`: sends a request on a connection
+- `response_reader`: reads its response, with `lenient_head`, `response_framing` and
+  `response_head_cache`
+- `pool`: keeps connections for the next request
+- `deadlines`: ends requests that take too long
+- `failures`: describes what went wrong
+- `local_shortage`: recognizes failures that are this machine's fault
 """

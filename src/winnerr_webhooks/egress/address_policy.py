@@ -1,10 +1,10 @@
-"""Which addresses and ports may be reached: public ones, and what the operator adds.
+"""Decides which addresses and ports may be reached: public ones, and those the operator allows.
 
-Pure, and asked for every connect with the very address that is about to be used. All networks,
-ours and the operator's, are cut into disjoint ranges once; a question is then one bisection.
+It does no I/O, and is asked before every connect about the address that is then used. All networks
+are cut into disjoint ranges once, so that a decision is one bisection.
 
-`ipaddress.is_global` is no substitute: it passes multicast, 6to4 and NAT64 forms of private
-addresses, and its answers change with the Python version.
+`ipaddress.is_global` is not enough: it accepts multicast, and the 6to4 and NAT64 forms of private
+addresses. Its results also change between Python versions.
 """
 
 from bisect import bisect_right
@@ -35,27 +35,27 @@ SPECIAL_IPV4: Final = {
     "224.0.0.0/4": "multicast, RFC 5771",
     "240.0.0.0/4": "reserved, RFC 1112 4, and limited broadcast, RFC 919 7",
 }
-"""Every range of IANA's IPv4 special-purpose registry (RFC 6890), and multicast."""
+"""All ranges of IANA's IPv4 special-purpose registry (RFC 6890), and multicast."""
 
 GLOBAL_IPV6: Final = "2000::/3"
-"""The only global unicast space there is (RFC 4291 2.4): whatever lies outside is refused."""
+"""The only global unicast space (RFC 4291 2.4); everything outside is refused."""
 
 SPECIAL_IPV6: Final = {
     "2001::/23": "IETF protocol assignments, RFC 2928: Teredo, benchmarking, ORCHID, AMT, DRIP",
     "2001:db8::/32": "documentation, RFC 3849",
     "2002::/16": "6to4, which embeds any IPv4 address, RFC 3056",
     "2620:4f:8000::/48": "AS112, RFC 7534",
-    "3ffe::/16": "6bone, handed back, RFC 3701",
+    "3ffe::/16": "6bone, returned to IANA, RFC 3701",
     "3fff::/20": "documentation, RFC 9637",
 }
-"""Every range of IANA's IPv6 special-purpose registry (RFC 6890) inside `GLOBAL_IPV6`."""
+"""All ranges of IANA's IPv6 special-purpose registry (RFC 6890) inside `GLOBAL_IPV6`."""
 
 IPV4_MAPPED: Final = IPv6Network("::ffff:0:0/96")
-"""RFC 4291 2.5.5.2. Judged by the IPv4 address inside; `::/96`, deprecated, is refused."""
+"""RFC 4291 2.5.5.2. The IPv4 address inside decides. The deprecated `::/96` is refused."""
 NAT64: Final = IPv6Network("64:ff9b::/96")
-"""The well-known prefix of RFC 6052 2.1. Judged by the IPv4 address inside."""
+"""The well-known prefix of RFC 6052 2.1. The IPv4 address inside decides."""
 NAT64_LENGTHS: Final = (32, 40, 48, 56, 64, 96)
-"""The prefix lengths RFC 6052 2.2 knows."""
+"""The prefix lengths that RFC 6052 2.2 defines."""
 
 BLOCKED_ADDRESS: Final = "blocked_address"
 BLOCKED_PORT: Final = "blocked_port"
@@ -66,15 +66,16 @@ REFUSALS: Final = {
     BLOCKED_PORT: "Use port 443 or a port from 1024 upward.",
     BLOCKED_SCHEME: "Use https; plain http is switched off on this server.",
 }
-"""What a customer is told. No sentence holds an address: it could be one of ours."""
+"""Messages for customers. They never contain an address, because it could be an internal one."""
 
-_REFUSED, _PUBLIC, _ALLOWED = 0, 1, 2  # verdicts; a greater one is a NAT64 prefix's length
+_REFUSED, _PUBLIC, _ALLOWED = 0, 1, 2  # verdicts; a larger one is the length of a NAT64 prefix
 
 
 class AddressPolicy:
-    """What may be connected to. `allow` wins over `deny`, `deny` over everything public.
+    """Decides what may be connected to. `allow` wins over `deny`, and `deny` over public ranges.
 
-    `nat64` are this network's own prefixes; a length RFC 6052 does not know is a ValueError.
+    `nat64` are this network's own prefixes. Raises `ValueError` for a length that RFC 6052 does not
+    define.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class AddressPolicy:
         allow, deny, nat64 = list(allow), list(deny), list(nat64)
         for prefix in nat64:
             if prefix.prefixlen not in NAT64_LENGTHS:
-                raise ValueError(f"{prefix} has no length that RFC 6052 2.2 knows")
+                raise ValueError(f"RFC 6052 2.2 does not define the length of {prefix}")
         self._allow_http = allow_http
         self._any_allowed = bool(allow)
         # Later layers win.
@@ -113,7 +114,7 @@ class AddressPolicy:
         )
 
     def refusal(self, address: Address, port: int, scheme: str) -> str | None:
-        """Why this must not be connected to, as a key of `REFUSALS`; None: it may be."""
+        """Return why this must not be connected to, as a key of `REFUSALS`; None if it may be."""
         if scheme == "http" and not self._allow_http:
             return BLOCKED_SCHEME
         verdict = self._judge(address)
@@ -124,7 +125,7 @@ class AddressPolicy:
         return BLOCKED_PORT
 
     def port_refusal(self, port: int) -> str | None:
-        """Why no address at all could be reached on this port; None: some could."""
+        """Return why no address may be reached on this port; None if some may."""
         return None if self._any_allowed or self._usual_port(port) else BLOCKED_PORT
 
     def _usual_port(self, port: int) -> bool:
@@ -133,7 +134,7 @@ class AddressPolicy:
     def _judge(self, address: Address) -> int:
         if isinstance(address, IPv4Address):
             return self._judge_ipv4(int(address))
-        if address.scope_id is not None:  # a zone means something on this host only (RFC 4007)
+        if address.scope_id is not None:  # a zone is local to this host (RFC 4007)
             return _REFUSED
         number = int(address)
         verdict = self._verdicts6[bisect_right(self._starts6, number) - 1]
@@ -147,7 +148,10 @@ class AddressPolicy:
 
 
 def _cut(layers: Sequence[tuple[Network, int]]) -> tuple[list[int], list[int]]:
-    """Cut overlapping networks, later ones on top, into starts of disjoint ranges and verdicts."""
+    """Cut overlapping networks into disjoint ranges; a later network overrides an earlier one.
+
+    Returns the first number of each range, in order, and its verdict.
+    """
     bounds: set[int] = set()
     spans = []
     for network, verdict in layers:
@@ -166,9 +170,9 @@ def _cut(layers: Sequence[tuple[Network, int]]) -> tuple[list[int], list[int]]:
 
 
 def _embedded_ipv4(number: int, prefix_length: int) -> int | None:
-    """Read the IPv4 address embedded after a prefix (RFC 6052 2.2); None: not a valid one.
+    """Return the IPv4 address embedded after a prefix (RFC 6052 2.2); None if it is not valid.
 
-    Bits 64 to 71 are skipped and must be zero; a /96 has none to skip.
+    Bits 64 to 71 are skipped and must be zero, except with a /96 prefix.
     """
     if prefix_length == 96:  # noqa: PLR2004  RFC 6052 2.2
         return number & 0xFFFFFFFF

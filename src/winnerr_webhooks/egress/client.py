@@ -1,4 +1,4 @@
-"""The outgoing HTTP client: one POST to one destination, and all that can come of it."""
+"""The outgoing HTTP client: sends one POST to one destination and returns its result."""
 
 import asyncio
 import os
@@ -20,23 +20,23 @@ from winnerr_webhooks.egress.failures import (
     tls_failure,
 )
 from winnerr_webhooks.egress.local_shortage import DESCRIPTOR_CODES, shortage_code
-from winnerr_webhooks.egress.outgoing_connection import Connection
+from winnerr_webhooks.egress.outgoing_connection import OutgoingConnection
 from winnerr_webhooks.egress.pool import Key, Pool
 from winnerr_webhooks.egress.resolver import CHANNEL_DESCRIPTORS, Resolver
 from winnerr_webhooks.egress.tls import client_context
 from winnerr_webhooks.quotas import Budget
 
 MAX_REASON: Final = 200
-"""Bytes of a reason phrase that are kept: it is shown in every row of the log."""
+"""How many bytes of a reason phrase are kept; every row of the log shows it."""
 BODY_GRACE: Final = 2.0
-"""Most seconds for the rest of a body: the verdict has fallen with the headers."""
+"""The longest time in seconds to read a body; the verdict needs only the status."""
 
 
 class EgressClient:
-    """Sends requests to receivers. Belongs to the event loop it is first used on.
+    """Sends requests to receivers. Use it on one event loop only.
 
-    One attempt, from the lookup of the name to the end of the answer, takes `timeout` seconds at
-    most. No redirects are followed, no cookies kept, no proxies used, nothing is decompressed.
+    An attempt takes at most `timeout` seconds, from the name lookup to the end of the response. The
+    client follows no redirects, keeps no cookies, uses no proxies and decompresses nothing.
     """
 
     def __init__(
@@ -58,31 +58,28 @@ class EgressClient:
         self._pool = Pool(kept=kept, clock=clock)
         self._deadlines = Deadlines(timeout)
         self._grace = Deadlines(body_grace)
-        self._outbox: list[Connection] = []
-        """Reused connections whose requests go out together, at the end of this turn of the loop.
+        self._outbox: list[OutgoingConnection] = []
+        """Reused connections with a prepared request, sent together in the loop's next iteration.
 
-        Sent back to back they wake a receiver, or the network's driver, once and not each.
+        Sent back to back, they wake a receiver and the network driver once instead of each time.
         """
-        self._open: set[Connection] = set()
-        self._closing: dict[Connection, asyncio.Future[None]] = {}
-        """Idle connections closed to free descriptors, each with a future for when it is closed."""
-        self._all_lost: asyncio.Event | None = None
+        self._open: set[OutgoingConnection] = set()
+        self._closing: dict[OutgoingConnection, asyncio.Future[None]] = {}
+        """Idle connections that are closing to free descriptors, each with its future."""
+        self._all_closed: asyncio.Event | None = None
 
     async def post(
         self, destination: Destination, organization: str, head: bytes, body: bytes
     ) -> Exchange:
-        """Send a request once; whatever the network or the receiver does is in the answer.
+        """Send a request. Failures of the network and the receiver are part of the result.
 
-        `head` is the request line and all headers with the blank line at their end. A reused
-        connection that turns out to be dead is replaced within the same deadline, and the
-        request sent again.
+        `head` is the request line and all headers, with the blank line at the end. If a reused
+        connection turns out to be closed, the request is sent again on a new one within the same
+        deadline.
 
-        Raises `LocalShortage` when this machine lacked descriptors, memory, buffers or ports, so
-        that there is no connection: nothing was sent but, at most, to a reused connection that
-        had ended. If it lacks descriptors, idle connections are closed first.
-
-        Raises `CancelledError`, with the
-        connection closed.
+        Raises `LocalShortage` if this machine is out of descriptors, memory, buffers or ports and
+        there is no connection. Out of descriptors, idle connections are closed first. If the task
+        is cancelled, the connection is closed.
         """
         started_at = self._clock.now_ms()
         start = self._clock.monotonic()
@@ -92,7 +89,7 @@ class EgressClient:
         if connection is not None:
             waiter = connection.request(head + body)
             if not self._outbox:
-                connection.loop.call_soon(self._send_all)
+                connection.loop.call_soon(self._send_outbox)
             self._outbox.append(connection)
             self._deadlines.add(connection, connection.loop)
             try:
@@ -104,11 +101,11 @@ class EgressClient:
                 self._deadlines.discard(connection)
             if not connection.stale:
                 return self._exchange(connection, trace, started_at, start)
-            self._pool.has_closed(connection)
+            self._pool.learn_from_close(connection)
             trace.timings.reconnected = True
         left = self._timeout - (self._clock.monotonic() - start)
         end = asyncio.get_running_loop().time() + left
-        failure, connection = await self._send_on_fresh(destination, key, head + body, trace, end)
+        failure, connection = await self._send_on_new(destination, key, head + body, trace, end)
         if failure is not None:
             return Exchange(
                 started_at=started_at,
@@ -119,33 +116,33 @@ class EgressClient:
         return self._exchange(connection, trace, started_at, start)
 
     async def close(self) -> None:
-        """Hang up on everyone; attempts in flight end as reset."""
+        """Close all connections; attempts in flight end with a reset."""
         self._pool.close()
         for connection in list(self._open):
             connection.abort()
         if self._open:
-            self._all_lost = asyncio.Event()
-            await self._all_lost.wait()
+            self._all_closed = asyncio.Event()
+            await self._all_closed.wait()
         self._deadlines.close()
         self._grace.close()
 
-    def _send_all(self) -> None:
+    def _send_outbox(self) -> None:
         outbox, self._outbox = self._outbox, []
         for connection in outbox:
             connection.send()
 
-    async def _send_on_fresh(
+    async def _send_on_new(
         self, destination: Destination, key: Key, request: bytes, trace: Trace, end: float
-    ) -> tuple[Failure | None, Connection]:
-        """Connect, send, and wait for the answer; a Failure when it did not come to sending."""
+    ) -> tuple[Failure | None, OutgoingConnection]:
+        """Connect, send, and wait for the response; a `Failure` means that nothing was sent."""
         loop = asyncio.get_running_loop()
-        connection = Connection(
+        connection = OutgoingConnection(
             key,
             clock=self._clock,
             loop=loop,
             timeout=self._timeout,
             grace=self._grace,
-            on_lost=self._lost,
+            on_lost=self._connection_lost,
         )
         waiter = connection.request(request)
         try:
@@ -166,9 +163,9 @@ class EgressClient:
         return None, connection
 
     async def _establish(
-        self, connection: Connection, destination: Destination, trace: Trace
+        self, connection: OutgoingConnection, destination: Destination, trace: Trace
     ) -> None:
-        """Dial, shake hands where that is due, and let the connection send its request."""
+        """Connect, with TLS for https, and let the connection send its request."""
         sock = await self._dial(destination, trace)
         inode = os.fstat(sock.fileno()).st_ino
         try:
@@ -186,7 +183,7 @@ class EgressClient:
             self._open.add(connection)
 
     async def _dial(self, destination: Destination, trace: Trace) -> socket.socket:
-        """Dial; if descriptors are lacking, close idle connections and dial once more."""
+        """Connect; if descriptors run out, close idle connections and try once more."""
         try:
             return await self._dialer.dial(destination, trace)
         except LocalShortage as shortage:
@@ -195,20 +192,24 @@ class EgressClient:
             evicted = self._pool.evict(CHANNEL_DESCRIPTORS if trace.phase == "dns" else 1)
             if not evicted:
                 raise
-        await self._lose(evicted)
+        await self._wait_closed(evicted)
         return await self._dialer.dial(destination, trace)
 
-    async def _lose(self, connections: list[Connection]) -> None:
-        """Wait until these connections, which were hung up on, have closed their sockets."""
+    async def _wait_closed(self, connections: list[OutgoingConnection]) -> None:
+        """Wait until these aborted connections have closed their sockets."""
         loop = asyncio.get_running_loop()
         for connection in connections:
             self._closing[connection] = loop.create_future()
         await asyncio.gather(*(self._closing[connection] for connection in connections))
 
     async def _attach(
-        self, connection: Connection, sock: socket.socket, destination: Destination, trace: Trace
+        self,
+        connection: OutgoingConnection,
+        sock: socket.socket,
+        destination: Destination,
+        trace: Trace,
     ) -> None:
-        """Give the connection its socket, after the handshake with TLS."""
+        """Hand the socket to the connection, after the TLS handshake for https."""
         loop = asyncio.get_running_loop()
         if destination.scheme == "http":
             await loop.create_connection(lambda: connection, sock=sock)
@@ -220,48 +221,48 @@ class EgressClient:
             sock=sock,
             ssl=self._tls,
             server_hostname=destination.host,
-            ssl_handshake_timeout=self._timeout + 1,  # never reached: ours comes first
+            ssl_handshake_timeout=self._timeout + 1,  # never reached: our deadline is earlier
         )
         trace.timings.tls_ms = (self._clock.monotonic() - before) * 1000
 
     def _exchange(
-        self, connection: Connection, trace: Trace, started_at: int, start: float
+        self, connection: OutgoingConnection, trace: Trace, started_at: int, start: float
     ) -> Exchange:
-        """Put an exchange together, and the connection back if it can serve again."""
-        timings = trace.timings
+        """Return the result, and put the connection back into the pool if it is reusable."""
+        timings, response = trace.timings, connection.response
         if connection.first_byte_at:
             timings.first_byte_ms = (connection.first_byte_at - connection.sent_at) * 1000
         exchange = Exchange(
             started_at=started_at,
             duration_ms=(connection.ended_at - start) * 1000,
             timings=timings,
-            status=connection.status,
-            reason=_printable(connection.reason[:MAX_REASON]),
-            response_head=connection.head if connection.status is not None else b"",
-            response_body=connection.body,
-            truncated=connection.truncated,
-            failure=connection.failure,
+            status=response.status,
+            reason=_printable(response.reason[:MAX_REASON]),
+            response_head=response.head if response.status is not None else b"",
+            response_body=response.body,
+            truncated=response.truncated,
+            failure=response.failure,
         )
         if connection.reusable:
             self._pool.put(connection, connection.ended_at)
-            connection.forget()
+            response.release()
         return exchange
 
-    def _lost(self, connection: Connection) -> None:
-        self._pool.lost(connection)
+    def _connection_lost(self, connection: OutgoingConnection) -> None:
+        self._pool.connection_lost(connection)
         self._open.discard(connection)
         closed = self._closing.pop(connection, None)
         if closed is not None and not closed.done():
             closed.set_result(None)
-        if self._all_lost is not None and not self._open:
-            self._all_lost.set()
+        if self._all_closed is not None and not self._open:
+            self._all_closed.set()
 
 
 def _close(sock: socket.socket, inode: int) -> None:
-    """Close a socket that no transport may own yet.
+    """Close a socket, unless its descriptor is closed already.
 
-    uvloop closes the descriptor of a handshake that cannot begin, but does not tell the socket:
-    its number may be another's by now.
+    If a TLS handshake cannot start, uvloop closes the descriptor without the socket object knowing.
+    The number may then belong to another file.
     """
     try:
         is_open = os.fstat(sock.fileno()).st_ino == inode
@@ -274,7 +275,7 @@ def _close(sock: socket.socket, inode: int) -> None:
 
 
 def _printable(reason: bytes) -> str:
-    """The reason phrase; the parser lets control characters through (RFC 9112, 4, does not)."""
+    """Decode a reason phrase without the control characters that the parser lets through."""
     text = reason.decode("utf-8", "replace")
     if text.isprintable():
         return text

@@ -1,58 +1,58 @@
-"""Deadlines that are all equally long: one queue and one timer for any number of them."""
+"""Deadlines of equal length: one queue and one timer for any number of them."""
 
 import asyncio
 from typing import Protocol
 
 
-class Expires(Protocol):
-    """Something that can run out of time."""
+class Expirable(Protocol):
+    """Something with a deadline."""
 
     def expire(self) -> None:
-        """Give up now."""
+        """Called when the deadline has passed."""
         ...
 
 
 class Deadlines:
-    """Whatever is added expires `seconds` later, unless it is discarded before.
+    """Calls `expire` of each target `seconds` after it was added, unless it is discarded before.
 
-    `asyncio.timeout` costs a timer, a context manager and a cancellation each time. Equal
-    deadlines end in the order they began, so a dict (which keeps that order) is the queue, and
-    only the oldest needs a timer. Precise to a few milliseconds, never early.
+    `asyncio.timeout` would cost a timer, a context manager and a cancellation each time. Deadlines
+    of equal length end in the order they began. So an ordered dict is the queue, and only the
+    oldest entry needs a timer. Precise to a few milliseconds, and never early.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._ends: dict[Expires, float] = {}
+        self._ends: dict[Expirable, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._ends)
 
-    def add(self, target: Expires, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the time of `target` now, unless it runs already."""
+    def add(self, target: Expirable, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the deadline of `target` now, unless it is already running."""
         self._ends.setdefault(target, loop.time() + self._seconds)
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._ring, loop)
+            self._timer = loop.call_later(self._seconds, self._expire_due, loop)
 
-    def discard(self, target: Expires) -> None:
-        """Forget `target`, if it is here."""
+    def discard(self, target: Expirable) -> None:
+        """Drop the deadline of `target`, if there is one."""
         self._ends.pop(target, None)
 
     def close(self) -> None:
-        """Forget all of them."""
+        """Drop all deadlines."""
         self._ends.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _expire_due(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
         due = []
         for target, end in self._ends.items():
             if end > now:
-                # A loop may count in whole milliseconds and ring one early.
-                self._timer = loop.call_later(max(end - now, 0.001), self._ring, loop)
+                # A loop may count in whole milliseconds and call up to one too early.
+                self._timer = loop.call_later(max(end - now, 0.001), self._expire_due, loop)
                 break
             due.append(target)
         for target in due:

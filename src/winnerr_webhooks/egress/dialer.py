@@ -1,7 +1,7 @@
-"""From a destination to a connected socket, by way of an address the policy has allowed.
+"""Connects to a destination, and only to addresses that the address policy allows.
 
-The check stands directly before the connect, on the very address that is connected to: there is
-no second lookup between the two that an attacker's name server could answer differently.
+The policy checks the same address that is then connected to. There is no second lookup in between
+that an attacker's name server could answer differently.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ from winnerr_webhooks.egress.local_shortage import connect_shortage_code
 from winnerr_webhooks.egress.resolver import ResolveError, Resolver
 
 Connector = Callable[[Address, int], Coroutine[Any, Any, socket.socket]]
-"""Connects a TCP socket to an address and a port; OSError when it cannot."""
+"""Connects a TCP socket to an address and a port, or raises OSError."""
 
 STAGGER: Final = 0.25
-"""Seconds until the next address is tried beside one that has not answered (RFC 8305, 5)."""
+"""Seconds until the next address is tried while one has not answered yet (RFC 8305, 5)."""
 MAX_CONNECTS: Final = 6
-"""Most addresses of a name that are connected to: its owner writes as many as he likes."""
+"""How many addresses of a name are tried; the owner of the name decides how many it has."""
 
 
 class Trace:
-    """How far an attempt has come, for whoever ends it."""
+    """The progress of an attempt: its current phase and the times so far."""
 
     __slots__ = ("phase", "shortage", "timings")
 
@@ -43,12 +43,12 @@ class Trace:
         self.phase = "dns"
         """One of `domain.attempt.PHASES`."""
         self.shortage = ""
-        """What this machine lacked for connecting to one of the addresses, so far."""
+        """The code of a local shortage (such as `EMFILE`) if connecting ran into one."""
         self.timings = Timings()
 
 
 async def connect(address: Address, port: int) -> socket.socket:
-    """Connect to one address; the `Connector` of real life."""
+    """Connect to one address; the `Connector` used outside of tests."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -62,7 +62,7 @@ async def connect(address: Address, port: int) -> socket.socket:
 
 
 class Dialer:
-    """Looks a host up, checks its addresses one by one, and connects to the first that answers."""
+    """Looks up a host, checks its addresses one by one, and connects to the first that answers."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class Dialer:
         self._connector = connector
 
     async def dial(self, destination: Destination, trace: Trace) -> socket.socket:
-        """A connected socket; `DialError` says why there is none. Fills in `trace`.
+        """Return a connected socket, and record phase and times in `trace`.
 
-        `LocalShortage` when no address was connected to and this machine lacked what one of them
-        would have needed.
+        Raises `DialError` if there is no connection, and `LocalShortage` if this machine was out of
+        something that a connect needed.
         """
         addresses: Sequence[Address]
         if destination.address is not None:
@@ -105,7 +105,7 @@ class Dialer:
     async def _connect_any(
         self, addresses: Sequence[Address], destination: Destination, trace: Trace
     ) -> socket.socket:
-        """Happy eyeballs: a new try each `STAGGER`, or as soon as one fails (RFC 8305, 5)."""
+        """Try addresses by Happy Eyeballs: one each `STAGGER`, or once one fails (RFC 8305, 5)."""
         waiting = deque(addresses)
         trying: dict[asyncio.Task[socket.socket], Address] = {}
         error: DialError | None = None
@@ -136,15 +136,15 @@ class Dialer:
                     failed = task.exception()
                     if failed is None:
                         return task.result()
-                    error = _judge(failed, address, destination.port, trace) or error
+                    error = _dial_error(failed, address, destination.port, trace) or error
         finally:
             for task in trying:
-                task.add_done_callback(_drop)
+                task.add_done_callback(_close_socket)
                 task.cancel()
 
 
 def _alternate(addresses: Sequence[Address]) -> Sequence[Address]:
-    """Take turns between the families, so that one broken family costs one try (RFC 8305, 4)."""
+    """Alternate between IPv6 and IPv4, so that a broken family costs only one try (RFC 8305, 4)."""
     if len(addresses) == 1:
         return addresses
     first = [address for address in addresses if address.version == addresses[0].version]
@@ -153,8 +153,10 @@ def _alternate(addresses: Sequence[Address]) -> Sequence[Address]:
     return [address for address in pairs if address is not None]
 
 
-def _judge(failed: BaseException, address: Address, port: int, trace: Trace) -> DialError | None:
-    """The receiver's failure in a failed try; None, noted in `trace`, for a shortage of ours."""
+def _dial_error(
+    failed: BaseException, address: Address, port: int, trace: Trace
+) -> DialError | None:
+    """Return the failure of a connect; None for a local shortage, which `trace` then records."""
     if shortage := connect_shortage_code(failed, address, port):
         trace.shortage = shortage
         return None
@@ -163,7 +165,7 @@ def _judge(failed: BaseException, address: Address, port: int, trace: Trace) -> 
     raise failed
 
 
-def _drop(task: asyncio.Task[socket.socket]) -> None:
-    """Close what a try that is no longer wanted may still have brought."""
+def _close_socket(task: asyncio.Task[socket.socket]) -> None:
+    """Close the socket of a connect that is no longer needed."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()

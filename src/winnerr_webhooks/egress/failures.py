@@ -1,4 +1,4 @@
-"""What went wrong, put into words: errors of the network and the parser as `Failure`s."""
+"""Translates errors of the network, TLS and the HTTP parser into `Failure`s with a message."""
 
 import errno
 import ssl
@@ -13,13 +13,14 @@ from winnerr_webhooks.egress.resolver import ResolveError
 _UNREACHABLE: Final = frozenset(
     (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ETIMEDOUT, errno.EPERM)
 )
-"""EADDRNOTAVAIL: no source address of this family; a lack of ports is a `LocalShortage`."""
+"""EADDRNOTAVAIL here means no source address of this family. Without free ports it is a
+`LocalShortage` instead."""
 
 _CERTIFICATE_CODES: Final = {  # OpenSSL's X509_V_ERR_…
     9: "not_yet_valid",
     10: "expired",
     18: "self_signed",
-    19: "unknown_ca",  # self-signed, but as the root of a chain: a CA nobody told us of
+    19: "unknown_ca",  # the root of the chain is self-signed and not a known authority
     20: "unknown_ca",
     21: "unknown_ca",
     62: "wrong_host",
@@ -43,7 +44,7 @@ _TIMEOUT_MESSAGES: Final = {
     "dns": "Looking up the host name took too long",
     "connect": "The receiver did not accept the connection in time",
     "tls": "The TLS handshake did not finish in time",
-    "send": "The receiver did not take the request in time",
+    "send": "The receiver did not read the request in time",
     "wait": "The receiver did not answer in time",
     "body": "The answer's body did not end in time",
 }
@@ -56,12 +57,12 @@ _PROTOCOL_MESSAGES: Final = {
     "content_length_conflict": "The answer states its length more than once, or in two ways.",
     "bad_content_length": "The answer's Content-Length is not a number.",
     "bad_chunk": "The answer's chunked body is malformed.",
-    "unexpected_upgrade": "The receiver switched to another protocol, which was not asked for.",
+    "unexpected_upgrade": "The receiver switched to another protocol without being asked to.",
 }
 
 
 class DialError(Exception):
-    """No connection came about; `failure` says why."""
+    """No connection could be made; `failure` says why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -69,17 +70,17 @@ class DialError(Exception):
 
 
 def dns_failure(error: ResolveError) -> Failure:
-    """The name has no address we could find."""
+    """Return the failure for a host name without an address."""
     return Failure(kind="dns", message=str(error), phase="dns", code=error.code)
 
 
 def blocked_failure(refusal: str) -> Failure:
-    """The address policy said no."""
+    """Return the failure for a destination that the address policy refuses."""
     return Failure(kind="blocked", message=REFUSALS[refusal], phase="connect", code=refusal)
 
 
 def connect_failure(error: OSError) -> Failure:
-    """No TCP connection; the error's own words are left out, for they may hold an address."""
+    """Return the failure for a TCP connect, without the error's text, which may have an address."""
     if isinstance(error, ConnectionRefusedError):
         message, code = "The receiver refused the connection.", "refused"
     elif error.errno in _UNREACHABLE:
@@ -90,7 +91,7 @@ def connect_failure(error: OSError) -> Failure:
 
 
 def tls_failure(error: OSError, phase: str = "tls") -> Failure:
-    """The handshake came to nothing (or, with TLS 1.3, was refused after it)."""
+    """Return the failure for a TLS handshake, or for a refusal after it (TLS 1.3)."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code = _CERTIFICATE_CODES.get(error.verify_code, "tls_failed")
     elif isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
@@ -100,21 +101,21 @@ def tls_failure(error: OSError, phase: str = "tls") -> Failure:
     message = _TLS_MESSAGES[code]
     if not isinstance(error, ssl.SSLError):
         message = "The receiver closed the connection during the TLS handshake."
-    elif code == "tls_failed" and error.reason:  # OpenSSL's words, such as "no shared cipher"
+    elif code == "tls_failed" and error.reason:  # such as "no shared cipher"
         message = f"{message[:-1]}: {error.reason.lower().replace('_', ' ')}."
     return Failure(kind="tls", message=message, phase=phase, code=code)
 
 
 def timeout_failure(phase: str, seconds: float) -> Failure:
-    """The deadline, or the grace of the body, passed in this phase."""
-    # The body has its own, shorter time.
+    """Return the failure for a deadline of `seconds` that passed in this phase."""
+    # The body has a time limit of its own.
     limit = "" if phase == "body" else f" ({seconds:g} s)"
     message = f"{_TIMEOUT_MESSAGES[phase]}{limit}."
     return Failure(kind="timeout", message=message, phase=phase, code=f"{phase}_timeout")
 
 
 def reset_failure(phase: str, error: Exception | None) -> Failure:
-    """The receiver ended the connection too early: in order, or by a reset."""
+    """Return the failure for a connection that ended too early; without `error` it was closed."""
     where = "while it was still answering" if phase == "body" else "before it answered"
     if error is None:
         message, code = f"The receiver closed the connection {where}.", "closed_early"
@@ -124,25 +125,25 @@ def reset_failure(phase: str, error: Exception | None) -> Failure:
 
 
 def protocol_failure(code: str, phase: str = "wait") -> Failure:
-    """The answer is not HTTP/1.1 as we take it."""
+    """Return the failure for a response that is not valid HTTP/1.1 or exceeds a limit."""
     return Failure(kind="protocol", message=_PROTOCOL_MESSAGES[code], phase=phase, code=code)
 
 
 def parser_failure(error: Exception, *, in_body: bool, in_status_line: bool) -> Failure:
-    """What llhttp stumbled over; it says so in words only."""
+    """Return the failure for an error of llhttp, whose kind shows only in its message."""
     if in_body:
         return protocol_failure("bad_chunk", "body")
-    words = str(error)
+    message = str(error)
     if (
         isinstance(error, httptools.HttpParserInvalidStatusError)
         or in_status_line
-        or "response line" in str(error)
+        or "response line" in message
     ):
         return protocol_failure("bad_status_line")
-    if words.startswith(
+    if message.startswith(
         ("Invalid character in", "Empty Content-Length", "Content-Length overflow")
     ):
         return protocol_failure("bad_content_length")
-    if "Content-Length" in words or "Transfer-Encoding" in words:
+    if "Content-Length" in message or "Transfer-Encoding" in message:
         return protocol_failure("content_length_conflict")
     return protocol_failure("bad_header")

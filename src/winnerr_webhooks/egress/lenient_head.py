@@ -1,9 +1,9 @@
-"""The head of an answer that the strict parser refuses, read as clients commonly read it.
+"""Reads the head of a response leniently, as most HTTP clients do.
 
-An answer counts by its status line, so a fault in a header line costs the connection and not the
-attempt. Read here are lines that end with a bare LF, folded lines, white space before a colon,
-control characters in a value, and one length given several times. What remains wrong is left to
-the strict parser to name.
+The status line decides about an attempt, so a faulty header line should cost the connection, but
+not the attempt. Accepted are lines that end with a bare LF, folded lines, white space before a
+colon, control characters in a value, and the same length given several times. The strict parser
+reports all other faults.
 """
 
 import re
@@ -13,32 +13,32 @@ from typing import Final, NamedTuple
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 _END: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
-"""RFC 9112, 5.2: a user agent replaces it with spaces."""
+"""A line fold, which a user agent replaces with spaces (RFC 9112, 5.2)."""
 _LINE_END: Final = re.compile(rb"\r?\n")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
 _CONTROLS: Final = bytes(c if c not in b"\x7f" and (c >= 32 or c == 9) else 32 for c in range(256))  # noqa: PLR2004  ASCII
-"""RFC 9110, 5.5: what must not be in a value is replaced with a space."""
+"""Replaces characters that a value must not contain with spaces (RFC 9110, 5.5)."""
 _SWITCHING: Final = 101
 
 
 class LenientHead(NamedTuple):
-    """The head of a final answer, or what has come of it after the status line."""
+    """The head of a final response, as far as it has arrived."""
 
     status: int
     reason: bytes
     lines: list[bytes]
     """Header lines as `name: value` and CRLF."""
     faults: list[bytes]
-    """Lines that are none."""
+    """Lines that are not header lines."""
     end: int
-    """Where the body begins in the bytes read; 0: the head has not ended."""
+    """Where the body begins in the bytes read; 0 if the head has not ended."""
 
 
 def canonical(raw: bytes, start: int) -> bytes:
-    """`raw`, with its head as the strict parser wants it; empty until the head has ended.
+    """Return `raw` with its head in the form the strict parser accepts; empty until the head ends.
 
-    Searched for its end from `start` on, so that bytes that come one by one cost little. The
-    parser stumbles over what is still wrong.
+    The search for the end begins at `start`, so that single bytes cost little. Faulty lines are
+    kept, for the parser to report.
     """
     if not _END.search(raw, max(start - 2, 0)):
         return b""
@@ -50,10 +50,10 @@ def canonical(raw: bytes, start: int) -> bytes:
 
 
 def read_head(raw: bytes) -> LenientHead | None:
-    """The head of the final answer in `raw`; None when its status line has not come.
+    """Read the head of the final response in `raw`; None if its status line has not arrived.
 
-    Interim answers before it are passed over (RFC 9110, 15.2), except 101, after which another
-    protocol would be spoken.
+    1xx responses before it are skipped (RFC 9110, 15.2), except 101, which switches to another
+    protocol.
     """
     start = 0
     while line := _STATUS_LINE.match(raw, start):
@@ -61,7 +61,7 @@ def read_head(raw: bytes) -> LenientHead | None:
         ended = _END.search(raw, line.end() - 1)
         if status >= 200:  # noqa: PLR2004  RFC 9110, 15.3
             end = ended.end() if ended else 0
-            # A line that has not ended is no line yet.
+            # A line counts only once it has ended.
             last = ended.start() if ended else raw.rfind(b"\n")
             fields = _FOLD.sub(b" ", raw[line.end() : max(last, line.end())])
             lines, faults = _read_lines(_LINE_END.split(fields))

@@ -1,7 +1,7 @@
-"""Tells a shortage on this machine apart from a failure of a receiver or its network.
+"""Recognizes errors that are a shortage on this machine, not a failure of the receiver.
 
 An attempt needs a file descriptor, memory, socket buffers and a local port. Without them nothing
-is sent, and the failure says nothing about the receiver (`domain.errors.LocalShortage`).
+is sent, and the receiver is not to blame (`domain.errors.LocalShortage`).
 """
 
 import errno
@@ -10,19 +10,19 @@ import ssl
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-_LACKS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _NO_ROUTE: Final = frozenset((errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EAFNOSUPPORT))
 DESCRIPTOR_CODES: Final = frozenset(("EMFILE", "ENFILE"))
-"""The lacks that closing a connection mends."""
+"""The shortages that closing a connection helps against."""
 
 
 def shortage_code(error: BaseException) -> str:
-    """The operating system's word for what this machine lacks; empty when it lacks nothing."""
+    """Return the code of the shortage, such as `EMFILE`; empty if the error is not a shortage."""
     if isinstance(error, MemoryError):
         return "ENOMEM"
-    if isinstance(error, ssl.SSLError):  # its `errno` is OpenSSL's
+    if isinstance(error, ssl.SSLError):  # its `errno` is an OpenSSL number
         return "ENOMEM" if error.reason == "MALLOC_FAILURE" else ""
-    if isinstance(error, OSError) and error.errno in _LACKS:
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
         return errno.errorcode[error.errno]
     return ""
 
@@ -30,10 +30,10 @@ def shortage_code(error: BaseException) -> str:
 def connect_shortage_code(
     error: BaseException, address: IPv4Address | IPv6Address, port: int
 ) -> str:
-    """The same for a failed TCP connect to this address.
+    """Return the code of the shortage that made a TCP connect to this address fail, or "".
 
-    Linux answers EADDRNOTAVAIL when all local ports to the destination are in use, and also when
-    it has no source address for it, as with IPv6 switched off. Only the first is a lack.
+    Linux reports EADDRNOTAVAIL if all local ports to the destination are in use, but also if there
+    is no source address for it, as with IPv6 switched off. Only the first is a shortage.
     """
     if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
         return "EADDRNOTAVAIL" if _has_source_for(address, port) else ""
@@ -41,7 +41,7 @@ def connect_shortage_code(
 
 
 def socket_shortage_code(count: int) -> str:
-    """What keeps this process from opening `count` sockets now; empty when nothing does."""
+    """Return the shortage that keeps this process from opening `count` sockets now, or ""."""
     opened: list[socket.socket] = []
     try:
         while len(opened) < count:
@@ -55,7 +55,7 @@ def socket_shortage_code(count: int) -> str:
 
 
 def _has_source_for(address: IPv4Address | IPv6Address, port: int) -> bool:
-    """Whether a local address can reach this one. Connecting a UDP socket sends nothing."""
+    """Whether there is a source address for this one. Connecting a UDP socket sends nothing."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:

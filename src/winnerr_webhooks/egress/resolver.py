@@ -1,10 +1,9 @@
-"""Names to addresses, without ever blocking a thread: c-ares behind a small cache.
+"""Resolves host names without blocking a thread: c-ares behind a small cache.
 
-Names are looked up as the machine would: `/etc/hosts` first, `localhost` and what ends in it
-are loopback (RFC 6761 6.3), then the nameservers of `/etc/resolv.conf`; but a name is always
-taken as complete, search domains and HOSTALIASES are not. Whatever comes out is judged by the
-address policy at connect, so nothing here is trusted. A customer owns the zone: what one answer
-and all answers together may cost in time and memory is bounded here.
+Names are looked up as the machine does: first in `/etc/hosts`, then at the nameservers of
+`/etc/resolv.conf`. `localhost` and names that end in it are loopback (RFC 6761 6.3). Unlike the
+machine, it never appends search domains and ignores HOSTALIASES. The address policy checks the
+results at connect. Customers control the zones, so the time and memory of lookups is bounded.
 """
 
 import asyncio
@@ -23,34 +22,36 @@ from winnerr_webhooks.egress.local_shortage import socket_shortage_code
 Address = IPv4Address | IPv6Address
 
 TRIES: Final = 4
+"""How often c-ares asks a name server."""
 FIRST_TRY_SECONDS: Final = 0.25
-"""c-ares doubles the wait with each try: four of them begin within `LOOKUP_SECONDS`."""
+"""The wait of the first try; c-ares doubles it each time, so four begin in `LOOKUP_SECONDS`."""
 LOOKUP_SECONDS: Final = 2.0
-"""The whole lookup, as 4 tries of 0.5 s on average (DESIGN, Egress)."""
+"""The time limit of a whole lookup: 4 tries of 0.5 s on average (DESIGN, Egress)."""
 MIN_TTL, MAX_TTL = 5.0, 60.0
-"""Seconds an answer is kept: its own TTL, within these bounds."""
+"""The bounds in seconds of an answer's TTL, for which it is cached."""
 FAILURE_TTL: Final = 1.0
-"""Seconds a failure is kept, so that a lane full of deliveries asks once, not once each."""
+"""How long a failure is cached, so that a lane full of deliveries asks only once."""
 MAX_ENTRIES: Final = 4096
+"""How many names are cached."""
 MAX_ADDRESSES: Final = 16
-"""Addresses kept of each family; a few are ever connected to."""
+"""How many addresses of each family are kept; only a few are ever tried."""
 MAX_CHANNEL_LOOKUPS: Final = 1024
-"""Lookups of one c-ares channel. Its own cache has no bound but its life, and what a zone answers
-to ever new names would pile up there; a new channel costs 0.2 ms."""
+"""After this many lookups a c-ares channel is replaced, in 0.2 ms. Its own cache has no size
+limit, so a zone with ever new names could fill it."""
 MAX_CHANNEL_SECONDS: Final = 1.0
-"""How long a channel takes lookups. Its cache keeps an answer for the zone's own time, and that a
-name does not exist for the zone's negative one, up to an hour: it must not outlive ours."""
+"""After this time a c-ares channel is replaced. Its own cache follows the zone's TTLs, up to an
+hour for names that do not exist, and must not outlive the cache here."""
 
 CHANNEL_DESCRIPTORS: Final = 7
-"""Descriptors that a new channel and its first lookup open, /etc/resolv.conf among them."""
+"""How many descriptors a new channel and its first lookup open, /etc/resolv.conf among them."""
 LOOKUP_DESCRIPTORS: Final = 2
-"""Descriptors that a lookup opens: /etc/hosts, and a socket to the name server."""
+"""How many descriptors a lookup opens: /etc/hosts, and a socket to the name server."""
 
-# IGNTC: no second question over TCP, so an answer is at most what fits a datagram (c-ares asks for
-# 1,232 bytes, some 70 addresses) and not 64 KiB with 4,000.
+# IGNTC: do not repeat a question over TCP. A UDP answer has at most 1,232 bytes (about 70
+# addresses), while a TCP answer may have 64 KiB (4,000 addresses).
 _FLAGS = pycares.ARES_FLAG_NOSEARCH | pycares.ARES_FLAG_NOALIASES | pycares.ARES_FLAG_IGNTC
 _NO_SORT: Final = 1 << 7
-"""ARES_AI_NOSORT: sorting opens a socket to each address, before the policy has seen any."""
+"""ARES_AI_NOSORT: sorting would open a socket to each address before the policy has checked it."""
 _NO_MEMORY: Final = "no_memory"
 _CODES: Final = {
     pycares.errno.ARES_ENOTFOUND: "nxdomain",
@@ -58,8 +59,8 @@ _CODES: Final = {
     pycares.errno.ARES_ETIMEOUT: "dns_timeout",
     pycares.errno.ARES_ENOMEM: _NO_MEMORY,
 }
-_TELLING: Final = ("dns_timeout", "dns_failed", "no_addresses", "nxdomain")
-"""Of two different failures the first of these is reported."""
+_BY_PRIORITY: Final = ("dns_timeout", "dns_failed", "no_addresses", "nxdomain")
+"""If the lookups of IPv6 and IPv4 fail differently, the first of these is reported."""
 _MESSAGES: Final = {
     "nxdomain": "The host name does not exist.",
     "no_addresses": "The host name exists, but has no address.",
@@ -69,9 +70,9 @@ _MESSAGES: Final = {
 
 
 class ResolveError(Exception):
-    """No address came of a name; `code` says why, `str()` of it is a sentence.
+    """A name could not be resolved. The message is a sentence for customers.
 
-    `nxdomain`, `no_addresses`, `dns_timeout` or `dns_failed`.
+    `code` is `nxdomain`, `no_addresses`, `dns_timeout` or `dns_failed`.
     """
 
     def __init__(self, code: str) -> None:
@@ -80,18 +81,19 @@ class ResolveError(Exception):
 
 
 class Resolver(Protocol):
-    """What turns names into addresses."""
+    """Resolves host names."""
 
     async def resolve(self, host: str) -> Sequence[Address]:
-        """At least one address, in the order to try; `ResolveError` otherwise.
+        """Return at least one address, in the order to try them.
 
-        `LocalShortage` when this machine lacks what the lookup needs.
+        Raises `ResolveError` if there is none, and `LocalShortage` if this machine is out of
+        something that the lookup needs.
         """
         ...
 
 
 class _Answer:
-    """What a lookup came to, and until when (monotonic) it is good."""
+    """The result of a lookup, and until when (monotonic clock) it may be used."""
 
     __slots__ = ("addresses", "code", "expires", "shortage")
 
@@ -102,11 +104,11 @@ class _Answer:
         self.code = code
         self.expires = expires
         self.shortage = shortage
-        """What this machine lacked for the lookup: then it says nothing about the name."""
+        """The code of a local shortage; if there is one, the lookup says nothing about the name."""
 
 
 class _Channel:
-    """A c-ares channel with its cache, and how much it is in use."""
+    """A c-ares channel, with the number of its lookups."""
 
     __slots__ = ("dns", "lookups", "made_at", "pending")
 
@@ -118,9 +120,9 @@ class _Channel:
 
 
 class DnsResolver:
-    """The machine's resolver. Nothing is opened before the first lookup.
+    """Resolves names through DNS and `/etc/hosts`. It opens nothing before the first lookup.
 
-    `nameservers` (`address:port`) replaces the machine's; `lookup_seconds` bounds one lookup.
+    `nameservers` (`address:port`) replace those of the machine. `lookup_seconds` limits one lookup.
     """
 
     def __init__(
@@ -143,10 +145,9 @@ class DnsResolver:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def resolve(self, host: str) -> Sequence[Address]:
-        """The addresses of a name, AAAA before A, each in the name server's order.
+        """Return the addresses of a name: IPv6 before IPv4, each in the name server's order.
 
-        Callers that ask for one name at once share a lookup; one that gives up leaves it to the
-        others.
+        Concurrent calls for the same name share a lookup, which goes on if one call is cancelled.
         """
         answer = self._answers.get(host)
         if answer is None or answer.expires <= self._clock.monotonic():
@@ -157,7 +158,7 @@ class DnsResolver:
             try:
                 answer = await asyncio.shield(lookup)
             except asyncio.CancelledError:
-                if lookup.cancelled():  # by `close`; nobody cancelled the caller
+                if lookup.cancelled():  # `close` cancelled the lookup, nobody cancelled this call
                     raise ResolveError("dns_failed") from None
                 raise
         if answer.shortage:
@@ -167,7 +168,7 @@ class DnsResolver:
         return answer.addresses
 
     async def close(self) -> None:
-        """End what is under way and give back the sockets."""
+        """Cancel all lookups and close the sockets."""
         lookups = list(self._lookups.values())
         for lookup in lookups:
             lookup.cancel()
@@ -191,12 +192,12 @@ class DnsResolver:
             del self._lookups[host]
 
     async def _ask(self, host: str) -> _Answer:
-        """Ask for A and AAAA apart: name servers that drop one of them must not cost the other.
+        """Ask for IPv6 and IPv4 separately, because some name servers drop one of them.
 
-        c-ares does not say that it lacked descriptors. Without one for /etc/resolv.conf it asks
-        127.0.0.1 from then on, without one for /etc/hosts it asks a name server instead, and
-        without one for a socket the name server seems to be away. So there must be enough of
-        them before a lookup, and still after one that found nothing.
+        c-ares does not report that it ran out of descriptors. Without one for /etc/resolv.conf it
+        asks 127.0.0.1 from then on. Without one for /etc/hosts it asks a name server instead.
+        Without one for a socket the name server seems to be down. So enough descriptors must be
+        free before a lookup, and again after a lookup that found nothing.
         """
         needed = CHANNEL_DESCRIPTORS if self._usable_channel is None else LOOKUP_DESCRIPTORS
         if shortage := socket_shortage_code(needed):
@@ -233,9 +234,9 @@ class DnsResolver:
         return _Answer(addresses, "", self._clock.monotonic() + ttl)
 
     def _nothing_found(self, outcomes: Sequence[object]) -> _Answer:
-        """Say why there is no address, unless it is this machine that could not look it up."""
+        """Return why there is no address: a failure of the lookup, or a local shortage."""
         shortage = "ENOMEM" if _NO_MEMORY in outcomes else socket_shortage_code(LOOKUP_DESCRIPTORS)
-        code = next((code for code in _TELLING if code in outcomes), "no_addresses")
+        code = next((code for code in _BY_PRIORITY if code in outcomes), "no_addresses")
         return _Answer((), code, self._clock.monotonic() + FAILURE_TTL, shortage)
 
     @property
@@ -247,7 +248,7 @@ class DnsResolver:
         return channel if age < MAX_CHANNEL_SECONDS else None
 
     def _retire(self, channel: _Channel) -> None:
-        """Close a channel that takes no more lookups, once none of its own is pending."""
+        """Close a channel that gets no more lookups, unless some of its own are pending."""
         if channel.pending:
             return
         closing = asyncio.get_running_loop().create_task(channel.dns.close())
@@ -255,7 +256,7 @@ class DnsResolver:
         closing.add_done_callback(self._closing.discard)
 
     def _take_channel(self) -> _Channel:
-        """The channel for one more lookup; one that is replaced is closed by its last lookup."""
+        """Return the channel for one more lookup. The last lookup of an old one closes it."""
         channel = self._usable_channel
         if channel is None:
             old, self._channel = self._channel, None
@@ -277,7 +278,7 @@ class DnsResolver:
 
 
 def _outcome(query: asyncio.Future[pycares.AddrInfoResult]) -> pycares.AddrInfoResult | str:
-    """What a query found, or the code of why it found nothing."""
+    """Return what a query found, or the code of its failure."""
     if not query.done():
         return "dns_timeout"
     error = query.exception()

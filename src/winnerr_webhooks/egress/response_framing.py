@@ -1,10 +1,10 @@
-"""Where an answer ends, as far as the parser does not say."""
+"""Finds out where a response ends, which the parser does not report exactly."""
 
 from collections.abc import Iterable
 
 
 def has_length(lines: Iterable[bytes]) -> bool:
-    """Whether header lines say where the body ends; else the connection's end does."""
+    """Whether the headers determine where the body ends; otherwise the connection's end does."""
     for line in lines:
         name, _, value = line.lower().partition(b": ")
         if name == b"content-length":
@@ -15,16 +15,15 @@ def has_length(lines: Iterable[bytes]) -> bool:
 
 
 def ends_with_chunks(data: bytes) -> bool:
-    """Whether the last bytes received are the last chunk's own; blank lines may follow it."""
+    """Whether `data` ends exactly with the last chunk, and no blank lines follow it."""
     return data.endswith(b"\r\n\r\n") and data[-5:-4] not in (b"", b"\r", b"\n")
 
 
 def ends_with_body(before: bytes, data: bytes, heads: int, length: int) -> bool:
-    """Whether `data`, received after `before`, ends where the answer does, to the byte.
+    """Whether `data`, received after `before`, ends exactly where the response ends.
 
-    It holds the ends of `heads` heads, then `length` bytes of the body. The parser reports any
-    surplus but CR and LF, which it takes as blank lines before a next answer; those show in where
-    the headers end.
+    `data` has the ends of `heads` heads, then `length` bytes of body. The parser reports extra
+    bytes except CR and LF, which it accepts as blank lines before the next response.
     """
     if not heads:
         return length == len(data)

@@ -1,36 +1,36 @@
-"""Heads of answers that were parsed before: the same bytes mean the same again.
+"""Remembers the head of a connection's last response, because the next one is often the same.
 
-A receiver's answers differ in their Date once a second, and otherwise hardly ever. So most of
-them need no parser: their first bytes are those of the answer before on the same connection.
+A receiver's heads differ only in their Date, once a second. So most responses begin with the same
+bytes as the one before on the same connection, and need no parsing.
 """
 
 from typing import Final, NamedTuple
 
-MAX_KNOWN: Final = 2 * 1024
-"""Bytes of a head that are kept: idle connections are many."""
+MAX_CACHED_HEAD: Final = 2 * 1024
+"""Longer heads are not kept, because there may be many idle connections."""
 
 
 class CachedHead(NamedTuple):
-    """The head of an answer that came whole, at once, and left its connection good."""
+    """The head of a response that came in one piece and left its connection reusable."""
 
     raw: bytes
     """From the status line to the blank line."""
     length: int
-    """Bytes of the body, which the head alone says."""
+    """Length of the body in bytes; the head alone determines it."""
     status: int
     reason: bytes
     lines: bytes
-    """The header lines, as a connection keeps them."""
+    """The header lines, each `name: value` and CRLF."""
 
-    def is_of(self, data: bytes) -> bool:
-        """Whether these bytes are one whole answer with this head, and nothing else."""
+    def matches(self, data: bytes) -> bool:
+        """Whether `data` is exactly one whole response with this head."""
         return len(data) == len(self.raw) + self.length and data.startswith(self.raw)
 
 
-def known_head(
-    raw: bytes, length: int, status: int | None, reason: bytes, lines: bytes
+def cache_head(
+    raw: bytes, length: int, status: int, reason: bytes, lines: bytes
 ) -> CachedHead | None:
-    """Keep a head, unless it is too long to be kept."""
-    if status is None or len(raw) > MAX_KNOWN:
+    """Return the head to keep, or None if it is too long."""
+    if len(raw) > MAX_CACHED_HEAD:
         return None
     return CachedHead(raw, length, status, reason, lines)

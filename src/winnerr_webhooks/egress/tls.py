@@ -1,4 +1,4 @@
-"""TLS as we speak it to receivers."""
+"""The TLS settings for connections to receivers."""
 
 import ssl
 from typing import Any, Final, cast
@@ -10,12 +10,12 @@ _HOSTNAME_MISMATCH: Final = 62
 class _UnderscoreName(ssl.SSLObject):
     """A TLS connection to a host with an underscore in its name.
 
-    OpenSSL lets a wildcard stand for letters, digits and hyphens only. Browsers let it stand for
-    any one label, so here the name is compared after the handshake, before anything is sent.
+    OpenSSL does not match such a name against a wildcard, while browsers do. So the name is
+    compared here, after the handshake and before anything is sent.
     """
 
     def do_handshake(self) -> None:
-        """Go on with the handshake; `SSLCertVerificationError` when the name is another's."""
+        """Continue the handshake; `SSLCertVerificationError` if the name does not match."""
         super().do_handshake()
         certificate = cast("dict[str, Any]", self.getpeercert())
         names = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
@@ -28,7 +28,7 @@ class _UnderscoreName(ssl.SSLObject):
 
 
 def _is_name_of(name: str, host: str) -> bool:
-    """Whether a name of a certificate stands for `host` (RFC 9525, 6.3)."""
+    """Whether a name of a certificate matches `host` (RFC 9525, 6.3)."""
     name, host = name.lower(), host.lower()
     if name.startswith("*."):
         label, _, host = host.partition(".")
@@ -37,10 +37,13 @@ def _is_name_of(name: str, host: str) -> bool:
 
 
 class _Context(ssl.SSLContext):
-    """OpenSSL compares the names, except where it cannot."""
+    """An SSL context that leaves the comparison of names to OpenSSL unless there is an underscore.
+
+    asyncio and uvloop create their TLS connections with `wrap_bio`.
+    """
 
     def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
-        """A TLS connection in memory; asyncio and uvloop make theirs here."""
+        """Create a TLS connection in memory."""
         openssl_compares = "_" not in (options.get("server_hostname") or "")
         self.check_hostname = openssl_compares
         self.sslobject_class = ssl.SSLObject if openssl_compares else _UnderscoreName
@@ -52,14 +55,14 @@ class _Context(ssl.SSLContext):
 
 
 def client_context() -> ssl.SSLContext:
-    """Certificates and host names verified, TLS 1.2 or newer, HTTP/1.1 and nothing else.
+    """Return a context that verifies certificates and host names, for TLS 1.2 or newer.
 
-    Not `ssl.create_default_context`, which would write session keys to the file an environment
-    variable names.
+    `ssl.create_default_context` is not used because it honors SSLKEYLOGFILE, which writes session
+    keys to a file.
     """
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # verifies both by default
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificates and names by default
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # names are the SAN's alone (RFC 9110 4.3.4)
+    context.hostname_checks_common_name = False  # only SANs count (RFC 9110 4.3.4)
     context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.load_default_certs(ssl.Purpose.SERVER_AUTH)

@@ -1,5 +1,7 @@
 """How long an idle connection is trusted, and what is learned about a receiver."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from winnerr_webhooks.egress.pool import Pool
@@ -18,54 +20,53 @@ class HandClock:
         return int(self.now * 1000)
 
 
-class Line:
+class IdleConnection:
     """What the pool sees of a connection."""
 
     def __init__(self, head: bytes = b"", key=KEY, made_at: float = 1000.0) -> None:
         self.key = key
         self.made_at = made_at
-        self.status = 200
-        self.head = head
+        self.response = SimpleNamespace(status=200, head=head)
         self.closed = False
         self.requests = 1
         self.sent_at = 0.0
         self.idle_seconds = 0.0
         self.idle_since = 0.0
-        self.idle_told = False
+        self.idle_announced = False
 
     def abort(self) -> None:
         self.closed = True
 
 
-class Road:
-    """A pool in use: one line, put back and taken again."""
+class PoolInUse:
+    """A pool in use: one connection, put back and taken again."""
 
     def __init__(self, kept) -> None:
         self.clock = HandClock()
         self.pool = Pool(kept=kept(10, self.clock), clock=self.clock)
 
-    def fresh(self, head: bytes = b"") -> Line:
-        line = Line(head, made_at=self.clock.now)
-        line.sent_at = self.clock.now
-        self.pool.put(line, self.clock.now)
-        return line
+    def fresh(self, head: bytes = b"") -> IdleConnection:
+        connection = IdleConnection(head, made_at=self.clock.now)
+        connection.sent_at = self.clock.now
+        self.pool.put(connection, self.clock.now)
+        return connection
 
     def reused_after(self, seconds: float) -> bool:
         self.clock.now += seconds
-        line = self.pool.take(KEY, self.clock.now)
-        if line is None:
+        connection = self.pool.take(KEY, self.clock.now)
+        if connection is None:
             return False
-        line.requests += 1
-        line.sent_at = self.clock.now
-        self.pool.put(line, self.clock.now)
+        connection.requests += 1
+        connection.sent_at = self.clock.now
+        self.pool.put(connection, self.clock.now)
         return True
 
 
 @pytest.fixture
-async def road(kept):
-    road = Road(kept)
-    yield road
-    road.pool.close()
+async def in_use(kept):
+    in_use = PoolInUse(kept)
+    yield in_use
+    in_use.pool.close()
 
 
 @pytest.mark.parametrize(
@@ -81,93 +82,95 @@ async def road(kept):
         (b"Keep-Alive: max=5\r\nX: timeout=30\r\n", 4),
     ],
 )
-async def test_an_idle_connection_lives_as_long_as_the_receiver_says(road, head, seconds):
-    road.fresh(head)
-    assert road.reused_after(seconds)
-    line = road.pool.take(KEY, road.clock.now)
-    road.pool.put(line, road.clock.now)
-    road.pool._learned.clear()
-    line.idle_seconds = seconds
-    assert not road.reused_after(seconds + 0.1)
-    assert line.closed
-    assert len(road.pool) == 0
+async def test_an_idle_connection_lives_as_long_as_the_receiver_says(in_use, head, seconds):
+    in_use.fresh(head)
+    assert in_use.reused_after(seconds)
+    connection = in_use.pool.take(KEY, in_use.clock.now)
+    in_use.pool.put(connection, in_use.clock.now)
+    in_use.pool._learned.clear()
+    connection.idle_seconds = seconds
+    assert not in_use.reused_after(seconds + 0.1)
+    assert connection.closed
+    assert len(in_use.pool) == 0
 
 
 @pytest.mark.parametrize("head", [b"Keep-Alive: timeout=1\r\n", b"Keep-Alive: timeout=0\r\n"])
-async def test_a_receiver_that_closes_within_a_second_is_not_kept(road, head):
-    assert road.fresh(head).closed
-    assert len(road.pool) == 0
+async def test_a_receiver_that_closes_within_a_second_is_not_kept(in_use, head):
+    assert in_use.fresh(head).closed
+    assert len(in_use.pool) == 0
 
 
-async def test_a_receiver_that_keeps_connections_longer_is_trusted_longer(road):
-    road.fresh()
-    assert road.reused_after(3)
-    assert road.reused_after(7)
-    assert road.reused_after(15)
-    assert road.reused_after(30)
-    assert not road.reused_after(56)
-    road.fresh()
-    assert road.reused_after(54)  # the next connection is trusted from the start
+async def test_a_receiver_that_keeps_connections_longer_is_trusted_longer(in_use):
+    in_use.fresh()
+    assert in_use.reused_after(3)
+    assert in_use.reused_after(7)
+    assert in_use.reused_after(15)
+    assert in_use.reused_after(30)
+    assert not in_use.reused_after(56)
+    in_use.fresh()
+    assert in_use.reused_after(54)  # the next connection is trusted from the start
 
 
-async def test_short_pauses_teach_nothing(road):
-    line = road.fresh()
+async def test_short_pauses_teach_nothing(in_use):
+    connection = in_use.fresh()
     for _ in range(20):
-        assert road.reused_after(1)
-    assert line.idle_seconds == 4
+        assert in_use.reused_after(1)
+    assert connection.idle_seconds == 4
 
 
-async def test_what_the_receiver_says_is_not_exceeded(road):
-    road.fresh(b"Keep-Alive: timeout=5\r\n")
-    assert road.reused_after(3.9)
-    assert not road.reused_after(4.1)
+async def test_what_the_receiver_says_is_not_exceeded(in_use):
+    in_use.fresh(b"Keep-Alive: timeout=5\r\n")
+    assert in_use.reused_after(3.9)
+    assert not in_use.reused_after(4.1)
 
 
-async def test_a_connection_closed_while_idle_takes_the_trust_back(road):
-    road.fresh()
-    assert road.reused_after(3)
-    assert road.reused_after(7)
-    line = road.pool.take(KEY, road.clock.now)
-    road.pool.put(line, road.clock.now)
-    road.clock.now += 6
-    road.pool.lost(line)
-    assert len(road.pool) == 0
-    assert road.fresh().idle_seconds == 5
+async def test_a_connection_closed_while_idle_takes_the_trust_back(in_use):
+    in_use.fresh()
+    assert in_use.reused_after(3)
+    assert in_use.reused_after(7)
+    connection = in_use.pool.take(KEY, in_use.clock.now)
+    in_use.pool.put(connection, in_use.clock.now)
+    in_use.clock.now += 6
+    in_use.pool.connection_lost(connection)
+    assert len(in_use.pool) == 0
+    assert in_use.fresh().idle_seconds == 5
 
 
-async def test_a_closed_connection_is_neither_kept_nor_given(road):
-    line = Line()
-    line.closed = True
-    road.pool.put(line, road.clock.now)
-    assert len(road.pool) == 0
-    line = road.fresh()
-    line.closed = True
-    assert road.pool.take(KEY, road.clock.now) is None
+async def test_a_closed_connection_is_neither_kept_nor_given(in_use):
+    connection = IdleConnection()
+    connection.closed = True
+    in_use.pool.put(connection, in_use.clock.now)
+    assert len(in_use.pool) == 0
+    connection = in_use.fresh()
+    connection.closed = True
+    assert in_use.pool.take(KEY, in_use.clock.now) is None
 
 
-async def test_the_sweep_hangs_up_on_what_was_idle_for_too_long(road):
-    old = road.fresh()
-    road.clock.now += 3
-    young = road.fresh()
-    road.clock.now += 2
-    road.pool._sweep()
+async def test_the_sweep_hangs_up_on_what_was_idle_for_too_long(in_use):
+    old = in_use.fresh()
+    in_use.clock.now += 3
+    young = in_use.fresh()
+    in_use.clock.now += 2
+    in_use.pool._sweep()
     assert old.closed
     assert not young.closed
-    assert len(road.pool) == 1
+    assert len(in_use.pool) == 1
 
 
-async def test_what_was_learned_is_bounded(road):
+async def test_what_was_learned_is_bounded(in_use):
     for number in range(5000):
-        line = Line(key=("org_1", "https", f"{number}.test", 443))
-        line.idle_seconds = 4.0
-        road.pool._has_kept(line)
-    assert len(road.pool._learned) == 4096
+        connection = IdleConnection(key=("org_1", "https", f"{number}.test", 443))
+        connection.idle_seconds = 4.0
+        in_use.pool._learn_from_reuse(connection)
+    assert len(in_use.pool._learned) == 4096
 
 
 async def test_connections_are_given_up_from_the_one_used_longest_ago_and_counted(kept):
     budget = kept(2)
     pool = Pool(kept=budget, clock=HandClock())
-    connections = [Line(key=("org_1", "https", f"{number}.test", 443)) for number in range(4)]
+    connections = [
+        IdleConnection(key=("org_1", "https", f"{number}.test", 443)) for number in range(4)
+    ]
     for connection in connections[:3]:
         pool.put(connection, 1000.0)
     assert [connection.closed for connection in connections[:3]] == [True, False, False]
@@ -179,11 +182,11 @@ async def test_connections_are_given_up_from_the_one_used_longest_ago_and_counte
     pool.close()
 
 
-async def test_a_connection_under_steady_traffic_is_made_anew_after_a_minute(road) -> None:
+async def test_a_connection_under_steady_traffic_is_made_anew_after_a_minute(in_use) -> None:
     """So a name that leads elsewhere by then is found, however busy the old address is."""
-    road.fresh()
+    in_use.fresh()
     reuses = 0
-    while road.reused_after(1.0):
+    while in_use.reused_after(1.0):
         reuses += 1
     assert reuses == 60
 
@@ -191,10 +194,10 @@ async def test_a_connection_under_steady_traffic_is_made_anew_after_a_minute(roa
 @pytest.mark.parametrize(("status", "reused"), [(200, True), (404, True), (429, True), (410, False),
                                                 (500, False), (503, False)])  # fmt: skip
 async def test_after_an_answer_of_an_address_that_may_have_moved_it_is_dialed_anew(
-    road, status, reused
+    in_use, status, reused
 ) -> None:
-    line = Line()
-    line.status = status
-    road.pool.put(line, road.clock.now)
-    assert road.reused_after(0.5) is reused
-    assert line.closed is not reused
+    connection = IdleConnection()
+    connection.response.status = status
+    in_use.pool.put(connection, in_use.clock.now)
+    assert in_use.reused_after(0.5) is reused
+    assert connection.closed is not reused

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.egress.deadlines import Deadlines
-from winnerr_webhooks.egress.outgoing_connection import Connection
+from winnerr_webhooks.egress.outgoing_connection import OutgoingConnection
 from winnerr_webhooks.egress.tls import client_context
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -161,7 +161,7 @@ async def test_a_name_in_the_subject_only_is_the_wrong_host(serve, client, post,
 
 async def test_a_receiver_that_ends_its_side_while_idle_is_hung_up_on_at_once(client):
     lost = asyncio.Event()
-    connection = Connection(
+    connection = OutgoingConnection(
         ("org_1", "https", "hooks.test", 443),
         clock=SystemClock(),
         loop=asyncio.get_running_loop(),
