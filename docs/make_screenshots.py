@@ -220,7 +220,7 @@ class Traffic:
         done: list[Settlement] = []
         for delivery in deliveries:
             (target,) = await self.storage.targets([delivery.webhook_id])
-            done.append(await self.attempter.attempt(self.attempter.sender(target), delivery))
+            done.append(await self.attempter.attempt(self.attempter.template(target), delivery))
             self.clock.ms += self.rng.randint(2, 9)
         if done:
             await self.storage.settle(done)
