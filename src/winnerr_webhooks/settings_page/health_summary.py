@@ -1,4 +1,4 @@
-"""The health of webhooks in the last 24 hours, from figures that settle rolls up."""
+"""The health of webhooks in the last 24 hours, from figures added up as attempts are recorded."""
 
 from collections.abc import Sequence
 from typing import Final
