@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
@@ -37,6 +37,8 @@ ORGANIZATION = "org_abc123"
 MINUTE, HOUR = 60_000, 3_600_000
 KEY = bytes(range(32))
 SETTINGS = "/settings/webhooks"
+NEWEST = ((95_000, "deal.created"), (12_000, "email.opened"), (4_000, "contact.updated"))
+"""The last events: milliseconds before the end, and event type."""
 
 CRM = "https://hooks.example.com/crm"
 ACME = "https://api.acme.test/winnerr"
@@ -181,10 +183,10 @@ class Traffic:
                 await self.storage.change_webhook(ORGANIZATION, ids[FLOW], change)
             await self.retry()
             await self.event()
-        for moment in (95_000, 31_000, 4_000):
-            self.clock.ms = self.end - moment
+        for ago, name in NEWEST:
+            self.clock.ms = self.end - ago
             await self.retry()
-            await self.event()
+            await self.event(name)
         self.clock.ms = self.end
         while await self.storage.run_job_slice():
             pass
@@ -195,17 +197,15 @@ class Traffic:
         hour = time.gmtime(self.clock.ms / 1000).tm_hour
         return (1.6 if 7 <= hour < 17 else 4 if 17 <= hour < 22 else 11) * MINUTE
 
-    async def event(self) -> None:
-        kind = self.rng.choices(
-            CATALOG.names, [6, 5, 1, 4, 6, 2, 1, 4, 2, 1, 1, 3, 2, 1, 4, 4, 1, 2, 2, 1]
-        )[0]
+    async def event(self, name: str = "") -> None:
+        weights = [6, 5, 1, 4, 6, 2, 1, 4, 2, 1, 1, 3, 2, 1, 4, 4, 1, 2, 2, 1]
+        name = name or self.rng.choices(CATALOG.names, weights)[0]
+        example = CATALOG.get(name).example
         new = NewEvent(
             id=self.ids.new("evt"),
             organization=ORGANIZATION,
-            name=kind,
-            body=encode_payload(
-                kind, rfc3339(self.clock.ms), ORGANIZATION, CATALOG.get(kind).example
-            ),
+            name=name,
+            body=encode_payload(name, rfc3339(self.clock.ms), ORGANIZATION, example),
         )
         (accepted,) = await self.storage.accept([new], LeaseTerms(seconds=60))
         await self.deliver(accepted.leased)
@@ -289,6 +289,9 @@ async def take_all(taker: ScreenshotTaker, ids: dict[str, str]) -> None:
     page = await taker.sign_in("org_new")
     await taker.shoot(page, "webhooks-empty", height=560)
     page = await taker.sign_in()
+    await page.goto(f"{SETTINGS}/logs")  # first, before the server makes the next retries
+    await taker.shoot(page, "logs", height=800)
+    await page.goto(SETTINGS)
     await taker.shoot(page, "webhooks", height=600)
 
     await page.goto(f"{SETTINGS}/new")
@@ -319,8 +322,6 @@ async def take_all(taker: ScreenshotTaker, ids: dict[str, str]) -> None:
     await page.evaluate("document.getElementById('subscribed').scrollIntoView()")
     await taker.shoot(page, "webhook-rotating", height=960)
 
-    await page.goto(f"{SETTINGS}/logs")
-    await taker.shoot(page, "logs", height=800)
     await page.goto(f"{SETTINGS}/logs?status=5xx&q=invoice")
     await taker.shoot(page, "logs-nothing", height=560)
     await page.goto(f"{SETTINGS}/logs?webhook={ids[ACME]}&status=503")
@@ -355,9 +356,12 @@ async def served(folder: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
         async for line in process.stdout:
             if settings["PUBLIC_URL"].encode() in line:
                 break
+        else:
+            raise SystemExit(f"The server ended: {line.decode()}")
         yield settings["PUBLIC_URL"], environment
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            process.terminate()
         await process.communicate()
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,16 @@ def test_every_module_and_file_a_page_names_exists(path):
             if folder != name and (base / folder).is_dir():
                 module = base / f"{name.replace('.', '/')}.py"
                 assert (base / name).exists() or module.exists(), f"{name} does not exist"
+
+
+def test_the_architecture_page_shows_the_import_direction_that_is_enforced():
+    project = tomllib.loads(page("pyproject.toml"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    shown = re.search(
+        r"^```\n(.*?)^```$", page("docs/explanation/architecture.md"), re.MULTILINE | re.DOTALL
+    )
+    assert shown
+    assert ["__main__", *shown[1].splitlines()] == layers
 
 
 def test_every_decision_is_in_the_index():
