@@ -19,8 +19,8 @@ from bench.parts.seed import BATCH, Seeder
 from bench.postgres import Postgres
 from bench.processes import free_port
 from winnerr_webhooks import config, wiring
-from winnerr_webhooks.storage.postgres.connect import Opener
-from winnerr_webhooks.storage.statements import statements_of
+from winnerr_webhooks.storage.postgres.connection_opener import ConnectionOpener
+from winnerr_webhooks.storage.postgres.postgres_session import statements
 from winnerr_webhooks.storage.values import Claim, LeaseTerms, LogFilter
 
 OUT = Path(__file__).parents[1] / "docs" / "performance" / "explain.md"
@@ -56,14 +56,14 @@ class Plans:
         self.found = {}
 
     def listen(self):
-        opened = Opener.open
+        opened = ConnectionOpener.open
 
         async def open_(opener):
             connection = await opened(opener)
             connection.add_log_listener(self._hear)
             return connection
 
-        Opener.open = open_
+        ConnectionOpener.open = open_
 
     def _hear(self, _connection, message):
         match = re.match(r"duration: .*?plan:\nQuery Text: (.*)", message.message, re.DOTALL)
@@ -118,7 +118,6 @@ async def run(url, rows):
 
 
 def page(plans, rows, version):
-    statements = statements_of("winnerr_webhooks.storage.postgres")
     parts = [
         "# Plans on PostgreSQL",
         "",
@@ -127,7 +126,7 @@ def page(plans, rows, version):
     ]
     sequential = []
     for name, title in SHOWN:
-        plan = plans.of(statements[name])
+        plan = plans.of(statements()[name].text)
         if plan is None:
             raise SystemExit(f"{name} did not run.")
         if "Seq Scan" in plan:

@@ -79,13 +79,13 @@ async def measure(size: int, *, busy: bool) -> tuple[float, float]:
         for number in range(rounds + WARM_UP):
             if number == WARM_UP:
                 wall = time.perf_counter()
-                cpu = await storage._write(lambda _db: time.thread_time())  # noqa: SLF001  its thread
+                cpu = await storage._threads.write(lambda _db: time.thread_time())  # noqa: SLF001  its thread
             settlements = [settlement(answer.leased[0]) for answer in accepted]
             fresh = [event() for _ in range(size)]
             accepted, _ = await asyncio.gather(
                 storage.accept(fresh, LeaseTerms(seconds=60)), storage.settle(settlements)
             )
-        cpu = await storage._write(lambda _db: time.thread_time()) - cpu  # noqa: SLF001  its thread
+        cpu = await storage._threads.write(lambda _db: time.thread_time()) - cpu  # noqa: SLF001  its thread
         wall = time.perf_counter() - wall
         if spinning is not None:
             spinning.cancel()

@@ -16,7 +16,7 @@ What does not go straight through waits in `storage`: due retries, replays, leas
 and what a dead process left behind. `pipeline.claimer` leases it and brings it back to 4;
 `pipeline.reclaim` runs that loop, and repairs and jobs beside it. Nothing else leads back. The
 API's read routes and the `settings_page` read `storage` outside the road, in turns between
-organizations (`storage.turns`).
+organizations (`storage.fair_semaphore`).
 
 Around the road: `domain` holds the rules (no I/O, no clocks), `management` what people change
 (webhooks, replays, keys), `budgets` and `quotas` the bounds of a node. `wiring` puts the parts

@@ -163,13 +163,13 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "until those that were made are recorded.",
         ),
         page_reads=Bound(
-            "page_reads", reads, "reads", "the database's readers", "storage.turns",
+            "page_reads", reads, "reads", "the database's readers", "storage.fair_semaphore",
             "The read waits for its organization's turn; after 4 s it is answered 503.",
             share=2 if config.uses_postgres else 1,  # there, a search is a read as well
         ),
         log_searches=Bound(
             "log_searches", 2 if config.uses_postgres else 1, "searches",
-            "the database's readers", "storage.turns",
+            "the database's readers", "storage.fair_semaphore",
             "The search waits for its organization's turn; after 4 s it is answered 503.", share=1,
         ),
         pages=Bound(

@@ -5,9 +5,7 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.storage import reach, turns
-from winnerr_webhooks.storage.postgres import search as postgres_search
-from winnerr_webhooks.storage.sqlite import search as sqlite_search
+from winnerr_webhooks.storage import fair_semaphore, log_queries, log_scan
 from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter, ReplayFilter
 
 
@@ -180,7 +178,7 @@ async def test_an_attempt_is_the_organizations_own(world) -> None:
 
 async def test_of_another_organizations_webhook_nothing_is_told(world, monkeypatch) -> None:
     """Not even, as the place to go on from, the id of one of its attempts."""
-    monkeypatch.setattr(reach, "MOST_ROWS", 1)
+    monkeypatch.setattr(log_scan, "MAX_ROWS", 1)
     theirs = await world.webhook(organization="org_2")
     for _ in range(3):
         await world.settle(await world.leased(organization="org_2"))
@@ -217,8 +215,7 @@ async def test_of_a_delivery_with_many_attempts_the_newest_are_read_and_their_bo
     world, monkeypatch
 ) -> None:
     """Else who replays one large event again and again, and reads it, takes all memory."""
-    for adapter in (sqlite_search, postgres_search):
-        monkeypatch.setattr(adapter, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(log_queries, "MAX_ATTEMPTS", 3)
     await world.webhook()
     delivery = await world.leased()
     await world.settle(delivery, RETRY, retry_in=1)
@@ -335,7 +332,7 @@ async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
     world, monkeypatch, filters
 ) -> None:
     """Given an organization that is searching, then another search of it is asked to come later."""
-    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
     webhook = await world.webhook()
     await _logged(world, 1, EXHAUSTED)
     async with world.storage._searches.place("org_1"):
@@ -349,7 +346,7 @@ async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
 async def test_deliveries_and_replays_that_must_be_searched_for_take_turns(
     world, monkeypatch
 ) -> None:
-    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
     await world.webhook()
     await _logged(world, 1, EXHAUSTED)
     replays = ReplayFilter(organization="org_1")
@@ -382,9 +379,9 @@ async def test_what_an_organization_reads_takes_turns_and_others_read_on(
     world, monkeypatch
 ) -> None:
     """Given an organization that has its share of reads, the next one waits, and no other."""
-    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
     storage = world.storage
-    monkeypatch.setattr(storage, "_reads", turns.Turns(2))
+    monkeypatch.setattr(storage, "_reads", fair_semaphore.FairSemaphore(2))
     async with storage._reads.place("org_1"):
         for read in READS.values():
             with pytest.raises(Unavailable):
@@ -396,9 +393,9 @@ async def test_what_an_organization_reads_takes_turns_and_others_read_on(
 
 async def test_the_road_and_sign_in_wait_for_no_page(world, monkeypatch) -> None:
     """Given that all places to read are taken, what deliveries and sign-in need is still read."""
-    monkeypatch.setattr(turns, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
     storage = world.storage
-    monkeypatch.setattr(storage, "_reads", turns.Turns(1))
+    monkeypatch.setattr(storage, "_reads", fair_semaphore.FairSemaphore(1))
     async with storage._reads.place("org_2"):
         assert await storage.targets([]) == []
         assert await storage.session(b"s" * 32) is None

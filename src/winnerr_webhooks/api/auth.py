@@ -16,7 +16,7 @@ from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import NotFound, Unauthorized, Unavailable
 from winnerr_webhooks.management.field_checks import check_organization
 from winnerr_webhooks.quotas import Budget
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Keys
 from winnerr_webhooks.storage.values import ApiKey
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Authenticator:
     it before it was stored and shown.
     """
 
-    def __init__(self, storage: Storage, clock: Clock, lookups: Budget) -> None:
+    def __init__(self, storage: Keys, clock: Clock, lookups: Budget) -> None:
         """`lookups`: how many strangers' keys are looked up at once."""
         self._storage = storage
         self._clock = clock

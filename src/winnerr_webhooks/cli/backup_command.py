@@ -24,7 +24,7 @@ def backup(
             f"{config.database_name} is PostgreSQL: back it up with pg_dump --schema "
             "winnerr_webhooks, or with what your provider has."
         )
-    from winnerr_webhooks.storage.sqlite.backup import back_up  # noqa: PLC0415  --help must not load it
+    from winnerr_webhooks.storage.sqlite.sqlite_backup import back_up  # noqa: PLC0415  --help must not load it
 
     source = database_path(config)
     back_up(str(source), path)

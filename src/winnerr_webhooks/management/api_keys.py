@@ -7,7 +7,7 @@ from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.ids import Ids, new_api_key
 from winnerr_webhooks.management.field_checks import FieldChecks, check_key_name, check_organization
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Keys
 from winnerr_webhooks.storage.values import ApiKey
 
 
@@ -25,7 +25,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
 class ApiKeys:
     """What `keys create`, `keys list` and `keys revoke` do."""
 
-    def __init__(self, storage: Storage, clock: Clock, ids: Ids) -> None:
+    def __init__(self, storage: Keys, clock: Clock, ids: Ids) -> None:
         self._storage = storage
         self._clock = clock
         self._ids = ids

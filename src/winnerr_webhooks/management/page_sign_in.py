@@ -12,7 +12,7 @@ from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.ids import new_token
 from winnerr_webhooks.management.field_checks import FieldChecks, check_organization
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import SignIn
 from winnerr_webhooks.storage.values import Grant
 
 PAGE: Final = "/settings/webhooks"
@@ -51,7 +51,7 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
 class PageSignIn:
     """What `login-link`, `portal-sessions` and the page's own sign-in do."""
 
-    def __init__(self, *, storage: Storage, clock: Clock, public_url: str) -> None:
+    def __init__(self, *, storage: SignIn, clock: Clock, public_url: str) -> None:
         self._storage = storage
         self._clock = clock
         self._page = public_url + PAGE

@@ -6,7 +6,7 @@ from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
 from winnerr_webhooks.management.field_checks import check_event
 from winnerr_webhooks.management.ports import NodeSignals
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Log
 from winnerr_webhooks.storage.values import ReplayFilter
 
 OUTCOMES = ("failed", "cancelled")
@@ -30,7 +30,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Replays:
     """Asks the storage for replays and tells the node that sends them."""
 
-    def __init__(self, *, storage: Storage, catalog: Catalog, signals: NodeSignals) -> None:
+    def __init__(self, *, storage: Log, catalog: Catalog, signals: NodeSignals) -> None:
         self._storage = storage
         self._catalog = catalog
         self._signals = signals

@@ -13,7 +13,7 @@ from typing import Final
 from winnerr_webhooks.clock import Clock, cpu_seconds
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Claim
 
 CLAIM_LIMIT: Final = 256
@@ -40,7 +40,7 @@ class Claimer:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Road,
         dispatcher: Dispatcher,
         foreground: Foreground,
         clock: Clock,

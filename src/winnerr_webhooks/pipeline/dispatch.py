@@ -18,7 +18,7 @@ from winnerr_webhooks.pipeline.lane_queues import LaneQueues, may_be_sent
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.target_reader import TargetReader
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
 
@@ -35,7 +35,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Road,
         attempter: Attempter,
         recorder: Recorder,
         metrics: Metrics,

@@ -7,7 +7,7 @@ that for free; the database is asked only before a commit that might be too larg
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 
 FRESH_SECONDS: Final = 1.0
 """How long a number counts as known for sure."""
@@ -55,7 +55,7 @@ class FanOut:
 class FanOuts:
     """Remembers fan-outs by (organization, name)."""
 
-    def __init__(self, storage: Storage, now: Callable[[], float], *, most_webhooks: int) -> None:
+    def __init__(self, storage: Road, now: Callable[[], float], *, most_webhooks: int) -> None:
         self.now = now
         """The loop's time."""
         self.highest_cost = max(1 + most_webhooks, LEASED_COST * (1 + min(most_webhooks, WIDE)))

@@ -32,7 +32,7 @@ from winnerr_webhooks.pipeline.group_commit import (
     settle_future,
 )
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
 
@@ -59,7 +59,7 @@ class Intake:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Road,
         dispatcher: Dispatcher | None,
         clock: Clock,
         *,

@@ -11,7 +11,7 @@ from winnerr_webhooks.pipeline.lane import Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.quotas import Budget
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.telemetry import Metrics
 
 
@@ -20,7 +20,7 @@ class LaneQueues:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Road,
         metrics: Metrics,
         memory: Budget,
         *,

@@ -9,7 +9,7 @@ import structlog
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.telemetry import Metrics
 
 SLICE: Final = 500
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 class LeaseReleaser:
     """Releases leases in batches; a lease that cannot be released expires by itself."""
 
-    def __init__(self, storage: Storage, metrics: Metrics, on_released: Callable[[], None]) -> None:
+    def __init__(self, storage: Road, metrics: Metrics, on_released: Callable[[], None]) -> None:
         self._storage = storage
         self._metrics = metrics
         self._on_released = on_released

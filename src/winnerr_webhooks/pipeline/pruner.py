@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Housekeeping
 
 FIRST_AFTER: Final = 20.0
 """Seconds after the start: a process that is restarted often must get to it, too."""
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 class Pruner:
     """One loop that forgets."""
 
-    def __init__(self, storage: Storage, retention_days: int) -> None:
+    def __init__(self, storage: Housekeeping, retention_days: int) -> None:
         self._storage = storage
         self._days = retention_days
         self._task: asyncio.Task[None] | None = None

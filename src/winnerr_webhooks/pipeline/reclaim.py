@@ -14,7 +14,7 @@ from winnerr_webhooks.pipeline.claimer import IDLE_POLL, Claimer, wait_up_to
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 
 REPAIR_EVERY: Final = 30.0
 CHANGES_EVERY: Final = 1.0
@@ -28,7 +28,7 @@ class Reclaimer:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Road,
         dispatcher: Dispatcher,
         foreground: Foreground,
         clock: Clock,

@@ -15,7 +15,7 @@ from winnerr_webhooks.pipeline.batcher import Fifo
 from winnerr_webhooks.pipeline.group_commit import GroupCommit, JoinableBatch
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.settler import Settler
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Settled, Settlement
 from winnerr_webhooks.telemetry import Metrics
 
@@ -38,7 +38,7 @@ class Recorder:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Road,
         metrics: Metrics,
         jitter: Jitter,
         budgets: Budgets,

@@ -9,7 +9,7 @@ import structlog
 
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Settled, Settlement
 
 FIRST_WAIT: Final = 0.1
@@ -36,7 +36,7 @@ class Settler:
     """
 
     def __init__(
-        self, storage: Storage, jitter: Jitter, on_pause: Callable[[Unavailable, bool], None]
+        self, storage: Road, jitter: Jitter, on_pause: Callable[[Unavailable, bool], None]
     ) -> None:
         self._storage = storage
         self._jitter = jitter
@@ -92,7 +92,7 @@ class Settler:
                 continue
             await self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
-        return Settled.together(stored), kept
+        return Settled.merge(stored), kept
 
     def _parts(self, batch: list[Settlement]) -> list[list[Settlement]]:
         """Attempts that timed out alone before stay alone, and come last."""

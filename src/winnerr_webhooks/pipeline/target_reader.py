@@ -8,7 +8,7 @@ import structlog
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Road
 
 LIMIT: Final = 1_000
 """Webhooks a read."""
@@ -27,7 +27,7 @@ class TargetReader:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Road,
         on_read: Callable[[str, Target | None], None],
         on_failed: Callable[[str], None],
     ) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from winnerr_webhooks.domain.duration_classes import CLASSES, quantile
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.settings_page.charts import Bar
-from winnerr_webhooks.storage.values import COUNTED, HealthBucket, WebhookState
+from winnerr_webhooks.storage.values import COUNT_LIMIT, HealthBucket, WebhookState
 
 DAY_MS: Final = 86_400_000
 _BARS: Final = 48
@@ -29,7 +29,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     bars: list[Bar]
     """Half an hour each, oldest first."""
     waiting: int = 0
-    """Deliveries that are pending now, counted up to `COUNTED`."""
+    """Deliveries that are pending now, counted up to `COUNT_LIMIT`."""
 
     @property
     def hours(self) -> list[Bar]:
@@ -46,7 +46,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def waiting_is_capped(self) -> bool:
         """Whether more deliveries wait than were counted."""
-        return self.waiting >= COUNTED
+        return self.waiting >= COUNT_LIMIT
 
 
 class WebhookOverview(msgspec.Struct, frozen=True, kw_only=True):

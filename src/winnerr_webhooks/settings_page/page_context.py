@@ -24,8 +24,8 @@ from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.session import Identify, Visitor, VisitorAuth
 from winnerr_webhooks.settings_page.shared_polls import SharedPolls
 from winnerr_webhooks.settings_page.templating import make_environment
+from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.storage.turns import Turns
 
 PageRequest = Request[Visitor, Any, Any]
 
@@ -71,7 +71,7 @@ class PageContext:
         self.environment = make_environment(self.assets.url, _BASE)
         self.stopping = asyncio.Event()
         self.polls = SharedPolls(storage, clock)
-        self._turns = Turns.of(budgets.pages)
+        self._turns = FairSemaphore.of(budgets.pages)
         self._renderer = ThreadPoolExecutor(
             budgets.pages.bound.limit, thread_name_prefix="settings-page"
         )

@@ -15,7 +15,7 @@ import msgspec
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.settings_page.filters import Filters
-from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.port import Log
 from winnerr_webhooks.storage.values import LogFilter, LogPage
 
 
@@ -39,7 +39,7 @@ class _Poll(NamedTuple):
 class SharedPoll:
     """The latest poll for one organization and one set of filters."""
 
-    def __init__(self, storage: Storage, clock: Clock, organization: str, filters: Filters) -> None:
+    def __init__(self, storage: Log, clock: Clock, organization: str, filters: Filters) -> None:
         self.users = 0
         self._storage = storage
         self._clock = clock
@@ -83,7 +83,7 @@ class SharedPoll:
 class SharedPolls:
     """The shared polls of all open live logs."""
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
+    def __init__(self, storage: Log, clock: Clock) -> None:
         self._storage = storage
         self._clock = clock
         self._open: dict[tuple[str, str], SharedPoll] = {}
@@ -104,7 +104,7 @@ class SharedPolls:
                 del self._open[key]
 
 
-async def _read_log(storage: Storage, query: LogFilter) -> LogPage:
+async def _read_log(storage: Log, query: LogFilter) -> LogPage:
     return await storage.log(query)
 
 

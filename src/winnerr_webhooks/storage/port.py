@@ -1,11 +1,13 @@
-"""The storage port: the verbs of an event's road, and of looking back on it.
+"""The storage port: what the rest of the program asks of a database.
 
-Two adapters implement it, `sqlite/` and `postgres/`; `tests/contract` holds both to every
-sentence here. All verbs but `warnings` are coroutines, safe to call concurrently from one event
-loop. They raise `Unavailable` when the database cannot do it now (nothing was done), `Uncertain`
-when the connection was lost in the middle of a commit, `Poisoned` when this very input cannot be
-stored.
-Everything that names an organization returns only that organization's rows.
+Two adapters implement it, `sqlite/` and `postgres/`; `tests/contract` holds both to every sentence
+here. The port has a part for each kind of user: the pipeline asks for `Road`, pages and the API for
+`Webhooks` and `Log`, and so on. `Storage` is all of it.
+
+All verbs but `warnings` are coroutines, and safe to call concurrently from one event loop. They
+raise `Unavailable` when the database cannot do it now (then nothing was done), `Uncertain` when the
+connection was lost in the middle of a commit, and `Poisoned` when this very input cannot be stored.
+A verb that names an organization returns only that organization's rows.
 
 Instants are milliseconds since 1970 of the database's clock; durations are seconds.
 """
@@ -42,10 +44,8 @@ from winnerr_webhooks.storage.values import (
 )
 
 
-class Storage(Protocol):
-    """What every adapter can do."""
-
-    # --- the road -----------------------------------------------------------------------------
+class Road(Protocol):
+    """The road of an event: accepted, claimed, settled, and repaired where that was cut short."""
 
     async def accept(
         self,
@@ -57,82 +57,100 @@ class Storage(Protocol):
     ) -> list[Accepted]:
         """Store events with their deliveries, in one transaction; on disk when this returns.
 
-        One answer an event, in order; then one for each that `late` gives. An adapter whose
-        transactions wait for their turn asks it when this one begins, on any thread, perhaps
-        more than once; it always gives the same. A client id seen before (in the last 30 days, or
-        earlier in this batch) stores nothing and gives the first answer with `duplicate`, or
-        `conflict` when its fingerprint differs. Subscriptions are read in the transaction itself.
-        A subscribed webhook that is active gets a `pending` delivery, leased to the caller under
-        `lease` (None: free and due now); a paused or disabled one gets a `cancelled` delivery.
-        Where there is one writer, what is not `urgent` lets other callers' work pass.
+        There is one answer for each event, in order, then one for each that `late` gives. An
+        adapter whose transactions are queued calls `late` when this one begins, on any thread,
+        perhaps more than once; it always gives the same. A client id that was seen before (in the
+        last 30 days, or earlier in this batch) stores nothing. Its answer is the first one with
+        `duplicate`, or with `conflict` when its fingerprint differs. Subscriptions are read in the
+        transaction itself. A subscribed webhook that is active gets a `pending` delivery, leased to
+        the caller under `lease` (None: free and due now). A paused or disabled webhook gets a
+        `cancelled` delivery. Where there is one writer, a call that is not `urgent` lets other
+        callers' work go first.
 
-        `TimedOut`: it was too much, and a part of it may well be stored.
+        `TimedOut`: it was too much at once, but a part of it can probably be stored.
         """
         ...
 
+    async def send_test(
+        self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
+    ) -> Accepted:
+        """Store a sample event and its one `test` delivery, whatever the webhook's status."""
+        ...
+
     async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
-        """How many webhooks want the events of each (organization, name), but deleted ones."""
+        """How many webhooks want the events of each (organization, name), without deleted ones."""
         ...
 
     async def settle(self, batch: Sequence[Settlement]) -> Settled:
         """Record attempts and move their deliveries on; on disk when this returns.
 
-        Every attempt is recorded, except one whose id already is (a batch may be tried again
-        after `Uncertain`). A success makes its delivery `delivered` whatever its state; anything
-        else moves it only while the settlement's lease is the current one. Health figures and
-        a webhook's run of failures (tests left out) move with it.
+        Every attempt is recorded once: a batch may be tried again after `Uncertain`. A success
+        makes its delivery `delivered` whatever its state. Any other attempt moves it only while
+        the settlement's lease is the current one. Health figures and the webhook's streak of
+        failures change in the same transaction; tests do not count in them.
         """
         ...
 
     async def due_lanes(self, after: DueLane | None, limit: int) -> DuePage:
-        """At most `limit` lanes that are due, longest due first; those that follow `after`.
+        """At most `limit` lanes that are due and follow `after`, longest due first.
 
-        It only reads, and locks nothing. A lane may turn out to have nothing for a claim: another
-        node was quicker, or its webhook is not active.
+        It only reads, and locks nothing. A claim may find nothing in such a lane, because another
+        node was quicker or its webhook is not active.
         """
         ...
 
     async def claim(self, claim: Claim) -> Claimed:
-        """Take leases on due deliveries of these lanes, no more of each than its places.
+        """Take leases on due deliveries of these lanes, of each no more than its places.
 
-        Lanes take turns within the claim, so its bounds in bytes leave each of them a part.
-        A webhook that is not active yields nothing but its tests; a deleted one not even those.
-        What a webhook was asked to send before it stopped being active stays cancelled when it
-        is active again, whether or not the job has got to it. The fifth lease in a row that saw
-        no settled attempt is the last: then the delivery has `failed`.
+        Lanes take turns within the claim, so that its bounds in bytes leave each of them a part.
+        A webhook that is not active gives nothing but its tests; a deleted one not even those.
+        What was asked for before a webhook stopped being active stays cancelled when it is active
+        again, even if the job has not written that down. The fifth lease in a row without a
+        settled attempt is the last: then the delivery has `failed`.
         """
         ...
 
     async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started: free and due at once, for any node.
 
-        Such a lease does not count toward the five that see no settled attempt. A lease that is
-        not the current one any more is left alone.
+        Such a lease does not count toward the five without a settled attempt. A lease that is not
+        the current one is left alone.
         """
         ...
 
     async def recover(self, longest_waits: Sequence[float] = ()) -> int:
         """Free what a dead predecessor of an embedded node had leased; how many deliveries.
 
-        Waiting retries keep their time, as far as it can be: `longest_waits` are the most seconds
-        before automatic attempt 1, 2, 3, … What waits longer was noted by a clock that ran ahead,
-        and is due when that time is over; without them nothing is. These leases do not count
-        toward the five. To be called before the node claims, by it alone.
+        Retries keep their times, unless these are impossible: `longest_waits` are the most seconds
+        before automatic attempt 1, 2, 3, …. A time that is further away was set by a clock that
+        ran ahead, and the retry is due after the longest wait instead. Without `longest_waits` no
+        time is changed. The freed leases do not count toward the five. Only the one node may call
+        this, before it claims.
         """
         ...
 
     async def repair(self) -> int:
-        """Find lost wake-ups and leases that ran out, and make them claimable; how many."""
+        """Make work claimable whose wake-up was lost or whose lease ran out; how much."""
         ...
 
     async def run_job_slice(self) -> bool:
-        """One slice (at most 1,000 rows, one transaction) of the oldest job; False: no job.
+        """Run one slice (at most 1,000 rows, one transaction) of the oldest job; False: no job.
 
-        Jobs cancel what waits of a webhook that is not active any more, and enqueue replays.
+        Jobs cancel what is pending of a webhook that stopped being active, and enqueue replays.
         """
         ...
 
-    # --- webhooks -----------------------------------------------------------------------------
+    async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
+        """What lanes need to send, of any organization; deleted webhooks have status `deleted`."""
+        ...
+
+    async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
+        """Webhooks changed after the mark `since` (0: none yet), and the new mark."""
+        ...
+
+
+class Webhooks(Protocol):
+    """Webhooks and their secrets."""
 
     async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
         """Store a webhook, live from then on. `Conflict` when the organization has `limit`."""
@@ -154,7 +172,7 @@ class Storage(Protocol):
         *,
         replay_cancelled: bool = False,
     ) -> Webhook | None:
-        """Apply a change; with `replay_cancelled`, also a job that replays its `cancelled` ones."""
+        """Apply a change; with `replay_cancelled`, also add a job that replays `cancelled` ones."""
         ...
 
     async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
@@ -170,33 +188,29 @@ class Storage(Protocol):
     ) -> int | None:
         """Set, rotate or remove (None) the secret; when the overlap ends (ms), or None.
 
-        With an overlap and a secret before, the old one goes on signing and `secret` waits
-        beside it; during an overlap `secret` replaces the waiting one, and the end moves.
-        `NotFound` without such a webhook.
+        With an overlap and a secret before, the old one goes on signing, and `secret` signs beside
+        it. During an overlap `secret` replaces the second one, and the end moves. `NotFound`
+        without such a webhook.
         """
         ...
 
-    async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
-        """What lanes need, of any organization; deleted webhooks come with status `deleted`."""
+    async def webhook_states(self, organization: str) -> list[WebhookState]:
+        """How each webhook of an organization stands, in no particular order."""
         ...
 
-    async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
-        """Webhooks changed after the mark `since` (0: from now on), and the new mark."""
+    async def cancelled(self, organization: str, webhook_id: str) -> int:
+        """Deliveries (no tests) that a change of status cancelled, counted up to COUNT_LIMIT."""
         ...
 
-    async def send_test(
-        self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
-    ) -> Accepted:
-        """Store a sample event and its one `test` delivery, whatever the webhook's status."""
-        ...
 
-    # --- the log ------------------------------------------------------------------------------
+class Log(Protocol):
+    """What was sent, how it went, and sending it once more."""
 
     async def log(self, query: LogFilter) -> LogPage:
         """Attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`.
 
-        This and every other read of an organization waits for its turn, so that no organization
-        waits for all that another one asks for; `Unavailable` when the turn does not come in time.
+        Organizations take turns at this and at every other read of theirs, so that none waits for
+        all that another one reads. `Unavailable` when the turn does not come in time.
         """
         ...
 
@@ -216,35 +230,29 @@ class Storage(Protocol):
         """One event with its deliveries."""
         ...
 
+    async def health(self, organization: str, since: int) -> list[HealthBucket]:
+        """The health figures from `since` (ms) on, of every webhook of an organization."""
+        ...
+
     async def replay(self, organization: str, delivery_id: str) -> str:
         """Ask for one more attempt, outside the retry schedule; the webhook's id.
 
-        `NotFound`, or `Conflict` when the webhook is not active (saying what to do). Of a
-        delivery that is being attempted right now, after that attempt. A `test` delivery is
-        replayed as trigger `replay` too.
+        `NotFound`, or `Conflict` (which says what to do) when the webhook is not active. A delivery
+        that is being attempted right now is replayed after that attempt. The trigger of a `test`
+        delivery's replay is `replay` too.
         """
         ...
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
-        """How many deliveries match now; unless `dry_run`, a job that replays them."""
+        """How many deliveries match now; unless `dry_run`, add jobs that replay them."""
         ...
 
-    async def health(self, organization: str, since: int) -> list[HealthBucket]:
-        """The rolled-up figures from `since` (ms) on, of every webhook of an organization."""
-        ...
 
-    async def webhook_states(self, organization: str) -> list[WebhookState]:
-        """How each webhook of an organization stands, in no particular order."""
-        ...
-
-    async def cancelled(self, organization: str, webhook_id: str) -> int:
-        """Deliveries (no tests) that a pause or a disabling cancelled, counted up to COUNTED."""
-        ...
-
-    # --- sign-in to the settings page ---------------------------------------------------------
+class SignIn(Protocol):
+    """Sign-in to the settings page. Tokens are known by their SHA-256 only."""
 
     async def create_link(self, link: Grant, link_hash: bytes) -> None:
-        """Store a one-time link by the SHA-256 of its token."""
+        """Store a one-time link."""
         ...
 
     async def link(self, link_hash: bytes) -> Grant | None:
@@ -256,7 +264,7 @@ class Storage(Protocol):
     ) -> Grant | None:
         """Use a link up and start its session, in one transaction; None as in `link`.
 
-        Of two that consume a link at once, one gets the session.
+        Of two calls that consume a link at once, one gets the session.
         """
         ...
 
@@ -268,10 +276,12 @@ class Storage(Protocol):
         """Sign out."""
         ...
 
-    # --- keys and housekeeping ----------------------------------------------------------------
+
+class Keys(Protocol):
+    """API keys. A key itself is never stored, only its SHA-256."""
 
     async def create_key(self, key: ApiKey, key_hash: bytes) -> None:
-        """Store a key by its SHA-256."""
+        """Store a key."""
         ...
 
     async def keys(self) -> list[ApiKey]:
@@ -289,21 +299,28 @@ class Storage(Protocol):
         """
         ...
 
+
+class Housekeeping(Protocol):
+    """Retention, figures, and whether the database works."""
+
     async def forget(self, retention_days: int) -> int:
-        """One slice of retention (at most 1,000 rows a kind); how many rows went, 0: all done.
+        """Run one slice of retention (at most 1,000 rows a kind); how many rows went, 0: all done.
 
-        Attempts older than that go, except the newest 500 of each organization; then events and
-        deliveries that no attempt needs and that are not pending, health figures older than 8
-        days, idempotency entries older than 30 days, links and sessions that have expired. A
-        deleted webhook goes, a day later at the earliest, once none of these is of it.
+        It removes
 
-        On PostgreSQL attempts, deliveries and events go by the day (UTC), when all of it is that
-        old: one slice lets go of some days, and says about how many rows they had.
+        - attempts older than that, except the newest 500 of each organization,
+        - then events and deliveries that no attempt needs and that are not pending,
+        - health figures older than 8 days, and idempotency entries older than 30 days,
+        - links and sessions that have expired,
+        - deleted webhooks, a day later at the earliest, once none of these belongs to them.
+
+        PostgreSQL removes attempts, deliveries and events by the day (UTC), when all of it is that
+        old: one slice removes some days, and returns about how many rows they had.
         """
         ...
 
     async def figures(self) -> Figures:
-        """For the metrics page."""
+        """The figures of the metrics page."""
         ...
 
     async def check(self) -> None:
@@ -311,9 +328,13 @@ class Storage(Protocol):
         ...
 
     def warnings(self) -> tuple[str, ...]:
-        """What somebody should see to although all works still, each a sentence; from memory."""
+        """What needs attention although everything works, a sentence each; from memory."""
         ...
 
     async def close(self) -> None:
-        """Finish what was handed in, and let go of the database."""
+        """Finish the calls that were made, and close the database."""
         ...
+
+
+class Storage(Road, Webhooks, Log, SignIn, Keys, Housekeeping, Protocol):
+    """All of the port: what wiring opens, and hands to each user as the part it asks for."""

@@ -39,7 +39,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether a replay that was asked for during one of these attempts is due now."""
 
     @classmethod
-    def together(cls, parts: "Sequence[Settled]") -> "Settled":
+    def merge(cls, parts: "Sequence[Settled]") -> "Settled":
         """What was made of a batch that was settled in parts."""
         if len(parts) == 1:
             return parts[0]
@@ -167,7 +167,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.webhook or self.event or self.status)
 
 
-MOST_ATTEMPTS: Final = 100
+MAX_ATTEMPTS: Final = 100
 """Of one delivery, so many of its newest attempts are read: replays may have made any number."""
 
 
@@ -183,7 +183,7 @@ class Delivery(msgspec.Struct, kw_only=True, gc=False):
     test: bool
     next_attempt_at: int | None
     attempts: list[LoggedAttempt] = msgspec.field(default_factory=list)
-    """The newest `MOST_ATTEMPTS`, oldest first; empty in a list."""
+    """The newest `MAX_ATTEMPTS`, oldest first; empty in a list."""
     body: bytes = b""
     """Empty in a list."""
 
@@ -285,10 +285,10 @@ class WebhookState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_failure: str | None
     """The attempt that began it, where it is still in the log."""
     waiting: int
-    """Pending deliveries, counted up to COUNTED."""
+    """Pending deliveries, counted up to COUNT_LIMIT."""
 
 
-COUNTED: Final = 10_000
+COUNT_LIMIT: Final = 10_000
 """Where counts for people stop: from there on it is "so many and more"."""
 
 

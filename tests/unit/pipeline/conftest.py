@@ -234,7 +234,7 @@ class World:
         """Return when so many deliveries are settled in the database."""
 
         async def enough() -> bool:
-            found = await self.storage.storage._read(
+            found = await self.storage.storage._threads.read(
                 lambda db: db.apsw.execute("SELECT count(*) FROM delivery").fetchone()
             )
             return bool(found[0] >= count)

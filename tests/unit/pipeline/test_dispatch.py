@@ -309,7 +309,7 @@ async def test_a_webhook_that_cannot_be_read_stops_nobody_else(world) -> None:
     When it and another have work, then the other's is delivered and its own waits.
     """
     broken = await world.webhook("https://broken.example.com/", secret="a secret of some length")
-    await world.storage.storage._write(
+    await world.storage.storage._threads.write(
         lambda db: db.apsw.execute(
             "UPDATE webhook SET secret = x'0102030405060708' WHERE id = ?", (broken.id,)
         )
@@ -326,15 +326,15 @@ async def test_a_webhook_that_cannot_be_read_stops_nobody_else(world) -> None:
 
 async def test_what_a_repaired_webhook_had_waiting_is_delivered(world) -> None:
     webhook = await world.webhook(secret="a secret of some length")
-    sealed = await world.storage.storage._write(
+    sealed = await world.storage.storage._threads.write(
         lambda db: db.apsw.execute("SELECT secret FROM webhook").fetchone()[0]
     )
-    await world.storage.storage._write(
+    await world.storage.storage._threads.write(
         lambda db: db.apsw.execute("UPDATE webhook SET secret = x'0102030405060708'")
     )
     await world.emit()
     await world.storage.reached("release")
-    await world.storage.storage._write(
+    await world.storage.storage._threads.write(
         lambda db: db.apsw.execute("UPDATE webhook SET secret = ?", (sealed,))
     )
     await world.change(webhook, description="repaired")

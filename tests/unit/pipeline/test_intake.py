@@ -29,14 +29,16 @@ async def test_a_full_disk_refuses_events_until_there_is_room(world) -> None:
         pages = db.apsw.pragma("page_count")
         return db.apsw.pragma("max_page_count", pages)
 
-    await storage._write(limit)
+    await storage._threads.write(limit)
     for _ in range(20):
         with pytest.raises(Unavailable, match="full") as refusal:
             await world.emit(size=100_000)
         assert refusal.value.retry_after > 0
-    await storage._write(lambda db: db.apsw.pragma("max_page_count", 1 << 30))
+    await storage._threads.write(lambda db: db.apsw.pragma("max_page_count", 1 << 30))
     await world.emit(size=100_000)
-    count = await storage._read(lambda db: db.apsw.execute("SELECT count(*) FROM event").fetchone())
+    count = await storage._threads.read(
+        lambda db: db.apsw.execute("SELECT count(*) FROM event").fetchone()
+    )
     assert count == (1,)
 
 
@@ -45,7 +47,9 @@ async def test_who_waits_for_the_next_commit_is_refused_with_one_that_fails(
 ) -> None:
     """It would take as long again, and no answer may take so long."""
     storage = world.storage.storage
-    await storage._write(lambda db: db.apsw.pragma("max_page_count", db.apsw.pragma("page_count")))
+    await storage._threads.write(
+        lambda db: db.apsw.pragma("max_page_count", db.apsw.pragma("page_count"))
+    )
     tried = []
     accept = storage.accept
 
@@ -205,7 +209,7 @@ async def test_who_comes_while_a_commit_waits_for_its_turn_joins_it(world) -> No
         entered.set()
         assert opened.wait(10)
 
-    held = asyncio.ensure_future(world.storage.storage._write(hold))
+    held = asyncio.ensure_future(world.storage.storage._threads.write(hold))
     await asyncio.to_thread(entered.wait, 10)
     emitting = [asyncio.ensure_future(world.emit())]
     await world.until(lambda: world.storage.counts.get("accept") == 1)

@@ -231,7 +231,7 @@ async def test_a_hundred_thousand_leases_are_released_by_a_few_statements(world)
             f" SELECT webhook_id, format('dlv_%026d0001', x), {columns}, {more} FROM n, pending"
         )
 
-    await world.storage.storage._write(multiply)
+    await world.storage.storage._threads.write(multiply)
     for number in range(1, count + 1):
         one = copy(delivery)
         one.id = f"dlv_{number:026}0001"
@@ -239,7 +239,7 @@ async def test_a_hundred_thousand_leases_are_released_by_a_few_statements(world)
     await world.node.stop()
     assert world.storage.counts["release"] <= 25
     assert world.metric("leases_given_back_total") == count
-    free = await world.storage.storage._read(
+    free = await world.storage.storage._threads.read(
         lambda db: db.apsw.execute(
             "SELECT count(*) FROM pending WHERE lease_until IS NULL AND webhook_id = ?",
             (webhook.id,),

@@ -1,5 +1,5 @@
 """PostgreSQL: for more than one node."""
 
-from winnerr_webhooks.storage.postgres.storage import PostgresStorage
+from winnerr_webhooks.storage.postgres.postgres_storage import PostgresStorage
 
 __all__ = ["PostgresStorage"]

@@ -19,7 +19,7 @@ import asyncpg
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import id_floor
-from winnerr_webhooks.storage.postgres.database import Session
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
 
 DAY_MS: Final = 86_400_000
 DAYS_AHEAD: Final = 7
@@ -30,7 +30,7 @@ WIDE_DAYS: Final = 30
 LOCK_MS: Final = 100
 """How long a lock that holds others up may be waited for: so long they are held up, too."""
 
-KINDS: Final = {"attempt": "att", "delivery": "dlv", "event": "evt"}
+ID_KINDS: Final = {"attempt": "att", "delivery": "dlv", "event": "evt"}
 """The partitioned tables, and the kind of their ids; in the order in which they let go of a day:
 nothing that stays may need what has gone."""
 _LOCK: Final = 0x57574B32
@@ -69,7 +69,7 @@ def missing(table: str, newest: str, now: int) -> list[Partition]:
 
     Days that nobody ran in come as one.
     """
-    kind = KINDS[table]
+    kind = ID_KINDS[table]
     first = midnight(now) - DAY_MS
     days = [first + number * DAY_MS for number in range(DAYS_AHEAD + 2)]
     made = [
@@ -84,9 +84,9 @@ def missing(table: str, newest: str, now: int) -> list[Partition]:
     return made
 
 
-def since(table: str, oldest: int, now: int) -> list[Partition]:
+def history_partitions(table: str, oldest: int, now: int) -> list[Partition]:
     """Partitions for history that goes back to the instant `oldest` (ms), and for what comes."""
-    kind = KINDS[table]
+    kind = ID_KINDS[table]
     today = midnight(now)
     first = max(min(midnight(oldest), today - DAY_MS), today - PAST_DAYS * DAY_MS)
     wide = list(range(first, midnight(oldest), -WIDE_DAYS * DAY_MS))
@@ -104,29 +104,29 @@ def _date(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y%m%d")
 
 
-async def look(db: Session) -> dict[str, Ranges]:
+async def find_ranges(db: PostgresSession) -> dict[str, Ranges]:
     """The partitions of every table."""
-    found: dict[str, list[Partition]] = {table: [] for table in KINDS}
-    strays = dict.fromkeys(KINDS, 0)
-    for table, name, bounds, rows in await db.rows("partitions", list(KINDS)):
+    found: dict[str, list[Partition]] = {table: [] for table in ID_KINDS}
+    strays = dict.fromkeys(ID_KINDS, 0)
+    for table, name, bounds, rows in await db.fetch("partitions", list(ID_KINDS)):
         if range_ := _BOUNDS.search(bounds):
             found[table].append(Partition(name, range_[1] or "", range_[2]))
         else:
             strays[table] = rows
     return {
         table: Ranges(tuple(sorted(found[table], key=lambda one: one.low)), strays[table])
-        for table in KINDS
+        for table in ID_KINDS
     }
 
 
-async def make(db: Session, table: str, now: int) -> None:
+async def make(db: PostgresSession, table: str, now: int) -> None:
     """Make what is missing of one table's partitions; others may be doing the same."""
-    await db.value("lock_partitions", _LOCK)
-    ranges = (await look(db))[table]
+    await db.fetch_value("lock_partitions", _LOCK)
+    ranges = (await find_ranges(db))[table]
     await add(db, table, missing(table, ranges.newest, now))
 
 
-async def add(db: Session, table: str, partitions: Sequence[Partition]) -> None:
+async def add(db: PostgresSession, table: str, partitions: Sequence[Partition]) -> None:
     """Make partitions, with the rows of theirs that have lain in the default one."""
     if not partitions:
         return
@@ -138,11 +138,11 @@ async def add(db: Session, table: str, partitions: Sequence[Partition]) -> None:
         f"LOCK TABLE ONLY {table}_default IN ACCESS EXCLUSIVE MODE"
     )
     await db.script(
-        ";".join(f"{_moving(table, one)};{attaching(table, one)}" for one in partitions)
+        ";".join(f"{_move_sql(table, one)};{attach_sql(table, one)}" for one in partitions)
     )
 
 
-def _moving(table: str, to: Partition) -> str:
+def _move_sql(table: str, to: Partition) -> str:
     # Names and bounds are of this module's making: letters, digits, underscores.
     return (
         f"WITH moved AS ("  # noqa: S608
@@ -151,7 +151,7 @@ def _moving(table: str, to: Partition) -> str:
     )
 
 
-def attaching(table: str, one: Partition) -> str:
+def attach_sql(table: str, one: Partition) -> str:
     """The statement that makes a table a partition."""
     low = f"'{one.low}'" if one.low else "MINVALUE"
     return (
@@ -159,7 +159,7 @@ def attaching(table: str, one: Partition) -> str:
     )
 
 
-def is_busy(error: Unavailable) -> bool:
+def is_lock_failure(error: Unavailable) -> bool:
     """Whether it was only that others held the locks: worth another try."""
     return isinstance(
         error.__cause__,

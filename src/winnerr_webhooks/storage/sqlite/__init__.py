@@ -1,5 +1,5 @@
 """The storage in one SQLite file: for one node, embedded."""
 
-from winnerr_webhooks.storage.sqlite.storage import SqliteStorage
+from winnerr_webhooks.storage.sqlite.sqlite_storage import SqliteStorage
 
 __all__ = ["SqliteStorage"]

@@ -1,10 +1,10 @@
-"""Calls: the verbs that wait for a thread of the database, each with its time limit."""
+"""Calls: verbs that wait for a thread of the database, each with its time limit."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from winnerr_webhooks.storage.sqlite.connection import Connection
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 
 Verb = Callable[[Connection], Any]
 
@@ -13,25 +13,25 @@ class TimeLimit(NamedTuple):
     """How long a verb may wait, and how long it may run then."""
 
     begin: float
-    """Seconds until it must have begun; else it is not run at all."""
+    """Seconds in which it must begin; otherwise it is not run at all."""
     work: float
-    """Seconds from there until it is interrupted and undone."""
+    """Seconds that it may run then, before it is interrupted and undone."""
 
 
 CALLER: Final = TimeLimit(begin=1.8, work=2.0)
 """A verb that an API caller waits for. They get a 503 within 2 s, as on PostgreSQL."""
 BULK: Final = TimeLimit(begin=5.0, work=2.0)
-"""Storing a part of a large batch: its caller expects to wait for the rest of it, too."""
+"""Storing a part of a large batch: its caller expects to wait for the other parts too."""
 BACKGROUND: Final = TimeLimit(begin=5.0, work=5.0)
-"""What delivery needs and no caller waits for: settle, claim, release."""
+"""Settle, claim and release: no caller waits for them."""
 JOB: Final = TimeLimit(begin=30.0, work=10.0)
 """A slice of a job, of a repair or of retention."""
 START: Final = TimeLimit(begin=60.0, work=300.0)
-"""Work of a start that goes through everything, such as freeing old leases."""
+"""Work at the start that goes through everything, such as freeing old leases."""
 READ: Final = TimeLimit(begin=10.0, work=10.0)
-"""What a page or an answer of the API shows."""
+"""A read for a page or for an answer of the API."""
 SEARCH: Final = TimeLimit(begin=10.0, work=4.0)
-"""A search in the log, which stops by itself after 2 s; the rest is for a slow disk."""
+"""A search in the log. It stops by itself after 2 s; the rest is for a slow disk."""
 SCAN: Final = TimeLimit(begin=60.0, work=60.0)
 """A read of many rows for a repair, retention or the count of a replay."""
 
@@ -65,7 +65,7 @@ class Call:
         self.dropped = False
 
     def drop(self) -> None:
-        """Never run it; what it was to store is let go of at once."""
+        """Do not run it, and free what it was to store."""
         self.dropped = True
         self.verb = _nothing
 
@@ -77,9 +77,9 @@ class Failed(NamedTuple):
 
 
 def resolve(calls: Sequence[Call], outcomes: Sequence[Any]) -> None:
-    """Hand the outcomes to the callers that still wait; on the event loop."""
+    """Give the outcomes to the callers that still wait; on the event loop."""
     for call, outcome in zip(calls, outcomes, strict=True):
-        if call.answer is None or call.answer.done():  # no caller, or they have gone away
+        if call.answer is None or call.answer.done():  # there is no caller, or they left
             continue
         if isinstance(outcome, Failed):
             call.answer.set_exception(outcome.error)

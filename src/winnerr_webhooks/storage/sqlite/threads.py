@@ -26,14 +26,14 @@ from winnerr_webhooks.storage.sqlite.calls import (
     Call,
     TimeLimit,
 )
-from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.worker import Copier, Reader, Searcher, Worker
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
+from winnerr_webhooks.storage.sqlite.worker import CheckpointThread, Reader, Searcher, Worker
 from winnerr_webhooks.storage.sqlite.writer import Writer
 
 T = TypeVar("T")
 
 TICK: Final = 0.1
-"""Seconds between two looks at the deadlines."""
+"""Seconds between two checks of the deadlines."""
 CLOSE_SECONDS: Final = 0.5
 """When the storage closes: how long waiting calls may take to begin, and then to run."""
 END_SECONDS: Final = 1.5
@@ -60,7 +60,7 @@ class Threads:
         self._tick: asyncio.TimerHandle | None = None
         self._road = Reader("sqlite-road-reader", road, loop)
         self._pages = Reader("sqlite-page-reader", pages, loop)
-        self._copier = Copier("sqlite-log-copier", copier, loop)
+        self._copier = CheckpointThread("sqlite-log-copier", copier, loop)
         self._writer = Writer("sqlite-writer", writer, loop, self._copier)
         self._searches = Searcher("sqlite-search-reader", searches, loop, self._writer.log)
         self._workers: tuple[Worker, ...] = (
@@ -76,8 +76,8 @@ class Threads:
     async def write(self, verb: Callable[[Connection], T], limit: TimeLimit = CALLER) -> T:
         """Run a verb that a caller waits for on the writer; its answer once it is on disk.
 
-        Every verb: `Unavailable` when it did not begin in its time, `TimedOut` when it ran too
-        long; nothing was done. `Uncertain` when the disk hung during the commit.
+        For every verb: `Unavailable` when it did not begin in time, `TimedOut` when it ran too
+        long; then nothing was done. `Uncertain` when the disk hung during the commit.
         """
         answer: T = await self._call(self._writer, Call(verb, limit=limit, urgent=True))
         return answer
@@ -89,22 +89,22 @@ class Threads:
         *,
         short: bool = False,
     ) -> T:
-        """The same for a verb that no caller waits for; a `short` one may share their commit."""
+        """The same for a verb that no caller waits for; a `short` one may share callers' commit."""
         answer: T = await self._call(self._writer, Call(verb, limit=limit, short=short))
         return answer
 
     async def read(self, verb: Callable[[Connection], T], limit: TimeLimit = READ) -> T:
-        """Run a verb on a reader, which sees one committed state."""
+        """Run a verb on the reader of pages, which sees one committed state."""
         answer: T = await self._call(self._pages, Call(verb, limit=limit))
         return answer
 
     async def read_for_road(self, verb: Callable[[Connection], T]) -> T:
-        """The same for a short verb that the road of an event, or every call, waits for."""
+        """The same for a short verb that the road of an event waits for."""
         answer: T = await self._call(self._road, Call(verb, limit=CALLER))
         return answer
 
     async def search(self, verb: Callable[[Connection], T], limit: TimeLimit = SEARCH) -> T:
-        """The same for a verb that may look at much."""
+        """The same for a verb that may examine many rows."""
         answer: T = await self._call(self._searches, Call(verb, limit=limit))
         return answer
 
@@ -118,7 +118,7 @@ class Threads:
         return await worker.ask(call)
 
     def _enforce(self) -> None:
-        """Hold every worker to its deadlines, and look again while any call waits."""
+        """Enforce the deadlines of every worker, and again later while any call waits."""
         now = self._loop.time()
         for worker in self._workers:
             worker.enforce(now)
@@ -128,7 +128,7 @@ class Threads:
     async def close(self) -> None:
         """Finish what takes less than half a second, end the threads, close their connections.
 
-        A thread that stands still in the disk is left behind; the process ends without it.
+        A thread that is blocked on the disk is left behind; the process ends without it.
         """
         if self._closed:
             return

@@ -23,9 +23,9 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable, Uncertain
 from winnerr_webhooks.storage.sqlite.calls import Call, Failed, resolve
-from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.errors import translated
-from winnerr_webhooks.storage.sqlite.log_copy import LogCopy
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
+from winnerr_webhooks.storage.sqlite.sqlite_errors import translate
+from winnerr_webhooks.storage.sqlite.wal_checkpoint import WalCheckpointer
 
 _MOST_WAITING: Final = 4_096
 _GIVE_WAY_SECONDS: Final = 0.5
@@ -42,20 +42,20 @@ log = structlog.get_logger(__name__)
 
 
 class Work(NamedTuple):
-    """What a thread is doing; a new object for each verb and each commit."""
+    """What a thread is doing now. There is a new object for each verb and each commit."""
 
     call: Call | None
     """None: it commits."""
 
 
 class Worker:
-    """A thread that takes calls from its queue, and hands answers back to the event loop."""
+    """A thread that takes calls from its queue, and gives answers back to the event loop."""
 
     def __init__(self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
         self.queue: SimpleQueue[Call | None] = SimpleQueue()
-        """Calls; None: it was the last."""
+        """Calls; None: no more will come."""
         self.waiting: dict[Call, None] = {}
-        """Calls without an answer, the oldest first; of the event loop's thread."""
+        """Calls without an answer, the oldest first; used on the event loop's thread."""
         self.locked = False
         """Whether another process kept it from beginning its last transaction."""
         self._connection = connection
@@ -81,13 +81,13 @@ class Worker:
 
     @property
     def name(self) -> str:
-        """Of its thread."""
+        """The name of its thread."""
         return self._thread.name
 
     # --- the event loop's side ----------------------------------------------------------------
 
     async def ask(self, call: Call) -> Any:
-        """Put a call into the queue; its answer, in time."""
+        """Put a call into the queue, and wait for its answer."""
         if len(self.waiting) >= _MOST_WAITING or self.queue.qsize() >= _MOST_WAITING:
             raise Unavailable("The database has too much waiting.")
         call.answer = answer = self._loop.create_future()
@@ -166,43 +166,43 @@ class Worker:
         return True
 
     def _end(self) -> None:
-        """End what was begun, whatever came of it."""
+        """Note that what was begun has ended."""
         with self._lock:
             self._work = None
             self._given_up = False
 
     def _answer(self, calls: Sequence[Call], outcomes: Sequence[Any]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: no caller waits any more
             self._loop.call_soon_threadsafe(resolve, calls, outcomes)
 
 
 class Reader(Worker):
-    """Answers one call after another, each in a transaction that sees one state."""
+    """Runs one call after another, each in a transaction that sees one committed state."""
 
     def _run(self) -> None:
         while (call := self.queue.get()) is not None:
-            if call.answer is None or not call.answer.done():  # else its caller has gone away
+            if call.answer is None or not call.answer.done():  # else its caller has left
                 self._prepare()
                 if self._begin(call):
                     self._answer([call], [self._ask(call)])
             del call
 
     def _prepare(self) -> None:
-        """Whatever comes before a question."""
+        """Do what has to be done before a call."""
 
     def _ask(self, call: Call) -> Any:
         try:
             self._connection.begin_read()
             return call.verb(self._connection)
         except Exception as error:  # noqa: BLE001  it becomes the caller's answer
-            return Failed(translated(error))
+            return Failed(translate(error))
         finally:
             self._end()
             self._connection.rollback()
 
 
-class Copier(Worker):
-    """Copies the log when it is told to."""
+class CheckpointThread(Worker):
+    """Copies the log when the writer asks for it."""
 
     def _run(self) -> None:
         while (call := self.queue.get()) is not None:
@@ -212,19 +212,23 @@ class Copier(Worker):
 class Searcher(Reader):
     """Runs searches. When the write-ahead log has become long, it waits for a full copy first.
 
-    Otherwise searches one after another, each reading in the log, would let it grow for ever.
+    Otherwise one search after another would read in the log, and it would grow for ever.
     """
 
     def __init__(
-        self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop, log: LogCopy
+        self,
+        name: str,
+        connection: Connection,
+        loop: asyncio.AbstractEventLoop,
+        log: WalCheckpointer,
     ) -> None:
         super().__init__(name, connection, loop)
         self._log = log
 
     def _prepare(self) -> None:
         log = self._log
-        if log.may_search.is_set() or log.copy_by(self._connection) == log.pages:
+        if log.may_search.is_set() or log.checkpoint_on(self._connection) == log.pages:
             return
-        # What was written meanwhile is little; after its next commit the writer copies that.
+        # Little was written meanwhile. The writer copies that after its next commit.
         log.search_waits = True
         log.may_search.wait(_GIVE_WAY_SECONDS)

@@ -5,8 +5,8 @@ urgent call that arrives during a transaction of the others ends it after the cu
 two kinds take turns, so that neither starves (docs/adr/0010).
 
 A failed verb must not undo the others. That is rare, so savepoints (two statements a verb) are
-not paid up front: a refusal that came before the verb wrote anything is simply its answer, and
-after any other failure the transaction is rolled back and run again with a savepoint each. So a
+not paid up front. A refusal that came before the verb wrote anything is simply its answer. After
+any other failure the transaction is rolled back, and run again with a savepoint for each verb. So a
 verb must be a function of the database and its arguments, without effects of its own. A verb that
 was interrupted is not run again; those that shared its transaction are.
 """
@@ -23,14 +23,14 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Refused, TimedOut, Unavailable, Uncertain
 from winnerr_webhooks.storage.sqlite.calls import Call, Failed
-from winnerr_webhooks.storage.sqlite.connection import Connection
-from winnerr_webhooks.storage.sqlite.errors import RETRY_AFTER, translated
-from winnerr_webhooks.storage.sqlite.log_copy import LogCopy
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
+from winnerr_webhooks.storage.sqlite.sqlite_errors import RETRY_AFTER, translate
+from winnerr_webhooks.storage.sqlite.wal_checkpoint import WalCheckpointer
 from winnerr_webhooks.storage.sqlite.worker import Work, Worker
 
 _MOST_TOGETHER: Final = 256
 LOCK_MS: Final = 500
-"""How long one try to begin waits for another process that writes; then it is tried again."""
+"""How long one try to begin waits for another process that writes."""
 
 COMMIT_FAILED: Final = "The disk failed while the database committed."
 
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class Writer(Worker):
-    """Drains its queue into one transaction after another, and sees to the log between them."""
+    """Drains its queue into one transaction after another, and checkpoints the log in between."""
 
     def __init__(
         self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop, copier: Worker
@@ -49,11 +49,11 @@ class Writer(Worker):
         self._urgent: deque[Call] = deque()
         self._rest: deque[Call] = deque()
         self._owed = False
-        """Other calls were passed over: one of them is next, even if urgent calls wait."""
+        """Whether other calls were passed over: then they are next, even if urgent calls wait."""
         self._reason = ""
-        """Why nothing can be written, as it was logged; empty: it can."""
+        """Why nothing can be written, as it was logged; empty: everything works."""
         self._away_since = 0.0
-        self.log = LogCopy(connection, lambda: copier.queue.put(Call(self.log.copy)))
+        self.log = WalCheckpointer(connection, lambda: copier.queue.put(Call(self.log.copy)))
 
     def _run(self) -> None:
         while self._wait():
@@ -61,29 +61,29 @@ class Writer(Worker):
             self._end()
             if calls:
                 self._answer(calls, outcomes)
-                self.log.look()
+                self.log.after_commit()
 
     def _wait(self) -> bool:
-        """Return when a call waits; False: none does, and no more will come."""
+        """Wait for a call; False: there is none, and no more will come."""
         while self._open and not (self._urgent or self._rest):
-            self._sort(self.queue.get())
-        self._look()
+            self._sort_in(self.queue.get())
+        self._take_queued()
         return bool(self._urgent or self._rest)
 
-    def _look(self) -> None:
-        """Take over what has come."""
+    def _take_queued(self) -> None:
+        """Take what has come from the queue."""
         with suppress(Empty):
             while self._open:
-                self._sort(self.queue.get_nowait())
+                self._sort_in(self.queue.get_nowait())
 
-    def _sort(self, call: Call | None) -> None:
+    def _sort_in(self, call: Call | None) -> None:
         if call is None:
             self._open = False
         else:
             (self._urgent if call.urgent else self._rest).append(call)
 
     def _next_calls(self) -> Iterator[Call]:
-        """The calls of one transaction, those that begin in time; see the module on their order."""
+        """The calls of one transaction that begin in time; the module says in which order."""
         if self._urgent and not self._owed:
             for _ in range(min(len(self._urgent), _MOST_TOGETHER)):
                 if self._begin(call := self._urgent.popleft()):
@@ -96,12 +96,12 @@ class Writer(Worker):
         for _ in range(min(len(self._rest), _MOST_TOGETHER)):
             if self._begin(call := self._rest.popleft()):
                 yield call
-            self._look()
+            self._take_queued()
             if self._urgent:
                 return
 
     def _transact(self) -> tuple[list[Call], list[Any]]:
-        """Run the next calls in one transaction; they, and what came of each."""
+        """Run the next calls in one transaction; these calls and their outcomes."""
         connection = self._connection
         calls: list[Call] = []
         outcomes: list[Any] = []
@@ -124,9 +124,9 @@ class Writer(Worker):
             self._note_commit(connection.apsw.total_changes() - written)
         except Exception as error:  # noqa: BLE001  each becomes its callers' answer
             connection.rollback()
-            failure = translated(error)
+            failure = translate(error)
             self._note_failure(failure)
-            if not calls:  # it could not even begin
+            if not calls:  # the transaction could not begin
                 calls = list(self._next_calls())
             if isinstance(failure, TimedOut) and len(outcomes) < len(calls):
                 return calls, self._transact_others(calls, len(outcomes), failure)
@@ -162,17 +162,17 @@ class Writer(Worker):
         return True
 
     def _forget_dropped(self) -> None:
-        """Let go of calls whose time was over before a transaction could begin."""
-        self._look()
+        """Drop the calls whose time was over before a transaction could begin."""
+        self._take_queued()
         for calls in (self._urgent, self._rest):
             waiting = [call for call in calls if not call.dropped]
             calls.clear()
             calls.extend(waiting)
 
     def _commit(self) -> None:
-        """Commit; `Unavailable` when the callers were told already that nothing was done.
+        """Commit; `Unavailable` when the callers already have the answer that nothing was done.
 
-        `Uncertain` when the disk fails: what it has of the transaction a crash may bring back.
+        `Uncertain` when the disk fails: after a crash the transaction may turn out to be there.
         """
         with self._lock:
             if self._given_up:
@@ -184,14 +184,14 @@ class Writer(Worker):
             raise Uncertain(COMMIT_FAILED, RETRY_AFTER) from error
 
     def _transact_others(self, calls: list[Call], late: int, failure: TimedOut) -> list[Any]:
-        """Run all but one again: that one took too long, and the transaction ended with it."""
+        """Run all but one again: that one took too long, and its transaction was rolled back."""
         others = calls[:late] + calls[late + 1 :]
         outcomes = self._transact_apart(others) if others else []
         outcomes.insert(late, Failed(failure))
         return outcomes
 
     def _transact_apart(self, calls: list[Call]) -> list[Any]:
-        """One transaction with a savepoint each, so that a verb that fails, fails alone."""
+        """Run all in one transaction with a savepoint each, so that a verb fails alone."""
         connection = self._connection
         outcomes: list[Any] = []
         try:
@@ -202,7 +202,7 @@ class Writer(Worker):
                 try:
                     outcomes.append(call.verb(connection))
                 except Exception as error:
-                    failure = translated(error)
+                    failure = translate(error)
                     if isinstance(failure, Unavailable):
                         raise
                     connection.apsw.execute("ROLLBACK TO verb")
@@ -211,7 +211,7 @@ class Writer(Worker):
             self._commit()
         except Exception as error:  # noqa: BLE001  it becomes everybody's answer
             connection.rollback()
-            failure = translated(error)
+            failure = translate(error)
             if isinstance(failure, TimedOut) and len(outcomes) < len(calls):
                 return self._transact_others(calls, len(outcomes), failure)
             return [Failed(failure)] * len(calls)

@@ -14,7 +14,7 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.storage.postgres import PostgresStorage
-from winnerr_webhooks.storage.postgres.database import Database
+from winnerr_webhooks.storage.postgres.transactions import Database
 
 _HERE = Path(__file__).parents[3] / "contract" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("contract_words", _HERE)

@@ -5,24 +5,34 @@ import json
 import asyncpg
 import pytest
 
-from winnerr_webhooks.storage.statements import statements_of
+from winnerr_webhooks.storage.postgres.postgres_session import statements
 
 FIRST, LAST = f"dlv_{'0' * 30}", f"dlv_{'z' * 30}"
 NOW = 1_800_000_000_000
-REPLAY = ("org_1", None, ["failed", "cancelled"], None, None, None, "dlv_", "dlv_~", NOW)
+ORGANIZATION = {"organization": "org_1"}
+REPLAY = {
+    **ORGANIZATION,
+    **dict.fromkeys(("webhook", "event", "since", "until")),
+    "statuses": ["failed", "cancelled"],
+    "floor": "dlv_",
+    "before": "dlv_~",
+    "asked_at": NOW,
+}
+STEP = {**ORGANIZATION, "floor": FIRST, "before": LAST, "limit": 50}
 STATEMENTS = {
-    "count_webhooks": ("org_1",),
-    "list_webhooks": ("org_1",),
-    "webhook_states": ("org_1", 100),
-    "get_health": ("org_1", 0),
-    "deliveries_of_event": ("org_1", FIRST, LAST),
-    "step_pending": ("org_1", FIRST, LAST, 50, None),
-    "step_undelivered": ("org_1", FIRST, LAST, 50, "wh_1"),
+    "count_webhooks": ORGANIZATION,
+    "list_webhooks": ORGANIZATION,
+    "webhook_states": {**ORGANIZATION, "limit": 100},
+    "get_health": {**ORGANIZATION, "since": 0},
+    "deliveries_of_event": {**ORGANIZATION, "first": FIRST, "last": LAST},
+    "step_pending": {**STEP, "webhook": None},
+    "step_undelivered": {**STEP, "webhook": "wh_1"},
     "count_replays": REPLAY,
     "count_cancelling": REPLAY,
-    "born_of": (["org_1"], [FIRST[:-4]]),
-    "due_removals": (NOW - 1, 200),
+    "deliveries_of_events": {"arrays": (["org_1"], [FIRST[:-4]])},
+    "due_removals": {"now": NOW - 1, "slice": 200},
 }
+"""Values by name; `arrays` are those that a statement gives numbers to."""
 
 
 def rows(plan):
@@ -61,9 +71,10 @@ async def test_no_statement_goes_through_all_deleted_webhooks(connection, analyz
     )
     if analyzed:
         await connection.execute("ANALYZE webhook")
-    texts = statements_of("winnerr_webhooks.storage.postgres")
     read = {}
     for name, values in STATEMENTS.items():
-        found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {texts[name]}", *values)
+        text, names = statements()[name]
+        bound = [*values.get("arrays", ()), *(values[one] for one in names)]
+        found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", *bound)
         read[name] = rows(json.loads(found)[0]["Plan"])
     assert {name: count for name, count in read.items() if count > 100} == {}

@@ -21,7 +21,7 @@ WAITS = (
 
 @pytest.fixture
 async def connect(empty_postgres_url, world) -> AsyncIterator:
-    """Connections of the test's own, beside those of the node."""
+    """ConnectionPool of the test's own, beside those of the node."""
     opened: list[asyncpg.Connection] = []
 
     async def connect_() -> asyncpg.Connection:

@@ -8,9 +8,8 @@ import pytest
 
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.ids import Ids, delivery_id, id_floor
-from winnerr_webhooks.storage import postgres
-from winnerr_webhooks.storage.postgres.database import SCHEMA, Session
-from winnerr_webhooks.storage.statements import statements_of
+from winnerr_webhooks.storage.postgres.connection_opener import SCHEMA
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, statements
 from winnerr_webhooks.storage.values import DeliveryFilter, LogFilter
 
 DAYS = 7
@@ -186,7 +185,7 @@ async def history(node, world, clock) -> Any:
             )
         clock.advance(days=1, seconds=-20 * A_DAY)
 
-        async def fill(db: Session, rows=(events, deliveries, attempts)) -> None:
+        async def fill(db: PostgresSession, rows=(events, deliveries, attempts)) -> None:
             for table, records in zip(("event", "delivery", "attempt"), rows, strict=True):
                 await db.connection.copy_records_to_table(
                     table, records=records, schema_name=SCHEMA
@@ -203,17 +202,19 @@ async def history(node, world, clock) -> Any:
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Names and plans of the statements that run from now on."""
     seen: list[tuple[str, str]] = []
-    run = Session.rows
+    fetch = PostgresSession.fetch
 
-    async def explained(session: Session, name: str, *values: object) -> Any:
-        text = statements_of(postgres.__name__)[name]
+    async def explained(session: PostgresSession, name: str, /, *arrays: Any, **values: Any) -> Any:
+        text, names = statements()[name]
         lines = await session.connection.fetch(
-            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {text}", *values
+            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {text}",
+            *arrays,
+            *[values[name] for name in names],
         )
         seen.append((name, "\n".join(line[0] for line in lines)))
-        return await run(session, name, *values)
+        return await fetch(session, name, *arrays, **values)
 
-    monkeypatch.setattr(Session, "rows", explained)
+    monkeypatch.setattr(PostgresSession, "fetch", explained)
     return seen
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.loss import IN_TIME
 
 from winnerr_webhooks.domain.errors import Unavailable, Uncertain
-from winnerr_webhooks.storage.postgres.database import LostCommit
+from winnerr_webhooks.storage.postgres.transactions import LostCommit
 
 PATIENCE = 60.0
 
@@ -181,10 +181,10 @@ async def test_while_it_is_away_nobody_waits_and_the_return_is_noted(server, dat
     await asyncio.to_thread(server.stop, "immediate")
     await refused(database.transact(ask("SELECT 1")))
     loop = asyncio.get_running_loop()
-    while not database._connections._lost_at:
+    while not database._pool._lost_at:
         await refused(database.transact(ask("SELECT 1")))
     await asyncio.sleep(0)
-    gone_since = database._connections._lost_at
+    gone_since = database._pool._lost_at
     while loop.time() < gone_since + 1:  # who came in the first second waited for it
         await refused(database.transact(ask("SELECT 1")))
     began = loop.time()
@@ -324,9 +324,9 @@ async def test_patient_work_sits_out_a_stall(through_proxy, proxy) -> None:
     await begun.wait()
     proxy.freeze()
     await refused(through_proxy.transact(ask("SELECT 1")))
-    assert through_proxy._connections._lost_at or through_proxy._connections._tasks["look"]
+    assert through_proxy._pool._lost_at or through_proxy._pool._tasks["probe"]
     async with asyncio.timeout(PATIENCE):
-        while not through_proxy._connections._lost_at:
+        while not through_proxy._pool._lost_at:
             await asyncio.sleep(0.01)
     proxy.thaw()
     assert await asyncio.wait_for(patient, PATIENCE) == 7

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from winnerr_webhooks.ids import Ids, id_floor
-from winnerr_webhooks.storage.postgres import keep_verbs, partitions
-from winnerr_webhooks.storage.postgres.partitions import DAY_MS, KINDS, PAST_DAYS, Partition
+from winnerr_webhooks.storage.postgres import partitions, postgres_housekeeping
+from winnerr_webhooks.storage.postgres.partitions import DAY_MS, ID_KINDS, PAST_DAYS, Partition
 
 NOW = 1_800_000_000_000  # 2027-01-15T08:00:00Z
 
@@ -53,7 +53,7 @@ def test_a_clock_that_goes_back_asks_for_nothing() -> None:
 @pytest.mark.parametrize("days", [0, 1, 39, 40, 41, 70, 500])
 def test_history_that_is_copied_in_gets_days_and_before_them_months(days: int) -> None:
     oldest = NOW - days * DAY_MS
-    made = partitions.since("attempt", oldest, NOW)
+    made = partitions.history_partitions("attempt", oldest, NOW)
     assert follow(made)
     assert made[-1].high == partitions.missing("attempt", "", NOW)[-1].high
     single = [one for one in made if one.name.startswith("attempt_p")]
@@ -97,7 +97,7 @@ async def test_nodes_that_make_a_day_at_once_make_it_once(
     before = await days_of(empty_postgres_url, "delivery")
     clock.advance(days=3)
     await asyncio.gather(*(node.make_partitions() for node in nodes))
-    for table in KINDS:
+    for table in ID_KINDS:
         made = await days_of(empty_postgres_url, table)
         assert len(made) == len(before) + 3
         assert made[-1] == f"{table}_p20270125"
@@ -137,7 +137,7 @@ async def test_a_node_whose_clock_is_years_ahead_is_put_up_with(node, world_clas
 async def test_whoever_keeps_a_table_locked_holds_up_neither_the_making_nor_what_is_accepted(
     node, empty_postgres_url, world, clock, monkeypatch
 ) -> None:
-    monkeypatch.setattr(keep_verbs, "HURRY_PAUSE", 0.01)
+    monkeypatch.setattr(postgres_housekeeping, "HURRY_PAUSE", 0.01)
     await world.webhook()
     clock.advance(days=9)
     other = await asyncpg.connect(empty_postgres_url)

@@ -9,9 +9,9 @@ import pytest
 from tests.loss import IN_TIME
 
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.storage.postgres import database as database_module
-from winnerr_webhooks.storage.postgres import migrate
-from winnerr_webhooks.storage.postgres.database import LostCommit
+from winnerr_webhooks.storage.postgres import postgres_schema
+from winnerr_webhooks.storage.postgres import transactions as database_module
+from winnerr_webhooks.storage.postgres.transactions import LostCommit
 
 PATIENCE = 60.0
 
@@ -67,7 +67,7 @@ async def test_statements_of_many_clients_at_once_do_not_get_mixed_up(
     make_database, pooled_url, monkeypatch
 ) -> None:
     """An unnamed statement is the server connection's, and that changes hands."""
-    monkeypatch.setattr(database_module, "SUSPICIOUS_SECONDS", PATIENCE)
+    monkeypatch.setattr(database_module, "PROBE_AFTER", PATIENCE)
     clients = [await make_database(pooled_url, connections=4) for _ in range(5)]
 
     async def one(number: int) -> None:
@@ -103,8 +103,8 @@ async def test_many_nodes_make_the_schema_at_once_through_it(
 ) -> None:
     url = pooler.url(empty_postgres_url.rpartition("/")[2])
     nodes = [await make_database(url, connections=2) for _ in range(6)]
-    await asyncio.gather(*(migrate.upgrade(node) for node in nodes))
-    assert (await nodes[0].transact(lambda db: db.rows("schema_versions")))[0]["value"] == 1
+    await asyncio.gather(*(postgres_schema.upgrade(node) for node in nodes))
+    assert (await nodes[0].transact(lambda db: db.fetch("schema_versions")))[0]["value"] == 1
 
 
 async def test_a_server_lost_behind_it_is_told_in_time_and_comes_back(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
+from winnerr_webhooks import storage
 from winnerr_webhooks.storage import postgres
-from winnerr_webhooks.storage.postgres.database import Session
-from winnerr_webhooks.storage.statements import statements_of
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, statements
 
 PLANNED = re.compile(r"(--[^\n]*\n|\s)*(SELECT|WITH|INSERT|UPDATE|DELETE)\b")
 """What has a plan, and is no fragment of other statements."""
@@ -34,18 +34,19 @@ INNER = {
 
 def whole_statements() -> dict[str, str]:
     """All statements with a plan, but for the fragments of others."""
-    folder = files(postgres.__name__).joinpath("sql")
-    texts = "".join(file.read_text() for file in folder.iterdir())
-    fragments = set(re.findall(r"\{(\w+)\}", texts))
-    found = statements_of(postgres.__name__)
+    folders = (files(postgres.__name__), files(storage.__name__))
+    texts = "".join(
+        file.read_text() for folder in folders for file in folder.joinpath("sql").iterdir()
+    )
+    fragments = set(re.findall(r"\{(\w+)\b", texts))
     return {
-        name: text
-        for name, text in sorted(found.items())
-        if name not in fragments and PLANNED.match(text)
+        name: statement.text
+        for name, statement in sorted(statements().items())
+        if name not in fragments and PLANNED.match(statement.text)
     }
 
 
-async def plan_of(db: Session, text: str) -> dict[str, Any]:
+async def plan_of(db: PostgresSession, text: str) -> dict[str, Any]:
     """The generic plan: the one for values that are not known."""
     prepared = await db.connection.prepare(text)
     values = ", ".join(["NULL"] * len(prepared.get_parameters()))
@@ -77,7 +78,7 @@ async def test_no_statement_reads_a_whole_table_or_scans_within_a_loop(node) -> 
     """Each exception has its reason, and is one that is needed."""
     found: dict[str, set[str]] = {}
 
-    async def explain(db: Session) -> None:
+    async def explain(db: PostgresSession) -> None:
         for table in ("attempt", "delivery", "event"):  # as retention makes them
             await db.script(f"CREATE TABLE {table}_next (LIKE {table} INCLUDING ALL)")
         for name, text in whole_statements().items():
@@ -96,7 +97,7 @@ async def test_a_list_within_a_loop_and_a_whole_table_are_seen(node) -> None:
         FROM lane LEFT JOIN room ON room.key = lane.webhook_id
         WHERE lane.next_due_at <= $2"""
 
-    async def explain(db: Session) -> None:
+    async def explain(db: PostgresSession) -> None:
         assert set(faults(await plan_of(db, text))) == {"inner"}
         whole = await plan_of(db, "SELECT * FROM pending WHERE due_at < $1")
         assert set(faults(whole)) == {"scan"}

@@ -6,7 +6,7 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.errors import ConfigurationError, NotFound
 from winnerr_webhooks.domain.webhook import DISABLED
-from winnerr_webhooks.storage.postgres import status
+from winnerr_webhooks.storage.settling import leave_active
 from winnerr_webhooks.storage.values import ApiKey, Grant, ReplayFilter
 
 OTHER_KEYS = Keyring((EncryptionKey("k2", bytes(32)),))
@@ -55,7 +55,7 @@ async def test_nul_is_kept_as_the_replacement_character(world) -> None:
     ).description == "a\N{REPLACEMENT CHARACTER}b"
     node = world.storage
     await node._aside.transact(
-        lambda db: status.leave_active(db, webhook.id, DISABLED, "gone\0", world.clock.ms)
+        lambda db: leave_active(db, webhook.id, DISABLED, "gone\0", world.clock.ms)
     )
     reason = (await node.webhook("org_1", webhook.id)).status_reason
     assert reason == "gone\N{REPLACEMENT CHARACTER}"
@@ -87,8 +87,8 @@ async def test_a_webhook_is_disabled_once(world) -> None:
     async def disable(db):
         disabled = []
         for reason in ("first", "second"):
-            for id_ in await status.lock_active(db, [webhook.id]):
-                await status.leave_active(db, id_, DISABLED, reason, world.clock.ms)
+            for (id_,) in await db.fetch("lock_active_webhooks", webhooks=[webhook.id]):
+                await leave_active(db, id_, DISABLED, reason, world.clock.ms)
                 disabled.append(reason)
         return disabled
 

@@ -10,8 +10,9 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Conflict
-from winnerr_webhooks.storage.postgres import accept, claim, jobs, settle, webhooks
-from winnerr_webhooks.storage.runs import DisablingRule
+from winnerr_webhooks.storage import jobs, webhook_queries
+from winnerr_webhooks.storage.failure_streak import DisablingRule
+from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
 from winnerr_webhooks.storage.values import (
     Claim,
     DeliveryFilter,
@@ -74,7 +75,7 @@ async def _failed(world, **options):
 
 
 def _settling(world, *items):
-    return lambda db: settle.settle(
+    return lambda db: postgres_settle.settle(
         db, items, rule=DisablingRule(0, 0), node="node_x", now=world.clock.ms
     )
 
@@ -117,7 +118,9 @@ async def test_a_mark_is_not_seen_before_those_below_it(worlds) -> None:
 
     def edit(db):
         change = WebhookChange(url="https://new.example.com/")
-        return webhooks.change(db, "org_1", first.id, change, one.clock.ms, replay_cancelled=False)
+        return webhook_queries.change(
+            db, "org_1", first.id, change, one.clock.ms, replay_cancelled=False
+        )
 
     async with under_way(one.storage, edit):
         later = await blocked(
@@ -163,7 +166,7 @@ async def test_a_webhook_paused_at_that_moment_is_not_disabled(worlds) -> None:
 
     def pause(db):
         change = WebhookChange(status="paused")
-        return webhooks.change(
+        return webhook_queries.change(
             db, "org_1", webhook.id, change, one.clock.ms, replay_cancelled=False
         )
 
@@ -230,7 +233,8 @@ async def test_a_replay_asked_for_during_a_claim_follows_the_attempt_it_took(wor
         await one.storage.deliveries(DeliveryFilter(organization="org_1", webhook=webhook.id))
     ).items
     async with under_way(
-        one.storage, lambda db: claim.claim(db, terms, one.clock.monotonic() + 60, one.clock.ms)
+        one.storage,
+        lambda db: postgres_claim.claim(db, terms, one.clock.monotonic() + 60, one.clock.ms),
     ) as done:
         (taken,) = done.result().deliveries
         asked = await blocked(other.storage, other.storage.replay("org_1", made.id))
@@ -371,8 +375,8 @@ async def test_a_slice_that_meets_a_replay_asked_for_at_that_moment_leaves_it(wo
 
 
 def _accepting(world, event):
-    terms = accept.Terms(None, world.clock.monotonic(), world.clock.ms)
-    return lambda db: accept.accept(db, accept.Batch([event]), terms)
+    terms = postgres_accept.AcceptTerms(None, world.clock.monotonic(), world.clock.ms)
+    return lambda db: postgres_accept.accept(db, postgres_accept.Batch([event]), terms)
 
 
 async def test_an_event_accepted_while_its_webhook_is_paused_is_cancelled_with_the_rest(
@@ -406,9 +410,11 @@ async def test_an_event_accepted_for_a_paused_webhook_while_it_resumes_is_replay
 async def test_a_webhook_deleted_while_a_test_is_sent_leaves_nothing_waiting(worlds) -> None:
     one, other = worlds
     webhook = await one.webhook()
-    terms = accept.Terms(None, one.clock.monotonic(), one.clock.ms)
+    terms = postgres_accept.AcceptTerms(None, one.clock.monotonic(), one.clock.ms)
     event = one.event()
-    async with under_way(one.storage, lambda db: accept.accept_test(db, event, webhook.id, terms)):
+    async with under_way(
+        one.storage, lambda db: postgres_accept.accept_test(db, event, webhook.id, terms)
+    ):
         await other.storage.delete_webhook("org_1", webhook.id)
         await _blocked_job(other)
     await other.finish_jobs()

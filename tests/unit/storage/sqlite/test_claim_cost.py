@@ -36,7 +36,7 @@ async def seed(storage, first: int, count: int) -> None:
         for statement in (SEED, SEED_PENDING, SEED_LANES):
             db.apsw.execute(statement, {"first": first, "count": count})
 
-    await storage._write(write)
+    await storage._threads.write(write)
 
 
 async def look(storage) -> int:
@@ -101,10 +101,10 @@ async def test_a_claim_among_thousands_of_due_lanes_costs_what_its_own_lanes_cos
         assert len((await storage.claim(claim)).deliveries) == 1
 
     await seed(storage, 0, 1)
-    alone = await steps_of(storage._write, work)
+    alone = await steps_of(storage._threads.write, work)
     await seed(storage, 1, MANY)
-    await storage._write(lambda db: db.apsw.execute(FREE_AGAIN))
-    assert await steps_of(storage._write, work) < 2 * alone
+    await storage._threads.write(lambda db: db.apsw.execute(FREE_AGAIN))
+    assert await steps_of(storage._threads.write, work) < 2 * alone
 
 
 @pytest.fixture(autouse=True)
@@ -117,4 +117,4 @@ async def with_body(storage) -> None:
             " VALUES (printf('evt_%026d', 0), 'org_1', 'contact.created', NULL, 0, x'7b7d')"
         )
 
-    await storage._write(write)
+    await storage._threads.write(write)

@@ -73,7 +73,7 @@ async def test_a_database_locked_by_another_process_is_an_error_within_two_secon
         began = loop.time()
         answers = await asyncio.gather(
             storage.accept([new_event()], None),
-            storage._write(_put("a", b"1")),
+            storage._threads.write(_put("a", b"1")),
             return_exceptions=True,
         )
         assert loop.time() - began < 4.0
@@ -87,7 +87,7 @@ async def test_a_database_locked_by_another_process_is_an_error_within_two_secon
 
 async def test_a_lock_that_ends_in_time_fails_nobody(storage, path) -> None:
     async with locked(path) as unlock:
-        asked = asyncio.ensure_future(storage._write(_put("a", b"1")))
+        asked = asyncio.ensure_future(storage._threads.write(_put("a", b"1")))
         await storage.keys()  # the writer's thread is at it by now
         await unlock()
         assert await asked == 1
@@ -105,14 +105,14 @@ async def test_closing_a_locked_database_ends_in_time(storage, path) -> None:
 
 async def test_a_verb_that_did_not_begin_in_time_is_never_run(storage) -> None:
     gate = Gate()
-    held = asyncio.ensure_future(storage._write(gate.verb))
+    held = asyncio.ensure_future(storage._threads.write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
     with pytest.raises(Unavailable, match="too much to do") as late:
         await storage._threads.write(_put("a", b"1"), TimeLimit(begin=0.0, work=60.0))
     assert type(late.value) is Unavailable
     gate.opened.set()
     await held
-    await storage._write(_put("b", b"2"))
+    await storage._threads.write(_put("b", b"2"))
     assert await keys(storage) == ["b"]
 
 
@@ -129,14 +129,14 @@ async def test_an_interrupted_verb_fails_nobody_who_shares_its_transaction(stora
         endless(db)
 
     gate = Gate()
-    held = asyncio.ensure_future(storage._write(gate.verb))
+    held = asyncio.ensure_future(storage._threads.write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
     calls = asyncio.gather(
-        storage._write(_put("a", b"1")),
+        storage._threads.write(_put("a", b"1")),
         storage._threads.write(long, SOON),
-        storage._write(_put("b", b"2")),
+        storage._threads.write(_put("b", b"2")),
         storage._threads.write(long, SOON),
-        storage._write(_put("c", b"3")),
+        storage._threads.write(_put("c", b"3")),
         return_exceptions=True,
     )
     asyncio.get_running_loop().call_soon(gate.opened.set)
@@ -162,7 +162,7 @@ async def test_what_a_hanging_thread_was_at_is_undone_and_its_caller_has_an_answ
         await storage._threads.write(hang, SOON)
     assert not storage._threads._writer.waiting
     gate.opened.set()
-    assert await storage._write(_put("b", b"2")) == 1
+    assert await storage._threads.write(_put("b", b"2")) == 1
     assert await keys(storage) == ["b"]
 
 
@@ -181,16 +181,16 @@ async def test_of_a_commit_that_hangs_nobody_says_that_nothing_was_done(
         db.apsw.set_commit_hook(hang)
 
     with pytest.raises(Uncertain):
-        await storage._write(hanging)
+        await storage._threads.write(hanging)
     gate.opened.set()
-    assert await storage._write(_put("b", b"2")) == 1
+    assert await storage._threads.write(_put("b", b"2")) == 1
     assert await keys(storage) == ["a", "b"]
 
 
 async def test_closing_leaves_a_hanging_thread_behind(storage, monkeypatch, capsys) -> None:
     monkeypatch.setattr(threads, "END_SECONDS", 0.1)
     gate = Gate()
-    held = asyncio.ensure_future(storage._read(gate.verb))
+    held = asyncio.ensure_future(storage._threads.read(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
     await storage.close()
     assert "a thread of the database does not end" in capsys.readouterr().out
@@ -200,7 +200,7 @@ async def test_closing_leaves_a_hanging_thread_behind(storage, monkeypatch, caps
 
 async def test_a_database_at_rest_has_no_timer(storage, monkeypatch) -> None:
     monkeypatch.setattr(threads, "TICK", 0.0)
-    await storage._write(lambda _db: None)
+    await storage._threads.write(lambda _db: None)
     while storage._threads._tick is not None:
         await asyncio.sleep(0)
     assert await _together(storage, _put("a", b"1")) == [1]

@@ -26,16 +26,28 @@ class Gate:
 async def _together(storage, *verbs):
     """Run verbs in one transaction: all are queued while the writer is held."""
     gate = Gate()
-    held = asyncio.ensure_future(storage._write(gate.verb))
+    held = asyncio.ensure_future(storage._threads.write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
-    calls = asyncio.gather(*(storage._write(verb) for verb in verbs), return_exceptions=True)
+    calls = asyncio.gather(
+        *(storage._threads.write(verb) for verb in verbs), return_exceptions=True
+    )
     asyncio.get_running_loop().call_soon(gate.opened.set)  # after each of them has queued
     await held
     return await calls
 
 
 def _put(name: str, hash_: bytes):
-    return lambda db: db.run("add_key", (name, name, None, 1, None, hash_))
+    return lambda db: db.run(
+        "add_key",
+        {
+            "id": name,
+            "name": name,
+            "organization": None,
+            "created_at": 1,
+            "revoked_at": None,
+            "hash": hash_,
+        },
+    )
 
 
 async def test_what_waits_is_committed_together(storage) -> None:
@@ -45,7 +57,7 @@ async def test_what_waits_is_committed_together(storage) -> None:
         commits.append(1)
         return False
 
-    await storage._write(lambda db: db.apsw.set_commit_hook(count))
+    await storage._threads.write(lambda db: db.apsw.set_commit_hook(count))
     assert await _together(storage, *(_put(name, name.encode()) for name in "abc")) == [1, 1, 1]
     assert len(commits) == 3  # of the hook's own transaction, of the held one, and theirs
 
@@ -65,7 +77,7 @@ async def test_what_is_urgent_goes_first_and_shares_its_commit_with_a_short_rest
 
     def note(name: str):
         def verb(db) -> None:
-            db.run("probe", (1,))
+            db.run("probe", {"now": 1})
             order.append(name)
 
         return verb
@@ -74,13 +86,13 @@ async def test_what_is_urgent_goes_first_and_shares_its_commit_with_a_short_rest
         order.append("commit")
         return False
 
-    await storage._write(lambda db: db.apsw.set_commit_hook(committed))
-    held = asyncio.ensure_future(storage._write(gate.verb))
+    await storage._threads.write(lambda db: db.apsw.set_commit_hook(committed))
+    held = asyncio.ensure_future(storage._threads.write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
     calls = asyncio.gather(
         *(storage._threads.write_later(note(name), short=name == "settle") for name in rest),
-        storage._write(note("accept")),
-        storage._write(note("create")),
+        storage._threads.write(note("accept")),
+        storage._threads.write(note("create")),
     )
     order.clear()
     asyncio.get_running_loop().call_soon(gate.opened.set)
@@ -104,7 +116,7 @@ async def test_one_verb_of_the_rest_comes_between_two_that_are_urgent(storage) -
             storage._threads._writer.queue.put(Call(of_the_rest))
         storage._threads._writer.queue.put(Call(urgent, urgent=True))
 
-    await storage._write(begin)
+    await storage._threads.write(begin)
     while len(order) < 8:  # the writer's thread tells nobody
         await storage._threads.write_later(lambda _db: None)
     assert order[:8] == ["urgent", "rest"] * 4
@@ -139,10 +151,10 @@ async def test_a_fault_of_the_program_is_its_callers_alone(storage) -> None:
 
 async def test_a_caller_that_went_away_disturbs_nobody(storage) -> None:
     gate = Gate()
-    held = asyncio.ensure_future(storage._write(gate.verb))
+    held = asyncio.ensure_future(storage._threads.write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
     held.cancel()
-    kept = asyncio.ensure_future(storage._write(_put("a", b"1")))
+    kept = asyncio.ensure_future(storage._threads.write(_put("a", b"1")))
     gate.opened.set()
     assert await kept == 1
     assert held.cancelled()
@@ -150,9 +162,9 @@ async def test_a_caller_that_went_away_disturbs_nobody(storage) -> None:
 
 async def test_too_much_waiting_is_refused_at_once(storage) -> None:
     gate = Gate()
-    held = asyncio.ensure_future(storage._write(gate.verb))
+    held = asyncio.ensure_future(storage._threads.write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
-    calls = [asyncio.ensure_future(storage._write(lambda _db: 7)) for _ in range(4_200)]
+    calls = [asyncio.ensure_future(storage._threads.write(lambda _db: 7)) for _ in range(4_200)]
     asyncio.get_running_loop().call_soon(gate.opened.set)
     await held
     answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -163,9 +175,9 @@ async def test_too_much_waiting_is_refused_at_once(storage) -> None:
 
 async def test_reads_that_wait_refuse_no_write(storage, new_event) -> None:
     gate = Gate()
-    held = asyncio.ensure_future(storage._read(gate.verb))
+    held = asyncio.ensure_future(storage._threads.read(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)
-    calls = [asyncio.ensure_future(storage._read(lambda _db: 7)) for _ in range(4_100)]
+    calls = [asyncio.ensure_future(storage._threads.read(lambda _db: 7)) for _ in range(4_100)]
     (accepted,) = await storage.accept([new_event()], None)
     assert accepted.deliveries == 0
     gate.opened.set()
@@ -267,10 +279,10 @@ async def test_a_reader_may_checkpoint(storage, path, new_event) -> None:
         db.rollback()
         db.checkpoint()
 
-    await storage._read(verb)
+    await storage._threads.read(verb)
     assert path.stat().st_size > 400_000
 
 
 async def test_what_a_reader_may_not_do_is_not_done(storage) -> None:
     with pytest.raises(Unavailable):
-        await storage._read(_put("a", b"1"))
+        await storage._threads.read(_put("a", b"1"))

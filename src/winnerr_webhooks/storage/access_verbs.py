@@ -1,0 +1,118 @@
+"""The verbs of API keys and of sign-in to the settings page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from winnerr_webhooks.storage.database_session import Session
+from winnerr_webhooks.storage.values import ApiKey, Grant
+from winnerr_webhooks.storage.verb_base import VerbBase
+
+
+class KeyVerbs(VerbBase):
+    """`storage.port.Keys`; see there for what each verb promises."""
+
+    async def create_key(self, key: ApiKey, key_hash: bytes) -> None:
+        """Store a key by its SHA-256."""
+        await self._write(
+            lambda db: db.execute(
+                "add_key",
+                id=key.id,
+                name=key.name,
+                organization=key.organization,
+                created_at=key.created_at,
+                revoked_at=key.revoked_at,
+                hash=key_hash,
+            )
+        )
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys, oldest first."""
+        return [_key(row) for row in await self._read(lambda db: db.fetch("list_keys"))]
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """Revoke a key."""
+        now = self._clock.now_ms()
+        return await self._write(lambda db: db.execute("revoke_key", now=now, id=key_id)) > 0
+
+    async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
+        """The key of this SHA-256 that still works."""
+        # A slow page must not keep callers waiting whose keys are known to work.
+        read = self._read if aside else self._read_for_road
+        row = await read(lambda db: db.fetch_row("find_key", hash=key_hash))
+        return None if row is None else _key(row)
+
+
+class SignInVerbs(VerbBase):
+    """`storage.port.SignIn`; see there for what each verb promises."""
+
+    async def create_link(self, link: Grant, link_hash: bytes) -> None:
+        """Store a one-time link."""
+        await self._write(lambda db: _add(db, "add_link", link, link_hash))
+
+    async def link(self, link_hash: bytes) -> Grant | None:
+        """What a link grants."""
+        return await self._look_up_grant("find_link", link_hash)
+
+    async def consume_link(
+        self, link_hash: bytes, session_hash: bytes, session_seconds: int
+    ) -> Grant | None:
+        """Use a link up and start its session."""
+        now = self._clock.now_ms()
+        ends_at = now + session_seconds * 1000
+        return await self._write(lambda db: _consume(db, link_hash, session_hash, ends_at, now))
+
+    async def session(self, session_hash: bytes) -> Grant | None:
+        """What a session grants."""
+        return await self._look_up_grant("find_session", session_hash)
+
+    async def end_session(self, session_hash: bytes) -> None:
+        """Sign out."""
+        await self._write(lambda db: db.execute("end_session", hash=session_hash))
+
+    async def _look_up_grant(self, statement: str, hash_: bytes) -> Grant | None:
+        now = self._clock.now_ms()
+        row = await self._look_up(lambda db: db.fetch_row(statement, hash=hash_, now=now))
+        return None if row is None else _grant(row)
+
+
+async def _consume(
+    db: Session, link_hash: bytes, session_hash: bytes, ends_at: int, now: int
+) -> Grant | None:
+    row = await db.fetch_row("take_link", hash=link_hash)
+    if row is None:
+        return None
+    link = _grant(row)
+    if link.expires_at <= now:
+        return None
+    session = Grant(
+        organization=link.organization, role=link.role, user=link.user, expires_at=ends_at
+    )
+    await _add(db, "add_session", session, session_hash)
+    return session
+
+
+async def _add(db: Session, statement: str, grant: Grant, hash_: bytes) -> None:
+    await db.execute(
+        statement,
+        hash=hash_,
+        organization=grant.organization,
+        role=grant.role,
+        user=grant.user,
+        expires_at=grant.expires_at,
+    )
+
+
+def _key(row: Sequence[Any]) -> ApiKey:
+    id_, name, organization, created_at, revoked_at = row
+    return ApiKey(
+        id=id_,
+        name=name,
+        organization=organization,
+        created_at=created_at,
+        revoked_at=revoked_at,
+    )
+
+
+def _grant(row: Sequence[Any]) -> Grant:
+    organization, role, user, expires_at = row
+    return Grant(organization=organization, role=role, user=user, expires_at=expires_at)

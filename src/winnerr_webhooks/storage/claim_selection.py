@@ -1,0 +1,97 @@
+"""Which of the due rows a claim leases. Pure.
+
+Lanes take turns, so that one with an old backlog leaves the others a part of what bounds the whole
+claim.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
+
+from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES, LeasedDelivery
+from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow, ended
+from winnerr_webhooks.storage.values import Claim
+
+
+class Selection(NamedTuple):
+    """Due rows, sorted out."""
+
+    rows: list[PendingRow]
+    """To be leased."""
+    worn_out: list[PendingRow]
+    """To be given up: their last lease saw no settled attempt either."""
+    backlogged: set[str]
+    """Webhooks of which more is due than fits."""
+
+
+def round_robin(due: Iterable[PendingRow]) -> list[PendingRow]:
+    """The first row of every lane, then the second of every lane, and so on; each by due time."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for row in sorted(due, key=attrgetter("due_at")):
+        ranked.append((seen[row.webhook_id], row))
+        seen[row.webhook_id] += 1
+    ranked.sort(key=itemgetter(0))
+    return [row for _, row in ranked]
+
+
+def select(due: Iterable[PendingRow], sizes: Mapping[str, int], claim: Claim) -> Selection:
+    """What fits into each lane's places, the claim's bytes, and each organization's bytes.
+
+    `sizes` are the lengths of the bodies, by event.
+    """
+    selected = Selection([], [], set())
+    places = dict(claim.places)
+    bytes_left = dict(claim.bytes_left)
+    size = 0
+    for row in round_robin(due):
+        if row.idle_leases >= MAX_IDLE_LEASES:
+            selected.worn_out.append(row)
+            continue
+        left = bytes_left.get(row.organization, claim.max_bytes)
+        if size >= claim.max_bytes or left <= 0 or places[row.webhook_id] <= 0:
+            selected.backlogged.add(row.webhook_id)
+            continue
+        places[row.webhook_id] -= 1
+        size += sizes[row.event_id]
+        bytes_left[row.organization] = left - sizes[row.event_id]
+        selected.rows.append(row)
+    return selected
+
+
+def given_up(
+    rows: Iterable[PendingRow], known: Mapping[str, SettledRow], now: int
+) -> list[SettledRow]:
+    """The outcomes of deliveries that were leased too often without a settled attempt.
+
+    A delivery that has an outcome (`known`, by delivery id) keeps it. Only its lease moves on: the
+    next replay counts from there, so that no lease is given out twice.
+    """
+    outcomes = []
+    for row in rows:
+        settled = known.get(row.delivery_id) if row.finished else ended(row, FAILED, now)
+        if settled is not None:  # None: retention has removed it
+            settled.lease = row.lease
+            outcomes.append(settled)
+    return outcomes
+
+
+def leased(row: PendingRow, body: bytes, version: int, expires: float) -> LeasedDelivery:
+    """A row that was just leased, as its node gets it."""
+    return LeasedDelivery(
+        id=row.delivery_id,
+        event_id=row.event_id,
+        event=row.event,
+        organization=row.organization,
+        webhook_id=row.webhook_id,
+        webhook_version=version,
+        body=body,
+        trigger="replay" if row.replay else "test" if row.test else "automatic",
+        test=bool(row.test),
+        attempt=row.attempts + 1,
+        retries_used=row.retries_used,
+        lease=row.lease,
+        replay=row.replay,
+        expires=expires,
+    )

@@ -1,0 +1,46 @@
+"""What retention does alike on both databases: rows that only have an age, and deleted webhooks."""
+
+from typing import Final, NamedTuple
+
+from winnerr_webhooks.storage.database_session import Session
+
+SLICE: Final = 1_000
+"""Rows of a kind that are removed in one transaction."""
+KEPT_ATTEMPTS: Final = 500
+"""How many of its newest attempts each organization keeps, however old they are."""
+REMEMBERED_MS: Final = 30 * 86_400_000
+"""How long a client id makes a call safe to repeat (CONTRACT, Events)."""
+REMOVALS: Final = 200
+"""Deleted webhooks that are checked in one transaction."""
+_DAY_MS: Final = 86_400_000
+_HEALTH_MS: Final = 8 * _DAY_MS
+
+
+async def remove_expired(db: Session, now: int) -> int:
+    """Remove a slice of each kind of row that goes by its age alone; how many went."""
+    gone = await db.execute("drop_health", before=now - _HEALTH_MS, slice=SLICE)
+    gone += await db.execute("drop_idempotency", before=now - REMEMBERED_MS, slice=SLICE)
+    gone += await db.execute("drop_links", now=now, slice=SLICE)
+    gone += await db.execute("drop_sessions", now=now, slice=SLICE)
+    await db.execute("end_overlaps", now=now, slice=SLICE)
+    return gone
+
+
+class Removals(NamedTuple):
+    """The result of one check of deleted webhooks."""
+
+    checked: int = 0
+    removed: int = 0
+
+
+async def remove_webhooks(db: Session, now: int) -> Removals:
+    """Remove the next deleted webhooks that nothing needs; the others wait a day."""
+    due = await db.fetch("due_removals", now=now, slice=REMOVALS)
+    kept = [webhook_id for webhook_id, is_needed in due if is_needed]
+    gone = [webhook_id for webhook_id, is_needed in due if not is_needed]
+    if kept:
+        await db.execute("keep_webhooks", webhooks=kept, until=now + _DAY_MS)
+    if gone:
+        for statement in ("end_streaks", "remove_health", "drop_lanes", "remove_webhooks"):
+            await db.execute(statement, webhooks=gone)
+    return Removals(checked=len(due), removed=len(gone))

@@ -1,0 +1,128 @@
+"""What settled attempts do to health figures and to a webhook's streak of failures. Pure."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from winnerr_webhooks.domain.duration_classes import duration_class
+from winnerr_webhooks.domain.event import rfc3339
+from winnerr_webhooks.domain.webhook import ACTIVE
+from winnerr_webhooks.storage.values import Settlement
+
+BUCKET_MS: Final = 300_000
+_DAY_MS: Final = 86_400_000
+
+Bucket = tuple[str, int, int]
+"""Webhook, start in ms, duration class."""
+
+
+class FailureStreak(msgspec.Struct, array_like=True, gc=False):
+    """A webhook and its streak: how many attempts have failed since its last success."""
+
+    webhook_id: str
+    organization: str
+    status: str
+    version: int
+    epoch: int
+    failing_since: int | None
+    """When the first of them was settled, ms; None: there is no streak."""
+    failures: int
+
+
+class FirstFailure(msgspec.Struct, array_like=True, gc=False):
+    """The attempt that began a webhook's streak."""
+
+    webhook_id: str
+    id: str
+
+
+class DisablingRule(NamedTuple):
+    """After how long a streak, in time and in attempts, a webhook is disabled; 0 days: never."""
+
+    days: float
+    min_failures: int
+    skipped_since: Callable[[int], int] = lambda _ms: 0
+    """Milliseconds by which the clock was set forward since an instant (`clock.Skips`)."""
+
+
+def bucket_of(item: Settlement) -> Bucket:
+    """Where an attempt counts in the health figures."""
+    exchange = item.record.exchange
+    starts_at = exchange.started_at - exchange.started_at % BUCKET_MS
+    return item.delivery.webhook_id, starts_at, duration_class(exchange.duration_ms)
+
+
+def count_health(health: dict[Bucket, list[int]], item: Settlement, *, exhausted: bool) -> None:
+    """Count one attempt into [succeeded, failed, exhausted] of its bucket."""
+    counts = health.setdefault(bucket_of(item), [0, 0, 0])
+    counts[0 if item.record.outcome == "succeeded" else 1] += 1
+    counts[2] += exhausted
+
+
+class ChangedStreaks(NamedTuple):
+    """What a batch did to its webhooks' streaks."""
+
+    changed: list[FailureStreak]
+    reasons: dict[str, str]
+    """Webhooks to disable at once (410), and why."""
+
+
+def count_failures(
+    batch: Sequence[Settlement],
+    streaks: Mapping[str, FailureStreak],
+    tests: Collection[str],
+    now: int,
+) -> ChangedStreaks:
+    """Count attempts into their webhooks' streaks, in the batch's order, but not those of tests."""
+    changed: dict[str, FailureStreak] = {}
+    reasons: dict[str, str] = {}
+    for item in batch:
+        streak = streaks.get(item.delivery.webhook_id)
+        if streak is None or item.delivery.id in tests:
+            continue
+        if item.record.outcome == "succeeded":
+            if streak.failing_since is not None:
+                streak.failing_since, streak.failures = None, 0
+                changed[streak.webhook_id] = streak
+            continue
+        if streak.failing_since is None:
+            streak.failing_since = now
+        streak.failures += 1
+        changed[streak.webhook_id] = streak
+        # A 410 of the URL before an edit says nothing about the URL after it.
+        if item.verdict.disable and item.delivery.webhook_version == streak.version:
+            reasons[streak.webhook_id] = item.verdict.disable
+    return ChangedStreaks(list(changed.values()), reasons)
+
+
+def to_disable(
+    changed: Iterable[FailureStreak], reasons: Mapping[str, str], rule: DisablingRule, now: int
+) -> dict[str, str]:
+    """Active webhooks to disable, with the reason to show."""
+    found = dict(reasons)
+    active = set()
+    for streak in changed:
+        if streak.status == ACTIVE:
+            active.add(streak.webhook_id)
+        if streak.webhook_id not in found and _is_too_long(streak, rule, now):
+            found[streak.webhook_id] = _reason(streak)
+    return {webhook_id: found[webhook_id] for webhook_id in sorted(found) if webhook_id in active}
+
+
+def _is_too_long(streak: FailureStreak, rule: DisablingRule, now: int) -> bool:
+    since = streak.failing_since
+    return (
+        rule.days > 0
+        and since is not None
+        and streak.failures >= rule.min_failures
+        and now - since - rule.skipped_since(since) >= rule.days * _DAY_MS
+    )
+
+
+def _reason(streak: FailureStreak) -> str:
+    since = rfc3339(streak.failing_since or 0)
+    return (
+        f"All {streak.failures} attempts since {since} failed. Repair the receiver, then set the "
+        "webhook active again."
+    )

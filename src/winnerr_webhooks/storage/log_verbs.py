@@ -1,0 +1,57 @@
+"""The verbs of the log: what was sent, and how it went."""
+
+from winnerr_webhooks.domain.attempt import LoggedAttempt
+from winnerr_webhooks.storage import log_queries
+from winnerr_webhooks.storage.values import (
+    Delivery,
+    DeliveryFilter,
+    DeliveryPage,
+    HealthBucket,
+    LogFilter,
+    LogPage,
+    StoredEvent,
+)
+from winnerr_webhooks.storage.verb_base import VerbBase
+
+
+class LogVerbs(VerbBase):
+    """`storage.port.Log`; see there for what each verb promises.
+
+    Reads that may examine many rows have places of their own (`is_search`).
+    """
+
+    async def log(self, query: LogFilter) -> LogPage:
+        """Attempts by filter."""
+        read = self._search if query.is_search else self._read_for
+        return await read(query.organization, lambda db: log_queries.log(db, query, self._clock))
+
+    async def attempt(self, organization: str, attempt_id: str) -> LoggedAttempt | None:
+        """One attempt, whole."""
+        return await self._read_for(
+            organization, lambda db: log_queries.attempt(db, organization, attempt_id)
+        )
+
+    async def deliveries(self, query: DeliveryFilter) -> DeliveryPage:
+        """Deliveries by filter."""
+        read = self._search if query.is_search else self._read_for
+        return await read(
+            query.organization, lambda db: log_queries.deliveries(db, query, self._clock)
+        )
+
+    async def delivery(self, organization: str, delivery_id: str) -> Delivery | None:
+        """One delivery, whole."""
+        return await self._read_for(
+            organization, lambda db: log_queries.delivery(db, organization, delivery_id)
+        )
+
+    async def event(self, organization: str, event_id: str) -> StoredEvent | None:
+        """One event with its deliveries."""
+        return await self._read_for(
+            organization, lambda db: log_queries.event(db, organization, event_id)
+        )
+
+    async def health(self, organization: str, since: int) -> list[HealthBucket]:
+        """The health figures of an organization's webhooks."""
+        return await self._read_for(
+            organization, lambda db: log_queries.health(db, organization, since)
+        )

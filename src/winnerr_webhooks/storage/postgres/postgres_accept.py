@@ -1,0 +1,252 @@
+"""Accept: events and their deliveries, fanned out inside one statement."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.errors import NotFound, Unavailable
+from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.ids import delivery_id
+from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
+from winnerr_webhooks.storage.expiry import REMEMBERED_MS
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row
+from winnerr_webhooks.storage.values import LeaseTerms
+
+
+class AcceptTerms(NamedTuple):
+    """How the deliveries of one batch are born."""
+
+    lease: LeaseTerms | None
+    expires: float
+    """Monotonic instant at which leases taken now end."""
+    now: int
+
+    @property
+    def lease_until(self) -> int | None:
+        """The end of the leases by the database's clock; None: none is taken."""
+        return None if self.lease is None else self.now + round(self.lease.seconds * 1000)
+
+    @property
+    def full(self) -> list[str]:
+        """Webhooks whose deliveries are born free."""
+        return [] if self.lease is None else list(self.lease.full)
+
+
+class AcceptedBatch(NamedTuple):
+    """What became of a batch."""
+
+    answers: list[Accepted]
+    free: set[str]
+    """Webhooks with deliveries that were born free: their lanes are due."""
+
+
+class Batch:
+    """Events, each client id once: a repeat within a batch is answered like any other."""
+
+    def __init__(self, events: Sequence[NewEvent]) -> None:
+        self.events = events
+        first: dict[tuple[str, str], NewEvent] = {}
+        self.asked: list[NewEvent] = []
+        for event in events:
+            if event.client_id is not None:
+                key = (event.organization, event.client_id)
+                if first.setdefault(key, event) is not event:
+                    continue
+            self.asked.append(event)
+
+    @property
+    def has_client_ids(self) -> bool:
+        """Whether what was accepted before matters."""
+        return any(event.client_id is not None for event in self.asked)
+
+
+async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms) -> AcceptedBatch:
+    """Store what is new of a batch; see `Storage.accept`. One statement without client ids."""
+    asked = batch.asked
+    rows = await db.fetch(
+        "accept_free" if terms.lease is None else "accept",
+        [one.id for one in asked],
+        [one.organization for one in asked],
+        [one.name for one in asked],
+        [one.client_id for one in asked],
+        [one.fingerprint for one in asked],
+        [one.body for one in asked],
+        terms.now,
+        terms.lease_until,
+        terms.full,
+        terms.now - REMEMBERED_MS,
+    )
+    if terms.lease is None:
+        fresh, free = _free_answers(asked, rows)
+    else:
+        fresh = _leased_answers(asked, rows, terms)
+        free = {row[2] for row in rows if row[5] and not row[4]}
+    return await _stored(db, batch, fresh, free)
+
+
+async def _stored(
+    db: PostgresSession, batch: Batch, fresh: dict[str, Accepted], free: set[str]
+) -> AcceptedBatch:
+    repeated = [event for event in batch.events if event.id not in fresh]
+    firsts = await _first_answers(db, repeated) if repeated else {}
+    return AcceptedBatch([fresh.get(event.id) or firsts[event.id] for event in batch.events], free)
+
+
+def _free_answers(
+    asked: Sequence[NewEvent], rows: Sequence[Row]
+) -> tuple[dict[str, Accepted], set[str]]:
+    """The answers to what was new: a row an event; and the webhooks of the last row."""
+    fresh = {}
+    free: set[str] = set()
+    for place, active, cancelled, webhooks in rows:
+        if not place:
+            free.update(webhooks or ())
+            continue
+        id_ = asked[place - 1].id
+        fresh[id_] = Accepted(id=id_, deliveries=active, rows=1 + active + cancelled)
+    return fresh, free
+
+
+def _leased_answers(
+    asked: Sequence[NewEvent], rows: Sequence[Row], terms: AcceptTerms
+) -> dict[str, Accepted]:
+    """The answers to what was new: a row for each event, and one for each of its deliveries."""
+    counts: dict[str, int] = {}
+    stored: dict[str, int] = {}
+    leased: dict[str, list[LeasedDelivery]] = {}
+    for place, id_, webhook_id, version, is_leased, active in rows:
+        event = asked[place - 1]
+        counts[event.id] = counts.get(event.id, 0) + active
+        stored[event.id] = stored.get(event.id, 0) + 1
+        if is_leased and active:
+            leased.setdefault(event.id, []).append(
+                _leased(event, id_, webhook_id, version=version, terms=terms)
+            )
+    return {
+        event_id: Accepted(
+            id=event_id,
+            deliveries=count,
+            leased=tuple(leased.get(event_id, ())),
+            rows=stored[event_id],
+        )
+        for event_id, count in counts.items()
+    }
+
+
+def _leased(
+    event: NewEvent,
+    id_: str,
+    webhook_id: str,
+    *,
+    version: int,
+    terms: AcceptTerms,
+    test: bool = False,
+) -> LeasedDelivery:
+    return LeasedDelivery(
+        id=id_,
+        event_id=event.id,
+        event=event.name,
+        organization=event.organization,
+        webhook_id=webhook_id,
+        webhook_version=version,
+        body=event.body,
+        trigger="test" if test else "automatic",
+        test=test,
+        expires=terms.expires,
+    )
+
+
+async def _first_answers(db: PostgresSession, repeated: Sequence[NewEvent]) -> dict[str, Accepted]:
+    """What client ids were answered the first time, by the id of the event that repeats it."""
+    rows = await db.fetch(
+        "first_answers",
+        [event.organization for event in repeated],
+        [event.client_id for event in repeated],
+    )
+    answers = {}
+    for place, fingerprint, first, deliveries in rows:
+        event = repeated[place - 1]
+        same = event.fingerprint == fingerprint
+        answers[event.id] = Accepted(
+            id=first, deliveries=deliveries, duplicate=same, conflict=not same
+        )
+    if len(answers) < len(repeated):  # forgotten between the two statements, after 30 days
+        raise Unavailable("An id was being forgotten at this moment. Try again.")
+    return answers
+
+
+async def accept_test(
+    db: PostgresSession, event: NewEvent, webhook_id: str, terms: AcceptTerms
+) -> tuple[Accepted, bool]:
+    """Store a sample event for one webhook; the answer, and whether it was born free."""
+    webhook = await db.fetch_row("webhook_for_test", webhook_id, event.organization)
+    if webhook is None:
+        raise NotFound(f"There is no webhook {webhook_id}.")
+    number, version = webhook
+    await db.execute(
+        "put_event",
+        event.id,
+        event.organization,
+        event.name,
+        event.client_id,
+        terms.now,
+        event.body,
+    )
+    made = delivery_id(event.id, number)
+    lease_until = None if webhook_id in terms.full else terms.lease_until
+    leased = lease_until is not None
+    await db.execute(
+        "put_test",
+        webhook_id,
+        made,
+        event.organization,
+        event.name,
+        TEST_EPOCH,
+        terms.now,
+        lease_until,
+        int(leased),
+    )
+    if not leased:
+        return Accepted(id=event.id, deliveries=1), True
+    delivery = _leased(event, made, webhook_id, version=version, terms=terms, test=True)
+    return Accepted(id=event.id, deliveries=1, leased=(delivery,)), False
+
+
+async def find_committed(
+    db: PostgresSession, batch: Batch, terms: AcceptTerms
+) -> AcceptedBatch | None:
+    """The answers to a batch whose commit was lost, if it is on disk; None: it is not.
+
+    A batch is one transaction, so one of its events proves it. To be seen is not yet to be safe:
+    a commit that waited for a standby is seen, too, once that wait was ended. So this transaction
+    writes, and its own commit waits for what the lost one waited for.
+    """
+    ids = [event.id for event in batch.asked]
+    found = {row[0] for row in await db.fetch("accepted_since", ids, min(ids), max(ids))}
+    if not found:
+        return None
+    await db.fetch_value("write_to_the_log")
+    mine = [event for event in batch.asked if event.id in found]
+    rows = await db.fetch(
+        "deliveries_of_events",
+        [event.organization for event in mine],
+        [f"dlv_{event.id[4:]}" for event in mine],
+    )
+    full = set(terms.full)
+    born = [
+        # a row that was born free may be leased by now, to somebody else
+        (place, id_, webhook, version, bool(terms.lease) and lease == 1 and webhook not in full, 1)
+        for place, id_, webhook, version, lease in rows
+    ]
+    events = [(place, None, None, None, False, 0) for place in range(1, len(mine) + 1)]
+    free = {row[2] for row in born if not row[4]}
+    return await _stored(db, batch, _leased_answers(mine, born + events, terms), free)
+
+
+async def fan_out(db: PostgresSession, pairs: Sequence[tuple[str, str]]) -> list[int]:
+    """How many webhooks want the events of each pair; see `Storage.fan_out`."""
+    rows = await db.fetch("fan_out", [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    counts = [0] * len(pairs)
+    for place, count in rows:
+        counts[place - 1] = count
+    return counts

@@ -1,0 +1,122 @@
+"""Due lanes, the claim of their deliveries, and repair of what was lost."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.webhook import DELETED
+from winnerr_webhooks.storage.claim_selection import Selection, leased, select
+from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns
+from winnerr_webhooks.storage.settling import give_up
+from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
+
+EXPIRED_SLICE = 2_000
+
+
+class _Lane(NamedTuple):
+    webhook_id: str
+    version: int
+    epoch: int
+    status: str
+    since: int
+
+
+async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now: int) -> DuePage:
+    """A page of due lanes; see `Storage.due_lanes`."""
+    since = (after.due_at, after.webhook_id) if after else (0, "")
+    lanes = [DueLane(*row) for row in await db.fetch("due_lanes", now, *since, limit)]
+    waits = None
+    if lanes and lanes[-1].due_at > now:  # the first that is not due yet
+        waits = (lanes.pop().due_at - now) / 1000
+    return DuePage(lanes=lanes, next_due_in=waits)
+
+
+async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> Claimed:
+    """Take due deliveries; see `Storage.claim`. `expires` is monotonic."""
+    lanes = [_Lane(*row) for row in await db.fetch("lock_lanes", list(claim.places))]
+    alive = [lane for lane in lanes if lane.status != DELETED]
+    selected = await _select(db, alive, claim, now)
+    bodies = await _lease(db, selected.rows, now + round(claim.lease_seconds * 1000))
+    bodiless = [row for row in selected.rows if row.delivery_id not in bodies]
+    await give_up(db, selected.worn_out + bodiless, now)
+    if alive:
+        await db.execute(
+            "advance_lanes",
+            [lane.webhook_id for lane in alive],
+            [lane.epoch for lane in alive],
+            [lane.since for lane in alive],
+        )
+    gone = [lane.webhook_id for lane in lanes if lane.status == DELETED]
+    if gone:
+        await db.execute("drop_lanes", webhooks=gone)
+    versions = {lane.webhook_id: lane.version for lane in lanes}
+    deliveries = [
+        leased(row, bodies[row.delivery_id], versions[row.webhook_id], expires)
+        for row in selected.rows
+        if row.delivery_id in bodies
+    ]
+    return Claimed(deliveries=deliveries, backlogged=frozenset(selected.backlogged))
+
+
+async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
+    """What is due in these lanes and fits."""
+    if not lanes:
+        return Selection([], [], set())
+    asked = [(lane, epoch) for lane in lanes for epoch in (TEST_EPOCH, lane.epoch)]
+    rows = await db.fetch(
+        "due_pending",
+        [lane.webhook_id for lane, _ in asked],
+        [epoch for _, epoch in asked],
+        [lane.since for lane, _ in asked],
+        [claim.places[lane.webhook_id] + 1 for lane, _ in asked],
+        now,
+    )
+    due = [PendingRow(*row[:16]) for row in rows]
+    sizes = {row.event_id: max(given[16], 0) for row, given in zip(due, rows, strict=True)}
+    return select(due, sizes, claim)
+
+
+async def _lease(
+    db: PostgresSession, rows: Sequence[PendingRow], lease_until: int
+) -> dict[str, bytes]:
+    """Write the leases; the bodies by delivery."""
+    if not rows:
+        return {}
+    for row in rows:
+        row.lease += 1
+        row.idle_leases += 1
+        row.lease_until = lease_until
+    keys = sorted((row.webhook_id, row.delivery_id) for row in rows)
+    events = [row.event_id for row in rows]
+    found = await db.fetch(
+        "take",
+        [key[0] for key in keys],
+        [key[1] for key in keys],
+        lease_until,
+        min(events),
+        max(events),
+    )
+    return {delivery_id: body for delivery_id, body in found}  # noqa: C416  records, not pairs
+
+
+async def release(db: PostgresSession, deliveries: Sequence[LeasedDelivery], now: int) -> None:
+    """End leases that saw no attempt; see `Road.release`."""
+    rows = sorted((one.webhook_id, one.id, one.lease) for one in deliveries)
+    freed = await db.fetch("release", *columns(rows), now)
+    await db.lower_lanes({row[0]: now for row in freed})
+
+
+async def free_expired(db: PostgresSession, now: int) -> int:
+    """Free one slice of the leases that ran out; how many."""
+    rows = await db.fetch("free_expired", now, EXPIRED_SLICE)
+    for webhook_id, due_at in rows:
+        await db.lower_lanes({webhook_id: due_at})
+    return len(rows)
+
+
+async def find_lost_lanes(db: PostgresSession) -> int:
+    """Find webhooks with free work that no lane tells of, and wake their lanes; how many."""
+    lost = await db.fetch("lost_lanes")
+    await db.lower_lanes({webhook_id: due_at for webhook_id, due_at in lost})  # noqa: C416
+    return len(lost)

@@ -1,0 +1,95 @@
+"""What asyncpg raises, told in the product's own errors.
+
+The codes are SQLSTATEs (PostgreSQL's manual, appendix A). The database's own words are left out
+of what is told: they can hold what was to be stored, and a caller of the API may read them. They
+stay with the error as its cause.
+"""
+
+import ssl
+from typing import Final
+
+import asyncpg
+
+from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, WebhooksError
+
+TOO_LONG: Final = "The database did not finish this in time, and nothing was done."
+_RETRY_AFTER: Final = 2
+_REPEATABLE: Final = ("40001", "40P01")
+"""Serialization failure, deadlock: the transaction was given up for another one's sake."""
+_BRIEF: Final = ("53300", "57P03")
+"""All connections are in use; the server is starting, or recovering from a crash."""
+_LOST: Final = ("08", "57P", "25006", "25P03")
+"""Connection exceptions; shut down, crashed, not yet started; read-only: a standby by now; a
+session ended because its transaction stood still."""
+_AWAY: Final = ("53", "55", "57", "58", "XX")
+"""No resources (disk full is 53100), locks not to be had, operators, the disk, damage."""
+_DATA: Final = ("22", "23", "54")
+"""Wrong data, broken constraints, more than fits (54000: an index entry that is too long)."""
+_REASONS: Final = {
+    "53100": "The database's disk is full: free some space.",
+    "53300": "The database takes no more connections.",
+    "25006": "The database is a standby that only reads.",
+}
+_TOO_LONG: Final = {
+    "55P03": "Others keep these very rows locked, and nothing was done.",
+    "57014": TOO_LONG,
+}
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection (or what it leads to) is of no more use."""
+    # InternalClientError: the server said something nobody had asked, such as that it ends; or
+    # none of several hosts writes.
+    if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.InternalClientError):
+        return True
+    if isinstance(error, asyncpg.InterfaceError):
+        return "closed" in str(error) and not _is_of_data(error)
+    return _code(error).startswith(_LOST)
+
+
+def is_server_busy(error: BaseException) -> bool:
+    """Whether a server said that it takes no connection yet, or no further one just now."""
+    return _code(error) in _BRIEF
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Whether a connection that could not be opened now may be opened later, unchanged."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return False
+    return is_server_busy(error) or is_lost(error)
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same transaction may well succeed when it runs again."""
+    # An upgrade changed a table under a prepared statement; asyncpg has forgotten it by now.
+    outdated = isinstance(error, asyncpg.InvalidCachedStatementError)
+    return outdated or _code(error) in _REPEATABLE
+
+
+def translate(error: BaseException) -> BaseException:
+    """The error a caller of the storage gets; a fault of this program stays what it is."""
+    if isinstance(error, WebhooksError):
+        return error
+    code = _code(error)
+    if code.startswith(_DATA) or _is_of_data(error):
+        return Poisoned(f"The database refuses this data ({code or type(error).__name__}).")
+    if code in _TOO_LONG:
+        return TimedOut(_TOO_LONG[code], _RETRY_AFTER)
+    if code in _REASONS:
+        return Unavailable(_REASONS[code], _RETRY_AFTER)
+    if is_lost(error) or is_retryable(error) or code.startswith(_AWAY):
+        return Unavailable(
+            f"The database cannot do it now ({code or type(error).__name__}).", _RETRY_AFTER
+        )
+    return error
+
+
+def _is_of_data(error: BaseException) -> bool:
+    """Whether asyncpg could not even send it: its own DataError is only told by its bases."""
+    return isinstance(error, UnicodeError) or (
+        isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    )
+
+
+def _code(error: BaseException) -> str:
+    return getattr(error, "sqlstate", None) or ""

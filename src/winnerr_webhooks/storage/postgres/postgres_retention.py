@@ -1,0 +1,298 @@
+"""Retention: days that are old go, partition by partition, and what must stay of them does.
+
+What must stay (the newest attempts of each organization with their deliveries and events, and
+whatever is pending) is carried over into tables made for it, `…_next`, slice by slice, while
+everybody works on. Then, table by table, one short transaction drops `…_old` and the days, and
+makes the carried rows the new `…_old`.
+
+Nothing that happens meanwhile is lost. A trigger notes what is written to the days on their way
+out; the last transaction carries that once more, when it has the table to itself. What is needed
+anew can only be a replay, which reads its delivery: those, too, are looked for once nobody else
+can read it. How far all this is stands in the table `carry`, so that any node can go on with it,
+and only one at a time is at it. See docs/adr/0006.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from winnerr_webhooks.ids import id_floor
+from winnerr_webhooks.storage import expiry
+from winnerr_webhooks.storage.expiry import KEPT_ATTEMPTS, SLICE, Removals
+from winnerr_webhooks.storage.postgres.partitions import (
+    DAY_MS,
+    ID_KINDS,
+    LOCK_MS,
+    Partition,
+    Ranges,
+    attach_sql,
+    find_ranges,
+    midnight,
+)
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
+
+MOST_DAYS: Final = 8
+"""How many days go at once: the last transaction's time grows with them."""
+_ORGANIZATIONS: Final = 200
+_PENDING_SLICE: Final = 5_000
+
+ATTEMPTS, YOUNG, PENDING, DROPPING = 1, 2, 3, 4
+"""The steps: three that carry, then one a table, in the order of `ID_KINDS`."""
+_DROP_NEXT: Final = {
+    "attempt": "drop_next_attempts",
+    "delivery": "drop_next_deliveries",
+    "event": "drop_next_events",
+}
+
+
+class Slice(NamedTuple):
+    """What became of one slice."""
+
+    gone: int = 0
+    """About how many rows went with the days that are gone now."""
+    more: bool = False
+    """Whether there may be more to do."""
+
+
+class _Carry(NamedTuple):
+    """The row of `carry`."""
+
+    until: str
+    step: int
+    cursor: str
+    gone: int
+
+    def floor(self, table: str) -> str:
+        """The first id that stays in its day."""
+        return f"{ID_KINDS[table]}_{self.until}{'0' * 16}"
+
+
+_IDLE: Final = _Carry("", 0, "", 0)
+
+
+# --- what both databases do alike --------------------------------------------------------------
+
+
+async def remove_expired(db: PostgresSession, now: int) -> int:
+    """A slice of what goes by its age alone, unless another node is at work; how many rows."""
+    if await db.fetch_row("carry_state") is None:
+        return 0
+    return await expiry.remove_expired(db, now)
+
+
+async def remove_webhooks(db: PostgresSession, now: int) -> Removals:
+    """Remove deleted webhooks that nothing needs.
+
+    Nothing while days are being removed: then a delivery may be there without its attempts.
+    """
+    row = await db.fetch_row("carry_state")
+    if row is None or _Carry(*row).until:
+        return Removals()
+    return await expiry.remove_webhooks(db, now)
+
+
+# --- days -----------------------------------------------------------------------------------------
+
+
+async def remove_days(db: PostgresSession, retention_days: int, now: int) -> Slice:
+    """One slice of letting go of the days that ended so long ago; one transaction.
+
+    Its locks are waited for a moment only: then it fails, and nothing was done.
+    """
+    row = await db.fetch_row("carry_state")
+    if row is None:
+        return Slice()
+    carry = _Carry(*row)
+    allowed = id_floor("evt", midnight(now - retention_days * DAY_MS))[4:14]
+    if not carry.until or (carry.until > allowed and carry.step < DROPPING):
+        return await _begin(db, allowed)
+    if carry.step == ATTEMPTS:
+        return await _carry_newest(db, carry)
+    if carry.step == YOUNG:
+        return await _carry_young(db, carry)
+    if carry.step == PENDING:
+        return await _carry_pending(db, carry)
+    return await _drop(db, carry)
+
+
+async def _begin(db: PostgresSession, allowed: str) -> Slice:
+    """Choose the days, make the tables for what stays of them, and note what is written to them."""
+    ranges = await find_ranges(db)
+    until = _choice(ranges, allowed)
+    if not until:
+        return Slice()
+    carry = _Carry(until, ATTEMPTS, "", 0)
+    for table in ID_KINDS:
+        leaving = _leaving(ranges[table], carry.floor(table))
+        await db.script(
+            f"DROP TABLE IF EXISTS {table}_next;"
+            # The condition spares the check of all rows when it becomes a partition.
+            f"CREATE TABLE {table}_next"
+            f" (LIKE {table} INCLUDING ALL, CHECK (id < '{carry.floor(table)}'))"
+            " WITH (autovacuum_enabled = off);" + "".join(_watch_sql(table, one) for one in leaving)
+        )
+    await db.execute("forget_late_writes")
+    return await _moved(db, carry)
+
+
+def _watch_sql(table: str, one: Partition) -> str:
+    # A vacuum under way would be in the way of the lock that drops it.
+    return (
+        f"ALTER TABLE {one.name} SET (autovacuum_enabled = off);"
+        f"CREATE OR REPLACE TRIGGER late_write AFTER INSERT OR UPDATE OR DELETE ON {one.name}"
+        f" FOR EACH ROW EXECUTE FUNCTION note_late_write('{table}');"
+    )
+
+
+def _choice(ranges: dict[str, Ranges], allowed: str) -> str:
+    """Up to where days go: a bound that all tables have; "" when no day is old enough."""
+    ends = [{one.high[4:14] for one in found.partitions if one.low} for found in ranges.values()]
+    old = sorted(end for end in set.intersection(*ends) if end <= allowed)
+    return old[:MOST_DAYS][-1] if old else ""
+
+
+def _leaving(ranges: Ranges, floor: str) -> list[Partition]:
+    return [one for one in ranges.partitions if one.high <= floor]
+
+
+async def _moved(db: PostgresSession, carry: _Carry) -> Slice:
+    await db.execute("move_carry", *carry)
+    return Slice(more=True)
+
+
+async def _carry_newest(db: PostgresSession, carry: _Carry) -> Slice:
+    """The newest attempts of the next organizations, and what they are of."""
+    organizations = await db.fetch(
+        "organizations_before", carry.cursor, carry.floor("attempt"), _ORGANIZATIONS
+    )
+    if not organizations:
+        return await _moved(db, carry._replace(step=YOUNG, cursor=""))
+    needs: list[tuple[str, str]] = []
+    name = ""
+    for (name,) in organizations:
+        kept = await db.fetch("carry_newest_attempts", name, carry.floor("attempt"), KEPT_ATTEMPTS)
+        needs += [(name, row[0]) for row in kept]
+        if len(needs) >= SLICE:
+            break
+    carried = len(needs) + await _carry_needs(db, carry, needs)
+    return await _moved(db, carry._replace(cursor=name, gone=carry.gone - carried))
+
+
+async def _carry_young(db: PostgresSession, carry: _Carry) -> Slice:
+    """What attempts that stay in their days are of."""
+    needs = [
+        (row[0], row[1])
+        for row in await db.fetch(
+            "needs_of_young_attempts",
+            carry.cursor,
+            carry.floor("delivery"),
+            carry.floor("attempt"),
+            SLICE,
+        )
+    ]
+    if not needs:
+        return await _moved(db, carry._replace(step=PENDING, cursor=""))
+    carried = await _carry_needs(db, carry, needs)
+    return await _moved(db, carry._replace(cursor=needs[-1][1], gone=carry.gone - carried))
+
+
+async def _carry_pending(db: PostgresSession, carry: _Carry) -> Slice:
+    """What waits."""
+    webhook_id, _, delivery_id = carry.cursor.partition(" ")
+    floor = carry.floor("delivery")
+    rows = await db.fetch("needs_of_pending", webhook_id, delivery_id, floor, _PENDING_SLICE)
+    if not rows:
+        return await _moved(db, carry._replace(step=DROPPING, cursor=""))
+    needs = [(row[2], row[1]) for row in rows if row[1] < floor]
+    carried = await _carry_needs(db, carry, needs)
+    cursor = f"{rows[-1][0]} {rows[-1][1]}"
+    return await _moved(db, carry._replace(cursor=cursor, gone=carry.gone - carried))
+
+
+async def _carry_needs(db: PostgresSession, carry: _Carry, needs: Sequence[tuple[str, str]]) -> int:
+    """Carry deliveries of (organization, id), and their events; how many rows."""
+    wanted = sorted(set(needs))
+    if not wanted:
+        return 0
+    ids = [id_ for _, id_ in wanted]
+    events = sorted({f"evt_{id_[4:30]}" for id_ in ids})
+    carried = 0
+    if carry.step <= DROPPING + list(ID_KINDS).index("delivery"):
+        carried = await db.execute(
+            "carry_deliveries", [one for one, _ in wanted], ids, carry.floor("delivery")
+        )
+    return carried + await db.execute("carry_events", events, carry.floor("event"))
+
+
+# --- the last transaction of a table --------------------------------------------------------------
+
+
+async def catch_up(db: PostgresSession) -> bool:
+    """Carry what was written or asked for meanwhile; whether there was anything of it.
+
+    Done before the tables are locked, so that little is left to do while they are.
+    """
+    row = await db.fetch_row("carry_state")
+    if row is None or row[1] < DROPPING:
+        return False
+    carry = _Carry(*row)
+    tables = list(ID_KINDS)[carry.step - DROPPING :]
+    carried = sum([await _carry_late(db, carry, table) for table in tables])
+    if "delivery" in tables:
+        carried += await _carry_replays(db, carry, SLICE)
+    return carried > 0
+
+
+async def _drop(db: PostgresSession, carry: _Carry) -> Slice:
+    table = list(ID_KINDS)[carry.step - DROPPING]
+    ranges = (await find_ranges(db))[table]
+    leaving = [one.name for one in _leaving(ranges, carry.floor(table))]
+    gone = carry.gone + sum([await _rows_of(db, name) for name in leaving])
+    locked = ", ".join(f"ONLY {name}" for name in (table, f"{table}_default", *leaving))
+    await db.script(
+        # The time for all of these locks together.
+        f"SET LOCAL statement_timeout = {LOCK_MS}; LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE;"
+    )
+    await db.script("SET LOCAL statement_timeout = '1s'")
+    await _carry_late(db, carry, table)
+    if table == "delivery":
+        await _carry_replays(db, carry, None)
+    old = Partition(f"{table}_old", "", carry.floor(table))
+    await db.script(
+        f"DROP TABLE {', '.join(leaving)};"
+        f"ALTER TABLE {table}_next RESET (autovacuum_enabled);"
+        f"ALTER TABLE {table}_next RENAME TO {old.name};{attach_sql(table, old)}"
+    )
+    if carry.step < DROPPING + len(ID_KINDS) - 1:
+        return await _moved(db, carry._replace(step=carry.step + 1, gone=gone))
+    await _moved(db, _IDLE)
+    return Slice(gone=max(0, gone), more=True)
+
+
+async def _rows_of(db: PostgresSession, name: str) -> int:
+    """How many rows a table has; of many, what the statistics say."""
+    rows: int = await db.connection.fetchval(
+        f"SELECT count(*) FROM (SELECT FROM {name} LIMIT {SLICE}) AS counted"  # noqa: S608
+    )
+    return rows if rows < SLICE else max(rows, await db.fetch_value("rows_about", name))
+
+
+async def _carry_late(db: PostgresSession, carry: _Carry, table: str) -> int:
+    """Carry anew what was written to a table's days since; how many rows."""
+    keys = sorted({(row[0], row[1]) for row in await db.fetch("take_late_writes", table)})
+    if not keys:
+        return 0
+    organizations, ids = [one for one, _ in keys], [id_ for _, id_ in keys]
+    if table == "event":
+        await db.execute("drop_next_events", ids)
+        return await db.execute("carry_events", ids, carry.floor("event"))
+    await db.execute(_DROP_NEXT[table], organizations, ids)
+    if table == "delivery":
+        return await _carry_needs(db, carry, keys)
+    found = await db.fetch("carry_attempts", organizations, ids, carry.floor("attempt"))
+    return len(found) + await _carry_needs(db, carry, [(row[0], row[1]) for row in found])
+
+
+async def _carry_replays(db: PostgresSession, carry: _Carry, most: int | None) -> int:
+    """Carry what a replay was asked for since; how many rows."""
+    rows = await db.fetch("needs_of_replays", carry.floor("delivery"), most)
+    return await _carry_needs(db, carry, [(row[0], row[1]) for row in rows])

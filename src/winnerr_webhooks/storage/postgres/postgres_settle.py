@@ -1,0 +1,54 @@
+"""Settle on PostgreSQL: one statement for the common case, `settling` for all others."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from winnerr_webhooks.storage.delivery_rows import attempt_row
+from winnerr_webhooks.storage.failure_streak import DisablingRule, bucket_of
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns, storable
+from winnerr_webhooks.storage.settling import settle_logged
+from winnerr_webhooks.storage.values import Settled, Settlement
+
+_TEXTS: Final = (16, 18)
+"""The columns of an attempt whose text comes from a receiver: it can hold NUL."""
+_OF_SUCCESSES: Final = (*range(7), *range(8, 17), *range(20, 26))
+"""The columns in which successes differ: not outcome, error kind, message and code."""
+
+
+async def settle_delivered(
+    db: PostgresSession, batch: Sequence[Settlement], node: str, now: int
+) -> set[str]:
+    """Settle the common cases of a sorted batch; the ids of the attempts settled."""
+    buckets = [bucket_of(item) for item in batch]
+    attempts = _columns(batch)
+    rows = await db.fetch(
+        "settle_delivered",
+        *[attempts[at] for at in _OF_SUCCESSES],
+        [item.delivery.lease for item in batch],
+        [starts_at for _, starts_at, _ in buckets],
+        [class_ for _, _, class_ in buckets],
+        node,
+        now,
+    )
+    return {batch[place - 1].record.id for (place,) in rows}
+
+
+async def settle(
+    db: PostgresSession, batch: Sequence[Settlement], *, rule: DisablingRule, node: str, now: int
+) -> Settled:
+    """Record a batch and what follows from it; see `Road.settle`."""
+    fresh = {item.record.id: item for item in batch}
+    new = {row[0] for row in await db.fetch("put_attempts", *_columns(list(fresh.values())))}
+    batch = [item for id_, item in fresh.items() if id_ in new]
+    if not batch:
+        return Settled()
+    return await settle_logged(db, batch, rule=rule, node=node, now=now)
+
+
+def _columns(batch: Sequence[Settlement]) -> list[list[object]]:
+    """The attempts of a batch, a list for each column."""
+    attempts = columns([attempt_row(item) for item in batch])
+    for at in _TEXTS:
+        if any("\0" in str(text) for text in attempts[at]):
+            attempts[at] = [None if text is None else storable(str(text)) for text in attempts[at]]
+    return attempts

@@ -1,0 +1,121 @@
+"""The PostgreSQL adapter of the storage port.
+
+What shapes it: several nodes write at once, so rows are locked in one order, nothing that many
+need is locked for long, and a round trip is dear. On the road of an event
+
+- a whole batch is one statement, its columns bound as arrays (`unnest`), and the common case
+  of accept and of settle needs no second one, so no BEGIN and COMMIT around it either;
+- a lane is lowered after the commit that made its work, in a statement of its own that waits
+  for no disk: it is a hint, and holding its row through a commit would make all nodes queue.
+"""
+
+from typing import Final, Self
+
+from winnerr_webhooks.budgets import Budgets
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
+from winnerr_webhooks.storage.failure_streak import DisablingRule
+from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
+from winnerr_webhooks.storage.log_verbs import LogVerbs
+from winnerr_webhooks.storage.postgres import postgres_schema
+from winnerr_webhooks.storage.postgres.database_clock import DatabaseClock
+from winnerr_webhooks.storage.postgres.postgres_housekeeping import HousekeepingVerbs
+from winnerr_webhooks.storage.postgres.postgres_road import RoadVerbs
+from winnerr_webhooks.storage.postgres.transactions import Database
+from winnerr_webhooks.storage.webhook_queries import check_secrets
+from winnerr_webhooks.storage.webhook_verbs import WebhookVerbs
+
+START_SECONDS: Final = 60.0
+_START: Final = "SET LOCAL statement_timeout = '55s';"
+ROAD_CONNECTIONS: Final = 4
+"""Accept of express and of bulk, settle, claim; what is quick (lanes, keys) comes between them."""
+
+
+class PostgresStorage(RoadVerbs, HousekeepingVerbs, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs):
+    """`storage.port.Storage` in one database; see there for what each verb promises."""
+
+    def __init__(
+        self,
+        road: Database,
+        aside: Database,
+        *,
+        reads: FairSemaphore,
+        searches: FairSemaphore,
+        clock: DatabaseClock,
+        keyring: Sealer,
+        rule: DisablingRule,
+        node: str,
+    ) -> None:
+        super().__init__()
+        self._road = road
+        self._aside = aside
+        self._reads = reads
+        self._searches = searches
+        self._clock = clock
+        self._keyring = keyring
+        self._rule = rule._replace(skipped_since=clock.skips.since)
+        self._node = node
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        keyring: Sealer,
+        serves: bool,
+        disable_after_days: float = 5.0,
+        min_failures: int = 20,
+        follow_database_clock: bool = True,
+        connections: int = 8,
+        budgets: Budgets | None = None,
+    ) -> Self:
+        """Connect, and make or upgrade the tables where needed; many nodes may do so at once.
+
+        `serves` is for `serve`: it starts only when the keys open every secret stored. A webhook
+        is disabled after `disable_after_days` of nothing but failures, at least `min_failures`
+        of them; 0 days: never. Without `follow_database_clock` instants are those of `clock`.
+        Reads spend `page_reads` and `log_searches` of `budgets`; without them there are as many
+        places.
+
+        `ConfigurationError` says why the database cannot be used.
+        """
+        jitter = Jitter()
+        left = max(connections - ROAD_CONNECTIONS, 2)
+        road = Database(url, clock=clock, jitter=jitter, connections=ROAD_CONNECTIONS)
+        aside = Database(url, clock=clock, jitter=jitter, connections=left)
+        storage = cls(
+            road,
+            aside,
+            reads=FairSemaphore(max(left - 1, 1), 2)
+            if budgets is None
+            else FairSemaphore.of(budgets.page_reads),
+            searches=FairSemaphore(left // 2)
+            if budgets is None
+            else FairSemaphore.of(budgets.log_searches),
+            clock=DatabaseClock(clock, follow=follow_database_clock),
+            keyring=keyring,
+            rule=DisablingRule(disable_after_days, min_failures),
+            node=Ids(clock).new("node"),
+        )
+        try:
+            await road.start()
+            await aside.start()
+            await postgres_schema.upgrade(aside)
+            await storage.read_clock()
+            await storage.make_partitions()
+            if serves:
+                await aside.transact(
+                    lambda db: check_secrets(db, keyring), seconds=START_SECONDS, settings=_START
+                )
+        except BaseException:
+            await storage.close()
+            raise
+        return storage
+
+    async def close(self) -> None:
+        """Finish what was handed in, and let go of the database."""
+        await self._road.close()
+        await self._aside.close()

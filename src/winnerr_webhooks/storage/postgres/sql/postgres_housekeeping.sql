@@ -1,0 +1,195 @@
+-- Partitions, retention, figures.
+
+-- name: database_now
+-- In milliseconds, and not the transaction's beginning.
+SELECT extract(epoch FROM clock_timestamp())::float8 * 1000
+
+-- name: unsafe_settings
+SELECT name FROM unnest(ARRAY['fsync', 'full_page_writes']) AS settings (name)
+WHERE current_setting(name) = 'off'
+
+-- name: figures
+SELECT
+    (SELECT count(*) FROM pending WHERE NOT finished),
+    (SELECT min(accepted_at) FROM pending WHERE NOT finished),
+    (SELECT count(*) FROM lane),
+    (SELECT count(*) FROM job),
+    pg_database_size(current_database())
+
+-- name: lock_partitions
+SELECT pg_advisory_xact_lock($1)
+
+-- name: partitions
+SELECT given.name, child.relname::text, pg_get_expr(child.relpartbound, child.oid),
+    greatest(child.reltuples, 0)::bigint
+FROM unnest($1::text[]) AS given (name)
+JOIN pg_inherits ON pg_inherits.inhparent = to_regclass(given.name)
+JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
+
+-- name: rows_about
+SELECT greatest(reltuples::bigint, pg_stat_get_live_tuples(oid)) FROM pg_class
+WHERE oid = to_regclass($1)
+
+-- name: carry_state
+-- Nothing, when another node is at it.
+SELECT until, step, cursor, gone FROM carry FOR UPDATE SKIP LOCKED
+
+-- name: move_carry
+UPDATE carry SET until = $1, step = $2, cursor = $3, gone = $4
+
+-- name: organizations_before
+-- The next organizations that have attempts on their way out.
+-- $1 after this one; $2 first attempt that stays in its day; $3 at most so many
+WITH RECURSIVE found (name) AS (
+    (SELECT organization FROM attempt WHERE organization > $1 AND id < $2
+        ORDER BY organization LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT organization FROM attempt WHERE organization > found.name AND id < $2
+        ORDER BY organization LIMIT 1)
+    FROM found WHERE found.name IS NOT NULL
+)
+SELECT name FROM found WHERE name IS NOT NULL LIMIT $3
+
+-- name: carry_newest_attempts
+-- Those of an organization's newest $3 attempts that are on their way out; their deliveries.
+WITH bound AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT id FROM attempt WHERE organization = $1 ORDER BY id DESC OFFSET $3 - 1 LIMIT 1),
+        '') AS id
+)
+INSERT INTO attempt_next
+SELECT attempt.* FROM attempt
+WHERE attempt.organization = $1 AND attempt.id >= (SELECT id FROM bound) AND attempt.id < $2
+ON CONFLICT (organization, id) DO NOTHING
+RETURNING delivery_id
+
+-- name: needs_of_young_attempts
+-- Deliveries on their way out that attempts which stay in their days are of.
+-- $1 after this delivery; $2 first delivery, $3 first attempt that stays; $4 at most so many
+SELECT organization, delivery_id FROM attempt
+WHERE delivery_id > $1 AND delivery_id < $2 AND id >= $3
+ORDER BY delivery_id LIMIT $4
+
+-- name: needs_of_pending
+-- Of the next so many waiting deliveries, those on their way out, and the last one whatever it is.
+-- $1, $2 after this webhook and delivery; $3 first delivery that stays; $4 so many
+SELECT webhook_id, delivery_id, organization
+FROM (
+    SELECT *, row_number() OVER all_of_them = count(*) OVER () AS is_last
+    FROM (
+        SELECT webhook_id, delivery_id, organization FROM pending
+        WHERE (webhook_id, delivery_id) > ($1, $2)
+        ORDER BY webhook_id, delivery_id LIMIT $4
+    ) AS chunk
+    WINDOW all_of_them AS (ORDER BY webhook_id, delivery_id)
+) AS numbered
+WHERE delivery_id < $3 OR is_last
+ORDER BY webhook_id, delivery_id
+
+-- name: needs_of_replays
+-- Deliveries on their way out whose replay waits, and that were not carried. OFFSET 0 keeps the
+-- planner from walking the days and looking for replays of each delivery in them.
+-- $1 first delivery that stays; $2 at most so many
+SELECT organization, delivery_id FROM pending
+WHERE finished AND delivery_id < $1
+    AND EXISTS (
+        SELECT FROM delivery
+        WHERE delivery.organization = pending.organization AND delivery.id = pending.delivery_id
+            AND delivery.id < $1
+        OFFSET 0)
+    AND NOT EXISTS (
+        SELECT FROM delivery_next
+        WHERE delivery_next.organization = pending.organization
+            AND delivery_next.id = pending.delivery_id
+        OFFSET 0)
+LIMIT $2
+
+-- name: carry_attempts
+INSERT INTO attempt_next
+SELECT attempt.*
+FROM unnest($1::text[], $2::text[]) AS given (organization, id)
+JOIN attempt ON attempt.organization = given.organization AND attempt.id = given.id
+WHERE attempt.id < $3
+ON CONFLICT (organization, id) DO NOTHING
+RETURNING organization, delivery_id
+
+-- name: carry_deliveries
+INSERT INTO delivery_next
+SELECT delivery.*
+FROM unnest($1::text[], $2::text[]) AS given (organization, id)
+JOIN delivery ON delivery.organization = given.organization AND delivery.id = given.id
+WHERE delivery.id < $3
+ON CONFLICT (organization, id) DO NOTHING
+
+-- name: carry_events
+INSERT INTO event_next
+SELECT event.* FROM unnest($1::text[]) AS given (id) JOIN event ON event.id = given.id
+WHERE event.id < $2
+ON CONFLICT (id) DO NOTHING
+
+-- name: take_late_writes
+DELETE FROM late_write WHERE history = $1 RETURNING organization, id
+
+-- name: forget_late_writes
+DELETE FROM late_write
+
+-- name: drop_next_attempts
+DELETE FROM attempt_next USING unnest($1::text[], $2::text[]) AS given (organization, id)
+WHERE attempt_next.organization = given.organization AND attempt_next.id = given.id
+
+-- name: drop_next_deliveries
+DELETE FROM delivery_next USING unnest($1::text[], $2::text[]) AS given (organization, id)
+WHERE delivery_next.organization = given.organization AND delivery_next.id = given.id
+
+-- name: drop_next_events
+DELETE FROM event_next USING unnest($1::text[]) AS given (id) WHERE event_next.id = given.id
+
+-- name: drop_health
+DELETE FROM health
+WHERE starts_at < :before
+    AND ctid = ANY (ARRAY(SELECT ctid FROM health WHERE starts_at < :before ORDER BY starts_at LIMIT :slice))
+
+-- name: drop_idempotency
+-- One that is accepted anew at this moment is not old any more.
+DELETE FROM idempotency
+WHERE at < :before
+    AND ctid = ANY (ARRAY(SELECT ctid FROM idempotency WHERE at < :before ORDER BY at LIMIT :slice))
+
+-- name: drop_links
+DELETE FROM sign_in_link
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM sign_in_link WHERE expires_at <= :now ORDER BY expires_at LIMIT :slice))
+
+-- name: drop_sessions
+DELETE FROM session
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM session WHERE expires_at <= :now ORDER BY expires_at LIMIT :slice))
+
+-- name: due_removals
+-- Deleted webhooks that are due for a check, and whether something needs them: what waits, a job,
+-- an attempt, or a delivery without one (one that was delivered has an attempt, no older than it
+-- is). The highest number of an organization stays, so that it is not given out twice. OFFSET 0
+-- makes each check a lookup in an index.
+SELECT webhook.id,
+    EXISTS (SELECT FROM pending WHERE pending.webhook_id = webhook.id OFFSET 0)
+    OR EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id OFFSET 0)
+    OR EXISTS (SELECT FROM attempt WHERE attempt.webhook_id = webhook.id OFFSET 0)
+    OR EXISTS (
+        SELECT FROM delivery
+        WHERE delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
+        OFFSET 0)
+    OR number = (
+        SELECT max(number) FROM webhook AS other WHERE other.organization = webhook.organization)
+FROM webhook
+WHERE status = 'deleted' AND coalesce(kept_until, updated_at + 86400000) <= :now
+ORDER BY coalesce(kept_until, updated_at + 86400000)
+LIMIT :slice
+
+-- name: end_overlaps
+-- What follows a secret is that secret from then on: no change that anybody has to be told of.
+UPDATE webhook SET secret = next_secret, next_secret = NULL, overlap_ends_at = NULL
+WHERE overlap_ends_at <= :now
+    AND id IN (
+        SELECT id FROM webhook WHERE overlap_ends_at <= :now ORDER BY id LIMIT :slice
+        FOR UPDATE SKIP LOCKED)

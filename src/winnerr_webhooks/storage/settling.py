@@ -1,0 +1,208 @@
+"""What follows from settled attempts once they are in the log, on either database.
+
+Nearly every batch is nothing but successes, each under its current lease. Each adapter has a
+statement of its own for these (`sqlite_settle`, `postgres_settle`); all others come here.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from msgspec.structs import astuple
+
+from winnerr_webhooks.domain.webhook import DISABLED
+from winnerr_webhooks.storage.claim_selection import given_up
+from winnerr_webhooks.storage.database_session import Session
+from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow
+from winnerr_webhooks.storage.failure_streak import (
+    Bucket,
+    DisablingRule,
+    FailureStreak,
+    count_failures,
+    count_health,
+    to_disable,
+)
+from winnerr_webhooks.storage.transitions import DeliveryRows, transition
+from winnerr_webhooks.storage.values import Settled, Settlement
+
+Key = tuple[str, str]
+"""(webhook id, delivery id) of a pending delivery, (organization, delivery id) of a settled one."""
+
+
+def lock_order(item: Settlement) -> Key:
+    """The key of its pending row. All who lock such rows lock them in this order."""
+    return item.delivery.webhook_id, item.delivery.id
+
+
+async def settle_logged(
+    db: Session,
+    batch: Sequence[Settlement],
+    *,
+    rule: DisablingRule,
+    now: int,
+    node: str = "",
+    delivered: Sequence[Settlement] = (),
+) -> Settled:
+    """Move the deliveries of attempts that were just logged, with health figures and streaks.
+
+    `delivered` are those of the batch whose deliveries were moved already. `node` is whose health
+    figures these are, where several nodes write them.
+    """
+    health: dict[Bucket, list[int]] = {}
+    tests = set()
+    for item in delivered:
+        if item.delivery.trigger == "test":
+            tests.add(item.delivery.id)
+        else:
+            count_health(health, item, exhausted=False)
+    done = {item.record.id for item in delivered}
+    rest = [item for item in batch if item.record.id not in done]
+    pending = await read_pending(db, sorted(set(map(lock_order, rest))))
+    streaks = await _read_streaks(db, {item.delivery.webhook_id for item in batch})
+    found = await _find_rows(db, rest, pending, streaks)
+    for item in rest:
+        rows = found[item.delivery.id]
+        exhausted = transition(rows, item, now)
+        if rows.test:
+            tests.add(item.delivery.id)
+        else:
+            count_health(health, item, exhausted=exhausted)
+    replays_due = await _write_rows(db, found, now)
+    await put_health(db, health, node)
+    disabled = await _count_failures(db, batch, streaks, tests, rule=rule, now=now)
+    return Settled(disabled=disabled, replays_due=replays_due)
+
+
+async def _find_rows(
+    db: Session,
+    batch: Sequence[Settlement],
+    pending: Mapping[str, PendingRow],
+    streaks: Mapping[str, FailureStreak],
+) -> dict[str, DeliveryRows]:
+    """Each delivery's rows. `delivery` is read only where `pending` does not say everything."""
+    deliveries = {item.delivery.id: item.delivery for item in batch}
+    settled = await read_settled(
+        db,
+        [
+            (one.organization, one.id)
+            for one in deliveries.values()
+            if one.id not in pending or pending[one.id].finished
+        ],
+    )
+    found = {}
+    for one in deliveries.values():
+        row, outcome = pending.get(one.id), settled.get(one.id)
+        streak = streaks.get(one.webhook_id)
+        known = row or outcome
+        found[one.id] = DeliveryRows(
+            webhook_id=one.webhook_id,
+            pending=row,
+            settled=outcome,
+            test=one.trigger == "test" or (known is not None and bool(known.test)),
+            stopped=row is not None and streak is not None and row.stopped(streak.epoch),
+        )
+    return found
+
+
+async def _write_rows(db: Session, found: Mapping[str, DeliveryRows], now: int) -> bool:
+    """Write the rows as they are now; whether a replay among them is due at once."""
+    kept = [rows.pending for rows in found.values() if rows.pending is not None]
+    gone = [(rows.webhook_id, id_) for id_, rows in found.items() if rows.pending is None]
+    lanes: dict[str, int] = {}
+    for row in kept:
+        if row.lease_until is None:
+            lanes[row.webhook_id] = min(row.due_at, lanes.get(row.webhook_id, row.due_at))
+    await put_settled(db, [rows.settled for rows in found.values() if rows.settled is not None])
+    await drop_pending(db, gone)
+    await put_pending(db, kept)
+    await db.lower_lanes(lanes)
+    return any(row.replay and row.lease_until is None and row.due_at <= now for row in kept)
+
+
+async def _count_failures(
+    db: Session,
+    batch: Sequence[Settlement],
+    streaks: Mapping[str, FailureStreak],
+    tests: Collection[str],
+    *,
+    rule: DisablingRule,
+    now: int,
+) -> tuple[str, ...]:
+    """Count streaks of failures; the webhooks that are disabled for theirs, or for a 410."""
+    changed, reasons = count_failures(batch, streaks, tests, now)
+    failing = [one for one in changed if one.failing_since is not None]
+    await db.execute_many(
+        "put_streaks", [(one.webhook_id, one.failing_since, one.failures) for one in failing]
+    )
+    if len(failing) < len(changed):
+        over = [one.webhook_id for one in changed if one.failing_since is None]
+        await db.execute("end_streaks", webhooks=over)
+    doomed = to_disable(changed, reasons, rule, now)
+    if not doomed:
+        return ()
+    # All are locked before the first of them takes the change mark.
+    rows = await db.fetch("lock_active_webhooks", webhooks=list(doomed))
+    disabled = tuple(row[0] for row in rows)
+    for webhook_id in disabled:
+        await leave_active(db, webhook_id, DISABLED, doomed[webhook_id], now)
+    return disabled
+
+
+async def leave_active(
+    db: Session, webhook_id: str, status: str, reason: str | None, now: int
+) -> None:
+    """Pause or disable a webhook that is locked and active; what is pending is cancelled."""
+    await db.execute("leave_active", webhook=webhook_id, status=status, reason=reason, now=now)
+    await db.execute("add_cancel_job", webhook=webhook_id)
+
+
+async def _read_streaks(db: Session, webhook_ids: Iterable[str]) -> dict[str, FailureStreak]:
+    """Webhooks by id, with their streaks of failures, which are locked."""
+    asked = sorted(webhook_ids)
+    await db.execute("lock_streaks", webhooks=asked)
+    rows = await db.fetch("streaks_of", webhooks=asked)
+    return {row[0]: FailureStreak(*row) for row in rows}
+
+
+async def give_up(db: Session, rows: Sequence[PendingRow], now: int) -> None:
+    """End deliveries that were leased too often without a settled attempt."""
+    finished = [(row.organization, row.delivery_id) for row in rows if row.finished]
+    await put_settled(db, given_up(rows, await read_settled(db, finished), now))
+    await drop_pending(db, [(row.webhook_id, row.delivery_id) for row in rows])
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+async def read_pending(db: Session, keys: Sequence[Key]) -> dict[str, PendingRow]:
+    """Pending rows by delivery id, locked; `keys` are sorted (`lock_order`)."""
+    rows = await db.fetch_many("lock_pending", PendingRow, keys)
+    return {row.delivery_id: row for row in rows}
+
+
+async def read_settled(db: Session, keys: Sequence[Key]) -> dict[str, SettledRow]:
+    """Outcomes by delivery id."""
+    if not keys:
+        return {}
+    ids = [id_ for _, id_ in keys]
+    rows = await db.fetch_many("deliveries_of", SettledRow, keys, first=min(ids), last=max(ids))
+    return {row.id: row for row in rows}
+
+
+async def put_pending(db: Session, rows: Sequence[PendingRow]) -> None:
+    """Write back pending rows that were locked."""
+    await db.execute_many("put_pending", [astuple(row) for row in rows])
+
+
+async def drop_pending(db: Session, keys: Sequence[Key]) -> None:
+    """Delete pending rows that were locked."""
+    await db.execute_many("drop_pending", keys)
+
+
+async def put_settled(db: Session, rows: Sequence[SettledRow]) -> None:
+    """Insert or replace outcomes."""
+    await db.execute_many("put_deliveries", [astuple(row) for row in rows])
+
+
+async def put_health(db: Session, health: Mapping[Bucket, list[int]], node: str = "") -> None:
+    """Add to health figures: (succeeded, failed, exhausted) by bucket."""
+    counts = [(*bucket, *health[bucket]) for bucket in sorted(health)]
+    await db.execute_many("put_health", counts, node=node)

@@ -1,0 +1,318 @@
+-- The verbs of an event's road. Each takes a whole batch; see the note in storage.py.
+
+-- name: fan_out
+SELECT json_group_array(json_array(
+    given.column1, webhook.id, webhook.number, webhook.status, webhook.version, webhook.epoch))
+FROM ({rows:3}) AS given
+CROSS JOIN subscription
+    ON subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
+CROSS JOIN webhook ON webhook.id = subscription.webhook_id
+
+-- name: find_accepted
+SELECT json_group_array(json_array(
+    given.column1, hex(idempotency.fingerprint), idempotency.event_id, idempotency.deliveries))
+FROM ({rows:4}) AS given
+CROSS JOIN idempotency
+    ON idempotency.organization = given.column2 AND idempotency.client_id = given.column3
+WHERE idempotency.at >= given.column4
+
+-- name: remember_accepted
+INSERT OR REPLACE INTO idempotency
+    (organization, client_id, fingerprint, event_id, deliveries, at)
+{rows:6}
+
+-- name: put_events
+INSERT INTO event (id, organization, name, client_id, accepted_at, body)
+{rows:6}
+
+-- name: insert_pending
+WITH given AS ({rows:7})
+INSERT INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+SELECT column1, column2, column3, column4, column5, column6, given_now.at, given_now.at,
+    iif(column7, given_now.lease_until, NULL), column7, column7, 0, 0, given_now.at, 0, 0
+FROM given CROSS JOIN (SELECT :now AS at, :lease_until AS lease_until) AS given_now
+
+-- name: wanted
+-- Who wants the events given, each webhook once; in the order of `pending`, whose pages are then
+-- written once. `suffix` is the end of a delivery's id: see `ids.delivery_id`.
+wanted AS MATERIALIZED (
+    SELECT DISTINCT webhook.id AS webhook_id, pair.organization, pair.name, webhook.epoch,
+        webhook.status = 'active' AS active,
+        substr({digits}, (webhook.number >> 15 & 31) + 1, 1)
+        || substr({digits}, (webhook.number >> 10 & 31) + 1, 1)
+        || substr({digits}, (webhook.number >> 5 & 31) + 1, 1)
+        || substr({digits}, (webhook.number & 31) + 1, 1) AS suffix
+    FROM (SELECT DISTINCT organization, name FROM given) AS pair
+    CROSS JOIN subscription
+        ON subscription.organization = pair.organization AND subscription.event IN (pair.name, '*')
+    CROSS JOIN webhook ON webhook.id = subscription.webhook_id AND webhook.status <> 'deleted'
+    ORDER BY webhook.id
+)
+
+-- name: digits
+'0123456789abcdefghjkmnpqrstvwxyz'
+
+-- name: insert_free
+-- The deliveries of whole events to all active webhooks, free and due now; nothing goes through
+-- Python, whatever their number.
+WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
+INSERT INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+SELECT wanted.webhook_id, 'dlv_' || substr(given.id, 5) || wanted.suffix, given.organization,
+    given.name, 0, wanted.epoch, given_now.at, given_now.at, NULL, 0, 0, 0, 0, given_now.at, 0, 0
+FROM wanted
+CROSS JOIN (SELECT :now AS at) AS given_now
+CROSS JOIN given ON given.organization = wanted.organization AND given.name = wanted.name
+WHERE wanted.active
+
+-- name: insert_cancelled
+WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
+INSERT INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+SELECT given.organization, 'dlv_' || substr(given.id, 5) || wanted.suffix, wanted.webhook_id,
+    given.name, 'cancelled', 0, 0, 0, given_now.at, given_now.at
+FROM wanted
+CROSS JOIN (SELECT :now AS at) AS given_now
+CROSS JOIN given ON given.organization = wanted.organization AND given.name = wanted.name
+WHERE NOT wanted.active
+
+-- name: wake_lanes
+-- Of all active webhooks that want one of these (organization, event name).
+INSERT INTO lane (webhook_id, next_due_at)
+SELECT DISTINCT webhook.id, given_now.at
+FROM ({rows:2}) AS given
+CROSS JOIN (SELECT :now AS at) AS given_now
+CROSS JOIN subscription
+    ON subscription.organization = given.column1 AND subscription.event IN (given.column2, '*')
+CROSS JOIN webhook ON webhook.id = subscription.webhook_id AND webhook.status = 'active'
+WHERE true
+ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
+WHERE excluded.next_due_at < lane.next_due_at
+
+-- name: count_wanted
+-- How many webhooks want the events of an (organization, name): active ones, and all but deleted.
+SELECT json_group_array(json_array(
+    given.column1,
+    (SELECT count(DISTINCT webhook.id) FROM subscription
+     CROSS JOIN webhook ON webhook.id = subscription.webhook_id
+     WHERE subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
+        AND webhook.status = 'active'),
+    (SELECT count(DISTINCT webhook.id) FROM subscription
+     CROSS JOIN webhook ON webhook.id = subscription.webhook_id
+     WHERE subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
+        AND webhook.status <> 'deleted')))
+FROM ({rows:3}) AS given
+
+-- name: put_pending
+INSERT OR REPLACE INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+{rows:16}
+
+-- name: plain
+pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
+    AND pending.lease = given.column3 AND NOT pending.finished AND pending.replay = 0
+
+-- name: deliver
+-- The common case: what waits under this very lease, and nobody asked for a replay meanwhile.
+WITH given AS ({rows:3})
+INSERT OR REPLACE INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+SELECT pending.organization, pending.delivery_id, pending.webhook_id, pending.event, 'delivered',
+    pending.test, pending.attempts + 1, pending.lease, pending.accepted_at, :now
+FROM given CROSS JOIN pending ON {plain}
+
+-- name: not_plain
+SELECT json_group_array(given.column2)
+FROM ({rows:3}) AS given LEFT JOIN pending ON {plain}
+WHERE pending.webhook_id IS NULL
+
+-- name: drop_pending
+DELETE FROM pending WHERE (webhook_id, delivery_id) IN ({rows:2})
+
+-- name: put_deliveries
+INSERT OR REPLACE INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+{rows:10}
+
+-- name: lower_lanes
+INSERT INTO lane (webhook_id, next_due_at)
+SELECT * FROM ({rows:2}) WHERE true
+ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
+WHERE excluded.next_due_at < lane.next_due_at
+
+-- name: lock_pending
+SELECT json_group_array(json_array(
+    pending.webhook_id, pending.delivery_id, pending.organization, pending.event, pending.test,
+    pending.epoch, pending.accepted_at, pending.due_at, pending.lease_until, pending.lease,
+    pending.idle_leases, pending.attempts, pending.retries_used, pending.retry_at, pending.replay,
+    pending.finished))
+FROM ({rows:2}) AS given
+CROSS JOIN pending
+    ON pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
+
+-- name: deliveries_of
+SELECT json_group_array(json_array(
+    delivery.organization, delivery.id, delivery.webhook_id, delivery.event, delivery.status,
+    delivery.test, delivery.attempts, delivery.lease, delivery.accepted_at, delivery.settled_at))
+FROM ({rows:2}) AS given
+CROSS JOIN delivery ON delivery.organization = given.column1 AND delivery.id = given.column2
+
+-- name: streaks_of
+SELECT json_group_array(json_array(id, organization, status, version, epoch, failing_since, failures))
+FROM webhook WHERE id {any:webhooks}
+
+-- name: put_attempts
+INSERT OR IGNORE INTO attempt
+    (id, organization, webhook_id, delivery_id, event, attempt, trigger, outcome, started_at,
+     duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status, reason,
+     error_kind, error_message, error_code, error_phase, truncated, url, request_head,
+     response_head, response_body)
+{rows:26}
+
+-- name: attempts_before
+-- Which of these attempts were there before the newest so many rows.
+SELECT json_group_array(attempt.id)
+FROM json_each(:attempts) AS given
+CROSS JOIN attempt
+    ON attempt.organization = given.value ->> 0 AND attempt.id = given.value ->> 1
+WHERE attempt.seq <= (SELECT max(seq) FROM attempt) - :newest
+
+-- name: put_health
+INSERT INTO health (webhook_id, starts_at, duration_class, succeeded, failed, exhausted)
+SELECT * FROM ({rows:6}) WHERE true
+ON CONFLICT (webhook_id, starts_at, duration_class) DO UPDATE SET
+    succeeded = succeeded + excluded.succeeded,
+    failed = failed + excluded.failed,
+    exhausted = exhausted + excluded.exhausted
+
+-- name: put_streaks
+UPDATE webhook SET failing_since = run.column2, failures = run.column3
+FROM ({rows:3}) AS run WHERE webhook.id = run.column1
+
+-- name: due_lanes
+-- A page of lanes that are due, longest due first, and when the first is due that is not due yet.
+SELECT json_group_array(json_array(
+        due.webhook_id, coalesce(webhook.organization, ''), due.next_due_at)),
+    (SELECT min(next_due_at) FROM lane WHERE next_due_at > :now)
+FROM (
+    SELECT webhook_id, next_due_at FROM lane
+    WHERE (next_due_at, webhook_id) > (:after, :after_id) AND next_due_at <= :now
+    ORDER BY next_due_at, webhook_id
+    LIMIT :limit
+) AS due
+LEFT JOIN webhook ON webhook.id = due.webhook_id
+
+-- name: lanes_to_claim
+SELECT json_group_array(json_array(webhook.id, webhook.version, webhook.epoch, webhook.status))
+FROM json_each(:webhooks) AS asked CROSS JOIN webhook ON webhook.id = asked.value
+
+-- name: due_pending
+-- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
+SELECT json_group_array(json_array(
+    webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+    lease, idle_leases, attempts, retries_used, retry_at, replay, finished))
+FROM (
+    SELECT pending.*
+    FROM json_each(:lanes) AS due
+    CROSS JOIN pending
+        ON pending.webhook_id = due.value ->> 0
+        AND pending.delivery_id IN (
+            SELECT waiting.delivery_id FROM pending AS waiting INDEXED BY pending_free
+            WHERE waiting.webhook_id = due.value ->> 0 AND waiting.epoch = due.value ->> 1
+                AND waiting.lease_until IS NULL AND waiting.due_at <= :now
+            ORDER BY waiting.due_at
+            LIMIT :most)
+)
+
+-- name: body_sizes
+SELECT json_group_array(json_array(event.id, length(event.body)))
+FROM json_each(:events) AS given CROSS JOIN event ON event.id = given.value
+
+-- name: bodies
+-- One value holds them all, one after the other: `group_concat` of text keeps every byte.
+SELECT json_group_array(json_array(id, length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB)
+FROM (
+    SELECT event.id, event.body
+    FROM json_each(:events) AS given CROSS JOIN event ON event.id = given.value
+)
+
+-- name: advance_lanes
+-- To the first delivery of each that is free.
+INSERT OR REPLACE INTO lane (webhook_id, next_due_at)
+SELECT webhook_id, next_due_at
+FROM (SELECT webhook_id, {next_due_at} AS next_due_at
+      FROM (SELECT value ->> 0 AS webhook_id, value ->> 1 AS epoch FROM json_each(:lanes)) AS lane)
+WHERE next_due_at IS NOT NULL
+
+-- name: next_due_at
+(SELECT min(due_at) FROM (
+    SELECT (SELECT min(due_at) FROM pending
+            WHERE webhook_id = lane.webhook_id AND epoch = lane.epoch AND lease_until IS NULL)
+           AS due_at
+    UNION ALL
+    SELECT (SELECT min(due_at) FROM pending
+            WHERE webhook_id = lane.webhook_id AND epoch = -1 AND lease_until IS NULL)))
+
+-- name: lanes_of
+SELECT json_group_array(json_array(id, epoch)) FROM webhook
+WHERE status <> 'deleted' AND id IN (SELECT value FROM json_each(:webhooks))
+
+-- name: leased_webhooks
+SELECT json_group_array(DISTINCT webhook_id) FROM pending WHERE lease_until IS NOT NULL
+
+-- name: release
+-- By key, whatever their number: one statement for all of them.
+UPDATE pending
+SET lease_until = NULL, idle_leases = max(pending.idle_leases - 1, 0), due_at = :now
+FROM json_each(:given) AS given
+WHERE pending.webhook_id = given.value ->> 0 AND pending.delivery_id = given.value ->> 1
+    AND pending.lease = given.value ->> 2 AND pending.lease_until IS NOT NULL
+
+-- name: free_all
+-- A lease that ended with its process says nothing about its delivery: most were only queued.
+UPDATE pending SET lease_until = NULL, idle_leases = max(idle_leases - 1, 0)
+WHERE lease_until IS NOT NULL
+
+-- name: longest_wait
+-- The most milliseconds that a delivery can have to wait for its next attempt.
+iif(pending.replay, 0, :waits ->> min(pending.retries_used, json_array_length(:waits) - 1))
+
+-- name: waits_too_long
+SELECT json_group_array(DISTINCT webhook_id) FROM pending INDEXED BY pending_free
+WHERE lease_until IS NULL AND due_at > :now AND due_at > :now + {longest_wait}
+
+-- name: shorten_waits
+UPDATE pending SET due_at = :now + {longest_wait},
+    retry_at = min(retry_at, :now + {longest_wait})
+WHERE lease_until IS NULL AND due_at > :now AND due_at > :now + {longest_wait}
+
+-- name: expired
+SELECT json_group_array(json_array(webhook_id, delivery_id)) FROM pending WHERE lease_until < :now
+
+-- name: free_expired
+UPDATE pending SET lease_until = NULL
+WHERE (webhook_id, delivery_id) IN ({rows:2}) AND lease_until < :now
+
+-- name: lost_lanes
+-- Webhooks with free work whose lane is missing or too late, and what the lane should say.
+WITH RECURSIVE busy (webhook_id) AS (
+    SELECT min(webhook_id) FROM pending
+    UNION ALL
+    SELECT (SELECT min(webhook_id) FROM pending WHERE webhook_id > busy.webhook_id)
+    FROM busy WHERE busy.webhook_id IS NOT NULL
+),
+lane_now (webhook_id, epoch, says) AS (
+    SELECT webhook.id, webhook.epoch, lane.next_due_at
+    FROM busy JOIN webhook ON webhook.id = busy.webhook_id
+    LEFT JOIN lane ON lane.webhook_id = webhook.id
+    WHERE webhook.status <> 'deleted'
+),
+right_now (webhook_id, says, next_due_at) AS (
+    SELECT webhook_id, says, {next_due_at} FROM lane_now AS lane
+)
+SELECT json_group_array(json_array(webhook_id, next_due_at)) FROM right_now
+WHERE next_due_at IS NOT NULL AND (says IS NULL OR says > next_due_at)

@@ -1,0 +1,187 @@
+-- Webhooks and jobs, as far as SQLite says them in its own way; see also shared_webhooks.sql.
+
+-- name: any
+IN (SELECT value FROM json_each(:%))
+
+-- name: for_update
+-- There is one writer: nothing has to be locked.
+
+-- name: lock_organization
+
+-- name: lock_streaks
+
+-- name: live_webhooks
+webhook INDEXED BY webhook_live
+
+-- name: user
+user
+
+-- name: no_statuses
+'[]'
+
+-- name: take_change_mark
+
+-- name: changed
+updated_at = :now, version = version + 1, change_mark = {next_change_mark}
+
+-- name: next_change_mark
+-- It starts at 2, so that 1 can say "there was none yet" and 0 can ask "from now on".
+(SELECT coalesce(max(change_mark), 1) + 1 FROM webhook)
+
+-- name: add_webhook
+INSERT INTO webhook
+    (id, organization, number, url, description, events, status, secret, created_at, updated_at,
+     version, epoch, change_mark, failures)
+VALUES
+    (:webhook, :organization, :number, :url, :description, :events, 'active', :secret, :now, :now,
+     1, 1, {next_change_mark}, 0)
+
+-- name: subscribe
+INSERT OR IGNORE INTO subscription (organization, event, webhook_id)
+SELECT :organization, value, :webhook FROM json_each(:events)
+
+-- name: working_webhooks
+-- Webhooks of an organization that can have pending deliveries: those that are not deleted, and
+-- deleted ones whose job has not yet written down that these are cancelled.
+SELECT id FROM webhook INDEXED BY webhook_live
+WHERE organization = :organization AND status <> 'deleted'
+UNION ALL
+SELECT webhook.id
+FROM (SELECT DISTINCT webhook_id FROM job) AS busy
+CROSS JOIN webhook ON webhook.id = busy.webhook_id
+WHERE webhook.organization = :organization AND webhook.status = 'deleted'
+
+-- name: any_secret
+SELECT EXISTS (SELECT 1 FROM webhook WHERE secret IS NOT NULL OR next_secret IS NOT NULL)
+
+-- name: changed_since
+-- The mark now, and what was changed after `since`; 0 asks for nothing that was before.
+SELECT
+    (SELECT coalesce(max(change_mark), 1) FROM webhook),
+    (SELECT json_group_array(id) FROM webhook WHERE :since > 0 AND change_mark > :since)
+
+-- name: webhook_for_test
+SELECT number, status, version, epoch FROM webhook
+WHERE id = ? AND organization = ? AND status <> 'deleted'
+
+-- name: end_streaks
+UPDATE webhook SET failing_since = NULL, failures = 0
+WHERE id {any:webhooks} AND failing_since IS NOT NULL
+
+-- name: add_replay_jobs
+INSERT INTO job
+    (kind, webhook_id, requested_at, epoch, event, statuses, accepted_since, accepted_until,
+     cursor, last_run)
+SELECT 'replay', id, :now, 0, :event, :statuses, :since, :until, '', {last_run}
+FROM {live_webhooks}
+WHERE organization = :organization AND status <> 'deleted' AND status = 'active'
+    AND (:webhook IS NULL OR id = :webhook)
+ORDER BY number
+
+-- name: next_job
+-- Jobs of one webhook run in order; webhooks take turns. Each can begin at once.
+SELECT job.id, job.kind, job.webhook_id, job.requested_at, job.epoch, job.event, job.statuses,
+    job.accepted_since, job.accepted_until, job.cursor, true,
+    webhook.organization, webhook.status, webhook.epoch
+FROM job LEFT JOIN webhook ON webhook.id = job.webhook_id
+WHERE NOT EXISTS (
+    SELECT 1 FROM job AS earlier WHERE earlier.webhook_id = job.webhook_id AND earlier.id < job.id)
+ORDER BY job.last_run, job.id
+LIMIT 1
+
+-- name: next_pending
+SELECT delivery_id FROM pending WHERE webhook_id = :webhook AND delivery_id > :cursor
+ORDER BY delivery_id LIMIT :slice
+
+-- name: cancelled_range
+webhook_id = :webhook AND delivery_id > :cursor
+AND delivery_id <= (SELECT max(delivery_id) FROM ({next_pending}))
+AND (epoch BETWEEN 0 AND :epoch - 1 OR :deleted)
+
+-- name: cancel_slice
+-- The last of the rows that are examined, and how many those are; then write down those that count
+-- as cancelled: rows older than an epoch, or all of a deleted webhook. A row that has an outcome
+-- keeps it: only its replay ends here.
+SELECT max(delivery_id), count(*) FROM ({next_pending});
+INSERT INTO delivery
+    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+SELECT organization, delivery_id, webhook_id, event, 'cancelled', test, attempts, lease,
+       accepted_at, :requested_at
+FROM pending WHERE {cancelled_range}
+ON CONFLICT (organization, id) DO UPDATE SET attempts = excluded.attempts, lease = excluded.lease;
+DELETE FROM pending WHERE {cancelled_range}
+
+-- name: replay_rows
+-- A new row counts leases on from the last one, so that nobody who still holds that can settle it.
+INSERT INTO pending
+    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
+     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+SELECT webhook_id, id, organization, event, test, :epoch, accepted_at, :now, NULL,
+       lease + 1, 0, attempts, 0, NULL, 1, 1
+
+-- name: or_one_more
+-- A row that is pending already (a replay asked for before) takes the request in.
+ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
+    replay = pending.replay + 1,
+    epoch = excluded.epoch,
+    due_at = iif(pending.lease_until IS NULL, excluded.due_at, pending.due_at)
+
+-- name: enqueue_replay
+{replay_rows}
+FROM delivery WHERE organization = :organization AND id = :delivery
+{or_one_more}
+
+-- name: next_undelivered
+SELECT *,
+    NOT test AND settled_at <= :requested_at AND status {any:statuses}
+    AND (:event IS NULL OR event = :event)
+    AND (:since IS NULL OR accepted_at >= :since)
+    AND (:until IS NULL OR accepted_at < :until) AS matches
+FROM delivery INDEXED BY delivery_undelivered
+WHERE webhook_id = :webhook AND id > :cursor AND status IN ('failed', 'cancelled')
+ORDER BY id LIMIT :slice
+
+-- name: replay_slice
+-- Ask for replays of the next undelivered rows that match; then the last of the rows that were
+-- examined, how many those were, and how many matched.
+{replay_rows}
+FROM ({next_undelivered}) WHERE matches
+{or_one_more};
+SELECT max(id), count(*), sum(matches) FROM ({next_undelivered})
+
+-- name: once_active
+-- Webhooks of an organization that are active, or were when the replay was asked for: stopping a
+-- webhook changes its row.
+SELECT id, epoch FROM webhook INDEXED BY webhook_live
+WHERE organization = :organization AND status <> 'deleted'
+    AND (status = 'active' OR updated_at >= :asked_at) AND (:webhook IS NULL OR id = :webhook)
+UNION ALL
+SELECT id, epoch FROM webhook INDEXED BY webhook_deleted
+WHERE organization = :organization AND status = 'deleted' AND updated_at >= :asked_at
+    AND (:webhook IS NULL OR id = :webhook)
+
+-- name: count_replays
+SELECT count(*)
+FROM ({once_active}) AS one CROSS JOIN delivery INDEXED BY delivery_undelivered
+    ON delivery.webhook_id = one.id AND delivery.status IN ('failed', 'cancelled')
+WHERE NOT delivery.test
+    AND (:asked_at IS NULL OR delivery.settled_at <= :asked_at)
+    AND delivery.status {any:statuses}
+    AND (:event IS NULL OR delivery.event = :event)
+    AND (:since IS NULL OR delivery.accepted_at >= :since)
+    AND (:until IS NULL OR delivery.accepted_at < :until)
+
+-- name: count_cancelling
+-- Cancelled by the webhook's change of status, though the job has not written it yet.
+SELECT count(*)
+FROM ({once_active}) AS one CROSS JOIN pending ON pending.webhook_id = one.id
+WHERE EXISTS (SELECT 1 FROM job WHERE job.webhook_id = one.id AND job.kind = 'cancel')
+    AND (:asked_at IS NULL OR EXISTS (
+        SELECT 1 FROM job
+        WHERE job.webhook_id = one.id AND job.kind = 'cancel'
+            AND job.epoch > pending.epoch AND job.requested_at <= :asked_at))
+    AND pending.epoch BETWEEN 0 AND one.epoch - 1 AND NOT pending.finished
+    AND 'cancelled' {any:statuses}
+    AND (:event IS NULL OR pending.event = :event)
+    AND (:since IS NULL OR pending.accepted_at >= :since)
+    AND (:until IS NULL OR pending.accepted_at < :until)

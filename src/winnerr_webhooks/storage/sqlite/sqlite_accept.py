@@ -1,0 +1,276 @@
+"""Accept on SQLite: events and their deliveries, fanned out inside the transaction."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from winnerr_webhooks.domain.delivery import CANCELLED, LeasedDelivery
+from winnerr_webhooks.domain.errors import NotFound
+from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
+from winnerr_webhooks.ids import delivery_id
+from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
+from winnerr_webhooks.storage.expiry import REMEMBERED_MS
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
+from winnerr_webhooks.storage.sqlite.sqlite_rows import lease_end, lower_lanes
+from winnerr_webhooks.storage.values import LeaseTerms
+
+
+class _Match(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A webhook that wants the events of one pair (organization, name)."""
+
+    pair: int
+    webhook_id: str
+    number: int
+    status: str
+    version: int
+    epoch: int
+
+
+class _Count(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """How many webhooks want the events of one pair (organization, name)."""
+
+    pair: int
+    active: int
+    all: int
+    """Active, paused and disabled ones."""
+
+
+_MATCHES = msgspec.json.Decoder(list[_Match])
+_COUNTS = msgspec.json.Decoder(list[_Count])
+_FIRSTS = msgspec.json.Decoder(list[tuple[int, str, str, int]])
+
+
+class _NewRows:
+    """The rows that a batch inserts, and how its deliveries are leased."""
+
+    def __init__(self, lease: LeaseTerms | None, expires: float, now: int) -> None:
+        self._lease = lease
+        self._expires = expires
+        self._lease_until = lease_end(expires) if lease else None
+        self._now = now
+        self.events: list[tuple[object, ...]] = []
+        self.pending: list[tuple[object, ...]] = []
+        self.cancelled: list[tuple[object, ...]] = []
+        self.lanes: dict[str, int] = {}
+
+    def event(self, event: NewEvent) -> None:
+        self.events.append(
+            (event.id, event.organization, event.name, event.client_id, self._now, event.body)
+        )
+
+    def delivery(self, event: NewEvent, to: _Match, *, test: bool) -> LeasedDelivery | None:
+        """Add a pending delivery; what the caller may attempt at once, or None: it is free."""
+        lease = self._lease
+        leased = lease is not None and to.webhook_id not in lease.full
+        made = delivery_id(event.id, to.number)
+        self.pending.append(
+            (
+                to.webhook_id,
+                made,
+                event.organization,
+                event.name,
+                1 if test else 0,
+                TEST_EPOCH if test else to.epoch,
+                1 if leased else 0,
+            )
+        )
+        if not leased:
+            self.lanes[to.webhook_id] = self._now
+            return None
+        return LeasedDelivery(
+            id=made,
+            event_id=event.id,
+            event=event.name,
+            organization=event.organization,
+            webhook_id=to.webhook_id,
+            webhook_version=to.version,
+            body=event.body,
+            trigger="test" if test else "automatic",
+            test=test,
+            expires=self._expires,
+        )
+
+    def cancel(self, event: NewEvent, to: _Match) -> None:
+        """Add a delivery to a webhook that is not active: it can be replayed later."""
+        made = delivery_id(event.id, to.number)
+        self.cancelled.append(
+            (
+                event.organization,
+                made,
+                to.webhook_id,
+                event.name,
+                CANCELLED,
+                0,
+                0,
+                0,
+                self._now,
+                self._now,
+            )
+        )
+
+    def write(self, db: Connection) -> None:
+        db.write_rows("put_events", self.events)
+        db.write_rows("insert_pending", self.pending, now=self._now, lease_until=self._lease_until)
+        db.write_rows("put_deliveries", self.cancelled)
+        lower_lanes(db, self.lanes)
+
+
+def accept(
+    db: Connection, events: Sequence[NewEvent], lease: LeaseTerms | None, expires: float, now: int
+) -> list[Accepted]:
+    """Store what is new of a batch; see `Road.accept`. `expires` is monotonic."""
+    if lease is None:
+        return _accept_free(db, events, now)
+    wanted = _webhooks_wanting(db, events)
+    rows = _NewRows(lease, expires, now)
+
+    def store(event: NewEvent) -> Accepted:
+        rows.event(event)
+        leased = []
+        count = 0
+        webhooks = wanted[event.organization, event.name]
+        for webhook in webhooks:
+            if webhook.status == ACTIVE:
+                count += 1
+                delivery = rows.delivery(event, webhook, test=False)
+                if delivery is not None:
+                    leased.append(delivery)
+            else:
+                rows.cancel(event, webhook)
+        return Accepted(id=event.id, deliveries=count, leased=tuple(leased), rows=1 + len(webhooks))
+
+    answers = _each_once(db, events, store, now)
+    rows.write(db)
+    return answers
+
+
+def _accept_free(db: Connection, events: Sequence[NewEvent], now: int) -> list[Accepted]:
+    """The same when all deliveries are free: SQLite fans them out by itself."""
+    counts = _counts(db, _pairs(events))
+    new: list[NewEvent] = []
+
+    def store(event: NewEvent) -> Accepted:
+        new.append(event)
+        wanted = counts[event.organization, event.name]
+        return Accepted(id=event.id, deliveries=wanted.active, rows=1 + wanted.all)
+
+    answers = _each_once(db, events, store, now)
+    rows = _NewRows(None, 0.0, now)
+    for event in new:
+        rows.event(event)
+    rows.write(db)
+    _insert_free(db, new, counts, now)
+    return answers
+
+
+def _insert_free(
+    db: Connection, events: Sequence[NewEvent], counts: Mapping[tuple[str, str], _Count], now: int
+) -> None:
+    active, idle = [], []
+    pairs: dict[tuple[str, str], None] = {}
+    for event in events:
+        pair = (event.organization, event.name)
+        wanted = counts[pair]
+        row = (event.id, *pair)
+        if wanted.active:
+            active.append(row)
+            pairs[pair] = None
+        if wanted.all > wanted.active:
+            idle.append(row)
+    db.write_rows("insert_free", active, now=now)
+    db.write_rows("insert_cancelled", idle, now=now)
+    db.write_rows("wake_lanes", list(pairs), now=now)
+
+
+def _each_once(
+    db: Connection, events: Sequence[NewEvent], store: Callable[[NewEvent], Accepted], now: int
+) -> list[Accepted]:
+    """The answers to a batch, each client id once; `store` adds the rows of a new event."""
+    firsts = _accepted_before(db, events, now)
+    remembered = []
+    answers = []
+    for event in events:
+        key = (event.organization, event.client_id)
+        if event.client_id is not None and key in firsts:
+            answers.append(_repeated(event, *firsts[key]))
+            continue
+        accepted = store(event)
+        answers.append(accepted)
+        if event.client_id is not None:
+            firsts[key] = (event.fingerprint, event.id, accepted.deliveries)
+            remembered.append((*key, event.fingerprint, event.id, accepted.deliveries, now))
+    db.write_rows("remember_accepted", remembered)
+    return answers
+
+
+def fan_out(db: Connection, pairs: Sequence[tuple[str, str]]) -> list[int]:
+    """How many webhooks want the events of each pair; see `Road.fan_out`."""
+    counts = _counts(db, pairs)
+    return [counts[pair].all for pair in pairs]
+
+
+def accept_test(
+    db: Connection,
+    event: NewEvent,
+    webhook_id: str,
+    lease: LeaseTerms | None,
+    *,
+    expires: float,
+    now: int,
+) -> Accepted:
+    """Store a sample event for one webhook; see `Road.send_test`."""
+    row = db.row("webhook_for_test", (webhook_id, event.organization))
+    if row is None:
+        raise NotFound(f"There is no webhook {webhook_id}.")
+    rows = _NewRows(lease, expires, now)
+    rows.event(event)
+    delivery = rows.delivery(event, _Match(0, webhook_id, *row), test=True)
+    rows.write(db)
+    return Accepted(id=event.id, deliveries=1, leased=() if delivery is None else (delivery,))
+
+
+def _accepted_before(
+    db: Connection, events: Sequence[NewEvent], now: int
+) -> dict[tuple[str, str | None], tuple[bytes, str, int]]:
+    """The first answers to client ids that were seen before: (fingerprint, event id, count)."""
+    asked = [
+        (index, event.organization, event.client_id, now - REMEMBERED_MS)
+        for index, event in enumerate(events)
+        if event.client_id is not None
+    ]
+    return {
+        (events[index].organization, events[index].client_id): (bytes.fromhex(print_), first, count)
+        for index, print_, first, count in db.read_rows("find_accepted", asked, _FIRSTS)
+    }
+
+
+def _repeated(event: NewEvent, fingerprint: bytes, first: str, deliveries: int) -> Accepted:
+    same = event.fingerprint == fingerprint
+    return Accepted(id=first, deliveries=deliveries, duplicate=same, conflict=not same)
+
+
+def _webhooks_wanting(
+    db: Connection, events: Sequence[NewEvent]
+) -> dict[tuple[str, str], Sequence[_Match]]:
+    """The webhooks that want each pair, each once however many of its subscriptions match."""
+    pairs = _pairs(events)
+    wanted: list[dict[str, _Match]] = [{} for _ in pairs]
+    for match in db.read_rows("fan_out", list(_numbered(pairs)), _MATCHES):
+        if match.status != DELETED:
+            wanted[match.pair][match.webhook_id] = match
+    return {pair: list(found.values()) for pair, found in zip(pairs, wanted, strict=True)}
+
+
+def _counts(db: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Count]:
+    counted = db.read_rows("count_wanted", list(_numbered(pairs)), _COUNTS)
+    return {pairs[count.pair]: count for count in counted}
+
+
+def _pairs(events: Sequence[NewEvent]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((event.organization, event.name) for event in events))
+
+
+def _numbered(pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:
+    for index, (organization, name) in enumerate(pairs):
+        yield index, organization, name

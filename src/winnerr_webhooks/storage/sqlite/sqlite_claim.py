@@ -1,0 +1,164 @@
+"""Claim on SQLite: due lanes, leases on their deliveries, release, recovery and repair."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.webhook import DELETED
+from winnerr_webhooks.storage.claim_selection import Selection, leased, select
+from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
+from winnerr_webhooks.storage.settling import give_up, put_pending
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
+from winnerr_webhooks.storage.sqlite.sqlite_rows import (
+    as_json,
+    drop_lanes,
+    due_pending,
+    lease_end,
+    lower_lanes,
+    set_lanes,
+    set_lanes_of,
+)
+from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession
+from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
+
+
+class _Lane(msgspec.Struct, array_like=True, gc=False):
+    webhook_id: str
+    version: int
+    epoch: int
+    status: str
+
+
+_DUE = msgspec.json.Decoder(list[DueLane])
+_LANES = msgspec.json.Decoder(list[_Lane])
+_SIZES = msgspec.json.Decoder(list[tuple[str, int]])
+_IDS = msgspec.json.Decoder(list[str])
+
+
+def due_lanes(db: Connection, after: DueLane | None, limit: int, now: int) -> DuePage:
+    """A page of due lanes; see `Road.due_lanes`."""
+    values = {
+        "now": now,
+        "after": after.due_at if after else 0,
+        "after_id": after.webhook_id if after else "",
+        "limit": limit,
+    }
+    lanes, due_at = db.row("due_lanes", values)
+    return DuePage(
+        lanes=_DUE.decode(lanes), next_due_in=None if due_at is None else (due_at - now) / 1000
+    )
+
+
+async def claim(db: SqliteSession, claim: Claim, expires: float, now: int) -> Claimed:
+    """Take due deliveries; see `Road.claim`. `expires` is monotonic."""
+    lanes = db.json("lanes_to_claim", {"webhooks": as_json(list(claim.places))}, _LANES)
+    alive = [lane for lane in lanes if lane.status != DELETED]
+    selected = _select(db, alive, claim, now)
+    lease_until = lease_end(expires)
+    for row in selected.rows:
+        row.lease += 1
+        row.idle_leases += 1
+        row.lease_until = lease_until
+    await put_pending(db, selected.rows)
+    await give_up(db, selected.worn_out, now)
+    set_lanes(db, [(lane.webhook_id, lane.epoch) for lane in alive])
+    drop_lanes(db, list(claim.places.keys() - {lane.webhook_id for lane in alive}))
+    bodies = _bodies(db, selected.rows)
+    versions = {lane.webhook_id: lane.version for lane in alive}
+    return Claimed(
+        deliveries=[
+            leased(row, bodies[row.event_id], versions[row.webhook_id], expires)
+            for row in selected.rows
+        ],
+        backlogged=frozenset(selected.backlogged),
+    )
+
+
+def _select(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
+    """What of these lanes is due and fits."""
+    due = _due(db, lanes, claim, now)
+    if not due:
+        return Selection([], [], set())
+    events = sorted({one.event_id for one in due})
+    found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
+    return select(due, dict(found), claim)
+
+
+def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list[PendingRow]:
+    """The first due deliveries of each lane: more than its places, if there are more.
+
+    SQLite's LIMIT cannot differ from lane to lane within a statement, so each statement reads
+    those lanes of which about as many are wanted.
+    """
+    asked: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for lane in lanes:
+        most = 1 << claim.places[lane.webhook_id].bit_length()  # the power of two that is larger
+        asked[most] += ((lane.webhook_id, TEST_EPOCH), (lane.webhook_id, lane.epoch))
+    due: list[PendingRow] = []
+    for most, keys in asked.items():
+        due += due_pending(db, {"lanes": as_json(keys), "now": now, "most": most})
+    return due
+
+
+def _bodies(db: Connection, rows: Sequence[PendingRow]) -> dict[str, bytes]:
+    """The bodies by event: one query, one value, cut apart here."""
+    if not rows:
+        return {}
+    events = sorted({row.event_id for row in rows})
+    lengths, joined = db.row("bodies", {"events": as_json(events)})
+    bodies = {}
+    start = 0
+    for event_id, length in _SIZES.decode(lengths):
+        bodies[event_id] = joined[start : start + length]
+        start += length
+    return bodies
+
+
+def release(db: Connection, deliveries: Sequence[LeasedDelivery], now: int) -> None:
+    """End leases that saw no attempt, in one statement; see `Road.release`."""
+    given = [(one.webhook_id, one.id, one.lease) for one in deliveries]
+    db.run("release", {"given": as_json(given), "now": now})
+    lower_lanes(db, {one.webhook_id: now for one in deliveries})
+
+
+def recover(db: Connection, longest_waits: Sequence[float], now: int) -> int:
+    """Free all leases: their process is dead; see `Road.recover`."""
+    webhooks = set(_IDS.decode(db.row("leased_webhooks")[0]))
+    freed = db.run("free_all")
+    waits = {"now": now, "waits": as_json([round(seconds * 1000) for seconds in longest_waits])}
+    late = db.json("waits_too_long", waits, _IDS)
+    if late:
+        db.run("shorten_waits", waits)
+    set_lanes_of(db, webhooks.union(late))
+    return freed
+
+
+class Repairs(NamedTuple):
+    """What a reader found to repair."""
+
+    expired: list[tuple[str, str]]
+    lanes: list[tuple[str, int]]
+
+
+_KEYS = msgspec.json.Decoder(list[tuple[str, str]])
+
+
+def find_repairs(db: Connection, now: float) -> Repairs:
+    """Look through everything that is pending; on a reader, so that no write waits.
+
+    `now` is monotonic, here and in `repair`.
+    """
+    return Repairs(
+        db.json("expired", {"now": lease_end(now)}, _KEYS), db.json("lost_lanes", (), _SIZES)
+    )
+
+
+def repair(db: Connection, found: Repairs, now: float) -> int:
+    """Repair what was found, where it still has to be; see `Road.repair`."""
+    freed = db.write_rows("free_expired", found.expired, now=lease_end(now))
+    set_lanes_of(db, {webhook_id for webhook_id, _ in found.expired})
+    lower_lanes(db, dict(found.lanes))
+    return freed + len(found.lanes)

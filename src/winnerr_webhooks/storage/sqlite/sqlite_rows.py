@@ -1,0 +1,55 @@
+"""Batches of rows of the hot tables, for SQLite's own verbs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from winnerr_webhooks.storage.delivery_rows import PendingRow
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
+
+_PENDING = msgspec.json.Decoder(list[PendingRow])
+_LANES = msgspec.json.Decoder(list[tuple[str, int]])
+_encode = msgspec.json.Encoder().encode
+
+
+def as_json(value: object) -> str:
+    """A list or an object as a bound JSON text."""
+    return _encode(value).decode()
+
+
+def lease_end(expires: float) -> int:
+    """A monotonic instant as `lease_until` has it, in ms.
+
+    No lease outlives its process (`recover` ends them all). So they need no wall time, and no jump
+    of the machine's clock ends one early or late.
+    """
+    return round(expires * 1000)
+
+
+def due_pending(db: Connection, values: Mapping[str, object]) -> list[PendingRow]:
+    """The rows that `due_pending` finds."""
+    return db.json("due_pending", values, _PENDING)
+
+
+def lower_lanes(db: Connection, due: Mapping[str, int]) -> None:
+    """Make sure that each webhook's lane wakes at that time (ms) at the latest."""
+    db.write_rows("lower_lanes", sorted(due.items()))
+
+
+def set_lanes(db: Connection, lanes: Sequence[tuple[str, int]]) -> None:
+    """Move the lanes of (webhook id, epoch) to their first free work; drop those without any."""
+    drop_lanes(db, [webhook_id for webhook_id, _ in lanes])
+    db.run("advance_lanes", {"lanes": as_json(lanes)})
+
+
+def set_lanes_of(db: Connection, webhook_ids: Iterable[str]) -> None:
+    """The same for webhooks by id."""
+    webhooks = {"webhooks": as_json(sorted(webhook_ids))}
+    lanes = db.json("lanes_of", webhooks, _LANES)
+    set_lanes(db, lanes)
+
+
+def drop_lanes(db: Connection, webhook_ids: Sequence[str]) -> None:
+    """Remove lanes."""
+    if webhook_ids:
+        db.run("drop_lanes", {"webhooks": as_json(webhook_ids)})

@@ -1,0 +1,252 @@
+"""The SQLite adapter of the storage port.
+
+The rule that shapes it: **apsw releases the GIL at every `sqlite3_step`**, and with a busy event
+loop in the other thread it takes up to a whole switch interval to get it back. *Measured*, 64 rows
+of 24 columns a transaction, loop busy: `executemany` 300 rows/s at the default interval of 5 ms
+and 3,700 at 0.5 ms; the same rows as one statement with bound `VALUES` 4,100 and 21,700; as one
+statement cut out of `json_each` 3,700 and 15,700. So on the road of an event
+
+- a whole batch is one statement, with its rows bound as `VALUES (…), (…)`,
+- a list is read as one row, `json_group_array`, and decoded here,
+- and the process should set its switch interval to 0.5 ms at the start (wiring does).
+
+See docs/adr/0001-whole-batches-per-statement.md.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self, TextIO, TypeVar
+
+from winnerr_webhooks.budgets import Budgets
+from winnerr_webhooks.clock import Clock, SteadyClock
+from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.storage import values
+from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
+from winnerr_webhooks.storage.failure_streak import DisablingRule
+from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
+from winnerr_webhooks.storage.log_verbs import LogVerbs
+from winnerr_webhooks.storage.sqlite import (
+    calls,
+    sqlite_accept,
+    sqlite_claim,
+    sqlite_file,
+    sqlite_settle,
+)
+from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
+from winnerr_webhooks.storage.sqlite.sqlite_housekeeping import HousekeepingVerbs
+from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession, run_to_end
+from winnerr_webhooks.storage.sqlite.threads import Threads
+from winnerr_webhooks.storage.webhook_queries import check_secrets
+from winnerr_webhooks.storage.webhook_verbs import WebhookVerbs
+
+T = TypeVar("T")
+
+_URGENT = 64
+"""Up to this many events, an accept goes before calls that no caller waits for. With more of them
+accepting is at its limit, and large shared commits help it most."""
+_SETTLED_AT_ONCE = 64
+"""Attempts that one call settles, because an accept may have to wait for it."""
+_WRITER_CACHE_KIB = 65_536
+_READER_CACHE_KIB = 16_384
+_READS = 2
+
+
+class SqliteStorage(HousekeepingVerbs, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs):
+    """`storage.port.Storage` in one file; see there for what each verb promises."""
+
+    def __init__(
+        self,
+        threads: Threads,
+        *,
+        clock: Clock,
+        keyring: Sealer,
+        rule: DisablingRule,
+        lock: TextIO | None,
+        reads: FairSemaphore,
+        searches: FairSemaphore,
+    ) -> None:
+        super().__init__()
+        self._threads = threads
+        self._clock = SteadyClock(clock)
+        self._keyring = keyring
+        self._rule = rule._replace(skipped_since=self._clock.skips.since)
+        self._lock = lock
+        self._reads = reads
+        self._searches = searches
+
+    @classmethod
+    async def open(
+        cls,
+        path: str | Path,
+        *,
+        clock: Clock,
+        keyring: Sealer,
+        exclusive: bool,
+        disable_after_days: float = 5.0,
+        min_failures: int = 20,
+        budgets: Budgets | None = None,
+    ) -> Self:
+        """Open the database file, made or upgraded where needed.
+
+        `exclusive` is for `serve`: only one at a time can have a file, and only if the keys open
+        the secrets in it. Other commands open the file beside it.
+        A webhook is disabled after `disable_after_days` of nothing but failures, at least
+        `min_failures` of them; 0 days: never. Reads spend `page_reads` and `log_searches` of
+        `budgets`, if given.
+
+        `ConfigurationError` says what is wrong with the file, or which process has it.
+        """
+        name = sqlite_file.real_name(path)
+        lock = sqlite_file.lock(name) if exclusive else None
+        try:
+            writer = await asyncio.to_thread(
+                sqlite_file.open_writer, name, cache_kib=_WRITER_CACHE_KIB
+            )
+        except BaseException:
+            if lock is not None:
+                lock.close()
+            raise
+        road, pages, searches, copier = (
+            SqliteSession(name, cache_kib=_READER_CACHE_KIB, reads_only=True) for _ in range(4)
+        )
+        storage = cls(
+            Threads(writer, road=road, pages=pages, searches=searches, copier=copier),
+            clock=clock,
+            keyring=keyring,
+            rule=DisablingRule(disable_after_days, min_failures),
+            lock=lock,
+            reads=FairSemaphore(_READS)
+            if budgets is None
+            else FairSemaphore.of(budgets.page_reads),
+            searches=FairSemaphore(1)
+            if budgets is None
+            else FairSemaphore.of(budgets.log_searches),
+        )
+        if exclusive:
+            try:
+                check = run_to_end(lambda db: check_secrets(db, keyring))
+                await storage._threads.read(check, calls.START)
+                with suppress(Unavailable):  # a full disk: it is logged, and /readyz says so
+                    await storage.try_to_write()
+            except BaseException:
+                await storage.close()
+                raise
+        return storage
+
+    @staticmethod
+    def has_secrets(path: str | Path) -> bool:
+        """Whether a database exists and holds sealed secrets: then no new key may be made.
+
+        Blocking; asked before the database is opened. `ConfigurationError` when it cannot be read.
+        """
+        return sqlite_file.has_secrets(str(path))
+
+    # --- the road -----------------------------------------------------------------------------
+
+    async def accept(
+        self,
+        events: Sequence[NewEvent],
+        lease: values.LeaseTerms | None,
+        late: Callable[[], Sequence[NewEvent]] | None = None,
+        *,
+        urgent: bool = True,
+    ) -> list[Accepted]:
+        """Store events with their deliveries, and those that come before the writer begins."""
+        expires = self._expires(lease.seconds if lease else 0)
+
+        def verb(db: Connection) -> list[Accepted]:
+            all_ = events if late is None else [*events, *late()]
+            return sqlite_accept.accept(db, all_, lease, expires, self._clock.now_ms())
+
+        if urgent and len(events) <= _URGENT:
+            return await self._threads.write(verb)
+        return await self._threads.write_later(verb, calls.CALLER if urgent else calls.BULK)
+
+    async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
+        """How many webhooks want the events of each (organization, name)."""
+        return await self._threads.read_for_road(lambda db: sqlite_accept.fan_out(db, pairs))
+
+    async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
+        """Record attempts and move their deliveries on, in slices: other calls come between."""
+        slices = [
+            batch[at : at + _SETTLED_AT_ONCE] for at in range(0, len(batch), _SETTLED_AT_ONCE)
+        ]
+        if len(slices) == 1:
+            return await self._settle(batch)
+        return values.Settled.merge(await asyncio.gather(*map(self._settle, slices)))
+
+    async def _settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
+        return await self._threads.write_later(
+            run_to_end(
+                lambda db: sqlite_settle.settle(db, batch, self._rule, self._clock.now_ms())
+            ),
+            short=True,
+        )
+
+    async def due_lanes(self, after: values.DueLane | None, limit: int) -> values.DuePage:
+        """A page of lanes that are due, on a reader, so that no accept waits for it."""
+        return await self._threads.read_for_road(
+            lambda db: sqlite_claim.due_lanes(db, after, limit, self._clock.now_ms())
+        )
+
+    async def claim(self, claim_: values.Claim) -> values.Claimed:
+        """Take leases on due deliveries."""
+        expires = self._expires(claim_.lease_seconds)
+        return await self._threads.write_later(
+            run_to_end(lambda db: sqlite_claim.claim(db, claim_, expires, self._clock.now_ms()))
+        )
+
+    async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
+        """End leases whose attempt was not started."""
+        await self._threads.write_later(
+            lambda db: sqlite_claim.release(db, deliveries, self._clock.now_ms())
+        )
+
+    async def recover(self, longest_waits: Sequence[float] = ()) -> int:
+        """Free what a dead predecessor had leased, and shorten waits that are too long."""
+        return await self._threads.write(
+            lambda db: sqlite_claim.recover(db, longest_waits, self._clock.now_ms()), calls.START
+        )
+
+    async def repair(self) -> int:
+        """Find lost wake-ups and leases that ran out.
+
+        That goes through everything pending, so it runs on the reader of searches.
+        """
+        found = await self._threads.search(
+            lambda db: sqlite_claim.find_repairs(db, self._clock.monotonic()), calls.SCAN
+        )
+        if not found.expired and not found.lanes:
+            return 0
+        return await self._threads.write_later(
+            lambda db: sqlite_claim.repair(db, found, self._clock.monotonic()), calls.JOB
+        )
+
+    def _expires(self, seconds: float) -> float:
+        """When a lease ends, counted from before the statement that takes it."""
+        return self._clock.monotonic() + seconds
+
+    async def send_test(
+        self, event: NewEvent, webhook_id: str, lease: values.LeaseTerms | None
+    ) -> Accepted:
+        """Store a sample event and its one delivery."""
+        expires = self._expires(lease.seconds if lease else 0)
+        return await self._threads.write(
+            lambda db: sqlite_accept.accept_test(
+                db, event, webhook_id, lease, expires=expires, now=self._clock.now_ms()
+            )
+        )
+
+    # --- housekeeping ----------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Finish the calls that were made, and close the database."""
+        await self._threads.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

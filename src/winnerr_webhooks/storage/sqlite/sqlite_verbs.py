@@ -1,0 +1,48 @@
+"""How the verbs of SQLite reach the database: on which thread, with which time limit."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
+from winnerr_webhooks.storage.sqlite import calls
+from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession, run_to_end
+from winnerr_webhooks.storage.sqlite.threads import Threads
+from winnerr_webhooks.storage.verb_base import VerbBase
+
+T = TypeVar("T")
+Verb = Callable[[SqliteSession], Coroutine[Any, Any, T]]
+
+
+class SqliteVerbs(VerbBase):
+    """The base of the parts of a `SqliteStorage`."""
+
+    _threads: Threads
+    _reads: FairSemaphore
+    _searches: FairSemaphore
+
+    async def _write(self, verb: Verb[T]) -> T:
+        return await self._threads.write(run_to_end(verb))
+
+    async def _write_slice(self, verb: Verb[T]) -> T:
+        return await self._threads.write_later(run_to_end(verb), calls.JOB)
+
+    async def _read(self, verb: Verb[T]) -> T:
+        return await self._threads.read(run_to_end(verb))
+
+    async def _read_for(self, organization: str, verb: Verb[T]) -> T:
+        async with self._reads.place(organization):
+            return await self._read(verb)
+
+    async def _search(self, organization: str, verb: Verb[T]) -> T:
+        async with self._searches.place(organization):
+            return await self._threads.search(run_to_end(verb))
+
+    async def _scan(self, organization: str, verb: Verb[T]) -> T:
+        async with self._searches.place(organization):
+            return await self._threads.search(run_to_end(verb), calls.SCAN)
+
+    async def _read_for_road(self, verb: Verb[T]) -> T:
+        return await self._threads.read_for_road(run_to_end(verb))
+
+    async def _look_up(self, verb: Verb[T]) -> T:
+        return await self._read_for_road(verb)

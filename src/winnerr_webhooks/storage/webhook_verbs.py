@@ -1,0 +1,131 @@
+"""The verbs of webhooks, their secrets, replays and jobs."""
+
+from collections.abc import Sequence
+
+from winnerr_webhooks.domain.webhook import Target, Webhook
+from winnerr_webhooks.storage import jobs, webhook_queries, webhook_states
+from winnerr_webhooks.storage.sealed_secrets import opened, sealed
+from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange, WebhookState
+from winnerr_webhooks.storage.verb_base import VerbBase
+
+
+class WebhookVerbs(VerbBase):
+    """`storage.port.Webhooks`, and replays; see there for what each verb promises.
+
+    Each reads the clock when it runs, so that instants follow the order of commits.
+    """
+
+    async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
+        """Store a webhook, live from then on."""
+        secret = sealed(self._keyring, new.secret, new.id)
+        return await self._write(
+            lambda db: webhook_queries.create(db, new, secret, limit, self._clock.now_ms())
+        )
+
+    async def webhooks(self, organization: str) -> list[Webhook]:
+        """All webhooks of an organization."""
+        return await self._read_for(
+            organization,
+            lambda db: webhook_queries.list_webhooks(db, organization, self._clock.now_ms()),
+        )
+
+    async def webhook(self, organization: str, webhook_id: str) -> Webhook | None:
+        """One webhook."""
+        return await self._read_for(
+            organization,
+            lambda db: webhook_queries.get(db, organization, webhook_id, self._clock.now_ms()),
+        )
+
+    async def change_webhook(
+        self,
+        organization: str,
+        webhook_id: str,
+        change: WebhookChange,
+        *,
+        replay_cancelled: bool = False,
+    ) -> Webhook | None:
+        """Apply a change."""
+        return await self._write(
+            lambda db: webhook_queries.change(
+                db,
+                organization,
+                webhook_id,
+                change,
+                self._clock.now_ms(),
+                replay_cancelled=replay_cancelled,
+            )
+        )
+
+    async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
+        """Delete a webhook; its log stays."""
+        return await self._write(
+            lambda db: webhook_queries.delete(db, organization, webhook_id, self._clock.now_ms())
+        )
+
+    async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
+        """The signing secret and the one that follows it."""
+        held = await self._read_for(
+            organization,
+            lambda db: webhook_queries.secrets(db, organization, webhook_id, self._clock.now_ms()),
+        )
+        return (
+            opened(self._keyring, held.signing, webhook_id),
+            opened(self._keyring, held.following, webhook_id),
+        )
+
+    async def set_secret(
+        self, organization: str, webhook_id: str, secret: str | None, overlap_seconds: int
+    ) -> int | None:
+        """Set, rotate or remove the secret."""
+        stored = sealed(self._keyring, secret, webhook_id)
+        return await self._write(
+            lambda db: webhook_queries.set_secret(
+                db,
+                organization,
+                webhook_id,
+                stored,
+                overlap_seconds=overlap_seconds,
+                now=self._clock.now_ms(),
+            )
+        )
+
+    async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
+        """What lanes need to send."""
+        return await self._read_for_road(
+            lambda db: webhook_queries.targets(db, webhook_ids, self._keyring, self._clock.now_ms())
+        )
+
+    async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
+        """Webhooks changed after a mark, and the new mark."""
+        return await self._read_for_road(lambda db: webhook_queries.changed(db, since))
+
+    async def webhook_states(self, organization: str) -> list[WebhookState]:
+        """How each webhook stands."""
+        return await self._read_for(
+            organization,
+            lambda db: webhook_states.webhook_states(db, organization, self._clock.now_ms()),
+        )
+
+    async def cancelled(self, organization: str, webhook_id: str) -> int:
+        """How many of a webhook's deliveries are cancelled."""
+        return await self._read_for(
+            organization,
+            lambda db: webhook_states.count_cancelled(db, organization, webhook_id),
+        )
+
+    async def replay(self, organization: str, delivery_id: str) -> str:
+        """Ask for one more attempt."""
+        return await self._write(
+            lambda db: jobs.replay(db, organization, delivery_id, self._clock.now_ms())
+        )
+
+    async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
+        """How many deliveries match; unless `dry_run`, a job that replays them."""
+        count = await self._scan(query.organization, lambda db: jobs.count_matching(db, query))
+        if count and not dry_run:
+            await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
+        return count
+
+    async def run_job_slice(self) -> bool:
+        """Run one slice of the next job."""
+        return await self._write_slice(lambda db: jobs.run_slice(db, self._clock.now_ms()))
