@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+import winnerr_webhooks
 from winnerr_webhooks.cli.commands import app
 from winnerr_webhooks.config import PREFIX, SETTINGS, Config, load
 
@@ -139,6 +140,15 @@ def test_every_module_and_file_a_page_names_exists(path):
             if folder != name and (base / folder).is_dir():
                 module = base / f"{name.replace('.', '/')}.py"
                 assert (base / name).exists() or module.exists(), f"{name} does not exist"
+
+
+def test_the_architecture_page_and_its_figure_name_the_stations_of_the_package():
+    stations = re.findall(r"^(\d)\. `([\w.]+)`", winnerr_webhooks.__doc__ or "", re.MULTILINE)
+    text = page("docs/explanation/architecture.md")
+    assert re.findall(r"^\| (\d) \| `([\w.]+)`", text, re.MULTILINE) == stations
+    figure = re.findall(r">(\d)  ([\w.]+)<", page("docs/explanation/road-of-an-event.svg"))
+    drawn = [("3", "accept"), ("9", "settle")]  # inside the box of `storage`
+    assert sorted(figure) == sorted([*drawn, *(one for one in stations if one[1] != "storage")])
 
 
 def test_the_architecture_page_shows_the_import_direction_that_is_enforced():
