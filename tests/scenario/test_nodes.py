@@ -40,7 +40,7 @@ async def deliveries(node, status: str, count: int):
 
 def pids(node, number: int) -> list[int]:
     """The pids of the process with this number, one for each time it was ready."""
-    lines = [json.loads(line) for line in node.log if '"a process is at work"' in line]
+    lines = [json.loads(line) for line in node.log if '"worker process is ready"' in line]
     return [line["pid"] for line in lines if line["process"] == number]
 
 

@@ -49,7 +49,7 @@ class Readiness(Protocol):
 class PeerMetrics(Protocol):
     """The processes that serve on the same port (`processes.peer_metrics`)."""
 
-    async def together(self, own: bytes) -> bytes:
+    async def render_all(self, own: bytes) -> bytes:
         """This process's metrics and the others', each sample saying whose it is."""
         ...
 

@@ -1,5 +1,5 @@
-"""What customers and operators change: webhooks, their secrets, replays, API keys.
+"""Everything that people can change: webhooks, their secrets, replays, API keys, page sign-in.
 
-The REST API and the settings page are two faces of these classes: every rule of a change is
-here, once, and so is the waking of the node that has to act on it.
+The REST API, the settings page and the command line all use these classes. They check the input,
+store the change, and tell the node to act on it.
 """

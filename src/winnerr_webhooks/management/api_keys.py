@@ -1,4 +1,4 @@
-"""API keys: made, listed and revoked. The key itself is shown once and stored as a hash."""
+"""Creates, lists and revokes API keys. A key is shown once; only its hash is stored."""
 
 import msgspec
 
@@ -12,18 +12,18 @@ from winnerr_webhooks.storage.values import ApiKey
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key just made: the only moment at which `secret` is known."""
+    """A new API key. Its `secret` is not stored, so it is known only here."""
 
     key: ApiKey
     secret: str
 
     def __repr__(self) -> str:
-        """Without the key itself."""
+        """Leave the secret out."""
         return f"NewKey({self.key.id})"
 
 
 class ApiKeys:
-    """What `keys create`, `keys list` and `keys revoke` do."""
+    """Implements the commands `keys create`, `keys list` and `keys revoke`."""
 
     def __init__(self, storage: Keys, clock: Clock, ids: Ids) -> None:
         self._storage = storage
@@ -31,9 +31,9 @@ class ApiKeys:
         self._ids = ids
 
     async def create(self, name: str, organization: str | None = None) -> NewKey:
-        """A key that works at once; without an organization it is a service key.
+        """Create a key that works at once; without an organization it is a service key.
 
-        `Invalid` at /name or /organizationId.
+        Raises `Invalid` at /name or /organizationId.
         """
         checks = FieldChecks()
         name = checks.run(check_key_name, name, "")
@@ -52,10 +52,10 @@ class ApiKeys:
         return NewKey(key=key, secret=secret)
 
     async def list(self) -> list[ApiKey]:
-        """Every key, revoked ones included, oldest first."""
+        """Return all keys, including revoked ones, oldest first."""
         return await self._storage.keys()
 
     async def revoke(self, key_id: str) -> None:
-        """End a key; nodes that know it forget it within 5 s. `NotFound` if it is not in use."""
+        """Revoke a key; it stops working within 5 s. Raises `NotFound` if it is not in use."""
         if not await self._storage.revoke_key(key_id):
-            raise NotFound(f"There is no key {key_id} in use; `keys list` shows them all.")
+            raise NotFound(f"There is no key {key_id} in use; `keys list` shows all keys.")

@@ -1,7 +1,6 @@
-"""The check of a destination when it is saved: an early word to a person, not the guard.
+"""Checks a destination URL when it is saved, so that customers learn at once what cannot work.
 
-The guard is in `egress`, which judges the very address of every connect. Here a customer learns
-at once what could never work, instead of from a log full of failures.
+This is not the protection: `egress` checks the address of every connect.
 """
 
 import asyncio
@@ -13,11 +12,11 @@ from winnerr_webhooks.egress.address_policy import REFUSALS, AddressPolicy
 from winnerr_webhooks.egress.resolver import ResolveError, Resolver
 
 LOOKUP_SECONDS: Final = 2.0
-"""How long a customer waits for a name's addresses (CONTRACT, Webhooks)."""
+"""How long saving waits for the lookup of a host name (CONTRACT, Webhooks)."""
 
 
 class DestinationCheck:
-    """Judges URLs by their form, their port, and what their host resolves to now."""
+    """Checks the form of a URL, its port, and the addresses that its host has now."""
 
     def __init__(self, policy: AddressPolicy, resolver: Resolver, *, allow_http: bool) -> None:
         self._policy = policy
@@ -25,9 +24,10 @@ class DestinationCheck:
         self._allow_http = allow_http
 
     async def check(self, url: str) -> tuple[str, ...]:
-        """Warnings about a URL that may be saved; `Invalid` at /url when it may not.
+        """Return warnings about a URL that may be saved. Raises `Invalid` at /url if it may not.
 
-        A name is refused when all its addresses are; one that does not resolve now may later.
+        A host name is refused if all its addresses are. A name that does not resolve now is only a
+        warning, because it may resolve later.
         """
         destination = parse_url(url, allow_http=self._allow_http)
         if destination.address is not None:
@@ -38,11 +38,11 @@ class DestinationCheck:
                 async with asyncio.timeout(LOOKUP_SECONDS):
                     addresses = list(await self._resolver.resolve(destination.host))
             except ResolveError as error:
-                return (f"{error} Until that is put right, deliveries to it fail.",)
+                return (f"{error} Until that is fixed, deliveries to it fail.",)
             except TimeoutError:
                 return ("The host name could not be looked up in time; check its spelling.",)
             except LocalShortage:
-                return ("The host name could not be looked up just now; check its spelling.",)
+                return ("The host name could not be looked up now; check its spelling.",)
         self._refuse(
             [
                 self._policy.refusal(address, destination.port, destination.scheme)

@@ -1,4 +1,4 @@
-"""Rules of single fields that webhooks and keys share, and how several errors become one."""
+"""Checks of single input fields, and a collector that reports the errors of all fields at once."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -16,13 +16,13 @@ D = TypeVar("D")
 
 
 class FieldChecks:
-    """Runs the checks of a form's fields and tells all that is wrong at once."""
+    """Runs the checks of several fields, collects their errors, and raises them together."""
 
     def __init__(self) -> None:
         self._errors: list[FieldError] = []
 
     def run(self, check: Callable[[V], R], value: V, otherwise: D) -> R | D:
-        """What `check` makes of the value; `otherwise` when it refuses, which is kept."""
+        """Return what `check` returns for the value; `otherwise` if it raises `Invalid`."""
         try:
             return check(value)
         except Invalid as refusal:
@@ -30,7 +30,7 @@ class FieldChecks:
             return otherwise
 
     async def wait(self, check: Awaitable[R], otherwise: D) -> R | D:
-        """`run` for a check that looks something up."""
+        """Return the result of an asynchronous check; `otherwise` if it raises `Invalid`."""
         try:
             return await check
         except Invalid as refusal:
@@ -38,11 +38,11 @@ class FieldChecks:
             return otherwise
 
     def refuse(self, pointer: str, message: str) -> None:
-        """Keep one more error."""
+        """Add an error."""
         self._errors.append(FieldError(pointer, message))
 
     def done(self) -> None:
-        """`Invalid` with every error kept; nothing when there is none."""
+        """Raise `Invalid` with all errors, if there are any."""
         if not self._errors:
             return
         count = len(self._errors)
@@ -51,25 +51,25 @@ class FieldChecks:
 
 
 def check_organization(text: str, pointer: str = "/organizationId") -> str:
-    """An organization's id, as CONTRACT allows it; `Invalid` at `pointer` else."""
+    """Return an organization id (CONTRACT, HTTP API). Raises `Invalid` at `pointer`."""
     if not ORGANIZATION.fullmatch(text):
         raise Invalid.field(
-            pointer, "An organization id is 1 to 64 of the characters A-Z a-z 0-9 _ and -."
+            pointer, "An organization id has 1 to 64 of the characters A-Z a-z 0-9 _ and -."
         )
     return text
 
 
 def check_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
-    """The name of an event type there is; `Invalid` at `pointer`, with the nearest ones, else."""
+    """Return the name of an existing event type. Raises `Invalid` at `pointer`."""
     if catalog.get(name) is None:
         near = catalog.nearest(name)
-        meant = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
-        raise Invalid.field(pointer, f"There is no event {name[:80]!r}. {meant}")
+        advice = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
+        raise Invalid.field(pointer, f"There is no event {name[:80]!r}. {advice}")
     return name
 
 
 def check_description(text: str | None) -> str | None:
-    """One line for people; empty is none. `Invalid` at /description."""
+    """Return a stripped one-line description; None if it is empty. Raises `Invalid`."""
     if text is None or not (text := text.strip()):
         return None
     if len(text) > MAX_DESCRIPTION:
@@ -80,15 +80,15 @@ def check_description(text: str | None) -> str | None:
     if not text.isprintable():
         raise Invalid.field(
             "/description",
-            "The description holds a line break or an invisible control character; remove it.",
+            "The description has a line break or an invisible control character; remove it.",
         )
     return text
 
 
 def check_key_name(text: str) -> str:
-    """What an operator calls a key. `Invalid` at /name."""
+    """Return the stripped name of an API key. Raises `Invalid` at /name."""
     if not (text := text.strip()) or len(text) > MAX_KEY_NAME or not text.isprintable():
         raise Invalid.field(
-            "/name", f"A key's name is 1 to {MAX_KEY_NAME} printable characters on one line."
+            "/name", f"The name of a key has 1 to {MAX_KEY_NAME} printable characters on one line."
         )
     return text

@@ -1,6 +1,6 @@
-"""Sign-in to the settings page: one-time links, and the sessions they start.
+"""Sign-in to the settings page: one-time links, and the sessions that they start.
 
-A link or a session is a random token; the storage knows its SHA-256 only.
+Links and sessions are random tokens. Only the SHA-256 of a token is stored.
 """
 
 from typing import Final
@@ -16,9 +16,11 @@ from winnerr_webhooks.storage.port import SignIn
 from winnerr_webhooks.storage.values import Grant
 
 PAGE: Final = "/settings/webhooks"
-"""Where the settings page lives, under PUBLIC_URL."""
+"""The path of the settings page under PUBLIC_URL."""
 LINK_SECONDS: Final = 600
+"""How long a link can be used."""
 SESSION_SECONDS: Final = 8 * 3600
+"""How long a session lasts."""
 ADMIN: Final = "admin"
 VIEWER: Final = "viewer"
 ROLES: Final = (ADMIN, VIEWER)
@@ -26,30 +28,30 @@ MAX_USER: Final = 100
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A link just made: the only moment at which it is known."""
+    """A new link. Its token is not stored, so the URL is known only here."""
 
     url: str
     expires_at: int
-    """ms."""
+    """Wall-clock time in milliseconds."""
 
     def __repr__(self) -> str:
-        """Without the link itself."""
+        """Leave the link out."""
         return f"NewLink(expires_at={self.expires_at})"
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session just started: the only moment at which its token is known."""
+    """A new session. Its token is not stored, so it is known only here."""
 
     token: str
     grant: Grant
 
     def __repr__(self) -> str:
-        """Without the token."""
+        """Leave the token out."""
         return f"NewSession({self.grant})"
 
 
 class PageSignIn:
-    """What `login-link`, `portal-sessions` and the page's own sign-in do."""
+    """Implements `login-link`, `portal-sessions`, and the sign-in of the page itself."""
 
     def __init__(self, *, storage: SignIn, clock: Clock, public_url: str) -> None:
         self._storage = storage
@@ -59,9 +61,9 @@ class PageSignIn:
     async def create_link(
         self, organization: str, role: str = ADMIN, user: str | None = None
     ) -> NewLink:
-        """A link that signs its bearer in once, within ten minutes.
+        """Create a link that signs in once, within ten minutes, whoever opens it.
 
-        `Invalid` at /organizationId, /role or /user.
+        Raises `Invalid` at /organizationId, /role or /user.
         """
         checks = FieldChecks()
         checks.run(check_organization, organization, "")
@@ -75,11 +77,11 @@ class PageSignIn:
         return NewLink(url=f"{self._page}/sign-in/{token}", expires_at=expires_at)
 
     async def peek_link(self, token: str) -> Grant | None:
-        """What a link grants; None when it was used, has expired, or never was."""
+        """Return what a link grants, without using it; None if it was used, expired or unknown."""
         return await self._storage.link(hash_key(token))
 
     async def use_link(self, token: str) -> NewSession | None:
-        """Use a link up and start a session of eight hours; None as in `peek_link`."""
+        """Use a link and start a session of eight hours; None in the same cases as `peek_link`."""
         session = new_token()
         grant = await self._storage.consume_link(
             hash_key(token), hash_key(session), SESSION_SECONDS
@@ -87,17 +89,17 @@ class PageSignIn:
         return None if grant is None else NewSession(token=session, grant=grant)
 
     async def session(self, token: str) -> Grant | None:
-        """What a session's token grants; None when it is over."""
+        """Return what a session grants; None if it has ended."""
         return await self._storage.session(hash_key(token))
 
     async def end(self, token: str) -> None:
-        """Sign out."""
+        """End a session (sign out)."""
         await self._storage.end_session(hash_key(token))
 
 
 def _check_role(role: str) -> str:
     if role not in ROLES:
-        raise Invalid.field("/role", f"`role` is {' or '.join(ROLES)}.")
+        raise Invalid.field("/role", f"`role` must be {' or '.join(ROLES)}.")
     return role
 
 

@@ -1,4 +1,4 @@
-"""What management needs of the node it runs in; wiring passes the real ones."""
+"""The interfaces that management needs of the node; `wiring` passes the implementations."""
 
 from typing import Protocol
 
@@ -18,8 +18,8 @@ class NodeSignals(Protocol):
 
 
 class TestIntake(Protocol):
-    """Where a sample event goes in."""
+    """Accepts sample events."""
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
-        """Store the event with its one `test` delivery; `Unavailable` when it cannot be now."""
+        """Store the event with one `test` delivery. Raises `Unavailable`."""
         ...

@@ -1,4 +1,4 @@
-"""Replays: one more attempt of a delivery, or of many, outside the retry schedule."""
+"""Replays one delivery, or many: each gets one more attempt, outside the retry schedule."""
 
 import msgspec
 
@@ -13,18 +13,19 @@ OUTCOMES = ("failed", "cancelled")
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries to replay; what is left out does not narrow."""
+    """Which deliveries to replay; a field that is None does not filter."""
 
     webhook: str | None = None
     event: str | None = None
     outcome: str | None = None
-    """One of OUTCOMES; None: both."""
+    """One of OUTCOMES, or None for both."""
     since: int | None = None
-    """Acceptance, inclusive, ms."""
+    """Accepted at or after this time (wall-clock ms)."""
     until: int | None = None
-    """Acceptance, exclusive, ms."""
+    """Accepted before this time (wall-clock ms)."""
     asked_at: int | None = None
-    """As it was then, ms (see `ReplayFilter`): what it counts is also how far a replay is."""
+    """Match deliveries in the state they had at this time (ms, see `ReplayFilter`). A count with it
+    shows how far a running replay is."""
 
 
 class Replays:
@@ -36,9 +37,9 @@ class Replays:
         self._signals = signals
 
     async def replay_attempt(self, organization: str, attempt_id: str) -> str:
-        """Replay the delivery an attempt belongs to; the delivery's id.
+        """Replay the delivery that an attempt belongs to, and return the delivery's id.
 
-        `NotFound`, or `Conflict` while its webhook is not active, saying what to do.
+        Raises `NotFound`, and `Conflict` if its webhook is not active.
         """
         attempt = await self._storage.attempt(organization, attempt_id)
         if attempt is None:
@@ -46,14 +47,14 @@ class Replays:
         return await self.replay_delivery(organization, attempt.delivery_id)
 
     async def replay_delivery(self, organization: str, delivery_id: str) -> str:
-        """Replay one delivery; its id. Errors as `replay_attempt`."""
+        """Replay a delivery and return its id. Raises the same errors as `replay_attempt`."""
         self._signals.work_requested(await self._storage.replay(organization, delivery_id))
         return delivery_id
 
     async def replay_many(self, organization: str, wanted: ReplayRequest, *, dry_run: bool) -> int:
-        """Replay every matching delivery of active webhooks, as a job; how many there are.
+        """Replay all matching deliveries of active webhooks in the background; return their number.
 
-        `Invalid` at /event or /outcome.
+        With `dry_run`, only count them. Raises `Invalid` at /event or /outcome.
         """
         if wanted.event is not None:
             check_event(self._catalog, wanted.event)

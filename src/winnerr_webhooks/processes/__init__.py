@@ -1,5 +1,7 @@
-"""Several processes that serve together: one port, one supervisor, metrics side by side.
+"""Several worker processes that share one port under a supervisor (the setting PROCESSES).
 
-`supervisor` starts them and starts them again, `membership` is what each of them is given,
-`listener` the socket they share, `figures` how the one that is asked shows the metrics of all.
+- `supervisor`: starts the workers, and restarts those that end
+- `worker_context`: what a worker gets from its supervisor
+- `listening_socket`: the socket that all workers accept connections from
+- `peer_metrics`: any worker can show the metrics of all
 """

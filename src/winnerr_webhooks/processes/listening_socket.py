@@ -1,4 +1,4 @@
-"""The listening socket: opened by whoever comes first, taken over by the processes it starts."""
+"""The listening socket: opened once, and inherited by the worker processes."""
 
 import errno
 import socket
@@ -7,23 +7,24 @@ from winnerr_webhooks.config import PREFIX, Config
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 
 BACKLOG = 2048
-"""Connections that wait to be accepted; Linux cuts it to net.core.somaxconn."""
+"""How many connections may wait to be accepted; Linux limits it to net.core.somaxconn."""
 
 
-_MAY_PASS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
-"""The port is taken, the machine has not got the address yet, or lacks a descriptor."""
+_TEMPORARY = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
+"""Errors that may go away: the port is in use, the machine does not have the address yet, or it is
+out of descriptors."""
 
 
 def listen(config: Config) -> socket.socket:
-    """Listen where the settings say.
+    """Listen on HOST and PORT.
 
-    `ConfigurationError` when that can never be, `CannotStart` when it cannot be now.
+    Raises `ConfigurationError` if that can never work, and `CannotStart` if it may work later.
     """
     try:
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
         listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        kind = CannotStart if error.errno in _MAY_PASS else ConfigurationError
+        kind = CannotStart if error.errno in _TEMPORARY else ConfigurationError
         raise kind(
             f"{PREFIX}HOST, {PREFIX}PORT: cannot listen on {config.host}:{config.port}: "
             f"{error.strerror}"
@@ -33,11 +34,11 @@ def listen(config: Config) -> socket.socket:
 
 
 def adopt(descriptor: int) -> socket.socket:
-    """Take over a listening socket that this process was started with."""
+    """Return the listening socket that this process inherited as `descriptor`."""
     return socket.socket(fileno=descriptor)
 
 
 def url_of(config: Config, listener: socket.socket) -> str:
-    """Where it is reached from this machine; with port 0, the port that was free."""
+    """Return the URL to reach it from this machine, with the actual port if PORT is 0."""
     host = f"[{config.host}]" if ":" in config.host else config.host
     return f"http://{host}:{listener.getsockname()[1]}"

@@ -1,8 +1,8 @@
-"""Metrics of processes that serve together: each tells its own, the one that is asked shows all.
+"""Shows the metrics of all worker processes, whichever of them is asked.
 
-A scraper reaches any of them. So each also listens on a Unix socket in the folder they share,
-where it writes its own metrics to whoever connects; the process that was asked puts them side by
-side, with a label `process`. One that does not answer in time is left out.
+A scraper reaches any worker of the port. So each worker also serves its own metrics on a Unix
+socket in a shared folder. The worker that was asked reads those of its peers and adds the label
+`process`. A peer that does not answer in time is left out.
 """
 
 import asyncio
@@ -17,62 +17,62 @@ from prometheus_client.registry import Collector
 
 from winnerr_webhooks.processes.worker_context import WorkerContext
 
-PATIENCE: Final = 1.0
-"""Seconds a sibling has to tell its metrics: one that is stopped must not hold up the answer."""
+PEER_SECONDS: Final = 1.0
+"""How long a peer has to answer, so that a stopped process does not delay the scrape."""
 LABEL: Final = "process"
 
 
 class PeerMetrics:
-    """The processes that serve on the same port, as one of them sees them."""
+    """Serves this worker's metrics to its peers, and collects theirs."""
 
     def __init__(self, worker: WorkerContext, render: Callable[[], bytes]) -> None:
-        """Tell others what `render` gives."""
-        self._membership = worker
+        """`render` returns this worker's own metrics in the text format."""
+        self._worker = worker
         self._socket = worker.socket
         self._render = render
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen to peer_metrics; the socket of a process of this number that died is replaced."""
+        """Listen on the socket; one left by a dead worker with the same number is replaced."""
         with contextlib.suppress(FileNotFoundError):
             self._socket.unlink()
-        self._server = await asyncio.start_unix_server(self._tell, str(self._socket))
+        self._server = await asyncio.start_unix_server(self._serve, str(self._socket))
 
     async def close(self) -> None:
-        """Tell nothing more; the last orphan takes the folder along, as its supervisor cannot."""
+        """Stop listening. If the supervisor is dead, the last worker removes the folder."""
         if self._server is not None:
             self._server.close()
         with contextlib.suppress(OSError):
             self._socket.unlink()
-        if self._membership.orphaned:
-            with contextlib.suppress(OSError):  # others are still there
+        if self._worker.orphaned:
+            with contextlib.suppress(OSError):  # other workers are still there
                 self._socket.parent.rmdir()
 
-    async def together(self, own: bytes) -> bytes:
-        """This process's metrics and those of all others that answer, in the text format."""
-        others = [path for path in self._socket.parent.glob("*.sock") if path != self._socket]
-        told = await asyncio.gather(*map(_ask, others))
+    async def render_all(self, own: bytes) -> bytes:
+        """Return the metrics of this worker (`own`) and of all peers that answer, as one text."""
+        peers = [path for path in self._socket.parent.glob("*.sock") if path != self._socket]
+        answers = await asyncio.gather(*map(_read_metrics, peers))
         texts = {
-            path.stem: text for path, text in zip(others, told, strict=True) if text is not None
+            path.stem: text for path, text in zip(peers, answers, strict=True) if text is not None
         }
-        return merge_metrics(texts | {str(self._membership.number): own})
+        return merge_metrics(texts | {str(self._worker.number): own})
 
-    async def _tell(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError):
             writer.write(self._render())
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PEER_SECONDS):
                 await writer.drain()
         writer.close()
 
 
 def merge_metrics(texts: Mapping[str, bytes]) -> bytes:
-    """Metrics by process, in the text format, as one text: each sample with its process's label."""
+    """Merge metrics in the text format, by process, into one text; each sample gets a label."""
     registry = CollectorRegistry()
-    registry.register(_Merged(texts))
+    registry.register(_MergedCollector(texts))
     return generate_latest(registry)
 
 
-class _Merged(Collector):
+class _MergedCollector(Collector):
     def __init__(self, texts: Mapping[str, bytes]) -> None:
         self._texts = dict(sorted(texts.items(), key=lambda item: int(item[0])))
 
@@ -93,17 +93,17 @@ class _Merged(Collector):
         yield from families.values()
 
 
-async def _ask(path: Path) -> bytes | None:
-    """What a sibling tells; None when it does not."""
+async def _read_metrics(path: Path) -> bytes | None:
+    """Return the metrics of a peer, or None if it does not answer."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PEER_SECONDS):
             reader, writer = await asyncio.open_unix_connection(str(path))
             try:
                 text = await reader.read(-1)
             finally:
                 writer.close()
     except (OSError, TimeoutError):
-        return None  # it died and is being started again, or it hangs
+        return None  # it died and is being restarted, or it hangs
     if not text.endswith(b"\n"):
-        return None  # it died while it told
+        return None  # it died while writing
     return text

@@ -1,8 +1,8 @@
-"""The supervisor: starts the processes that serve together, and starts again what dies.
+"""The supervisor: starts the worker processes, and restarts those that end.
 
-It opens the listening socket once and hands it down, so that a process that ends takes nothing
-with it but its own connections. It does no work of the road itself. The first process starts
-alone: it upgrades the database, and what is wrong with the settings is said once. The rest follow.
+It opens the listening socket and passes it to the workers, so that a worker that dies loses only
+its own connections. The supervisor handles no requests itself. The first worker starts alone, so
+that the database is upgraded once and a wrong setting is reported once. Then the others start.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.processes.listening_socket import listen, url_of
-from winnerr_webhooks.processes.worker_context import WorkerContext, socket_of
+from winnerr_webhooks.processes.worker_context import WorkerContext, metrics_socket
 
 FIRST_WAIT: Final = 0.2
-"""Seconds until a process that ended is started again; doubled each time it does not last."""
+"""Seconds before a worker that ended is restarted; doubled each time it ends early."""
 LONGEST_WAIT: Final = 10.0
 STEADY: Final = 5.0
-"""Seconds a process has to last for the next wait to be the first again."""
+"""How long a worker has to run for the wait to return to FIRST_WAIT, in seconds."""
 KILL_AFTER: Final = 5.0
-"""Seconds beyond its documented time until a process that was asked to end is killed."""
+"""Seconds after the documented shutdown time when workers that have not ended are killed."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_LONGEST_SOCKET: Final = 107
-"""Bytes of a Unix socket's path that fit into `sockaddr_un` (unix(7))."""
+_MAX_SOCKET_PATH: Final = 107
+"""The longest path of a Unix socket in bytes, as fits into `sockaddr_un` (unix(7))."""
 
 log = structlog.get_logger(__name__)
 
 
-class Child:
-    """One running process, from its start to its end."""
+class WorkerProcess:
+    """A running worker process."""
 
     def __init__(self, process: asyncio.subprocess.Process, channel: socket.socket) -> None:
         self._process = process
@@ -48,8 +48,8 @@ class Child:
     @classmethod
     async def start(
         cls, command: Sequence[str], number: int, listener: socket.socket, folder: Path
-    ) -> "Child":
-        """Start `command`, with its worker as the last argument."""
+    ) -> "WorkerProcess":
+        """Start `command` with a `WorkerContext` as its last argument."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         worker = WorkerContext(
@@ -64,36 +64,36 @@ class Child:
                 worker.encode(),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(worker.listener, worker.channel),
-                start_new_session=True,  # Ctrl-C is for the supervisor; it asks them to end
+                start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops workers
             )
         return cls(process, ours)
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process id."""
         return self._process.pid
 
     async def is_ready(self) -> bool:
-        """Wait until it is at work; False: it ended before."""
+        """Wait until the worker is ready; False if it ended before."""
         try:
             return bool(await asyncio.get_running_loop().sock_recv(self._channel, 1))
         except ConnectionError:
             return False
 
     async def ended(self) -> int:
-        """Wait for its end; the exit code, negative for the signal that killed it."""
+        """Wait until it has ended; return the exit code, or a negative number for a signal."""
         code = await self._process.wait()
         self._channel.close()
         return code
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it still runs."""
+        """Send a signal, if the process is still running."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
 
 class Supervisor:
-    """Keeps as many processes of `command` running as the settings say, until it is told to end."""
+    """Keeps PROCESSES workers of `command` running until it gets a signal to stop."""
 
     def __init__(
         self,
@@ -104,27 +104,27 @@ class Supervisor:
         clock: Clock,
         jitter: Jitter,
     ) -> None:
-        """`on_started` gets the URL, once, when all processes are at work."""
+        """`on_started` is called once with the URL, when all workers are ready."""
         self._config = config
         self._command = command
         self._on_started = on_started
         self._clock = clock
         self._jitter = jitter
-        self._children: dict[int, Child] = {}
-        self._to_start = set(range(1, config.processes + 1))
-        """Numbers that have never been ready."""
+        self._workers: dict[int, WorkerProcess] = {}
+        self._not_yet_ready = set(range(1, config.processes + 1))
+        """The numbers of workers that have never been ready."""
         self._first_ready = asyncio.Event()
         self._stop = asyncio.Event()
         self._code = 0
 
     async def run(self) -> int:
-        """Run until SIGTERM, SIGINT, or a process that cannot start; the exit code.
+        """Run until SIGTERM, SIGINT or a worker that cannot start; return the exit code.
 
-        A second signal kills the processes at once. `ConfigurationError` when it cannot listen.
+        A second signal kills the workers at once. Raises the errors of `listen`.
         """
         loop = asyncio.get_running_loop()
         for signal_ in _SIGNALS:
-            loop.add_signal_handler(signal_, self._signalled, signal_)
+            loop.add_signal_handler(signal_, self._signal_received, signal_)
         with listen(self._config) as listener, _folder(self._config.processes) as folder:
             numbers = range(1, self._config.processes + 1)
             async with asyncio.TaskGroup() as group:
@@ -133,7 +133,7 @@ class Supervisor:
         return self._code
 
     async def _keep(self, number: int, listener: socket.socket, folder: Path) -> None:
-        """Keep the process of this number running until all are to stop."""
+        """Keep the worker with this number running until the supervisor stops."""
         if number > 1:
             await self._first_ready.wait()
         wait = FIRST_WAIT
@@ -141,41 +141,41 @@ class Supervisor:
             started = self._clock.monotonic()
             try:
                 code = await self._run(number, listener, folder)
-            except OSError as error:  # no memory, too many processes: it may be better in a while
+            except OSError as error:  # no memory or too many processes, which may pass
                 how = f"not started: {error.strerror}"
             else:
                 how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended: {code}"
-                if number in self._to_start and code > 0:  # it has said on stderr what is wrong
+                if number in self._not_yet_ready and code > 0:  # it has printed the reason
                     self._end(code)
             if self._stop.is_set():
                 break
             lasted = self._clock.monotonic() - started
             wait = FIRST_WAIT if lasted > STEADY else min(2 * wait, LONGEST_WAIT)
-            log.warning("a process is gone and starts again", process=number, how=how)
+            log.warning("worker process ended and is restarted", process=number, how=how)
             await self._stopped_within(self._jitter.around(wait))
 
     async def _run(self, number: int, listener: socket.socket, folder: Path) -> int:
-        """Run one process to its end; the exit code."""
-        child = await Child.start(self._command, number, listener, folder)
-        self._children[number] = child
-        if self._stop.is_set():  # told to while it was being started
-            child.send(signal.SIGTERM)
-        if await child.is_ready():
-            self._ready(number, child.pid, listener)
-        code = await child.ended()
-        del self._children[number]
+        """Run one worker until it ends; return the exit code."""
+        worker = await WorkerProcess.start(self._command, number, listener, folder)
+        self._workers[number] = worker
+        if self._stop.is_set():  # set while the worker was being started
+            worker.send(signal.SIGTERM)
+        if await worker.is_ready():
+            self._worker_ready(number, worker.pid, listener)
+        code = await worker.ended()
+        del self._workers[number]
         return code
 
-    def _ready(self, number: int, pid: int, listener: socket.socket) -> None:
-        log.info("a process is at work", process=number, pid=pid)
-        if number not in self._to_start:
+    def _worker_ready(self, number: int, pid: int, listener: socket.socket) -> None:
+        log.info("worker process is ready", process=number, pid=pid)
+        if number not in self._not_yet_ready:
             return
-        self._to_start.remove(number)
+        self._not_yet_ready.remove(number)
         self._first_ready.set()
-        if not self._to_start and not self._stop.is_set():
+        if not self._not_yet_ready and not self._stop.is_set():
             self._on_started(url_of(self._config, listener))
 
-    def _signalled(self, number: signal.Signals) -> None:
+    def _signal_received(self, number: signal.Signals) -> None:
         if not self._stop.is_set():
             self._end(0)
             return
@@ -183,25 +183,28 @@ class Supervisor:
         self._kill()
 
     def _end(self, code: int) -> None:
-        """Let every process end in order; those that do not are killed after a while."""
+        """Stop all workers in order; those that do not end in time are killed."""
         self._code = code
         self._stop.set()
         self._first_ready.set()
-        for child in self._children.values():
-            child.send(signal.SIGTERM)
+        for worker in self._workers.values():
+            worker.send(signal.SIGTERM)
         asyncio.get_running_loop().call_later(
-            self._config.drain_seconds + stop_seconds(self._config) + KILL_AFTER, self._give_up
+            self._config.drain_seconds + stop_seconds(self._config) + KILL_AFTER,
+            self._kill_remaining,
         )
 
-    def _give_up(self) -> None:
-        if self._children:
-            log.error("processes did not end and are killed", processes=sorted(self._children))
+    def _kill_remaining(self) -> None:
+        if self._workers:
+            log.error(
+                "worker processes did not end and are killed", processes=sorted(self._workers)
+            )
             self._code = self._code or 1
             self._kill()
 
     def _kill(self) -> None:
-        for child in self._children.values():
-            child.send(signal.SIGKILL)
+        for worker in self._workers.values():
+            worker.send(signal.SIGKILL)
 
     async def _stopped_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -211,13 +214,13 @@ class Supervisor:
 
 @contextlib.contextmanager
 def _folder(processes: int) -> Iterator[Path]:
-    """A new folder for the processes' sockets, open to this user only."""
+    """Create a folder for the workers' sockets that only this user can open."""
     with tempfile.TemporaryDirectory(
         prefix="winnerr-webhooks-", ignore_cleanup_errors=True
     ) as name:
         folder = Path(name)
-        if len(bytes(socket_of(folder, processes))) > _LONGEST_SOCKET:
+        if len(bytes(metrics_socket(folder, processes))) > _MAX_SOCKET_PATH:
             raise ConfigurationError(
-                f"TMPDIR: {folder.parent} is too long for the path of a socket; name a shorter one."
+                f"TMPDIR: {folder.parent} is too long for the path of a socket; use a shorter one."
             )
         yield folder

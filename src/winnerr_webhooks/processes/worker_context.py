@@ -1,7 +1,7 @@
-"""What one of several processes is given by its supervisor, and how the two stay in touch.
+"""What a worker process gets from its supervisor, and how the two communicate.
 
-They share a socket pair. The process writes one byte when it is ready. It reads until the end
-of file, which comes when the supervisor ends, however it ends: then the process ends too.
+They share a socket pair. The worker writes one byte when it is ready. It reads until end of file,
+which comes when the supervisor has ended, even by `kill -9`. Then the worker ends too.
 """
 
 import os
@@ -16,44 +16,44 @@ _READY = b"r"
 
 
 class WorkerContext(msgspec.Struct, frozen=True):
-    """One process's place among those that serve together."""
+    """What a worker process gets from its supervisor, as a command line argument."""
 
     number: int
-    """From 1; a process that is started again keeps the number."""
+    """The worker's number from 1; a restarted worker keeps it."""
     listener: int
     """Descriptor of the listening socket."""
     channel: int
-    """Descriptor of this end of the socket pair."""
+    """Descriptor of the worker's end of the socket pair."""
     folder: str
-    """Where each has a socket on which it tells its metrics; only this user can look into it."""
+    """The folder of the workers' metrics sockets, which only this user can open."""
 
     def encode(self) -> str:
-        """As an argument of the process to be."""
+        """Return the command line argument."""
         return msgspec.json.encode(self).decode()
 
     @classmethod
     def decode(cls, text: str) -> "WorkerContext":
-        """From that argument."""
+        """Parse the command line argument."""
         return msgspec.json.decode(text, type=cls)
 
     @property
     def socket(self) -> Path:
-        """Where this process tells its metrics."""
-        return socket_of(Path(self.folder), self.number)
+        """The path of this worker's metrics socket."""
+        return metrics_socket(Path(self.folder), self.number)
 
     def end_with_supervisor(self) -> None:
-        """From now on, end in order (SIGTERM to oneself) when the supervisor is gone."""
+        """From now on, send this process SIGTERM when its supervisor has ended."""
         os.set_inheritable(self.channel, False)
         os.set_inheritable(self.listener, False)
         threading.Thread(target=self._watch, name="end-with-supervisor", daemon=True).start()
 
     def ready(self) -> None:
-        """Tell the supervisor that this process is at work."""
+        """Tell the supervisor that this worker is ready."""
         os.write(self.channel, _READY)
 
     @property
     def orphaned(self) -> bool:
-        """Whether the supervisor is gone: it never writes, so what can be read is the end."""
+        """Whether the supervisor has ended; it never writes, so only end of file can be read."""
         return bool(select.select([self.channel], [], [], 0)[0])
 
     def _watch(self) -> None:
@@ -61,6 +61,6 @@ class WorkerContext(msgspec.Struct, frozen=True):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def socket_of(folder: Path, number: int) -> Path:
-    """The socket in `folder` of the process with this number."""
+def metrics_socket(folder: Path, number: int) -> Path:
+    """Return the path of the metrics socket of the worker with this number."""
     return folder / f"{number}.sock"

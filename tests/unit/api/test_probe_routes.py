@@ -53,7 +53,7 @@ async def test_a_node_that_is_ready_can_have_warnings(api, monkeypatch):
 
 async def test_figures_of_siblings_stand_beside_those_of_the_one_database(api, monkeypatch):
     class PeerMetrics:
-        async def together(self, own):
+        async def render_all(self, own):
             assert b"_pending" not in own
             return b"# all of them\n"
 

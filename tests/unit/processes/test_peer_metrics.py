@@ -36,7 +36,7 @@ class Process:
         self.peer_metrics = PeerMetrics(worker, self.metrics.render_process)
 
     async def shown(self) -> dict[tuple[str, ...], float]:
-        return samples(await self.peer_metrics.together(self.metrics.render_process()))
+        return samples(await self.peer_metrics.render_all(self.metrics.render_process()))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_whichever_is_asked_shows_the_counts_of_all(processes) -> None:
 
 async def test_each_metric_is_described_once_with_its_processes_in_order(processes) -> None:
     text = (
-        await processes[1].peer_metrics.together(processes[1].metrics.render_process())
+        await processes[1].peer_metrics.render_all(processes[1].metrics.render_process())
     ).decode()
     lines = [line for line in text.splitlines() if "events_accepted_total" in line]
     assert [line.rpartition(" ")[0] for line in lines] == [
@@ -115,7 +115,7 @@ async def test_a_process_that_died_is_left_out_and_its_successor_takes_its_place
 async def test_a_process_that_hangs_or_breaks_off_is_left_out(
     processes, folder, monkeypatch
 ) -> None:
-    monkeypatch.setattr(peer_metrics, "PATIENCE", 0.05)
+    monkeypatch.setattr(peer_metrics, "PEER_SECONDS", 0.05)
     hangs = socket.socket(socket.AF_UNIX)
     hangs.bind(str(folder / "3.sock"))
     hangs.listen()

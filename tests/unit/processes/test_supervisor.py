@@ -30,7 +30,7 @@ async def test_a_later_process_that_cannot_start_stops_all_with_its_line_and_cod
     await supervised.start(3, child_2={"fails": 7})
     code, out, err = await supervised.end(None)
     assert (code, out) == (7, "")
-    assert [line for line in err.splitlines() if "at work" not in line] == ["one clear line"]
+    assert [line for line in err.splitlines() if "is ready" not in line] == ["one clear line"]
     assert "1 SIGTERM" in supervised.ended()
 
 
@@ -50,7 +50,7 @@ async def test_a_process_that_is_killed_starts_again_and_the_others_go_on(
     assert supervised.starts(1) == [before[1]]
     code, out, err = await supervised.end()
     assert (code, out) == (0, "")
-    (line,) = [line for line in err.splitlines() if "starts again" in line]
+    (line,) = [line for line in err.splitlines() if "is restarted" in line]
     assert '"process": 2' in line
     assert "killed by SIGKILL" in line
 
@@ -75,7 +75,7 @@ async def test_a_process_killed_while_it_starts_is_tried_again(supervised) -> No
 async def test_one_that_fails_when_it_is_started_again_does_not_stop_the_others(
     supervised, is_alive
 ) -> None:
-    """Its database may be away just now; the first start was well."""
+    """The first start worked, so the database may only be down for a moment."""
     await (await supervised.start(2, constants={"FIRST_WAIT": 0.001})).listening()
     before = await supervised.pids(2)
     good = (supervised.notes / "child.py").read_text()
@@ -97,7 +97,7 @@ async def test_sigterm_and_ctrl_c_end_all_in_order_with_exit_code_0(supervised, 
     code, _, err = await supervised.end(number)
     assert code == 0
     assert supervised.ended() == ["1 SIGTERM", "2 SIGTERM", "3 SIGTERM"]
-    assert "starts again" not in err
+    assert "is restarted" not in err
     assert not supervised.folder.exists()
 
 

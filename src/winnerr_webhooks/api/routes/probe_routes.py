@@ -38,7 +38,7 @@ async def metrics(services: Given) -> bytes:
     """Metrics for Prometheus. Those of the database keep their last values while it is away."""
     await _update_database_metrics(services)
     own = services.metrics.render_process()
-    shown = own if services.peer_metrics is None else await services.peer_metrics.together(own)
+    shown = own if services.peer_metrics is None else await services.peer_metrics.render_all(own)
     return shown + services.metrics.render_database()
 
 
