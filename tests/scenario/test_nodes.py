@@ -252,7 +252,7 @@ async def test_an_sqlite_database_moves_to_postgresql_and_goes_on_there(
     source = old.settings["DATABASE_URL"]
     code, out, err = await old.command("migrate", "--from", source, "--to", empty_postgres_url)
     assert code == 0, err
-    assert "event: 1 of 1 rows copied and proven" in out
+    assert "event: 1 of 1 rows copied and checked" in out
     (keys,) = [
         line
         for line in (old.folder / "test.db.keys").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The console script: one module a command, each importing what it needs when it runs."""
+"""The console script. Each command is a module, which imports what it needs when it runs."""
 
 from winnerr_webhooks.cli.main import main
 

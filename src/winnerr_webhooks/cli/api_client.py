@@ -1,4 +1,4 @@
-"""The API as a caller meets it: one request, one answer, and refusals as readable lines."""
+"""Calls the REST API: one request, one answer, and errors as readable lines."""
 
 import http.client
 import ssl
@@ -11,7 +11,7 @@ from winnerr_webhooks.domain.errors import Invalid, Unavailable
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the server said."""
+    """The answer of the server."""
 
     status: int
     body: bytes
@@ -19,12 +19,12 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def accepted(self) -> bool:
-        """Whether it is a 2xx."""
-        return self.status // 100 == 2  # noqa: PLR2004  the class of success, RFC 9110 §15.3
+        """Whether the status is 2xx."""
+        return self.status // 100 == 2  # noqa: PLR2004  RFC 9110, section 15.3
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What this command shows of an RFC 9457 problem."""
+    """The part of an RFC 9457 problem that a command shows."""
 
     title: str = ""
     detail: str = ""
@@ -40,14 +40,14 @@ def call(
     *,
     seconds: float = 30.0,
 ) -> Answer:
-    """Send one request to the API at `server` (a URL). `Unavailable` when it gives no answer."""
+    """Send one request to the API at the URL `server`. Raises `Unavailable` without an answer."""
     try:
         parts = urlsplit(server)
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Invalid(f"{server!r} is no server: expected http://host:port.")
+        raise Invalid(f"{server!r} is not the URL of a server: expected http://host:port.")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, port, timeout=seconds)
     headers = {
@@ -69,12 +69,12 @@ def call(
 
 
 def refusal(answer: Answer) -> list[str]:
-    """Say why a call was refused: a line of what is wrong, then a line for each wrong field."""
+    """Return the lines that say why a call was refused: the problem, then each wrong field."""
     try:
         problem = msgspec.json.decode(answer.body, type=Problem)
     except msgspec.DecodeError:
         start = answer.body[:200].decode(errors="replace").strip()
-        return [f"{answer.status}, and not from the API of Winnerr Webhooks: {start}"]
+        return [f"{answer.status}, but not from the API of Winnerr Webhooks: {start}"]
     messages = [error.get("message", "") for error in problem.errors]
     detail = "" if problem.detail in messages else problem.detail
     lines = [f"{answer.status} {problem.title}: {detail}".rstrip(": ")]

@@ -1,4 +1,4 @@
-"""`backup`: a consistent copy of the database file, beside a running `serve`."""
+"""`backup`: makes a consistent copy of the database file, also while `serve` runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +15,14 @@ def backup(
     config: Config,
     path: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
 ) -> None:
-    """Copy the database into a new file, whole and of one moment, while the server runs.
+    """Copy the SQLite database into a new file, consistently, also while the server runs.
 
-    The key file is not in it: keep a copy of that file apart. PostgreSQL has pg_dump for this.
+    The key file is not included: keep a copy of it in another place. For PostgreSQL use pg_dump.
     """
     if config.uses_postgres:
         raise Invalid(
             f"{config.database_name} is PostgreSQL: back it up with pg_dump --schema "
-            "winnerr_webhooks, or with what your provider has."
+            "winnerr_webhooks, or with the tools of your provider."
         )
     from winnerr_webhooks.storage.sqlite.sqlite_backup import back_up  # noqa: PLC0415  --help must not load it
 
@@ -31,4 +31,4 @@ def backup(
     typer.echo(f"{path} is a copy of {source}.")
     key_file = source.with_name(source.name + ".keys")
     if key_file.exists():
-        typer.echo(f"Secrets open only with {key_file}: keep a copy of it, too.", err=True)
+        typer.echo(f"The secrets in it can only be read with {key_file}: copy it, too.", err=True)

@@ -1,4 +1,4 @@
-"""The commands in one place."""
+"""All commands of the console script, with their examples."""
 
 from typing import Annotated
 
@@ -48,7 +48,7 @@ def start(
     *,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Push a CRM's events to any URL a customer names: signed, retried, logged, replayable.
+    """Send a CRM's events to the URLs of its customers: signed, retried, logged, replayable.
 
     Settings are environment variables prefixed WINNERR_WEBHOOKS_, or options of `serve`.
     """
@@ -59,7 +59,10 @@ def start(
 
 
 def run(worker: WorkerContext | None) -> int | None:
-    """Run the command that was asked for; its exit code. `Invalid`: its usage was wrong."""
+    """Parse the command line, run the command, and return its exit code.
+
+    Raises `Invalid` for wrong usage.
+    """
     try:
         code: int | None = app(prog_name=PROGRAM, standalone_mode=False, obj=worker)
     except typer.TyperException as error:

@@ -1,4 +1,4 @@
-"""`config`: the settings as `serve` would take them, and the bounds that follow from them."""
+"""`config`: shows the settings that `serve` would use, and the limits derived from them."""
 
 import json
 from collections.abc import Iterable
@@ -23,9 +23,9 @@ def show_config(
         bool, typer.Option("--json", help="Print one JSON document instead of two tables.")
     ] = False,
 ) -> None:
-    """Show the effective settings and every bound of a node; secrets are masked.
+    """Show the effective settings, with secrets masked, and all limits of a node.
 
-    Opens neither the database nor a port. Takes the same options as `serve` and checks them.
+    It takes the same options as `serve` and checks them. It opens neither the database nor a port.
     """
     from winnerr_webhooks.budgets import derive, descriptors_allowed  # noqa: PLC0415  --help must not load it
 
@@ -46,7 +46,7 @@ def show_config(
 
 
 def _value(config: Config, setting: Setting) -> Any:
-    """A setting's value as JSON has it, without what is secret in it."""
+    """Return a setting's value for JSON, with secrets masked."""
     value = getattr(config, setting.field)
     if setting.name == "DATABASE_URL":
         return config.database_name
@@ -58,11 +58,11 @@ def _value(config: Config, setting: Setting) -> Any:
 
 
 def _source(config: Config, setting: Setting) -> str:
-    """Where a value comes from; an option that repeats the default counts as the default."""
+    """Return where a value comes from; an option that repeats the default counts as default."""
     if setting.variable in environment():
         return "environment"
-    follows = setting.name == "PUBLIC_URL"  # HOST and PORT, unless it is set
-    return "default" if follows or _is_default(config, setting) else "option"
+    is_derived = setting.name == "PUBLIC_URL"  # from HOST and PORT, unless it is set
+    return "default" if is_derived or _is_default(config, setting) else "option"
 
 
 def _is_default(config: Config, setting: Setting) -> bool:

@@ -1,4 +1,4 @@
-"""The configuration of a command, from the environment and from its options."""
+"""Loads the settings of a command from the environment and from its options."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ PROGRAM = "winnerr-webhooks"
 
 
 def configure(overrides: Mapping[str, str] | None = None) -> Config:
-    """Load the settings; variables that look like one and are none are warned of on stderr."""
+    """Load the settings. Prints a warning for each unknown variable with the product's prefix."""
     environ = config.environment()
     for line in config.warnings(environ):
         sys.stderr.write(f"warning: {line}\n")
@@ -19,10 +19,10 @@ def configure(overrides: Mapping[str, str] | None = None) -> Config:
 
 
 def plain_options(words: Sequence[str]) -> dict[str, str] | None:
-    """The settings that the options in `words` give, by field; None when there is anything else.
+    """Parse options that are settings (`--port 8400`) into a dict by field; None for anything else.
 
-    It knows `--port 8400`, `--port=8400`, `--allow-http` and `--no-allow-http`. Whatever else is
-    there, a mistake included, is for the parser that can explain it.
+    It accepts `--port 8400`, `--port=8400`, `--allow-http` and `--no-allow-http`. All other words,
+    including mistakes, are left to the full parser, which can explain them.
     """
     fields = {setting.option: setting.field for setting in SETTINGS}
     flags = {

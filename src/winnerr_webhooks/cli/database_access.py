@@ -1,4 +1,4 @@
-"""Work on the database beside a running `serve`."""
+"""Opens the database for a command, also while `serve` runs on it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,10 @@ Result = TypeVar("Result")
 
 
 def with_storage(config: Config, work: Callable[[Storage], Awaitable[Result]]) -> Result:
-    """Open the database (made or upgraded first, if need be), do `work`, let go of it."""
+    """Open the database, run `work` with it, and close it. Creates or upgrades it if needed."""
     from winnerr_webhooks import wiring  # noqa: PLC0415  loads the server; --help must not
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 
-    # To stderr: stdout is for results, such as a key alone on its line.
     set_up_logs(config.log_level, config.log_format)
 
     async def run() -> Result:

@@ -1,4 +1,4 @@
-"""`emit`: one event through the API, from a shell."""
+"""`emit`: sends one event through the API."""
 
 import sys
 from typing import Annotated
@@ -20,30 +20,31 @@ def emit(
     organization: Annotated[str, typer.Option(help="The organization it happened in.")],
     data: Annotated[str, typer.Option(help="The event's data, a JSON object; - reads stdin.")],
     event_id: Annotated[
-        str | None, typer.Option("--id", help="Your id of it: makes the call safe to repeat.")
+        str | None,
+        typer.Option("--id", help="Your id of the event; it makes the call safe to repeat."),
     ] = None,
     timestamp: Annotated[
-        str | None, typer.Option(help="When it happened, RFC 3339; left out: now.")
+        str | None, typer.Option(help="When it happened, RFC 3339; default: now.")
     ] = None,
     server: Annotated[
-        str | None, typer.Option(help="URL of the API; left out: WINNERR_WEBHOOKS_PUBLIC_URL.")
+        str | None, typer.Option(help="URL of the API; default: WINNERR_WEBHOOKS_PUBLIC_URL.")
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="The API key; left out: WINNERR_WEBHOOKS_API_KEY.")
+        str | None, typer.Option(help="The API key; default: WINNERR_WEBHOOKS_API_KEY.")
     ] = None,
 ) -> None:
-    """Send one event through the API.
+    """Send one event through the API, and print the answer.
 
-    Prints the API's answer. Exit code 1: it was refused, and why is on stderr.
+    If the event is refused, the exit code is 1 and stderr says why.
     """
     key = key or environment().get(_KEY_VARIABLE)
     if not key:
         raise Invalid(
             f"No API key: give --key or {_KEY_VARIABLE} "
-            "(make one with: winnerr-webhooks keys create --name NAME)."
+            "(create one with: winnerr-webhooks keys create --name NAME)."
         )
     if not (key.isascii() and key.isprintable()):
-        raise Invalid("The API key has a character that no key has; copy it again.")
+        raise Invalid("The API key has a character that is never part of a key; copy it again.")
     raw = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
     body: dict[str, object] = {"event": event, "organizationId": organization, "data": _json(raw)}
     if timestamp is not None:
@@ -60,7 +61,7 @@ def emit(
 
 
 def _json(raw: bytes) -> msgspec.Raw:
-    """Check that it is JSON, but pass it on byte for byte: numbers keep their digits."""
+    """Check that it is JSON, but keep its bytes, so that numbers keep their digits."""
     try:
         return msgspec.json.decode(raw, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

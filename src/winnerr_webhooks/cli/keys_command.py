@@ -1,4 +1,4 @@
-"""`keys`: API keys, made, listed and revoked beside a running `serve`."""
+"""`keys`: creates, lists and revokes API keys, also while `serve` runs."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -30,20 +30,20 @@ def create(
     name: Annotated[str, typer.Option(help="Who uses it; shown by `keys list`.")],
     organization: Annotated[
         str | None,
-        typer.Option(help="Valid for this organization only; left out: a service key, for all."),
+        typer.Option(help="The only organization it is valid for; default: all (a service key)."),
     ] = None,
 ) -> None:
-    """Print a new API key on stdout, once: only its hash is kept. It works at once."""
+    """Create an API key and print it on stdout, once: only its hash is stored. It works at once."""
     key = create_key(config, name, organization)
     scope = f"organization {organization}" if organization else "every organization"
-    typer.echo(f"A key for {scope}, shown this once only; keep it safe:", err=True)
+    typer.echo(f"A key for {scope}. It is shown only now, so keep it safe:", err=True)
     typer.echo(key)
 
 
 @app.command("list", epilog="Example: winnerr-webhooks keys list")
 @takes_settings("DATABASE_URL", "ENCRYPTION_KEYS")
 def list_keys(config: Config) -> None:
-    """List all API keys, oldest first, revoked ones too. The keys themselves are not kept."""
+    """List all API keys, oldest first, including revoked ones. Keys themselves are not stored."""
     keys = _with_keys(config, lambda keys: keys.list())
     rows = [("ID", "NAME", "ORGANIZATION", "CREATED", "REVOKED"), *map(_row, keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -56,7 +56,7 @@ def list_keys(config: Config) -> None:
 @takes_settings("DATABASE_URL", "ENCRYPTION_KEYS")
 def revoke(
     config: Config,
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `keys list` shows it.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The id that `keys list` shows.")],
 ) -> None:
     """Revoke an API key; it stops working within 5 seconds."""
     _with_keys(config, lambda keys: keys.revoke(key_id))
@@ -64,7 +64,7 @@ def revoke(
 
 
 def create_key(config: Config, name: str, organization: str | None) -> str:
-    """Make an API key, and give it. `Invalid` when name or organization have not the form."""
+    """Create an API key and return it. Raises `Invalid` for a wrong name or organization."""
     return _with_keys(config, lambda keys: keys.create(name, organization)).secret
 
 

@@ -1,4 +1,4 @@
-"""`login-link`: a one-time link into the settings page, made beside a running `serve`."""
+"""`login-link`: prints a one-time link to the settings page, also while `serve` runs."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 def login_link(
     config: Config,
     *,
-    organization: Annotated[str, typer.Option(help="Whose settings page it opens.")],
+    organization: Annotated[str, typer.Option(help="The organization whose page it opens.")],
     role: Annotated[
         str, typer.Option(help="admin: everything; viewer: webhooks and logs, no changes.")
     ] = "admin",
-    user: Annotated[str | None, typer.Option(help="A name that the page shows.")] = None,
+    user: Annotated[str | None, typer.Option(help="The user's name, as the page shows it.")] = None,
 ) -> None:
-    """Print a one-time link into the settings page, good for 10 minutes."""
+    """Print a one-time link to the settings page, valid for 10 minutes."""
     link = create_link(config, organization, role, user)
-    typer.echo("It works once, within 10 minutes; whoever has it is in:", err=True)
+    typer.echo("The link works once, within 10 minutes, for anyone who has it:", err=True)
     typer.echo(link.url)
 
 
 def create_link(config: Config, organization: str, role: str, user: str | None) -> "NewLink":
-    """Make a link. `Invalid` when the organization, the role or the name have not the form."""
+    """Create a link. Raises `Invalid` for a wrong organization, role or user."""
     from winnerr_webhooks.clock import SystemClock  # noqa: PLC0415  --help loads none of them
     from winnerr_webhooks.management.page_sign_in import PageSignIn  # noqa: PLC0415
 

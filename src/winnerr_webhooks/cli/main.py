@@ -1,4 +1,4 @@
-"""The console script: runs a command; an error is one line and an exit code."""
+"""The entry point of the console script: runs a command, and reports an error in one line."""
 
 import os
 import sys
@@ -21,12 +21,12 @@ WRONG_CONFIGURATION = os.EX_CONFIG
 
 
 def main(worker: WorkerContext | None = None) -> None:
-    """Run the console script: exit code 0, 1 for a failure, 2 for wrong usage.
+    """Run a command and exit: 0 for success, 1 for a failure, 2 for wrong usage.
 
-    78 is a wrong setting and 75 a start that cannot be now (sysexits.h): a service manager tries
-    again after 75 and not after 78.
+    78 means a wrong setting, and 75 that the start is not possible now (sysexits.h). A service
+    manager should try again after 75, but not after 78.
 
-    `worker` is that of one of several processes of `serve` (`cli.worker_process`).
+    `worker` is set if this is a worker process of `serve` (`cli.worker_process`).
     """
     try:
         code = _run(sys.argv[1:], worker)
@@ -38,7 +38,7 @@ def main(worker: WorkerContext | None = None) -> None:
         _fail(str(error), CANNOT_START_NOW)
     except WebhooksError as error:
         _fail(str(error), FAILED)
-    except BrokenPipeError:  # `… | head`: not worth a word, and Python's own flush must not say it
+    except BrokenPipeError:  # `… | head` needs no message, nor one from Python's final flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except OSError as error:
@@ -47,10 +47,10 @@ def main(worker: WorkerContext | None = None) -> None:
 
 
 def _run(words: list[str], worker: WorkerContext | None) -> int | None:
-    """Run the command that `words` name; its exit code.
+    """Run the command in `words` and return its exit code.
 
-    `serve` with nothing but settings does without the parser of all commands, which takes a third
-    of the time in which the service starts.
+    `serve` with only settings as options does not load the full parser, which would take a third of
+    the start time.
     """
     if words[:1] == ["serve"] and (options := plain_options(words[1:])) is not None:
         return run_server(configure(options), worker)

@@ -1,4 +1,4 @@
-"""`migrate`: the database, created or upgraded; or an SQLite file moved to PostgreSQL."""
+"""`migrate`: creates or upgrades the database, or copies an SQLite database to PostgreSQL."""
 
 from typing import Annotated
 
@@ -17,23 +17,25 @@ def migrate(
     config: Config,
     *,
     source: Annotated[
-        str | None, typer.Option("--from", help="sqlite:///…, to copy everything out of it.")
+        str | None, typer.Option("--from", help="The SQLite database to copy, sqlite:///….")
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--to", help="postgresql://…, where to; left out: the database's URL."),
+        typer.Option(
+            "--to", help="The PostgreSQL database, postgresql://…; default: DATABASE_URL."
+        ),
     ] = None,
 ) -> None:
-    """Create or upgrade the database; `serve` does it too, when it starts.
+    """Create or upgrade the database. `serve` also does this when it starts.
 
-    With --from, copy all of an SQLite database into an empty one of PostgreSQL, table by table,
-    and prove by counts and sums that it is all there. No server may run on either meanwhile.
+    With --from, copy an SQLite database to an empty PostgreSQL database, table by table, and check
+    the result by counts and checksums. No server may run on either database during the copy.
     """
     if source is not None:
         _copy(config, _checked("--from", source), _checked("--to", target or config.database_url))
         return
     if target is not None:
-        raise Invalid("--to goes with --from sqlite:///…, which was not given.")
+        raise Invalid("--to needs --from sqlite:///…, too.")
 
     async def check(storage: Storage) -> None:
         await storage.check()
@@ -47,16 +49,16 @@ def _copy(config: Config, source: str, target: str) -> None:
         raise Invalid("--from: expected an SQLite database, sqlite:///…")
     if not database_url.is_postgres(target):
         raise Invalid(
-            "--to: expected a PostgreSQL database, postgresql://… (or in "
-            "WINNERR_WEBHOOKS_DATABASE_URL, where others on the machine do not see its password)"
+            "--to: expected a PostgreSQL database, postgresql://… (or set "
+            "WINNERR_WEBHOOKS_DATABASE_URL, where other users cannot see its password)"
         )
     from winnerr_webhooks.storage.copy_to_postgres import copy  # noqa: PLC0415  loads both; --help must not
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 
     set_up_logs(config.log_level, config.log_format)
 
-    def report(table: str, there: int, here: int) -> None:
-        typer.echo(f"{table}: {here:,} of {there:,} rows copied and proven")
+    def report(table: str, rows: int, copied: int) -> None:
+        typer.echo(f"{table}: {copied:,} of {rows:,} rows copied and checked")
 
     typer.echo(copy(source, target, report=report))
 

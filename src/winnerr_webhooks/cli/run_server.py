@@ -1,6 +1,6 @@
-"""Starts the server that `serve` runs: in this process, or in several.
+"""Starts the server of `serve`, in this process or in several workers.
 
-It needs no more than what it starts: a service that is restarted should be back at once.
+It imports only what it needs, so that a restarted service is available quickly.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from winnerr_webhooks.processes.worker_context import WorkerContext
 
 
 def run_server(config: Config, worker: WorkerContext | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code."""
+    """Serve until SIGTERM or Ctrl-C; return the exit code."""
     check_service(config)
-    # Until the server has its own handlers a signal finds nothing to finish: leave at once.
+    # Before the server has its own handlers there is nothing to finish, so exit at once.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  --help must not load it
 
     set_up_logs(config.log_level, config.log_format)
@@ -29,7 +29,7 @@ def run_server(config: Config, worker: WorkerContext | None = None) -> int:
 
 
 def _serve(config: Config, worker: WorkerContext | None) -> None:
-    # What is imported stays, so a collection meanwhile, or ever after, would only look at it.
+    # Imported modules are never freed, so the garbage collector need not look at them.
     gc.disable()
     import uvloop  # noqa: PLC0415  a supervisor and --help do not load the server
 
@@ -43,7 +43,7 @@ def _serve(config: Config, worker: WorkerContext | None) -> None:
 
 
 def _supervise(config: Config) -> int:
-    """Run several processes of this very command; the exit code."""
+    """Run several worker processes of this command; return the exit code."""
     from winnerr_webhooks.clock import SystemClock  # noqa: PLC0415  --help loads none of them
     from winnerr_webhooks.ids import Jitter  # noqa: PLC0415
     from winnerr_webhooks.processes.supervisor import Supervisor  # noqa: PLC0415
@@ -63,5 +63,5 @@ def _announce(url: str) -> None:
     sys.stdout.flush()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
+def _exit(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)

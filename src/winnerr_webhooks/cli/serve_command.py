@@ -1,4 +1,4 @@
-"""`serve`: API and delivery in one process, or in several, until SIGTERM or Ctrl-C."""
+"""`serve`: runs the API, the settings page and delivery until SIGTERM or Ctrl-C."""
 
 import typer
 
@@ -9,10 +9,10 @@ from winnerr_webhooks.config import Config
 
 @takes_settings()
 def serve(config: Config, context: typer.Context) -> None:
-    """Run API and delivery: all of it in one process, or split by --role and --processes.
+    """Run the API, the settings page and delivery, in one process unless --processes says more.
 
-    Ends in order on SIGTERM and Ctrl-C: what is in flight is finished, nothing is lost; a second
-    one ends it at once. Each option is also a variable: --port is WINNERR_WEBHOOKS_PORT. Options
-    win.
+    SIGTERM or Ctrl-C ends it in order: it finishes what is in flight, and nothing is lost. A second
+    signal ends it at once. Each option is also an environment variable: --port is
+    WINNERR_WEBHOOKS_PORT. Options take precedence.
     """
     raise typer.Exit(run_server(config, context.obj))

@@ -1,4 +1,4 @@
-"""Options of the same name as settings, and the configuration a command gets from both."""
+"""Adds the settings as options to a command, and passes it the loaded `Config`."""
 
 import functools
 import inspect
@@ -14,9 +14,9 @@ Command = Callable[..., None]
 
 
 def takes_settings(*names: str) -> Callable[[Command], Command]:
-    """Add an option for each named setting (none named: for all), and pass a `Config` first.
+    """Add an option for each named setting (all, if none is named) to a command.
 
-    The options win over the environment. The decorated command's other parameters stay.
+    The command gets a `Config` as its first argument. Options take precedence over the environment.
     """
     chosen = [setting for setting in SETTINGS if not names or setting.name in names]
 
@@ -46,5 +46,5 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     )
 
 
-def _text(value: str | bool) -> str:  # noqa: FBT001  an option's value is what it is
+def _text(value: str | bool) -> str:  # noqa: FBT001  flags are options, too
     return value if isinstance(value, str) else str(value).lower()

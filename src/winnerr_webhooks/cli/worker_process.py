@@ -1,6 +1,6 @@
-"""One of several processes of `serve`: started by the supervisor, never by hand.
+"""The entry point of a worker process of `serve`. Only the supervisor starts it.
 
-`python -m winnerr_webhooks.cli.worker_process serve OPTIONS… MEMBERSHIP`
+`python -m winnerr_webhooks.cli.worker_process serve OPTIONS… CONTEXT`
 """
 
 import sys

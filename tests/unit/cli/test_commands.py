@@ -93,7 +93,7 @@ def test_the_version_is_the_packages(run):
         (["migrate", "--from", POSTGRES, "--to", POSTGRES], {}, "--from: expected an SQLite"),
         (["migrate", "--from", "w.db", "--to", POSTGRES], {}, "--from: expected sqlite:///"),
         (["migrate", "--from", "sqlite:///w.db", "--to", "u:hunter2@h"], {}, "--to: expected"),
-        (["migrate", "--to", POSTGRES], {}, "--to goes with --from"),
+        (["migrate", "--to", POSTGRES], {}, "--to needs --from"),
         (["migrate", "--from", "sqlite:///w.db", "--to", POSTGRES], {}, "w.db"),
         (["keys", "list"], {"DATABASE_URL": "nowhere"}, "WINNERR_WEBHOOKS_DATABASE_URL"),
         (["nonsense"], {}, "No such command 'nonsense' (see winnerr-webhooks --help)"),

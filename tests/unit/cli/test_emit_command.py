@@ -128,7 +128,7 @@ def test_an_answer_of_somebody_else_is_recognised(api, emit):
         ([*EVENT, "{}", "--server", "localhost", "--key", "k"], 2, "expected http://host:port"),
         ([*EVENT, "{}", "--server", "http://h:x", "--key", "k"], 2, "expected http://host:port"),
         ([*EVENT, "{}"], 2, "No API key: give --key or WINNERR_WEBHOOKS_API_KEY"),
-        ([*EVENT, "{}", "--key", "wwk_é"], 2, "a character that no key has"),
+        ([*EVENT, "{}", "--key", "wwk_é"], 2, "a character that is never part of a key"),
         ([*EVENT, "{'a': 1}", "--key", "k"], 2, "--data is not JSON"),
     ],
 )

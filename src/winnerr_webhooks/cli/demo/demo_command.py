@@ -10,21 +10,21 @@ import typer
 def demo(
     *,
     folder: Annotated[
-        Path, typer.Option(help="Its own data folder; used again the next time.")
+        Path, typer.Option(help="The demo's data folder; the next run uses it again.")
     ] = Path("winnerr-webhooks-demo"),
-    rate: Annotated[float, typer.Option(min=0.1, max=200, help="Events a second.")] = 2.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=200, help="Events per second.")] = 2.0,
     seconds: Annotated[
-        float | None, typer.Option(min=1, help="End after so long; left out: on Ctrl-C.")
+        float | None, typer.Option(min=1, help="End after this time; default: on Ctrl-C.")
     ] = None,
 ) -> None:
     """Run a complete example on this machine.
 
-    A server, a receiver that verifies every signature and now and then fails on purpose, and
-    sample events of all categories. Nothing else is needed. Ctrl-C ends it; the next run goes
-    on in the same folder.
+    It runs a server, a receiver that verifies every signature and sometimes fails on purpose, and
+    sample events of all categories. Nothing else is needed. Ctrl-C ends it; the next run continues
+    in the same folder.
     """
     from winnerr_webhooks.cli.demo.run import Demo  # noqa: PLC0415  --help must not load it
 
-    well = asyncio.run(Demo(folder, rate, seconds).run())
-    if not well:
+    succeeded = asyncio.run(Demo(folder, rate, seconds).run())
+    if not succeeded:
         raise typer.Exit(1)

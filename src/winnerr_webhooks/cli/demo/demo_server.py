@@ -1,4 +1,4 @@
-"""The demo's server: a process of its own, started again whenever it is killed."""
+"""The demo's server: runs it as a process, and restarts it when it is killed."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ _READY_SECONDS = 30
 _READY = b" listens on "
 
 
-class Server:
-    """Runs `serve` with `environ`; what it says goes to `log`.
+class DemoServer:
+    """Runs `serve` with the environment `environ`; its stderr goes to the file `log`.
 
-    `ready` is set while it answers. `on_killed` gets the exit code of a process that ended
-    without being asked to, just before the next one starts.
+    `ready` is set while it answers. When the process ends unexpectedly, `on_killed` is called with
+    its exit code, and the process is restarted.
     """
 
     def __init__(
@@ -33,21 +33,21 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs now."""
+        """The id of the current process."""
         return self._process.pid if self._process else 0
 
     async def start(self) -> None:
-        """Start it; returns once it answers. `Unavailable` when it does not."""
+        """Start it and wait until it answers. Raises `Unavailable` if it does not."""
         await self._spawn()
         self._watch = asyncio.create_task(self._start_again())
 
     async def wait(self) -> None:
-        """Run for as long as it can be kept running, then raise the reason."""
+        """Wait until it cannot be restarted any more, and raise the reason."""
         if self._watch:
             await asyncio.shield(self._watch)
 
     async def stop(self) -> None:
-        """End it in order: what is in flight is finished first."""
+        """Stop it in order, so that it finishes what is in flight."""
         self.ready.clear()
         if self._watch:
             self._watch.cancel()
@@ -74,7 +74,7 @@ class Server:
                 stdout=PIPE,
                 stderr=log,
                 env=self._environ,
-                start_new_session=True,  # Ctrl-C is for the demo; it stops the server itself
+                start_new_session=True,  # Ctrl-C reaches only the demo, which stops the server
             )
         self._reader = reader = asyncio.create_task(self._read(process))
         ready = asyncio.create_task(self.ready.wait())
@@ -83,13 +83,13 @@ class Server:
         )
         ready.cancel()
         if not self.ready.is_set():
-            if not reader.done():  # one that ended must be waited for; a kill would reap it first
+            if not reader.done():  # it still runs
                 process.kill()
             await process.wait()
             raise Unavailable(f"The demo's server did not start: {self._last_words()}")
 
     async def _read(self, process: Process) -> None:
-        """Wait for the line that says it listens, and go on reading: a full pipe would stop it."""
+        """Wait for the line that says it listens, and read on so that the pipe never fills up."""
         assert process.stdout  # noqa: S101  asked for with PIPE
         async for line in process.stdout:
             if _READY in line:

@@ -1,8 +1,8 @@
-"""The demo's webhooks, made through the API on the first run and found again later."""
+"""The demo's webhooks. The first run creates them through the API, and later runs reuse them."""
 
 from typing import Any
 
-from winnerr_webhooks.cli.demo.demo_api import Api
+from winnerr_webhooks.cli.demo.demo_api import DemoApi
 
 WEBHOOKS = {
     "crm-mirror": ("CRM mirror", ["*"]),
@@ -30,11 +30,11 @@ WEBHOOKS = {
         ],
     ),
 }
-"""Path of the receiver -> (the webhook's description, its events)."""
+"""Path of the receiver -> (description of the webhook, its events)."""
 
 
-async def ensure(api: Api, port: int) -> dict[str, str]:
-    """Point every webhook at the receiver's port, creating what is missing; path -> secret."""
+async def ensure_webhooks(api: DemoApi, port: int) -> dict[str, str]:
+    """Point each webhook to the receiver's port, and create missing ones; return path -> secret."""
     webhooks = await api.get(f"{api.organization_path}/webhooks")
     known = {webhook["description"]: webhook for webhook in webhooks["items"]}
     secrets = {}
@@ -49,7 +49,7 @@ async def ensure(api: Api, port: int) -> dict[str, str]:
     return secrets
 
 
-async def _reuse(api: Api, webhook: dict[str, Any], url: str) -> str:
+async def _reuse(api: DemoApi, webhook: dict[str, Any], url: str) -> str:
     path = f"{api.organization_path}/webhooks/{webhook['id']}"
     await api.send("PATCH", path, {"url": url, "status": "active"})
     secret: str = (await api.get(f"{path}/secret"))["secret"]

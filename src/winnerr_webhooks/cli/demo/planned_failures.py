@@ -1,14 +1,14 @@
-"""How the demo's receivers fail on purpose: decided by the delivery's id, so it can be told."""
+"""Decides how the demo's receivers fail on purpose. It depends only on the delivery's id."""
 
 import zlib
 
 import msgspec
 
 RETRY_SCHEDULE = (2, 5, 10)
-"""Seconds; the demo's own, so that a retry is seen while one watches."""
+"""Seconds; so short that people see the retries."""
 
 ATTEMPTS = len(RETRY_SCHEDULE) + 1
-"""So many have to go wrong before a delivery has failed."""
+"""After this many failed attempts a delivery has failed."""
 
 _OUT_OF = 40
 
@@ -20,11 +20,11 @@ class Behaviour(msgspec.Struct, frozen=True):
     wait: float = 0.0
     retry_after: int | None = None
     why: str = ""
-    """Empty when it behaves."""
+    """Why it fails or is slow; empty if it does neither."""
 
 
 def behaviour(receiver: str, delivery: str, attempt: int) -> Behaviour:
-    """Decide how `receiver` treats this attempt (1, 2, …) of a delivery."""
+    """Return how `receiver` treats this attempt (1, 2, …) of a delivery."""
     draw = zlib.crc32(delivery.encode()) % _OUT_OF
     first = attempt == 1
     if receiver == "crm-mirror" and draw < 2 and attempt <= 2:  # noqa: PLR2004  1 in 20, twice

@@ -1,4 +1,4 @@
-"""The demo's receiver: verifies every signature the way the documentation tells receivers to."""
+"""The demo's receiver: verifies every signature, as the documentation tells receivers to."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ from winnerr_webhooks.cli.demo.planned_failures import Behaviour, behaviour
 from winnerr_webhooks.clock import Clock
 
 _TOLERANCE_SECONDS = 300
-_MOST_BODY = 1 << 20
+_MAX_BODY = 1 << 20
 
 Headers = dict[str, str]
 
@@ -26,16 +26,16 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     delivery: str
     attempt: int
     verified: bool
-    """Both signatures hold."""
+    """Whether both signatures are valid."""
     duplicate: bool
-    """Its delivery was answered with success before."""
+    """Whether a request of the same delivery was answered with success before."""
     behaviour: Behaviour
 
 
 class Receiver:
-    """An HTTP server on 127.0.0.1 whose every path is a receiver of its own.
+    """An HTTP server on 127.0.0.1 with a receiver at each path.
 
-    `secrets` maps paths (`team-chat`) to signing secrets; what has none is answered with 404.
+    `secrets` maps paths (`team-chat`) to signing secrets. Other paths are answered with 404.
     """
 
     def __init__(self, clock: Clock, on_arrival: Callable[[Arrival], None]) -> None:
@@ -53,7 +53,7 @@ class Receiver:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Hang up on everybody."""
+        """Close all connections."""
         if self._server:
             self._server.close()
         for task in tuple(self._connections):
@@ -70,12 +70,12 @@ class Receiver:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 path, headers = _parse(head)
-                length = min(int(headers.get("content-length", "0")), _MOST_BODY)
+                length = min(int(headers.get("content-length", "0")), _MAX_BODY)
                 answer = await self._answer(path, headers, await reader.readexactly(length))
                 writer.write(answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, ValueError):
-            pass  # the other side hung up, or is no HTTP client
+            pass  # the other side closed the connection, or does not speak HTTP
         finally:
             writer.close()
 
@@ -106,7 +106,7 @@ class Receiver:
 
 
 def verify(secret: str, headers: Headers, body: bytes, now: float) -> bool:
-    """Whether both signatures hold over the raw body; `now` in seconds since 1970."""
+    """Whether both signatures of the raw body are valid; `now` is in seconds since 1970."""
     return _winnerr(secret, headers, body) and _standard(secret, headers, body, now)
 
 
@@ -116,7 +116,7 @@ def _winnerr(secret: str, headers: Headers, body: bytes) -> bool:
 
 
 def _standard(secret: str, headers: Headers, body: bytes, now: float) -> bool:
-    """Standard Webhooks 1.0: HMAC over `id.timestamp.body`, and a timestamp of about now."""
+    """Check Standard Webhooks 1.0: HMAC over `id.timestamp.body`, and a recent timestamp."""
     key = base64.b64decode(secret[6:]) if secret.startswith("whsec_") else secret.encode()
     timestamp = headers.get("webhook-timestamp", "")
     if not timestamp.isdecimal() or abs(now - int(timestamp)) > _TOLERANCE_SECONDS:
@@ -129,7 +129,7 @@ def _standard(secret: str, headers: Headers, body: bytes, now: float) -> bool:
 
 
 def _parse(head: bytes) -> tuple[str, Headers]:
-    """Take the path and the headers, names in lower case, from a request's head."""
+    """Return the path and the headers of a request's head, with names in lower case."""
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     _, path, _ = first.split(" ")
     pairs = (line.partition(":") for line in lines)

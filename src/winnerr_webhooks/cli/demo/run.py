@@ -1,4 +1,4 @@
-"""The demo, put together: folder, server, receiver, webhooks, events, and an orderly end."""
+"""One run of the demo: sets up its folder, server, receiver and webhooks, and sends events."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,12 @@ import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from winnerr_webhooks.cli.demo.demo_api import ORGANIZATION, Api
-from winnerr_webhooks.cli.demo.demo_server import Server
-from winnerr_webhooks.cli.demo.demo_webhooks import ensure
+from winnerr_webhooks.cli.demo.demo_api import ORGANIZATION, DemoApi
+from winnerr_webhooks.cli.demo.demo_server import DemoServer
+from winnerr_webhooks.cli.demo.demo_webhooks import ensure_webhooks
 from winnerr_webhooks.cli.demo.planned_failures import ATTEMPTS, RETRY_SCHEDULE
 from winnerr_webhooks.cli.demo.receiver import Arrival, Receiver
-from winnerr_webhooks.cli.demo.sample_events import events
+from winnerr_webhooks.cli.demo.sample_events import sample_events
 from winnerr_webhooks.cli.demo.screen import Screen, Tally
 from winnerr_webhooks.cli.keys_command import create_key
 from winnerr_webhooks.clock import SystemClock
@@ -34,10 +34,10 @@ class Demo:
         self._screen = Screen(self._clock)
         self._tally = Tally()
         self._stop = asyncio.Event()
-        self._api: Api | None = None
+        self._api: DemoApi | None = None
 
     async def run(self) -> bool:
-        """Run it to its end; whether every signature held and something was delivered."""
+        """Run the demo; return whether all signatures were valid and something was delivered."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
@@ -45,18 +45,18 @@ class Demo:
         settings = _settings(self._folder)
         key = await asyncio.to_thread(_key, self._folder, settings)
         async with self._receiver() as receiver, self._server(settings) as server:
-            self._api = api = Api(settings[f"{PREFIX}PUBLIC_URL"], key, server.ready)
-            receiver.secrets |= await ensure(api, receiver.port)
+            self._api = api = DemoApi(settings[f"{PREFIX}PUBLIC_URL"], key, server.ready)
+            receiver.secrets |= await ensure_webhooks(api, receiver.port)
             self._screen.welcome(api, await api.sign_in_link(), self._folder, server.pid)
             await self._until_stopped(server, api)
             pending = await self._pending(api)
         api.close()
-        waiting = len(pending - self._tally.delivered)  # what was in flight arrived meanwhile
+        waiting = len(pending - self._tally.delivered)  # some arrived while the server stopped
         self._screen.summary(self._tally, waiting, self._folder)
-        return self._tally.well
+        return self._tally.succeeded
 
-    async def _until_stopped(self, server: Server, api: Api) -> None:
-        """Emit until Ctrl-C, the time is over, or the server cannot be kept running."""
+    async def _until_stopped(self, server: DemoServer, api: DemoApi) -> None:
+        """Send events until Ctrl-C, until the time is over, or until the server cannot run."""
         tasks = [
             asyncio.create_task(self._emit(api)),
             asyncio.create_task(server.wait()),
@@ -71,18 +71,18 @@ class Demo:
         for task in done:
             task.result()
 
-    async def _emit(self, api: Api) -> None:
+    async def _emit(self, api: DemoApi) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        for event in events(CATALOG, ORGANIZATION, self._clock):
+        for event in sample_events(CATALOG, ORGANIZATION, self._clock):
             accepted = await api.emit(event)
             self._tally.accepted += 1
             self._tally.deliveries += accepted["deliveries"]
-            due = max(due + 1 / self._rate, loop.time() - 1)  # after a stall, no burst to catch up
+            due = max(due + 1 / self._rate, loop.time() - 1)  # no long burst after a pause
             await asyncio.sleep(due - loop.time())
 
-    async def _pending(self, api: Api) -> set[str]:
-        """Deliveries that are pending, up to 500; none when the server cannot say."""
+    async def _pending(self, api: DemoApi) -> set[str]:
+        """Return up to 500 pending deliveries; none if the server does not answer."""
         try:
             page = await api.get(f"{api.organization_path}/deliveries?status=pending&limit=500")
         except WebhooksError:
@@ -99,10 +99,10 @@ class Demo:
             await receiver.stop()
 
     @contextlib.asynccontextmanager
-    async def _server(self, settings: dict[str, str]) -> AsyncIterator[Server]:
+    async def _server(self, settings: dict[str, str]) -> AsyncIterator[DemoServer]:
         own = {k: v for k, v in environment().items() if not k.startswith(PREFIX)}
         environ = own | settings
-        server = Server(environ, self._folder / "server.log", self._killed)
+        server = DemoServer(environ, self._folder / "server.log", self._killed)
         try:
             await server.start()
             yield server
@@ -125,7 +125,7 @@ class Demo:
 
 
 def _settings(folder: Path) -> dict[str, str]:
-    """Give the server's settings: this machine may be reached, retries come quickly."""
+    """Return the server's settings: it may reach this machine, and retries come quickly."""
     port = _free_port()
     values = {
         "DATABASE_URL": f"sqlite:///{folder / _DATABASE}",
@@ -146,7 +146,7 @@ def _free_port() -> int:
 
 
 def _key(folder: Path, settings: dict[str, str]) -> str:
-    """Give this folder's API key, made on the first run."""
+    """Return the API key of this folder; the first run creates it."""
     file = folder / "api-key"
     if file.exists() and (folder / _DATABASE).exists():
         return file.read_text().strip()

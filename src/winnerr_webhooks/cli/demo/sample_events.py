@@ -1,4 +1,4 @@
-"""The demo's events: every kind in turn, as if a CRM full of people were at work."""
+"""The demo's events: all event types in turn, about different people."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,11 +17,11 @@ _PEOPLE = (
 )  # fmt: skip
 _PLACES = ("northwind", "acme", "globex", "initech", "umbrella", "hooli", "soylent")
 _STRIDE = 7
-"""Coprime to the catalogue's 20: neighbours in the stream are of different categories."""
+"""Coprime to the 20 event types, so that successive events are of different categories."""
 
 
-def events(catalog: Catalog, organization: str, clock: Clock) -> Iterator[dict[str, Any]]:
-    """Bodies of `POST /api/v1/events`, without end; each has an id that makes it repeatable."""
+def sample_events(catalog: Catalog, organization: str, clock: Clock) -> Iterator[dict[str, Any]]:
+    """Yield request bodies for `POST /api/v1/events` without end, each with an id of its own."""
     names = tuple(catalog.names)
     run = clock.now_ms()
     number = 0
@@ -40,10 +40,10 @@ def events(catalog: Catalog, organization: str, clock: Clock) -> Iterator[dict[s
 
 
 def _vary(data: dict[str, Any], number: int) -> dict[str, Any]:
-    """Give the example another person, and another number to each id."""
+    """Replace the person and the ids of an example."""
     person = _PEOPLE[number % len(_PEOPLE)]
-    plain = normalize("NFKD", person.split()[0].lower())  # é is e and an accent, which goes
-    first = plain.encode("ascii", "ignore").decode()
+    decomposed = normalize("NFKD", person.split()[0].lower())  # é becomes e and an accent
+    first = decomposed.encode("ascii", "ignore").decode()
     address = f"{first}@{_PLACES[number % len(_PLACES)]}.example"
 
     def vary(key: str, value: Any) -> Any:

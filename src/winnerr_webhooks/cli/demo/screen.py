@@ -1,4 +1,4 @@
-"""What the demo prints: a line for each thing that happens, coloured where that is seen."""
+"""The demo's output: one line for each thing that happens, with colours on a terminal."""
 
 import sys
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from winnerr_webhooks.cli.demo.demo_api import ORGANIZATION, Api
+from winnerr_webhooks.cli.demo.demo_api import ORGANIZATION, DemoApi
 from winnerr_webhooks.cli.demo.demo_webhooks import WEBHOOKS
 from winnerr_webhooks.cli.demo.planned_failures import ATTEMPTS
 from winnerr_webhooks.cli.demo.receiver import Arrival
@@ -21,7 +21,7 @@ _REPLAY = '{"outcome": "failed"}'
 
 
 class Tally:
-    """What the summary counts."""
+    """The counts that the summary shows."""
 
     def __init__(self) -> None:
         self.accepted = 0
@@ -47,13 +47,13 @@ class Tally:
             self.gave_up.add(arrival.delivery)
 
     @property
-    def well(self) -> bool:
-        """Every signature held, and something was delivered."""
+    def succeeded(self) -> bool:
+        """Whether all signatures were valid and something was delivered."""
         return not self.unverified and bool(self.delivered)
 
 
 class Screen:
-    """A terminal, or whatever stdout is: plain lines then."""
+    """Prints to stdout, without colours if that is not a terminal."""
 
     def __init__(self, clock: Clock) -> None:
         if hasattr(sys.stdout, "reconfigure"):
@@ -62,13 +62,13 @@ class Screen:
         self._clock = clock
 
     def say(self, text: str, style: str = "") -> None:
-        """One line, with the time."""
+        """Print a line with the time."""
         moment = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).astimezone()
         self._console.print(Text.assemble((f"{moment:%H:%M:%S}  ", "dim"), (text, style)))
         sys.stdout.flush()
 
-    def welcome(self, api: Api, link: str, folder: Path, pid: int) -> None:
-        """Print the link into the settings page, the addresses, the key, and what to try."""
+    def welcome(self, api: DemoApi, link: str, folder: Path, pid: int) -> None:
+        """Print the link to the settings page, the URLs, the API key, and commands to try."""
         authorization = f"-H 'Authorization: Bearer {api.key}'"
         base = f"{api.url}{api.organization_path}"
         names = ", ".join(name for name, _ in WEBHOOKS.values())
@@ -76,28 +76,28 @@ class Screen:
             ("Winnerr Webhooks demo", "bold"),
             ("", ""),
             (f"  Settings   {link}", "bold"),
-            ("             opens the page already signed in; once, within 10 minutes", "dim"),
+            ("             opens the page signed in; works once, within 10 minutes", "dim"),
             (f"  API        {api.url}  (reference: {api.url}/api/docs)", ""),
             (f"  API key    {api.key}", ""),
             (f"  Webhooks   {names}: one receiver, which verifies both signatures", ""),
-            (f"  Data       {folder}  (the server's own words: {folder / 'server.log'})", ""),
+            (f"  Data       {folder}  (the server's log: {folder / 'server.log'})", ""),
             (f"  Server     process {pid}: try kill -9 {pid}, nothing is lost", ""),
             ("", ""),
             ("Try in another terminal", "bold"),
             ("", ""),
             ("  # send an event", "dim"),
             (f"  curl {api.url}/api/v1/events {authorization} -d '{_SAMPLE}'", ""),
-            ("  # what was attempted last", "dim"),
+            ("  # show the latest attempts", "dim"),
             (f"  curl '{base}/logs?limit=5' {authorization}", ""),
             ("  # replay everything that failed", "dim"),
             (f"  curl {base}/replays {authorization} -d '{_REPLAY}'", ""),
             ("", ""),
-            ("Ctrl-C stops it all.", "bold"),
+            ("Ctrl-C stops everything.", "bold"),
             ("", ""),
         )
 
     def arrival(self, arrival: Arrival) -> None:
-        """One request to a receiver."""
+        """Print a request to a receiver."""
         does = arrival.behaviour
         good = arrival.verified and not does.why
         sign, style = (
@@ -112,17 +112,17 @@ class Screen:
         name, _ = WEBHOOKS[arrival.receiver]
         self.say(f"{sign} {does.status}  {arrival.event:<26} {name:<15} {', '.join(notes)}", style)
 
-    def gave_up(self, api: Api, arrival: Arrival) -> None:
-        """The last attempt of a delivery failed: say how to replay it."""
-        self.say(f"  gave up after {ATTEMPTS} attempts; send it once more with", "yellow")
+    def gave_up(self, api: DemoApi, arrival: Arrival) -> None:
+        """Print how to replay a delivery whose last attempt failed."""
+        self.say(f"  gave up after {ATTEMPTS} attempts; replay it with", "yellow")
         replay = f"{api.url}{api.organization_path}/deliveries/{arrival.delivery}/replay"
         self._lines((f"  curl -X POST {replay} -H 'Authorization: Bearer {api.key}'", ""))
 
     def summary(self, tally: Tally, waiting: int, folder: Path) -> None:
-        """Print what the run came to."""
-        rest = f" {waiting} wait for a retry; the next run makes it." if waiting else ""
+        """Print the results of the run."""
+        rest = f" {waiting} wait for a retry in the next run." if waiting else ""
         if tally.gave_up:
-            rest += f" {len(tally.gave_up)} failed for good, until replayed."
+            rest += f" {len(tally.gave_up)} failed, and can be replayed."
         self._lines(
             ("", ""),
             (f"  {tally.accepted:>6} events accepted, {tally.deliveries} deliveries", ""),
@@ -130,7 +130,7 @@ class Screen:
             (f"  {tally.verified:>6} signed requests verified, {tally.unverified} not", ""),
             (f"  {tally.on_purpose:>6} failures on purpose", ""),
             (f"  {tally.duplicates:>6} duplicates, {tally.restarts} restarts of the server", ""),
-            (f"  Everything is in {folder}; delete it to start anew.", "dim"),
+            (f"  All data is in {folder}; delete it to start from scratch.", "dim"),
         )
 
     def _lines(self, *lines: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The demo's server process: `serve`, which ends when the demo does, however that ends."""
+"""The entry point of the demo's server: runs `serve` until the demo ends, even by `kill -9`."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from winnerr_webhooks.cli.main import main
 
 
 def _end_with_parent() -> None:
-    """Wait until the other end of stdin is closed: by the demo's end, even by its `kill -9`."""
+    """Wait until stdin is closed, which happens when the demo has ended; then end, too."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -6,14 +6,14 @@ from itertools import islice, pairwise
 import msgspec
 import pytest
 
-from winnerr_webhooks.cli.demo.sample_events import events
+from winnerr_webhooks.cli.demo.sample_events import sample_events
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.catalog import CATALOG
 
 
 @pytest.fixture
 def some() -> list[dict]:
-    return list(islice(events(CATALOG, "org_demo", SystemClock()), 60))
+    return list(islice(sample_events(CATALOG, "org_demo", SystemClock()), 60))
 
 
 def test_twenty_in_a_row_are_all_the_kinds_there_are_and_neighbours_differ_in_category(some):
