@@ -41,7 +41,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_pool, "PROBE_SECONDS", PATIENCE)
     monkeypatch.setattr(connection_opener, "CONNECT_SECONDS", PATIENCE)
     monkeypatch.setattr(threads, "TICK", 3_600.0)
-    for work in (Database.transact, Database.alone):
+    for work in (Database.transact, Database.autocommit):
         monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE)
 
 

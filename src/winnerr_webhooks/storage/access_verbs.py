@@ -103,14 +103,8 @@ async def _add(db: Session, statement: str, grant: Grant, hash_: bytes) -> None:
 
 
 def _key(row: Sequence[Any]) -> ApiKey:
-    id_, name, organization, created_at, revoked_at = row
-    return ApiKey(
-        id=id_,
-        name=name,
-        organization=organization,
-        created_at=created_at,
-        revoked_at=revoked_at,
-    )
+    names = ("id", "name", "organization", "created_at", "revoked_at")
+    return ApiKey(**dict(zip(names, row, strict=True)))
 
 
 def _grant(row: Sequence[Any]) -> Grant:

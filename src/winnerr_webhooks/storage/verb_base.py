@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.storage.database_session import Session
+from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 
 T = TypeVar("T")
 Verb = Callable[[Session], Coroutine[Any, Any, T]]
@@ -17,6 +18,10 @@ class VerbBase:
 
     _clock: Clock
     _keyring: Sealer
+    _reads: FairSemaphore
+    """Places for reads of pages and calls."""
+    _searches: FairSemaphore
+    """Places for reads that may examine many rows."""
 
     async def _write(self, verb: Verb[T]) -> T:
         """A change that a caller waits for: one short transaction."""
@@ -32,7 +37,8 @@ class VerbBase:
 
     async def _read_for(self, organization: str, verb: Verb[T]) -> T:
         """A read for a page or a call: organizations take turns."""
-        raise NotImplementedError
+        async with self._reads.place(organization):
+            return await self._read(verb)
 
     async def _search(self, organization: str, verb: Verb[T]) -> T:
         """The same for a read that may examine many rows."""
@@ -40,7 +46,7 @@ class VerbBase:
 
     async def _scan(self, organization: str, verb: Verb[T]) -> T:
         """The same for a count of everything that an organization has."""
-        raise NotImplementedError
+        return await self._search(organization, verb)
 
     async def _read_for_road(self, verb: Verb[T]) -> T:
         """A short read that the road of an event waits for."""
@@ -48,4 +54,4 @@ class VerbBase:
 
     async def _look_up(self, verb: Verb[T]) -> T:
         """A short read that every page begins with: no other page keeps it waiting."""
-        raise NotImplementedError
+        return await self._read(verb)

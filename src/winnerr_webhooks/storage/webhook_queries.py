@@ -28,6 +28,13 @@ MAX_NUMBER: Final = 1 << 20
 32 for it."""
 
 
+_WEBHOOK: Final = (
+    "id", "organization", "url", "description", "events", "status", "status_reason", "has_secret",
+    "overlap_ends_at", "created_at", "updated_at", "version",
+)  # fmt: skip
+"""The columns of `webhook_columns`, in order."""
+
+
 # --- reading --------------------------------------------------------------------------------------
 
 
@@ -63,24 +70,12 @@ async def check_secrets(db: Session, keyring: Sealer) -> None:
 
 
 def _webhook(row: Sequence[Any], now: int) -> Webhook:
-    (
-        id_, organization, url, description, events, status, reason, has_secret,
-        overlap_ends_at, created_at, updated_at, version,
-    ) = row  # fmt: skip
-    return Webhook(
-        id=id_,
-        organization=organization,
-        url=url,
-        description=description,
-        events=tuple(decoded_list(events)),
-        status=status,
-        status_reason=reason,
-        has_secret=bool(has_secret),
-        overlap_ends_at=None if (overlap_ends_at or 0) <= now else overlap_ends_at,
-        created_at=created_at,
-        updated_at=updated_at,
-        version=version,
-    )
+    fields = dict(zip(_WEBHOOK, row, strict=True))
+    fields["events"] = tuple(decoded_list(fields["events"]))
+    fields["has_secret"] = bool(fields["has_secret"])
+    if (fields["overlap_ends_at"] or 0) <= now:
+        fields["overlap_ends_at"] = None
+    return Webhook(**fields)
 
 
 def _target(row: Sequence[Any], keyring: Sealer, now: int) -> Target:

@@ -1,4 +1,4 @@
-"""Housekeeping: the database's clock, partitions, retention, figures, the probe."""
+"""Housekeeping on PostgreSQL: the database's clock, partitions, retention, figures, the probe."""
 
 import asyncio
 from contextlib import suppress
@@ -8,56 +8,55 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter, id_floor
-from winnerr_webhooks.storage.expiry import REMOVALS
+from winnerr_webhooks.storage.expiry import Removals
+from winnerr_webhooks.storage.housekeeping_verbs import BETWEEN_SLICES, HousekeepingVerbs
 from winnerr_webhooks.storage.postgres import partitions, postgres_retention
 from winnerr_webhooks.storage.postgres.partitions import DAY_MS, ID_KINDS, Ranges
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
-from winnerr_webhooks.storage.postgres.postgres_verbs import READ_SECONDS, PostgresVerbs, Verb
-from winnerr_webhooks.storage.values import Figures, age
+from winnerr_webhooks.storage.postgres.postgres_verbs import READ_SECONDS, PostgresVerbs
+from winnerr_webhooks.storage.postgres.transactions import Work
 
 T = TypeVar("T")
 
 FEW_DAYS: Final = 2
-"""With fewer days left that have a partition, somebody should look why none are made."""
+"""With partitions for fewer days ahead, an operator should find out why none are made."""
 MANY_STRAYS: Final = 10_000
-"""So many rows outside of all days make each new partition slow to attach."""
-PROBE_SECONDS: Final = 1.0
-FIGURES_SHARE: Final = 20
-"""Figures stay as they are for so many times what it took to count them."""
+"""With more rows outside of all partitions, attaching a new one is slow."""
 READINGS: Final = 3
+"""How often the clock is asked for one reading; the quickest answer counts."""
 CLOCKS_APART: Final = 30.0
-"""Seconds between the clocks of a node and of the database that somebody should hear of."""
-LOCK_TRIES_OF_HOUSEWORK: Final = 5
-"""How often a lock that holds others up is asked for before it is left for later."""
-HURRY_PAUSE: Final = 1.0
-"""Seconds between that, on average, in which those held up go on."""
+"""Seconds between the clocks of a node and of the database that are worth a warning."""
+LOCK_TRIES: Final = 5
+"""How often work asks for a lock that makes others wait, before it is postponed."""
+LOCK_PAUSE: Final = 1.0
+"""Seconds between two of these tries, on average: those who waited go on."""
 POSTPONED: Final = 60.0
-"""Seconds until the next tries after that, at least."""
-BETWEEN_SLICES: Final = 0.05
+"""Seconds until postponed work is tried again, at least."""
 CATCH_UPS: Final = 10
+"""How often late writes are carried before the tables are locked (`postgres_retention`)."""
 
 _HOUSEWORK_SECONDS: Final = 60.0
 _HOUSEWORK: Final = (
     "SET LOCAL statement_timeout = '20s';"
     f"SET LOCAL lock_timeout = {partitions.LOCK_MS};"
-    # With the values known, only the partitions are opened that they lie in.
+    # With known values, a plan opens only the partitions that they lie in.
     "SET LOCAL plan_cache_mode = force_custom_plan;"
     "SET LOCAL max_parallel_workers_per_gather = 0;"
 )
 _CARRYING: Final = _HOUSEWORK + (
-    # Progress is written beside what it tells of: lost together, it is only done again.
+    # Progress is in the same transaction as the work: what a crash loses is done again.
     "SET LOCAL synchronous_commit = off;"
 )
 _COUNTING: Final = (
-    "SET LOCAL enable_seqscan = on;"  # all of a table, once, is what counting takes
+    "SET LOCAL enable_seqscan = on;"  # counting reads all of a table, once
     "SET LOCAL max_parallel_workers_per_gather = 0"
 )
 
 log = structlog.get_logger(__name__)
 
 
-class HousekeepingVerbs(PostgresVerbs):
-    """A part of `PostgresStorage`; see the port for what each verb promises."""
+class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
+    """`storage.port.Housekeeping`; see there for what each verb promises."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,23 +65,18 @@ class HousekeepingVerbs(PostgresVerbs):
         self._unsafe: tuple[str, ...] = ()
         self._is_off = False
         self._not_before = float("-inf")
-        self._probe: asyncio.Future[None] | None = None
-        self._probe_ends = 0.0
-        self._counting: asyncio.Future[Figures] | None = None
-        self._figures: Figures | None = None
-        self._figures_end = 0.0
 
     # --- clock and partitions -----------------------------------------------------------------
 
     async def read_clock(self) -> None:
-        """Read the database's clock, where it is time for another reading: the quickest of some."""
+        """Read the database's clock, if it is time for another reading."""
         if self._clock.is_due:
             took, *reading = min(await self._road.transact(self._readings))
             self._clock.read(reading[0], reading[1], reading[1] + took)
             self._compare_clocks()
 
     def _compare_clocks(self) -> None:
-        """Warn once of a node whose clock tells another time than the database's."""
+        """Warn once when this machine's clock is far from the database's."""
         ahead, was_off = self._clock.ahead_ms / 1000, self._is_off
         self._is_off = abs(ahead) > CLOCKS_APART
         if self._is_off and not was_off:
@@ -97,10 +91,10 @@ class HousekeepingVerbs(PostgresVerbs):
         return found
 
     async def make_partitions(self) -> None:
-        """See to it that yesterday to some days ahead have partitions; cheap when they have.
+        """Make sure that yesterday to some days ahead have partitions; cheap when they have.
 
-        Where a lock cannot be had, that is left for the next time: until then, rows go into the
-        default partitions.
+        If a table stays locked, its partitions are made next time. Until then rows go into the
+        default partition.
         """
         now = self._clock.now_ms()
         ranges, self._unsafe = await self._aside.transact(_look)
@@ -118,14 +112,14 @@ class HousekeepingVerbs(PostgresVerbs):
             await partitions.make(db, table, now)
             return True
 
-        # Nodes that start together take turns at it.
+        # Nodes that start together do this one after the other.
         settings = f"{_HOUSEWORK}SET LOCAL lock_timeout = '5s';"
         if not await self._with_short_locks(make, settings):
             log.warning("partitions could not be made: others hold the table locked", table=table)
 
-    async def _with_short_locks(self, work: Verb[T], settings: str) -> T | None:
-        """Run what waits for locks only a moment, some times; None when they were never free."""
-        for tries_left in reversed(range(LOCK_TRIES_OF_HOUSEWORK)):
+    async def _with_short_locks(self, work: Work[T], settings: str) -> T | None:
+        """Run work that waits for locks only briefly, several times; None: they were never free."""
+        for tries_left in reversed(range(LOCK_TRIES)):
             try:
                 return await self._aside.transact(
                     work, seconds=_HOUSEWORK_SECONDS, settings=settings
@@ -134,39 +128,38 @@ class HousekeepingVerbs(PostgresVerbs):
                 if not partitions.is_lock_failure(error):
                     raise
             if tries_left:
-                await asyncio.sleep(self._jitter.around(HURRY_PAUSE, 0.5))
+                await asyncio.sleep(self._jitter.around(LOCK_PAUSE, 0.5))
         self._not_before = self._clock.monotonic() + POSTPONED
         return None
 
     def warnings(self) -> tuple[str, ...]:
-        """What somebody should see to although all works still."""
+        """What needs attention although everything works."""
         now = self._clock.now_ms()
-        told = []
+        found_warnings = []
         if any(
             found.newest < id_floor(ID_KINDS[table], now + FEW_DAYS * DAY_MS)
             for table, found in self._ranges.items()
         ):
-            told.append(
+            found_warnings.append(
                 f"Fewer than {FEW_DAYS} days ahead have partitions: look in pg_stat_activity for "
-                "who keeps the tables locked; the log of this service says when making one failed."
+                "what keeps the tables locked; the log of this service says when making one failed."
             )
         if any(found.strays > MANY_STRAYS for found in self._ranges.values()):
-            told.append(
-                "Many rows are of days that no partition was made for: see whether the clock of "
-                "each node is right."
+            found_warnings.append(
+                "Many rows are of days without a partition: check the clock of each node."
             )
-        told += [
-            f"PostgreSQL runs with {name} off: a crash of its machine can lose what was accepted."
+        found_warnings += [
+            f"PostgreSQL runs with {name} off: a crash of its machine can lose accepted events."
             for name in self._unsafe
         ]
-        return tuple(told)
+        return tuple(found_warnings)
 
     # --- retention ----------------------------------------------------------------------------
 
     async def forget(self, retention_days: int) -> int:
-        """One slice of retention; attempts, deliveries and events go by the day.
+        """Run one slice of retention; attempts, deliveries and events go by the day.
 
-        How many rows a day had is what PostgreSQL's statistics say.
+        How many rows a day had comes from PostgreSQL's statistics.
         """
         await self.read_clock()
         now = self._clock.now_ms()
@@ -175,24 +168,17 @@ class HousekeepingVerbs(PostgresVerbs):
             await self.make_partitions()
         if self._clock.monotonic() >= self._not_before:
             gone += await self._remove_days(retention_days, now)
-        return gone + await self._remove_webhooks(now)
+        return gone + await self._remove_deleted_webhooks()
 
-    async def _remove_webhooks(self, now: int) -> int:
-        """Remove deleted webhooks that nothing needs, in slices; how many."""
-        removed = 0
-        while True:
-            slice_ = await self._aside.transact(
-                lambda db: postgres_retention.remove_webhooks(db, now),
-                seconds=_HOUSEWORK_SECONDS,
-                settings=_HOUSEWORK,
-            )
-            removed += slice_.removed
-            if slice_.checked < REMOVALS:
-                return removed
-            await asyncio.sleep(BETWEEN_SLICES)
+    async def _remove_webhooks_slice(self) -> Removals:
+        return await self._aside.transact(
+            lambda db: postgres_retention.remove_webhooks(db, self._clock.now_ms()),
+            seconds=_HOUSEWORK_SECONDS,
+            settings=_HOUSEWORK,
+        )
 
     async def _remove_days(self, retention_days: int, now: int) -> int:
-        """Let go of all days that are old, slice by slice; about how many rows went."""
+        """Remove all days that are old, slice by slice; about how many rows went."""
         gone = 0
         while True:
             for _ in range(CATCH_UPS):
@@ -213,43 +199,17 @@ class HousekeepingVerbs(PostgresVerbs):
 
     # --- figures and the probe ----------------------------------------------------------------
 
-    async def figures(self) -> Figures:
-        """For the metrics page. They count what waits; the longer that takes, the less often."""
-        if self._figures is not None and self._clock.monotonic() < self._figures_end:
-            return self._figures
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.ensure_future(self._count())
-        return await asyncio.shield(self._counting)
-
-    async def _count(self) -> Figures:
-        started = self._clock.monotonic()
-        pending, oldest, lanes, jobs, size = await self._aside.transact(
-            _counted, seconds=READ_SECONDS, settings="SET LOCAL statement_timeout = '9s';"
+    async def _count_rows(self) -> tuple[int, int | None, int, int, int]:
+        return await self._aside.transact(
+            _count_rows, seconds=READ_SECONDS, settings="SET LOCAL statement_timeout = '9s';"
         )
-        ended = self._clock.monotonic()
-        self._figures_end = ended + (ended - started) * FIGURES_SHARE
-        self._figures = Figures(
-            pending=pending,
-            oldest_pending_age=age(oldest, self._clock),
-            lanes=lanes,
-            jobs=jobs,
-            bytes=size,
-        )
-        return self._figures
 
-    async def check(self) -> None:
-        """Whether a write would work now: one is tried, at most once a second."""
-        now = self._clock.monotonic()
-        if self._probe is None or now >= self._probe_ends:
-            self._probe_ends = now + PROBE_SECONDS
-            self._probe = asyncio.ensure_future(self._try_to_write())
-        await asyncio.shield(self._probe)
-
-    async def _try_to_write(self) -> None:
+    async def try_to_write(self) -> None:
+        """Write one unimportant row; `Unavailable` says why that is not possible."""
         now = self._clock.now_ms()
-        # On the road's connections: they are what `accept` needs.
-        await self._road.alone(lambda db: db.execute("probe", now=now))
-        with suppress(Unavailable):  # the probe succeeded, and that is what was asked
+        # On the road's connections, because `accept` needs these.
+        await self._road.autocommit(lambda db: db.execute("probe", now=now))
+        with suppress(Unavailable):  # the row was written, and that was the question
             await self.read_clock()
 
 
@@ -258,7 +218,7 @@ async def _look(db: PostgresSession) -> tuple[dict[str, Ranges], tuple[str, ...]
     return await partitions.find_ranges(db), unsafe
 
 
-async def _counted(db: PostgresSession) -> tuple[int, int | None, int, int, int]:
+async def _count_rows(db: PostgresSession) -> tuple[int, int | None, int, int, int]:
     await db.script(_COUNTING)
     row = await db.fetch_row("figures")
     return row[0], row[1], row[2], row[3], row[4]

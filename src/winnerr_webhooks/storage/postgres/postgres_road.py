@@ -57,7 +57,7 @@ class RoadVerbs(PostgresVerbs):
         ends = asyncio.get_running_loop().time() + ANSWER_SECONDS
         terms = self._terms(lease)
         batch = Batch(events)
-        run = self._road.transact if batch.has_client_ids else self._road.alone
+        run = self._road.transact if batch.has_client_ids else self._road.autocommit
         try:
             stored = await run(lambda db: postgres_accept.accept(db, batch, terms))
         except LostCommit as error:
@@ -67,7 +67,7 @@ class RoadVerbs(PostgresVerbs):
 
     async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
         """How many webhooks want the events of each (organization, name)."""
-        return await self._road.alone(lambda db: postgres_accept.fan_out(db, pairs))
+        return await self._road.autocommit(lambda db: postgres_accept.fan_out(db, pairs))
 
     async def send_test(
         self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
@@ -118,7 +118,7 @@ class RoadVerbs(PostgresVerbs):
     async def _is_over(self, backend: Backend | None) -> bool:
         if backend is None:
             return False
-        return not await self._road.alone(lambda db: db.fetch("end_backend", *backend))
+        return not await self._road.autocommit(lambda db: db.fetch("end_backend", *backend))
 
     # --- settle -------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class RoadVerbs(PostgresVerbs):
         common = sorted(filter(is_common_case, batch), key=lock_order)
         done: set[str] = set()
         if common:
-            done = await self._road.alone(
+            done = await self._road.autocommit(
                 lambda db: postgres_settle.settle_delivered(db, common, self._node, now)
             )
         rest = [item for item in batch if item.record.id not in done]
@@ -145,7 +145,9 @@ class RoadVerbs(PostgresVerbs):
         """A page of lanes that are due."""
         await self.read_clock()
         now = self._clock.now_ms()
-        return await self._road.alone(lambda db: postgres_claim.due_lanes(db, after, limit, now))
+        return await self._road.autocommit(
+            lambda db: postgres_claim.due_lanes(db, after, limit, now)
+        )
 
     async def claim(self, claim_: Claim) -> Claimed:
         """Take leases on due deliveries."""

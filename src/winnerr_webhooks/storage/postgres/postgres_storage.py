@@ -21,7 +21,7 @@ from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.log_verbs import LogVerbs
 from winnerr_webhooks.storage.postgres import postgres_schema
 from winnerr_webhooks.storage.postgres.database_clock import DatabaseClock
-from winnerr_webhooks.storage.postgres.postgres_housekeeping import HousekeepingVerbs
+from winnerr_webhooks.storage.postgres.postgres_housekeeping import PostgresHousekeeping
 from winnerr_webhooks.storage.postgres.postgres_road import RoadVerbs
 from winnerr_webhooks.storage.postgres.transactions import Database
 from winnerr_webhooks.storage.webhook_queries import check_secrets
@@ -33,7 +33,9 @@ ROAD_CONNECTIONS: Final = 4
 """Accept of express and of bulk, settle, claim; what is quick (lanes, keys) comes between them."""
 
 
-class PostgresStorage(RoadVerbs, HousekeepingVerbs, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs):
+class PostgresStorage(
+    RoadVerbs, PostgresHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs
+):
     """`storage.port.Storage` in one database; see there for what each verb promises."""
 
     def __init__(
@@ -83,6 +85,8 @@ class PostgresStorage(RoadVerbs, HousekeepingVerbs, WebhookVerbs, LogVerbs, Sign
         `ConfigurationError` says why the database cannot be used.
         """
         jitter = Jitter()
+        # Reads have fewer places than there are connections aside, because changes, jobs, repair
+        # and sign-in need some. Searches have fewer again, and each holds a place of both.
         left = max(connections - ROAD_CONNECTIONS, 2)
         road = Database(url, clock=clock, jitter=jitter, connections=ROAD_CONNECTIONS)
         aside = Database(url, clock=clock, jitter=jitter, connections=left)

@@ -1,21 +1,19 @@
 """How the verbs of PostgreSQL reach the database: on which connections, with which settings."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.storage.failure_streak import DisablingRule
-from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.postgres.database_clock import DatabaseClock
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns
-from winnerr_webhooks.storage.postgres.transactions import ROAD_SECONDS, Database
-from winnerr_webhooks.storage.verb_base import VerbBase
+from winnerr_webhooks.storage.postgres.transactions import ROAD_SECONDS, Database, Work
+from winnerr_webhooks.storage.verb_base import Verb, VerbBase
 
 T = TypeVar("T")
-Verb = Callable[[PostgresSession], Awaitable[T]]
 
 READ_SECONDS: Final = 10.0
 _READS: Final = (
@@ -49,45 +47,31 @@ class PostgresVerbs(VerbBase):
     """ConnectionPool for what an event's road needs; nothing slow runs on them."""
     _aside: Database
     """ConnectionPool for everything else: pages, jobs, clean-up."""
-    _reads: FairSemaphore
-    """Fewer places than those connections: changes, jobs, repair and sign-in have the others."""
-    _searches: FairSemaphore
-    """Fewer again: a search holds a place of both."""
     _clock: DatabaseClock
     _rule: DisablingRule
     _node: str
     """This process among those on the database; a new name at each start."""
 
-    async def _write(self, verb: Verb[T]) -> T:
+    async def _write(self, verb: Work[T]) -> T:
         return await self._lowering(self._aside, verb)
 
-    async def _write_slice(self, verb: Verb[T]) -> T:
+    async def _write_slice(self, verb: Work[T]) -> T:
         return await self._lowering(self._aside, verb, seconds=JOB_SECONDS, settings=_JOBS)
 
-    async def _read(self, verb: Verb[T]) -> T:
+    async def _read(self, verb: Work[T]) -> T:
         return await self._aside.transact(verb, seconds=READ_SECONDS, settings=_READS)
-
-    async def _read_for(self, organization: str, verb: Verb[T]) -> T:
-        async with self._reads.place(organization):
-            return await self._read(verb)
 
     async def _search(self, organization: str, verb: Verb[T]) -> T:
         async with self._searches.place(organization):
             return await self._read_for(organization, verb)
 
-    async def _scan(self, organization: str, verb: Verb[T]) -> T:
-        return await self._search(organization, verb)
-
-    async def _read_for_road(self, verb: Verb[T]) -> T:
+    async def _read_for_road(self, verb: Work[T]) -> T:
         return await self._road.transact(verb)
-
-    async def _look_up(self, verb: Verb[T]) -> T:
-        return await self._read(verb)
 
     async def _lowering(
         self,
         database: Database,
-        verb: Verb[T],
+        verb: Work[T],
         *,
         seconds: float = ROAD_SECONDS,
         settings: str = "",
@@ -117,7 +101,9 @@ class PostgresVerbs(VerbBase):
         if ends is not None:
             seconds = min(max(ends - asyncio.get_running_loop().time(), LOWER_SECONDS), seconds)
         try:
-            await self._road.alone(lambda db: db.execute("lower_lanes", *lanes), seconds=seconds)
+            await self._road.autocommit(
+                lambda db: db.execute("lower_lanes", *lanes), seconds=seconds
+            )
         except Unavailable as error:
             log.warning("lanes were not lowered", webhooks=len(due), reason=error.detail)
         except Exception:

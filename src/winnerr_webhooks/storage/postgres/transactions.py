@@ -10,8 +10,8 @@ id that the protocol told at the start is then not that of the process that answ
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import structlog
@@ -55,7 +55,7 @@ TRIES: Final = 4
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Work = Callable[[PostgresSession], Awaitable[T]]
+Work = Callable[[PostgresSession], Coroutine[Any, Any, T]]
 
 
 class LostCommit(Uncertain):
@@ -130,11 +130,7 @@ class Database:
     # --- work ---------------------------------------------------------------------------------
 
     async def transact(
-        self,
-        work: Work[T],
-        *,
-        seconds: float = ROAD_SECONDS,
-        settings: str = "",
+        self, work: Work[T], *, seconds: float = ROAD_SECONDS, settings: str = ""
     ) -> T:
         """Run `work` in one transaction; its answer once it is on disk.
 
@@ -147,7 +143,7 @@ class Database:
         """
         return await self._run(f"BEGIN;{self._opener.local_settings}{settings}", work, seconds)
 
-    async def alone(self, work: Work[T], *, seconds: float = ROAD_SECONDS) -> T:
+    async def autocommit(self, work: Work[T], *, seconds: float = ROAD_SECONDS) -> T:
         """Run `work` that is ONE statement; it needs no BEGIN and COMMIT of its own.
 
         A statement commits where it ends, so losing it is always a `LostCommit`.
@@ -158,38 +154,24 @@ class Database:
 
     async def _run(self, begin: str | None, work: Work[T], seconds: float) -> T:
         loop = asyncio.get_running_loop()
-        suspicion = loop.call_later(PROBE_AFTER, self._pool.probe_soon)
+        ends = loop.time() + seconds
+        probe = loop.call_later(PROBE_AFTER, self._pool.probe_soon)
         try:
-            return await self._run_with_retries(begin, work, seconds, loop.time() + seconds)
+            for tries_left in reversed(range(TRIES)):
+                try:
+                    return await self._run_once(begin, work, seconds, ends)
+                except Exception as error:
+                    if not (tries_left and is_retryable(error)):
+                        failure = translate(error)
+                        if failure is error:
+                            raise
+                        raise failure from error
+                await asyncio.sleep(self._jitter.around(0.005, 1.0))
+            raise AssertionError("the last try answers")
         finally:
-            suspicion.cancel()
+            probe.cancel()
 
-    async def _run_with_retries(
-        self,
-        begin: str | None,
-        work: Work[T],
-        seconds: float,
-        ends: float,
-    ) -> T:
-        for tries_left in reversed(range(TRIES)):
-            try:
-                return await self._run_once(begin, work, seconds, ends)
-            except Exception as error:
-                if not (tries_left and is_retryable(error)):
-                    failure = translate(error)
-                    if failure is error:
-                        raise
-                    raise failure from error
-            await asyncio.sleep(self._jitter.around(0.005, 1.0))
-        raise AssertionError("the last try answers")
-
-    async def _run_once(
-        self,
-        begin: str | None,
-        work: Work[T],
-        seconds: float,
-        ends: float,
-    ) -> T:
+    async def _run_once(self, begin: str | None, work: Work[T], seconds: float, ends: float) -> T:
         connection: Connection | None = None
         committing = False
         reusable = False

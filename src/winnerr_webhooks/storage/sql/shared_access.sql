@@ -36,3 +36,11 @@ WHERE hash = :hash AND expires_at > :now
 
 -- name: end_session
 DELETE FROM session WHERE hash = :hash
+
+-- name: drop_links
+DELETE FROM sign_in_link WHERE hash IN (
+    SELECT hash FROM sign_in_link WHERE expires_at <= :now LIMIT :slice)
+
+-- name: drop_sessions
+DELETE FROM session WHERE hash IN (
+    SELECT hash FROM session WHERE expires_at <= :now LIMIT :slice)

@@ -26,3 +26,61 @@ WHERE id = :id AND organization = :organization
 
 -- name: probe
 UPDATE meta SET value = :now WHERE name = 'probed_at'
+
+-- name: attempt_columns_of_page
+attempt.id, attempt.organization, attempt.delivery_id, {attempt_event}, attempt.webhook_id,
+attempt.event, attempt.attempt, attempt.trigger, attempt.outcome, attempt.started_at,
+attempt.duration_ms, attempt.dns_ms, attempt.connect_ms, attempt.tls_ms, attempt.first_byte_ms,
+attempt.reconnected, attempt.url, {bytes}(attempt.request_head),
+{bytes}(coalesce(event.body, '')), attempt.status, attempt.reason,
+{bytes}(CASE
+    WHEN CAST(:whole AS boolean) THEN attempt.response_head
+    ELSE substr(attempt.response_head, 1, 8192)
+END),
+{bytes}(CASE
+    WHEN CAST(:whole AS boolean) THEN attempt.response_body
+    WHEN attempt.outcome = 'failed' THEN substr(attempt.response_body, 1, 1024)
+    ELSE ''
+END),
+attempt.truncated, attempt.error_kind, attempt.error_message, attempt.error_code,
+attempt.error_phase, {delivery_status}, {next_attempt_at}
+
+-- name: attempt_matches
+(CAST(:webhook AS text) IS NULL OR attempt.webhook_id = :webhook)
+AND (CAST(:event AS text) IS NULL OR attempt.event = :event)
+AND (CAST(:outcome AS text) IS NULL OR attempt.outcome = :outcome)
+AND (CAST(:status_from AS integer) IS NULL
+    OR attempt.status BETWEEN :status_from AND CAST(:status_to AS integer))
+AND (CAST(:since AS bigint) IS NULL OR attempt.started_at >= :since)
+AND (CAST(:until AS bigint) IS NULL OR attempt.started_at < :until)
+AND (CAST(:id AS text) IS NULL
+    OR :id IN (attempt.id, attempt.delivery_id, {attempt_event}, attempt.webhook_id))
+
+-- name: delivery_matches
+(CAST(:webhook AS text) IS NULL OR delivery.webhook_id = :webhook)
+AND (CAST(:status AS text) IS NULL OR delivery.status = :status) AND {asked:delivery}
+
+-- name: key_of_attempt
+SELECT id, {attempt_key} FROM attempt WHERE organization = :organization AND id = :id
+
+-- name: next_of_walk
+AND id >= :floor AND id < :before ORDER BY id DESC LIMIT :limit
+
+-- name: walk_organization
+-- The next attempts of a walk, newest first. `key` is an organization.
+{as_rows} SELECT id, {attempt_key} FROM attempt {by:attempt_organization}
+WHERE organization = :key {next_of_walk} {end_rows}
+
+-- name: walk_failed
+{as_rows} SELECT id, {attempt_key} FROM attempt {by:attempt_failed}
+WHERE organization = :key AND outcome = 'failed' {next_of_walk} {end_rows}
+
+-- name: walk_webhook
+-- `key` is a webhook. The organization is left out, or PostgreSQL might think of its index instead.
+{as_rows} SELECT id, {attempt_key} FROM attempt {by:attempt_webhook}
+WHERE webhook_id = :key {next_of_walk} {end_rows}
+
+-- name: attempt_columns
+id, organization, webhook_id, delivery_id, event, attempt, trigger, outcome, started_at,
+duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status, reason, error_kind,
+error_message, error_code, error_phase, truncated, url, request_head, response_head, response_body

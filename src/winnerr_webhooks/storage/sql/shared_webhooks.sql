@@ -111,3 +111,93 @@ DELETE FROM health WHERE webhook_id {any:webhooks}
 
 -- name: remove_webhooks
 DELETE FROM webhook WHERE id {any:webhooks}
+
+-- name: once_active
+-- Webhooks of an organization that are active, or were when the replay was asked for: stopping a
+-- webhook changes its row. The clock that dates the replay may differ from the database's. Counting
+-- a webhook that was stopped just before, as not sent, is better than leaving out one that was
+-- stopped since, as delivered.
+SELECT id, epoch FROM {live_webhooks}
+WHERE organization = :organization AND status <> 'deleted'
+    AND (status = 'active' OR updated_at >= CAST(:asked_at AS bigint) - {clock_error_ms})
+    AND (CAST(:webhook AS text) IS NULL OR id = :webhook)
+UNION ALL
+SELECT id, epoch FROM {deleted_webhooks}
+WHERE organization = :organization AND status = 'deleted'
+    AND updated_at >= CAST(:asked_at AS bigint) - {clock_error_ms}
+    AND (CAST(:webhook AS text) IS NULL OR id = :webhook)
+
+-- name: asked
+-- Whether a row of a table has the event and the time of acceptance that are asked for.
+(CAST(:event AS text) IS NULL OR %.event = :event)
+AND (CAST(:since AS bigint) IS NULL OR %.accepted_at >= :since)
+AND (CAST(:until AS bigint) IS NULL OR %.accepted_at < :until)
+
+-- name: count_replays
+SELECT count(*)
+FROM ({once_active}) AS one {ordered_join} {undelivered} ON delivery.webhook_id = one.id
+WHERE delivery.status IN ('failed', 'cancelled') AND delivery.status {any:statuses}
+    AND (CAST(:asked_at AS bigint) IS NULL OR delivery.settled_at <= :asked_at)
+    AND NOT delivery.test AND {asked:delivery}
+    AND delivery.id > :floor AND delivery.id < :before
+
+-- name: count_cancelling
+-- Cancelled by the webhook's change of status, though the job has not written it yet.
+SELECT count(*)
+FROM ({once_active}) AS one {ordered_join} pending ON pending.webhook_id = one.id
+WHERE EXISTS (SELECT 1 FROM job WHERE job.webhook_id = one.id AND job.kind = 'cancel')
+    AND (CAST(:asked_at AS bigint) IS NULL OR EXISTS (
+        SELECT 1 FROM job
+        WHERE job.webhook_id = one.id AND job.kind = 'cancel'
+            AND job.epoch > pending.epoch AND job.requested_at <= :asked_at))
+    AND pending.epoch >= 0 AND pending.epoch < one.epoch AND NOT pending.finished
+    AND CAST('cancelled' AS text) {any:statuses} AND {asked:pending}
+    AND pending.delivery_id > :floor AND pending.delivery_id < :before
+
+-- name: pending_row
+webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until, lease,
+idle_leases, attempts, retries_used, retry_at, replay, finished
+
+-- name: drop_idempotency
+-- An entry that is accepted anew at this moment is not old any more.
+DELETE FROM idempotency
+WHERE at < :before AND (organization, client_id) IN (
+    SELECT organization, client_id FROM idempotency WHERE at < :before LIMIT :slice)
+
+-- name: replay_rows
+-- A new row counts leases on from the last one, so that nobody who still holds that can settle it.
+INSERT INTO pending AS known ({pending_row})
+SELECT webhook_id, id, organization, event, test, CAST(:epoch AS integer), accepted_at,
+    CAST(:now AS bigint), CAST(NULL AS bigint), lease + 1, 0, attempts, 0, CAST(NULL AS bigint), 1,
+    true
+
+-- name: or_one_more
+-- A row that is pending already (a replay asked for before) takes the request in.
+ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
+    replay = known.replay + 1,
+    epoch = excluded.epoch,
+    due_at = CASE WHEN known.lease_until IS NULL THEN excluded.due_at ELSE known.due_at END
+
+-- name: enqueue_replay
+{replay_rows} FROM delivery WHERE organization = :organization AND id = :delivery {or_one_more}
+
+-- name: due_removals
+-- Deleted webhooks that are due for a check, and whether something needs them: what is pending, a
+-- job, an attempt, or a delivery without one (one that was delivered has an attempt, no older than
+-- it is). The highest number of an organization stays, so that it is not given out twice.
+SELECT webhook.id,
+    EXISTS (SELECT 1 FROM pending WHERE pending.webhook_id = webhook.id {one_look})
+    OR EXISTS (SELECT 1 FROM job WHERE job.webhook_id = webhook.id {one_look})
+    OR EXISTS (
+        SELECT 1 FROM attempt {by:attempt_webhook} WHERE attempt.webhook_id = webhook.id {one_look})
+    OR EXISTS (
+        SELECT 1 FROM {undelivered}
+        WHERE delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
+        {one_look})
+    OR number = (
+        SELECT max(number) FROM webhook AS other WHERE other.organization = webhook.organization)
+    OR {has_last_mark}
+FROM webhook {by:webhook_removal}
+WHERE status = 'deleted' AND coalesce(kept_until, updated_at + 86400000) <= :now
+ORDER BY coalesce(kept_until, updated_at + 86400000)
+LIMIT :slice

@@ -38,7 +38,7 @@ from winnerr_webhooks.storage.sqlite import (
     sqlite_settle,
 )
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
-from winnerr_webhooks.storage.sqlite.sqlite_housekeeping import HousekeepingVerbs
+from winnerr_webhooks.storage.sqlite.sqlite_housekeeping import SqliteHousekeeping
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession, run_to_end
 from winnerr_webhooks.storage.sqlite.threads import Threads
 from winnerr_webhooks.storage.webhook_queries import check_secrets
@@ -56,7 +56,7 @@ _READER_CACHE_KIB = 16_384
 _READS = 2
 
 
-class SqliteStorage(HousekeepingVerbs, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs):
+class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
     def __init__(

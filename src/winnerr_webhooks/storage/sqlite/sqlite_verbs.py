@@ -3,7 +3,6 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.sqlite import calls
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession, run_to_end
 from winnerr_webhooks.storage.sqlite.threads import Threads
@@ -17,8 +16,6 @@ class SqliteVerbs(VerbBase):
     """The base of the parts of a `SqliteStorage`."""
 
     _threads: Threads
-    _reads: FairSemaphore
-    _searches: FairSemaphore
 
     async def _write(self, verb: Verb[T]) -> T:
         return await self._threads.write(run_to_end(verb))
@@ -28,10 +25,6 @@ class SqliteVerbs(VerbBase):
 
     async def _read(self, verb: Verb[T]) -> T:
         return await self._threads.read(run_to_end(verb))
-
-    async def _read_for(self, organization: str, verb: Verb[T]) -> T:
-        async with self._reads.place(organization):
-            return await self._read(verb)
 
     async def _search(self, organization: str, verb: Verb[T]) -> T:
         async with self._searches.place(organization):

@@ -13,7 +13,7 @@ Every call has a deadline, by its kind (`calls`). A timer looks at them while an
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -79,8 +79,7 @@ class Threads:
         For every verb: `Unavailable` when it did not begin in time, `TimedOut` when it ran too
         long; then nothing was done. `Uncertain` when the disk hung during the commit.
         """
-        answer: T = await self._call(self._writer, Call(verb, limit=limit, urgent=True))
-        return answer
+        return await self._call(self._writer, verb, limit, urgent=True)
 
     async def write_later(
         self,
@@ -90,32 +89,38 @@ class Threads:
         short: bool = False,
     ) -> T:
         """The same for a verb that no caller waits for; a `short` one may share callers' commit."""
-        answer: T = await self._call(self._writer, Call(verb, limit=limit, short=short))
-        return answer
+        return await self._call(self._writer, verb, limit, short=short)
 
     async def read(self, verb: Callable[[Connection], T], limit: TimeLimit = READ) -> T:
         """Run a verb on the reader of pages, which sees one committed state."""
-        answer: T = await self._call(self._pages, Call(verb, limit=limit))
-        return answer
+        return await self._call(self._pages, verb, limit)
 
     async def read_for_road(self, verb: Callable[[Connection], T]) -> T:
         """The same for a short verb that the road of an event waits for."""
-        answer: T = await self._call(self._road, Call(verb, limit=CALLER))
-        return answer
+        return await self._call(self._road, verb, CALLER)
 
     async def search(self, verb: Callable[[Connection], T], limit: TimeLimit = SEARCH) -> T:
         """The same for a verb that may examine many rows."""
-        answer: T = await self._call(self._searches, Call(verb, limit=limit))
-        return answer
+        return await self._call(self._searches, verb, limit)
 
-    async def _call(self, worker: Worker, call: Call) -> Any:
+    async def _call(
+        self,
+        worker: Worker,
+        verb: Callable[[Connection], T],
+        limit: TimeLimit,
+        *,
+        urgent: bool = False,
+        short: bool = False,
+    ) -> T:
         if self._closed:
             raise Unavailable("The storage is closed.")
         now = self._loop.time()
-        call.begin_by = now + call.limit.begin
+        begin_by = now + limit.begin
         if self._tick is None:
             self._tick = self._loop.call_at(now + TICK, self._enforce)
-        return await worker.ask(call)
+        call = Call(verb, limit=limit, begin_by=begin_by, urgent=urgent, short=short)
+        answer: T = await worker.ask(call)
+        return answer
 
     def _enforce(self) -> None:
         """Enforce the deadlines of every worker, and again later while any call waits."""

@@ -239,7 +239,7 @@ async def waits_at(gate) -> int:
     return pid
 
 
-@pytest.mark.parametrize("way", ["transact", "alone"])
+@pytest.mark.parametrize("way", ["transact", "autocommit"])
 async def test_a_backend_that_is_ended_within_its_commit_leaves_it_open(
     server, name, database, gate, way
 ) -> None:
@@ -256,7 +256,7 @@ async def test_a_backend_that_is_ended_within_its_commit_leaves_it_open(
 
 
 @pytest.mark.parametrize("end", ["hung up", "swallowed"])
-@pytest.mark.parametrize("way", ["transact", "alone"])
+@pytest.mark.parametrize("way", ["transact", "autocommit"])
 async def test_a_commit_whose_answer_is_lost_is_uncertain_and_not_refused(
     through_proxy, proxy, gate, way, end
 ) -> None:
@@ -296,7 +296,7 @@ async def test_a_network_that_swallows_everything_hangs_nobody(
     calls = [asyncio.create_task(through_proxy.transact(looking, seconds=10))]
     await in_the_middle.wait()
     calls += [asyncio.create_task(through_proxy.transact(put(n))) for n in range(6)]
-    calls += [asyncio.create_task(through_proxy.alone(put(f"alone {n}"))) for n in range(6)]
+    calls += [asyncio.create_task(through_proxy.autocommit(put(f"alone {n}"))) for n in range(6)]
     await asyncio.gather(*(refused(call) for call in calls))
     await refused(through_proxy.transact(put("late")))
     proxy.thaw()

@@ -82,7 +82,7 @@ async def test_statements_of_many_clients_at_once_do_not_get_mixed_up(
             2 * number + 1,
             2 * number + 2,
         )
-        assert await database.alone(ask(sql, [3]), seconds=PATIENCE) == number + 3
+        assert await database.autocommit(ask(sql, [3]), seconds=PATIENCE) == number + 3
 
     await asyncio.gather(*(one(number) for number in range(300)))
 

@@ -54,13 +54,13 @@ async def test_one_probe_a_second_answers_everybody(node, clock) -> None:
 
 
 async def test_figures_that_took_long_are_kept_for_long(node, world, clock, monkeypatch) -> None:
-    count = postgres_housekeeping._counted
+    count = postgres_housekeeping._count_rows
 
     async def slowly(db):
         clock.advance(seconds=0.5)
         return await count(db)
 
-    monkeypatch.setattr(postgres_housekeeping, "_counted", slowly)
+    monkeypatch.setattr(postgres_housekeeping, "_count_rows", slowly)
     nothing, again = await asyncio.gather(node.figures(), node.figures())
     assert nothing == again
     assert nothing.pending == 0

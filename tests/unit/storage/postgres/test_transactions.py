@@ -89,7 +89,7 @@ def ours(more: str = "") -> str:
 
 async def test_what_was_answered_is_committed_and_what_failed_is_not(database, admin) -> None:
     await database.transact(put(1))
-    await database.alone(put(2))
+    await database.autocommit(put(2))
 
     async def fails(db):
         await put(3)(db)
@@ -153,10 +153,10 @@ async def test_an_upgrade_under_prepared_statements_goes_unnoticed(database, adm
 
     await admin.execute("INSERT INTO public.t VALUES ('a')")
     assert await database.transact(everything) == ["n"]
-    assert await database.alone(everything) == ["n"]
+    assert await database.autocommit(everything) == ["n"]
     await admin.execute("ALTER TABLE public.t ADD COLUMN more integer")
     assert await database.transact(everything) == ["n", "more"]
-    assert await database.alone(everything) == ["n", "more"]
+    assert await database.autocommit(everything) == ["n", "more"]
 
 
 async def test_a_session_plans_for_a_queue_and_keeps_no_locks(database) -> None:
@@ -172,7 +172,7 @@ async def test_a_commit_waits_for_the_disk_whatever_the_role_is_set_to(
     name = await admin.fetchval("SELECT current_database()")
     await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     database = await make_database(postgres_server.url(name))
-    assert await database.alone(ask("SHOW synchronous_commit")) == "on"
+    assert await database.autocommit(ask("SHOW synchronous_commit")) == "on"
 
 
 async def test_a_reload_of_the_servers_settings_does_not_turn_waiting_for_the_disk_off(
@@ -189,7 +189,7 @@ async def test_what_the_operator_asks_of_standbys_stays(
     name = await admin.fetchval("SELECT current_database()")
     await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = remote_write")
     database = await make_database(postgres_server.url(name))
-    assert await database.alone(ask("SHOW synchronous_commit")) == "remote_write"
+    assert await database.autocommit(ask("SHOW synchronous_commit")) == "remote_write"
 
 
 async def test_settings_of_one_transaction_end_with_it(make_database, empty_postgres_url) -> None:
@@ -219,12 +219,12 @@ async def test_settings_of_one_transaction_end_with_it(make_database, empty_post
 async def test_what_cannot_be_stored_is_poisoned_and_not_repeated_to_anybody(
     database, sql, value
 ) -> None:
-    pid = await database.alone(ask("SELECT pg_backend_pid()"))
+    pid = await database.autocommit(ask("SELECT pg_backend_pid()"))
     for run in (database.transact, database.alone):
         with pytest.raises(Poisoned) as caught:
             await run(ask(sql, value))
         assert str(value) not in str(caught.value)
-    assert await database.alone(ask("SELECT pg_backend_pid()")) == pid, "nothing was lost"
+    assert await database.autocommit(ask("SELECT pg_backend_pid()")) == pid, "nothing was lost"
 
 
 async def test_a_full_disk_is_told_and_passes(database, admin) -> None:
@@ -246,13 +246,13 @@ async def test_a_full_disk_is_told_and_passes(database, admin) -> None:
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(database, admin) -> None:
     settings = "SET LOCAL statement_timeout = '20ms';"
-    pid = await database.alone(ask("SELECT pg_backend_pid()"))
+    pid = await database.autocommit(ask("SELECT pg_backend_pid()"))
     with pytest.raises(TimedOut, match="in time"):
         await database.transact(ask("SELECT 1 FROM pg_sleep(60)"), settings=settings)
-    assert await database.alone(ask("SELECT pg_backend_pid()")) == pid
+    assert await database.autocommit(ask("SELECT pg_backend_pid()")) == pid
 
 
-@pytest.mark.parametrize("way", ["transact", "alone"])
+@pytest.mark.parametrize("way", ["transact", "autocommit"])
 async def test_a_statement_that_outlives_its_time_is_not_a_database_that_is_away(
     database, way
 ) -> None:
@@ -305,7 +305,7 @@ async def test_a_fault_of_the_program_stays_one(database) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await database.transact(ask("SELECT 1 FROM no_such_table"))
     with pytest.raises(asyncpg.InterfaceError, match="expects 1 argument"):
-        await database.alone(ask("SELECT $1::text"))
+        await database.autocommit(ask("SELECT $1::text"))
 
 
 @pytest.mark.parametrize("how", ["in time", "cancelled"])

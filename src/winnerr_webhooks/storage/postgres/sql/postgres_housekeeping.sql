@@ -150,42 +150,6 @@ DELETE FROM health
 WHERE starts_at < :before
     AND ctid = ANY (ARRAY(SELECT ctid FROM health WHERE starts_at < :before ORDER BY starts_at LIMIT :slice))
 
--- name: drop_idempotency
--- One that is accepted anew at this moment is not old any more.
-DELETE FROM idempotency
-WHERE at < :before
-    AND ctid = ANY (ARRAY(SELECT ctid FROM idempotency WHERE at < :before ORDER BY at LIMIT :slice))
-
--- name: drop_links
-DELETE FROM sign_in_link
-WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM sign_in_link WHERE expires_at <= :now ORDER BY expires_at LIMIT :slice))
-
--- name: drop_sessions
-DELETE FROM session
-WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM session WHERE expires_at <= :now ORDER BY expires_at LIMIT :slice))
-
--- name: due_removals
--- Deleted webhooks that are due for a check, and whether something needs them: what waits, a job,
--- an attempt, or a delivery without one (one that was delivered has an attempt, no older than it
--- is). The highest number of an organization stays, so that it is not given out twice. OFFSET 0
--- makes each check a lookup in an index.
-SELECT webhook.id,
-    EXISTS (SELECT FROM pending WHERE pending.webhook_id = webhook.id OFFSET 0)
-    OR EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id OFFSET 0)
-    OR EXISTS (SELECT FROM attempt WHERE attempt.webhook_id = webhook.id OFFSET 0)
-    OR EXISTS (
-        SELECT FROM delivery
-        WHERE delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
-        OFFSET 0)
-    OR number = (
-        SELECT max(number) FROM webhook AS other WHERE other.organization = webhook.organization)
-FROM webhook
-WHERE status = 'deleted' AND coalesce(kept_until, updated_at + 86400000) <= :now
-ORDER BY coalesce(kept_until, updated_at + 86400000)
-LIMIT :slice
-
 -- name: end_overlaps
 -- What follows a secret is that secret from then on: no change that anybody has to be told of.
 UPDATE webhook SET secret = next_secret, next_secret = NULL, overlap_ends_at = NULL
@@ -193,3 +157,10 @@ WHERE overlap_ends_at <= :now
     AND id IN (
         SELECT id FROM webhook WHERE overlap_ends_at <= :now ORDER BY id LIMIT :slice
         FOR UPDATE SKIP LOCKED)
+
+-- name: one_look
+-- It makes a check a look-up in an index.
+OFFSET 0
+
+-- name: has_last_mark
+false

@@ -7,24 +7,7 @@
 'evt_' || substr(attempt.delivery_id, 5, 26)
 
 -- name: attempt_page
-SELECT
-    attempt.id, attempt.organization, attempt.delivery_id, {attempt_event} AS event_id,
-    attempt.webhook_id, attempt.event, attempt.attempt, attempt.trigger, attempt.outcome,
-    attempt.started_at, attempt.duration_ms, attempt.dns_ms, attempt.connect_ms, attempt.tls_ms,
-    attempt.first_byte_ms, attempt.reconnected, attempt.url, attempt.request_head,
-    coalesce(event.body, '') AS request_body, attempt.status, attempt.reason,
-    CASE
-        WHEN :whole::boolean THEN attempt.response_head
-        ELSE substr(attempt.response_head, 1, 8192)
-    END AS response_head,
-    CASE
-        WHEN :whole::boolean THEN attempt.response_body
-        WHEN attempt.outcome = 'failed' THEN substr(attempt.response_body, 1, 1024)
-        ELSE ''
-    END AS response_body,
-    attempt.truncated, attempt.error_kind, attempt.error_message, attempt.error_code,
-    attempt.error_phase, {delivery_status} AS delivery_status,
-    {next_attempt_at} AS next_attempt_at
+SELECT {attempt_columns_of_page}
 FROM unnest(:ids::text[]) WITH ORDINALITY AS given (id, place)
 CROSS JOIN LATERAL (
     SELECT * FROM attempt
@@ -53,22 +36,7 @@ LEFT JOIN LATERAL (
 ) AS delivery ON true
 ORDER BY given.place
 
--- name: walk_organization
--- A run of attempts, newest first. `key` is the organization.
-SELECT id, delivery_id FROM attempt
-WHERE organization = :key AND id >= :floor AND id < :before
-ORDER BY id DESC LIMIT :limit
-
--- name: walk_failed
-SELECT id, delivery_id FROM attempt
-WHERE organization = :key AND outcome = 'failed' AND id >= :floor AND id < :before
-ORDER BY id DESC LIMIT :limit
-
--- name: walk_webhook
--- `key` is a webhook; the organization is left out, or the planner might think of its index instead.
-SELECT id, delivery_id FROM attempt
-WHERE webhook_id = :key AND id >= :floor AND id < :before
-ORDER BY id DESC LIMIT :limit
+-- name: bytes
 
 -- name: walk_event
 -- `key` is an event: the attempts of its deliveries, few enough to sort.
@@ -92,14 +60,7 @@ CROSS JOIN LATERAL (
         AND attempt.id >= :first AND attempt.id <= :last
     LIMIT 1
 ) AS attempt
-WHERE (:webhook::text IS NULL OR attempt.webhook_id = :webhook)
-    AND (:event::text IS NULL OR attempt.event = :event)
-    AND (:outcome::text IS NULL OR attempt.outcome = :outcome)
-    AND (:status_from::int IS NULL OR attempt.status BETWEEN :status_from AND :status_to::int)
-    AND (:since::bigint IS NULL OR attempt.started_at >= :since)
-    AND (:until::bigint IS NULL OR attempt.started_at < :until)
-    AND (:id::text IS NULL
-        OR :id IN (attempt.id, attempt.delivery_id, {attempt_event}, attempt.webhook_id))
+WHERE {attempt_matches}
     AND (:parts::text[] IS NULL
         OR EXISTS (
             SELECT 1 FROM unnest(:parts::text[]) AS part
@@ -213,11 +174,7 @@ FROM (
     ) AS delivery ON true
     WHERE coalesce(pending.delivery_id, delivery.id) IS NOT NULL
 ) AS delivery
-WHERE (:webhook::text IS NULL OR webhook_id = :webhook)
-    AND (:event::text IS NULL OR event = :event)
-    AND (:status::text IS NULL OR status = :status)
-    AND (:since::bigint IS NULL OR accepted_at >= :since)
-    AND (:until::bigint IS NULL OR accepted_at < :until)
+WHERE {delivery_matches}
 ORDER BY place
 LIMIT :limit
 
@@ -316,5 +273,11 @@ CROSS JOIN LATERAL (
 ) AS coming (count)
 WHERE webhook.id = :webhook AND webhook.organization = :organization
 
--- name: key_of_attempt
-SELECT id, delivery_id FROM attempt WHERE id = :id AND organization = :organization
+-- name: attempt_key
+delivery_id
+
+-- name: as_rows
+
+-- name: end_rows
+
+-- name: by

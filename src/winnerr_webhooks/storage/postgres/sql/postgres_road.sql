@@ -64,8 +64,7 @@ born AS MATERIALIZED (
 ),
 waiting AS (
     INSERT INTO pending
-        (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
-         lease_until, lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+        ({pending_row})
     SELECT webhook_id, id, organization, name, false, epoch, $7, $7,
         CASE WHEN leased THEN $8 END, leased::int, leased::int, 0, 0, $7, 0, false
     FROM born WHERE active
@@ -164,8 +163,7 @@ VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: put_test
 INSERT INTO pending
-    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
-     lease_until, lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+    ({pending_row})
 VALUES ($1, $2, $3, $4, true, $5, $6, $6, $7, $8, $8, 0, 0, $6, 0, false)
 
 -- name: lower_lanes
@@ -177,11 +175,6 @@ FROM quickly, unnest($1::text[], $2::bigint[]) AS given (webhook_id, due_at)
 ORDER BY given.webhook_id
 ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
 WHERE excluded.next_due_at < known.next_due_at
-
--- name: attempt_columns
-id, organization, webhook_id, delivery_id, event, attempt, trigger, outcome, started_at,
-duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status, reason, error_kind,
-error_message, error_code, error_phase, truncated, url, request_head, response_head, response_body
 
 -- name: attempt_arrays
 $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[],

@@ -9,6 +9,18 @@ FOR UPDATE
 -- name: live_webhooks
 webhook
 
+-- name: deleted_webhooks
+webhook
+
+-- name: undelivered
+delivery
+
+-- name: ordered_join
+JOIN
+
+-- name: clock_error_ms
+1000
+
 -- name: user
 user_name
 
@@ -136,35 +148,13 @@ outcomes AS (
 )
 SELECT last, examined FROM slice
 
--- name: replay_rows
--- A new row counts leases on from the last one, so that nobody who still holds that can settle it.
-INSERT INTO pending AS known
-    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
-     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
-SELECT webhook_id, id, organization, event, test, :epoch::int, accepted_at, :now::bigint,
-    NULL::bigint, lease + 1, 0, attempts, 0, NULL::bigint, 1, true
-
--- name: or_one_more
--- A row that is pending already (a replay asked for before) takes the request in.
-ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
-    replay = known.replay + 1,
-    epoch = excluded.epoch,
-    due_at = CASE WHEN known.lease_until IS NULL THEN excluded.due_at ELSE known.due_at END
-
--- name: enqueue_replay
-{replay_rows}
-FROM delivery WHERE organization = :organization AND id = :delivery
-{or_one_more}
-
 -- name: replay_slice
 -- Ask for replays of the next undelivered rows that match: the last of the rows that were
 -- examined, how many those were, and how many matched.
 WITH undelivered AS MATERIALIZED (
     SELECT *,
         NOT test AND settled_at <= :requested_at AND status = ANY (:statuses::text[])
-            AND (:event::text IS NULL OR event = :event)
-            AND (:since::bigint IS NULL OR accepted_at >= :since)
-            AND (:until::bigint IS NULL OR accepted_at < :until) AS matches
+            AND {asked:delivery} AS matches
     FROM delivery
     WHERE webhook_id = :webhook AND id > :cursor AND id < :before
         AND status IN ('failed', 'cancelled')
@@ -176,45 +166,3 @@ replays AS (
     {or_one_more}
 )
 SELECT max(id), count(*), count(*) FILTER (WHERE matches) FROM undelivered
-
--- name: once_active
--- Webhooks of an organization that are active, or were when the replay was asked for: stopping a
--- webhook changes its row. The clock that dates the replay may differ from the database's,
--- so a second is added. Counting a webhook that was stopped just before, as not sent, is better than
--- leaving out one that was stopped since, as delivered.
-SELECT id, epoch FROM webhook
-WHERE organization = :organization AND status <> 'deleted'
-    AND (status = 'active' OR updated_at >= :asked_at::bigint - 1000)
-    AND (:webhook::text IS NULL OR id = :webhook)
-UNION ALL
-SELECT id, epoch FROM webhook
-WHERE organization = :organization AND status = 'deleted'
-    AND updated_at >= :asked_at::bigint - 1000
-    AND (:webhook::text IS NULL OR id = :webhook)
-
--- name: count_replays
-SELECT count(*)
-FROM ({once_active}) AS webhook
-JOIN delivery ON delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled')
-WHERE (:asked_at::bigint IS NULL OR delivery.settled_at <= :asked_at)
-    AND NOT delivery.test AND delivery.status = ANY (:statuses::text[])
-    AND (:event::text IS NULL OR delivery.event = :event)
-    AND (:since::bigint IS NULL OR delivery.accepted_at >= :since)
-    AND (:until::bigint IS NULL OR delivery.accepted_at < :until)
-    AND delivery.id > :floor AND delivery.id < :before
-
--- name: count_cancelling
--- Cancelled by the webhook's change of status, though the job has not written it yet.
-SELECT count(*)
-FROM ({once_active}) AS webhook JOIN pending ON pending.webhook_id = webhook.id
-WHERE EXISTS (SELECT FROM job WHERE job.webhook_id = webhook.id AND job.kind = 'cancel')
-    AND (:asked_at::bigint IS NULL OR EXISTS (
-        SELECT FROM job
-        WHERE job.webhook_id = webhook.id AND job.kind = 'cancel'
-            AND job.epoch > pending.epoch AND job.requested_at <= :asked_at))
-    AND pending.epoch >= 0 AND pending.epoch < webhook.epoch AND NOT pending.finished
-    AND 'cancelled' = ANY (:statuses::text[])
-    AND (:event::text IS NULL OR pending.event = :event)
-    AND (:since::bigint IS NULL OR pending.accepted_at >= :since)
-    AND (:until::bigint IS NULL OR pending.accepted_at < :until)
-    AND pending.delivery_id > :floor AND pending.delivery_id < :before

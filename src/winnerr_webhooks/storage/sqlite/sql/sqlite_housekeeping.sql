@@ -7,15 +7,18 @@ SELECT
     (SELECT count(*) FROM job),
     (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)
 
+-- name: organizations
+organizations (name) AS (
+    SELECT min(organization) FROM % WHERE organization >= :cursor
+    UNION ALL
+    SELECT (SELECT min(organization) FROM % WHERE organization > organizations.name)
+    FROM organizations WHERE organizations.name IS NOT NULL
+)
+
 -- name: old_attempts
 -- Organization by organization, the next so many attempts that are old and not among the newest
 -- kept ones. Where even the oldest is young, one look is all it takes.
-WITH RECURSIVE organizations (name) AS (
-    SELECT min(organization) FROM attempt WHERE organization >= :cursor
-    UNION ALL
-    SELECT (SELECT min(organization) FROM attempt WHERE organization > organizations.name)
-    FROM organizations WHERE organizations.name IS NOT NULL
-),
+WITH RECURSIVE {organizations:attempt},
 bounds (organization, bound) AS (
     SELECT name,
         CASE WHEN (SELECT min(id) FROM attempt WHERE organization = name) < :floor THEN
@@ -34,12 +37,7 @@ SELECT json_group_array(json_array(organization, seq)) FROM (
 DELETE FROM attempt WHERE seq IN (SELECT value ->> 1 FROM json_each(?))
 
 -- name: old_deliveries
-WITH RECURSIVE organizations (name) AS (
-    SELECT min(organization) FROM delivery WHERE organization >= :cursor
-    UNION ALL
-    SELECT (SELECT min(organization) FROM delivery WHERE organization > organizations.name)
-    FROM organizations WHERE organizations.name IS NOT NULL
-)
+WITH RECURSIVE {organizations:delivery}
 SELECT json_group_array(json_array(organization, id)) FROM (
     SELECT delivery.organization, delivery.id
     FROM organizations CROSS JOIN delivery
@@ -84,41 +82,12 @@ DELETE FROM event WHERE seq IN (SELECT value ->> 1 FROM json_each(?))
 DELETE FROM health WHERE (webhook_id, starts_at, duration_class) IN (
     SELECT webhook_id, starts_at, duration_class FROM health WHERE starts_at < :before LIMIT :slice)
 
--- name: drop_idempotency
-DELETE FROM idempotency WHERE (organization, client_id) IN (
-    SELECT organization, client_id FROM idempotency WHERE at < :before LIMIT :slice)
-
--- name: due_removals
--- Deleted webhooks that are due for a check, and whether something needs them: what waits, a job,
--- an attempt, or a delivery without one (one that was delivered has an attempt, no older than it
--- is). The highest number of an organization and the highest change mark stay, so that neither is
--- given out twice.
-SELECT json_group_array(json_array(id, needed)) FROM (
-    SELECT webhook.id,
-        EXISTS (SELECT 1 FROM pending WHERE pending.webhook_id = webhook.id)
-        OR EXISTS (SELECT 1 FROM job WHERE job.webhook_id = webhook.id)
-        OR EXISTS (
-            SELECT 1 FROM attempt INDEXED BY attempt_webhook WHERE attempt.webhook_id = webhook.id)
-        OR EXISTS (
-            SELECT 1 FROM delivery INDEXED BY delivery_undelivered
-            WHERE delivery.webhook_id = webhook.id AND delivery.status IN ('failed', 'cancelled'))
-        OR number = (
-            SELECT max(number) FROM webhook AS other
-            WHERE other.organization = webhook.organization)
-        OR change_mark = (SELECT max(change_mark) FROM webhook) AS needed
-    FROM webhook INDEXED BY webhook_removal
-    WHERE status = 'deleted' AND coalesce(kept_until, updated_at + 86400000) <= :now
-    ORDER BY coalesce(kept_until, updated_at + 86400000)
-    LIMIT :slice)
-
--- name: drop_links
-DELETE FROM sign_in_link WHERE hash IN (
-    SELECT hash FROM sign_in_link WHERE expires_at <= :now LIMIT :slice)
-
--- name: drop_sessions
-DELETE FROM session WHERE hash IN (
-    SELECT hash FROM session WHERE expires_at <= :now LIMIT :slice)
-
 -- name: end_overlaps
 UPDATE webhook SET secret = next_secret, next_secret = NULL, overlap_ends_at = NULL
 WHERE overlap_ends_at <= :now
+
+-- name: one_look
+
+-- name: has_last_mark
+-- The highest change mark stays, so that it is not given out twice.
+change_mark = (SELECT max(change_mark) FROM webhook)

@@ -1,46 +1,21 @@
 -- Reading the log. A page is one row of one value: a JSON array, its blobs as hex.
 
 -- name: attempt_page
-SELECT json_group_array(json_array(
-    attempt.id, attempt.organization, attempt.delivery_id, attempt.event_id, attempt.webhook_id,
-    attempt.event, attempt.attempt, attempt.trigger, attempt.outcome, attempt.started_at,
-    attempt.duration_ms,
-    attempt.dns_ms, attempt.connect_ms, attempt.tls_ms, attempt.first_byte_ms, attempt.reconnected,
-    attempt.url, hex(attempt.request_head), hex(iif(:bodies, event.body, x'')), attempt.status,
-    attempt.reason,
-    hex(iif(:whole, attempt.response_head, substr(attempt.response_head, 1, 8192))),
-    hex(CASE
-        WHEN :whole THEN attempt.response_body
-        WHEN attempt.outcome = 'failed' THEN substr(attempt.response_body, 1, 1024)
-        ELSE x''
-    END),
-    attempt.truncated, attempt.error_kind, attempt.error_message, attempt.error_code,
-    attempt.error_phase, {delivery_status}, {next_attempt_at}))
+SELECT json_group_array(json_array({attempt_columns_of_page}))
 FROM json_each(:keys) AS given
 CROSS JOIN attempt ON attempt.seq = given.value ->> 1
-LEFT JOIN event ON event.id = attempt.event_id
+LEFT JOIN event ON event.id = attempt.event_id AND :bodies
 LEFT JOIN webhook ON webhook.id = attempt.webhook_id
 LEFT JOIN pending
     ON pending.webhook_id = attempt.webhook_id AND pending.delivery_id = attempt.delivery_id
 LEFT JOIN delivery
     ON delivery.organization = attempt.organization AND delivery.id = attempt.delivery_id
 
--- name: walk_organization
--- The next attempts of a walk, newest first: their ids and row numbers.
-SELECT json_group_array(json_array(id, seq)) FROM (
-    SELECT id, seq FROM attempt INDEXED BY attempt_organization
-    WHERE organization = :key AND id >= :floor AND id < :before ORDER BY id DESC LIMIT :limit)
+-- name: attempt_event
+attempt.event_id
 
--- name: walk_failed
-SELECT json_group_array(json_array(id, seq)) FROM (
-    SELECT id, seq FROM attempt INDEXED BY attempt_failed
-    WHERE organization = :key AND outcome = 'failed' AND id >= :floor AND id < :before
-    ORDER BY id DESC LIMIT :limit)
-
--- name: walk_webhook
-SELECT json_group_array(json_array(id, seq)) FROM (
-    SELECT id, seq FROM attempt INDEXED BY attempt_webhook
-    WHERE webhook_id = :key AND id >= :floor AND id < :before ORDER BY id DESC LIMIT :limit)
+-- name: bytes
+hex
 
 -- name: walk_event
 -- The attempts of an event's deliveries, few enough to sort.
@@ -51,9 +26,6 @@ SELECT json_group_array(json_array(id, seq)) FROM (
         AND id >= :floor AND id < :before
     ORDER BY id DESC LIMIT :limit)
 
--- name: key_of_attempt
-SELECT id, seq FROM attempt WHERE organization = :organization AND id = :id
-
 -- name: matching_attempts
 -- Those of one step's attempts that match.
 SELECT json_group_array(json_array(id, seq)) FROM (
@@ -61,14 +33,7 @@ SELECT json_group_array(json_array(id, seq)) FROM (
     FROM json_each(:keys) AS given
     CROSS JOIN attempt ON attempt.seq = given.value ->> 1
     WHERE attempt.organization = :organization
-        AND (:webhook IS NULL OR attempt.webhook_id = :webhook)
-        AND (:event IS NULL OR attempt.event = :event)
-        AND (:outcome IS NULL OR attempt.outcome = :outcome)
-        AND (:status_from IS NULL OR attempt.status BETWEEN :status_from AND :status_to)
-        AND (:since IS NULL OR attempt.started_at >= :since)
-        AND (:until IS NULL OR attempt.started_at < :until)
-        AND (:id IS NULL
-            OR :id IN (attempt.id, attempt.delivery_id, attempt.event_id, attempt.webhook_id))
+        AND {attempt_matches}
         AND (:patterns IS NULL OR EXISTS (
             SELECT 1 FROM json_each(:patterns) AS pattern
             WHERE attempt.error_message LIKE pattern.value ESCAPE '\'
@@ -147,12 +112,7 @@ WHERE coalesce(pending.delivery_id, delivery.id) IS NOT NULL
 SELECT json_group_array(json_array(
     id, event, webhook_id, status, test, next_attempt_at))
 FROM (
-    SELECT * FROM ({delivery_rows})
-    WHERE (:webhook IS NULL OR webhook_id = :webhook)
-        AND (:event IS NULL OR event = :event)
-        AND (:status IS NULL OR status = :status)
-        AND (:since IS NULL OR accepted_at >= :since)
-        AND (:until IS NULL OR accepted_at < :until)
+    SELECT * FROM ({delivery_rows}) AS delivery WHERE {delivery_matches}
     ORDER BY place
     LIMIT :limit)
 
@@ -229,3 +189,15 @@ SELECT
             AND NOT pending.finished AND NOT pending.test
             AND pending.epoch BETWEEN 0 AND webhook.epoch - 1
         LIMIT :limit))
+
+-- name: attempt_key
+seq
+
+-- name: as_rows
+SELECT json_group_array(json_array(id, seq)) FROM (
+
+-- name: end_rows
+)
+
+-- name: by
+INDEXED BY %

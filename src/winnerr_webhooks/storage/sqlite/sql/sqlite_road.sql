@@ -28,8 +28,7 @@ INSERT INTO event (id, organization, name, client_id, accepted_at, body)
 -- name: insert_pending
 WITH given AS ({rows:7})
 INSERT INTO pending
-    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
-     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+    ({pending_row})
 SELECT column1, column2, column3, column4, column5, column6, given_now.at, given_now.at,
     iif(column7, given_now.lease_until, NULL), column7, column7, 0, 0, given_now.at, 0, 0
 FROM given CROSS JOIN (SELECT :now AS at, :lease_until AS lease_until) AS given_now
@@ -59,8 +58,7 @@ wanted AS MATERIALIZED (
 -- Python, whatever their number.
 WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
 INSERT INTO pending
-    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
-     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+    ({pending_row})
 SELECT wanted.webhook_id, 'dlv_' || substr(given.id, 5) || wanted.suffix, given.organization,
     given.name, 0, wanted.epoch, given_now.at, given_now.at, NULL, 0, 0, 0, 0, given_now.at, 0, 0
 FROM wanted
@@ -108,8 +106,7 @@ FROM ({rows:3}) AS given
 
 -- name: put_pending
 INSERT OR REPLACE INTO pending
-    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
-     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+    ({pending_row})
 {rows:16}
 
 -- name: plain
@@ -166,11 +163,7 @@ SELECT json_group_array(json_array(id, organization, status, version, epoch, fai
 FROM webhook WHERE id {any:webhooks}
 
 -- name: put_attempts
-INSERT OR IGNORE INTO attempt
-    (id, organization, webhook_id, delivery_id, event, attempt, trigger, outcome, started_at,
-     duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status, reason,
-     error_kind, error_message, error_code, error_phase, truncated, url, request_head,
-     response_head, response_body)
+INSERT OR IGNORE INTO attempt ({attempt_columns})
 {rows:26}
 
 -- name: attempts_before
@@ -212,9 +205,7 @@ FROM json_each(:webhooks) AS asked CROSS JOIN webhook ON webhook.id = asked.valu
 
 -- name: due_pending
 -- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
-SELECT json_group_array(json_array(
-    webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
-    lease, idle_leases, attempts, retries_used, retry_at, replay, finished))
+SELECT json_group_array(json_array({pending_row}))
 FROM (
     SELECT pending.*
     FROM json_each(:lanes) AS due

@@ -13,6 +13,19 @@ IN (SELECT value FROM json_each(:%))
 -- name: live_webhooks
 webhook INDEXED BY webhook_live
 
+-- name: deleted_webhooks
+webhook INDEXED BY webhook_deleted
+
+-- name: undelivered
+delivery INDEXED BY delivery_undelivered
+
+-- name: ordered_join
+-- The table on the left is read first.
+CROSS JOIN
+
+-- name: clock_error_ms
+0
+
 -- name: user
 user
 
@@ -111,33 +124,11 @@ FROM pending WHERE {cancelled_range}
 ON CONFLICT (organization, id) DO UPDATE SET attempts = excluded.attempts, lease = excluded.lease;
 DELETE FROM pending WHERE {cancelled_range}
 
--- name: replay_rows
--- A new row counts leases on from the last one, so that nobody who still holds that can settle it.
-INSERT INTO pending
-    (webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until,
-     lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
-SELECT webhook_id, id, organization, event, test, :epoch, accepted_at, :now, NULL,
-       lease + 1, 0, attempts, 0, NULL, 1, 1
-
--- name: or_one_more
--- A row that is pending already (a replay asked for before) takes the request in.
-ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
-    replay = pending.replay + 1,
-    epoch = excluded.epoch,
-    due_at = iif(pending.lease_until IS NULL, excluded.due_at, pending.due_at)
-
--- name: enqueue_replay
-{replay_rows}
-FROM delivery WHERE organization = :organization AND id = :delivery
-{or_one_more}
-
 -- name: next_undelivered
 SELECT *,
     NOT test AND settled_at <= :requested_at AND status {any:statuses}
-    AND (:event IS NULL OR event = :event)
-    AND (:since IS NULL OR accepted_at >= :since)
-    AND (:until IS NULL OR accepted_at < :until) AS matches
-FROM delivery INDEXED BY delivery_undelivered
+    AND {asked:delivery} AS matches
+FROM {undelivered}
 WHERE webhook_id = :webhook AND id > :cursor AND status IN ('failed', 'cancelled')
 ORDER BY id LIMIT :slice
 
@@ -148,40 +139,3 @@ ORDER BY id LIMIT :slice
 FROM ({next_undelivered}) WHERE matches
 {or_one_more};
 SELECT max(id), count(*), sum(matches) FROM ({next_undelivered})
-
--- name: once_active
--- Webhooks of an organization that are active, or were when the replay was asked for: stopping a
--- webhook changes its row.
-SELECT id, epoch FROM webhook INDEXED BY webhook_live
-WHERE organization = :organization AND status <> 'deleted'
-    AND (status = 'active' OR updated_at >= :asked_at) AND (:webhook IS NULL OR id = :webhook)
-UNION ALL
-SELECT id, epoch FROM webhook INDEXED BY webhook_deleted
-WHERE organization = :organization AND status = 'deleted' AND updated_at >= :asked_at
-    AND (:webhook IS NULL OR id = :webhook)
-
--- name: count_replays
-SELECT count(*)
-FROM ({once_active}) AS one CROSS JOIN delivery INDEXED BY delivery_undelivered
-    ON delivery.webhook_id = one.id AND delivery.status IN ('failed', 'cancelled')
-WHERE NOT delivery.test
-    AND (:asked_at IS NULL OR delivery.settled_at <= :asked_at)
-    AND delivery.status {any:statuses}
-    AND (:event IS NULL OR delivery.event = :event)
-    AND (:since IS NULL OR delivery.accepted_at >= :since)
-    AND (:until IS NULL OR delivery.accepted_at < :until)
-
--- name: count_cancelling
--- Cancelled by the webhook's change of status, though the job has not written it yet.
-SELECT count(*)
-FROM ({once_active}) AS one CROSS JOIN pending ON pending.webhook_id = one.id
-WHERE EXISTS (SELECT 1 FROM job WHERE job.webhook_id = one.id AND job.kind = 'cancel')
-    AND (:asked_at IS NULL OR EXISTS (
-        SELECT 1 FROM job
-        WHERE job.webhook_id = one.id AND job.kind = 'cancel'
-            AND job.epoch > pending.epoch AND job.requested_at <= :asked_at))
-    AND pending.epoch BETWEEN 0 AND one.epoch - 1 AND NOT pending.finished
-    AND 'cancelled' {any:statuses}
-    AND (:event IS NULL OR pending.event = :event)
-    AND (:since IS NULL OR pending.accepted_at >= :since)
-    AND (:until IS NULL OR pending.accepted_at < :until)
