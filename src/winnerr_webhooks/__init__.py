@@ -21,8 +21,8 @@ organizations (`storage.fair_semaphore`).
 Around the road: `domain` holds the rules (no I/O, no clocks), `management` what people change
 (webhooks, replays, keys), `budgets` and `quotas` the bounds of a node. `wiring` puts the parts
 together, `cli` starts it, `processes` several of it behind one port. `storage` has two adapters,
-`sqlite` and `postgres`; both share its other modules: `rows`, `moves`, `runs`, `take`, `turns` and
-more.
+`sqlite` and `postgres`; what is the same for both is in its other modules.
+`docs/explanation/architecture.md` draws the road and says where to put what.
 """
 
 __version__ = "0.1.0"
