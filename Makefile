@@ -3,14 +3,21 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test browser pgbouncer screenshots check lock bench bench-full chaos build clean
+.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python3.14)
+NEWEST := $(or $(PYTHON),python3.14 python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.*/bin/python3))
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
 ARGS ?=
+PYTEST := -m pytest -n auto --maxprocesses 4 -m "not chaos"
+# What depends on the versions of Python and of libraries, and is quick: no tests of crashes, of the
+# browser, of the benches or of the demo, and none that starts a PostgreSQL server of its own.
+QUICK := $(addprefix tests/unit/,api egress pipeline settings_page storage/sqlite test_config.py \
+  test_crypto.py test_telemetry.py) $(addprefix tests/contract/test_,accept.py settle.py log.py) \
+  tests/scenario/test_contract_webhooks.py
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 13
@@ -19,7 +26,28 @@ demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--r
 	@PYTHONPATH=src $(RUN) -m winnerr_webhooks demo $(ARGS)
 
 test: $(VENV)/.development browser pgbouncer ## all tests (ARGS="-k config")
-	@$(RUN) -m pytest -n auto --maxprocesses 4 -m "not chaos" $(ARGS)
+	@$(RUN) $(PYTEST) $(ARGS)
+
+lowest: $(VENV)-lowest/.installed ## quick tests on the lowest versions of the dependencies; coverage
+	@PYTHONPATH=$(CURDIR)/src $(VENV)-lowest/bin/python $(PYTEST) -p no:cacheprovider --cov --cov-report= \
+	  $(QUICK) tests/unit/domain tests/unit/management $(ARGS)
+	@$(VENV)-lowest/bin/python -m coverage report --skip-covered --skip-empty
+
+newest: $(VENV)/.development ## quick tests on the newest Python of this machine
+	@version='import sys; print("%d%02d" % sys.version_info[:2])'; newest=; best=$$($(RUN) -c "$$version"); \
+	for python in $(NEWEST); do \
+	  found=$$("$$python" -c "import venv; $$version" 2>/dev/null) || continue; \
+	  if [ "$$found" -gt "$$best" ]; then newest="$$python"; best="$$found"; fi; \
+	done; \
+	if [ -z "$$newest" ]; then \
+	  echo "SKIPPED: there is no newer Python here than $$($(RUN) -V)," \
+	    "so the tests on the newest one are not run."; \
+	else \
+	  $(MAKE) --no-print-directory newest-with PYTHON="$$newest"; \
+	fi
+
+newest-with: $(VENV)-newest/.installed
+	@PYTHONPATH=$(CURDIR)/src $(VENV)-newest/bin/python $(PYTEST) -p no:cacheprovider $(QUICK) $(ARGS)
 
 browser: $(VENV)/.development ## Chromium and axe-core for the browser tests, where they can be had
 	@if [ ! $(VENV)/.browser -nt tests/browser/package-lock.json ]; then \
@@ -53,19 +81,22 @@ chaos: $(VENV)/.development ## long failure runs
 build: $(VENV)/.development ## wheel and source archive, in dist/
 	@$(RUN) -m hatchling build
 
-lock: ## write the lock files anew from pyproject.toml (needs uv)
-	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/"; exit 1; }
-	@uv pip compile pyproject.toml --quiet --generate-hashes --universal --python-version 3.11 \
-	  --no-annotate --no-header -o requirements.lock
-	@uv pip compile pyproject.toml --group dev --quiet --generate-hashes --universal \
-	  --python-version 3.11 --no-annotate --no-header -c requirements.lock \
+COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header
+lock: $(VENV)/bin/uv ## write the lock files anew from pyproject.toml
+	@$(COMPILE) pyproject.toml --generate-hashes -o requirements.lock
+	@$(COMPILE) pyproject.toml --group dev --generate-hashes -c requirements.lock \
 	  -o requirements-dev.lock
-	@uv pip compile --group bench --quiet --generate-hashes --universal --python-version 3.11 \
-	  --no-annotate --no-header -c requirements.lock -c requirements-dev.lock \
+	@$(COMPILE) --group bench --generate-hashes -c requirements.lock -c requirements-dev.lock \
 	  -o requirements-bench.lock
+	@$(COMPILE) pyproject.toml --resolution lowest-direct >$(VENV)/lowest.txt
+	@$(COMPILE) pyproject.toml --group test --generate-hashes -c $(VENV)/lowest.txt \
+	  -o requirements-lowest.lock
+
+$(VENV)/bin/uv: | $(VENV)/.python
+	@$(PIP) install uv
 
 clean: ## remove what make made; data folders stay
-	rm -rf $(VENV) tests/browser/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest tests/browser/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 # The demo needs what runs, and no build: it starts from src/.
@@ -78,6 +109,19 @@ $(VENV)/.development: requirements-dev.lock pyproject.toml $(VENV)/.runtime
 	@echo "Installing the development tools into $(VENV) (once, and when the lock changes) …"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The two environments of `make lowest` and `make newest`.
+$(VENV)-lowest/.installed: requirements-lowest.lock | $(VENV)/.python
+	@echo "Installing the lowest versions into $(VENV)-lowest (once, and when the lock changes) …"
+	@$(RUN) -m venv --clear --without-pip $(VENV)-lowest
+	@$(PIP) --python $(VENV)-lowest/bin/python install --require-hashes -r requirements-lowest.lock
+	@touch $@
+
+$(VENV)-newest/.installed: requirements-dev.lock | $(VENV)/.python
+	@echo "Installing into $(VENV)-newest for $(PYTHON) (once, and when the lock changes) …"
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)-newest
+	@$(PIP) --python $(VENV)-newest/bin/python install --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # What the benches compare with: only they need it.

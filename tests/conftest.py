@@ -8,6 +8,7 @@ from typing import Any
 import hypothesis
 import pytest
 import pytest_asyncio
+from tests import quarantine
 from tests.pgbouncer import Pgbouncer
 from tests.postgres import Missing, PostgresServer
 from tests.receiver import Answer, Receiver
@@ -21,6 +22,8 @@ from winnerr_webhooks.storage.postgres import PostgresStorage
 
 FIXED_MS = 1_800_000_000_000
 """Where the clocks start that tests move by hand, in milliseconds since 1970."""
+
+QUARANTINED = pytest.StashKey[list[quarantine.Quarantined]]()
 
 # The machine may pause during an example; that is not the example's fault.
 hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
@@ -39,6 +42,27 @@ class TwoBrowsers(LoadScopeScheduling):
         if not browser:
             return nodeid
         return f"browser {rest.startswith('test_accessibility')}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the quarantine; the run stops when it names a test that does not exist."""
+    try:
+        config.stash[QUARANTINED] = quarantine.read(quarantine.FILE.read_text())
+    except ValueError as error:
+        raise pytest.UsageError(f"{quarantine.FILE}: {error}") from None
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Show the quarantine at the head of every run."""
+    return [f"quarantined: {entry}" for entry in config.stash[QUARANTINED]]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let quarantined tests fail; `-ra` lists how they went."""
+    reasons = {entry.name: str(entry) for entry in config.stash[QUARANTINED]}
+    for item in items:
+        if reason := reasons.get(item.nodeid.partition("[")[0]):
+            item.add_marker(pytest.mark.xfail(reason=f"quarantined: {reason}", strict=False))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoBrowsers | None:
