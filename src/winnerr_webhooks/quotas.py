@@ -38,21 +38,20 @@ class Budget:
     """A bound with what is in use of it now. It belongs to the thread of the event loop.
 
     A spender that may refuse work calls `take`, and `take_for` where organizations have quotas. One
-    that counts work which is already here calls `add`, or adds to the `Quota` of an organization.
-
-    A budget is `under_pressure` while more than half of it is in use. Quotas are then smaller by
-    the factor `pressure`.
+    that counts what is already here adds it to the `Quota` of its organization. Such a budget is
+    `under_pressure` while more than half of it is in use: its quotas are then smaller, by the
+    factor `pressure`.
     """
 
     __slots__ = (
         "_clock",
-        "_half",
         "_largest_quota",
         "_logged_at",
         "_measure",
         "_pressure",
         "_quotas",
         "bound",
+        "half",
         "quota",
         "refused",
         "under_pressure",
@@ -68,7 +67,7 @@ class Budget:
         self.under_pressure = False
         self.quota = self._largest_quota = bound.share or bound.limit
         """The most that one organization may hold now."""
-        self._half = bound.limit // 2
+        self.half = bound.limit // 2
         self._pressure = pressure
         self._clock = clock
         self._quotas: dict[str, Quota] = {}
@@ -102,22 +101,12 @@ class Budget:
         self.used += units
         return True
 
-    def add(self, units: int) -> None:
-        """Count `units` that are here, whether or not they fit."""
-        self.used += units
-        if self.used > self._half and not self.under_pressure:
-            self._set_pressure(on=True)
-
     def release(self, units: int = 1) -> None:
-        """Count `units` as free again.
-
-        Pressure ends a quarter below where it begins: it must not come and go with every unit.
-        """
+        """Count `units` as free again."""
         self.used -= units
-        if self.under_pressure and self.used * 4 <= self._half * 3:
-            self._set_pressure(on=False)
 
-    def _set_pressure(self, *, on: bool) -> None:
+    def set_pressure(self, *, on: bool) -> None:
+        """More than half is in use, or no longer: every quota changes."""
         self.under_pressure = on
         self.quota = self._largest_quota // (self._pressure if on else 1)
         for quota in self._quotas.values():
@@ -189,7 +178,8 @@ class Quota:
     """What one organization holds of a budget, and whether it may hold more.
 
     `on_change` is called when that may have changed. A quota is exhausted once it is held in full,
-    and no longer when a quarter of it is free: it must not come and go with every unit.
+    and no longer when a quarter of it is free, so that it does not come and go with every unit. The
+    pressure on a budget ends in the same way, a quarter below where it begins.
     """
 
     __slots__ = ("_budget", "_on_change", "exhausted", "held", "organization")
@@ -206,17 +196,21 @@ class Quota:
 
     def add(self, units: int) -> None:
         """Count `units` that are here, whether or not they fit."""
-        self.held = held = self.held + units
         budget = self._budget
+        self.held = held = self.held + units
+        budget.used = used = budget.used + units
         if held >= budget.quota and not self.exhausted:
             self.update()
-        budget.add(units)
+        if used > budget.half and not budget.under_pressure:
+            budget.set_pressure(on=True)
 
     def release(self, units: int) -> None:
         """Count `units` as free again."""
-        self.held -= units
         budget = self._budget
-        budget.release(units)
+        self.held -= units
+        budget.used -= units
+        if budget.under_pressure and budget.used * 4 <= budget.half * 3:
+            budget.set_pressure(on=False)
         if self.exhausted and self.held * 4 <= budget.quota * 3:
             self.update()
 

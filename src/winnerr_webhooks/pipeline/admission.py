@@ -1,6 +1,7 @@
 """Admission: how much may wait to be stored, in all and of one organization.
 
-Every event passes here twice, so the counters are its own; the budgets read them.
+Every event of the service passes here twice, so the limits of events and bytes are checked in one
+step.
 """
 
 from typing import Final
@@ -9,14 +10,17 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.pipeline.fan_outs import FanOut
-from winnerr_webhooks.pipeline.group_commit import Answered
+from winnerr_webhooks.pipeline.group_commit import OnAnswer
 from winnerr_webhooks.quotas import Budget
 
+EXPRESS_EVENTS: Final = 64
+"""Events that one organization, or one call, may have in the express group."""
 RETRY_AFTER: Final = 2
+"""Seconds after which a refused caller should try again."""
 
 
-class Waiting:
-    """What waits to be stored of one organization."""
+class WaitingEvents:
+    """How much of one organization waits to be stored."""
 
     __slots__ = ("bytes", "events", "express")
 
@@ -28,106 +32,99 @@ class Waiting:
 
 
 class AdmittedEvent:
-    """An event that waits to be stored; called with its answer, it makes room and passes it on."""
+    """An event that waits to be stored. A call with its answer frees its room, and answers it."""
 
     __slots__ = (
         "_admission",
-        "_answered",
-        "_express",
+        "_on_answer",
         "_waiting",
         "cost",
         "event",
+        "express",
         "organization",
         "since",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  by position, which is quicker: it is made for every event
         self,
         event: NewEvent,
-        answered: Answered[Accepted],
+        on_answer: OnAnswer[Accepted],
         admission: "Admission",
-        *,
-        waiting: Waiting,
+        waiting: WaitingEvents,
         cost: FanOut,
-        express: bool,
         since: float,
+        express: bool,  # noqa: FBT001  likewise
     ) -> None:
-        self.since = since
-        """The loop's instant of the call."""
         self.event = event
         self.organization = event.organization
         self.cost = cost
         """What it costs a transaction."""
-        self._answered = answered
+        self.since = since
+        """The loop's time of the call."""
+        self.express = express
+        """Whether it belongs into the express group."""
+        self._on_answer = on_answer
         self._admission = admission
         self._waiting = waiting
-        self._express = express
 
     def __call__(self, accepted: Accepted | None, error: Exception | None) -> None:
         """Take the answer, or why there is none."""
-        if self._express:
-            self._waiting.express -= 1
-        self._admission.release(self.event, self._waiting)
-        self._answered(accepted, error)
+        size = len(self.event.body)
+        waiting, admission = self._waiting, self._admission
+        admission.events.used -= 1
+        admission.bytes.used -= size
+        waiting.express -= self.express
+        waiting.bytes -= size
+        waiting.events -= 1
+        if not waiting.events:
+            del admission.waiting[self.organization]
+        self._on_answer(accepted, error)
 
 
 class Admission:
     """Counts events and their bytes from the call until they are stored or refused."""
 
     def __init__(self, budgets: Budgets) -> None:
-        self._waiting: dict[str, Waiting] = {}
-        self._events = budgets.accept_events
-        self._bytes = budgets.accept_bytes
-
-    def express_of(self, organization: str) -> int:
-        """Events of an organization in the express group."""
-        waiting = self._waiting.get(organization)
-        return 0 if waiting is None else waiting.express
+        self.waiting: dict[str, WaitingEvents] = {}
+        """By organization."""
+        self.events = budgets.accept_events
+        self.bytes = budgets.accept_bytes
 
     def admit(
         self,
         event: NewEvent,
-        answered: Answered[Accepted],
+        on_answer: OnAnswer[Accepted],
         cost: FanOut,
-        *,
-        express: bool,
         since: float,
+        *,
+        may_be_express: bool,
     ) -> AdmittedEvent:
-        """Let an event wait; `Unavailable` says whose part is used up, and nothing is counted.
+        """Let an event wait. `Unavailable` says whose limit is reached; nothing is counted then.
 
-        `since` is the loop's instant of its call.
+        `since` is the loop's time of the call. An event that may be express is, unless its
+        organization has too many of them.
         """
         organization = event.organization
-        waiting = self._waiting.get(organization) or Waiting()
+        waiting = self.waiting.get(organization) or WaitingEvents()
         size = len(event.body)
-        all_events, all_bytes = self._events.used + 1, self._bytes.used + size
-        events, held = waiting.events + 1, waiting.bytes + size
-        of_events, of_bytes = self._events.bound, self._bytes.bound
+        events, size_waiting = waiting.events + 1, waiting.bytes + size
+        all_events, all_bytes = self.events.used + 1, self.bytes.used + size
+        event_bound, byte_bound = self.events.bound, self.bytes.bound
         if (
-            events > of_events.share
-            or all_events > of_events.limit
-            or held > of_bytes.share
-            or all_bytes > of_bytes.limit
+            events > event_bound.share
+            or all_events > event_bound.limit
+            or size_waiting > byte_bound.share
+            or all_bytes > byte_bound.limit
         ):
-            _check(self._events, organization, events, all_events)
-            _check(self._bytes, organization, held, all_bytes)
+            _check(self.events, organization, events, all_events)
+            _check(self.bytes, organization, size_waiting, all_bytes)
+        express = may_be_express and waiting.express < EXPRESS_EVENTS
         if events == 1:
-            self._waiting[organization] = waiting
-        waiting.events, waiting.bytes = events, held
+            self.waiting[organization] = waiting
+        waiting.events, waiting.bytes = events, size_waiting
         waiting.express += express
-        self._events.used, self._bytes.used = all_events, all_bytes
-        return AdmittedEvent(
-            event, answered, self, waiting=waiting, cost=cost, express=express, since=since
-        )
-
-    def release(self, event: NewEvent, waiting: Waiting) -> None:
-        """An event that was admitted waits no more."""
-        self._events.used -= 1
-        self._bytes.used -= len(event.body)
-        waiting.bytes -= len(event.body)
-        waiting.events -= 1
-        if not waiting.events:
-            del self._waiting[event.organization]
+        self.events.used, self.bytes.used = all_events, all_bytes
+        return AdmittedEvent(event, on_answer, self, waiting, cost, since, express)
 
 
 def _check(budget: Budget, organization: str, of_organization: int, of_all: int) -> None:

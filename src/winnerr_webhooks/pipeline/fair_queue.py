@@ -5,7 +5,7 @@ and takes what that pays for. So of two that wait, each has the same part of the
 its items are few and dear or many and cheap, and however many of them wait.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -92,7 +92,8 @@ class FairQueue(Generic[Item]):
         if self._lined_up or not self._new:
             return None
         if self._room is None:
-            self._room = self._limit - sum(item.cost.most for item, _ in self._batch)
+            costs = Counter([item.cost for item, _ in self._batch])
+            self._room = self._limit - sum(cost.most * count for cost, count in costs.items())
         cost = self._new[0][0].cost.most
         if cost > self._room:
             return None

@@ -43,7 +43,9 @@ class FanOut:
     def most(self) -> int:
         """The most it can cost: it may join a commit whose deliveries are born leased."""
         likely = LEASED_COST * self.likely if self.is_wide else self.likely
-        return likely if self.is_known else max(likely, self._parent.highest_cost)
+        if self._known_until >= self._parent.now():
+            return likely
+        return max(likely, self._parent.highest_cost)
 
     def note(self, rows: int, now: float) -> None:
         """Remember that an event made so many rows, at this instant of the loop."""

@@ -36,9 +36,9 @@ PATIENCE: Final = 4.0
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-Answered = Callable[[Answer | None, Exception | None], None]
+OnAnswer = Callable[[Answer | None, Exception | None], None]
 """Takes an item's answer, or why there is none."""
-Entry = tuple[Item, Answered[Any]]
+Entry = tuple[Item, OnAnswer[Any]]
 """What waits: an item, and where its answer goes."""
 
 log = structlog.get_logger(__name__)
@@ -117,13 +117,13 @@ class GroupCommit(Generic[Item, Answer]):
         """Items handed in whose commit has not begun."""
         return len(self._queue)
 
-    def put(self, item: Item, answered: Answered[Answer]) -> None:
+    def put(self, item: Item, on_answer: OnAnswer[Answer]) -> None:
         """Put an item into the next batch; `answered` is called once, when that is done.
 
         A call instead of a future, for on the road of an event a future and its callback cost
         more than the queue does.
         """
-        self._batcher.add((item, answered))
+        self._batcher.add((item, on_answer))
 
     def submit(self, item: Item) -> asyncio.Future[Answer]:
         """The same, with a future for callers who would rather wait."""
@@ -179,9 +179,9 @@ class GroupCommit(Generic[Item, Answer]):
             for half in _halves(batch):
                 await self._commit_batch(half, JoinableBatch(None), ends)
         else:
-            for (_, answered), answer in zip(batch, answers, strict=True):
+            for (_, on_answer), answer in zip(batch, answers, strict=True):
                 try:
-                    answered(answer, None)
+                    on_answer(answer, None)
                 except Exception:  # a fault of ours; the others must have their answers
                     log.exception("an answer was not taken")
 
@@ -228,8 +228,8 @@ def _halves(batch: list[Entry[Item]]) -> Iterable[list[Entry[Item]]]:
 
 
 def _fail(batch: Sequence[Entry[Any]], error: Exception) -> None:
-    for _, answered in batch:
+    for _, on_answer in batch:
         try:
-            answered(None, error)
+            on_answer(None, error)
         except Exception:
             log.exception("an error was not taken")

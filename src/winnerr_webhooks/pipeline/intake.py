@@ -18,17 +18,17 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
-from winnerr_webhooks.pipeline.admission import Admission, AdmittedEvent
+from winnerr_webhooks.pipeline.admission import EXPRESS_EVENTS, Admission, AdmittedEvent
 from winnerr_webhooks.pipeline.batch_answers import BatchAnswers
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.fair_queue import FairQueue
 from winnerr_webhooks.pipeline.fan_outs import FanOut, FanOuts
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.group_commit import (
-    Answered,
     Entry,
     GroupCommit,
     JoinableBatch,
+    OnAnswer,
     settle_future,
 )
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
@@ -36,8 +36,6 @@ from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import LeaseTerms
 from winnerr_webhooks.telemetry import Metrics
 
-EXPRESS_EVENTS: Final = 64
-"""Events that one organization may have in `express`, and of one call."""
 GIVE_WAY: Final = 4.0
 """Bulk pauses so many times as long as a commit of it took, …"""
 LONGEST_PAUSE: Final = 0.25
@@ -94,24 +92,22 @@ class Intake:
 
     # --- what comes in ------------------------------------------------------------------------
 
-    def take(self, event: NewEvent, answered: Answered[Accepted], *, is_bulk: bool = False) -> None:
+    def take(
+        self, event: NewEvent, on_answer: OnAnswer[Accepted], *, is_bulk: bool = False
+    ) -> None:
         """Store one event with its deliveries, and start on them: with the next commit.
 
         `Unavailable` at once, or as the answer: when it cannot be done now (nothing was accepted);
         as the answer also `Uncertain` when the database was lost in the middle, `Poisoned` when
         this event can never be stored. `is_bulk`: of a call so large that others should not wait.
         """
-        self._check_open()
-        organization = event.organization
-        cost = self._fan_outs.of(organization, event.name)
-        express = (
-            not (is_bulk or cost.is_wide)
-            and self._admission.express_of(organization) < EXPRESS_EVENTS
-        )
+        if not self._open:
+            raise _stopping()
+        cost = self._fan_outs.of(event.organization, event.name)
         admitted = self._admission.admit(
-            event, answered, cost, express=express, since=self._loop.time()
+            event, on_answer, cost, self._loop.time(), may_be_express=not (is_bulk or cost.is_wide)
         )
-        (self._express if express else self._bulk).put(admitted, admitted)
+        (self._express if admitted.express else self._bulk).put(admitted, admitted)
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """The same, with a future for the answer."""
@@ -125,11 +121,11 @@ class Intake:
         is_bulk = await self._is_bulk(events)
         answers = BatchAnswers(len(events), self._loop)
         for index, event in enumerate(events):
-            answered = partial(answers.put, index)
+            on_answer = partial(answers.put, index)
             try:
-                self.take(event, answered, is_bulk=is_bulk)
+                self.take(event, on_answer, is_bulk=is_bulk)
             except Unavailable as error:
-                answered(None, error)
+                on_answer(None, error)
         return await answers.all
 
     async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:

@@ -68,6 +68,7 @@ class Lane:
         "_widest",
         "backlog",
         "capacity",
+        "full",
         "hold",
         "idle_since",
         "in_flight",
@@ -98,6 +99,8 @@ class Lane:
         self.idle_since = 0.0
         self.backlog = False
         """Whether due work of this lane is known to be left in the database."""
+        self.full = False
+        """Whether it has no room for accepted deliveries, as `Lanes` knows it."""
         self.waits_for_slot = False
         """Whether it stands among `owner.waiting`."""
         self._widest = widest

@@ -95,10 +95,9 @@ class LaneQueues:
 
     def note_room(self, lane: Lane) -> None:
         """Note whether a lane is full, and ask for more of its backlog when it is time."""
-        if self.backlog.fresh_room(lane) <= 0:
-            self.lanes.note_full(lane)
-        else:
-            self.lanes.note_room(lane)
+        full = self.backlog.fresh_room(lane) <= 0
+        if full is not lane.full:
+            (self.lanes.note_full if full else self.lanes.note_room)(lane)
         if lane.backlog and lane.needs_refill and self.backlog.claim_room(lane) > 0:
             self.backlog.add(lane)
 

@@ -61,17 +61,17 @@ class Lanes(dict[str, Lane]):
         return owner
 
     def note_full(self, lane: Lane) -> None:
-        """This lane has no room for accepted deliveries."""
-        if lane.webhook_id not in self._full:
-            self._full[lane.webhook_id] = False
-            self._terms = None
+        """This lane has no room for accepted deliveries any more."""
+        lane.full = True
+        self._full[lane.webhook_id] = False
+        self._terms = None
 
     def note_room(self, lane: Lane) -> None:
-        """This lane has room for accepted deliveries."""
-        if lane.webhook_id in self._full:
-            if self._full.pop(lane.webhook_id):
-                lane.backlog = True  # what found no room here waits in the database
-            self._terms = None
+        """This lane has room for accepted deliveries again."""
+        lane.full = False
+        if self._full.pop(lane.webhook_id, False):
+            lane.backlog = True  # what found no room here waits in the database
+        self._terms = None
 
     def drop(self, lane: Lane) -> None:
         """Forget a lane; it holds nothing."""
@@ -80,9 +80,8 @@ class Lanes(dict[str, Lane]):
         if not lane.owner.lanes and lane.owner.organization in self._owners:
             del self._owners[lane.owner.organization]
             self._memory.close_quota(lane.owner.quota)
-        if lane.webhook_id in self._full:
-            del self._full[lane.webhook_id]
-            self._terms = None
+        if lane.full:
+            self.note_room(lane)
 
     def drop_idle(self) -> None:
         """Forget the longest idle lanes beyond MAX_LANES."""

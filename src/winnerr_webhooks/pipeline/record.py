@@ -54,6 +54,8 @@ class Recorder:
         self._signals = signals
         self._attempts = budgets.unrecorded_attempts
         self._bytes = budgets.unrecorded_bytes
+        self._most_attempts = self._attempts.bound.limit
+        self._most_bytes = self._bytes.bound.limit
         self._settler = Settler(storage, jitter, self._pause)
         self._group: GroupCommit[Unrecorded, None] = GroupCommit(self._settle, Fifo(BATCH))
         self._loop = asyncio.get_running_loop()
@@ -67,7 +69,7 @@ class Recorder:
         """Settle an attempt with the next batch."""
         record, delivery = settlement.record, settlement.delivery
         size = _size(record)
-        if 2 * (self._bytes.used + size) > self._bytes.bound.limit:
+        if 2 * (self._bytes.used + size) > self._most_bytes:
             settlement = _with_cut_answer(settlement)
             size = _size(settlement.record)
         self._group.put((settlement, size), _log_failure)
@@ -77,7 +79,7 @@ class Recorder:
         if delivery.attempt == 1 and delivery.trigger == "automatic":
             called_at = id_ms(delivery.event_id)
             self._metrics.first_attempt_begun((record.exchange.started_at - called_at) / 1000)
-        if self._attempts.exhausted or self._bytes.exhausted:
+        if self._attempts.used > self._most_attempts or self._bytes.used > self._most_bytes:
             self._stall()
 
     def _stall(self) -> None:
