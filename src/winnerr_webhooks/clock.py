@@ -1,7 +1,7 @@
-"""Time, read in one place and passed to whoever needs it.
+"""The clocks. This is the only module that reads the time; others get a `Clock` passed in.
 
-Two clocks, never mixed: `now_ms` is wall time (what people read, what rows carry) and may
-jump; `monotonic` measures durations and deadlines and never does.
+There are two clocks, which must not be mixed. `now_ms` is wall-clock time, which people read and
+rows store; it may jump. `monotonic` measures durations and deadlines, and never jumps.
 """
 
 import time
@@ -9,51 +9,51 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Both clocks; a test passes one that it moves by hand."""
+    """Both clocks. Tests pass one that they move by hand."""
 
     def now_ms(self) -> int:
-        """Wall time as milliseconds since 1970-01-01T00:00:00Z."""
+        """Return wall-clock time in milliseconds since 1970-01-01T00:00:00Z."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds of the monotonic clock; only differences mean something."""
+        """Return seconds of the monotonic clock; only differences are meaningful."""
         ...
 
 
 def cpu_seconds() -> float:
-    """Seconds of CPU time that this process has used; only differences mean something."""
+    """Return the CPU time of this process in seconds; only differences are meaningful."""
     return time.process_time()
 
 
 class ClockSkips:
-    """How far a wall clock was set forward, and when: time that no one lived through.
+    """Remembers when a wall clock was set forward, and by how much.
 
-    A rule about how long something lasted subtracts it. A machine that slept counts as one whose
-    clock was set.
+    Rules about how long something lasted subtract that time, which never passed. A machine that
+    slept counts as one whose clock was set forward.
     """
 
     LEAST_MS = 60_000
-    """A smaller step is a clock that is kept right."""
+    """Smaller steps are ignored: they come from keeping the clock synchronized."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[int, int]] = []
 
     def note(self, now_ms: int, step_ms: float) -> None:
-        """The clock was set to `now_ms`, by `step_ms`."""
+        """Remember that the clock was set forward by `step_ms`, to `now_ms`."""
         if step_ms >= self.LEAST_MS:
             self._steps.append((now_ms, round(step_ms)))
 
     def since(self, ms: int) -> int:
-        """Milliseconds skipped since the instant `ms`."""
+        """Return the milliseconds that were skipped since the wall-clock time `ms`."""
         return sum(step for at, step in self._steps if at > ms)
 
 
 class SteadyClock:
-    """Another clock, whose wall time goes on evenly when that one is set back.
+    """Wraps a clock so that its wall-clock time never goes back.
 
-    For rows that say when something is due: they must not wait an hour longer because the
-    machine's clock was an hour fast. When it is set forward, this one follows, and goes on from
-    there: what came due by that hour is due, whatever becomes of it.
+    When the wrapped clock is set back, this one continues evenly. So a delivery does not wait an
+    hour longer because the machine's clock was an hour fast. When the wrapped clock is set forward,
+    this one follows and continues from there.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -62,7 +62,7 @@ class SteadyClock:
         self.skips = ClockSkips()
 
     def now_ms(self) -> int:
-        """Wall time as milliseconds since 1970-01-01T00:00:00Z; never smaller than before."""
+        """Return wall-clock time in milliseconds since 1970-01-01T00:00:00Z; it never goes back."""
         wall = self._clock.now_ms()
         elapsed = self._clock.monotonic() * 1000
         if wall > self._origin + elapsed:
@@ -77,12 +77,12 @@ class SteadyClock:
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The clocks of the machine."""
 
     def now_ms(self) -> int:
-        """Wall time as milliseconds since 1970-01-01T00:00:00Z."""
+        """Return wall-clock time in milliseconds since 1970-01-01T00:00:00Z."""
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        """Seconds of the monotonic clock."""
+        """Return seconds of the monotonic clock."""
         return time.monotonic()

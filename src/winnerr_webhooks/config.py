@@ -1,4 +1,4 @@
-"""Settings: read from the environment once, checked as a whole, passed on as one value."""
+"""The settings: reads them from the environment and from options, and checks them."""
 
 import base64
 import binascii
@@ -21,18 +21,18 @@ PREFIX = "WINNERR_WEBHOOKS_"
 
 
 class EncryptionKey(msgspec.Struct, frozen=True):
-    """One AES-256 key; `id` is stored beside what it encrypts."""
+    """An AES-256 key. Its `id` is stored with everything that it encrypts."""
 
     id: str
     key: bytes
 
     def __repr__(self) -> str:
-        """Without the key."""
+        """Leave the key out."""
         return f"EncryptionKey({self.id})"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting, parsed (CONTRACT, Command line)."""
+    """All settings, parsed (CONTRACT, Command line)."""
 
     database_url: str = "sqlite:///winnerr-webhooks.db"
     host: str = "127.0.0.1"
@@ -59,19 +59,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 1
 
     def __repr__(self) -> str:
-        """Without the database URL, which may hold a password: a repr ends up in logs."""
+        """Leave the database URL out, which may contain a password: a repr may end up in a log."""
         shown = (f for f in self.__struct_fields__ if f != "database_url")
         return f"Config({', '.join(f'{f}={getattr(self, f)!r}' for f in shown)})"
 
     @property
     def uses_postgres(self) -> bool:
-        """Whether everything is kept in PostgreSQL, and other nodes may be there."""
+        """Whether the database is PostgreSQL, so that there may be other nodes."""
         return database_url.is_postgres(self.database_url)
 
     @property
     def database_name(self) -> str:
-        """The database as messages name it: without user, password and options."""
-        return database_url.shown(self.database_url)
+        """The database's name for messages, without user, password and options."""
+        return database_url.display_name(self.database_url)
 
     @property
     def accepts(self) -> bool:
@@ -85,45 +85,46 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lease_seconds(self) -> float:
-        """How long a node may keep the right to a delivery's next attempt (DESIGN, Storage)."""
+        """How long a node holds a lease, its right to attempt a delivery (DESIGN, Storage)."""
         return max(60.0, 3 * self.delivery_timeout)
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One variable: its name without the prefix, its parser, and what it is for in a line."""
+    """A setting: its name without the prefix, its parser, and its description."""
 
     name: str
     parse: Callable[[str], Any]
-    """Raises ValueError with what was expected; never with the value."""
+    """Raises `ValueError` with a message that says what was expected, without the value."""
     meaning: str
+    """One line for --help."""
     confidential: bool = False
-    """Its value is never repeated, not even in an error."""
+    """Whether errors must not repeat its value."""
 
     @property
     def variable(self) -> str:
-        """Its environment variable."""
+        """The name of its environment variable."""
         return PREFIX + self.name
 
     @property
     def field(self) -> str:
-        """Its field of `Config`, and its key among `overrides`."""
+        """The name of its field in `Config`, and its key in `overrides`."""
         return self.name.lower()
 
     @property
     def option(self) -> str:
-        """Its option of `serve`."""
+        """Its command line option."""
         return "--" + self.field.replace("_", "-")
 
 
 def environment() -> Mapping[str, str]:
-    """Give the process's environment, to pass to `load`, to `warnings` or to a subprocess."""
+    """Return the environment of this process, for `load`, `warnings` or a subprocess."""
     return os.environ
 
 
 def load(environ: Mapping[str, str], overrides: Mapping[str, str] | None = None) -> Config:
-    """Read the settings of this start; `ConfigurationError` names the first one that is wrong.
+    """Parse the settings. Raises `ConfigurationError` that names the first wrong one.
 
-    `overrides` are command line options by field name (`{"port": "8401"}`); they win.
+    `overrides` are command line options by field name (`{"port": "8401"}`); they take precedence.
     """
     overrides = overrides or {}
     parsed: dict[str, Any] = {}
@@ -137,7 +138,7 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, str] | None = None)
         try:
             parsed[setting.field] = setting.parse(text.strip())
         except ValueError as error:
-            raise ConfigurationError(f"{source}{_shown(setting, text)}: {error}.") from None
+            raise ConfigurationError(f"{source}{_quoted(setting, text)}: {error}.") from None
     config = Config(**parsed)
     if "public_url" in parsed:
         return config
@@ -146,57 +147,58 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, str] | None = None)
 
 
 def warnings(environ: Mapping[str, str]) -> list[str]:
-    """Give a line for each variable that looks like a setting and is none: a slip of the pen."""
+    """Return a warning for each unknown variable with the product's prefix."""
     known = ["API_KEY", *(setting.name for setting in SETTINGS)]
     lines = []
     for name in sorted(v.removeprefix(PREFIX) for v in environ if v.startswith(PREFIX)):
         if name in known or _KUBERNETES.fullmatch(name):
             continue
         near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {PREFIX}{near[0]}?" if near else "it is no setting, without effect"
-        lines.append(f"{PREFIX}{name} is not known: {advice}")
+        advice = f"did you mean {PREFIX}{near[0]}?" if near else "it has no effect"
+        lines.append(f"{PREFIX}{name} is not a setting: {advice}")
     return lines
 
 
 def check_service(config: Config) -> None:
-    """Refuse what `serve` cannot do with these settings: `ConfigurationError`.
+    """Raise `ConfigurationError` if `serve` cannot run with these settings.
 
-    The other commands share the environment, and not all of what `serve` needs.
+    Other commands have the same environment, but do not need all that `serve` needs.
     """
     if config.uses_postgres:
         if not config.encryption_keys:
             raise ConfigurationError(
-                f"{PREFIX}ENCRYPTION_KEYS: PostgreSQL needs it, the same on every node, to encrypt "
-                'signing secrets. Make one with: echo "k1:$(openssl rand -base64 32)"'
+                f"{PREFIX}ENCRYPTION_KEYS: required with PostgreSQL, with the same value on every "
+                "node, to encrypt signing secrets. Create a key with: "
+                'echo "k1:$(openssl rand -base64 32)"'
             )
         return
-    advice = f"give {PREFIX}DATABASE_URL=postgresql://…"
+    advice = f"set {PREFIX}DATABASE_URL=postgresql://…"
     if config.role != "all":
         raise ConfigurationError(
-            f"{PREFIX}ROLE={config.role}: an SQLite file has one node, which does everything. "
-            f"To split the work use PostgreSQL: {advice}"
+            f"{PREFIX}ROLE={config.role}: with SQLite there is only one node, which does "
+            f"everything. To split the work, use PostgreSQL: {advice}"
         )
     if config.processes > 1:
         raise ConfigurationError(
-            f"{PREFIX}PROCESSES={config.processes}: only one process works on an SQLite file. "
-            f"For several use PostgreSQL: {advice}"
+            f"{PREFIX}PROCESSES={config.processes}: only one process can use an SQLite file. "
+            f"For more, use PostgreSQL: {advice}"
         )
 
 
 def database_path(config: Config) -> Path:
-    """Give the SQLite file of a configuration; `ConfigurationError` when it names PostgreSQL."""
+    """Return the path of the SQLite file. Raises `ConfigurationError` for PostgreSQL."""
     path = database_url.sqlite_path(config.database_url)
     if path is None:
         raise ConfigurationError(
-            f"{PREFIX}DATABASE_URL: {config.database_name} is no file; expected sqlite:///…"
+            f"{PREFIX}DATABASE_URL: {config.database_name} is not a file; expected sqlite:///…"
         )
     return path
 
 
 def parse_encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
-    """Read keys written as `id:base64key[,id:base64key]`, the encrypting one first.
+    """Parse keys in the form `id:base64key[,id:base64key]`; the first one encrypts.
 
-    `ConfigurationError` says which entry is wrong and how, and never repeats it.
+    Raises `ConfigurationError` that says which entry is wrong, without repeating it.
     """
     keys: dict[str, EncryptionKey] = {}
     for number, entry in enumerate(text.split(","), 1):
@@ -212,27 +214,28 @@ def parse_encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
         if len(key) != _KEY_BYTES:
             raise ConfigurationError(
                 f"encryption key {number} has {len(key)} bytes, expected 32 "
-                "(make one with: openssl rand -base64 32)"
+                "(create one with: openssl rand -base64 32)"
             )
         if key_id in keys:
-            raise ConfigurationError(f"encryption key {number} repeats the id of another one")
+            raise ConfigurationError(f"encryption key {number} has the same id as another one")
         keys[key_id] = EncryptionKey(key_id, key)
     return tuple(keys.values())
 
 
 _KEY_BYTES = 32
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_SHOWN = 80
+_MAX_QUOTED = 80
+"""How many characters of a wrong value an error repeats."""
 
-# What Kubernetes injects for a Service named winnerr-webhooks; only its _PORT is mistaken for ours.
+# Kubernetes injects these for a Service named winnerr-webhooks. Its _PORT is handled by `parsers`.
 _KUBERNETES = re.compile(r"SERVICE_(HOST|PORT\w*)|PORT_[0-9]+_(TCP|UDP|SCTP)\w*")
 
 
-def _shown(setting: Setting, text: str) -> str:
-    """Show the value in an error, on one line, unless it may hold a secret or a password."""
+def _quoted(setting: Setting, text: str) -> str:
+    """Return the value for an error message; empty if it may contain a secret or a password."""
     if setting.confidential and not text.startswith("sqlite:"):
         return ""
-    return f"={text if len(text) <= _SHOWN else text[:_SHOWN] + '…'!r}"
+    return f"={text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + '…'!r}"
 
 
 def _encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
@@ -246,12 +249,12 @@ SETTINGS = (
     Setting(
         "DATABASE_URL",
         database_url.parse,
-        "Where everything is kept: sqlite:///relative, sqlite:////absolute or postgresql://….",
+        "The database: sqlite:///relative, sqlite:////absolute or postgresql://….",
         confidential=True,
     ),
     Setting("HOST", parsers.host, "Address to listen on."),
-    Setting("PORT", parsers.port, "Port to listen on; 0 takes a free one."),
-    Setting("PUBLIC_URL", parsers.web_url, "How the service is reached from outside, for links."),
+    Setting("PORT", parsers.port, "Port to listen on; 0 chooses a free one."),
+    Setting("PUBLIC_URL", parsers.web_url, "URL of the service from outside, used in links."),
     Setting("SIGN_IN_URL", parsers.sign_in_url, "Where a signed-out visitor of the page is sent."),
     Setting(
         "FRAME_ANCESTORS", parsers.origins, "Origins that may embed the page, comma-separated."
@@ -265,7 +268,7 @@ SETTINGS = (
     Setting(
         "DRAIN_SECONDS",
         parsers.number(0, 300, "seconds"),
-        "Seconds from SIGTERM in which /readyz says 503 and all else goes on.",
+        "Seconds after SIGTERM during which /readyz answers 503 and everything else works.",
     ),
     Setting(
         "SUCCESS_STATUSES",
@@ -275,34 +278,39 @@ SETTINGS = (
     Setting(
         "WEBHOOK_CONCURRENCY",
         parsers.whole(1, 1_000),
-        "Most attempts at once to one webhook, a node.",
+        "Maximum number of concurrent attempts to one webhook from one node.",
     ),
     Setting(
         "DISABLE_AFTER_DAYS",
         parsers.number(0, 3_650, "days"),
-        "Days of nothing but failures that disable a webhook; 0: never.",
+        "Days of nothing but failures after which a webhook is disabled; 0: never.",
     ),
-    Setting("MAX_WEBHOOKS", parsers.whole(1, 1_000_000), "Most webhooks an organization can have."),
+    Setting(
+        "MAX_WEBHOOKS",
+        parsers.whole(1, 1_000_000),
+        "Maximum number of webhooks of an organization.",
+    ),
     Setting("ALLOW_HTTP", parsers.boolean, "Accept http:// destinations (development only)."),
-    Setting("ALLOW_NETWORKS", parsers.networks, "CIDRs that may be reached although not public."),
-    Setting("DENY_NETWORKS", parsers.networks, "CIDRs that may not be reached although public."),
+    Setting("ALLOW_NETWORKS", parsers.networks, "CIDRs that may be reached though not public."),
+    Setting("DENY_NETWORKS", parsers.networks, "CIDRs that may not be reached though public."),
     Setting("NAT64_PREFIXES", parsers.nat64_prefixes, "NAT64 prefixes of this network."),
     Setting(
         "ENCRYPTION_KEYS",
         _encryption_keys,
-        "id:base64key[,id:base64key], the first encrypts. Others see options: prefer the variable.",
+        "id:base64key[,id:base64key]; the first encrypts. Other users see options, so prefer the "
+        "variable.",
         confidential=True,
     ),
     Setting("LOG_RETENTION_DAYS", parsers.whole(1, 3_650), "Days an attempt stays in the log."),
     Setting(
         "LOG_LEVEL",
         parsers.one_of("debug", "info", "warning", "error"),
-        "Which of the service's own log lines are written: debug, info, warning or error.",
+        "Lowest level of log lines that are written: debug, info, warning or error.",
     ),
     Setting(
         "LOG_FORMAT",
         parsers.one_of("json", "console", ""),
-        "json or console; empty: console on a terminal, else json.",
+        "json or console; empty: console on a terminal, json elsewhere.",
     ),
     Setting(
         "ROLE",

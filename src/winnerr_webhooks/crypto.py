@@ -1,8 +1,8 @@
-"""Secrets at rest: sealed with AES-256-GCM (NIST SP 800-38D), under keys that can be rotated.
+"""Encrypts secrets at rest with AES-256-GCM (NIST SP 800-38D), under keys that can be rotated.
 
-A sealed secret is: one byte of format, one byte of length and the key's id, 12 bytes of nonce,
-the ciphertext with its tag. What it belongs to (a webhook's id) is authenticated with it, so a
-row's secret moved to another row does not open.
+An encrypted ("sealed") secret is one byte of format, one byte with the length of the key's id, the
+id, 12 bytes of nonce, and the ciphertext with its tag. The id of the webhook it belongs to is
+authenticated with it, so a secret that is copied to another row cannot be decrypted.
 """
 
 import base64
@@ -27,36 +27,36 @@ _NONCE: Final = 12
 
 
 class Sealer(Protocol):
-    """What seals secrets. `associated` says what a secret belongs to: a webhook's id."""
+    """Encrypts and decrypts secrets. `associated` is the id of the webhook a secret belongs to."""
 
     def encrypt(self, plaintext: bytes, associated: bytes) -> bytes:
-        """Seal a secret with the first key."""
+        """Encrypt a secret."""
         ...
 
     def decrypt(self, sealed: bytes, associated: bytes) -> bytes:
-        """Open a sealed secret; `ConfigurationError` when no key opens it."""
+        """Decrypt a secret. Raises `ConfigurationError` if no key can."""
         ...
 
 
 class NoKeyring:
-    """Stands where the keys cannot be read, for commands that touch no secret."""
+    """Takes the place of a keyring without keys, for commands that need no secrets."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
     def encrypt(self, plaintext: bytes, associated: bytes) -> NoReturn:  # noqa: ARG002  a Sealer's form
-        """Refuse: `ConfigurationError`."""
+        """Raise `ConfigurationError`."""
         raise ConfigurationError(self._reason)
 
     def decrypt(self, sealed: bytes, associated: bytes) -> NoReturn:  # noqa: ARG002  a Sealer's form
-        """Refuse: `ConfigurationError`."""
+        """Raise `ConfigurationError`."""
         raise ConfigurationError(self._reason)
 
 
 class Keyring:
-    """Several keys: the first seals, each opens what it sealed.
+    """Several keys. The first one encrypts, and each decrypts what it encrypted.
 
-    `source` is where they came from, a variable or a file, for errors to name.
+    `source` is the variable or the file they come from, as errors name it.
     """
 
     def __init__(
@@ -67,55 +67,55 @@ class Keyring:
         self._first = keys[0].id
 
     def __repr__(self) -> str:
-        """Ids only."""
+        """Show the ids only."""
         return f"Keyring({', '.join(self._ciphers)})"
 
     def encrypt(self, plaintext: bytes, associated: bytes) -> bytes:
-        """Seal; the same `associated` bytes are needed to open."""
+        """Encrypt with the first key; decryption needs the same `associated` bytes."""
         nonce = secrets.token_bytes(_NONCE)
         key_id = self._first.encode()
         sealed = self._ciphers[self._first].encrypt(nonce, plaintext, associated)
         return bytes((_FORMAT, len(key_id))) + key_id + nonce + sealed
 
     def decrypt(self, sealed: bytes, associated: bytes) -> bytes:
-        """Open; `ConfigurationError` names the key that is missing or does not fit."""
+        """Decrypt. Raises `ConfigurationError` if the key is missing or is not the right one."""
         key_id = key_id_of(sealed)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise ConfigurationError(
                 f"{self._source}: stored secrets are encrypted with the key {key_id!r}, which is "
-                f"not among the keys there ({', '.join(self._ciphers)}). Add it, from your backup."
+                f"not among the keys there ({', '.join(self._ciphers)}). Add it from your backup."
             )
         rest = sealed[2 + len(key_id.encode()) :]
         try:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], associated)
-        except (InvalidTag, ValueError):  # ValueError: cut short, within the nonce
+        except (InvalidTag, ValueError):  # ValueError: truncated within the nonce
             raise ConfigurationError(
                 f"{self._source}: the key {key_id!r} there is not the one that stored secrets were "
-                "encrypted with. Bring back the key that belongs to them, from your backup."
+                "encrypted with. Restore the right key from your backup."
             ) from None
 
 
 def key_id_of(sealed: bytes) -> str:
-    """The id of the key that sealed this; `ConfigurationError` when it is no sealed secret."""
+    """Return the id of the key of a sealed secret. Raises `ConfigurationError` if it is invalid."""
     if len(sealed) < 2 + _NONCE or sealed[0] != _FORMAT:
         raise ConfigurationError(
-            "A stored secret is in a format that this version does not know. Was the database "
-            "written by a newer version?"
+            "A stored secret has a format that this version does not know. The database may have "
+            "been written by a newer version; use that one."
         )
     return sealed[2 : 2 + sealed[1]].decode(errors="replace")
 
 
 def hash_key(api_key: str) -> bytes:
-    """What is stored of an API key: its SHA-256. 256 random bits need no slow hash."""
+    """Return the SHA-256 of an API key, which is stored; 256 random bits need no slow hash."""
     return hashlib.sha256(api_key.encode()).digest()
 
 
 def load_or_create_key_file(path: Path, *, create: bool) -> tuple[EncryptionKey, ...]:
-    """The keys of a file of `id:base64key` lines; with `create`, a new file if there is none.
+    """Read a key file, which has lines of `id:base64key`. With `create`, create a missing file.
 
-    A new file has mode 0600, is whole or not there, and is on disk when this returns; of two
-    that create it at once, one wins and both read the winner's.
+    A new file has mode 0600, is written atomically, and is on disk when this returns. If two
+    processes create it at once, both use the file of the first.
     """
     try:
         text = path.read_text()
@@ -123,7 +123,7 @@ def load_or_create_key_file(path: Path, *, create: bool) -> tuple[EncryptionKey,
         if not create:
             raise ConfigurationError(
                 f"{path}: the key file of this database is missing, and stored secrets cannot be "
-                "opened without it. Bring it back from your backup."
+                "decrypted without it. Restore it from your backup."
             ) from None
         _create(path)
         text = path.read_text()
@@ -142,7 +142,7 @@ def _create(path: Path) -> None:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     text = (
         "# Keys that encrypt the webhooks' secrets. Back this file up with the database:\n"
-        "# without it they cannot be opened. The first key encrypts.\n"
+        "# without it the secrets cannot be decrypted. The first key encrypts.\n"
         f"k1:{key}\n"
     )
     try:
@@ -161,7 +161,7 @@ def _create(path: Path) -> None:
         finally:
             os.close(folder)
     except FileExistsError:
-        return  # somebody else was quicker; theirs is as good
+        return  # another process was faster; its file is as good
     except OSError as error:
         kind = CannotStart if error.errno == errno.ENOSPC else ConfigurationError
         raise kind(

@@ -1,4 +1,4 @@
-"""The database's URL: what it may be, and how it is shown without its password."""
+"""The database URL: which forms are valid, and a name for messages without the password."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ _PARTS = re.compile(r"([^:/?#]+)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", r
 
 
 def parse(text: str) -> str:
-    """Check a URL, and give it as it is; ValueError says what was expected, without the value."""
+    """Check a URL and return it unchanged. The `ValueError` does not contain the URL."""
     if text.startswith(_SQLITE):
         path = text.removeprefix(_SQLITE)
         if path.strip("/") in ("", ":memory:") or path.endswith("/") or "?" in path:
@@ -27,33 +27,33 @@ def parse(text: str) -> str:
 
 
 def is_postgres(url: str) -> bool:
-    """Whether it names a PostgreSQL database."""
+    """Whether the URL names a PostgreSQL database."""
     return url.startswith(tuple(f"{scheme}://" for scheme in _POSTGRES))
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite database; None when it is none."""
+    """Return the file of an SQLite database; None for any other database."""
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
 def split(url: str) -> SplitResult:
-    """The parts of a PostgreSQL URL (RFC 3986, appendix B); the hosts are still one text.
+    """Split a PostgreSQL URL (RFC 3986, appendix B). All hosts are in `netloc`.
 
-    `urlsplit` of some Pythons refuses an IPv6 address that is not the first of several hosts.
-    ValueError where brackets are not those of an address.
+    `urlsplit` is not used because some Python versions refuse an IPv6 address after the first host.
+    Raises `ValueError` for brackets that do not belong to an address.
     """
     match = _PARTS.fullmatch(url)
     if match is None:
-        raise ValueError("it is no URL")
+        raise ValueError("it is not a URL")
     parts = SplitResult(*match.groups(""))
-    who, _, hosts = parts.netloc.rpartition("@")
-    if "[" in who or "]" in who or hosts.count("[") != hosts.count("]"):
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    if "[" in credentials or "]" in credentials or hosts.count("[") != hosts.count("]"):
         raise ValueError("its brackets are not those of an IPv6 address")
     return parts
 
 
-def shown(url: str) -> str:
-    """A name of the database for messages: the file, or hosts and name, nothing else."""
+def display_name(url: str) -> str:
+    """Return a name for messages: the file, or the hosts and the database name."""
     path = sqlite_path(url)
     if path is not None:
         return str(path)
@@ -65,34 +65,37 @@ def shown(url: str) -> str:
 
 
 def _check_postgres(text: str) -> None:
-    """ValueError for what the driver would misread: then a password could become a host's name."""
+    """Raise `ValueError` for a URL that the driver would misread: it could take a password as host.
+
+    The messages do not contain the URL.
+    """
     try:
         parts = split(text)
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-    except ValueError:  # its words repeat what it could not read
-        raise ValueError("its hosts or the options after ? cannot be read") from None
+    except ValueError:  # its message may contain parts of the URL
+        raise ValueError("its hosts or the options after ? are not valid") from None
     if parts.netloc.count("@") > 1 or "@" in parts.path + parts.query or parts.fragment:
         raise ValueError(
-            "a user or password with @ / ? # or : must be written with percent signs "
+            "@ / ? # and : in a user or password must be percent-encoded "
             "(@ is %40, / is %2F, ? is %3F, # is %23, : is %3A)"
         )
-    if not _hosts_are_fine(parts, options):
+    if not _are_valid_hosts(parts, options):
         raise ValueError(
-            "expected postgresql://user:password@host:port/name, or several hosts "
-            "with commas, host1:5432,host2:5432; special characters of a password with "
-            "percent signs (/ is %2F)"
+            "expected postgresql://user:password@host:port/name, or several hosts separated by "
+            "commas, host1:5432,host2:5432; special characters of a password must be "
+            "percent-encoded (/ is %2F)"
         )
     if "/" in parts.path[1:] or re.search(r"[\s\x00-\x1f]", text):
-        raise ValueError("expected one name of a database after the host, without white space")
+        raise ValueError("expected one database name after the host, without white space")
 
 
-def _hosts_are_fine(parts: SplitResult, options: dict[str, str]) -> bool:
+def _are_valid_hosts(parts: SplitResult, options: dict[str, str]) -> bool:
     hosts = parts.netloc.rpartition("@")[2]
     if not hosts:
         return bool(options.get("host"))
-    return all(_host_is_fine(host) for host in hosts.split(","))
+    return all(_is_valid_host(host) for host in hosts.split(","))
 
 
-def _host_is_fine(text: str) -> bool:
+def _is_valid_host(text: str) -> bool:
     match = _HOST.fullmatch(text)
     return match is not None and int(match["port"] or 1) in _PORTS

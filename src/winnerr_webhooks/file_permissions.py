@@ -1,4 +1,4 @@
-"""Files that the system does not let this process use: whose they are, and what to do."""
+"""Explains why this process may not use a file, and what to do about it."""
 
 import os
 import pwd
@@ -6,10 +6,11 @@ from pathlib import Path
 
 
 def permission_advice(*paths: Path) -> str:
-    """A sentence on the first folder or file of these that this user may not use; "": all may be.
+    """Return advice about the first of these files, or their folder, that this user may not use.
 
-    Files made by root (by a command before the first start, or by a restore) are the usual case.
-    The command has the user's number: that of a systemd unit has a name only while it runs.
+    Returns "" if all may be used. The usual cause is a file that root created, with a command
+    before the first start or with a restore. The advice has the user's number because the dynamic
+    user of a systemd unit has a name only while it runs.
     """
     for path in (paths[0].parent, *paths):
         try:

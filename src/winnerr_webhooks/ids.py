@@ -1,9 +1,9 @@
-"""Ids that sort by the moment they were made, and the randomness others are given.
+"""Generates ids that sort by time, secrets and tokens, and random jitter.
 
-An id is a prefix and 26 characters of Crockford's base 32: 48 bits of milliseconds, 40 bits
-of a counter and 40 random bits that are the node's own. Ids of one node sort in the order
-they were made, ids of several nodes by the millisecond, and no two nodes make the same one.
-A counter is cheaper than a random number an event by an order of magnitude.
+An id is a prefix and 26 characters of Crockford's base 32: 48 bits of milliseconds, 40 bits of a
+counter, and 40 random bits that identify the node. Ids of one node sort in the order they were
+generated, and ids of several nodes by the millisecond. Two nodes never generate the same id. A
+counter costs a tenth of a random number for each event.
 """
 
 import random
@@ -15,7 +15,7 @@ from winnerr_webhooks.clock import Clock
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PYTHONS_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
-"""What `int` takes for the digits of base 32."""
+"""Translates the digits to those that `int` expects for base 32."""
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 ID_CHARACTERS = frozenset(_ALPHABET)
 ID_LENGTH = 26
@@ -30,7 +30,7 @@ def _base32(value: int, length: int) -> str:
 
 
 class Ids:
-    """Makes time-ordered ids for one node."""
+    """Generates time-ordered ids for one node."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -42,11 +42,11 @@ class Ids:
         self._prefix = ""
 
     def new(self, kind: str) -> str:
-        """A new id, such as `evt_01kan…` for the kind `evt`."""
+        """Return a new id, such as `evt_01kan…` for the kind `evt`."""
         now = self._clock.now_ms()
-        if now > self._ms:  # a clock that jumps back must not reorder ids
+        if now > self._ms:  # a clock that is set back must not reorder ids
             self._ms = now
-            if now >> 10 != self._second:  # its first eight characters stay for about a second
+            if now >> 10 != self._second:  # the first eight characters last about a second
                 self._second = now >> 10
                 self._seconds = _base32(self._second, 8)
             self._prefix = self._seconds + _PAIRS[now & 1023]
@@ -59,12 +59,12 @@ class Ids:
 
 
 def id_floor(kind: str, ms: int) -> str:
-    """The smallest id of a kind that could have been made at `ms`: for ranges by time."""
+    """Return the smallest id of a kind that could be generated at `ms`, for ranges by time."""
     return f"{kind}_{_base32(max(ms, 0), 10)}{'0' * 16}"
 
 
 def id_ms(text: str) -> int:
-    """The millisecond an id (see `is_id`) was made in: what `id_floor` was given of a floor."""
+    """Return the milliseconds since 1970 at which an id was generated (see `id_floor`)."""
     start = text.index("_") + 1
     return _ms_of(text[start : start + 10])
 
@@ -76,7 +76,7 @@ def _ms_of(digits: str) -> int:
 
 
 def is_id(kind: str, text: str) -> bool:
-    """Whether `text` has the form of an id of this kind (26 characters, or more for `dlv`)."""
+    """Whether `text` has the form of an id of this kind; `dlv` ids are longer than others."""
     head, _, rest = text.partition("_")
     return (
         head == kind and ID_LENGTH <= len(rest) <= ID_LENGTH + 8 and ID_CHARACTERS.issuperset(rest)
@@ -84,43 +84,43 @@ def is_id(kind: str, text: str) -> bool:
 
 
 def delivery_id(event_id: str, webhook_number: int) -> str:
-    """The delivery of an event to a webhook: the event's id and the webhook's number.
+    """Return the id of a delivery, made of the event's id and the webhook's number.
 
-    One event and one webhook make one delivery, so its id needs no randomness, and two nodes
-    (or one after a crash) can only ever make the same one.
+    An event and a webhook have exactly one delivery. So its id needs no randomness, and two nodes,
+    or one node after a crash, always generate the same one.
     """
     return f"dlv_{event_id[4:]}{_PAIRS[webhook_number >> 10 & 1023]}{_PAIRS[webhook_number & 1023]}"
 
 
 def webhook_number(delivery_id: str) -> int:
-    """The webhook's number a delivery's id ends with; -1 when it is no such id."""
+    """Return the webhook's number from a delivery's id; -1 if it is not such an id."""
     number = 0
     for digit in delivery_id[-4:]:
-        number = number << 5 | _ALPHABET.find(digit)  # -1 where it is no digit, and stays so
+        number = number << 5 | _ALPHABET.find(digit)  # stays -1 after a wrong digit
     return number if is_id("dlv", delivery_id) else -1
 
 
 def new_secret() -> str:
-    """A signing secret as Standard Webhooks writes them: `whsec_` and base64 of 32 bytes."""
+    """Return a signing secret in the Standard Webhooks form: `whsec_` and base64 of 32 bytes."""
     return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
 
 
 def new_api_key() -> str:
-    """An API key: `wwk_` and 256 random bits in URL-safe base64."""
+    """Return an API key: `wwk_` and 256 random bits in URL-safe base64."""
     return "wwk_" + secrets.token_urlsafe(32)
 
 
 def new_token() -> str:
-    """What a sign-in link or a session cookie holds: 256 random bits in URL-safe base64."""
+    """Return a token for a sign-in link or a session: 256 random bits in URL-safe base64."""
     return secrets.token_urlsafe(32)
 
 
 class Jitter:
-    """Random factors, so that what failed together does not come back together."""
+    """Randomizes waits, so that deliveries that failed together are not retried together."""
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)  # noqa: S311  spreads load, guards nothing
 
-    def around(self, seconds: float, share: float = 0.2) -> float:
-        """`seconds`, up to `share` more or less."""
-        return seconds * self._random.uniform(1 - share, 1 + share)
+    def around(self, seconds: float, fraction: float = 0.2) -> float:
+        """Return `seconds`, randomly up to `fraction` shorter or longer."""
+        return seconds * self._random.uniform(1 - fraction, 1 + fraction)

@@ -1,4 +1,4 @@
-"""How a setting's text becomes its value: each parser says what it expected, in a ValueError."""
+"""Parsers for the values of settings. They raise `ValueError` that says what was expected."""
 
 import ipaddress
 import math
@@ -18,7 +18,7 @@ _MOST_RETRIES = 30
 
 
 def number(lowest: float, highest: float, unit: str) -> Callable[[str], float]:
-    """A parser of a number, with up to six decimals."""
+    """Return a parser for a number with up to six decimals."""
 
     def parse(text: str) -> float:
         value = float(text) if _NUMBER.fullmatch(text) else math.nan
@@ -30,7 +30,7 @@ def number(lowest: float, highest: float, unit: str) -> Callable[[str], float]:
 
 
 def whole(lowest: int, highest: int) -> Callable[[str], int]:
-    """A parser of a whole number."""
+    """Return a parser for a whole number."""
 
     def parse(text: str) -> int:
         value = int(text) if _DIGITS.fullmatch(text) else -1
@@ -42,17 +42,17 @@ def whole(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def port(text: str) -> int:
-    """A TCP port; 0 is a free one."""
+    """Parse a TCP port; 0 means a free one."""
     if text.startswith(("tcp://", "udp://")):
         raise ValueError(
-            "Kubernetes sets this by itself for a Service named winnerr-webhooks; rename the "
-            "Service, set enableServiceLinks: false, or set the variable in the pod's own env"
+            "Kubernetes sets this variable for a Service named winnerr-webhooks; rename the "
+            "Service, set enableServiceLinks: false, or set the variable in the pod's env"
         )
     return whole(0, 65_535)(text)
 
 
 def host(text: str) -> str:
-    """An address to listen on, or a name of this machine."""
+    """Parse an address to listen on, or a name of this machine."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         return str(ipaddress.ip_address(bare))
@@ -63,13 +63,13 @@ def host(text: str) -> str:
 
 
 def web_url(text: str) -> str:
-    """An origin of http or https: links lead to fixed paths below it."""
-    parts = urlsplit(text)  # its own ValueError (a broken IPv6 literal) is as good as ours
+    """Parse an http or https URL without a path, because links append their own paths."""
+    parts = urlsplit(text)  # raises a good ValueError itself for a broken IPv6 literal
     try:
-        odd = parts.query or parts.fragment or parts.username is not None or parts.port == 0
+        bad = parts.query or parts.fragment or parts.username is not None or parts.port == 0
     except ValueError:
-        odd = True
-    if odd or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
+        bad = True
+    if bad or parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
         raise ValueError("expected a URL such as https://webhooks.example.com")
     if parts.path.strip("/"):
         raise ValueError(
@@ -80,14 +80,14 @@ def web_url(text: str) -> str:
 
 
 def sign_in_url(text: str) -> str:
-    """A URL to send a visitor to, or nothing."""
+    """Parse a URL to send visitors to, or nothing."""
     if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname):
         raise ValueError("expected a URL such as https://crm.example.com/login, or nothing")
     return text
 
 
 def origins(text: str) -> tuple[str, ...]:
-    """Origins as Content-Security-Policy's `frame-ancestors` takes them."""
+    """Parse origins for the `frame-ancestors` of a Content-Security-Policy."""
     found = tuple(re.split(r"[\s,]+", text)) if text else ()
     for origin in found:
         if not _ORIGIN.fullmatch(origin):
@@ -96,7 +96,7 @@ def origins(text: str) -> tuple[str, ...]:
 
 
 def retry_schedule(text: str) -> tuple[float, ...]:
-    """Seconds before each retry."""
+    """Parse the seconds before each retry."""
     parts = [part.strip() for part in text.split(",")] if text else []
     waits = tuple(float(part) if _NUMBER.fullmatch(part) else 0.0 for part in parts)
     longest = _LONGEST_RETRY_DAYS * _DAY
@@ -109,7 +109,7 @@ def retry_schedule(text: str) -> tuple[float, ...]:
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """A parser of one of a few words; an empty one may be among them."""
+    """Return a parser that accepts one of these words; one of them may be empty."""
 
     def parse(text: str) -> str:
         if text not in words:
@@ -121,7 +121,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 
 def boolean(text: str) -> bool:
-    """True or false, in the usual words."""
+    """Parse true or false, also written as 1 and 0, yes and no, on and off."""
     value = {"true": True, "1": True, "yes": True, "on": True}.get(text.lower())
     if value is None and text.lower() not in ("false", "0", "no", "off"):
         raise ValueError("expected true or false")
@@ -129,7 +129,7 @@ def boolean(text: str) -> bool:
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """CIDRs, comma-separated."""
+    """Parse comma-separated CIDRs."""
     return tuple(_network(part.strip()) for part in text.split(",")) if text else ()
 
 
@@ -142,20 +142,20 @@ def _network(text: str) -> Network:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ValueError(
-            f"expected comma-separated networks such as 10.0.0.0/8 or fd00::/8; {text!r} is none"
+            f"expected comma-separated networks such as 10.0.0.0/8 or fd00::/8, not {text!r}"
         ) from None
     raise ValueError(f"{text!r} is an address inside a network; did you mean {meant}?")
 
 
 def nat64_prefixes(text: str) -> tuple[ipaddress.IPv6Network, ...]:
-    """IPv6 prefixes, comma-separated, of the lengths of RFC 6052."""
+    """Parse comma-separated IPv6 prefixes whose length RFC 6052 defines."""
     prefixes = []
     for network in networks(text):
-        # RFC 6052, section 2.2: only these lengths say where the IPv4 address stands.
+        # RFC 6052, section 2.2: only these lengths define where the IPv4 address is.
         if network.version != 6 or network.prefixlen not in (32, 40, 48, 56, 64, 96):  # noqa: PLR2004  the RFC's numbers
             raise ValueError(
                 "expected comma-separated IPv6 prefixes of length 32, 40, 48, 56, 64 or 96 "
-                f"(RFC 6052); {network} is none"
+                f"(RFC 6052), not {network}"
             )
         prefixes.append(network)
     return tuple(prefixes)

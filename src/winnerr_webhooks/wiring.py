@@ -33,9 +33,11 @@ from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.log_setup import set_up_logs
 from winnerr_webhooks.management.page_sign_in import PAGE
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.node import CLOSING_SECONDS, Node
 from winnerr_webhooks.pipeline.shutdown import ShutdownStack, within
 from winnerr_webhooks.processes.listening_socket import adopt, listen, url_of
@@ -46,7 +48,6 @@ from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.telemetry import Metrics, set_up_logs
 
 HEADER_PREFIX = "Winnerr"
 """Of the `X-…` headers and the User-Agent; another product brings its own."""

@@ -106,13 +106,13 @@ def test_a_good_value_becomes_what_it_says(name, text, value):
         ("DATABASE_URL", "sqlite:///a.db?mode=rw", "without options"),
         ("DATABASE_URL", "mysql://h/d", "expected sqlite:///relative/file"),
         ("DATABASE_URL", "postgresql://", "expected postgresql://user:password@host:port/name"),
-        ("DATABASE_URL", "postgresql://h1,,h2/w", "several hosts with commas"),
-        ("DATABASE_URL", "postgresql://h:0/w", "several hosts with commas"),
-        ("DATABASE_URL", "postgresql://h:65536/w", "several hosts with commas"),
-        ("DATABASE_URL", "postgresql://[::1/w", "cannot be read"),
-        ("DATABASE_URL", "postgresql://h/w?sslmode", "cannot be read"),
-        ("DATABASE_URL", "postgresql://h/w/x", "one name of a database"),
-        ("DATABASE_URL", "postgresql://h/w x", "one name of a database"),
+        ("DATABASE_URL", "postgresql://h1,,h2/w", "several hosts separated by commas"),
+        ("DATABASE_URL", "postgresql://h:0/w", "several hosts separated by commas"),
+        ("DATABASE_URL", "postgresql://h:65536/w", "several hosts separated by commas"),
+        ("DATABASE_URL", "postgresql://[::1/w", "are not valid"),
+        ("DATABASE_URL", "postgresql://h/w?sslmode", "are not valid"),
+        ("DATABASE_URL", "postgresql://h/w/x", "one database name"),
+        ("DATABASE_URL", "postgresql://h/w x", "one database name"),
         ("HOST", "", "expected an address or a host name"),
         ("HOST", "http://localhost", "without scheme and port"),
         ("HOST", "localhost:8400", "without scheme and port"),
@@ -121,7 +121,7 @@ def test_a_good_value_becomes_what_it_says(name, text, value):
         ("PORT", "-1", "whole number from 0 to 65535"),
         ("PORT", "٣", "whole number from 0 to 65535"),
         ("PORT", "1e3", "whole number from 0 to 65535"),
-        ("PORT", "tcp://10.0.0.7:8400", "Kubernetes sets this by itself"),
+        ("PORT", "tcp://10.0.0.7:8400", "Kubernetes sets this variable"),
         ("PUBLIC_URL", "hooks.example.com", "expected a URL such as https://"),
         ("PUBLIC_URL", "https://u:p@hooks.example.com", "expected a URL such as https://"),
         ("PUBLIC_URL", "https://hooks.example.com/?a=b", "expected a URL such as https://"),
@@ -230,7 +230,7 @@ def test_the_public_url_follows_host_and_port_unless_it_is_set(environ, url):
 def test_a_variable_with_a_slip_of_the_pen_is_warned_of_with_what_was_meant():
     (line,) = warnings({PREFIX + "DELIVERY_TIMEOUTS": "5", "PATH": "/bin"})
     assert line == (
-        "WINNERR_WEBHOOKS_DELIVERY_TIMEOUTS is not known: "
+        "WINNERR_WEBHOOKS_DELIVERY_TIMEOUTS is not a setting: "
         "did you mean WINNERR_WEBHOOKS_DELIVERY_TIMEOUT?"
     )
 
@@ -246,7 +246,7 @@ def test_a_variable_like_no_setting_is_warned_of_and_what_kubernetes_injects_is_
             **{setting.variable: "" for setting in SETTINGS},
         }
     )
-    assert lines == ["WINNERR_WEBHOOKS_COLOUR is not known: it is no setting, without effect"]
+    assert lines == ["WINNERR_WEBHOOKS_COLOUR is not a setting: it has no effect"]
 
 
 def test_encryption_keys_are_read_in_order():
@@ -308,7 +308,7 @@ def test_the_database_is_named_in_messages_without_user_password_and_options(url
 
 def test_postgresql_has_no_path_and_says_so_without_its_password():
     with pytest.raises(
-        ConfigurationError, match=r"DATABASE_URL: postgresql://h/w is no file"
+        ConfigurationError, match=r"DATABASE_URL: postgresql://h/w is not a file"
     ) as it:
         database_path(one("DATABASE_URL", "postgresql://u:hunter2@h/w"))
     assert "hunter2" not in str(it.value)

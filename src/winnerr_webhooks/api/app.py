@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from litestar import Request, Response, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, NotFoundException
@@ -20,7 +20,6 @@ from winnerr_webhooks.api.routes.probe_routes import healthz, metrics, readyz
 from winnerr_webhooks.api.routes.webhook_routes import WebhookRoutes
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.domain.errors import NotFound
-from winnerr_webhooks.litestar_app import LitestarApp
 from winnerr_webhooks.quotas import Budget
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -111,7 +110,7 @@ def _litestar(
     handlers: list[ControllerRouterHandler],
     *,
     nothing_here: str | None = None,
-) -> LitestarApp:
+) -> Litestar:
     def provide() -> Services:
         return services
 
@@ -126,7 +125,7 @@ def _litestar(
             headers={**SAFE_HEADERS, **refusal.headers},
         )
 
-    return LitestarApp(
+    return Litestar(
         handlers,
         dependencies={"services": Provide(provide, use_cache=True, sync_to_thread=False)},
         exception_handlers={HTTPException: answer, Exception: answer},

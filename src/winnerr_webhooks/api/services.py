@@ -15,8 +15,8 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.telemetry import Metrics
 
 Answered = Callable[[Accepted | None, Exception | None], None]
 """Takes the answer to one event, or why there is none."""

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 def with_storage(config: Config, work: Callable[[Storage], Awaitable[Result]]) -> Result:
     """Open the database, run `work` with it, and close it. Creates or upgrades it if needed."""
     from winnerr_webhooks import wiring  # noqa: PLC0415  loads the server; --help must not
-    from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
+    from winnerr_webhooks.log_setup import set_up_logs  # noqa: PLC0415  likewise
 
     set_up_logs(config.log_level, config.log_format)
 

@@ -52,8 +52,8 @@ def _copy(config: Config, source: str, target: str) -> None:
             "--to: expected a PostgreSQL database, postgresql://… (or set "
             "WINNERR_WEBHOOKS_DATABASE_URL, where other users cannot see its password)"
         )
+    from winnerr_webhooks.log_setup import set_up_logs  # noqa: PLC0415  likewise
     from winnerr_webhooks.storage.copy_to_postgres import copy  # noqa: PLC0415  loads both; --help must not
-    from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  likewise
 
     set_up_logs(config.log_level, config.log_format)
 

@@ -19,7 +19,7 @@ def run_server(config: Config, worker: WorkerContext | None = None) -> int:
     # Before the server has its own handlers there is nothing to finish, so exit at once.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
-    from winnerr_webhooks.telemetry import set_up_logs  # noqa: PLC0415  --help must not load it
+    from winnerr_webhooks.log_setup import set_up_logs  # noqa: PLC0415  --help must not load it
 
     set_up_logs(config.log_level, config.log_format)
     if config.processes > 1 and worker is None:

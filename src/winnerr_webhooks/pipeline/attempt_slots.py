@@ -12,9 +12,9 @@ from typing import Final
 import structlog
 
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
 from winnerr_webhooks.quotas import LOG_EVERY, Budget
-from winnerr_webhooks.telemetry import Metrics
 
 TIMES_FREE: Final = 3
 """An organization may hold three times as many slots as are free (a dynamic threshold: Choudhury

@@ -11,6 +11,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.attempt_slots import SHORTAGE_SECONDS, AttemptSlots
 from winnerr_webhooks.pipeline.attempter import Attempter, RequestTemplate
 from winnerr_webhooks.pipeline.lane import SHED_FROM, Lane
@@ -20,7 +21,6 @@ from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.target_reader import TargetReader
 from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms
-from winnerr_webhooks.telemetry import Metrics
 
 LEASE_SLACK: Final = 2.0
 """Seconds by which a lease must outlive the longest attempt, to settle the attempt in time."""

@@ -18,6 +18,7 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.admission import EXPRESS_EVENTS, Admission, AdmittedEvent
 from winnerr_webhooks.pipeline.batch_answers import BatchAnswers
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
@@ -34,7 +35,6 @@ from winnerr_webhooks.pipeline.group_commit import (
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import LeaseTerms
-from winnerr_webhooks.telemetry import Metrics
 
 GIVE_WAY: Final = 4.0
 """Bulk pauses so many times as long as a commit of it took, …"""
@@ -202,13 +202,13 @@ class Intake:
     def _follow(self, batch: list[AdmittedEvent], answers: list[Accepted], started: float) -> None:
         """Learn what each event cost, and hand its leased deliveries on."""
         now = self._loop.time()
-        self._metrics.committed(self._clock.monotonic() - started)
+        self._metrics.batch_committed(self._clock.monotonic() - started)
         noted = None
         for admitted, accepted in zip(batch, answers, strict=True):
             if accepted.rows and admitted.cost is not noted:  # one commit, one fan-out
                 noted = admitted.cost
                 noted.note(accepted.rows, now)
-            self._metrics.answered(now - admitted.since)
+            self._metrics.event_answered(now - admitted.since)
             if accepted.leased:
                 self._hand_on(accepted, started)
 

@@ -6,13 +6,13 @@ for an attempt, or its lease is released, and then any node may claim it (`relea
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED, Target
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.backlog import Backlog
 from winnerr_webhooks.pipeline.lane import Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.port import Road
-from winnerr_webhooks.telemetry import Metrics
 
 
 class LaneQueues:

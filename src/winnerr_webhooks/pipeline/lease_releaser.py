@@ -8,9 +8,9 @@ import structlog
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
 from winnerr_webhooks.storage.port import Road
-from winnerr_webhooks.telemetry import Metrics
 
 SLICE: Final = 500
 """Leases released by one statement while the node works: an accept may have to wait for it."""

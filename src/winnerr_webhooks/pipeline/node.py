@@ -13,6 +13,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.attempter import Attempter, Egress
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
@@ -23,7 +24,6 @@ from winnerr_webhooks.pipeline.reclaim import Reclaimer
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.shutdown import within
 from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.telemetry import Metrics
 
 CANCEL_SECONDS: Final = 0.5
 """For attempts that took all their time to be cancelled."""

@@ -11,13 +11,13 @@ from winnerr_webhooks.domain.attempt import AttemptRecord
 from winnerr_webhooks.domain.delivery import EXHAUSTED
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
 from winnerr_webhooks.ids import Jitter, id_ms
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.batcher import Fifo
 from winnerr_webhooks.pipeline.group_commit import GroupCommit, JoinableBatch
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.settler import Settler
 from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Settled, Settlement
-from winnerr_webhooks.telemetry import Metrics
 
 BATCH: Final = 512
 """Attempts a batch, at most."""
@@ -78,7 +78,7 @@ class Recorder:
         self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
         if delivery.attempt == 1 and delivery.trigger == "automatic":
             called_at = id_ms(delivery.event_id)
-            self._metrics.first_attempt_begun((record.exchange.started_at - called_at) / 1000)
+            self._metrics.first_attempt_started((record.exchange.started_at - called_at) / 1000)
         if self._attempts.used > self._most_attempts or self._bytes.used > self._most_bytes:
             self._stall()
 
@@ -129,7 +129,7 @@ class Recorder:
             if verdict.error_kind is not None:
                 _log_failed_attempt(settlement)
                 if verdict.happened == EXHAUSTED:
-                    self._metrics.failed_for_good()
+                    self._metrics.delivery_failed()
             if verdict.retry_in is not None:
                 waits.append(verdict.retry_in)
         if waits:

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
+from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.litestar_app import LitestarApp
 from winnerr_webhooks.management.page_sign_in import PAGE
 from winnerr_webhooks.settings_page.guard import authorize
 from winnerr_webhooks.settings_page.page_context import PageContext
@@ -58,11 +58,11 @@ class SettingsPage:
         self._page.stop()
 
 
-def _litestar(page: PageContext) -> LitestarApp:
+def _litestar(page: PageContext) -> Litestar:
     def provide() -> PageContext:
         return page
 
-    app = LitestarApp(
+    app = Litestar(
         [
             *sign_in_link.ROUTES,
             *webhook_list.ROUTES,

@@ -17,7 +17,7 @@ import apsw
 import msgspec
 
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.database_url import shown, sqlite_path
+from winnerr_webhooks.database_url import display_name, sqlite_path
 from winnerr_webhooks.domain.errors import ConfigurationError, Unavailable
 from winnerr_webhooks.ids import Jitter, delivery_id
 from winnerr_webhooks.storage.postgres import partitions, postgres_schema
@@ -102,7 +102,9 @@ def copy(source_url: str, target_url: str, *, report: Report) -> str:
     """
     path = sqlite_path(source_url)
     if path is None or not path.exists():
-        raise ConfigurationError(f"There is no SQLite database {shown(source_url)} to copy from.")
+        raise ConfigurationError(
+            f"There is no SQLite database {display_name(source_url)} to copy from."
+        )
     lock = sqlite_file.lock(str(path))  # no server may change it meanwhile
     try:
         source = sqlite_file.open_writer(str(path), cache_kib=_CACHE_KIB)
@@ -131,8 +133,8 @@ def _next_step(path: Path, target_url: str, *, has_secrets: bool) -> str:
         )
     sealed = ", which open the signing secrets copied" if has_secrets else ""
     return (
-        f"Everything is in {shown(target_url)}. Start the nodes there with {keys}{sealed}. Keep "
-        f"{path} as a backup, and run no server on it any more: what waits in it would be "
+        f"Everything is in {display_name(target_url)}. Start the nodes there with {keys}{sealed}. "
+        f"Keep {path} as a backup, and run no server on it any more: what waits in it would be "
         "delivered twice."
     )
 

@@ -36,10 +36,10 @@ from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.api_keys import ApiKeys
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Claim, Settlement
-from winnerr_webhooks.telemetry import Metrics
 
 _LOOPBACK = (ip_network("127.0.0.0/8"),)
 

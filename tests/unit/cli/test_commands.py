@@ -85,8 +85,12 @@ def test_the_version_is_the_packages(run):
     [
         (["serve"], {"PORT": "tcp://10.0.0.7:8400"}, "WINNERR_WEBHOOKS_PORT='tcp://10.0.0.7:8400'"),
         (["serve", "--port", "x"], {}, "--port (WINNERR_WEBHOOKS_PORT)='x'"),
-        (["serve"], {"DATABASE_URL": POSTGRES}, "ENCRYPTION_KEYS: PostgreSQL needs it"),
-        (["serve", "--role", "api"], {}, "WINNERR_WEBHOOKS_ROLE=api: an SQLite file has one node"),
+        (["serve"], {"DATABASE_URL": POSTGRES}, "ENCRYPTION_KEYS: required with PostgreSQL"),
+        (
+            ["serve", "--role", "api"],
+            {},
+            "ROLE=api: with SQLite there is only one",
+        ),
         (["serve"], {"ROLE": "deliver"}, "WINNERR_WEBHOOKS_ROLE=deliver"),
         (["serve", "--processes", "2"], {}, "WINNERR_WEBHOOKS_PROCESSES=2: only one process"),
         (["migrate", "--from", "sqlite:///w.db"], {}, "--to: expected a PostgreSQL database"),

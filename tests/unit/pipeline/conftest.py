@@ -18,10 +18,10 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.node import Node
 from winnerr_webhooks.storage.sqlite import SqliteStorage, threads
 from winnerr_webhooks.storage.values import Claim, Claimed, Delivery, NewWebhook, WebhookChange
-from winnerr_webhooks.telemetry import Metrics
 
 PATIENCE = 60.0
 

@@ -8,10 +8,10 @@ import structlog
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import LocalShortage
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.attempt_slots import AttemptSlots
 from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
 from winnerr_webhooks.quotas import Bound, Budget
-from winnerr_webhooks.telemetry import Metrics
 
 
 def owner(organization: str) -> LaneOwner:

@@ -63,7 +63,7 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.processes import supervisor
-from winnerr_webhooks.telemetry import set_up_logs
+from winnerr_webhooks.log_setup import set_up_logs
 
 set_up_logs()
 child, notes, script, processes, port, given = sys.argv[1:]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.processes import peer_metrics
 from winnerr_webhooks.processes.peer_metrics import PeerMetrics, merge_metrics
 from winnerr_webhooks.processes.worker_context import WorkerContext
-from winnerr_webhooks.telemetry import Metrics
 
 
 def samples(text: bytes) -> dict[tuple[str, ...], float]:

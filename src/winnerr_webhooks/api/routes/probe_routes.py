@@ -48,7 +48,7 @@ async def _update_database_metrics(services: Services) -> None:
             figures = await services.storage.figures()
     except (Unavailable, TimeoutError):
         return
-    services.metrics.stored(
+    services.metrics.set_database_status(
         pending=figures.pending,
         oldest_pending_age=figures.oldest_pending_age,
         lanes_waiting=figures.lanes,

@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from winnerr_webhooks.clock import Clock
-from winnerr_webhooks.database_url import shown
+from winnerr_webhooks.database_url import display_name
 from winnerr_webhooks.domain.errors import (
     CannotStart,
     ConfigurationError,
@@ -76,7 +76,7 @@ class Database:
 
     def __init__(self, url: str, *, clock: Clock, jitter: Jitter, connections: int) -> None:
         self._jitter = jitter
-        self._name = shown(url)
+        self._name = display_name(url)
         self._opener = ConnectionOpener(url)
         self._pool = ConnectionPool(self._opener, clock=clock, jitter=jitter, limit=connections)
 

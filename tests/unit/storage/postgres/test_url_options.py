@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import structlog
 
-from winnerr_webhooks.database_url import parse, shown
+from winnerr_webhooks.database_url import display_name, parse
 from winnerr_webhooks.storage.postgres.url_options import for_driver
 
 PROVIDERS = [
@@ -50,7 +50,7 @@ async def test_an_ipv6_host_among_several_goes_with_a_providers_options(
         url = f"{who}@{other},[::1]:{port}/{name}?connect_timeout=5&keepalives=1&sslmode=disable"
         node = await open_node(parse(url))
         await node.check()
-        assert shown(url) == f"postgresql://{other},[::1]:{port}/{name}"
+        assert display_name(url) == f"postgresql://{other},[::1]:{port}/{name}"
         await node.close()
 
 
@@ -81,10 +81,10 @@ async def test_what_has_no_effect_is_named_once_and_without_its_value(
 async def test_an_application_name_of_the_urls_own_is_kept(open_node, empty_postgres_url) -> None:
     joined = "&" if "?" in empty_postgres_url else "?"
     node = await open_node(f"{empty_postgres_url}{joined}application_name=crm-hooks")
-    shown = await node._aside.transact(
+    display_name = await node._aside.transact(
         lambda db: db.connection.fetchval("SELECT current_setting('application_name')")
     )
-    assert shown == "crm-hooks"
+    assert display_name == "crm-hooks"
 
 
 def test_the_systems_authorities_are_trusted_where_the_url_says_so():
@@ -115,8 +115,8 @@ async def test_a_database_whose_defaults_are_odd_is_served_all_the_same(open_nod
         ("standard_conforming_strings", "on"),
         ("default_transaction_isolation", "read committed"),
     ):
-        shown = await other._road.transact(
+        display_name = await other._road.transact(
             lambda db, name=name: db.connection.fetchval(f"SELECT current_setting('{name}')")
         )
-        assert shown == value
+        assert display_name == value
     await other.check()

@@ -132,7 +132,7 @@ from winnerr_webhooks import config, wiring
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.telemetry import set_up_logs
+from winnerr_webhooks.log_setup import set_up_logs
 
 def fail(_file):
     raise OSError(5, "Input/output error")
