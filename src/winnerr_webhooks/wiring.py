@@ -1,4 +1,4 @@
-"""Wiring: the only module that names concrete adapters. It puts the parts together."""
+"""Creates all parts of a node, connects them, and runs it. Only this module chooses adapters."""
 
 import asyncio
 import gc
@@ -50,16 +50,16 @@ from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 
 HEADER_PREFIX = "Winnerr"
-"""Of the `X-…` headers and the User-Agent; another product brings its own."""
+"""The product's name in the `X-…` headers and the User-Agent."""
 SWITCH_INTERVAL = 0.0005
-"""Seconds a thread may hold the interpreter; Python's 5 ms make the storage thread wait ten
-times as long as its work takes (docs/adr/0001)."""
+"""How long a thread may hold the interpreter, in seconds. With Python's 5 ms the storage thread
+would wait ten times as long as its work takes (docs/adr/0001)."""
 GRACE = 10
-"""Seconds that API requests under way get to finish when stopping, at most."""
+"""The longest time in seconds that API requests get to finish when the node stops."""
 EXIT_SECONDS = 0.5
-"""The last of the documented time: the interpreter ends."""
+"""The part of the documented shutdown time that is left for the interpreter to exit."""
 LAST_ANSWERS = 2
-"""For the last seconds of it events are refused, so that their callers get an answer."""
+"""In the last seconds of the grace period events are refused, so that callers get an answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,10 +67,11 @@ log = structlog.get_logger(__name__)
 async def open_storage(
     config: Config, *, exclusive: bool, budgets: Budgets | None = None
 ) -> Storage:
-    """Open the database, creating or upgrading it; `exclusive` for `serve` alone.
+    """Open the database, and create or upgrade it if needed.
 
-    Of an SQLite file only one `serve` is at work, of a PostgreSQL database as many as there are.
-    `ConfigurationError` when it cannot be used, or its secrets cannot be opened.
+    `exclusive` is for `serve`: only one process may serve from an SQLite file. On PostgreSQL there
+    may be any number. Raises `ConfigurationError` if the database cannot be used, or if its secrets
+    cannot be decrypted.
     """
     if config.uses_postgres:
         return await _open_postgres(config, serves=exclusive, budgets=budgets)
@@ -91,7 +92,7 @@ async def _open_postgres(config: Config, *, serves: bool, budgets: Budgets | Non
     if config.encryption_keys:
         keyring: Sealer = Keyring(config.encryption_keys)
     else:
-        keyring = NoKeyring(f"{PREFIX}ENCRYPTION_KEYS: it is needed to seal and to open secrets.")
+        keyring = NoKeyring(f"{PREFIX}ENCRYPTION_KEYS: set it, to encrypt and decrypt secrets.")
     return await PostgresStorage.open(
         config.database_url,
         clock=SystemClock(),
@@ -111,7 +112,7 @@ def _keyring(config: Config, path: Path, *, exclusive: bool) -> Sealer:
     except ConfigurationError as error:
         if exclusive:
             raise
-        return NoKeyring(str(error))  # `keys` and `login-link` need the database only
+        return NoKeyring(str(error))  # `keys` and `login-link` need no secrets
     return Keyring(keys, str(key_file))
 
 
@@ -122,14 +123,14 @@ async def serve(
     identify: Identify | None = None,
     worker: WorkerContext | None = None,
 ) -> None:
-    """Run this node in one process until SIGTERM or SIGINT; return when all is in order.
+    """Run a node until SIGTERM or SIGINT, and return after an orderly shutdown.
 
-    What it does is its role's: API and settings page, delivery, or both. `on_started` gets the
-    URL it listens on. `identify` lets a CRM say who its own signed-in user is on the settings
-    page. With a `worker` it is one of several processes, and tells their supervisor when it
-    is at work. `ConfigurationError` when it cannot be done with these settings.
+    ROLE decides what it runs: API and settings page, delivery, or both. `on_started` is called with
+    its URL. `identify` lets a program that embeds it say who is signed in on the settings page.
+    `worker` is set if this process is one of several workers; their supervisor is then told when it
+    is ready. Raises `ConfigurationError` if it cannot run with these settings.
     """
-    if not structlog.is_configured():  # a program that embeds it may have its own logs
+    if not structlog.is_configured():  # a program that embeds it may have set up logging
         set_up_logs(config.log_level, config.log_format)
     check_service(config)
     seconds = stop_seconds(config)
@@ -183,7 +184,7 @@ async def serve(
         service.end_streams()
         server.should_exit = True
         loop.call_later(grace - LAST_ANSWERS, service.node.stop_accepting)
-        # Requests under way are answered, while other nodes take over what is queued here.
+        # Current requests are answered, while other nodes take over the deliveries queued here.
         await within(
             seconds - CLOSING_SECONDS, requests=serving, delivery=service.node.stop_delivering()
         )
@@ -194,12 +195,12 @@ async def serve(
 
 
 class _Service(NamedTuple):
-    """What runs: the node, and its HTTP face."""
+    """A node and its HTTP application."""
 
     node: Node
     face: Face
     end_streams: Callable[[], None]
-    """To be called when stopping: a live log would hold the server up."""
+    """Ends the live logs, which would delay the shutdown of the server."""
 
 
 async def _build(
@@ -210,7 +211,7 @@ async def _build(
     identify: Identify | None,
     worker: WorkerContext | None,
 ) -> _Service:
-    """Put the parts together; `parts` gets what is to be closed at the end."""
+    """Create and connect all parts; `parts` gets everything that must be closed at the end."""
     clock, jitter, metrics = SystemClock(), Jitter(), Metrics(config.delivery_timeout)
     ids = Ids(clock)
     budgets = Budgets(derive(config, descriptors), clock)
@@ -236,7 +237,7 @@ async def _build(
     if worker is not None:
         peer_metrics = PeerMetrics(worker, metrics.render_process)
         await peer_metrics.start()
-        parts.add("figures", peer_metrics.close)
+        parts.add("peer metrics", peer_metrics.close)
     node = Node(
         config,
         storage,
@@ -292,13 +293,14 @@ async def _build(
 
 
 def _stop_on_signals(stop: asyncio.Event, *, again: bool) -> None:
-    """Let SIGTERM and SIGINT set `stop`; with `again`, a second one end the process at once.
+    """Let SIGTERM and SIGINT set `stop`. With `again`, a second signal ends the process at once.
 
-    Not so where a supervisor asks: it and whoever ends the whole group may both have asked.
+    A worker process ignores further signals, because the supervisor and a signal to the whole
+    process group may both reach it.
     """
     loop = asyncio.get_running_loop()
 
-    def asked() -> None:
+    def signal_received() -> None:
         stop.set()
         if again:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -306,11 +308,11 @@ def _stop_on_signals(stop: asyncio.Event, *, again: bool) -> None:
                 signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
+        loop.add_signal_handler(number, signal_received)
 
 
 def _raise_file_limit() -> int:
-    """Take as many file descriptors as this process may have; how many that is."""
+    """Raise the limit of file descriptors as far as this process may; return the new limit."""
     allowed = descriptors_allowed()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < allowed:

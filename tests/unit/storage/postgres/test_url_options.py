@@ -81,10 +81,10 @@ async def test_what_has_no_effect_is_named_once_and_without_its_value(
 async def test_an_application_name_of_the_urls_own_is_kept(open_node, empty_postgres_url) -> None:
     joined = "&" if "?" in empty_postgres_url else "?"
     node = await open_node(f"{empty_postgres_url}{joined}application_name=crm-hooks")
-    display_name = await node._aside.transact(
+    shown = await node._aside.transact(
         lambda db: db.connection.fetchval("SELECT current_setting('application_name')")
     )
-    assert display_name == "crm-hooks"
+    assert shown == "crm-hooks"
 
 
 def test_the_systems_authorities_are_trusted_where_the_url_says_so():
@@ -115,8 +115,8 @@ async def test_a_database_whose_defaults_are_odd_is_served_all_the_same(open_nod
         ("standard_conforming_strings", "on"),
         ("default_transaction_isolation", "read committed"),
     ):
-        display_name = await other._road.transact(
+        shown = await other._road.transact(
             lambda db, name=name: db.connection.fetchval(f"SELECT current_setting('{name}')")
         )
-        assert display_name == value
+        assert shown == value
     await other.check()
