@@ -16,7 +16,7 @@ PYTEST := -m pytest -n auto --maxprocesses 4 -m "not chaos"
 # What depends on the versions of Python and of libraries, and is quick: no tests of crashes, of the
 # browser, of the benches or of the demo, and none that starts a PostgreSQL server of its own.
 QUICK := $(addprefix tests/unit/,api egress pipeline settings_page storage/sqlite test_config.py \
-  test_crypto.py test_telemetry.py) $(addprefix tests/contract/test_,accept.py settle.py log.py) \
+  test_crypto.py test_log_setup.py test_metrics.py) $(addprefix tests/contract/test_,accept.py settle.py log.py) \
   tests/scenario/test_contract_webhooks.py
 
 help: ## this list
