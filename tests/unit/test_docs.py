@@ -151,6 +151,15 @@ def test_the_architecture_page_and_its_figure_name_the_stations_of_the_package()
     assert sorted(figure) == sorted([*drawn, *(one for one in stations if one[1] != "storage")])
 
 
+def test_the_architecture_page_has_every_folder_and_module_of_the_package_in_its_rooms():
+    rooms = page("docs/explanation/architecture.md").partition("## The rooms")[2].partition("##")[0]
+    there = {item.stem for item in PACKAGE.iterdir() if not item.name.startswith(("_", "py."))}
+    named = re.findall(r"`(\w+)/?`", "".join(re.findall(r"^\| (.+?) \|", rooms, re.MULTILINE)))
+    helpers = {"setting_parsers", "database_url", "file_permissions"}
+    assert {*named, *helpers} == there
+    assert all(f"`{name}`" in rooms for name in helpers)
+
+
 def test_the_architecture_page_shows_the_import_direction_that_is_enforced():
     project = tomllib.loads(page("pyproject.toml"))
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
