@@ -30,7 +30,7 @@ SHOWN = (
     ("due_lanes", "Look: which lanes are due"),
     ("lock_lanes", "Claim: its lanes are locked"),
     ("due_pending", "Claim: what of them"),
-    ("take", "Claim: leases and bodies"),
+    ("lease", "Claim: leases and bodies"),
     ("advance_lanes", "Claim: the lanes go on"),
     ("lower_lanes", "A lane is lowered"),
     ("walk_organization", "Log: the next attempts of an organization"),

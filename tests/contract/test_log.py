@@ -332,7 +332,7 @@ async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
     world, monkeypatch, filters
 ) -> None:
     """Given an organization that is searching, then another search of it is asked to come later."""
-    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     webhook = await world.webhook()
     await _logged(world, 1, EXHAUSTED)
     async with world.storage._searches.place("org_1"):
@@ -346,7 +346,7 @@ async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
 async def test_deliveries_and_replays_that_must_be_searched_for_take_turns(
     world, monkeypatch
 ) -> None:
-    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     await world.webhook()
     await _logged(world, 1, EXHAUSTED)
     replays = ReplayFilter(organization="org_1")
@@ -379,7 +379,7 @@ async def test_what_an_organization_reads_takes_turns_and_others_read_on(
     world, monkeypatch
 ) -> None:
     """Given an organization that has its share of reads, the next one waits, and no other."""
-    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     storage = world.storage
     monkeypatch.setattr(storage, "_reads", fair_semaphore.FairSemaphore(2))
     async with storage._reads.place("org_1"):
@@ -393,7 +393,7 @@ async def test_what_an_organization_reads_takes_turns_and_others_read_on(
 
 async def test_the_road_and_sign_in_wait_for_no_page(world, monkeypatch) -> None:
     """Given that all places to read are taken, what deliveries and sign-in need is still read."""
-    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     storage = world.storage
     monkeypatch.setattr(storage, "_reads", fair_semaphore.FairSemaphore(1))
     async with storage._reads.place("org_2"):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import asdict, replace
+
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.values import ApiKey, Grant
 from winnerr_webhooks.storage.verb_base import VerbBase
@@ -13,17 +15,7 @@ class KeyVerbs(VerbBase):
 
     async def create_key(self, key: ApiKey, key_hash: bytes) -> None:
         """Store a key by its SHA-256."""
-        await self._write(
-            lambda db: db.execute(
-                "add_key",
-                id=key.id,
-                name=key.name,
-                organization=key.organization,
-                created_at=key.created_at,
-                revoked_at=key.revoked_at,
-                hash=key_hash,
-            )
-        )
+        await self._write(lambda db: db.execute("add_key", **asdict(key), hash=key_hash))
 
     async def keys(self) -> list[ApiKey]:
         """All keys, oldest first."""
@@ -84,22 +76,13 @@ async def _consume(
     link = _grant(row)
     if link.expires_at <= now:
         return None
-    session = Grant(
-        organization=link.organization, role=link.role, user=link.user, expires_at=ends_at
-    )
+    session = replace(link, expires_at=ends_at)
     await _add(db, "add_session", session, session_hash)
     return session
 
 
 async def _add(db: Session, statement: str, grant: Grant, hash_: bytes) -> None:
-    await db.execute(
-        statement,
-        hash=hash_,
-        organization=grant.organization,
-        role=grant.role,
-        user=grant.user,
-        expires_at=grant.expires_at,
-    )
+    await db.execute(statement, **asdict(grant), hash=hash_)
 
 
 def _key(row: Sequence[Any]) -> ApiKey:

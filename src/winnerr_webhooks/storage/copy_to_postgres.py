@@ -1,10 +1,10 @@
-"""Everything of an SQLite database, copied to PostgreSQL, and the proof that it is all there.
+"""Copies all of an SQLite database to PostgreSQL, and proves that everything arrived.
 
-It is one transaction: until it commits, nobody sees anything of it, and when it fails nothing has
-happened. So there is no half a copy to go on with, nor any to clean up.
+The copy is one transaction: nothing of it is visible before it commits, and if it fails nothing has
+happened. So there is never a partial copy to continue or to clean up.
 
-Each side is counted and summed up by itself: the source's rows as they are read, the target's by
-PostgreSQL, over keys, states, bodies and sealed secrets.
+Each side is counted and summed up independently, over keys, states, bodies and sealed secrets: the
+source's rows as they are read, the target's by PostgreSQL.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ _CACHE_KIB: Final = 65_536
 _strings: Final = msgspec.json.Decoder(list[str])
 
 
-_AS_THERE: Final[Mapping[str, Callable[[Any], Any]]] = {
-    # What a column of this name holds in PostgreSQL, made of what it holds in SQLite.
+_CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    # By column: what PostgreSQL holds, made from what SQLite holds.
     "suffix": lambda number: delivery_id("evt_", number)[-4:],
     "events": _strings.decode,
     "statuses": _strings.decode,
@@ -60,7 +60,7 @@ _AS_THERE: Final[Mapping[str, Callable[[Any], Any]]] = {
 class _Table(NamedTuple):
     name: str
     proof: tuple[str, ...]
-    """The columns that both sides are compared by; where nothing was made anew."""
+    """The columns by which both sides are compared: those that are copied as they are."""
 
 
 _TABLES: Final = (
@@ -83,22 +83,22 @@ _BYTES: Final = frozenset(("hash", "secret", "next_secret", "fingerprint", "body
 
 
 class _Sum(NamedTuple):
-    """Rows, and a number made of all of them in whatever order."""
+    """How many rows, and a sum over them that does not depend on their order."""
 
     rows: int
     digest: int
 
 
 def copy(source_url: str, target_url: str, *, report: Report) -> str:
-    """Copy all of an SQLite database into an empty one of PostgreSQL; what is to be done next.
+    """Copy all of an SQLite database into an empty PostgreSQL one; returns what to do next.
 
-    `report` is called for each table once it is proven. Signing secrets stay sealed, so the
-    target needs the same keys: the sentence returned says where they are. Blocking; no event
-    loop may run in this thread.
+    `report` is called for each table once it is proven. Signing secrets stay sealed, so the target
+    needs the same keys: the returned sentence says where they are. Blocking; no event loop may run
+    in this thread.
 
-    `ConfigurationError` when a server runs on the source, when it is no database of this program,
-    when the target holds anything already, or when a table differs in the end; then nothing was
-    copied. `Unavailable` when PostgreSQL is lost on the way; then neither.
+    `ConfigurationError` when a server runs on the source, when it is not a database of this
+    program, when the target is not empty, or when a table differs in the end. `Unavailable` when
+    PostgreSQL is lost meanwhile. In all these cases nothing was copied.
     """
     path = sqlite_path(source_url)
     if path is None or not path.exists():
@@ -177,7 +177,7 @@ async def _prepare(database: Database, table: str, oldest: int, now: int) -> Non
         if not partitions.is_lock_failure(error):
             raise
         raise ConfigurationError(
-            "Others are at work on the target database: stop whatever uses it, then start again."
+            "The target database is in use: stop the programs that use it, then start again."
         ) from error
 
 
@@ -191,9 +191,9 @@ async def _refuse_filled(db: PostgresSession) -> None:
 
 
 async def _fill(db: PostgresSession, source: Connection) -> dict[str, int]:
-    """Fill every table; how many rows each has. `ConfigurationError` when one differs."""
+    """Fill every table; how many rows each has. `ConfigurationError` if one differs."""
     names = ", ".join(table.name for table in _TABLES)
-    await db.script(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")  # whoever runs there waits
+    await db.script(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")  # other programs wait
     await _refuse_filled(db)
     filled = {}
     for table in _TABLES:
@@ -201,8 +201,8 @@ async def _fill(db: PostgresSession, source: Connection) -> dict[str, int]:
         found = await _summed(db, table)
         if found != expected:
             raise ConfigurationError(
-                f"The copy of {table.name} is not like the original: {found.rows} rows instead of "
-                f"{expected.rows}, or other ones. Nothing was copied."
+                f"The copy of {table.name} differs from the original: {found.rows} rows instead of "
+                f"{expected.rows}, or other contents. Nothing was copied."
             )
         filled[table.name] = found.rows
     await db.script(_sql("finish"))
@@ -236,9 +236,9 @@ class _Rows:
     def __init__(self, source: Connection, table: _Table) -> None:
         self.columns: list[str] = []
         self._cursor = source.apsw.cursor()
-        self._cursor.exec_trace = self._note_columns  # afterwards, no rows tell of no columns
+        self._cursor.exec_trace = self._note_columns  # later there may be no row to ask
         self._cursor.execute(_sql(table.name))
-        self._convert = [_AS_THERE.get(column) for column in self.columns]
+        self._convert = [_CONVERSIONS.get(column) for column in self.columns]
         self._proof = [(self.columns.index(one), one in _BYTES) for one in table.proof]
         self._rows = 0
         self._digest = 0

@@ -1,8 +1,8 @@
-"""FairSemaphore: gives a few places for work to organizations, one after the other.
+"""A semaphore whose few places go to organizations in turn.
 
-In a single queue, everybody waits for the organization that has the most calls in it.
-Here each organization has a queue of its own. A free place goes to the one that
-holds the fewest, and of several to the one whose last turn is longest ago.
+In a single queue, all callers wait for the organization that has the most calls in it. Here each
+organization has its own queue. A free place goes to the organization that holds the fewest places,
+and among several to the one whose last turn is the longest ago.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ from typing import Final, Self
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.quotas import Budget
 
-PATIENCE: Final = 4.0
-"""Seconds that a call waits for its turn."""
+WAIT_SECONDS: Final = 4.0
+"""How long a call waits for its turn."""
 RETRY_AFTER: Final = 2
 
 
 class FairSemaphore:
-    """Gives out `places` at a time, of one organization at most `share`."""
+    """Gives out up to `places` at a time, and at most `quota` of them to one organization."""
 
     def __init__(
-        self, places: int, share: int = 1, *, on_refusal: Callable[[str | None], None] | None = None
+        self, places: int, quota: int = 1, *, on_refusal: Callable[[str | None], None] | None = None
     ) -> None:
         self._places = places
-        self._share = share
+        self._quota = quota
         self._on_refusal = on_refusal
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
@@ -34,10 +34,10 @@ class FairSemaphore:
 
     @classmethod
     def of(cls, budget: Budget) -> Self:
-        """The turns that spend a budget."""
-        turns = cls(budget.bound.limit, budget.bound.share, on_refusal=budget.refuse)
-        budget.measure(lambda: turns.in_use)
-        return turns
+        """The semaphore that spends a budget."""
+        semaphore = cls(budget.bound.limit, budget.bound.share, on_refusal=budget.refuse)
+        budget.measure(lambda: semaphore.in_use)
+        return semaphore
 
     @property
     def in_use(self) -> int:
@@ -57,27 +57,27 @@ class FairSemaphore:
             self._release(organization)
 
     def _may_have(self, organization: str) -> bool:
-        return self.in_use < self._places and self._held[organization] < self._share
+        return self.in_use < self._places and self._held[organization] < self._quota
 
     async def _wait(self, organization: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(organization, deque()).append(turn)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_SECONDS):
                 await turn
         except BaseException as error:
             self._leave(organization, turn)
             if not isinstance(error, TimeoutError):
                 raise
             if self._on_refusal is not None:
-                at_fault = self._held[organization] >= self._share
+                at_fault = self._held[organization] >= self._quota
                 self._on_refusal(organization if at_fault else None)
             raise Unavailable(
                 "Too much is being read at the moment. Try again in a few seconds.", RETRY_AFTER
             ) from None
 
     def _leave(self, organization: str, turn: "asyncio.Future[None]") -> None:
-        """Stop waiting; a place that came at this very moment goes to the next one."""
+        """Stop waiting; a place that came at this moment goes to the next call."""
         if turn.done() and not turn.cancelled():
             self._release(organization)
             return
@@ -97,7 +97,7 @@ class FairSemaphore:
             pass
 
     def _give(self) -> bool:
-        """Give a place to the organization that is next; False: there is none, or no place."""
+        """Give a place to the next organization; False: none waits, or no place is free."""
         ready = filter(self._may_have, self._waiting)
         organization = min(ready, key=self._held.__getitem__, default=None)
         if organization is None:
@@ -106,7 +106,7 @@ class FairSemaphore:
         turn = queue.popleft()
         if queue:
             self._waiting[organization] = queue
-        if not turn.done():  # else whose it was has just gone away
+        if not turn.done():  # done: its caller has just left
             self._held[organization] += 1
             turn.set_result(None)
         return True

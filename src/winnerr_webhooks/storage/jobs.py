@@ -6,6 +6,8 @@ the same job, nor a later one of the same webhook.
 
 from typing import Final, NamedTuple
 
+from msgspec.structs import asdict
+
 from winnerr_webhooks.domain.delivery import CANCELLED, FAILED
 from winnerr_webhooks.domain.errors import Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, DISABLED
@@ -32,7 +34,7 @@ class _Job(NamedTuple):
 
     id: int
     kind: str
-    webhook_id: str
+    webhook: str
     requested_at: int
     epoch: int
     event: str | None
@@ -65,13 +67,7 @@ async def run_slice(db: Session, now: int) -> bool:
 async def _cancel(db: Session, job: _Job) -> str | None:
     """Write down what counts as cancelled; where to go on, or None after the last slice."""
     last, examined = await db.fetch_row(
-        "cancel_slice",
-        webhook=job.webhook_id,
-        cursor=job.cursor,
-        slice=SLICE,
-        epoch=job.epoch,
-        deleted=job.status == DELETED,
-        requested_at=job.requested_at,
+        "cancel_slice", **job._asdict(), slice=SLICE, deleted=job.status == DELETED
     )
     return last if examined == SLICE else None
 
@@ -82,20 +78,13 @@ async def _replay(db: Session, job: _Job, now: int) -> str | None:
         return None
     last, examined, matched = await db.fetch_row(
         "replay_slice",
-        epoch=job.webhook_epoch,
+        **job._asdict() | {"epoch": job.webhook_epoch, "statuses": decoded_list(job.statuses)},
         now=now,
-        webhook=job.webhook_id,
-        cursor=job.cursor,
         before=_before(job.until),
         slice=SLICE,
-        requested_at=job.requested_at,
-        statuses=decoded_list(job.statuses),
-        event=job.event,
-        since=job.since,
-        until=job.until,
     )
     if matched:
-        await db.lower_lanes({job.webhook_id: now})
+        await db.lower_lanes({job.webhook: now})
     return last if examined == SLICE else None
 
 
@@ -103,7 +92,7 @@ async def count_matching(db: Session, query: ReplayFilter) -> int:
     """How many deliveries a replay of many would send now, or still has to send."""
     # What had its outcome by `asked_at` was accepted by then.
     until = query.asked_at if query.until is None else query.until
-    values = _filter(query) | {"before": _before(until), "asked_at": query.asked_at}
+    values = _filter(query) | {"before": _before(until)}
     stored: int = await db.fetch_value("count_replays", **values)
     cancelling: int = await db.fetch_value("count_cancelling", **values)
     return stored + cancelling
@@ -117,15 +106,7 @@ async def enqueue(db: Session, query: ReplayFilter, now: int) -> None:
 
 def _filter(query: ReplayFilter) -> dict[str, object]:
     floor = _FIRST_DELIVERY if query.since is None else id_floor("dlv", query.since - SLACK_MS)
-    return {
-        "organization": query.organization,
-        "webhook": query.webhook,
-        "event": query.event,
-        "statuses": statuses_of(query),
-        "since": query.since,
-        "until": query.until,
-        "floor": floor,
-    }
+    return asdict(query) | {"statuses": statuses_of(query), "floor": floor}
 
 
 def _before(until: int | None) -> str:

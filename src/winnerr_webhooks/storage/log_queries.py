@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import asdict
+
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
 from winnerr_webhooks.ids import delivery_id, id_floor, is_id, webhook_number
@@ -105,13 +107,7 @@ async def log(db: Session, query: LogFilter, clock: Clock) -> LogPage:
 
 async def deliveries(db: Session, query: DeliveryFilter, clock: Clock) -> DeliveryPage:
     """Deliveries by filter; see `Log.deliveries`."""
-    filters = {
-        "webhook": query.webhook,
-        "event": query.event,
-        "status": query.status,
-        "since": query.since,
-        "until": query.until,
-    }
+    filters = asdict(query)
     whole = id_range("dlv", query.before, query.since, query.until)
     now = clock.now_ms()
     scan = LogScan[Delivery](whole.before, query.limit, clock.monotonic)
@@ -176,16 +172,9 @@ async def event(db: Session, organization: str, event_id: str) -> StoredEvent | 
     keys = await db.fetch(
         "deliveries_of_event", organization=organization, first=first, last=first[:-4] + "zzzz"
     )
-    id_, _, name, client_id, accepted_at, body = row
-    return StoredEvent(
-        id=id_,
-        organization=organization,
-        name=name,
-        client_id=client_id,
-        accepted_at=accepted_at,
-        body=body,
-        deliveries=await _matching_deliveries(db, organization, keys),
-    )
+    names = ("id", "organization", "name", "client_id", "accepted_at", "body")
+    found = await _matching_deliveries(db, organization, keys)
+    return StoredEvent(**dict(zip(names, row, strict=True)), deliveries=found)
 
 
 async def health(db: Session, organization: str, since: int) -> list[HealthBucket]:
@@ -261,9 +250,7 @@ async def _step(db: Session, walk: _Walk, scan: LogScan[Key], now: int) -> list[
     keys: list[Key] = []
     for part in windows("att", IdRange(scan.before, walk.range.floor), now):
         missing = scan.size - len(keys)
-        keys += await db.fetch(
-            walk.statement, key=walk.key, floor=part.floor, before=part.before, limit=missing
-        )
+        keys += await db.fetch(walk.statement, key=walk.key, limit=missing, **part._asdict())
         if len(keys) == scan.size:
             break
     return keys
@@ -275,14 +262,7 @@ async def _delivery_step(
     found: dict[str, str] = {}
     for part in windows("dlv", whole, now):
         for source in sources(query.status):
-            rows = await db.fetch(
-                source,
-                organization=query.organization,
-                webhook=query.webhook,
-                floor=part.floor,
-                before=part.before,
-                limit=size,
-            )
+            rows = await db.fetch(source, **asdict(query) | part._asdict() | {"limit": size})
             found.update((id_, webhook) for id_, webhook in rows)
         if len(found) >= size:
             break
@@ -301,8 +281,7 @@ async def _matching_deliveries(
         return []
     rows = await db.fetch(
         "matching_deliveries",
-        **_of(organization, keys),
-        **filters | {"limit": filters["limit"] or len(keys)},
+        **filters | _of(organization, keys) | {"limit": filters["limit"] or len(keys)},
     )
     return [
         Delivery(

@@ -1,4 +1,4 @@
-"""What goes into the storage and comes out of it: the values of the port's verbs.
+"""The values that the verbs of the storage port take and return.
 
 Instants are milliseconds since 1970 of the database's clock; durations are seconds.
 """
@@ -15,15 +15,15 @@ from winnerr_webhooks.domain.verdict import Verdict
 
 
 class LeaseTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How new deliveries are born: leased to the accepting node, or free and due now."""
+    """How new deliveries are leased to the node that accepts them."""
 
     seconds: float
     full: frozenset[str] = frozenset()
-    """Webhooks whose lane here has no room: their deliveries are born free."""
+    """Webhooks whose lane in this node has no room: their deliveries stay free."""
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One attempt made, and what follows from it."""
+    """One attempt, and what follows from it."""
 
     delivery: LeasedDelivery
     record: AttemptRecord
@@ -31,7 +31,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the storage made of one batch."""
+    """The result of settling one batch."""
 
     disabled: tuple[str, ...] = ()
     """Webhooks this batch disabled: by a 410, or by days of nothing but failures."""
@@ -40,7 +40,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @classmethod
     def merge(cls, parts: "Sequence[Settled]") -> "Settled":
-        """What was made of a batch that was settled in parts."""
+        """The result of a batch that was settled in parts."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -62,7 +62,7 @@ class DuePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of due lanes."""
 
     lanes: list[DueLane]
-    """Longest due first. The page after this one begins after its last lane."""
+    """Longest due first. The next page begins after the last of them."""
     next_due_in: float | None
     """Seconds until the first lane is due that is not due yet; None: there is none."""
 
@@ -85,11 +85,11 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
     deliveries: list[LeasedDelivery]
     backlogged: frozenset[str] = frozenset()
-    """Of the webhooks in `places`, those of which more is due than was taken."""
+    """Those webhooks in `places` of which more is due than was leased."""
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook that passed every check."""
+    """A new webhook, all of whose fields were checked."""
 
     id: str
     organization: str
@@ -137,7 +137,7 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_search(self) -> bool:
-        """Whether many may have to be looked at for few: no index has just these in order."""
+        """Whether many rows may have to be examined: no index has just these in order."""
         by_outcome = self.outcome is not None and (self.outcome != "failed" or bool(self.webhook))
         return bool(self.event or self.status or self.text or by_outcome)
 
@@ -163,12 +163,12 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_search(self) -> bool:
-        """The same for these."""
+        """Whether many rows may have to be examined: no index has just these in order."""
         return bool(self.webhook or self.event or self.status)
 
 
 MAX_ATTEMPTS: Final = 100
-"""Of one delivery, so many of its newest attempts are read: replays may have made any number."""
+"""How many of the newest attempts of one delivery are read: replays can make any number."""
 
 
 class Delivery(msgspec.Struct, kw_only=True, gc=False):
@@ -222,8 +222,8 @@ class ReplayFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     """Acceptance, exclusive."""
     asked_at: int | None = None
-    """As it was then, ms: what had its outcome by that time, also of webhooks stopped since.
-    A replay that fails leaves the outcome and its time, so what is not delivered stays in."""
+    """Only deliveries that had their outcome by then (ms), also of webhooks stopped since.
+    A replay that fails changes neither outcome nor time, so its delivery still matches."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,7 +238,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthBucket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Attempts of a webhook in five minutes that took about as long (tests are left out)."""
+    """Attempts of a webhook in five minutes that took about as long, without tests."""
 
     webhook_id: str
     starts_at: int
@@ -248,7 +248,7 @@ class HealthBucket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     succeeded: int
     failed: int
     exhausted: int
-    """Deliveries given up in it."""
+    """Deliveries whose retries were used up."""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,7 +258,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     """`admin` or `viewer`."""
     user: str | None
-    """Who, as the caller that made the link calls them."""
+    """The user's name, as given by the caller that made the link."""
     expires_at: int
     """ms."""
 
@@ -281,19 +281,19 @@ class WebhookState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     failing_since: int | None
     """Since when (ms) it has had nothing but failures; None: its last attempt succeeded."""
     failures: int
-    """How many attempts that run of failures has."""
+    """How many attempts that streak of failures has."""
     first_failure: str | None
-    """The attempt that began it, where it is still in the log."""
+    """The attempt that began it, if it is still in the log."""
     waiting: int
     """Pending deliveries, counted up to COUNT_LIMIT."""
 
 
 COUNT_LIMIT: Final = 10_000
-"""Where counts for people stop: from there on it is "so many and more"."""
+"""Where counts that people read stop: from there on a page shows "or more"."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator's gauges show."""
+    """The figures that metrics show."""
 
     pending: int
     oldest_pending_age: float
@@ -306,5 +306,5 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def age(accepted_at: int | None, clock: Clock) -> float:
-    """Seconds since an instant, by the clock that gave it; never negative, though that may jump."""
+    """Seconds since an instant, by the clock that gave it; never negative, even if that is set."""
     return 0.0 if accepted_at is None else max(clock.now_ms() - accepted_at, 0) / 1000

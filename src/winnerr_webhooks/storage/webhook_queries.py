@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
+from msgspec.structs import asdict
 
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.errors import Conflict, NotFound
@@ -108,14 +109,9 @@ async def create(
         )
     await db.execute(
         "add_webhook",
-        webhook=new.id,
-        organization=new.organization,
+        **asdict(new) | {"secret": secret},
         number=number,
         suffix=delivery_id("evt_", number).removeprefix("dlv_"),
-        url=new.url,
-        description=new.description,
-        events=new.events,
-        secret=secret,
         now=now,
     )
     await _subscribe(db, new.organization, new.id, new.events)
@@ -139,14 +135,7 @@ async def change(
         return None
     wanted = _Wanted.of(webhook, asked)
     if wanted.edits(webhook):
-        await db.execute(
-            "edit_webhook",
-            webhook=webhook_id,
-            url=wanted.url,
-            description=wanted.description,
-            events=wanted.events,
-            now=now,
-        )
+        await db.execute("edit_webhook", webhook=webhook_id, now=now, **wanted._asdict())
         if wanted.events != webhook.events:
             await db.execute("unsubscribe", organization=organization, webhook=webhook_id)
             await _subscribe(db, organization, webhook_id, wanted.events)

@@ -1,9 +1,13 @@
 """How webhooks stand now, for the settings page: a few index look-ups for each."""
 
+from typing import Final
+
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.failure_streak import FirstFailure
 from winnerr_webhooks.storage.log_scan import NEWEST, IdRange, streak_start, windows
 from winnerr_webhooks.storage.values import COUNT_LIMIT, LastAttempt, WebhookState
+
+_LAST_ATTEMPT: Final = ("id", "outcome", "status", "error_message", "started_at")
 
 
 async def webhook_states(db: Session, organization: str, now: int) -> list[WebhookState]:
@@ -39,17 +43,9 @@ async def _last_attempts(db: Session, webhook_ids: list[str], now: int) -> dict[
         missing = [id_ for id_ in webhook_ids if id_ not in found]
         if not missing:
             break
-        rows = await db.fetch(
-            "last_attempts", webhooks=missing, floor=part.floor, before=part.before
-        )
-        for webhook_id, id_, outcome, status, error_message, started_at in rows:
-            found[webhook_id] = LastAttempt(
-                id=id_,
-                outcome=outcome,
-                status=status,
-                error_message=error_message,
-                started_at=started_at,
-            )
+        rows = await db.fetch("last_attempts", webhooks=missing, **part._asdict())
+        for webhook_id, *last in rows:
+            found[webhook_id] = LastAttempt(**dict(zip(_LAST_ATTEMPT, last, strict=True)))
     return found
 
 

@@ -39,7 +39,7 @@ async def test_a_page_waits_for_one_page_of_another_organization_but_not_for_all
 
 
 async def test_a_page_that_gets_no_turn_in_time_is_answered_503(site, admin, monkeypatch):
-    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     async with site.page.turn("org_3"):
         document = await admin.get("/logs")
     assert document.status == 503

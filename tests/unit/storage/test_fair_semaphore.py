@@ -1,4 +1,4 @@
-"""FairSemaphore: few places, a share an organization, and nobody waits for the longest queue."""
+"""Few places, a quota for each organization, and no caller waits for the longest queue."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -14,7 +14,7 @@ from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 
 @pytest.fixture
 def impatient(monkeypatch) -> None:
-    monkeypatch.setattr(fair_semaphore, "PATIENCE", 0.01)
+    monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
 
 
 async def refused(places: FairSemaphore, organization: str) -> bool:
@@ -50,7 +50,7 @@ async def test_no_more_than_so_many_at_once(impatient) -> None:
     assert not await refused(places, "org_3")
 
 
-async def test_an_organization_has_its_share_and_leaves_the_others(impatient) -> None:
+async def test_an_organization_has_its_quota_and_leaves_the_rest(impatient) -> None:
     places = FairSemaphore(4, 2)
     async with places.place("org_1"), places.place("org_1"):
         assert await refused(places, "org_1")
@@ -67,7 +67,7 @@ async def test_organizations_take_turns_whatever_the_length_of_their_queues() ->
     assert order == ["a", "b", "c", "a", "b", "a", "a"]
 
 
-async def test_with_a_larger_share_organizations_still_take_turns() -> None:
+async def test_with_a_larger_quota_organizations_still_take_turns() -> None:
     order = await order_of(FairSemaphore(2, 2), ["a"] * 4 + ["b"] * 2, hold=2)
     assert order == ["a", "b", "a", "b", "a", "a"]
 

@@ -5,17 +5,17 @@ from typing import Final
 from winnerr_webhooks.clock import Clock, ClockSkips
 
 READ_EVERY: Final = 30.0
-"""Seconds; a clock that is off by 100 ppm strays by 3 ms in that time."""
+"""Seconds; a clock that is wrong by 100 ppm strays by 3 ms in that time."""
 STRAYED_MS: Final = 1_000
-"""The node's own two clocks going apart by so much tell that it slept, or that its wall clock was
-set: then its monotonic clock may have missed the time that passed for the database."""
+"""When the node's own two clocks drift apart by more, the machine slept or its wall clock was set.
+Then its monotonic clock may have missed time that passed for the database."""
 
 
 class DatabaseClock:
-    """A clock whose wall time is the database's, so that all nodes mean the same instant.
+    """A clock whose wall time is the database's, so that an instant means the same on all nodes.
 
-    Between two readings it goes on with the node's monotonic clock; the node's wall clock, which
-    may be set at any moment, never moves it. A reading is good to half the time it took.
+    Between two readings it advances with the node's monotonic clock. The node's wall clock, which
+    can be set at any moment, never moves it. A reading is accurate to half the time it took.
     """
 
     def __init__(self, clock: Clock, *, follow: bool = True) -> None:
@@ -44,7 +44,7 @@ class DatabaseClock:
         )
 
     def read(self, database_ms: float, asked_at: float, answered_at: float) -> None:
-        """Take a reading: what the database said, and when (monotonic) it was asked."""
+        """Set the clock by a reading: the database's time, and when (monotonic) it was asked."""
         origin = database_ms - (asked_at + answered_at) / 2 * 1000
         if self._read_at > float("-inf"):
             self.skips.note(round(database_ms), origin - self._origin)
@@ -54,5 +54,5 @@ class DatabaseClock:
         self.ahead_ms = self._wall_origin - origin
 
     def _origin_of_wall(self) -> float:
-        """What the node's wall clock says the instant was at which its monotonic one was 0."""
+        """The wall time, by the node's clock, at which its monotonic clock was 0."""
         return self._clock.now_ms() - self._clock.monotonic() * 1000

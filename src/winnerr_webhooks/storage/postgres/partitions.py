@@ -1,12 +1,12 @@
-"""Day partitions: which there are, which are wanted, and how they come to be.
+"""Day partitions: which ones exist, which are missing, and how they are made.
 
-Ids begin with their millisecond, so a day is a range of ids. Partitions follow on one another
-without a gap: first `…_old`, everything before, then the days, until some days from now. Ids that
-no partition was made for lie in `…_default`, which stays empty but for a node whose clock is off.
+Ids begin with their millisecond, so a day is a range of ids. Partitions follow one another without
+a gap: first `…_old`, everything before, then the days, until some days from now. Ids without a
+partition go into `…_default`, which stays empty unless the clock of a node is wrong.
 
-PostgreSQL's manual, section 5.12.2.2: a table that was made apart and then attached takes no
-lock on the partitioned table that readers or writers would notice; only the default partition
-is locked against everybody while it happens, so that is asked for in a hurry.
+PostgreSQL's manual, section 5.12.2.2: a table that is made separately and then attached takes no
+lock on the partitioned table that readers or writers would notice. Only the default partition is
+locked exclusively meanwhile, so that lock is waited for only briefly.
 """
 
 import re
@@ -24,22 +24,22 @@ from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
 DAY_MS: Final = 86_400_000
 DAYS_AHEAD: Final = 7
 PAST_DAYS: Final = 40
-"""So far back a day has a partition each when a database is filled from another one."""
+"""When a database is filled from another one, this many past days have a partition each."""
 WIDE_DAYS: Final = 30
-"""Further back, so many days share one."""
+"""Before those, this many days share one partition."""
 LOCK_MS: Final = 100
-"""How long a lock that holds others up may be waited for: so long they are held up, too."""
+"""How long a lock that makes others wait may be waited for, because they wait as long."""
 
 ID_KINDS: Final = {"attempt": "att", "delivery": "dlv", "event": "evt"}
-"""The partitioned tables, and the kind of their ids; in the order in which they let go of a day:
-nothing that stays may need what has gone."""
+"""The partitioned tables, and the kind of their ids. Days are removed in this order: nothing that
+stays may need a row that has gone."""
 _LOCK: Final = 0x57574B32
 """The advisory lock that lets one node at a time make partitions: `WWK2`."""
 _BOUNDS: Final = re.compile(r"FROM \((?:'(\w+)'|MINVALUE)\) TO \('(\w+)'\)")
 
 
 class Partition(NamedTuple):
-    """A range of ids: from `low` ("": the first there could be) to before `high`."""
+    """A range of ids: from `low` ("": the lowest) to before `high`."""
 
     name: str
     low: str
@@ -47,7 +47,7 @@ class Partition(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """The partitions of one table, oldest first, and what lies in none of them."""
+    """The partitions of one table, oldest first, and the rows in none of them."""
 
     partitions: tuple[Partition, ...] = ()
     strays: int = 0
@@ -65,9 +65,9 @@ def midnight(ms: int) -> int:
 
 
 def missing(table: str, newest: str, now: int) -> list[Partition]:
-    """What has to follow on `newest` so that yesterday to some days ahead have a partition each.
+    """The partitions after `newest` that are missing for yesterday to some days ahead.
 
-    Days that nobody ran in come as one.
+    Days in which no node ran share one.
     """
     kind = ID_KINDS[table]
     first = midnight(now) - DAY_MS
@@ -85,7 +85,7 @@ def missing(table: str, newest: str, now: int) -> list[Partition]:
 
 
 def history_partitions(table: str, oldest: int, now: int) -> list[Partition]:
-    """Partitions for history that goes back to the instant `oldest` (ms), and for what comes."""
+    """Partitions for history that goes back to the instant `oldest` (ms), and for days ahead."""
     kind = ID_KINDS[table]
     today = midnight(now)
     first = max(min(midnight(oldest), today - DAY_MS), today - PAST_DAYS * DAY_MS)
@@ -120,14 +120,14 @@ async def find_ranges(db: PostgresSession) -> dict[str, Ranges]:
 
 
 async def make(db: PostgresSession, table: str, now: int) -> None:
-    """Make what is missing of one table's partitions; others may be doing the same."""
+    """Make the missing partitions of one table; other nodes may be doing the same."""
     await db.fetch_value("lock_partitions", _LOCK)
     ranges = (await find_ranges(db))[table]
     await add(db, table, missing(table, ranges.newest, now))
 
 
 async def add(db: PostgresSession, table: str, partitions: Sequence[Partition]) -> None:
-    """Make partitions, with the rows of theirs that have lain in the default one."""
+    """Make partitions, and move their rows from the default partition."""
     if not partitions:
         return
     for one in partitions:
@@ -143,7 +143,7 @@ async def add(db: PostgresSession, table: str, partitions: Sequence[Partition]) 
 
 
 def _move_sql(table: str, to: Partition) -> str:
-    # Names and bounds are of this module's making: letters, digits, underscores.
+    # Names and bounds come from this module: letters, digits, underscores.
     return (
         f"WITH moved AS ("  # noqa: S608
         f"DELETE FROM {table}_default WHERE id >= '{to.low}' AND id < '{to.high}' RETURNING *) "
@@ -160,7 +160,7 @@ def attach_sql(table: str, one: Partition) -> str:
 
 
 def is_lock_failure(error: Unavailable) -> bool:
-    """Whether it was only that others held the locks: worth another try."""
+    """Whether it failed only because others held the locks: then it is worth another try."""
     return isinstance(
         error.__cause__,
         asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError | asyncpg.DeadlockDetectedError,

@@ -1,4 +1,4 @@
-"""Accept: events and their deliveries, fanned out inside one statement."""
+"""Accept on PostgreSQL: events and their deliveries, fanned out inside one statement."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,35 +9,35 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
 from winnerr_webhooks.storage.expiry import REMEMBERED_MS
-from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row, columns
 from winnerr_webhooks.storage.values import LeaseTerms
 
 
 class AcceptTerms(NamedTuple):
-    """How the deliveries of one batch are born."""
+    """How the deliveries of one batch are leased."""
 
     lease: LeaseTerms | None
     expires: float
-    """Monotonic instant at which leases taken now end."""
+    """The monotonic instant at which leases taken now end."""
     now: int
 
     @property
     def lease_until(self) -> int | None:
-        """The end of the leases by the database's clock; None: none is taken."""
+        """The end of the leases by the database's clock; None: all deliveries are free."""
         return None if self.lease is None else self.now + round(self.lease.seconds * 1000)
 
     @property
     def full(self) -> list[str]:
-        """Webhooks whose deliveries are born free."""
+        """Webhooks whose deliveries are free."""
         return [] if self.lease is None else list(self.lease.full)
 
 
 class AcceptedBatch(NamedTuple):
-    """What became of a batch."""
+    """The answers to a batch, and what has to follow."""
 
     answers: list[Accepted]
     free: set[str]
-    """Webhooks with deliveries that were born free: their lanes are due."""
+    """Webhooks with free deliveries: their lanes are due."""
 
 
 class Batch:
@@ -56,21 +56,18 @@ class Batch:
 
     @property
     def has_client_ids(self) -> bool:
-        """Whether what was accepted before matters."""
+        """Whether the answers depend on what was accepted before."""
         return any(event.client_id is not None for event in self.asked)
 
 
 async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms) -> AcceptedBatch:
-    """Store what is new of a batch; see `Storage.accept`. One statement without client ids."""
+    """Store what is new of a batch; see `Road.accept`. One statement without client ids."""
     asked = batch.asked
     rows = await db.fetch(
         "accept_free" if terms.lease is None else "accept",
-        [one.id for one in asked],
-        [one.organization for one in asked],
-        [one.name for one in asked],
-        [one.client_id for one in asked],
-        [one.fingerprint for one in asked],
-        [one.body for one in asked],
+        *columns(
+            [(e.id, e.organization, e.name, e.client_id, e.fingerprint, e.body) for e in asked]
+        ),
         terms.now,
         terms.lease_until,
         terms.full,
@@ -95,7 +92,7 @@ async def _stored(
 def _free_answers(
     asked: Sequence[NewEvent], rows: Sequence[Row]
 ) -> tuple[dict[str, Accepted], set[str]]:
-    """The answers to what was new: a row an event; and the webhooks of the last row."""
+    """The answers to new events, one for each row; and the webhooks that the last row names."""
     fresh = {}
     free: set[str] = set()
     for place, active, cancelled, webhooks in rows:
@@ -110,7 +107,7 @@ def _free_answers(
 def _leased_answers(
     asked: Sequence[NewEvent], rows: Sequence[Row], terms: AcceptTerms
 ) -> dict[str, Accepted]:
-    """The answers to what was new: a row for each event, and one for each of its deliveries."""
+    """The answers to new events: a row for each event, and one for each of its deliveries."""
     counts: dict[str, int] = {}
     stored: dict[str, int] = {}
     leased: dict[str, list[LeasedDelivery]] = {}
@@ -157,11 +154,9 @@ def _leased(
 
 
 async def _first_answers(db: PostgresSession, repeated: Sequence[NewEvent]) -> dict[str, Accepted]:
-    """What client ids were answered the first time, by the id of the event that repeats it."""
+    """The first answers to client ids, by the id of the event that repeats them."""
     rows = await db.fetch(
-        "first_answers",
-        [event.organization for event in repeated],
-        [event.client_id for event in repeated],
+        "first_answers", *columns([(event.organization, event.client_id) for event in repeated])
     )
     answers = {}
     for place, fingerprint, first, deliveries in rows:
@@ -170,15 +165,15 @@ async def _first_answers(db: PostgresSession, repeated: Sequence[NewEvent]) -> d
         answers[event.id] = Accepted(
             id=first, deliveries=deliveries, duplicate=same, conflict=not same
         )
-    if len(answers) < len(repeated):  # forgotten between the two statements, after 30 days
-        raise Unavailable("An id was being forgotten at this moment. Try again.")
+    if len(answers) < len(repeated):  # one was removed between the two statements, after 30 days
+        raise Unavailable("An id expired at this moment. Try again.")
     return answers
 
 
 async def accept_test(
     db: PostgresSession, event: NewEvent, webhook_id: str, terms: AcceptTerms
 ) -> tuple[Accepted, bool]:
-    """Store a sample event for one webhook; the answer, and whether it was born free."""
+    """Store a sample event for one webhook; the answer, and whether its delivery is free."""
     webhook = await db.fetch_row("webhook_for_test", webhook_id, event.organization)
     if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id}.")
@@ -217,9 +212,9 @@ async def find_committed(
 ) -> AcceptedBatch | None:
     """The answers to a batch whose commit was lost, if it is on disk; None: it is not.
 
-    A batch is one transaction, so one of its events proves it. To be seen is not yet to be safe:
-    a commit that waited for a standby is seen, too, once that wait was ended. So this transaction
-    writes, and its own commit waits for what the lost one waited for.
+    A batch is one transaction, so one of its events proves that it is there. A commit whose wait
+    for a standby was ended is visible before it is safe. So this transaction writes, and its own
+    commit waits for what the lost one waited for.
     """
     ids = [event.id for event in batch.asked]
     found = {row[0] for row in await db.fetch("accepted_since", ids, min(ids), max(ids))}
@@ -229,12 +224,11 @@ async def find_committed(
     mine = [event for event in batch.asked if event.id in found]
     rows = await db.fetch(
         "deliveries_of_events",
-        [event.organization for event in mine],
-        [f"dlv_{event.id[4:]}" for event in mine],
+        *columns([(event.organization, f"dlv_{event.id[4:]}") for event in mine]),
     )
     full = set(terms.full)
     born = [
-        # a row that was born free may be leased by now, to somebody else
+        # A row that was free may be leased by now, to another node.
         (place, id_, webhook, version, bool(terms.lease) and lease == 1 and webhook not in full, 1)
         for place, id_, webhook, version, lease in rows
     ]
@@ -244,8 +238,10 @@ async def find_committed(
 
 
 async def fan_out(db: PostgresSession, pairs: Sequence[tuple[str, str]]) -> list[int]:
-    """How many webhooks want the events of each pair; see `Storage.fan_out`."""
-    rows = await db.fetch("fan_out", [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    """How many webhooks want the events of each pair; see `Road.fan_out`."""
+    if not pairs:
+        return []
+    rows = await db.fetch("fan_out", *columns(pairs))
     counts = [0] * len(pairs)
     for place, count in rows:
         counts[place - 1] = count

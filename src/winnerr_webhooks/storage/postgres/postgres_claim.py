@@ -1,4 +1,4 @@
-"""Due lanes, the claim of their deliveries, and repair of what was lost."""
+"""Claim on PostgreSQL: due lanes, leases on their deliveries, release and repair."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from winnerr_webhooks.storage.settling import give_up
 from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
 
 EXPIRED_SLICE = 2_000
+"""Leases that are freed in one transaction."""
 
 
 class _Lane(NamedTuple):
@@ -23,7 +24,7 @@ class _Lane(NamedTuple):
 
 
 async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now: int) -> DuePage:
-    """A page of due lanes; see `Storage.due_lanes`."""
+    """A page of due lanes; see `Road.due_lanes`."""
     since = (after.due_at, after.webhook_id) if after else (0, "")
     lanes = [DueLane(*row) for row in await db.fetch("due_lanes", now, *since, limit)]
     waits = None
@@ -33,7 +34,7 @@ async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now:
 
 
 async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> Claimed:
-    """Take due deliveries; see `Storage.claim`. `expires` is monotonic."""
+    """Take due deliveries; see `Road.claim`. `expires` is monotonic."""
     lanes = [_Lane(*row) for row in await db.fetch("lock_lanes", list(claim.places))]
     alive = [lane for lane in lanes if lane.status != DELETED]
     selected = await _select(db, alive, claim, now)
@@ -41,12 +42,8 @@ async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> 
     bodiless = [row for row in selected.rows if row.delivery_id not in bodies]
     await give_up(db, selected.worn_out + bodiless, now)
     if alive:
-        await db.execute(
-            "advance_lanes",
-            [lane.webhook_id for lane in alive],
-            [lane.epoch for lane in alive],
-            [lane.since for lane in alive],
-        )
+        lanes_now = [(lane.webhook_id, lane.epoch, lane.since) for lane in alive]
+        await db.execute_many("advance_lanes", lanes_now)
     gone = [lane.webhook_id for lane in lanes if lane.status == DELETED]
     if gone:
         await db.execute("drop_lanes", webhooks=gone)
@@ -63,15 +60,12 @@ async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now
     """What is due in these lanes and fits."""
     if not lanes:
         return Selection([], [], set())
-    asked = [(lane, epoch) for lane in lanes for epoch in (TEST_EPOCH, lane.epoch)]
-    rows = await db.fetch(
-        "due_pending",
-        [lane.webhook_id for lane, _ in asked],
-        [epoch for _, epoch in asked],
-        [lane.since for lane, _ in asked],
-        [claim.places[lane.webhook_id] + 1 for lane, _ in asked],
-        now,
-    )
+    asked = [
+        (lane.webhook_id, epoch, lane.since, claim.places[lane.webhook_id] + 1)
+        for lane in lanes
+        for epoch in (TEST_EPOCH, lane.epoch)
+    ]
+    rows = await db.fetch("due_pending", *columns(asked), now)
     due = [PendingRow(*row[:16]) for row in rows]
     sizes = {row.event_id: max(given[16], 0) for row, given in zip(due, rows, strict=True)}
     return select(due, sizes, claim)
@@ -89,14 +83,7 @@ async def _lease(
         row.lease_until = lease_until
     keys = sorted((row.webhook_id, row.delivery_id) for row in rows)
     events = [row.event_id for row in rows]
-    found = await db.fetch(
-        "take",
-        [key[0] for key in keys],
-        [key[1] for key in keys],
-        lease_until,
-        min(events),
-        max(events),
-    )
+    found = await db.fetch("lease", *columns(keys), lease_until, min(events), max(events))
     return {delivery_id: body for delivery_id, body in found}  # noqa: C416  records, not pairs
 
 

@@ -1,8 +1,8 @@
-"""What asyncpg raises, told in the product's own errors.
+"""Translation of asyncpg's errors into this program's own.
 
-The codes are SQLSTATEs (PostgreSQL's manual, appendix A). The database's own words are left out
-of what is told: they can hold what was to be stored, and a caller of the API may read them. They
-stay with the error as its cause.
+The codes are SQLSTATEs (PostgreSQL's manual, appendix A). The messages leave out the database's own
+words, because these can hold data, and a caller of the API may read them. They stay in the error's
+cause.
 """
 
 import ssl
@@ -15,31 +15,31 @@ from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Webh
 TOO_LONG: Final = "The database did not finish this in time, and nothing was done."
 _RETRY_AFTER: Final = 2
 _REPEATABLE: Final = ("40001", "40P01")
-"""Serialization failure, deadlock: the transaction was given up for another one's sake."""
+"""Serialization failure, deadlock: the transaction was given up in favour of another one."""
 _BRIEF: Final = ("53300", "57P03")
 """All connections are in use; the server is starting, or recovering from a crash."""
 _LOST: Final = ("08", "57P", "25006", "25P03")
 """Connection exceptions; shut down, crashed, not yet started; read-only: a standby by now; a
-session ended because its transaction stood still."""
+session that was ended because its transaction was idle."""
 _AWAY: Final = ("53", "55", "57", "58", "XX")
-"""No resources (disk full is 53100), locks not to be had, operators, the disk, damage."""
+"""No resources (disk full is 53100), no locks, intervention, the disk, damage."""
 _DATA: Final = ("22", "23", "54")
-"""Wrong data, broken constraints, more than fits (54000: an index entry that is too long)."""
+"""Wrong data, broken constraints, limits (54000: an index entry that is too long)."""
 _REASONS: Final = {
     "53100": "The database's disk is full: free some space.",
     "53300": "The database takes no more connections.",
     "25006": "The database is a standby that only reads.",
 }
 _TOO_LONG: Final = {
-    "55P03": "Others keep these very rows locked, and nothing was done.",
+    "55P03": "Other transactions keep these rows locked, and nothing was done.",
     "57014": TOO_LONG,
 }
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the connection (or what it leads to) is of no more use."""
-    # InternalClientError: the server said something nobody had asked, such as that it ends; or
-    # none of several hosts writes.
+    """Whether the connection, or the server behind it, is lost."""
+    # InternalClientError: the server said something unasked, such as that it ends; or none of
+    # several hosts can be written to.
     if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.InternalClientError):
         return True
     if isinstance(error, asyncpg.InterfaceError):
@@ -48,26 +48,26 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_server_busy(error: BaseException) -> bool:
-    """Whether a server said that it takes no connection yet, or no further one just now."""
+    """Whether the server takes no connection yet, or no further one at the moment."""
     return _code(error) in _BRIEF
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether a connection that could not be opened now may be opened later, unchanged."""
+    """Whether the same connection may be possible later."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return False
     return is_server_busy(error) or is_lost(error)
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether the same transaction may well succeed when it runs again."""
+    """Whether the same transaction can succeed when it runs again."""
     # An upgrade changed a table under a prepared statement; asyncpg has forgotten it by now.
     outdated = isinstance(error, asyncpg.InvalidCachedStatementError)
     return outdated or _code(error) in _REPEATABLE
 
 
 def translate(error: BaseException) -> BaseException:
-    """The error a caller of the storage gets; a fault of this program stays what it is."""
+    """The error that a caller of the storage gets; a fault of this program stays as it is."""
     if isinstance(error, WebhooksError):
         return error
     code = _code(error)
@@ -85,7 +85,7 @@ def translate(error: BaseException) -> BaseException:
 
 
 def _is_of_data(error: BaseException) -> bool:
-    """Whether asyncpg could not even send it: its own DataError is only told by its bases."""
+    """Whether asyncpg could not even send the data: its own DataError is known by its bases."""
     return isinstance(error, UnicodeError) or (
         isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
     )

@@ -1,15 +1,15 @@
-"""Retention: days that are old go, partition by partition, and what must stay of them does.
+"""Retention on PostgreSQL: old days are dropped by the partition, and the rows to keep are carried.
 
-What must stay (the newest attempts of each organization with their deliveries and events, and
-whatever is pending) is carried over into tables made for it, `…_next`, slice by slice, while
-everybody works on. Then, table by table, one short transaction drops `…_old` and the days, and
-makes the carried rows the new `…_old`.
+The rows to keep are the newest attempts of each organization with their deliveries and events, and
+everything pending. They are carried into new tables, `…_next`, slice by slice, while all other work
+goes on. Then, table by table, one short transaction drops `…_old` and the days, and makes the
+carried rows the new `…_old`.
 
-Nothing that happens meanwhile is lost. A trigger notes what is written to the days on their way
-out; the last transaction carries that once more, when it has the table to itself. What is needed
-anew can only be a replay, which reads its delivery: those, too, are looked for once nobody else
-can read it. How far all this is stands in the table `carry`, so that any node can go on with it,
-and only one at a time is at it. See docs/adr/0006.
+Nothing that happens meanwhile is lost. A trigger notes what is written to the leaving days, and the
+last transaction, which has the table to itself, carries that again. Only a replay can come to need
+a leaving row; it reads its delivery, so those are also looked for once nobody else can read it. The
+table `carry` has the progress: any node can continue, and only one at a time works on it. See
+docs/adr/0006.
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ from winnerr_webhooks.storage.postgres.partitions import (
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
 
 MOST_DAYS: Final = 8
-"""How many days go at once: the last transaction's time grows with them."""
+"""How many days leave at once: the last transaction takes longer with more of them."""
 _ORGANIZATIONS: Final = 200
 _PENDING_SLICE: Final = 5_000
 
-ATTEMPTS, YOUNG, PENDING, DROPPING = 1, 2, 3, 4
-"""The steps: three that carry, then one a table, in the order of `ID_KINDS`."""
+ATTEMPTS, STAYING, PENDING, DROPPING = 1, 2, 3, 4
+"""The steps: three that carry, then one for each table, in the order of `ID_KINDS`."""
 _DROP_NEXT: Final = {
     "attempt": "drop_next_attempts",
     "delivery": "drop_next_deliveries",
@@ -45,10 +45,10 @@ _DROP_NEXT: Final = {
 
 
 class Slice(NamedTuple):
-    """What became of one slice."""
+    """The result of one slice."""
 
     gone: int = 0
-    """About how many rows went with the days that are gone now."""
+    """About how many rows went with the days that were dropped."""
     more: bool = False
     """Whether there may be more to do."""
 
@@ -94,9 +94,9 @@ async def remove_webhooks(db: PostgresSession, now: int) -> Removals:
 
 
 async def remove_days(db: PostgresSession, retention_days: int, now: int) -> Slice:
-    """One slice of letting go of the days that ended so long ago; one transaction.
+    """Run one slice of removing the days that ended so long ago; one transaction.
 
-    Its locks are waited for a moment only: then it fails, and nothing was done.
+    Its locks are waited for only briefly. Then it fails, and nothing was done.
     """
     row = await db.fetch_row("carry_state")
     if row is None:
@@ -107,7 +107,7 @@ async def remove_days(db: PostgresSession, retention_days: int, now: int) -> Sli
         return await _begin(db, allowed)
     if carry.step == ATTEMPTS:
         return await _carry_newest(db, carry)
-    if carry.step == YOUNG:
+    if carry.step == STAYING:
         return await _carry_young(db, carry)
     if carry.step == PENDING:
         return await _carry_pending(db, carry)
@@ -115,7 +115,7 @@ async def remove_days(db: PostgresSession, retention_days: int, now: int) -> Sli
 
 
 async def _begin(db: PostgresSession, allowed: str) -> Slice:
-    """Choose the days, make the tables for what stays of them, and note what is written to them."""
+    """Choose the days, make the tables for the rows to keep, and note late writes to the days."""
     ranges = await find_ranges(db)
     until = _choice(ranges, allowed)
     if not until:
@@ -125,7 +125,7 @@ async def _begin(db: PostgresSession, allowed: str) -> Slice:
         leaving = _leaving(ranges[table], carry.floor(table))
         await db.script(
             f"DROP TABLE IF EXISTS {table}_next;"
-            # The condition spares the check of all rows when it becomes a partition.
+            # With this condition, attaching it as a partition does not check all rows.
             f"CREATE TABLE {table}_next"
             f" (LIKE {table} INCLUDING ALL, CHECK (id < '{carry.floor(table)}'))"
             " WITH (autovacuum_enabled = off);" + "".join(_watch_sql(table, one) for one in leaving)
@@ -135,7 +135,7 @@ async def _begin(db: PostgresSession, allowed: str) -> Slice:
 
 
 def _watch_sql(table: str, one: Partition) -> str:
-    # A vacuum under way would be in the way of the lock that drops it.
+    # A running vacuum would keep the lock that is needed to drop it.
     return (
         f"ALTER TABLE {one.name} SET (autovacuum_enabled = off);"
         f"CREATE OR REPLACE TRIGGER late_write AFTER INSERT OR UPDATE OR DELETE ON {one.name}"
@@ -144,7 +144,7 @@ def _watch_sql(table: str, one: Partition) -> str:
 
 
 def _choice(ranges: dict[str, Ranges], allowed: str) -> str:
-    """Up to where days go: a bound that all tables have; "" when no day is old enough."""
+    """Where the leaving days end: a bound of all tables; "" when no day is old enough."""
     ends = [{one.high[4:14] for one in found.partitions if one.low} for found in ranges.values()]
     old = sorted(end for end in set.intersection(*ends) if end <= allowed)
     return old[:MOST_DAYS][-1] if old else ""
@@ -160,12 +160,12 @@ async def _moved(db: PostgresSession, carry: _Carry) -> Slice:
 
 
 async def _carry_newest(db: PostgresSession, carry: _Carry) -> Slice:
-    """The newest attempts of the next organizations, and what they are of."""
+    """Carry the newest attempts of the next organizations, with deliveries and events."""
     organizations = await db.fetch(
         "organizations_before", carry.cursor, carry.floor("attempt"), _ORGANIZATIONS
     )
     if not organizations:
-        return await _moved(db, carry._replace(step=YOUNG, cursor=""))
+        return await _moved(db, carry._replace(step=STAYING, cursor=""))
     needs: list[tuple[str, str]] = []
     name = ""
     for (name,) in organizations:
@@ -178,7 +178,7 @@ async def _carry_newest(db: PostgresSession, carry: _Carry) -> Slice:
 
 
 async def _carry_young(db: PostgresSession, carry: _Carry) -> Slice:
-    """What attempts that stay in their days are of."""
+    """Carry the deliveries and events of attempts that stay in their days."""
     needs = [
         (row[0], row[1])
         for row in await db.fetch(
@@ -196,7 +196,7 @@ async def _carry_young(db: PostgresSession, carry: _Carry) -> Slice:
 
 
 async def _carry_pending(db: PostgresSession, carry: _Carry) -> Slice:
-    """What waits."""
+    """Carry the events and outcomes of pending deliveries."""
     webhook_id, _, delivery_id = carry.cursor.partition(" ")
     floor = carry.floor("delivery")
     rows = await db.fetch("needs_of_pending", webhook_id, delivery_id, floor, _PENDING_SLICE)
@@ -227,9 +227,9 @@ async def _carry_needs(db: PostgresSession, carry: _Carry, needs: Sequence[tuple
 
 
 async def catch_up(db: PostgresSession) -> bool:
-    """Carry what was written or asked for meanwhile; whether there was anything of it.
+    """Carry what was written or asked for meanwhile; whether there was anything.
 
-    Done before the tables are locked, so that little is left to do while they are.
+    This is done before the tables are locked, so that little is left to do while they are.
     """
     row = await db.fetch_row("carry_state")
     if row is None or row[1] < DROPPING:
@@ -269,7 +269,7 @@ async def _drop(db: PostgresSession, carry: _Carry) -> Slice:
 
 
 async def _rows_of(db: PostgresSession, name: str) -> int:
-    """How many rows a table has; of many, what the statistics say."""
+    """How many rows a table has; if many, according to the statistics."""
     rows: int = await db.connection.fetchval(
         f"SELECT count(*) FROM (SELECT FROM {name} LIMIT {SLICE}) AS counted"  # noqa: S608
     )
@@ -277,7 +277,7 @@ async def _rows_of(db: PostgresSession, name: str) -> int:
 
 
 async def _carry_late(db: PostgresSession, carry: _Carry, table: str) -> int:
-    """Carry anew what was written to a table's days since; how many rows."""
+    """Carry again what was written to a table's days since; how many rows."""
     keys = sorted({(row[0], row[1]) for row in await db.fetch("take_late_writes", table)})
     if not keys:
         return 0
@@ -293,6 +293,6 @@ async def _carry_late(db: PostgresSession, carry: _Carry, table: str) -> int:
 
 
 async def _carry_replays(db: PostgresSession, carry: _Carry, most: int | None) -> int:
-    """Carry what a replay was asked for since; how many rows."""
+    """Carry the deliveries that a replay was asked for since; how many rows."""
     rows = await db.fetch("needs_of_replays", carry.floor("delivery"), most)
     return await _carry_needs(db, carry, [(row[0], row[1]) for row in rows])

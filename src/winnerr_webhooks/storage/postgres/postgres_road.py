@@ -1,4 +1,4 @@
-"""The verbs of an event's road."""
+"""The verbs of an event's road on PostgreSQL."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -29,12 +29,13 @@ from winnerr_webhooks.storage.values import (
 REPAIR_SECONDS: Final = 60.0
 _REPAIRS: Final = "SET LOCAL statement_timeout = '55s'; SET LOCAL synchronous_commit = off;"
 ANOTHERS_TURN_MS: Final = 20_000
+"""How long another node's repair counts as this one's."""
 AFTER_RETURN: Final = 5.0
-"""Seconds after a reconnect in which expired leases stay as they are: whoever holds them settles
-first what he attempted while the database was away."""
+"""Seconds after a reconnect in which expired leases stay as they are, so that their nodes can
+settle what they attempted while the database was away."""
 ANSWER_SECONDS: Final = 1.95
-"""Of an accept, from its beginning, whatever becomes of the database: its caller has his answer
-within 2 s. What the statement leaves of it is for finding a lost commit, and for lowering lanes."""
+"""How long an accept may take in all, so that its caller has an answer within 2 s. Time that the
+statement leaves is for finding a lost commit, and for lowering lanes."""
 LOST_COMMIT_POLL: Final = 0.05
 
 
@@ -49,7 +50,7 @@ class RoadVerbs(PostgresVerbs):
         self,
         events: Sequence[NewEvent],
         lease: LeaseTerms | None,
-        late: Callable[[], Sequence[NewEvent]] | None = None,  # noqa: ARG002  it waits for no turn
+        late: Callable[[], Sequence[NewEvent]] | None = None,  # noqa: ARG002  nothing is queued here
         *,
         urgent: bool = True,  # noqa: ARG002  there are several connections
     ) -> list[Accepted]:
@@ -82,14 +83,14 @@ class RoadVerbs(PostgresVerbs):
         return answer
 
     def _terms(self, lease: LeaseTerms | None) -> AcceptTerms:
-        """Leases are counted from before the statement that takes them."""
+        """The terms of an accept. Leases count from before the statement that takes them."""
         seconds = lease.seconds if lease else 0.0
         return AcceptTerms(lease, self._clock.monotonic() + seconds, self._clock.now_ms())
 
     async def _find_lost_commit(
         self, batch: Batch, terms: AcceptTerms, lost: LostCommit, ends: float
     ) -> AcceptedBatch:
-        """Find out whether a lost commit took place; `Uncertain` when that is not said in time."""
+        """Find out whether a lost commit took place; `Uncertain` when that takes too long."""
         try:
             async with asyncio.timeout_at(ends):
                 stored = await self._found(batch, terms, lost.backend)
@@ -104,7 +105,7 @@ class RoadVerbs(PostgresVerbs):
     async def _found(
         self, batch: Batch, terms: AcceptTerms, backend: Backend | None
     ) -> AcceptedBatch | None:
-        """Look until it is known; None, "it did not", only once who was to commit it is gone."""
+        """Look until it is known. None, it did not, only once the committing process is gone."""
         while True:
             with suppress(Unavailable):
                 over = await self._is_over(backend)
@@ -163,7 +164,7 @@ class RoadVerbs(PostgresVerbs):
             await self._lowering(self._road, lambda db: postgres_claim.release(db, deliveries, now))
 
     async def recover(self, longest_waits: Sequence[float] = ()) -> int:  # noqa: ARG002  the port's
-        """Nothing: of many nodes nobody knows which are dead. Their leases run out."""
+        """Free nothing: it is not known which of many nodes are dead. Their leases run out."""
         return 0
 
     async def repair(self) -> int:

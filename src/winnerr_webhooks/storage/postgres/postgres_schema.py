@@ -1,10 +1,10 @@
-"""The schema: made, recognised, upgraded, or refused with the reason.
+"""The schema of PostgreSQL: it is made, upgraded, or refused with the reason.
 
 Two numbers in `meta` say what the schema is. `version` counts the scripts it was made with.
 `oldest` is the oldest program that can still run on it, by the number of scripts that program
-knows: an upgrade is made while nodes of the release before run, so a script may only add
-(expand), and what that release needs is taken away by a later one (contract), whose first lines
-then say `-- oldest: N`. See docs/adr/0005.
+knows. An upgrade runs while nodes of the previous release run, so a script may only add (expand).
+A later one removes what that release needed (contract), and its first lines then say
+`-- oldest: N`. See docs/adr/0005.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from winnerr_webhooks.storage.statements import migrations_of
 
 OLDEST_MAJOR: Final = 14
 STEP_SECONDS: Final = 3600.0
-"""How long one script may take, and how long another node's may be waited for."""
+"""How long one script may take, and how long another node's script is waited for."""
 LOCK_TRIES: Final = 60
 """How often a script tries to get its locks."""
 LOCK_PAUSE: Final = 1.0
@@ -31,19 +31,19 @@ _LOCK: Final = 0x57574B31
 _STEP: Final = (
     f"SET LOCAL statement_timeout = {STEP_SECONDS * 1000:.0f}; SET LOCAL lock_timeout = 0;"
 )
-# A script that waits for a lock makes everybody wait who comes after it: not for long, then.
+# A script that waits for a lock makes all later transactions wait, so it may not wait for long.
 _HURRY: Final = "SET LOCAL lock_timeout = '1s';"
 _OLDEST: Final = re.compile(r"\A(?:--.*\n)*?-- oldest: (\d+)$", re.MULTILINE)
 
 log = structlog.get_logger(__name__)
 
 
-class _LocksTaken(Exception):  # noqa: N818  a turn of events, not an error
+class _LocksTaken(Exception):  # noqa: N818  not an error: it is tried again
     """Others hold locks on the tables that a script changes; nothing was done."""
 
 
 async def upgrade(database: Database) -> None:
-    """Give the database the newest shape; safe while others do the same, or run on the older one.
+    """Upgrade the database; safe while other nodes do the same, or run on the older schema.
 
     `ConfigurationError` when the server is too old, when the schema is of a newer version that
     this program cannot run on, when it is another program's, or when rights are missing.
@@ -121,21 +121,21 @@ async def _step(db: PostgresSession) -> int:
     except asyncpg.LockNotAvailableError as error:
         raise _LocksTaken(str(error)) from error
     version = before + 1
-    told = {"version": version} | _oldest(scripts[before], version)
-    await db.execute("set_schema_versions", list(told), list(told.values()))
+    numbers = {"version": version} | _oldest(scripts[before], version)
+    await db.execute("set_schema_versions", list(numbers), list(numbers.values()))
     log.info("the database was upgraded", version=version)
     return version
 
 
 def _oldest(script: str, version: int) -> dict[str, int]:
-    """What a script says of the programs that can run on the schema after it."""
+    """The oldest program that can run on the schema after a script, if the script says so."""
     if found := _OLDEST.search(script):
         return {"oldest": int(found[1])}
     return {"oldest": 1} if version == 1 else {}
 
 
 def _advice(state: Row) -> str:
-    """What an administrator has to do, so that the role may make or change the schema."""
+    """What an administrator has to do so that the role may make or change the schema."""
     role, database = (_quoted(state[name]) for name in ("role", "database"))
     if not state["exists"]:
         return (

@@ -1,12 +1,12 @@
-"""Work on the database, a transaction at a time, with an answer in time whatever happens to it.
+"""Transactions on PostgreSQL, each with an answer in time whatever happens to the database.
 
 Every piece of work is a function of a `PostgresSession`. It runs in one transaction, or is one
 statement by itself. Losing the database is an answer (`Unavailable`; `Uncertain` when a commit was
 under way), never a hang.
 
 Behind a pooler that lends server connections by the transaction (pgbouncer), nothing may outlive
-a transaction: no prepared statement, no session setting. It is recognised by itself: the process
-id that the protocol told at the start is then not that of the process that answers.
+a transaction: no prepared statement, no session setting. A pooler is detected: the process id that
+the protocol gave at the start is then not that of the process that answers.
 """
 
 import asyncio
@@ -44,13 +44,13 @@ from winnerr_webhooks.storage.postgres.postgres_errors import (
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
 
 ROAD_SECONDS: Final = 1.8
-"""How long a piece of work on the road may take: a caller has its 503 within 2 s."""
+"""How long work on the road may take, so that a caller has a 503 within 2 s."""
 ROLLBACK_SECONDS: Final = 0.1
 START_SECONDS: Final = 15.0
 """How long a start waits for a server that is starting, or whose connections are all in use."""
 START_PAUSE: Final = 0.5
 TRIES: Final = 4
-"""Of a transaction that the database gave up for another one's sake (deadlock, serialization)."""
+"""How often a transaction runs that the database gives up (deadlock, serialization failure)."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ Work = Callable[[PostgresSession], Coroutine[Any, Any, T]]
 class LostCommit(Uncertain):
     """A commit that may or may not have taken place.
 
-    `backend` is the process that was at it; None: it is not known. `late`: the connection did not
+    `backend` is the process that was to commit; None: not known. `late`: the connection did not
     break, but the time was over.
     """
 
@@ -109,12 +109,12 @@ class Database:
             await asyncio.sleep(self._jitter.around(START_PAUSE))
 
     async def close(self) -> None:
-        """Let what is at work finish, for 2 s at most, and close every connection."""
+        """Let the work under way finish, for 2 s at most, and close every connection."""
         await self._pool.close()
 
     @property
     def pooled(self) -> bool:
-        """Whether a pooler stands between."""
+        """Whether a pooler is in between."""
         return self._opener.pooled
 
     @property
@@ -134,17 +134,17 @@ class Database:
     ) -> T:
         """Run `work` in one transaction; its answer once it is on disk.
 
-        It runs again when the database gives it up for another transaction's sake, so it may
+        It runs again when the database gives it up in favour of another transaction, so it must
         have no effects but those on the database. `settings` are statements such as
         `SET LOCAL statement_timeout = '10s';`, for work that takes longer.
 
         After `seconds`, tries included, the answer is `TimedOut`, or `Unavailable` when the
-        database is lost: nothing was done. It is `LostCommit` when it had come to the commit.
+        database is lost: then nothing was done. It is `LostCommit` once the commit had begun.
         """
         return await self._run(f"BEGIN;{self._opener.local_settings}{settings}", work, seconds)
 
     async def autocommit(self, work: Work[T], *, seconds: float = ROAD_SECONDS) -> T:
-        """Run `work` that is ONE statement; it needs no BEGIN and COMMIT of its own.
+        """Run `work` that is ONE statement, which needs no BEGIN and COMMIT.
 
         A statement commits where it ends, so losing it is always a `LostCommit`.
         """
@@ -211,14 +211,14 @@ class Database:
         return answer
 
     def _too_late(self) -> Unavailable:
-        """What work is told whose time is over: a slow statement is not a database that is away."""
+        """The error for work whose time is over. A slow statement does not mean a lost database."""
         if self.lost:
             return Unavailable("The database did not answer in time.", 2)
         return TimedOut(TOO_LONG, 2)
 
 
 async def _commit(connection: asyncpg.Connection) -> None:
-    """Commit; an error when a failure inside, passed over, had made the transaction void."""
+    """Commit; an error when a failed statement, whose error was ignored, had aborted it."""
     if await connection.execute("COMMIT") != "COMMIT":
         raise RuntimeError("a transaction went on after one of its statements had failed")
 

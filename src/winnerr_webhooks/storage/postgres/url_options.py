@@ -1,8 +1,8 @@
-"""The options of a PostgreSQL URL, as providers hand them out: what the driver takes, and what not.
+"""The options in PostgreSQL URLs that providers give out, and which of them the driver takes.
 
-asyncpg sends every option it does not know to the server as a setting, and the server refuses those
-that are libpq's or another client's own. So these are taken out: some say what is true anyway,
-the others have no counterpart here and are named in one log line.
+asyncpg sends every option that it does not know to the server as a setting, and the server refuses
+those that belong to libpq or another client. So these are removed. Some only say what is true
+anyway; the others have no counterpart here, and one log line names them.
 """
 
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ _TRUE_ANYWAY: Final = {
     "sslcompression": ("0",),
     "sslsni": ("1",),
 }
-"""Options by what they may say: the driver does just that."""
+"""Options and their values for which the driver does the same anyway."""
 _WITHOUT_COUNTERPART: Final = frozenset(
     (
         # libpq's (PostgreSQL's manual, 32.1.2)
@@ -46,7 +46,7 @@ class DriverUrl(NamedTuple):
 
 
 def for_driver(url: str) -> DriverUrl:
-    """Take out of a URL what the driver would not understand."""
+    """Remove the options that the driver would not understand."""
     parts = database_url.split(url)
     kept: list[tuple[str, str]] = []
     ignored = []

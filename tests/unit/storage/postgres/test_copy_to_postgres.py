@@ -215,7 +215,7 @@ async def test_a_copy_that_differs_is_no_copy(
             "CREATE TRIGGER spoil BEFORE INSERT ON winnerr_webhooks.idempotency FOR EACH ROW"
             " WHEN (NEW.client_id = 'crm-7') EXECUTE FUNCTION spoil()"
         )
-        with pytest.raises(ConfigurationError, match="idempotency is not like the original"):
+        with pytest.raises(ConfigurationError, match="idempotency differs from the original"):
             await moved(path, empty_postgres_url)
         assert await node.webhooks("org_1") == []
         await connection.execute("DROP TRIGGER spoil ON winnerr_webhooks.idempotency")

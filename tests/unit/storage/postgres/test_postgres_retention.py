@@ -118,7 +118,7 @@ async def test_rows_of_tables_without_statistics_count_as_gone_too(world, node, 
     "step",
     [
         postgres_retention.ATTEMPTS,
-        postgres_retention.YOUNG,
+        postgres_retention.STAYING,
         postgres_retention.PENDING,
         *(postgres_retention.DROPPING + n for n in range(3)),
     ],

@@ -413,7 +413,7 @@ LEFT JOIN LATERAL (
     SELECT body FROM event WHERE event.id = 'evt_' || substr(pending.delivery_id, 5, 26) OFFSET 0
 ) AS event ON true
 
--- name: take
+-- name: lease
 -- Leases, and the bodies that go with them.
 -- $1, $2 webhook, delivery; $3 until when; $4, $5 first and last event
 WITH taken AS (

@@ -47,7 +47,7 @@ SELECT pg_advisory_xact_lock(1464358722, hashtext(:organization))
 INSERT INTO webhook
     (id, organization, number, suffix, url, description, events, status, secret, created_at,
      updated_at, version, epoch, change_mark)
-SELECT :webhook, :organization, :number, :suffix, :url, :description, :events::text[], 'active',
+SELECT :id, :organization, :number, :suffix, :url, :description, :events::text[], 'active',
     :secret, :now, :now, 1, 1, mark.value
 FROM mark
 

@@ -46,7 +46,7 @@ INSERT INTO webhook
     (id, organization, number, url, description, events, status, secret, created_at, updated_at,
      version, epoch, change_mark, failures)
 VALUES
-    (:webhook, :organization, :number, :url, :description, :events, 'active', :secret, :now, :now,
+    (:id, :organization, :number, :url, :description, :events, 'active', :secret, :now, :now,
      1, 1, {next_change_mark}, 0)
 
 -- name: subscribe
