@@ -134,7 +134,7 @@ def _next_step(path: Path, target_url: str, *, has_secrets: bool) -> str:
     sealed = ", which open the signing secrets copied" if has_secrets else ""
     return (
         f"Everything is in {display_name(target_url)}. Start the nodes there with {keys}{sealed}. "
-        f"Keep {path} as a backup, and run no server on it any more: what waits in it would be "
+        f"Keep {path} as a backup, and run no server on it any more: pending deliveries would be "
         "delivered twice."
     )
 

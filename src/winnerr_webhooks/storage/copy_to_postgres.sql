@@ -1,5 +1,5 @@
--- What is read of an SQLite database to be copied to PostgreSQL: a table there a statement, its
--- columns named as they are there. `proof_…` is what both sides are held to.
+-- What is read from SQLite to be copied to PostgreSQL: a statement for each table there, with its
+-- columns named as they are there.
 
 -- name: api_key
 SELECT id, name, organization, hash, created_at, revoked_at FROM api_key
@@ -19,14 +19,14 @@ SELECT organization, event, webhook_id FROM subscription
 SELECT organization, client_id, fingerprint, event_id, deliveries, at FROM idempotency
 
 -- name: pending
--- Leases were those of a process that is gone, and count against nobody.
+-- The leases belonged to a process that is gone, and do not count.
 SELECT webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
     NULL AS lease_until, lease, max(idle_leases - (lease_until IS NOT NULL), 0) AS idle_leases,
     attempts, retries_used, retry_at, replay, finished
 FROM pending
 
 -- name: lane
--- When each webhook's work is due first. That is what its lane says, once all of it is free.
+-- When each webhook's work is due first: its lane, once all of the work is free.
 SELECT pending.webhook_id, min(pending.due_at) AS next_due_at
 FROM pending JOIN webhook ON webhook.id = pending.webhook_id
 WHERE webhook.status <> 'deleted' AND pending.epoch IN (webhook.epoch, -1)

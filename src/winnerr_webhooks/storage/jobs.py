@@ -147,7 +147,7 @@ async def replay(db: Session, organization: str, delivery_id: str, now: int) -> 
 
 
 def statuses_of(query: ReplayFilter) -> list[str]:
-    """The states that a replay of many looks for."""
+    """The states of the deliveries that a filter selects."""
     both = [FAILED, CANCELLED]
     if query.failed_only:
         both.remove(CANCELLED)

@@ -110,8 +110,8 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     description: str | msgspec.UnsetType | None = msgspec.UNSET
     status: str | msgspec.UnsetType = msgspec.UNSET
-    """`active` or `paused`. Leaving `active` cancels what waits, as a job; entering it starts the
-    count of failures anew."""
+    """`active` or `paused`. Leaving `active` cancels pending deliveries by a job; entering it
+    resets the streak of failures."""
 
 
 class LogFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,7 +129,7 @@ async def change(
     *,
     replay_cancelled: bool,
 ) -> Webhook | None:
-    """Apply a change; see `Webhooks.change_webhook`. What is as wanted already is not written."""
+    """Apply a change; see `Webhooks.change_webhook`. Unchanged fields are not written."""
     webhook = await _lock(db, organization, webhook_id, now)
     if webhook is None:
         return None

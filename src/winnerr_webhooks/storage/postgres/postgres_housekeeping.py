@@ -97,14 +97,14 @@ class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
         default partition.
         """
         now = self._clock.now_ms()
-        ranges, self._unsafe = await self._aside.transact(_look)
+        ranges, self._unsafe = await self._aside.transact(_read_partitions)
         lacking = [
             table for table in ID_KINDS if partitions.missing(table, ranges[table].newest, now)
         ]
         for table in lacking:
             await self._make(table, now)
         if lacking:
-            ranges, self._unsafe = await self._aside.transact(_look)
+            ranges, self._unsafe = await self._aside.transact(_read_partitions)
         self._ranges = ranges
 
     async def _make(self, table: str, now: int) -> None:
@@ -213,7 +213,7 @@ class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
             await self.read_clock()
 
 
-async def _look(db: PostgresSession) -> tuple[dict[str, Ranges], tuple[str, ...]]:
+async def _read_partitions(db: PostgresSession) -> tuple[dict[str, Ranges], tuple[str, ...]]:
     unsafe = tuple(row[0] for row in await db.fetch("unsafe_settings"))
     return await partitions.find_ranges(db), unsafe
 

@@ -7,9 +7,9 @@ carried rows the new `…_old`.
 
 Nothing that happens meanwhile is lost. A trigger notes what is written to the leaving days, and the
 last transaction, which has the table to itself, carries that again. Only a replay can come to need
-a leaving row; it reads its delivery, so those are also looked for once nobody else can read it. The
-table `carry` has the progress: any node can continue, and only one at a time works on it. See
-docs/adr/0006.
+a leaving row, and it reads its delivery first. So replays are looked for again when no transaction
+can read the table any more. The table `carry` has the progress: any node can continue, and only one
+at a time works on it. See docs/adr/0006.
 """
 
 from collections.abc import Sequence

@@ -49,7 +49,7 @@ async def upgrade(database: Database) -> None:
     this program cannot run on, when it is another program's, or when rights are missing.
     """
     try:
-        version = await database.transact(_look)
+        version = await database.transact(_read_version)
         known = len(migrations_of(__package__))
         while version < known:
             version = await _next_step(database)
@@ -58,7 +58,7 @@ async def upgrade(database: Database) -> None:
         raise ConfigurationError(_advice(state)) from error
 
 
-async def _look(db: PostgresSession) -> int:
+async def _read_version(db: PostgresSession) -> int:
     """The version that is there; 0: none yet."""
     state = await db.fetch_row("schema_state", SCHEMA)
     if state["major"] < OLDEST_MAJOR:
@@ -110,7 +110,7 @@ async def _next_step(database: Database) -> int:
 
 async def _step(db: PostgresSession) -> int:
     await db.fetch_value("lock_schema", _LOCK)
-    before = await _look(db)
+    before = await _read_version(db)
     scripts = migrations_of(__package__)
     if before >= len(scripts):
         return before

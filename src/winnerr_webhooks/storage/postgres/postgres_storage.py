@@ -1,12 +1,12 @@
 """The PostgreSQL adapter of the storage port.
 
-What shapes it: several nodes write at once, so rows are locked in one order, nothing that many
-need is locked for long, and a round trip is dear. On the road of an event
+Several nodes write at once. So rows are locked in one order, no row that many transactions need is
+locked for long, and round trips are few. On the road of an event
 
-- a whole batch is one statement, its columns bound as arrays (`unnest`), and the common case
-  of accept and of settle needs no second one, so no BEGIN and COMMIT around it either;
-- a lane is lowered after the commit that made its work, in a statement of its own that waits
-  for no disk: it is a hint, and holding its row through a commit would make all nodes queue.
+- a whole batch is one statement, with its columns bound as arrays (`unnest`). The common case of
+  accept and of settle needs no second one, and so no BEGIN and COMMIT;
+- a lane is lowered after the commit that made its work, in a statement of its own that does not
+  wait for the disk. It is a hint; all nodes would queue if its row were locked through a commit.
 """
 
 from typing import Final, Self
@@ -30,7 +30,7 @@ from winnerr_webhooks.storage.webhook_verbs import WebhookVerbs
 START_SECONDS: Final = 60.0
 _START: Final = "SET LOCAL statement_timeout = '55s';"
 ROAD_CONNECTIONS: Final = 4
-"""Accept of express and of bulk, settle, claim; what is quick (lanes, keys) comes between them."""
+"""For two accepts, settle and claim; quick statements (lanes, keys) come between them."""
 
 
 class PostgresStorage(
@@ -79,8 +79,7 @@ class PostgresStorage(
         `serves` is for `serve`: it starts only when the keys open every secret stored. A webhook
         is disabled after `disable_after_days` of nothing but failures, at least `min_failures`
         of them; 0 days: never. Without `follow_database_clock` instants are those of `clock`.
-        Reads spend `page_reads` and `log_searches` of `budgets`; without them there are as many
-        places.
+        Reads spend `page_reads` and `log_searches` of `budgets`, if given.
 
         `ConfigurationError` says why the database cannot be used.
         """
@@ -120,6 +119,6 @@ class PostgresStorage(
         return storage
 
     async def close(self) -> None:
-        """Finish what was handed in, and let go of the database."""
+        """Finish the calls that were made, and close the database."""
         await self._road.close()
         await self._aside.close()

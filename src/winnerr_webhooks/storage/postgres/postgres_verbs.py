@@ -28,7 +28,7 @@ _READS: Final = (
 JOB_SECONDS: Final = 5.0
 _JOBS: Final = (
     "SET LOCAL statement_timeout = '4500ms';"
-    # A slice that a crash takes back is run again, from the same place: nobody waits for the disk.
+    # A slice that a crash undoes is run again, so its commit does not wait for the disk.
     "SET LOCAL synchronous_commit = off;"
     # A slice is the next rows of an index. Gathering and sorting all rows there are takes longer
     # the more there are, whatever their number was when the plan was made.

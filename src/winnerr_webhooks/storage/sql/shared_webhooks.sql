@@ -159,7 +159,7 @@ webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, 
 idle_leases, attempts, retries_used, retry_at, replay, finished
 
 -- name: drop_idempotency
--- An entry that is accepted anew at this moment is not old any more.
+-- An entry that is being accepted again at this moment is not old any more.
 DELETE FROM idempotency
 WHERE at < :before AND (organization, client_id) IN (
     SELECT organization, client_id FROM idempotency WHERE at < :before LIMIT :slice)

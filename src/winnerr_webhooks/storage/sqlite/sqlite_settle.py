@@ -49,7 +49,7 @@ async def _deliver(db: SqliteSession, common: list[Settlement], now: int) -> lis
     """Move rows from `pending` to `delivery` where it is the common case; of which of these."""
     leases = [(item.delivery.webhook_id, item.delivery.id, item.delivery.lease) for item in common]
     if db.write_rows("deliver", leases, now=now) != len(common):
-        others = set(db.read_rows("not_plain", leases, _IDS))
+        others = set(db.read_rows("not_common", leases, _IDS))
         common = [item for item in common if item.delivery.id not in others]
     await drop_pending(db, [(item.delivery.webhook_id, item.delivery.id) for item in common])
     return common

@@ -8,7 +8,7 @@ Each reader has its own queue for one kind of read: reads that deliveries and AP
 reads for a page, and searches, which may take two seconds each. So a slow read delays only reads of
 its own kind (`worker`).
 
-Every call has a deadline, by its kind (`calls`). A timer looks at them while any call waits.
+Every call has a deadline, by its kind (`calls`). A timer checks the deadlines while any call waits.
 """
 
 import asyncio

@@ -131,7 +131,7 @@ def _end(error: Exception) -> NoReturn:
     (`data_sync_retry`).
     """
     log.critical(
-        "the disk did not keep what was written to the database: look after it. Nothing accepted "
+        "the disk did not keep what was written to the database: check the disk. Nothing accepted "
         "is lost: the next start writes it once more",
         reason=str(error),
     )

@@ -1,6 +1,6 @@
 """Workers: a thread each, with a connection of its own and a queue of calls that have deadlines.
 
-The event loop looks at every worker a few times a second while calls wait (`Worker.enforce`):
+The event loop checks every worker a few times a second while calls wait (`Worker.enforce`):
 
 - A call that has not begun in its time is dropped from the queue. Nothing was done.
 - A verb that runs too long is interrupted, and its transaction rolled back.

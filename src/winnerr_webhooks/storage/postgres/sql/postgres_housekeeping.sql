@@ -31,15 +31,15 @@ SELECT greatest(reltuples::bigint, pg_stat_get_live_tuples(oid)) FROM pg_class
 WHERE oid = to_regclass($1)
 
 -- name: carry_state
--- Nothing, when another node is at it.
+-- No row while another node works on it.
 SELECT until, step, cursor, gone FROM carry FOR UPDATE SKIP LOCKED
 
 -- name: move_carry
 UPDATE carry SET until = $1, step = $2, cursor = $3, gone = $4
 
 -- name: organizations_before
--- The next organizations that have attempts on their way out.
--- $1 after this one; $2 first attempt that stays in its day; $3 at most so many
+-- The next organizations that have leaving attempts.
+-- $1 after this one; $2 first attempt that stays in its day; $3 how many at most
 WITH RECURSIVE found (name) AS (
     (SELECT organization FROM attempt WHERE organization > $1 AND id < $2
         ORDER BY organization LIMIT 1)
@@ -52,7 +52,7 @@ WITH RECURSIVE found (name) AS (
 SELECT name FROM found WHERE name IS NOT NULL LIMIT $3
 
 -- name: carry_newest_attempts
--- Those of an organization's newest $3 attempts that are on their way out; their deliveries.
+-- Carry those of an organization's newest $3 attempts that are leaving; their deliveries.
 WITH bound AS MATERIALIZED (
     SELECT coalesce(
         (SELECT id FROM attempt WHERE organization = $1 ORDER BY id DESC OFFSET $3 - 1 LIMIT 1),
@@ -65,15 +65,15 @@ ON CONFLICT (organization, id) DO NOTHING
 RETURNING delivery_id
 
 -- name: needs_of_young_attempts
--- Deliveries on their way out that attempts which stay in their days are of.
--- $1 after this delivery; $2 first delivery, $3 first attempt that stays; $4 at most so many
+-- Leaving deliveries of attempts that stay in their days.
+-- $1 after this delivery; $2 first delivery, $3 first attempt that stays; $4 how many at most
 SELECT organization, delivery_id FROM attempt
 WHERE delivery_id > $1 AND delivery_id < $2 AND id >= $3
 ORDER BY delivery_id LIMIT $4
 
 -- name: needs_of_pending
--- Of the next so many waiting deliveries, those on their way out, and the last one whatever it is.
--- $1, $2 after this webhook and delivery; $3 first delivery that stays; $4 so many
+-- Of the next $4 pending deliveries: those that are leaving, and always the last one.
+-- $1, $2 after this webhook and delivery; $3 first delivery that stays
 SELECT webhook_id, delivery_id, organization
 FROM (
     SELECT *, row_number() OVER all_of_them = count(*) OVER () AS is_last
@@ -88,9 +88,9 @@ WHERE delivery_id < $3 OR is_last
 ORDER BY webhook_id, delivery_id
 
 -- name: needs_of_replays
--- Deliveries on their way out whose replay waits, and that were not carried. OFFSET 0 keeps the
+-- Leaving deliveries whose replay is pending, and that were not carried. OFFSET 0 keeps the
 -- planner from walking the days and looking for replays of each delivery in them.
--- $1 first delivery that stays; $2 at most so many
+-- $1 first delivery that stays; $2 how many at most
 SELECT organization, delivery_id FROM pending
 WHERE finished AND delivery_id < $1
     AND EXISTS (
@@ -151,7 +151,7 @@ WHERE starts_at < :before
     AND ctid = ANY (ARRAY(SELECT ctid FROM health WHERE starts_at < :before ORDER BY starts_at LIMIT :slice))
 
 -- name: end_overlaps
--- What follows a secret is that secret from then on: no change that anybody has to be told of.
+-- The second secret becomes the only one. Nodes know when, so this is no change of the webhook.
 UPDATE webhook SET secret = next_secret, next_secret = NULL, overlap_ends_at = NULL
 WHERE overlap_ends_at <= :now
     AND id IN (

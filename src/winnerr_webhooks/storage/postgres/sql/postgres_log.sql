@@ -1,6 +1,6 @@
--- Looking back. What is named by an id is looked for in one partition: a LATERAL with LIMIT 1 is
--- planned as one look into an index for each row, whatever the statistics say, and passes by the
--- partitions that cannot hold that id; bounds of the ids (first, last) keep those out of the plan.
+-- Reading the log. A row named by its id is looked up in one partition: a LATERAL with LIMIT 1 is
+-- planned as one index look-up for each row, whatever the statistics say, and skips the partitions
+-- that cannot hold that id. The bounds of the ids (first, last) keep those out of the plan.
 
 -- name: attempt_event
 -- The event that an attempt sent.
@@ -90,8 +90,8 @@ ORDER BY given.place
 LIMIT :limit
 
 -- name: searchable
--- Any bytes as a text, a character each, in lower case as far as they are ASCII. No text holds a
--- NUL, so U+FFFD stands in for it, as in what is searched for.
+-- Any bytes as a text with one character for each, in lower case if they are ASCII. A text cannot
+-- hold a NUL, so U+FFFD replaces it, as in the searched text.
 lower(
     convert_from(
         CASE
@@ -231,7 +231,7 @@ CROSS JOIN LATERAL (
 ) AS last
 
 -- name: first_failures
--- The oldest failure of each run: settled at `failing_since`, so made shortly before, and after
+-- The oldest failure of each streak: settled at `failing_since`, so made shortly before, and after
 -- any success of that moment.
 -- $1, $2, $3 webhook, floor, ceiling; `lowest` is the lowest floor
 SELECT given.webhook_id, first.id
@@ -251,7 +251,7 @@ CROSS JOIN LATERAL (
 ) AS first
 
 -- name: count_cancelled
--- What the job has written already, and what it will (see `stopped`).
+-- What the job has written, and what it still has to write (see `stopped`).
 -- Counting stops at the limit.
 SELECT written.count + coming.count
 FROM webhook

@@ -1,18 +1,18 @@
--- The verbs of an event's road. Each takes a whole batch, its columns bound as arrays.
+-- The verbs of an event's road. Each takes a whole batch, with its columns bound as arrays.
 --
--- A planner that thinks `pending` empty (its statistics are always of another moment) would read
--- all of it and look into the batch for each row. `CROSS JOIN LATERAL (… OFFSET 0)` leaves it one
--- way: a look into the index for each of the batch. A change then goes by the rows' places (ctid);
--- one that was changed meanwhile is passed by, for whoever changed it.
+-- The statistics of `pending` are always out of date. A planner that thinks the table empty would
+-- read all of it, and search the batch for each row. `CROSS JOIN LATERAL (… OFFSET 0)` leaves only
+-- one plan: an index look-up for each row of the batch. A change then finds its rows by their place
+-- (ctid), and skips a row that another transaction has changed meanwhile.
 
 -- name: accepting
--- Of `accept` and `accept_free`: who wants what, what was accepted before, and all rows that
--- follow. A client id that another node is accepting at this moment is waited for. No two of its
--- parts are joined (that would be a loop over a batch within a loop over a batch): rows carry along
--- what is needed.
--- $1..$6 id, organization, name, client id, fingerprint, body; $7 now; $8 until when what is born
--- leased is leased (NULL: nothing is); $9 webhooks whose deliveries are born free; $10 how far
--- back client ids are remembered
+-- For `accept` and `accept_free`: which webhooks want which events, what was accepted before, and
+-- all rows that follow. It waits for a client id that another node is accepting at this moment. No
+-- two parts are joined, because that would be a loop over a batch within a loop over a batch: each
+-- row carries all that is needed later.
+-- $1..$6 id, organization, name, client id, fingerprint, body; $7 now; $8 end of the leases (NULL:
+-- all deliveries are free); $9 webhooks whose deliveries are free; $10 how far back client ids are
+-- remembered
 WITH given AS MATERIALIZED (
     SELECT generate_subscripts($1::text[], 1) AS place, unnest($1::text[]) AS id,
         unnest($2::text[]) AS organization, unnest($3::text[]) AS name,
@@ -56,7 +56,7 @@ events AS (
     SELECT id, organization, name, client_id, $7, body FROM given
     WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 ),
-born AS MATERIALIZED (
+new_deliveries AS MATERIALIZED (
     SELECT place, 'dlv_' || substr(id, 5) || suffix AS id, webhook_id, version, leased, active,
         organization, name, epoch
     FROM wanted
@@ -67,13 +67,13 @@ waiting AS (
         ({pending_row})
     SELECT webhook_id, id, organization, name, false, epoch, $7, $7,
         CASE WHEN leased THEN $8 END, leased::int, leased::int, 0, 0, $7, 0, false
-    FROM born WHERE active
+    FROM new_deliveries WHERE active
 ),
 cancelled AS (
     INSERT INTO delivery
         (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
     SELECT organization, id, webhook_id, name, 'cancelled', false, 0, 0, $7, $7
-    FROM born WHERE NOT active
+    FROM new_deliveries WHERE NOT active
 )
 
 -- name: accept
@@ -82,22 +82,22 @@ cancelled AS (
 SELECT place, NULL AS id, NULL AS webhook_id, NULL::int AS version, false AS leased, false AS active
 FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 UNION ALL
-SELECT place, id, webhook_id, version, leased, active FROM born
+SELECT place, id, webhook_id, version, leased, active FROM new_deliveries
 
 -- name: accept_free
--- The same where all deliveries are born free: a row for each event that was stored, with the
--- numbers of its deliveries; and one with the webhooks whose lanes are due.
+-- The same when all deliveries are free: a row for each event that was stored, with the numbers of
+-- its deliveries, and one row with the webhooks whose lanes are due.
 {accepting}
 SELECT place, sum(active) AS active, sum(cancelled) AS cancelled, NULL::text[] AS webhooks
 FROM (
     SELECT place, 0 AS active, 0 AS cancelled
     FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
     UNION ALL
-    SELECT place, active::int, (NOT active)::int FROM born
+    SELECT place, active::int, (NOT active)::int FROM new_deliveries
 ) AS stored
 GROUP BY place
 UNION ALL
-SELECT 0, 0, 0, array_agg(DISTINCT webhook_id) FROM born WHERE active
+SELECT 0, 0, 0, array_agg(DISTINCT webhook_id) FROM new_deliveries WHERE active
 
 -- name: fan_out
 -- How many webhooks want the events of each (organization, name), but deleted ones.
@@ -119,12 +119,12 @@ JOIN idempotency
 SELECT id FROM event WHERE id = ANY ($1::text[]) AND id >= $2 AND id <= $3
 
 -- name: write_to_the_log
--- The least a transaction can write (PostgreSQL's manual, table 9.97): nobody reads it.
+-- The least that a transaction can write (PostgreSQL's manual, table 9.97). It is never read.
 SELECT pg_logical_emit_message(true, 'winnerr_webhooks', '')
 
 -- name: deliveries_of_events
--- The deliveries that events were born with, for the answer to a lost commit. What waited for a
--- webhook that was deleted since is cancelled.
+-- The deliveries that events were accepted with, for the answer to a lost commit. Those of a
+-- webhook that was deleted since are cancelled.
 SELECT given.place, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, place)
 CROSS JOIN LATERAL (
@@ -146,8 +146,8 @@ JOIN delivery ON delivery.organization = given.organization
 WHERE delivery.status <> 'cancelled' OR delivery.attempts > 0
 
 -- name: end_backend
--- The process that served a lost connection may still be at work: end it, or see that it is gone.
--- It is found whatever rights there are by now: one that cannot be ended is not gone.
+-- The process that served a lost connection may still be working: end it, or see that it is gone.
+-- It is found even without the right to end it: then it is not gone.
 -- $1, $2 its number, and when it began
 SELECT CASE WHEN pg_has_role(usesysid, 'USAGE') THEN pg_terminate_backend(pid) END
 FROM pg_stat_activity
@@ -167,7 +167,7 @@ INSERT INTO pending
 VALUES ($1, $2, $3, $4, true, $5, $6, $6, $7, $8, $8, 0, 0, $6, 0, false)
 
 -- name: lower_lanes
--- A lane is a hint, so nobody waits for the disk to know it.
+-- A lane is only a hint, so its commit does not wait for the disk.
 WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 INSERT INTO lane AS known (webhook_id, next_due_at)
 SELECT given.webhook_id, given.due_at
@@ -183,10 +183,10 @@ $15::boolean[], $16::int[], $17::text[], $18::text[], $19::text[], $20::text[], 
 $22::boolean[], $23::text[], $24::bytea[], $25::bytea[], $26::bytea[]
 
 -- name: settle_delivered
--- The common case whole: an automatic attempt or a test succeeded under the current lease, and
--- nobody asked for a replay meanwhile. What is otherwise stays untouched, for the long way. Rows are
--- locked in the order of the batch, which is sorted.
--- $1..$22 the columns of attempts without what is the same of all successes; $23 the leases; $24,
+-- All of the common case: an automatic attempt or a test succeeded under the current lease, and no
+-- replay was asked for meanwhile. All others stay untouched, for `settling`. Rows are locked in the
+-- order of the batch, which is sorted.
+-- $1..$22 the columns of attempts that differ between successes; $23 the leases; $24,
 -- $25 start and class of the health figures; $26 this node; $27 now
 WITH given AS MATERIALIZED (
     SELECT generate_subscripts($1::text[], 1) AS place, unnest($23::int[]) AS fence,
@@ -214,8 +214,8 @@ found AS MATERIALIZED (
     ) AS waiting
 ),
 gone AS (
-    -- Said once more of the row itself: of one that was changed meanwhile PostgreSQL looks at this
-    -- again, and not at its place (minors before November 2025).
+    -- The condition is repeated on the row itself. When the row was changed meanwhile, PostgreSQL
+    -- checks this again, but not its place (minor versions before November 2025).
     DELETE FROM pending USING found AS given
     WHERE pending.ctid = given.at
         AND pending.lease = given.fence AND NOT pending.finished AND pending.replay = 0
@@ -247,7 +247,7 @@ figures AS (
         succeeded = known.succeeded + excluded.succeeded
 ),
 calm AS (
-    -- by an array, so that they are found by the index, and locked in its order
+    -- By an array, so that rows are found by the index, and locked in its order.
     DELETE FROM run
     WHERE webhook_id = ANY (ARRAY(SELECT webhook_id FROM gone WHERE NOT test))
 )
@@ -333,7 +333,7 @@ WHERE ctid = ANY (ARRAY(
     ) AS pending))
 
 -- name: put_pending
--- Rows that were locked, as they shall be.
+-- Write back rows that were locked.
 WITH given AS MATERIALIZED (
     SELECT given.*, waiting.at
     FROM unnest(
@@ -393,10 +393,10 @@ ORDER BY lane.webhook_id
 FOR UPDATE OF lane SKIP LOCKED
 
 -- name: due_pending
--- The first due deliveries of each lane, and how long their bodies are. What is free is not due
--- before its lane says so: looking from there on passes by what earlier claims have taken and
--- no vacuum has removed yet.
--- $1, $2, $3, $4 webhook, epoch, since when its lane is due, at most so many; $5 now
+-- The first due deliveries of each lane, and how long their bodies are. No free row is due before
+-- its lane says so. Reading the index from there skips entries that earlier claims have left and no
+-- vacuum has removed yet.
+-- $1, $2, $3, $4 webhook, epoch, since when its lane is due, how many at most; $5 now
 SELECT {pending_columns}, coalesce(octet_length(event.body), -1), due.place
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::int[]) WITH ORDINALITY
     AS due (webhook_id, epoch, since, most, place)
@@ -440,7 +440,7 @@ CROSS JOIN LATERAL (
 ) AS event
 
 -- name: first_free
--- When a webhook's first free work is due, from $since on: of its epoch, or a test.
+-- When a webhook's first free work is due, from `since` on: of its epoch, or a test.
 (SELECT min(due_at) FROM (
     (SELECT due_at FROM pending
         WHERE pending.webhook_id = lane.webhook_id AND pending.epoch = lane.epoch
@@ -454,7 +454,7 @@ CROSS JOIN LATERAL (
 ) AS free)
 
 -- name: advance_lanes
--- Lanes that are locked: to their first free work, or away where there is none.
+-- Move lanes that are locked to their first free work, or remove them if there is none.
 WITH given AS MATERIALIZED (
     SELECT lane.webhook_id, {first_free} AS next_due_at
     FROM unnest($1::text[], $2::int[], $3::bigint[]) AS lane (webhook_id, epoch, since)
@@ -468,8 +468,8 @@ FROM given
 WHERE lane.webhook_id = given.webhook_id AND given.next_due_at IS NOT NULL
 
 -- name: release
--- The webhooks of what was released. A lease that a crash brings back runs out by itself, so nobody
--- waits for the disk to know it.
+-- The webhooks of what was released. A lease that a crash brings back runs out by itself, so the
+-- commit does not wait for the disk.
 WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
 released AS (
     UPDATE pending SET
@@ -490,8 +490,8 @@ released AS (
 SELECT DISTINCT webhook_id FROM released
 
 -- name: turn_to_repair
--- One node at a time looks: another's turn within the last so many ms is as good as ours. One
--- that is to come was taken by a clock that has been set back since.
+-- Only one node at a time repairs: another node's repair, not long ago, is as good. A time in the
+-- future was written by a clock that has been set back since.
 UPDATE meta SET value = $1
 WHERE name = 'repaired_at' AND (value <= $2 OR value = $3 OR value > $1 + ($1 - $2))
 
@@ -503,7 +503,7 @@ WHERE ctid = ANY (ARRAY(
 RETURNING webhook_id, due_at
 
 -- name: lost_lanes
--- Webhooks with free work whose lane is missing or too late, and what the lane should say.
+-- Webhooks with free work whose lane is missing or too late, and when that work is due.
 WITH RECURSIVE busy (webhook_id) AS (
     (SELECT webhook_id FROM pending ORDER BY webhook_id LIMIT 1)
     UNION ALL

@@ -1,7 +1,7 @@
--- Making and upgrading the schema: see migrate.py.
+-- Making and upgrading the schema: see postgres_schema.py.
 
 -- name: schema_state
--- What is there, told without a right to anything in it.
+-- What exists, as far as can be seen without any right to it.
 SELECT
     current_setting('server_version_num')::integer / 10000 AS major,
     current_setting('server_encoding') AS encoding,

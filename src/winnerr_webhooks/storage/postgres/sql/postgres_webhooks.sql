@@ -28,8 +28,8 @@ user_name
 '{}'::text[]
 
 -- name: take_change_mark
--- Its row stays locked until the commit, so marks become visible in their order: who has seen one
--- has missed none before it. It is taken after the webhook's lock.
+-- Its row stays locked until the commit, so marks become visible in their order: a reader that has
+-- seen one has missed none before it. It is taken after the webhook's lock.
 WITH mark AS (UPDATE meta SET value = value + 1 WHERE name = 'change_mark' RETURNING value)
 
 -- name: changed

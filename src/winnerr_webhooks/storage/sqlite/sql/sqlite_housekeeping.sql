@@ -16,8 +16,8 @@ organizations (name) AS (
 )
 
 -- name: old_attempts
--- Organization by organization, the next so many attempts that are old and not among the newest
--- kept ones. Where even the oldest is young, one look is all it takes.
+-- Organization by organization, the next attempts that are old and not among the newest kept ones.
+-- If even the oldest is young, that takes one look-up.
 WITH RECURSIVE {organizations:attempt},
 bounds (organization, bound) AS (
     SELECT name,
@@ -53,7 +53,7 @@ DELETE FROM delivery
 WHERE (organization, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
 
 -- name: old_events
--- What waits for a deleted webhook is cancelled, so it keeps no event.
+-- Pending deliveries of a deleted webhook are cancelled, so they keep no event.
 SELECT json_group_array(json_array(id, seq)) FROM (
     SELECT event.id, event.seq FROM event
     WHERE event.id >= :cursor AND event.id < :floor

@@ -176,7 +176,8 @@ SELECT json_group_array(json_array(webhook_id, id)) FROM (
 WHERE id IS NOT NULL
 
 -- name: count_cancelled
--- What the job has written already, and what it will (see `stopped`). Counting stops at the limit.
+-- What the job has written, and what it still has to write (see `stopped`). Counting stops at the
+-- limit.
 SELECT
     (SELECT count(*) FROM (
         SELECT 1 FROM delivery INDEXED BY delivery_undelivered

@@ -1,4 +1,4 @@
--- The verbs of an event's road. Each takes a whole batch; see the note in storage.py.
+-- The verbs of an event's road. Each takes a whole batch: see sqlite_storage.py.
 
 -- name: fan_out
 SELECT json_group_array(json_array(
@@ -34,8 +34,8 @@ SELECT column1, column2, column3, column4, column5, column6, given_now.at, given
 FROM given CROSS JOIN (SELECT :now AS at, :lease_until AS lease_until) AS given_now
 
 -- name: wanted
--- Who wants the events given, each webhook once; in the order of `pending`, whose pages are then
--- written once. `suffix` is the end of a delivery's id: see `ids.delivery_id`.
+-- The webhooks that want the given events, each once; in the order of `pending`, so that its pages
+-- are written once. `suffix` is the end of a delivery's id: see `ids.delivery_id`.
 wanted AS MATERIALIZED (
     SELECT DISTINCT webhook.id AS webhook_id, pair.organization, pair.name, webhook.epoch,
         webhook.status = 'active' AS active,
@@ -54,8 +54,8 @@ wanted AS MATERIALIZED (
 '0123456789abcdefghjkmnpqrstvwxyz'
 
 -- name: insert_free
--- The deliveries of whole events to all active webhooks, free and due now; nothing goes through
--- Python, whatever their number.
+-- The deliveries of events to all active webhooks, free and due now. However many these are, none
+-- goes through Python.
 WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
 INSERT INTO pending
     ({pending_row})
@@ -109,22 +109,22 @@ INSERT OR REPLACE INTO pending
     ({pending_row})
 {rows:16}
 
--- name: plain
+-- name: common_case
 pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
     AND pending.lease = given.column3 AND NOT pending.finished AND pending.replay = 0
 
 -- name: deliver
--- The common case: what waits under this very lease, and nobody asked for a replay meanwhile.
+-- The common case: a row with this lease, without a replay that was asked for meanwhile.
 WITH given AS ({rows:3})
 INSERT OR REPLACE INTO delivery
     (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
 SELECT pending.organization, pending.delivery_id, pending.webhook_id, pending.event, 'delivered',
     pending.test, pending.attempts + 1, pending.lease, pending.accepted_at, :now
-FROM given CROSS JOIN pending ON {plain}
+FROM given CROSS JOIN pending ON {common_case}
 
--- name: not_plain
+-- name: not_common
 SELECT json_group_array(given.column2)
-FROM ({rows:3}) AS given LEFT JOIN pending ON {plain}
+FROM ({rows:3}) AS given LEFT JOIN pending ON {common_case}
 WHERE pending.webhook_id IS NULL
 
 -- name: drop_pending
@@ -167,7 +167,7 @@ INSERT OR IGNORE INTO attempt ({attempt_columns})
 {rows:26}
 
 -- name: attempts_before
--- Which of these attempts were there before the newest so many rows.
+-- Which of these attempts are older than the newest rows, whose number is given.
 SELECT json_group_array(attempt.id)
 FROM json_each(:attempts) AS given
 CROSS JOIN attempt
@@ -187,7 +187,7 @@ UPDATE webhook SET failing_since = run.column2, failures = run.column3
 FROM ({rows:3}) AS run WHERE webhook.id = run.column1
 
 -- name: due_lanes
--- A page of lanes that are due, longest due first, and when the first is due that is not due yet.
+-- A page of lanes that are due, longest due first; and when the next one will be due.
 SELECT json_group_array(json_array(
         due.webhook_id, coalesce(webhook.organization, ''), due.next_due_at)),
     (SELECT min(next_due_at) FROM lane WHERE next_due_at > :now)
@@ -224,7 +224,7 @@ SELECT json_group_array(json_array(event.id, length(event.body)))
 FROM json_each(:events) AS given CROSS JOIN event ON event.id = given.value
 
 -- name: bodies
--- One value holds them all, one after the other: `group_concat` of text keeps every byte.
+-- One value holds all bodies, one after the other: `group_concat` of texts keeps every byte.
 SELECT json_group_array(json_array(id, length(body))), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB)
 FROM (
     SELECT event.id, event.body
@@ -256,7 +256,7 @@ WHERE status <> 'deleted' AND id IN (SELECT value FROM json_each(:webhooks))
 SELECT json_group_array(DISTINCT webhook_id) FROM pending WHERE lease_until IS NOT NULL
 
 -- name: release
--- By key, whatever their number: one statement for all of them.
+-- One statement for all of them, by key.
 UPDATE pending
 SET lease_until = NULL, idle_leases = max(pending.idle_leases - 1, 0), due_at = :now
 FROM json_each(:given) AS given
@@ -289,7 +289,7 @@ UPDATE pending SET lease_until = NULL
 WHERE (webhook_id, delivery_id) IN ({rows:2}) AND lease_until < :now
 
 -- name: lost_lanes
--- Webhooks with free work whose lane is missing or too late, and what the lane should say.
+-- Webhooks with free work whose lane is missing or too late, and when that work is due.
 WITH RECURSIVE busy (webhook_id) AS (
     SELECT min(webhook_id) FROM pending
     UNION ALL
