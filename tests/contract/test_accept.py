@@ -15,7 +15,7 @@ def lease(request):
     return request.param
 
 
-async def test_an_event_nobody_wants_is_accepted_and_kept(world) -> None:
+async def test_an_event_without_subscribers_is_accepted_and_kept(world) -> None:
     event = world.event()
     (answer,) = await world.accept(event)
     assert (answer.id, answer.deliveries, answer.duplicate, answer.leased) == (

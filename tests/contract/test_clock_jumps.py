@@ -9,7 +9,7 @@ DAY_MS = 86_400_000
 HOUR = 3_600
 
 
-async def test_a_forward_jump_disables_nobody(make_world) -> None:
+async def test_a_forward_jump_disables_no_webhook(make_world) -> None:
     """Days count as they pass, before the jump and after it."""
     world = await make_world(disable_after_days=5, min_failures=3)
     webhook = await world.webhook()

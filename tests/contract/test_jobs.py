@@ -44,7 +44,7 @@ async def test_a_slice_is_at_most_1000_rows_and_jobs_survive(world) -> None:
     assert (await world.storage.figures()).jobs == 0
 
 
-async def test_jobs_take_turns_so_that_a_huge_one_starves_nobody(world) -> None:
+async def test_jobs_take_turns_so_that_a_huge_one_starves_no_other(world) -> None:
     huge, small = await world.webhook("deal.created"), await world.webhook("contact.created")
     await world.accept(*(world.event("deal.created") for _ in range(3_000)), lease=None)
     (answer,) = await world.accept()

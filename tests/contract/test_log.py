@@ -176,7 +176,7 @@ async def test_an_attempt_is_the_organizations_own(world) -> None:
     assert await world.storage.event("org_2", delivery.event_id) is None
 
 
-async def test_of_another_organizations_webhook_nothing_is_told(world, monkeypatch) -> None:
+async def test_nothing_is_shown_of_another_organizations_webhook(world, monkeypatch) -> None:
     """Not even, as the place to go on from, the id of one of its attempts."""
     monkeypatch.setattr(log_scan, "MAX_ROWS", 1)
     theirs = await world.webhook(organization="org_2")
@@ -230,7 +230,7 @@ async def test_of_a_delivery_with_many_attempts_the_newest_are_read_and_their_bo
 
 
 @pytest.mark.parametrize("id_", ["", "dlv_", "dlv_" + "0" * 30, "evt_" + "0" * 26])
-async def test_an_unknown_delivery_is_none(world, id_) -> None:
+async def test_an_unknown_delivery_is_not_found(world, id_) -> None:
     await world.webhook()
     assert await world.storage.delivery("org_1", id_) is None
 
@@ -328,9 +328,7 @@ async def test_an_event_is_read_with_its_deliveries(world) -> None:
         {"outcome": "failed", "webhook": "wh_x"},
     ],
 )
-async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
-    world, monkeypatch, filters
-) -> None:
+async def test_searches_take_turns_and_a_page_does_not(world, monkeypatch, filters) -> None:
     """Given an organization that is searching, then another search of it is asked to come later."""
     monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     webhook = await world.webhook()
@@ -343,9 +341,7 @@ async def test_what_must_be_searched_for_takes_turns_and_a_page_does_not(
     await _log(world, **filters)
 
 
-async def test_deliveries_and_replays_that_must_be_searched_for_take_turns(
-    world, monkeypatch
-) -> None:
+async def test_searches_of_deliveries_and_replays_take_turns(world, monkeypatch) -> None:
     monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     await world.webhook()
     await _logged(world, 1, EXHAUSTED)

@@ -108,7 +108,7 @@ async def test_the_last_attempt_and_what_waits_are_seen(world):
     assert state.last.error_message == "503 Service Unavailable"
 
 
-async def test_a_run_of_failures_names_the_attempt_that_began_it(world):
+async def test_a_streak_of_failures_names_the_attempt_that_began_it(world):
     await world.webhook()
     before = world.ids.new("att")
     await world.settle(await world.leased(), record_id=before)

@@ -305,7 +305,7 @@ async def test_few_failures_do_not_disable(make_world) -> None:
     assert len(await _fail(world, 1)) == 1
 
 
-async def test_a_success_ends_a_run_of_failures(make_world) -> None:
+async def test_a_success_ends_a_streak_of_failures(make_world) -> None:
     world = await make_world(disable_after_days=5, min_failures=2)
     await world.webhook()
     await _fail(world, 5)

@@ -126,7 +126,7 @@ async def test_targets_are_found_for_any_organization(world) -> None:
     assert "secret one" not in repr(found[one.id])
 
 
-async def test_changes_are_told_by_a_mark(world) -> None:
+async def test_changes_are_found_by_a_mark(world) -> None:
     mark, changed = await world.storage.changed_webhooks(0)
     assert changed == []
     one, two = await world.webhook(), await world.webhook()

@@ -38,7 +38,7 @@ def pending(webhook_id: str, number: int, due_at: int) -> PendingRow:
 
 
 @given(LANES)
-def test_nothing_is_exceeded_and_what_is_left_is_told(lanes) -> None:
+def test_no_bound_is_exceeded_and_the_rest_is_backlogged(lanes) -> None:
     """Given places and due work of each lane, then each gets what both allow."""
     due = [pending(id_, at, at) for id_, (_, count) in lanes.items() for at in range(count)]
     sizes = dict.fromkeys((row.event_id for row in due), 100)

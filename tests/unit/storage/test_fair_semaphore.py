@@ -58,7 +58,7 @@ async def test_an_organization_has_its_quota_and_leaves_the_rest(impatient) -> N
     assert not await refused(places, "org_1")
 
 
-async def test_who_asks_a_lot_is_not_before_who_asks_once() -> None:
+async def test_many_calls_do_not_go_before_a_single_one() -> None:
     assert await order_of(FairSemaphore(1), ["a", "a", "a", "b"]) == ["a", "b", "a", "a"]
 
 
@@ -72,7 +72,7 @@ async def test_with_a_larger_quota_organizations_still_take_turns() -> None:
     assert order == ["a", "b", "a", "b", "a", "a"]
 
 
-async def test_who_comes_while_another_is_served_is_before_the_rest_of_the_others_queue() -> None:
+async def test_a_new_organization_goes_before_the_rest_of_a_long_queue() -> None:
     places, order = FairSemaphore(1), []
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -91,7 +91,7 @@ async def test_who_comes_while_another_is_served_is_before_the_rest_of_the_other
     assert order == ["a", "b", "a", "a"]
 
 
-async def test_who_goes_away_while_waiting_takes_no_place() -> None:
+async def test_a_caller_that_leaves_while_waiting_takes_no_place() -> None:
     places = FairSemaphore(1)
     async with places.place("org_1"):
         waiting = [asyncio.ensure_future(refused(places, name)) for name in ("org_1", "org_2")]
@@ -103,7 +103,7 @@ async def test_who_goes_away_while_waiting_takes_no_place() -> None:
     assert not await refused(places, "org_1")
 
 
-async def test_who_goes_away_as_its_place_comes_passes_it_on() -> None:
+async def test_a_caller_that_leaves_as_its_place_comes_passes_it_on() -> None:
     places = FairSemaphore(1)
     async with AsyncExitStack() as held:
         await held.enter_async_context(places.place("org_1"))
@@ -116,7 +116,7 @@ async def test_who_goes_away_as_its_place_comes_passes_it_on() -> None:
     assert places.in_use == 0
 
 
-async def test_a_place_is_not_lost_on_one_who_goes_away_just_before_it_comes() -> None:
+async def test_a_place_is_not_lost_on_a_caller_that_leaves_just_before_it_comes() -> None:
     places = FairSemaphore(1)
     async with AsyncExitStack() as held:
         await held.enter_async_context(places.place("org_1"))
@@ -136,7 +136,7 @@ async def test_an_organization_that_does_not_read_is_forgotten() -> None:
     assert not places._waiting
 
 
-async def test_a_budget_shows_its_turns_and_counts_who_waited_in_vain(impatient) -> None:
+async def test_a_budget_shows_the_places_in_use_and_counts_refusals(impatient) -> None:
     bound = Bound("page_reads", 2, "reads at once", "constant", "storage", "It waits.", share=1)
     budget = Budget(bound, SystemClock())
     places = FairSemaphore.of(budget)

@@ -64,7 +64,7 @@ def test_a_reading_is_of_the_middle_of_the_time_it_took() -> None:
     assert clock.now_ms() == DATABASE_MS + 1_000
 
 
-async def test_nobodys_lease_is_freed_when_a_nodes_clock_is_set_forward(world, pushed) -> None:
+async def test_no_lease_is_freed_when_a_nodes_clock_is_set_forward(world, pushed) -> None:
     await world.webhook()
     delivery = await world.leased()
     pushed.set_by += 120_000
@@ -116,7 +116,7 @@ async def test_what_came_due_while_a_node_slept_is_claimed_at_once(
     assert len(await world.claim()) == 1
 
 
-def test_a_step_of_the_databases_clock_is_time_nobody_lived_through() -> None:
+def test_a_step_of_the_databases_clock_counts_as_skipped_time() -> None:
     machine = HandClock()
     machine.wall = DATABASE_MS
     clock = DatabaseClock(machine)

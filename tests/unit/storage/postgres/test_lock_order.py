@@ -75,7 +75,7 @@ async def test_settling_locks_deliveries_in_their_order_not_in_that_of_completio
         assert await is_free(looking, row(second.id))
 
 
-async def test_successes_end_runs_of_failures_in_the_order_of_their_webhooks(
+async def test_successes_end_streaks_of_failures_in_the_order_of_their_webhooks(
     world, connect
 ) -> None:
     """In whatever order they lie in the table: it is filled backwards here."""

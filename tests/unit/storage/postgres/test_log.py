@@ -269,7 +269,7 @@ async def test_pages_of_the_log_are_read_through_indexes_in_order(history, plans
                 assert len(_partitions(plan)) <= 2, (look, plan)
 
 
-async def test_other_looks_back_go_through_indexes_too(history, plans) -> None:
+async def test_other_reads_of_the_log_go_through_indexes_too(history, plans) -> None:
     webhook = (await history.webhooks("org_1"))[0].id
     (newest,) = (await history.log(LogFilter(organization="org_1", limit=1))).items
     for status in (None, "failed", "pending", "cancelled"):

@@ -166,9 +166,7 @@ async def test_a_server_stopped_in_order_is_no_different(server, name, load) -> 
     assert not load.told["not done"] & found
 
 
-async def test_a_restart_that_nobody_asked_anything_of_is_noticed_by_no_more_than_one(
-    server, database
-) -> None:
+async def test_a_restart_without_work_is_noticed_by_one_call_at_most(server, database) -> None:
     await asyncio.gather(*(database.transact(ask("SELECT 1 FROM pg_sleep(0)")) for _ in range(4)))
     await asyncio.to_thread(server.stop, "immediate")
     await asyncio.to_thread(server.start)
@@ -176,7 +174,7 @@ async def test_a_restart_that_nobody_asked_anything_of_is_noticed_by_no_more_tha
     await asyncio.gather(*(database.transact(ask("SELECT 1")) for _ in range(20)))
 
 
-async def test_while_it_is_away_nobody_waits_and_the_return_is_noted(server, database) -> None:
+async def test_while_it_is_away_no_work_waits_and_the_return_is_logged(server, database) -> None:
     assert database.reconnected_at == float("-inf")
     await asyncio.to_thread(server.stop, "immediate")
     await refused(database.transact(ask("SELECT 1")))
@@ -280,7 +278,7 @@ async def test_a_commit_whose_answer_is_lost_is_uncertain_and_not_refused(
 # --- the network goes -----------------------------------------------------------------------------
 
 
-async def test_a_network_that_swallows_everything_hangs_nobody(
+async def test_a_network_that_swallows_everything_hangs_no_caller(
     server, name, through_proxy, proxy
 ) -> None:
     """Neither those at work, nor who comes later, nor a long look at the log."""

@@ -127,7 +127,7 @@ async def test_that_was_ended_before_is_refused_and_not_uncertain(accepting, gat
 
 
 @pytest.mark.parametrize("role", [None, "deputy"])
-async def test_is_refused_only_once_who_was_at_it_is_gone(world, gate, proxy) -> None:
+async def test_is_refused_only_once_the_committing_process_is_gone(world, gate, proxy) -> None:
     """Also where the connection was opened amid the accept, as that of the second is here."""
     tasks = [
         asyncio.create_task(asyncio.wait_for(world.accept(world.event(client_id=id_)), IN_TIME))

@@ -38,7 +38,7 @@ def test_a_day_later_one_is_missing_and_until_then_none() -> None:
     assert (made.name, made.low) == ("attempt_p20270123", newest)
 
 
-def test_days_that_nobody_ran_in_share_one() -> None:
+def test_days_in_which_no_node_ran_share_one() -> None:
     newest = partitions.missing("delivery", "", NOW)[-1].high
     made = partitions.missing("delivery", newest, NOW + 100 * DAY_MS)
     assert [one.name for one in made[:2]] == ["delivery_before20270424", "delivery_p20270424"]
@@ -104,7 +104,7 @@ async def test_nodes_that_make_a_day_at_once_make_it_once(
     assert not any("days ahead" in told for node in nodes for told in node.warnings())
 
 
-async def test_rows_of_a_day_that_nobody_had_made_move_into_it(
+async def test_rows_of_a_day_without_a_partition_move_into_it(
     open_node, empty_postgres_url, clock, world_class
 ) -> None:
     node = await open_node(empty_postgres_url)
@@ -134,7 +134,7 @@ async def test_a_node_whose_clock_is_years_ahead_is_put_up_with(node, world_clas
     assert (await world.delivery(delivery)).status == "delivered"
 
 
-async def test_whoever_keeps_a_table_locked_holds_up_neither_the_making_nor_what_is_accepted(
+async def test_a_locked_table_delays_neither_new_partitions_nor_accept(
     node, empty_postgres_url, world, clock, monkeypatch
 ) -> None:
     monkeypatch.setattr(postgres_housekeeping, "HURRY_PAUSE", 0.01)

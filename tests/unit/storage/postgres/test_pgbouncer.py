@@ -23,16 +23,14 @@ def ask(sql: str, *values: object):
     return work
 
 
-async def test_a_pooler_is_recognised_and_a_server_is_none(
+async def test_a_pooler_is_detected_and_a_server_is_not_taken_for_one(
     make_database, pooled_url, postgres_url
 ) -> None:
     assert (await make_database(pooled_url)).pooled
     assert not (await make_database(postgres_url)).pooled
 
 
-async def test_settings_hold_for_the_transaction_and_for_nobody_else(
-    make_database, pooled_url
-) -> None:
+async def test_settings_hold_for_the_transaction_only(make_database, pooled_url) -> None:
     database = await make_database(pooled_url)
     stranger = await asyncpg.connect(pooled_url, statement_cache_size=0)
     try:
@@ -107,7 +105,7 @@ async def test_many_nodes_make_the_schema_at_once_through_it(
     assert (await nodes[0].transact(lambda db: db.fetch("schema_versions")))[0]["value"] == 1
 
 
-async def test_a_server_lost_behind_it_is_told_in_time_and_comes_back(
+async def test_a_server_lost_behind_it_is_reported_in_time_and_comes_back(
     make_postgres, make_pooler, make_database
 ) -> None:
     server = await asyncio.to_thread(make_postgres, durable=True)

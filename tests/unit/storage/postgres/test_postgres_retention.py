@@ -220,7 +220,7 @@ async def test_a_longer_retention_asked_for_meanwhile_counts(world, node, clock)
 # --- locks ----------------------------------------------------------------------------------------
 
 
-async def test_a_long_look_at_the_log_puts_it_off(world, node, empty_postgres_url, clock) -> None:
+async def test_a_long_read_of_the_log_postpones_it(world, node, empty_postgres_url, clock) -> None:
     await world.webhook()
     old = await settled(world, 600)
     clock.advance(days=31)

@@ -93,7 +93,7 @@ async def test_the_release_before_runs_on_what_was_only_expanded(
     await postgres_schema.upgrade(database)
 
 
-async def test_a_release_that_is_too_old_for_the_schema_is_told_to_upgrade(
+async def test_a_release_that_is_too_old_for_the_schema_says_to_upgrade(
     make_database, empty_postgres_url, look, scripts
 ) -> None:
     database = await make_database(empty_postgres_url)
@@ -127,7 +127,7 @@ async def newcomer(postgres_server, empty_postgres_url, look):
     await look.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
 
 
-async def test_a_role_that_may_make_no_schema_is_told_what_lets_it(
+async def test_a_role_that_may_make_no_schema_gets_the_grant_to_run(
     make_database, newcomer, look
 ) -> None:
     database = await make_database(newcomer)
@@ -212,7 +212,7 @@ async def test_a_database_that_cannot_hold_every_character_is_refused(
 # --- locks ----------------------------------------------------------------------------------------
 
 
-async def test_a_script_asks_for_its_locks_again_and_again_and_blocks_nobody_meanwhile(
+async def test_a_script_retries_its_locks_and_blocks_no_other_work(
     make_database, empty_postgres_url, look, scripts, monkeypatch
 ) -> None:
     monkeypatch.setattr(postgres_schema, "LOCK_PAUSE", 0.01)

@@ -227,7 +227,7 @@ async def test_what_cannot_be_stored_is_poisoned_and_not_repeated_to_anybody(
     assert await database.autocommit(ask("SELECT pg_backend_pid()")) == pid, "nothing was lost"
 
 
-async def test_a_full_disk_is_told_and_passes(database, admin) -> None:
+async def test_a_full_disk_is_reported_and_passes(database, admin) -> None:
     await admin.execute("""
         CREATE FUNCTION public.disk_full() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE 'could not extend file' USING ERRCODE = '53100'; END $$;
@@ -268,7 +268,7 @@ async def test_a_statement_that_outlives_its_time_is_not_a_database_that_is_away
     assert await database.transact(ask("SELECT 1")) == 1
 
 
-async def test_work_that_gets_no_connection_in_time_is_not_told_of_a_database_away(
+async def test_work_that_gets_no_connection_in_time_does_not_say_the_database_is_away(
     make_database, empty_postgres_url
 ) -> None:
     """Given one connection that is at work, when another piece of work has waited its time."""
@@ -309,7 +309,7 @@ async def test_a_fault_of_the_program_stays_one(database) -> None:
 
 
 @pytest.mark.parametrize("how", ["in time", "cancelled"])
-async def test_what_nobody_waits_for_any_more_is_ended_on_the_server(database, admin, how) -> None:
+async def test_a_statement_without_a_caller_is_ended_on_the_server(database, admin, how) -> None:
     def call() -> asyncio.Task[object]:
         endless = database.transact(
             ask("SELECT 1 FROM pg_sleep(3600)"),
@@ -484,7 +484,7 @@ async def test_a_node_makes_do_with_the_connections_it_is_given(
         await admin.execute(f'DROP OWNED BY "few {name}"; DROP ROLE "few {name}"')
 
 
-async def test_a_look_that_fails_when_the_database_is_back_does_not_lose_it_again(
+async def test_a_probe_that_fails_when_the_database_is_back_does_not_mark_it_lost_again(
     empty_postgres_url,
 ) -> None:
     """The look's own connection was swallowed; what came after the loss is none the worse."""
@@ -514,7 +514,7 @@ async def test_a_look_that_fails_when_the_database_is_back_does_not_lose_it_agai
     await pool.close()
 
 
-async def test_a_look_that_fails_while_others_are_answered_loses_nothing(
+async def test_a_probe_that_fails_while_other_work_is_answered_marks_nothing_lost(
     empty_postgres_url,
 ) -> None:
     """A machine so busy that no new connection comes in time is not a database that is away."""

@@ -67,7 +67,7 @@ async def test_nul_is_kept_as_the_replacement_character(world) -> None:
     assert (await node.link(b"l" * 32)).user == "\N{REPLACEMENT CHARACTER}"
 
 
-async def test_what_nul_is_asked_for_is_not_there(world) -> None:
+async def test_an_id_with_nul_is_not_found(world) -> None:
     node = world.storage
     assert await node.webhook("org_1", "wh_\0") is None
     assert not await node.delete_webhook("org_1", "wh_\0")

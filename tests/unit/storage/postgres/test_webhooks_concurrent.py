@@ -132,7 +132,7 @@ async def test_a_mark_is_not_seen_before_those_below_it(worlds) -> None:
     assert set(changed) == {first.id, second.id}
 
 
-async def test_whoever_follows_the_mark_misses_no_change(worlds) -> None:
+async def test_a_reader_that_follows_the_mark_misses_no_change(worlds) -> None:
     made = [await worlds[0].webhook() for _ in range(8)]
     mark, _ = await worlds[0].storage.changed_webhooks(0)
     told: list[str] = []

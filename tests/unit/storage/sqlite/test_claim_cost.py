@@ -79,7 +79,7 @@ async def test_eight_times_as_many_due_lanes_cost_eight_times_as_much(storage) -
     assert await steps(MANY) < 10 * few
 
 
-async def test_a_look_at_due_lanes_does_not_touch_the_writer(storage, monkeypatch) -> None:
+async def test_reading_due_lanes_does_not_touch_the_writer(storage, monkeypatch) -> None:
     await seed(storage, 0, FEW)
     written = []
     write = storage._threads.write

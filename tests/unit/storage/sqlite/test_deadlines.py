@@ -85,7 +85,7 @@ async def test_a_database_locked_by_another_process_is_an_error_within_two_secon
     assert await keys(storage) == []
 
 
-async def test_a_lock_that_ends_in_time_fails_nobody(storage, path) -> None:
+async def test_a_lock_that_ends_in_time_fails_no_call(storage, path) -> None:
     async with locked(path) as unlock:
         asked = asyncio.ensure_future(storage._threads.write(_put("a", b"1")))
         await storage.keys()  # the writer's thread is at it by now
@@ -123,7 +123,7 @@ async def test_a_verb_that_runs_too_long_is_interrupted(storage, kind) -> None:
     assert await getattr(storage._threads, kind)(lambda _db: 7) == 7
 
 
-async def test_an_interrupted_verb_fails_nobody_who_shares_its_transaction(storage) -> None:
+async def test_an_interrupted_verb_fails_no_other_in_its_transaction(storage) -> None:
     def long(db) -> None:
         _put("long", b"9")(db)
         endless(db)
@@ -166,7 +166,7 @@ async def test_what_a_hanging_thread_was_at_is_undone_and_its_caller_has_an_answ
     assert await keys(storage) == ["b"]
 
 
-async def test_of_a_commit_that_hangs_nobody_says_that_nothing_was_done(
+async def test_a_commit_that_hangs_is_never_answered_with_nothing_was_done(
     storage, monkeypatch
 ) -> None:
     monkeypatch.setattr(worker, "COMMIT_SECONDS", 0.1)

@@ -37,7 +37,7 @@ async def test_only_its_owner_may_read_the_database(open_storage, path, new_even
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_a_second_server_on_a_file_is_told_who_has_it(open_storage) -> None:
+async def test_a_second_server_on_a_file_learns_which_process_has_it(open_storage) -> None:
     first = await open_storage()
     with pytest.raises(CannotStart, match="Another server"):
         await open_storage()

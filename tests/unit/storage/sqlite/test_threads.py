@@ -149,7 +149,7 @@ async def test_a_fault_of_the_program_is_its_callers_alone(storage) -> None:
     assert type(fault).__name__ == "SQLError"
 
 
-async def test_a_caller_that_went_away_disturbs_nobody(storage) -> None:
+async def test_a_caller_that_left_disturbs_no_other(storage) -> None:
     gate = Gate()
     held = asyncio.ensure_future(storage._threads.write(gate.verb))
     await asyncio.to_thread(gate.entered.wait, 10)

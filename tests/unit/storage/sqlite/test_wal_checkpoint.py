@@ -53,7 +53,7 @@ async def test_the_writer_copies_little_and_the_log_is_started_over(storage, new
     assert len(starts) >= 3
 
 
-async def test_who_reads_in_the_log_is_waited_for_and_not_at_every_commit(
+async def test_a_reader_in_the_log_is_waited_for_but_not_at_every_commit(
     storage, new_event
 ) -> None:
     """Given somebody who reads for long.
@@ -95,9 +95,7 @@ async def test_closing_waits_for_a_copy_under_way(storage, new_event) -> None:
     assert not watched.log._under_way.is_set()
 
 
-async def test_who_reads_for_a_moment_does_not_leave_the_copying_to_the_writer(
-    storage, new_event
-) -> None:
+async def test_a_short_read_does_not_leave_the_copying_to_the_writer(storage, new_event) -> None:
     """Given a reader who began just before the log is copied: a few pages are missing then."""
     watched = Watched(storage, new_event)
     entered, opened = threading.Event(), threading.Event()
