@@ -30,7 +30,7 @@ def machine() -> HandClock:
     return HandClock()
 
 
-def test_it_goes_on_evenly_when_the_machines_clock_is_set_back(machine) -> None:
+def test_it_continues_evenly_when_the_machines_clock_is_set_back(machine) -> None:
     clock = SteadyClock(machine)
     machine.wall -= HOUR
     machine.pass_(5)
@@ -43,7 +43,7 @@ def test_it_follows_when_the_machines_clock_is_set_forward(machine) -> None:
     assert clock.now_ms() == START + HOUR
 
 
-def test_what_is_due_in_a_minute_is_due_then_although_a_step_is_taken_back(machine) -> None:
+def test_a_due_time_is_kept_when_a_clock_correction_is_undone(machine) -> None:
     """Given a clock an hour fast by which a time was noted, set right at once.
 
     Then the noted time is a minute away, not an hour and a minute.
@@ -56,7 +56,7 @@ def test_what_is_due_in_a_minute_is_due_then_although_a_step_is_taken_back(machi
     assert clock.now_ms() == due_at
 
 
-def test_it_knows_how_much_of_the_time_since_was_skipped(machine) -> None:
+def test_it_knows_how_much_time_was_skipped(machine) -> None:
     clock = SteadyClock(machine)
     before = clock.now_ms()
     machine.pass_(10)
@@ -67,7 +67,7 @@ def test_it_knows_how_much_of_the_time_since_was_skipped(machine) -> None:
     assert clock.skips.since(after) == 0
 
 
-def test_a_clock_that_is_kept_right_skips_nothing(machine) -> None:
+def test_small_corrections_of_the_clock_are_not_skips(machine) -> None:
     clock = SteadyClock(machine)
     before = clock.now_ms()
     machine.wall += 500

@@ -84,7 +84,7 @@ def test_every_field_has_exactly_one_setting():
         ("PROCESSES", "64", 64),
     ],
 )
-def test_a_good_value_becomes_what_it_says(name, text, value):
+def test_a_valid_value_is_parsed(name, text, value):
     expected = (
         {
             "SIGN_IN_URL": text,
@@ -171,7 +171,7 @@ def test_a_wrong_value_is_one_line_naming_the_variable_the_value_and_what_is_exp
         assert repr(value) in line or len(value) > 60
 
 
-def test_an_odd_value_cannot_break_the_line_or_flood_it():
+def test_a_strange_value_cannot_break_the_error_line_or_make_it_long():
     line = error("PORT", "1\n2" + "3" * 5000)
     assert "\n" not in line
     assert len(line) < 250
@@ -208,7 +208,7 @@ def test_neither_repr_of_the_configuration_shows_a_password_or_a_key():
     assert "k1" in shown
 
 
-def test_an_option_wins_over_its_variable_and_its_error_names_both():
+def test_an_option_takes_precedence_and_its_error_names_option_and_variable():
     environ = {PREFIX + "PORT": "9000"}
     assert load(environ, {"port": "9001"}).port == 9001
     with pytest.raises(ConfigurationError, match=r"--port \(WINNERR_WEBHOOKS_PORT\)='x'"):
@@ -227,7 +227,7 @@ def test_the_public_url_follows_host_and_port_unless_it_is_set(environ, url):
     assert load({PREFIX + name: value for name, value in environ.items()}, {}).public_url == url
 
 
-def test_a_variable_with_a_slip_of_the_pen_is_warned_of_with_what_was_meant():
+def test_a_misspelled_variable_is_warned_of_with_the_right_name():
     (line,) = warnings({PREFIX + "DELIVERY_TIMEOUTS": "5", "PATH": "/bin"})
     assert line == (
         "WINNERR_WEBHOOKS_DELIVERY_TIMEOUTS is not a setting: "
@@ -235,7 +235,7 @@ def test_a_variable_with_a_slip_of_the_pen_is_warned_of_with_what_was_meant():
     )
 
 
-def test_a_variable_like_no_setting_is_warned_of_and_what_kubernetes_injects_is_not():
+def test_an_unknown_variable_is_warned_of_but_not_those_that_kubernetes_injects():
     lines = warnings(
         {
             PREFIX + "COLOUR": "blue",
@@ -268,7 +268,7 @@ def test_encryption_keys_are_read_in_order():
         (f"a:{KEY},a:{OTHER_KEY}", "key 2"),
     ],
 )
-def test_wrong_encryption_keys_are_told_without_repeating_them(text, says):
+def test_wrong_encryption_keys_are_reported_without_repeating_them(text, says):
     line = error("ENCRYPTION_KEYS", text)
     assert line.startswith(PREFIX + "ENCRYPTION_KEYS")
     assert says in line
@@ -334,7 +334,7 @@ def test_an_sqlite_file_has_one_node_and_one_process(environ, says):
     check_service(load(environ | POSTGRES | KEYS))
 
 
-def test_serving_from_postgresql_needs_keys_and_says_how_to_make_one():
+def test_serving_from_postgresql_needs_keys_and_says_how_to_create_one():
     with pytest.raises(ConfigurationError, match=r"ENCRYPTION_KEYS.*openssl rand -base64 32"):
         check_service(load(POSTGRES))
     check_service(load(POSTGRES | KEYS))

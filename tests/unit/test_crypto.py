@@ -19,19 +19,19 @@ LONG = EncryptionKey("k" * 32, b"l" * 32)
 
 @pytest.mark.parametrize("plain", [b"", b"whsec_abc", bytes(256)])
 @pytest.mark.parametrize("key", [OLD, LONG])
-def test_what_is_sealed_opens_again(plain, key):
+def test_an_encrypted_secret_can_be_decrypted(plain, key):
     ring = Keyring([key])
     assert ring.decrypt(ring.encrypt(plain, b"wh_1"), b"wh_1") == plain
 
 
-def test_no_two_seals_are_alike_and_none_shows_the_secret():
+def test_encrypting_twice_gives_different_bytes_without_the_secret_in_them():
     ring = Keyring([OLD])
     one, other = ring.encrypt(b"whsec_abc", b"wh_1"), ring.encrypt(b"whsec_abc", b"wh_1")
     assert one != other
     assert b"whsec" not in one
 
 
-def test_a_secret_moved_to_another_row_does_not_open():
+def test_a_secret_copied_to_another_row_cannot_be_decrypted():
     ring = Keyring([OLD])
     with pytest.raises(ConfigurationError, match="'old'"):
         ring.decrypt(ring.encrypt(b"s", b"wh_1"), b"wh_2")
@@ -43,7 +43,7 @@ def test_a_missing_key_is_named_with_what_to_do():
         Keyring([NEW]).decrypt(sealed, b"wh_1")
 
 
-def test_another_key_of_the_same_id_does_not_open():
+def test_another_key_with_the_same_id_cannot_decrypt():
     sealed = Keyring([OLD]).encrypt(b"s", b"wh_1")
     with pytest.raises(ConfigurationError, match="'old' there is not the one"):
         Keyring([EncryptionKey("old", b"x" * 32)]).decrypt(sealed, b"wh_1")
@@ -56,7 +56,7 @@ def test_an_error_names_the_file_that_the_keys_are_from():
             Keyring([other], "/data/w.db.keys").decrypt(sealed, b"wh_1")
 
 
-def test_after_a_rotation_the_first_key_seals_and_each_opens_its_own():
+def test_after_a_key_rotation_the_first_key_encrypts_and_each_decrypts_its_own():
     before = Keyring([OLD]).encrypt(b"s", b"wh_1")
     ring = Keyring([NEW, OLD])
     after = ring.encrypt(b"s", b"wh_1")
@@ -65,7 +65,7 @@ def test_after_a_rotation_the_first_key_seals_and_each_opens_its_own():
 
 
 @pytest.mark.parametrize("key", [OLD, LONG])
-def test_whatever_is_damaged_is_refused_in_our_own_words(key):
+def test_any_damaged_secret_is_a_configuration_error(key):
     ring = Keyring([key])
     sealed = ring.encrypt(b"secret", b"wh_1")
     damaged = [sealed[:n] for n in range(len(sealed))]
@@ -77,7 +77,7 @@ def test_whatever_is_damaged_is_refused_in_our_own_words(key):
             ring.decrypt(one, b"wh_1")
 
 
-def test_another_format_is_said_to_be_of_a_newer_version():
+def test_an_unknown_format_is_reported_as_one_of_a_newer_version():
     with pytest.raises(ConfigurationError, match="newer version"):
         key_id_of(b"\x02" + bytes(40))
 
@@ -91,7 +91,7 @@ def test_an_api_key_is_stored_as_its_sha256():
     assert hash_key("wwk_abc") == hashlib.sha256(b"wwk_abc").digest()
 
 
-def test_a_key_file_is_made_for_its_owner_only_and_read_again(tmp_path):
+def test_a_new_key_file_is_readable_by_its_owner_only_and_can_be_loaded(tmp_path):
     path = tmp_path / "events.db.keys"
     umask = os.umask(0)
     try:
@@ -105,14 +105,14 @@ def test_a_key_file_is_made_for_its_owner_only_and_read_again(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [path.name], "nothing is left beside it"
 
 
-def test_a_missing_key_file_is_not_made_where_secrets_exist(tmp_path):
+def test_a_missing_key_file_is_not_created_if_there_are_secrets(tmp_path):
     path = tmp_path / "events.db.keys"
     with pytest.raises(ConfigurationError, match=rf"{path}.*missing.*backup"):
         load_or_create_key_file(path, create=False)
     assert not path.exists()
 
 
-def test_a_key_file_may_hold_several_keys_and_remarks(tmp_path):
+def test_a_key_file_may_have_several_keys_and_comments(tmp_path):
     path = tmp_path / "keys"
     path.write_text(f"# a remark\r\n\n  new:{'bm5u' * 10}bm4=  \nold:{'b29v' * 10}b28=\n")
     assert load_or_create_key_file(path, create=False) == (NEW, OLD)
@@ -121,7 +121,7 @@ def test_a_key_file_may_hold_several_keys_and_remarks(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"# nothing but a remark\n", b"hunter2hunter2", b"k1:hunter2==", b"\xff\xfe\0"]
 )
-def test_a_key_file_of_garbage_is_named_but_not_repeated_and_stays_as_it_is(tmp_path, content):
+def test_an_invalid_key_file_is_named_but_not_quoted_and_not_changed(tmp_path, content):
     path = tmp_path / "keys"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError) as caught:
@@ -132,7 +132,7 @@ def test_a_key_file_of_garbage_is_named_but_not_repeated_and_stays_as_it_is(tmp_
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_a_key_file_that_cannot_be_read_or_made_is_named(tmp_path, create):
+def test_a_key_file_that_cannot_be_read_or_created_is_named(tmp_path, create):
     folder = tmp_path / "a folder"
     folder.mkdir()
     with pytest.raises(ConfigurationError, match="a folder"):
@@ -141,7 +141,7 @@ def test_a_key_file_that_cannot_be_read_or_made_is_named(tmp_path, create):
         load_or_create_key_file(tmp_path / "nowhere" / "keys", create=create)
 
 
-def test_of_processes_that_make_a_key_file_at_once_all_read_the_same_key(tmp_path):
+def test_processes_that_create_a_key_file_at_once_all_use_the_same_key(tmp_path):
     path = tmp_path / "keys"
     program = f"""
 import sys

@@ -44,7 +44,7 @@ def test_an_id_is_its_kind_and_26_characters():
 
 
 @given(st.lists(st.integers(0, 2**48 - 1), min_size=1, max_size=60))
-def test_ids_sort_as_they_were_made_and_never_repeat_wherever_the_clock_jumps(moments):
+def test_ids_stay_in_order_and_unique_even_if_the_clock_jumps(moments):
     clock = Clock()
     ids = Ids(clock)
     made = []
@@ -62,7 +62,7 @@ def test_ids_stay_in_order_beyond_every_digit_of_the_counter():
     assert made == sorted(set(made))
 
 
-def test_two_nodes_never_make_the_same_id():
+def test_two_nodes_never_generate_the_same_id():
     clock = Clock()
     one, other = Ids(clock), Ids(clock)
     assert not {one.new("evt") for _ in range(500)} & {other.new("evt") for _ in range(500)}
@@ -77,7 +77,7 @@ def test_ids_of_several_nodes_sort_by_their_millisecond():
 
 
 @given(st.integers(1, 2**48 - 2))
-def test_a_floor_lies_below_its_millisecond_and_above_the_one_before(ms):
+def test_a_floor_sorts_before_all_ids_of_its_millisecond_and_after_earlier_ones(ms):
     clock = Clock(ms)
     before = Ids(clock).new("evt")
     clock.ms += 1
@@ -85,7 +85,7 @@ def test_a_floor_lies_below_its_millisecond_and_above_the_one_before(ms):
 
 
 @given(st.integers(0, 2**48 - 1))
-def test_an_id_tells_its_millisecond_and_a_floor_the_one_it_was_made_for(ms):
+def test_the_millisecond_of_an_id_or_a_floor_can_be_read(ms):
     assert id_ms(Ids(Clock(ms)).new("att")) == id_ms(id_floor("att", ms)) == ms
 
 
@@ -100,7 +100,7 @@ def test_a_floor_before_1970_is_the_lowest():
         *["evt_" + "0" * 25 + last for last in ("i", "A", "٣", "\n", "'")],
     ],
 )
-def test_what_is_no_id_is_known(text):
+def test_other_texts_are_not_ids(text):
     assert not is_id("evt", text)
 
 
@@ -114,18 +114,18 @@ def test_a_delivery_names_its_event_and_webhook(number):
 
 
 @pytest.mark.parametrize("text", ["", "dlv_", "evt_" + "0" * 30, "dlv_" + "0" * 29 + "u", "0000"])
-def test_what_is_no_delivery_has_no_webhook(text):
+def test_other_texts_have_no_webhook_number(text):
     assert webhook_number(text) == -1
 
 
 @given(st.text(max_size=40))
-def test_no_text_raises(text):
+def test_any_text_is_parsed_without_an_exception(text):
     assert is_id("dlv", text) in (True, False)
     assert webhook_number(text) >= -1
     assert webhook_number("dlv_" + text) >= -1
 
 
-def test_a_new_secret_is_32_bytes_in_the_form_that_is_taken():
+def test_a_new_secret_has_32_bytes_in_a_form_that_is_accepted():
     secret = new_secret()
     check_secret(secret)
     assert secret.startswith("whsec_")
@@ -141,7 +141,7 @@ def test_a_new_api_key_has_256_bits():
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1), st.integers(0, 1000))
-def test_jitter_stays_within_its_share(seconds, share, seed):
+def test_jitter_stays_within_its_fraction(seconds, share, seed):
     wait = Jitter(seed).around(seconds, share)
     assert seconds * (1 - share) - 1e-9 <= wait <= seconds * (1 + share) + 1e-9
 

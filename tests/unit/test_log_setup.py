@@ -10,7 +10,7 @@ import pytest
 from winnerr_webhooks.log_setup import hide_secrets
 
 
-def test_whatever_is_named_like_a_secret_is_blanked():
+def test_fields_named_like_secrets_are_hidden():
     event = {
         "event": "saved",
         "secret": "whsec_1",
@@ -32,7 +32,7 @@ def test_whatever_is_named_like_a_secret_is_blanked():
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])
-def test_logs_go_to_stderr_as_json_when_it_is_no_terminal(level):
+def test_logs_go_to_stderr_as_json_if_it_is_not_a_terminal(level):
     program = f"""
 import structlog
 from winnerr_webhooks import __version__
@@ -57,7 +57,7 @@ except ValueError:
     assert "a bad day" in last["exception"]
 
 
-def test_what_python_and_its_libraries_say_comes_in_the_same_form():
+def test_messages_of_python_and_libraries_have_the_same_form():
     program = """
 import asyncio, logging, warnings
 from winnerr_webhooks import __version__
@@ -80,7 +80,7 @@ warnings.warn("soon gone")
     assert "soon gone" in lines[1]["event"]
 
 
-def test_lines_for_people_can_be_asked_for():
+def test_readable_lines_can_be_chosen():
     program = """
 import structlog
 from winnerr_webhooks import __version__
@@ -97,7 +97,7 @@ structlog.get_logger().warning("a budget is spent", budget="attempts")
     assert not line.startswith("{")
 
 
-def test_a_line_that_cannot_be_written_is_lost_and_nothing_else():
+def test_a_line_that_cannot_be_written_is_dropped_and_the_program_goes_on():
     program = """
 import contextlib
 import sys

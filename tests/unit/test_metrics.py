@@ -19,7 +19,7 @@ def samples(metrics):
     }
 
 
-def test_what_was_counted_is_rendered():
+def test_counts_are_rendered():
     metrics = Metrics()
     metrics.event_accepted()
     metrics.event_accepted(10)
@@ -45,7 +45,7 @@ def test_what_was_counted_is_rendered():
     assert shown["attempt_duration_seconds_bucket", "+Inf"] == 4
 
 
-def test_latencies_and_what_ended_badly_are_rendered():
+def test_latencies_and_failures_are_rendered():
     metrics = Metrics()
     metrics.event_answered(0.002)
     metrics.batch_committed(0.002)
@@ -76,7 +76,7 @@ def test_the_process_and_its_version_are_rendered():
     assert shown["build_info", *sorted([__version__, platform.python_version()])] == 1
 
 
-def test_figures_of_the_database_and_of_the_process_are_rendered():
+def test_the_metrics_of_the_database_and_of_the_process_are_rendered():
     metrics = Metrics()
     in_flight = [3]
     metrics.watch("in_flight", "Attempts that run now.", lambda: in_flight[0])

@@ -24,7 +24,7 @@ async def test_a_copy_made_while_the_server_runs_is_whole_and_can_be_served(make
     database.close()
 
 
-def test_a_file_that_exists_is_not_written_over(run, tmp_path):
+def test_an_existing_file_is_not_overwritten(run, tmp_path):
     assert run("migrate").returncode == 0
     (tmp_path / "copy.db").write_text("precious")
     done = run("backup", "copy.db")
@@ -36,7 +36,7 @@ def test_a_file_that_exists_is_not_written_over(run, tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"), [(None, "There is no database"), (b"", "is no database of this program")]
 )
-def test_what_is_no_database_of_ours_is_not_copied(content, says, run, tmp_path):
+def test_a_file_that_is_not_a_database_of_this_product_is_not_copied(content, says, run, tmp_path):
     if content is not None:
         (tmp_path / "winnerr-webhooks.db").write_bytes(content)
     done = run("backup", "copy.db")
@@ -45,7 +45,7 @@ def test_what_is_no_database_of_ours_is_not_copied(content, says, run, tmp_path)
     assert not (tmp_path / "copy.db").exists()
 
 
-def test_a_folder_that_is_not_there_is_named_and_nothing_is_left_behind(run, tmp_path):
+def test_a_missing_folder_is_named_and_no_file_is_left_behind(run, tmp_path):
     run("migrate")
     done = run("backup", "nowhere/copy.db")
     assert done.returncode == 2

@@ -26,7 +26,7 @@ def day_ahead() -> list[str]:
     pytest.skip("needs libfaketime, to set a clock for one process")
 
 
-async def test_what_was_put_off_by_a_clock_a_day_ahead_does_not_wait_a_day(
+async def test_a_delivery_scheduled_by_a_clock_a_day_ahead_does_not_wait_a_day(
     make_server, receiver, answer, day_ahead
 ):
     server = await make_server()

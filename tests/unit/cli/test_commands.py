@@ -69,7 +69,7 @@ finally:
     assert not loaded & heavy
 
 
-def test_without_a_command_it_prints_what_there_is(run):
+def test_without_a_command_it_prints_the_help(run):
     done = run()
     assert done.returncode == 0
     for command in ("serve", "demo", "migrate", "keys", "emit"):
@@ -140,7 +140,7 @@ def test_migrate_says_which_database_is_ready(run):
 
 
 @pytest.mark.parametrize("command", ["migrate", "keys list"])
-def test_a_postgresql_that_is_not_there_is_one_line_without_its_password(command, run):
+def test_an_unreachable_postgresql_is_reported_in_one_line_without_the_password(command, run):
     done = run(*command.split(), DATABASE_URL=POSTGRES)
     assert done.returncode == os.EX_TEMPFAIL
     assert done.stdout == ""
@@ -151,13 +151,13 @@ def test_a_postgresql_that_is_not_there_is_one_line_without_its_password(command
     assert "hunter2" not in line
 
 
-def test_a_setting_with_a_slip_of_the_pen_is_warned_of_and_does_not_stop(run):
+def test_a_misspelled_setting_is_only_a_warning(run):
     done = run("migrate", DELIVERY_TIMOUT="3")
     assert done.returncode == 0
     assert "did you mean WINNERR_WEBHOOKS_DELIVERY_TIMEOUT?" in done.stderr
 
 
-def test_a_folder_that_is_not_there_is_one_line_and_no_traceback(run):
+def test_a_missing_folder_is_reported_in_one_line_without_a_traceback(run):
     done = run("migrate", "--database-url", "sqlite:///no/such/folder/w.db")
     assert done.returncode == os.EX_CONFIG
     (line,) = done.stderr.splitlines()

@@ -11,7 +11,7 @@ KEY = base64.b64encode(b"k" * 32).decode()
 POSTGRES = "postgresql://u:hunter2@127.0.0.1:9/w"
 
 
-def test_it_shows_every_setting_with_its_value_and_where_that_comes_from(run):
+def test_it_shows_every_setting_with_its_value_and_its_source(run):
     done = run("config", "--json", "--port", "8401", RETRY_SCHEDULE="5,50", MAX_WEBHOOKS="7")
     assert done.returncode == 0
     settings = json.loads(done.stdout)["settings"]
@@ -22,7 +22,7 @@ def test_it_shows_every_setting_with_its_value_and_where_that_comes_from(run):
     assert settings["HOST"] == {"value": "127.0.0.1", "from": "default"}
 
 
-def test_it_shows_every_bound_with_unit_source_and_what_happens_then(run):
+def test_it_shows_every_limit_with_unit_source_and_what_happens_when_it_is_reached(run):
     done = run("config", "--json", DELIVERY_TIMEOUT="30")
     bounds = json.loads(done.stdout)["bounds"]
     config = Config(delivery_timeout=30.0)
@@ -33,7 +33,7 @@ def test_it_shows_every_bound_with_unit_source_and_what_happens_then(run):
     assert bounds["stop_seconds"]["limit"] == 40
 
 
-def test_as_text_it_names_each_setting_and_bound_once(run):
+def test_the_text_names_each_setting_and_limit_once(run):
     done = run("config")
     assert done.returncode == 0
     for setting in SETTINGS:
@@ -51,7 +51,7 @@ def test_no_password_and_no_key_is_shown(run):
         assert "k1:•••" in done.stdout
 
 
-def test_settings_that_cannot_work_are_shown_and_end_it_with_their_one_line(run):
+def test_settings_that_cannot_work_are_shown_before_the_error_line(run):
     done = run("config", DATABASE_URL=POSTGRES)
     assert done.returncode == os.EX_CONFIG
     assert "DATABASE_URL" in done.stdout

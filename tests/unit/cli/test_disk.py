@@ -80,7 +80,7 @@ async def test_a_disk_that_fills_up_is_named_by_readyz_and_by_one_line(small):
 
 
 @pytest.mark.parametrize("kept", [("test.db", "test.db.keys"), ("test.db.keys",), ()])
-async def test_a_start_on_a_full_disk_can_be_tried_again(make_server, kept):
+async def test_a_start_on_a_full_disk_ends_with_the_exit_code_for_a_retry(make_server, kept):
     """It ends with "not now", so that a service manager tries again, and says why."""
     server = await make_server()
     await server.terminate()

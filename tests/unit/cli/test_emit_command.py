@@ -83,7 +83,7 @@ def test_key_and_server_come_from_variables_when_no_option_names_them(api, emit)
     assert (path, headers["Authorization"]) == ("/api/v1/events", "Bearer wwk_2")
 
 
-def test_data_from_stdin_is_passed_on_digit_by_digit(api, emit):
+def test_data_from_stdin_keeps_its_digits(api, emit):
     data = '{"amount": 12345678901234567890.10, "e": "\\u00e9", "z": 1, "a": 2}'
     assert emit(*EVENT, "-", "--server", api.url, "--key", "k", stdin=data).returncode == 0
     ((_, _, body),) = api.requests
@@ -114,7 +114,7 @@ def test_overload_says_when_to_try_again(api, emit):
     assert done.stderr.splitlines() == ["503 Unavailable: Too much.", "  Try again in 2 s."]
 
 
-def test_an_answer_of_somebody_else_is_recognised(api, emit):
+def test_an_answer_that_is_not_from_the_api_is_recognized(api, emit):
     api.answer = (404, {}, b"<html>nginx</html>")
     done = emit(*EVENT, "{}", "--server", api.url, "--key", "k")
     assert done.returncode == 1
@@ -132,7 +132,7 @@ def test_an_answer_of_somebody_else_is_recognised(api, emit):
         ([*EVENT, "{'a': 1}", "--key", "k"], 2, "--data is not JSON"),
     ],
 )
-def test_what_cannot_be_sent_is_one_line(words, code, says, emit):
+def test_an_event_that_cannot_be_sent_is_reported_in_one_line(words, code, says, emit):
     done = emit(*words)
     assert done.returncode == code
     (line,) = done.stderr.splitlines()

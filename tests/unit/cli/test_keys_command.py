@@ -40,13 +40,13 @@ def test_a_key_of_one_organization_is_listed_and_can_be_revoked_once(run):
 
 
 @pytest.mark.parametrize("words", [["--name", " "], ["--name", "x", "--organization", "org 1"]])
-def test_a_name_or_an_organization_that_is_none_is_one_line_and_exit_code_2(run, words):
+def test_a_wrong_name_or_organization_is_one_line_and_exit_code_2(run, words):
     done = run("keys", "create", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_migrate_makes_the_database_and_its_key_file_and_can_be_repeated(run, tmp_path):
+def test_migrate_creates_the_database_and_its_key_file_and_can_be_repeated(run, tmp_path):
     for _ in range(2):
         done = run("migrate", "--database-url", f"sqlite:///{tmp_path / 'w.db'}")
         assert done.returncode == 0

@@ -30,14 +30,14 @@ async def test_beside_a_running_server_a_link_is_printed_alone_and_opens_the_pag
 @pytest.mark.parametrize(
     "words", [["--organization", "org 1"], ["--organization", "o", "--role", "owner"]]
 )
-def test_an_organization_or_a_role_that_is_none_is_one_line_and_exit_code_2(run, words):
+def test_a_wrong_organization_or_role_is_one_line_and_exit_code_2(run, words):
     done = run("login-link", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_live_tail_does_not_hold_a_stopping_server_up(make_server):
+async def test_a_live_log_does_not_delay_the_shutdown(make_server):
     server = await make_server()
     _, out, _ = await server.command(
         "login-link", "--organization", "org_1", "--public-url", f"http://127.0.0.1:{server.port}"

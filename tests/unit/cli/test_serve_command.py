@@ -18,7 +18,7 @@ async def test_sigterm_and_ctrl_c_end_it_with_exit_code_0(make_server, number):
     assert await asyncio.wait_for(server.process.wait(), 60) == 0
 
 
-async def test_an_option_wins_over_its_variable(server):
+async def test_an_option_takes_precedence_over_its_variable(server):
     """A wrong variable would stop the start; the option in its place does not."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "winnerr_webhooks", "serve",
@@ -46,7 +46,7 @@ asyncio.run(wiring.serve(config.load(config.environment()), on_started=say))
 @pytest.mark.parametrize(
     "program", [("-m", "winnerr_webhooks", "serve"), ("-c", EMBEDDED)], ids=["command", "embedded"]
 )
-async def test_its_log_on_stderr_tells_of_its_start_and_its_end(server, program):
+async def test_its_log_on_stderr_reports_start_and_end(server, program):
     own = {"PORT": "0", "DATABASE_URL": "sqlite:///log.db", "LOG_FORMAT": "json"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *program,
@@ -65,7 +65,7 @@ async def test_its_log_on_stderr_tells_of_its_start_and_its_end(server, program)
     assert lines[1]["url"].startswith("http://127.0.0.1:")
 
 
-async def test_while_it_drains_it_is_not_ready_and_goes_on(make_server):
+async def test_while_it_drains_it_is_not_ready_but_still_works(make_server):
     """A load balancer has to see that it is not ready before a call finds no one there."""
     server = await make_server(DRAIN_SECONDS="60")
     await server.emit()

@@ -51,7 +51,7 @@ def test_the_example_of_a_new_contact_is_the_promised_payload():
     )
 
 
-def test_a_name_that_is_not_in_it_has_no_type_and_no_example():
+def test_an_unknown_name_has_no_event_type_and_no_example():
     assert CATALOG.get("contact.merged") is None
     with pytest.raises(KeyError):
         CATALOG.example_body("contact.merged", "org_1", "2025-01-15T14:23:00Z")
@@ -73,7 +73,7 @@ def test_a_name_that_is_not_in_it_has_no_type_and_no_example():
         ("zzzz", []),
     ],
 )
-def test_the_nearest_names_are_those_that_may_be_meant(word, meant):
+def test_the_most_similar_names_are_suggested(word, meant):
     assert CATALOG.nearest(word) == meant
 
 
@@ -93,16 +93,16 @@ def test_no_more_names_are_suggested_than_asked_for():
         (list(CATALOG.names), CATALOG.names),
     ],
 )
-def test_subscriptions_are_kept_once_and_in_catalogue_order(events, kept):
+def test_events_are_stored_once_and_in_catalogue_order(events, kept):
     assert CATALOG.normalise_events(events) == kept
 
 
-def test_a_webhook_subscribes_to_something():
+def test_a_webhook_needs_at_least_one_event():
     (error,) = refusal([])
     assert error.pointer == "/events"
 
 
-def test_the_wildcard_stands_alone():
+def test_the_wildcard_cannot_be_combined_with_names():
     (error,) = refusal(["contact.created", "*"])
     assert error.pointer == "/events"
     assert "alone" in error.message
@@ -123,7 +123,7 @@ def test_a_flood_of_long_unknown_events_gets_a_short_answer():
 
 
 @given(st.lists(st.text() | st.sampled_from((*CATALOG.names, ALL_EVENTS)), max_size=8))
-def test_any_subscription_is_either_normalised_or_refused_with_pointers(events):
+def test_any_list_of_events_is_normalised_or_refused_with_pointers(events):
     try:
         kept = CATALOG.normalise_events(events)
     except Invalid:

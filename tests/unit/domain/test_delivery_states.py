@@ -45,7 +45,7 @@ def test_the_documentation_says_after_how_many_idle_leases_a_delivery_fails():
     assert "five leases" in PAGE.read_text().lower()
 
 
-def test_only_known_states_and_happenings_are_in_the_table():
+def test_the_table_has_only_known_states_and_events():
     assert {state for state, _ in TRANSITIONS} | set(TRANSITIONS.values()) == set(STATES)
     assert {happened for _, happened in TRANSITIONS} == set(HAPPENINGS)
 
@@ -56,24 +56,24 @@ def test_a_success_delivers_from_any_state(state):
 
 
 @pytest.mark.parametrize("happened", HAPPENINGS)
-def test_nothing_leaves_delivered(happened):
+def test_delivered_is_a_final_state(happened):
     assert next_state(DELIVERED, happened) == DELIVERED
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_failed_replay_leaves_every_state_as_it_is(state):
+def test_a_failed_replay_changes_no_state(state):
     assert next_state(state, REPLAY_FAILED) == state
 
 
 @pytest.mark.parametrize(
     ("state", "happened"), list(itertools.product((FAILED, CANCELLED), (RETRY, EXHAUSTED, STOPPED)))
 )
-def test_a_late_answer_moves_nothing(state, happened):
+def test_a_late_failure_changes_no_state(state, happened):
     assert next_state(state, happened) == state
 
 
 @given(st.lists(st.sampled_from(HAPPENINGS)))
-def test_only_a_success_delivers_and_only_pending_is_left_for_another_end(happenings):
+def test_only_a_success_leads_to_delivered_and_only_pending_can_fail_or_be_cancelled(happenings):
     state = PENDING
     for happened in happenings:
         following = next_state(state, happened)

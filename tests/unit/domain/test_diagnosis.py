@@ -75,7 +75,7 @@ def test_every_kind_with_every_code_in_every_phase_has_a_sentence_and_a_hint(kin
 
 
 @pytest.mark.parametrize("kind", CODES)
-def test_no_two_codes_of_a_kind_are_told_the_same(kind):
+def test_each_code_of_a_kind_has_its_own_text(kind):
     phases = {code: code.removesuffix("_timeout") for code in CODES["timeout"]}
     told = {of_failure(kind, code, phases.get(code, "wait")).summary for code in CODES[kind]}
     assert len(told) == len(CODES[kind])
@@ -102,7 +102,7 @@ def test_no_two_codes_of_a_kind_are_told_the_same(kind):
         ("protocol", "headers_too_large", "wait", "32 KiB"),
     ],
 )
-def test_a_failure_is_told_with_what_to_do(kind, code, phase, says):
+def test_a_failure_is_explained_with_what_to_do(kind, code, phase, says):
     found = of_failure(kind, code, phase)
     assert says in f"{found.summary} {found.hint}"
 
@@ -114,7 +114,7 @@ def test_a_timeout_names_the_limit_when_it_is_known():
 
 
 @pytest.mark.parametrize("url", ["", "https://", "https://[::1", "https://{host}/", "/x"])
-def test_an_odd_url_does_not_break_the_sentence(url):
+def test_an_unusual_url_does_not_break_the_sentence(url):
     assert of_failure("dns", "nxdomain", "dns", url=url).summary.startswith("There is no host")
 
 
@@ -147,7 +147,7 @@ def test_every_status_has_a_sentence_that_names_it_and_a_hint():
         (599, "receiver failed (599)"),
     ],
 )
-def test_a_status_is_told_with_what_to_do(status, says):
+def test_a_status_is_explained_with_what_to_do(status, says):
     found = of_status(status)
     assert says in f"{found.summary} {found.hint}"
 
@@ -192,14 +192,14 @@ def test_a_redirect_without_a_usable_location_says_so(location):
     assert "redirects are not followed" in found.hint
 
 
-def test_a_redirect_to_the_same_url_is_no_advice():
+def test_a_redirect_to_the_same_url_is_not_recommended():
     assert "very same URL" in of_status(302, f"Location: {URL}#again".encode()).summary
 
 
 @pytest.mark.parametrize(
     "path", ["/login", "/users/sign_in", "/wp-login.php?x", "/Sign-In/", "/sso"]
 )
-def test_a_redirect_to_a_sign_in_page_is_told_as_such(path):
+def test_a_redirect_to_a_sign_in_page_is_recognized(path):
     assert "sign-in page" in of_status(302, f"Location: {path}".encode()).summary
 
 
@@ -213,17 +213,17 @@ def test_a_redirect_to_plain_http_is_not_recommended():
 @pytest.mark.parametrize(
     "body", [b"<title>Just a moment...</title>", b"<div class='g-ReCaptcha'>", b"/cdn-cgi/CF-CHL-x"]
 )
-def test_a_challenge_page_is_told_from_an_answer_of_the_receiver(status, body):
+def test_a_bot_challenge_is_distinguished_from_an_answer_of_the_receiver(status, body):
     found = of_status(status, HTML, b"<!doctype html>" + body)
     assert "keep robots out" in found.summary
     assert "let POST requests to this URL through" in found.hint
 
 
-def test_a_challenge_named_in_a_header_needs_no_page():
+def test_a_bot_challenge_is_recognized_by_its_header_alone():
     assert "keep robots out" in of_status(403, b"cf-mitigated: challenge\r\n").summary
 
 
-def test_a_word_of_a_challenge_in_json_or_in_another_page_is_none():
+def test_words_of_a_bot_challenge_in_json_or_another_page_are_not_a_challenge():
     assert "robots" not in of_status(403, b"Content-Type: application/json", b"captcha").summary
     assert "robots" not in of_status(404, HTML, b"captcha").summary
     assert "robots" not in of_status(403, HTML, b"<h1>Forbidden</h1>").summary
@@ -242,7 +242,7 @@ def test_a_word_of_a_challenge_in_json_or_in_another_page_is_none():
     url=st.sampled_from([URL, "http://127.0.0.1:9000/x", "https://[::1]/", "nonsense", ""])
     | st.text(max_size=30),
 )
-def test_nothing_a_receiver_sends_raises_or_breaks_the_sentence(status, lines, body, url):
+def test_anything_a_receiver_sends_gives_a_whole_sentence(status, lines, body, url):
     head = b"".join(name + b": " + value + b"\r\n" for name, value in lines)
     found = of_status(status, head, body, url)
     for text in (found.summary, found.hint):
@@ -252,7 +252,7 @@ def test_nothing_a_receiver_sends_raises_or_breaks_the_sentence(status, lines, b
 
 
 @given(prefix=st.sampled_from([b"", b"https://", b"//", b"http://["]), rest=st.binary(max_size=80))
-def test_any_location_is_either_advice_or_left_out(prefix, rest):
+def test_a_redirect_location_is_either_a_usable_url_or_not_shown(prefix, rest):
     hint = of_status(302, b"Location: " + prefix + rest + b"\r\n").hint
     assert hint.isprintable()
     _, named, location = hint.partition("Use this URL instead: ")

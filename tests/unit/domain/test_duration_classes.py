@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.duration_classes import CLASSES, class_ms, duration
 
 
 @pytest.mark.parametrize("ms", [-1.0, 0.0, 0.3, 1.0, math.nan])
-def test_what_takes_a_millisecond_or_less_or_no_time_at_all_is_class_0(ms):
+def test_durations_up_to_a_millisecond_are_class_0(ms):
     assert duration_class(ms) == 0
 
 
@@ -30,7 +30,7 @@ def test_a_longer_duration_is_never_in_a_lower_class(one, other):
     assert duration_class(low) <= duration_class(high)
 
 
-def test_no_attempts_have_no_quantile():
+def test_without_attempts_there_is_no_quantile():
     assert quantile([0] * CLASSES, 0.5) is None
     assert quantile([], 0.5) is None
 
@@ -44,5 +44,5 @@ def test_a_quantile_from_counts_is_near_the_real_one(durations, share):
     assert quantile(counts, share) == pytest.approx(real, rel=0.13)
 
 
-def test_the_smallest_share_is_the_fastest_class_that_has_attempts():
+def test_the_smallest_fraction_gives_the_fastest_class_with_attempts():
     assert quantile([0, 0, 5, 1], 0.0) == class_ms(2)

@@ -26,7 +26,7 @@ def test_percent_signs_in_the_data_are_left_alone():
     assert encode_payload("e", "t", "o", b'{"rate":"5%d %s %%"}').endswith(b'{"rate":"5%d %s %%"}}')
 
 
-def test_a_fingerprint_tells_events_and_data_apart_wherever_the_border_lies():
+def test_a_fingerprint_separates_the_event_name_from_the_data():
     same = fingerprint("deal.created", b'{"id":1}')
     assert same == fingerprint("deal.created", b'{"id":1}')
     assert same != fingerprint("deal.updated", b'{"id":1}')

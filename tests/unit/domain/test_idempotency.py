@@ -46,11 +46,11 @@ def test_the_same_values_are_a_repeat_however_they_are_written(first, again):
         ('{"a":"\u00e9"}', '{"a":"e\u0301"}'),
     ],
 )
-def test_any_other_value_is_no_repeat(first, again):
+def test_another_value_is_not_a_repeat(first, again):
     assert not is_repeat(payload(first), payload(again))
 
 
-def test_another_event_is_no_repeat():
+def test_another_event_is_not_a_repeat():
     assert not is_repeat(payload("{}"), payload("{}", event="contact.updated"))
 
 
@@ -62,7 +62,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), VALUES))
-def test_what_python_writes_in_two_ways_is_a_repeat(data):
+def test_both_forms_in_which_python_writes_json_are_repeats(data):
     turned = dict(reversed(data.items()))
     plain = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
     assert is_repeat(payload(plain), payload(json.dumps(json.loads(plain), indent=1)))

@@ -21,7 +21,7 @@ def test_each_retry_waits_as_scheduled_within_a_fifth():
 
 
 @pytest.mark.parametrize(("schedule", "used"), [(SCHEDULE, 3), (SCHEDULE, 9), ((), 0)])
-def test_a_schedule_ends(schedule, used):
+def test_there_is_no_retry_after_the_end_of_the_schedule(schedule, used):
     assert retry_delay(schedule, used, Jitter(1)) is None
 
 
@@ -64,7 +64,7 @@ def test_seconds_and_each_form_of_date_are_understood_up_to_an_hour(value, secon
         "Wed, 15 Jan 2025 14:30:00 GMT" + " x" * 40,
     ],
 )
-def test_whatever_else_or_past_is_no_wish(value):
+def test_other_values_and_past_times_are_ignored(value):
     assert parse_retry_after(value, NOW) is None
 
 
@@ -74,6 +74,6 @@ PARTS = st.sampled_from(
 
 
 @given(st.text() | st.from_regex(r"\A[-+]?\d+(\.\d+)?\Z") | st.lists(PARTS).map("".join))
-def test_no_value_raises_and_every_wish_is_above_zero_and_an_hour_at_most(value):
+def test_any_header_value_gives_no_wait_or_one_of_at_most_an_hour(value):
     seconds = parse_retry_after(value, NOW)
     assert seconds is None or 0 < seconds <= 3600

@@ -133,7 +133,7 @@ def test_nodejs_createhmac_over_the_raw_body_gives_the_same(secret):
     "secret",
     ["12345678", "x" * 256, "ünïcödé!", "with some spaces", OLD, "whsec_QUJD", "WHSEC_no base64"],
 )
-def test_a_usable_secret_is_taken(secret):
+def test_a_valid_secret_is_accepted(secret):
     check_secret(secret)
     Signer(secret)
 

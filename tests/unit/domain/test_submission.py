@@ -54,7 +54,7 @@ def nested(levels):
     return '{"a":' * levels + "1" + "}" * levels
 
 
-def test_an_event_is_taken():
+def test_a_valid_event_is_accepted():
     raw = event('{"id":"contact_xyz"}', timestamp="2025-01-15T14:23:00Z", id="crm-8841")
     assert take(raw) == Submission(
         "org_1", "contact.created", "2025-01-15T14:23:00Z", b'{"id":"contact_xyz"}', "crm-8841"
@@ -62,13 +62,13 @@ def test_an_event_is_taken():
 
 
 @pytest.mark.parametrize("fields", [{}, {"timestamp": None, "id": None}])
-def test_what_is_left_out_or_null_has_its_default(fields):
+def test_missing_and_null_fields_have_defaults(fields):
     taken = take(event(**fields))
     assert taken.timestamp == "2025-01-15T14:23:20Z"
     assert taken.client_id is None
 
 
-def test_a_raw_part_of_another_document_is_taken_as_well():
+def test_an_event_may_be_a_raw_part_of_another_document():
     raw = msgspec.Raw(event().encode())
     assert read(raw, catalog=CATALOG, now_ms=NOW).data == b"{}"
 
@@ -128,7 +128,7 @@ def test_only_white_space_between_tokens_is_dropped():
         (event(**{"a/b~c": 1}), "/a~1b~0c", "There are: event, organizationId, data"),
     ],
 )
-def test_a_wrong_field_is_named_and_told_what_to_do(raw, pointer, says):
+def test_a_wrong_field_is_named_with_what_to_do(raw, pointer, says):
     errors = refusal(raw)
     assert list(errors) == [pointer]
     assert says in errors[pointer]
@@ -146,12 +146,12 @@ def test_every_wrong_field_is_reported_at_once():
     ]
 
 
-def test_of_very_many_unknown_fields_only_some_are_spoken_of():
+def test_only_some_of_very_many_unknown_fields_are_listed():
     assert len(refusal(event(**{f"field{n}": n for n in range(5_000)}))) == 20
 
 
 @pytest.mark.parametrize("raw", ["[]", "null", "1", '"x"'])
-def test_an_event_that_is_no_object_is_refused(raw):
+def test_an_event_that_is_not_an_object_is_refused(raw):
     assert refusal(raw) == {"": "An event is a JSON object."}
 
 
@@ -177,7 +177,7 @@ def test_an_event_that_is_no_object_is_refused(raw):
         event(r'{"a":"\ud800","b":NaN}'),
     ],
 )
-def test_what_is_not_json_is_malformed(raw):
+def test_a_body_that_is_not_json_is_malformed(raw):
     with pytest.raises(Malformed, match="not JSON"):
         take(raw)
 
@@ -228,12 +228,12 @@ def test_a_field_given_twice_is_refused_by_name(again, pointer, gap):
         '{"data":{"data":{}},"event":"contact.created","organizationId":"org_1","id":null}',
     ],
 )
-def test_an_event_that_has_each_field_once_is_taken_however_it_is_written(raw):
+def test_an_event_with_each_field_once_is_accepted_however_it_is_formatted(raw):
     assert take(raw).name == "contact.created"
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80"])
-def test_what_is_not_utf8_is_malformed(bad):
+def test_a_body_that_is_not_utf8_is_malformed(bad):
     with pytest.raises(Malformed, match="not UTF-8: byte"):
         take(event('{"a":"?"}').encode().replace(b"?", bad))
 
@@ -258,18 +258,18 @@ def test_what_is_not_utf8_is_malformed(bad):
         (event(extra="\ud800"), "/extra"),
     ],
 )
-def test_a_lone_surrogate_is_pointed_at(raw, pointer):
+def test_a_lone_surrogate_is_refused_with_a_pointer_to_it(raw, pointer):
     errors = refusal(raw)
     assert list(errors) == [pointer]
     assert "lone surrogate" in errors[pointer]
 
 
-def test_64_levels_of_data_are_taken_and_65_are_not():
+def test_data_may_be_64_levels_deep_but_not_65():
     assert take(event(nested(MAX_DEPTH))).data.decode() == nested(MAX_DEPTH)
     assert "64 levels" in refusal(event(nested(MAX_DEPTH + 1)))["/data"]
 
 
-def test_arrays_are_levels_too():
+def test_arrays_count_as_levels_too():
     def arrays(n):
         return event('{"a":' + "[" * n + "]" * n + "}")
 
@@ -278,11 +278,11 @@ def test_arrays_are_levels_too():
 
 
 @pytest.mark.parametrize("levels", [900, 1_000, 1_100, 5_000, 40_000])
-def test_very_deep_data_is_refused_like_deep_data(levels):
+def test_extremely_deep_data_is_refused_like_deep_data(levels):
     assert "64 levels" in refusal(event(nested(levels)))["/data"]
 
 
-def test_a_surrogate_too_deep_to_be_found_is_refused_for_its_depth():
+def test_a_lone_surrogate_in_deep_data_is_refused_for_the_depth():
     data = '{"a":' + "[" * 1_200 + r'"\ud800"' + "]" * 1_200 + "}"
     with pytest.raises(Invalid):
         take(event(data))
@@ -292,7 +292,7 @@ def test_a_surrogate_too_deep_to_be_found_is_refused_for_its_depth():
     "data",
     ['{"a":"' + "[{" * 500 + '"}', r'{"a":"\"' + "{" * 500 + r'\\"}', '{"' + "[" * 500 + '":1}'],
 )
-def test_brackets_inside_strings_are_no_levels(data):
+def test_brackets_inside_strings_do_not_count_as_levels(data):
     assert take(event(data)).data.decode() == data
 
 
@@ -322,7 +322,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.integers(0, MAX_DEPTH + 3), st.integers(0, 40))
-def test_depth_is_what_a_recursive_count_says(value, wraps, beside):
+def test_the_depth_equals_that_of_a_recursive_count(value, wraps, beside):
     for _ in range(wraps):
         value = [value]
     data = {"a": value, "b": [[]] * beside}
@@ -349,7 +349,7 @@ def test_compaction_keeps_every_token(data, white, ascii_only):
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda t: t.encode("utf-8", "replace")))
-def test_whatever_is_sent_is_taken_or_refused_never_a_crash(noise):
+def test_any_body_is_accepted_or_refused_without_a_crash(noise):
     for raw in (noise, event("?").encode().replace(b"?", noise)):
         try:
             taken = take(raw)
@@ -363,7 +363,7 @@ def filled(size):
     return event(json.dumps({"a": "x" * (size - len(event('{"a": ""}')))}))
 
 
-def test_256_kib_are_taken_and_a_byte_more_is_too_large():
+def test_an_event_of_256_kib_is_accepted_and_one_more_byte_is_too_large():
     assert len(filled(MAX_EVENT)) == MAX_EVENT
     assert take(filled(MAX_EVENT))
     with pytest.raises(TooLarge, match="262,144"):
@@ -385,7 +385,7 @@ def test_a_bad_idempotency_key_is_refused(key):
     assert "Idempotency-Key" in refusal(event(), key)[""]
 
 
-def test_an_id_and_a_key_have_255_characters_at_most():
+def test_ids_and_idempotency_keys_have_at_most_255_characters():
     assert take(event(id="~" * 255)).client_id == "~" * 255
     assert take(event(), " " * 255).client_id == " " * 255
 
@@ -396,7 +396,7 @@ def test_a_batch_is_read_in_order():
 
 
 @pytest.mark.parametrize("content_type", [NDJSON, "Application/X-NDJSON; charset=utf-8"])
-def test_lines_are_read_whatever_ends_them_and_empty_ones_passed_over(content_type):
+def test_lines_may_end_with_lf_or_crlf_and_empty_ones_are_skipped(content_type):
     raw = f"\n{event(id='a')}\r\n\r\n   \n  {event(id='b')}  \n\n{event(id='c')}"
     assert [one.client_id for one in take_batch(raw, content_type)] == ["a", "b", "c"]
 
@@ -405,7 +405,7 @@ def test_a_content_type_may_come_as_bytes():
     assert len(take_batch(event(), NDJSON.encode())) == 1
 
 
-def test_one_malformed_line_is_its_own_error():
+def test_a_malformed_line_is_refused_alone():
     first, second, third, fourth = take_batch(f"{event()}\nnonsense\n{event('[]')}\n\xff", NDJSON)
     assert isinstance(first, Submission)
     assert isinstance(second, Malformed)
@@ -413,7 +413,7 @@ def test_one_malformed_line_is_its_own_error():
     assert isinstance(fourth, Malformed)
 
 
-def test_one_line_that_is_not_utf8_is_its_own_error():
+def test_a_line_that_is_not_utf8_is_refused_alone():
     bad, good = take_batch(b"\xff\n" + event().encode(), NDJSON)
     assert isinstance(bad, Malformed)
     assert isinstance(good, Submission)
@@ -430,7 +430,7 @@ def test_one_line_that_is_not_utf8_is_its_own_error():
     ],
     ids=["no object", "no event", "surrogate", "deep", "very deep"],
 )
-def test_one_bad_element_of_an_array_is_its_own_error(bad, pointer):
+def test_a_wrong_element_of_an_array_is_refused_alone(bad, pointer):
     good = event(r'{"a":"],[\",{"}')
     first, second, third = take_batch(f" [ {good} , {bad} ,\n{good} ] ")
     assert isinstance(second, Invalid)
@@ -439,25 +439,25 @@ def test_one_bad_element_of_an_array_is_its_own_error(bad, pointer):
     assert first == third
 
 
-def test_an_event_too_large_is_its_own_error():
+def test_an_event_of_a_batch_that_is_too_large_is_refused_alone():
     good, bad = take_batch(f"[{event()},{filled(MAX_EVENT + 1)}]")
     assert isinstance(good, Submission)
     assert isinstance(bad, TooLarge)
 
 
 @pytest.mark.parametrize("raw", ["[", "[1", "[]]", "", f"[{event()},]", "[NaN]", "[" * 5_000 + "1"])
-def test_an_array_that_is_not_json_is_refused_whole(raw):
+def test_an_array_that_is_not_json_is_refused_as_a_whole(raw):
     with pytest.raises((Malformed, Invalid)):
         take_batch(raw)
 
 
-def test_an_array_that_is_not_utf8_is_refused_whole():
+def test_an_array_that_is_not_utf8_is_refused_as_a_whole():
     with pytest.raises(Malformed, match="UTF-8"):
         take_batch(b'["\xff"]')
 
 
 @pytest.mark.parametrize("raw", [event(), "1", "null", nested(5_000)])
-def test_a_batch_that_is_no_array_is_refused_with_a_word_on_its_form(raw):
+def test_a_batch_that_is_not_an_array_is_refused_with_the_expected_form(raw):
     with pytest.raises(Invalid, match="NDJSON"):
         take_batch(raw)
 
@@ -469,7 +469,7 @@ def test_an_empty_batch_is_refused(raw, type_):
 
 
 @pytest.mark.parametrize(("opened", "comma", "closed", "type_"), ["[,]a", ("", "\n", "", NDJSON)])
-def test_a_thousand_events_are_a_batch_and_one_more_is_too_large(opened, comma, closed, type_):
+def test_a_batch_of_1000_events_is_accepted_and_one_more_is_too_large(opened, comma, closed, type_):
     def batch(n):
         return take_batch(opened + comma.join([event()] * n) + closed, type_)
 
@@ -483,7 +483,7 @@ def test_a_deep_batch_of_too_many_is_too_large_as_well():
         take_batch("[" + ",".join([event(nested(3_000))] + [event()] * 1_001) + "]")
 
 
-def test_8_mib_are_a_batch_and_a_byte_more_is_too_large():
+def test_a_batch_of_8_mib_is_accepted_and_one_more_byte_is_too_large():
     raw = f"[{event()}]"
     assert len(take_batch(raw + " " * (MAX_BATCH - len(raw)))) == 1
     with pytest.raises(TooLarge, match="8,388,608"):
@@ -508,7 +508,7 @@ SURROGATES = st.text(alphabet='a"\\,[]{}\ud800\udfff\U0001f600', max_size=6)
     st.lists(st.lists(SURROGATES, max_size=3) | SURROGATES, min_size=1, max_size=6),
     st.sampled_from(["", " ", "\r\n\t"]),
 )
-def test_elements_around_a_lone_surrogate_stand_where_they_stood(values, white):
+def test_elements_around_a_lone_surrogate_keep_their_positions(values, white):
     elements = [json.dumps(value).encode() for value in values]
     around = white.encode()
     comma = around + b"," + around
@@ -528,7 +528,7 @@ def test_elements_around_a_lone_surrogate_stand_where_they_stood(values, white):
     ],
     ids=["brackets", "open string", "commas", "numbers", "backslashes", "malformed at the end"],
 )
-def test_no_batch_takes_longer_to_refuse_than_a_moment(raw):
+def test_every_batch_is_refused_quickly(raw):
     before = time.process_time()
     try:
         results = take_batch(raw)

@@ -20,7 +20,7 @@ def refusal(url: str, *, allow_http: bool = False) -> str:
     return error.message
 
 
-def test_a_url_is_taken_apart():
+def test_a_url_is_parsed():
     assert parse_url("HTTPS://Hooks.Example.COM:8443/in/x?a=1&b=%20", allow_http=False) == (
         Destination(
             scheme="https",
@@ -65,7 +65,7 @@ def test_a_url_is_taken_apart():
         ("https://123abc/", "123abc", 443, "/", "123abc"),
     ],
 )  # fmt: skip
-def test_the_parts_are_as_a_request_needs_them(url, host, port, target, authority):
+def test_the_parts_of_a_url_fit_a_request(url, host, port, target, authority):
     destination = parse_url(url, allow_http=True)
     assert (destination.host, destination.port) == (host, port)
     assert (destination.target, destination.authority) == (target, authority)
@@ -83,7 +83,7 @@ def test_the_parts_are_as_a_request_needs_them(url, host, port, target, authorit
         ("https://[::ffff:0.0.0.1]/", "::ffff:0:1", "[::ffff:0:1]"),
     ],
 )
-def test_a_literal_address_is_one_whatever_the_policy_will_say(url, host, authority):
+def test_a_literal_address_is_parsed_even_if_the_policy_will_refuse_it(url, host, authority):
     destination = parse_url(url, allow_http=False)
     assert destination.address == ip_address(host)
     assert destination.authority == authority
@@ -250,21 +250,21 @@ def test_a_number_in_any_other_notation_than_dotted_decimal_is_refused(host):
         ("https://a.test/" + "x" * 2034, "2,048"),
     ],
 )
-def test_a_url_that_is_not_taken_is_refused_with_what_to_do(url, word):
+def test_a_wrong_url_is_refused_with_what_to_do(url, word):
     assert word in refusal(url)
 
 
-def test_a_url_of_2048_characters_is_taken():
+def test_a_url_of_2048_characters_is_accepted():
     assert len(parse_url("https://a.test/" + "x" * 2033, allow_http=False).target) == 2034
 
 
-def test_plain_http_is_taken_only_where_it_is_allowed():
+def test_plain_http_is_accepted_only_if_it_is_allowed():
     assert "https://" in refusal("http://a.test/")
     assert parse_url("http://a.test/", allow_http=True).scheme == "http"
 
 
 @given(st.text(max_size=60) | st.from_regex(r"\Ahttps?://.{0,40}\Z"))
-def test_whatever_is_typed_gives_a_sendable_destination_or_a_sentence(url):
+def test_any_text_gives_a_usable_destination_or_a_message(url):
     try:
         destination = parse_url(url, allow_http=True)
     except Invalid:

@@ -55,12 +55,12 @@ def test_2xx_is_a_success_for_every_trigger(status, trigger):
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
-def test_a_success_stays_one_when_its_body_broke_off(trigger):
+def test_a_success_counts_even_if_its_body_broke_off(trigger):
     broke = Failure(kind="reset", message="The connection broke.", phase="body")
     assert verdict(answered(200, failure=broke), trigger=trigger) == Verdict(happened=SUCCESS)
 
 
-def test_the_literal_reading_takes_200_alone():
+def test_success_can_be_limited_to_200():
     assert verdict(answered(200), rule="200") is SUCCEEDED
     no = verdict(answered(204), rule="200")
     assert (no.happened, no.error_kind, no.error_message) == (RETRY, "status", "204 No Content")
@@ -112,17 +112,17 @@ def test_no_schedule_means_no_retry():
     assert verdict(answered(500), schedule=()).happened == EXHAUSTED
 
 
-def test_an_exchange_with_neither_answer_nor_failure_failed():
+def test_an_exchange_with_neither_a_response_nor_a_failure_counts_as_failed():
     assert verdict(answered(None)).error_kind == "protocol"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
-def test_an_overloaded_receiver_narrows_the_window(status):
+def test_an_overloaded_receiver_counts_as_congested(status):
     assert verdict(answered(status)).congested
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 410, 413])
-def test_a_receiver_that_just_says_no_does_not_narrow_it(status):
+def test_an_ordinary_error_status_is_not_congestion(status):
     assert not verdict(answered(status)).congested
 
 
@@ -159,7 +159,7 @@ def test_retry_after_never_shortens_a_longer_wait():
 
 
 @pytest.mark.parametrize("status", [302, 404, 413, 500, 502])
-def test_retry_after_of_other_statuses_counts_for_nothing(status):
+def test_retry_after_of_other_statuses_is_ignored(status):
     outcome = verdict(answered(status, head=b"retry-after: 1000\r\n"))
     assert (outcome.retry_in, outcome.hold_lane) == (60.0, 0.0)
 
@@ -181,7 +181,7 @@ def test_retry_after_starts_no_retry_but_holds_the_lane(trigger, used):
         (500, "x" * 500, "500 " + "x" * 100),
     ],
 )
-def test_a_reason_phrase_is_made_fit_to_show(status, reason, shown):
+def test_a_reason_phrase_is_cleaned_for_display(status, reason, shown):
     assert verdict(answered(status, reason=reason)).error_message == shown
 
 
@@ -207,9 +207,7 @@ EXCHANGES = st.builds(
     st.lists(st.floats(0.1, 86_400), max_size=5),
     st.sampled_from(["2xx", "200"]),
 )
-def test_no_exchange_is_retried_beyond_the_schedule_or_sooner_than_it_says(
-    exchange, trigger, used, schedule, rule
-):
+def test_no_retry_is_beyond_the_schedule_or_too_early(exchange, trigger, used, schedule, rule):
     outcome = judge(
         exchange,
         trigger=trigger,

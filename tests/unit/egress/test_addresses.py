@@ -122,7 +122,7 @@ async def test_a_private_address_is_not_connected_to(public, post, names, wires,
     assert wires.asked == []
 
 
-async def test_a_zone_of_an_answer_does_not_help(public, post, names, wires):
+async def test_a_resolved_address_with_a_zone_is_refused(public, post, names, wires):
     names.set("hooks.test", ["fe80::1%1"], ["2606:4700::1%2"])
     for _ in range(2):
         exchange = await post(public, "https://hooks.test/")
@@ -165,14 +165,16 @@ async def test_forbidden_addresses_are_skipped_and_the_others_used(
     assert wires.asked == ["8.8.8.8"]
 
 
-async def test_when_the_allowed_addresses_fail_the_failure_is_theirs(public, post, names, wires):
+async def test_the_failure_of_an_allowed_address_is_reported_before_a_refusal(
+    public, post, names, wires
+):
     names.set("mixed.test", ["10.0.0.1", "8.8.8.8", "127.0.0.1"])
     exchange = await post(public, "https://mixed.test/")
     assert (exchange.failure.kind, exchange.failure.code) == ("connect", "refused")
     assert wires.asked == ["8.8.8.8"]
 
 
-async def test_the_families_take_turns_and_a_failed_try_is_followed_at_once(  # noqa: PLR0917
+async def test_ipv6_and_ipv4_alternate_and_the_next_try_follows_a_failure_at_once(  # noqa: PLR0917
     public, post, names, wires, receiver, monkeypatch
 ):
     monkeypatch.setattr(dialer, "STAGGER", 60.0)
@@ -186,9 +188,7 @@ async def test_the_families_take_turns_and_a_failed_try_is_followed_at_once(  # 
     assert wires.asked == ["2606:4700::1", "8.8.8.8", "2606:4700::2"]
 
 
-async def test_a_silent_address_is_joined_by_the_next_after_250_ms(
-    public, post, names, wires, receiver
-):
+async def test_the_next_address_is_tried_after_250_ms(public, post, names, wires, receiver):
     names.set("dual.test", ["2606:4700::1", "8.8.8.8"])
     wires.hang = {"2606:4700::1"}
     exchange = await post(public, "http://dual.test/")
@@ -198,7 +198,7 @@ async def test_a_silent_address_is_joined_by_the_next_after_250_ms(
     assert exchange.timings.connect_ms >= 240
 
 
-async def test_of_many_addresses_six_are_tried(public, post, names, wires):
+async def test_only_six_of_many_addresses_are_tried(public, post, names, wires):
     names.set("many.test", [f"8.8.{n}.8" for n in range(100)])
     exchange = await post(public, "https://many.test/")
     assert exchange.failure.code == "refused"
@@ -225,7 +225,7 @@ async def test_a_connect_that_hangs_meets_the_deadline(make_client, post, names,
         (OSError(71, "Protocol error"), "connect_failed"),
     ],
 )
-async def test_why_no_connection_came_about_is_told_apart(  # noqa: PLR0917  fixtures
+async def test_each_connect_error_has_its_own_code(  # noqa: PLR0917  fixtures
     public, post, names, wires, error, code
 ):
     names.set("hooks.test", ["8.8.8.8"])

@@ -45,7 +45,7 @@ async def test_every_framing_of_a_body_is_read(ask, answer, body):
     assert not exchange.truncated
 
 
-async def test_interim_answers_are_skipped(ask):
+async def test_1xx_responses_are_skipped(ask):
     exchange = await ask(
         b"HTTP/1.1 100 Continue\r\n\r\n"
         b"HTTP/1.1 102 Processing\r\nX-Interim: 1\r\n\r\n"
@@ -82,7 +82,7 @@ async def test_a_redirect_is_not_followed(ask, status):
 @pytest.mark.parametrize(
     ("size", "truncated"), [(16 * KIB - 1, False), (16 * KIB, False), (16 * KIB + 1, True)]
 )
-async def test_sixteen_kib_of_a_body_are_kept(ask, size, truncated):
+async def test_16_kib_of_a_body_are_kept(ask, size, truncated):
     exchange = await ask(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
     assert exchange.status == 200
     assert exchange.response_body == b"x" * min(size, 16 * KIB)
@@ -101,7 +101,7 @@ async def test_a_compressed_body_is_kept_as_it_came(ask):
 
 
 @pytest.mark.parametrize("lines", [100, 101])
-async def test_a_hundred_header_lines_are_taken_and_no_more(ask, lines):
+async def test_at_most_100_header_lines_are_accepted(ask, lines):
     head = b"".join(b"X-%d: y\r\n" % number for number in range(lines - 1))
     exchange = await ask(b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 0\r\n\r\n")
     if lines == 100:
@@ -114,7 +114,7 @@ async def test_a_hundred_header_lines_are_taken_and_no_more(ask, lines):
 
 
 @pytest.mark.parametrize("size", [32 * KIB, 32 * KIB + 1])
-async def test_thirty_two_kib_of_headers_are_taken_and_no_more(ask, size):
+async def test_at_most_32_kib_of_headers_are_accepted(ask, size):
     start = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: "
     exchange = await ask(start + b"y" * (size - len(start) - 4) + b"\r\n\r\nok")
     if size == 32 * KIB:
@@ -180,7 +180,7 @@ TOLERATED = {
 
 @pytest.mark.parametrize("piece", [0, 1, 7], ids=["at once", "byte by byte", "in pieces"])
 @pytest.mark.parametrize(("answer", "head"), TOLERATED.items(), ids=repr)
-async def test_a_fault_that_clients_commonly_take_costs_the_connection_and_not_the_attempt(
+async def test_a_fault_that_most_clients_tolerate_costs_the_connection_but_not_the_attempt(
     serve, client, post, *, answer, head, piece
 ):
     async def script(peer) -> None:
@@ -223,7 +223,7 @@ async def test_broken_framing_leaves_status_and_headers_as_the_answer(ask, statu
     assert (exchange.failure.kind, exchange.failure.code) == ("protocol", code)
 
 
-async def test_a_status_line_is_the_answer_though_its_headers_never_end(serve, make_client, post):
+async def test_a_status_line_counts_even_if_the_headers_never_end(serve, make_client, post):
     async def script(peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 204 No Content\r\nServer: a\r\nX: ")
@@ -274,7 +274,7 @@ async def test_a_body_that_breaks_off_leaves_the_status_as_the_answer(ask, answe
     assert (exchange.failure.kind, exchange.failure.phase) == ("reset", "body")
 
 
-async def test_a_reset_connection_is_told_from_a_closed_one(serve, client, post):
+async def test_a_reset_is_distinguished_from_an_orderly_close(serve, client, post):
     async def script(peer) -> None:
         await peer.request()
         peer.reset()
@@ -295,7 +295,7 @@ async def test_an_answer_sent_before_the_request_counts(serve, client, post):
     assert exchange.failure is None
 
 
-async def test_an_answer_counts_though_most_of_the_request_is_never_read(serve, client, post):
+async def test_a_response_counts_even_if_most_of_the_request_is_never_read(serve, client, post):
     async def script(peer) -> None:
         # With unread bytes in its buffer, closing sends a reset after the answer.
         sock = peer.writer.get_extra_info("socket")

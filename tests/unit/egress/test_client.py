@@ -43,7 +43,7 @@ async def test_the_request_arrives_as_it_was_built_and_the_answer_as_it_was_sent
     assert not exchange.truncated
 
 
-async def test_of_a_long_reason_phrase_the_start_is_kept(serve, client, post):
+async def test_a_long_reason_phrase_is_truncated(serve, client, post):
     async def script(peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 500 " + b'"' * 9_000 + b"\r\nContent-Length: 0\r\n\r\n")
@@ -293,7 +293,7 @@ async def test_a_reused_connection_that_hangs_is_not_replaced(serve, make_client
     assert len(receiver.peers) == 1
 
 
-async def test_the_pool_is_bounded_and_the_longest_unused_connection_gives_way(
+async def test_a_full_pool_closes_its_least_recently_used_connection(
     serve, make_client, post, kept
 ):
     client = make_client(kept=kept(2))
@@ -336,7 +336,7 @@ async def test_cancelling_closes_the_connection_and_propagates(serve, client, po
         await hung_up.wait()
 
 
-async def test_closing_the_client_hangs_up_on_idle_and_busy_connections(serve, make_client, post):
+async def test_closing_the_client_closes_idle_and_busy_connections(serve, make_client, post):
     client = make_client()
     busy = asyncio.Event()
 

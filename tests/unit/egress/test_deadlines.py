@@ -28,7 +28,7 @@ async def test_each_expires_once_its_time_is_over():
     assert len(deadlines) == 0
 
 
-async def test_what_is_discarded_does_not_expire():
+async def test_a_discarded_target_does_not_expire():
     deadlines = Deadlines(0.05)
     loop = asyncio.get_running_loop()
     dropped, kept = Job(), Job()
@@ -40,7 +40,7 @@ async def test_what_is_discarded_does_not_expire():
     assert not dropped.expired.done()
 
 
-async def test_adding_again_does_not_start_the_time_anew():
+async def test_adding_a_target_again_does_not_restart_its_deadline():
     deadlines = Deadlines(0.1)
     loop = asyncio.get_running_loop()
     job, other = Job(), Job()
@@ -58,7 +58,7 @@ async def test_adding_again_does_not_start_the_time_anew():
     await other.expired
 
 
-async def test_closing_forgets_all_of_them():
+async def test_closing_drops_all_deadlines():
     deadlines = Deadlines(0.01)
     loop = asyncio.get_running_loop()
     job = Job()

@@ -29,7 +29,7 @@ def flood(serve, client, post):
     return exchange
 
 
-async def test_a_body_of_5_gb_is_hung_up_on_after_16_kib(flood):
+async def test_a_body_of_5_gb_is_cut_after_16_kib(flood):
     exchange, sent = await flood(
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (5 * GIB),
         b"x" * MIB,
@@ -42,7 +42,7 @@ async def test_a_body_of_5_gb_is_hung_up_on_after_16_kib(flood):
     assert sent < SMALL
 
 
-async def test_an_endless_chunked_body_is_hung_up_on(flood):
+async def test_an_endless_chunked_body_is_cut(flood):
     exchange, sent = await flood(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"1\r\nx\r\n" * 10_000,
@@ -59,7 +59,7 @@ async def test_an_endless_chunked_body_is_hung_up_on(flood):
     [(b"1;", b"x" * MIB), (b"0\r\nX: ", b"x" * MIB), (b"0\r\n", b"X: y\r\n" * 100_000)],
     ids=["chunk extension", "trailer", "trailers"],
 )
-async def test_what_surrounds_the_chunks_is_bounded_too(flood, start, piece):
+async def test_chunk_extensions_and_trailers_are_limited_too(flood, start, piece):
     exchange, sent = await flood(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + start,
         piece,
@@ -91,7 +91,7 @@ async def test_what_surrounds_the_chunks_is_bounded_too(flood, start, piece):
         "endless 1xx with headers",
     ],
 )
-async def test_endless_headers_are_cut(flood, start, piece, code):
+async def test_endless_headers_end_at_the_limit(flood, start, piece, code):
     exchange, sent = await flood(start, piece, 200 * MIB)
     assert exchange.status == (200 if b" OK\r\n" in start else None)
     assert (exchange.failure.kind, exchange.failure.code) == ("protocol", code)
@@ -137,7 +137,7 @@ async def test_dripping_headers_do_not_extend_the_deadline(serve, make_client, p
     "framing", [b"Content-Length: 9999", b"Connection: close", b"Transfer-Encoding: chunked"]
 )
 @pytest.mark.parametrize("warm", [False, True], ids=["fresh", "reused"])
-async def test_a_dripping_body_ends_with_the_grace_and_the_status_stays(
+async def test_a_slow_body_is_cut_after_the_grace_period_and_the_status_counts(
     serve, make_client, post, framing, warm
 ):
     piece = b"1\r\nx\r\n" if b"chunked" in framing else b"x"

@@ -82,18 +82,20 @@ class Lacking:
         return await connect(IPv4Address("127.0.0.1"), self.port)
 
 
-async def test_an_attempt_without_a_descriptor_is_none_and_leaks_none(serve, run):
+async def test_an_attempt_without_a_free_descriptor_does_not_count_and_leaks_no_descriptor(
+    serve, run
+):
     receiver = await serve(answer_all)
     assert await run("connecting", receiver.port) == ["EMFILE"] * 5 + [200, 0]
 
 
-async def test_idle_connections_are_given_up_before_an_attempt_is(serve, run):
+async def test_idle_connections_are_closed_to_free_descriptors_for_an_attempt(serve, run):
     receiver = await serve(answer_all)
     # The last three were sent over descriptors of the first three, and are kept in their place.
     assert await run("giving_up", receiver.port) == [200] * 6 + [3, 3]
 
 
-async def test_idle_connections_are_given_up_for_the_lookup_of_a_name(serve, run, dns):
+async def test_idle_connections_are_closed_to_free_descriptors_for_a_lookup(serve, run, dns):
     receiver = await serve(answer_all)
     dns.zone["hooks.test"] = ["127.0.0.1"]
     assert await run("giving_up_for_a_name", receiver.port, address_of(dns)) == [200] * 11
@@ -124,12 +126,12 @@ async def test_a_hosts_file_that_cannot_be_opened_does_not_make_its_names_unknow
     assert outcome == ["EMFILE", "192.0.2.7"]
 
 
-async def test_a_resolver_set_up_under_a_lack_asks_the_same_name_servers(run):
+async def test_a_resolver_created_during_a_shortage_asks_the_same_name_servers(run):
     """Without a descriptor for /etc/resolv.conf it would ask 127.0.0.1 from then on."""
     assert await run("setting_up") == [[True, True]] * 10
 
 
-async def test_used_up_ports_are_a_lack(serve, make_client, post):
+async def test_a_lack_of_local_ports_is_a_shortage(serve, make_client, post):
     """Two connections from one port to one destination is what Linux refuses then."""
     receiver = await serve(answer_all)
     holder = socket.socket()
@@ -157,7 +159,7 @@ async def test_used_up_ports_are_a_lack(serve, make_client, post):
     subprocess.run(["unshare", "-rn", "true"], check=False).returncode != 0,
     reason="no network without addresses can be made on this machine",
 )
-def test_no_source_address_of_a_family_is_no_lack():
+def test_a_missing_source_address_is_not_a_shortage():
     """It fails with EADDRNOTAVAIL, too."""
     script = (
         "import errno, socket\n"
@@ -176,7 +178,7 @@ def test_no_source_address_of_a_family_is_no_lack():
 
 
 @pytest.mark.parametrize("second", ["refuses", "hangs"])
-async def test_a_lack_for_one_address_counts_when_no_other_connects(
+async def test_a_shortage_for_one_address_counts_when_no_other_address_connects(
     serve, make_client, post, names, second
 ):
     receiver = await serve(answer_all)
@@ -193,7 +195,7 @@ async def test_a_lack_for_one_address_counts_when_no_other_connects(
     assert caught.value.code == "ENOBUFS"
 
 
-async def test_a_lack_for_one_address_is_none_when_another_connects(
+async def test_a_shortage_for_one_address_does_not_matter_when_another_connects(
     serve, make_client, post, names
 ):
     receiver = await serve(answer_all)
@@ -204,7 +206,9 @@ async def test_a_lack_for_one_address_is_none_when_another_connects(
     assert exchange.status == 200
 
 
-async def test_a_dead_connection_that_cannot_be_replaced_is_no_attempt(serve, make_client, post):
+async def test_a_dead_connection_that_cannot_be_replaced_does_not_count_as_an_attempt(
+    serve, make_client, post
+):
     async def answer_once(peer) -> None:
         await peer.request()
         await peer.send(OK)
@@ -222,7 +226,7 @@ async def test_a_dead_connection_that_cannot_be_replaced_is_no_attempt(serve, ma
     assert (await post(client, url)).status == 200
 
 
-async def test_memory_that_lacks_for_tls_is_no_attempt_and_leaks_no_socket(
+async def test_a_tls_handshake_without_memory_does_not_count_as_an_attempt_and_leaks_no_socket(
     serve, make_client, post, authority
 ):
     class WithoutMemory(ssl.SSLContext):
@@ -255,11 +259,11 @@ async def test_memory_that_lacks_for_tls_is_no_attempt_and_leaks_no_socket(
         (ValueError(), ""),
     ],
 )
-def test_which_errors_are_a_lack(error, lack):
+def test_errors_that_are_a_shortage(error, lack):
     assert shortage_code(error) == lack
 
 
-def test_openssl_without_memory_is_a_lack_and_its_other_errors_are_none():
+def test_openssl_without_memory_is_a_shortage_but_its_other_errors_are_not():
     error = ssl.SSLError(errno.EMFILE, "OpenSSL numbers its errors for itself")
     error.reason = "CERTIFICATE_VERIFY_FAILED"
     assert shortage_code(error) == ""
@@ -267,7 +271,7 @@ def test_openssl_without_memory_is_a_lack_and_its_other_errors_are_none():
     assert shortage_code(error) == "ENOMEM"
 
 
-def test_looking_for_descriptors_leaves_them_free():
+def test_checking_for_descriptors_keeps_none_open():
     before = descriptors()
     assert socket_shortage_code(20) == ""
     assert descriptors() == before

@@ -111,20 +111,20 @@ async def test_a_receiver_that_keeps_connections_longer_is_trusted_longer(in_use
     assert in_use.reused_after(54)  # the next connection is trusted from the start
 
 
-async def test_short_pauses_teach_nothing(in_use):
+async def test_short_pauses_do_not_change_the_idle_time(in_use):
     connection = in_use.fresh()
     for _ in range(20):
         assert in_use.reused_after(1)
     assert connection.idle_seconds == 4
 
 
-async def test_what_the_receiver_says_is_not_exceeded(in_use):
+async def test_the_announced_idle_time_is_not_exceeded(in_use):
     in_use.fresh(b"Keep-Alive: timeout=5\r\n")
     assert in_use.reused_after(3.9)
     assert not in_use.reused_after(4.1)
 
 
-async def test_a_connection_closed_while_idle_takes_the_trust_back(in_use):
+async def test_a_connection_closed_while_idle_shortens_the_idle_time(in_use):
     in_use.fresh()
     assert in_use.reused_after(3)
     assert in_use.reused_after(7)
@@ -136,7 +136,7 @@ async def test_a_connection_closed_while_idle_takes_the_trust_back(in_use):
     assert in_use.fresh().idle_seconds == 5
 
 
-async def test_a_closed_connection_is_neither_kept_nor_given(in_use):
+async def test_a_closed_connection_is_neither_kept_nor_handed_out(in_use):
     connection = IdleConnection()
     connection.closed = True
     in_use.pool.put(connection, in_use.clock.now)
@@ -146,7 +146,7 @@ async def test_a_closed_connection_is_neither_kept_nor_given(in_use):
     assert in_use.pool.take(KEY, in_use.clock.now) is None
 
 
-async def test_the_sweep_hangs_up_on_what_was_idle_for_too_long(in_use):
+async def test_the_sweep_closes_connections_that_were_idle_for_too_long(in_use):
     old = in_use.fresh()
     in_use.clock.now += 3
     young = in_use.fresh()
@@ -157,7 +157,7 @@ async def test_the_sweep_hangs_up_on_what_was_idle_for_too_long(in_use):
     assert len(in_use.pool) == 1
 
 
-async def test_what_was_learned_is_bounded(in_use):
+async def test_the_memory_of_idle_times_is_limited(in_use):
     for number in range(5000):
         connection = IdleConnection(key=("org_1", "https", f"{number}.test", 443))
         connection.idle_seconds = 4.0
@@ -165,7 +165,7 @@ async def test_what_was_learned_is_bounded(in_use):
     assert len(in_use.pool._learned) == 4096
 
 
-async def test_connections_are_given_up_from_the_one_used_longest_ago_and_counted(kept):
+async def test_the_least_recently_used_connections_are_closed_first_and_counted(kept):
     budget = kept(2)
     pool = Pool(kept=budget, clock=HandClock())
     connections = [
@@ -182,7 +182,7 @@ async def test_connections_are_given_up_from_the_one_used_longest_ago_and_counte
     pool.close()
 
 
-async def test_a_connection_under_steady_traffic_is_made_anew_after_a_minute(in_use) -> None:
+async def test_a_connection_under_constant_traffic_is_replaced_after_a_minute(in_use) -> None:
     """So a name that leads elsewhere by then is found, however busy the old address is."""
     in_use.fresh()
     reuses = 0
@@ -193,7 +193,7 @@ async def test_a_connection_under_steady_traffic_is_made_anew_after_a_minute(in_
 
 @pytest.mark.parametrize(("status", "reused"), [(200, True), (404, True), (429, True), (410, False),
                                                 (500, False), (503, False)])  # fmt: skip
-async def test_after_an_answer_of_an_address_that_may_have_moved_it_is_dialed_anew(
+async def test_a_connection_is_not_reused_after_a_status_that_suggests_a_moved_receiver(
     in_use, status, reused
 ) -> None:
     connection = IdleConnection()

@@ -62,7 +62,7 @@ async def test_an_answer_is_kept_for_its_ttl_within_bounds(dns, make_resolver):
         assert resolver._answers[name].expires == clock.moved + kept
 
 
-async def test_an_answer_is_not_asked_for_again_while_it_is_kept(dns, make_resolver):
+async def test_a_cached_answer_is_not_asked_for_again(dns, make_resolver):
     clock = HandClock()
     resolver = make_resolver(clock=clock)
     dns.zone["hooks.test"] = ["192.0.2.1"]
@@ -100,7 +100,7 @@ async def test_concurrent_lookups_of_one_name_are_one(dns, make_resolver):
     assert dns.asked["hooks.test"] == 1
 
 
-async def test_one_caller_that_gives_up_leaves_the_lookup_to_the_others(dns, make_resolver):
+async def test_a_cancelled_caller_does_not_cancel_the_lookup_of_others(dns, make_resolver):
     dns.zone["hooks.test"] = ["192.0.2.1"]
     dns.held = asyncio.Event()
     resolver = make_resolver()
@@ -118,14 +118,14 @@ async def test_one_caller_that_gives_up_leaves_the_lookup_to_the_others(dns, mak
     ("found", "code"),
     [(NXDOMAIN, "nxdomain"), ([], "no_addresses"), (SERVFAIL, "dns_failed"), (5, "dns_failed")],
 )
-async def test_why_there_is_no_address_is_told_apart(dns, make_resolver, found, code):
+async def test_each_lookup_failure_has_its_own_code(dns, make_resolver, found, code):
     dns.zone["hooks.test"] = found
     with pytest.raises(ResolveError) as caught:
         await make_resolver().resolve("hooks.test")
     assert caught.value.code == code
 
 
-async def test_a_failure_is_kept_for_a_moment_only(dns, make_resolver):
+async def test_a_failure_is_cached_for_a_moment_only(dns, make_resolver):
     clock = HandClock()
     resolver = make_resolver(clock=clock)
     for _ in range(3):
@@ -147,7 +147,7 @@ async def test_silent_name_servers_end_in_a_timeout(dns, make_resolver):
     assert loop.time() - before >= 0.39
 
 
-async def test_a_lost_question_is_asked_again(dns, make_resolver, monkeypatch):
+async def test_a_lost_dns_query_is_repeated(dns, make_resolver, monkeypatch):
     monkeypatch.setattr(resolver_module, "FIRST_TRY_SECONDS", 0.25)
     dns.zone["hooks.test"] = ["192.0.2.1"]
     dns.drop = 2
@@ -171,13 +171,13 @@ async def test_localhost_never_leaves_the_machine(dns, make_resolver):
     assert not dns.asked
 
 
-async def test_a_name_is_complete_as_it_is(dns, make_resolver):
+async def test_no_search_domain_is_appended_to_a_name(dns, make_resolver):
     with pytest.raises(ResolveError):
         await make_resolver().resolve("intranet")
     assert set(dns.asked) == {"intranet"}
 
 
-async def test_of_many_addresses_a_few_are_kept(dns, make_resolver):
+async def test_only_a_few_of_many_addresses_are_kept(dns, make_resolver):
     dns.zone["hooks.test"] = [f"192.0.2.{i}" for i in range(60)]
     addresses = await make_resolver().resolve("hooks.test")
     assert addresses == tuple(map(ip_address, dns.zone["hooks.test"][:MAX_ADDRESSES]))
@@ -196,7 +196,7 @@ async def test_an_answer_too_large_for_a_datagram_is_not_fetched_over_tcp(dns, m
         await server.wait_closed()
 
 
-async def test_what_c_ares_keeps_is_thrown_away_after_so_many_lookups(dns, make_resolver):
+async def test_the_cache_of_c_ares_is_dropped_after_a_number_of_lookups(dns, make_resolver):
     clock = HandClock()
     resolver = make_resolver(clock=clock, max_channel_lookups=2)
     for turn, name in enumerate(("a.test", "b.test", "a.test")):
@@ -206,7 +206,7 @@ async def test_what_c_ares_keeps_is_thrown_away_after_so_many_lookups(dns, make_
     assert dns.asked["a.test"] == 2
 
 
-async def test_a_channel_is_given_up_only_after_its_last_lookup(dns, make_resolver):
+async def test_a_channel_is_closed_only_after_its_last_lookup(dns, make_resolver):
     resolver = make_resolver(max_channel_lookups=1)
     dns.held = asyncio.Event()
     lookups = []
@@ -219,7 +219,7 @@ async def test_a_channel_is_given_up_only_after_its_last_lookup(dns, make_resolv
     assert resolver._channel.pending == 0
 
 
-async def test_a_name_that_comes_into_being_is_found_a_second_later(dns, make_resolver):
+async def test_a_new_name_is_found_after_a_second(dns, make_resolver):
     """Although its zone lets others keep for an hour that it does not exist."""
     clock = HandClock()
     resolver = make_resolver(clock=clock)
@@ -231,7 +231,7 @@ async def test_a_name_that_comes_into_being_is_found_a_second_later(dns, make_re
     assert await resolver.resolve("new.test") == (ip_address("192.0.2.7"),)
 
 
-async def test_a_name_that_leads_elsewhere_is_followed_within_a_minute(dns, make_resolver):
+async def test_a_name_with_a_new_address_is_followed_within_a_minute(dns, make_resolver):
     """Although its zone lets others keep the old address for an hour."""
     clock = HandClock()
     resolver = make_resolver(clock=clock)
@@ -243,7 +243,7 @@ async def test_a_name_that_leads_elsewhere_is_followed_within_a_minute(dns, make
     assert await resolver.resolve("hooks.test") == (ip_address("192.0.2.2"),)
 
 
-async def test_closing_ends_what_is_under_way(dns, make_resolver):
+async def test_closing_cancels_current_lookups(dns, make_resolver):
     dns.zone["hooks.test"] = None
     resolver = make_resolver()
     lookup = asyncio.create_task(resolver.resolve("hooks.test"))
@@ -260,6 +260,6 @@ async def test_a_resolver_that_cannot_be_set_up_is_a_dns_failure(make_resolver):
     assert caught.value.code == "dns_failed"
 
 
-def test_making_one_needs_no_event_loop_and_opens_nothing(monkeypatch):
+def test_creating_a_resolver_needs_no_event_loop_and_opens_nothing(monkeypatch):
     monkeypatch.setattr(socket, "socket", None)
     DnsResolver(clock=SystemClock())

@@ -38,7 +38,7 @@ def seen(exchange):
         [b"HTTP/1.1 103 Early\r\n\r\n" + FIRST],
     ],
 )  # fmt: skip
-async def test_after_one_like_it_an_answer_is_what_it_is_on_a_fresh_connection(
+async def test_a_response_after_a_similar_one_is_read_as_on_a_new_connection(
     serve, client, post, pieces
 ):
     def playing(answers):
@@ -61,7 +61,9 @@ async def test_after_one_like_it_an_answer_is_what_it_is_on_a_fresh_connection(
 
 
 @pytest.mark.parametrize("surplus", [b"!", b"\r\n", FIRST])
-async def test_a_surplus_after_a_known_answer_ends_the_connection(serve, client, post, surplus):
+async def test_extra_bytes_after_a_cached_response_close_the_connection(
+    serve, client, post, surplus
+):
     async def script(peer) -> None:
         await peer.request()
         await peer.send(FIRST)

@@ -126,9 +126,7 @@ async def test_a_host_with_an_underscore_is_verified_too(
     assert all(not peer.sent for peer in (*receiver.peers, *stranger.peers))
 
 
-async def test_certificates_that_do_not_verify_are_told_apart(
-    serve, client, post, authority, tmp_path
-):
+async def test_each_certificate_fault_has_its_own_code(serve, client, post, authority, tmp_path):
     now = dt.datetime.now(dt.UTC)
     contexts = {
         "expired": server_context(
@@ -159,7 +157,7 @@ async def test_a_name_in_the_subject_only_is_the_wrong_host(serve, client, post,
     assert exchange.failure.code == "wrong_host"
 
 
-async def test_a_receiver_that_ends_its_side_while_idle_is_hung_up_on_at_once(client):
+async def test_an_idle_connection_is_closed_at_once_when_the_receiver_ends_it(client):
     lost = asyncio.Event()
     connection = OutgoingConnection(
         ("org_1", "https", "hooks.test", 443),
@@ -209,9 +207,7 @@ async def test_a_connection_that_ends_in_the_handshake_is_a_tls_failure(serve, c
     assert (exchange.failure.kind, exchange.failure.code) == ("tls", "tls_failed")
 
 
-async def test_a_handshake_that_never_ends_meets_the_deadline_and_is_hung_up_on(
-    serve, make_client, post
-):
+async def test_a_handshake_that_never_ends_is_closed_at_the_deadline(serve, make_client, post):
     async def script(peer) -> None:
         await peer.gone()
 
@@ -281,7 +277,7 @@ async def test_a_reused_tls_connection_that_ends_is_replaced(serve, client, post
     assert exchange.timings.tls_ms > 0
 
 
-def test_our_rules_verify_and_ask_for_tls_1_2_or_newer():
+def test_the_tls_context_verifies_and_requires_tls_1_2():
     context = client_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

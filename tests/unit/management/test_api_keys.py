@@ -32,7 +32,7 @@ def keys(storage):
     return ApiKeys(storage, clock, Ids(clock))
 
 
-async def test_a_key_is_found_by_its_hash_and_listed_without_itself(keys, storage):
+async def test_a_key_is_found_by_its_hash_and_listed_without_the_secret(keys, storage):
     service = await keys.create("CRM backend")
     own = await keys.create(" Acme ", "org_1")
     assert service.secret.startswith("wwk_")
@@ -43,7 +43,7 @@ async def test_a_key_is_found_by_its_hash_and_listed_without_itself(keys, storag
     assert own.secret not in repr(own) + repr(await keys.list())
 
 
-async def test_a_revoked_key_is_none_and_cannot_be_revoked_again(keys, storage):
+async def test_a_revoked_key_is_not_valid_and_cannot_be_revoked_again(keys, storage):
     made = await keys.create("soon gone")
     await keys.revoke(made.key.id)
     assert await storage.key_by_hash(hash_key(made.secret)) is None
@@ -52,7 +52,7 @@ async def test_a_revoked_key_is_none_and_cannot_be_revoked_again(keys, storage):
             await keys.revoke(key_id)
 
 
-async def test_a_bad_key_is_not_made(keys):
+async def test_a_key_with_a_wrong_name_or_organization_is_not_created(keys):
     with pytest.raises(Invalid) as refusal:
         await keys.create("", "org 1")
     assert [error.pointer for error in refusal.value.errors] == ["/name", "/organizationId"]

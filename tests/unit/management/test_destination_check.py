@@ -40,7 +40,7 @@ def judge(names, **policy):
     )
 
 
-async def test_a_public_name_is_saved_without_a_word():
+async def test_a_public_name_is_saved_without_warnings():
     names = Names(PUBLIC)
     assert await judge(names).check("https://hooks.example.com/crm") == ()
     assert names.asked == ["hooks.example.com"]
@@ -71,7 +71,7 @@ async def test_a_lookup_that_hangs_ends_in_a_warning(monkeypatch):
     assert "in time" in warning
 
 
-async def test_a_literal_address_is_judged_without_a_lookup():
+async def test_a_literal_address_is_checked_without_a_lookup():
     names = Names()
     with pytest.raises(Invalid):
         await judge(names).check("https://127.0.0.1/")
@@ -87,13 +87,13 @@ async def test_a_forbidden_port_is_refused_before_any_lookup():
     assert names.asked == []
 
 
-async def test_plain_http_is_for_development():
+async def test_plain_http_must_be_allowed():
     with pytest.raises(Invalid, match="https"):
         await judge(Names(PUBLIC)).check("http://hooks.example.com/")
     assert await judge(Names(PUBLIC), allow_http=True).check("http://hooks.example.com/") == ()
 
 
-async def test_a_name_that_this_machine_could_not_look_up_is_saved_and_not_called_unknown():
+async def test_a_url_is_saved_with_a_neutral_warning_if_this_machine_cannot_look_it_up():
     class WithoutDescriptors:
         async def resolve(self, host):
             raise LocalShortage("EMFILE")

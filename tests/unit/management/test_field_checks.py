@@ -14,12 +14,12 @@ from winnerr_webhooks.management.field_checks import (
 
 
 @pytest.mark.parametrize("text", ["a", "org_abc123", "A-Z_9", "o" * 64])
-def test_an_organization_id_may_be(text):
+def test_a_valid_organization_id_is_accepted(text):
     assert check_organization(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "o" * 65, "org 1", "org_1\n", "ö", "a/b", "a\0"])
-def test_an_organization_id_may_not_be(text):
+def test_an_invalid_organization_id_is_refused(text):
     with pytest.raises(Invalid) as refusal:
         check_organization(text)
     assert refusal.value.errors[0].pointer == "/organizationId"
@@ -29,7 +29,7 @@ def test_an_organization_id_may_not_be(text):
     ("text", "kept"),
     [(None, None), ("", None), ("  ", None), (" CRM ", "CRM"), ("é☃👍" * 100, "é☃👍" * 100)],
 )
-def test_a_description_is_trimmed_and_empty_is_none(text, kept):
+def test_a_description_is_stripped_and_an_empty_one_becomes_none(text, kept):
     assert check_description(text) == kept
 
 
@@ -49,12 +49,12 @@ def test_an_unknown_event_is_refused_with_the_nearest():
 
 
 @pytest.mark.parametrize("name", ["", " ", "n" * 101, "a\nb"])
-def test_a_key_has_a_name_that_can_be_read(name):
+def test_a_key_needs_a_printable_name(name):
     with pytest.raises(Invalid):
         check_key_name(name)
 
 
-async def test_checks_tell_everything_at_once_in_their_order():
+async def test_all_errors_are_raised_together_in_order():
     async def looked_up():
         raise Invalid.field("/url", "No.")
 
@@ -68,5 +68,5 @@ async def test_checks_tell_everything_at_once_in_their_order():
     assert [error.pointer for error in refusal.value.errors] == ["/url", "/description", "/status"]
 
 
-def test_checks_without_errors_are_silent():
+def test_checks_without_errors_raise_nothing():
     FieldChecks().done()

@@ -68,7 +68,7 @@ async def processes(start):
     return [await start(number) for number in (1, 2, 10)]
 
 
-async def test_whichever_is_asked_shows_the_counts_of_all(processes) -> None:
+async def test_each_worker_shows_the_metrics_of_all(processes) -> None:
     for count, process in enumerate(processes, 1):
         process.metrics.event_accepted(count)
         process.metrics.attempt_made("dns", 0.2)
@@ -137,13 +137,13 @@ async def test_a_process_that_hangs_or_breaks_off_is_left_out(
     hangs.close()
 
 
-async def test_one_alone_is_shown_as_what_it_is(start) -> None:
+async def test_the_metrics_of_a_single_worker_have_its_label(start) -> None:
     process = await start(1)
     process.metrics.event_accepted()
     assert (await process.shown())["events_accepted_total", "1"] == 1
 
 
-async def test_the_last_orphan_takes_the_folder_along(folder, start) -> None:
+async def test_the_last_worker_removes_the_folder_of_a_dead_supervisor(folder, start) -> None:
     """The supervisor does it; but it may have been killed."""
     one, other = await start(1), await start(2)
     one.supervisor.close()
@@ -160,7 +160,7 @@ async def test_the_folder_stays_while_the_supervisor_may_start_another(folder, s
     assert list(folder.iterdir()) == []
 
 
-def test_nothing_of_a_metric_is_lost_on_the_way() -> None:
+def test_merging_keeps_every_sample() -> None:
     metrics = Metrics()
     metrics.event_accepted(3)
     metrics.event_refused(503)

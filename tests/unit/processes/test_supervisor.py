@@ -17,7 +17,7 @@ async def test_processes_share_one_port_and_it_says_so_once_when_all_are_ready(s
     assert "Traceback" not in err
 
 
-async def test_the_first_starts_alone_so_that_what_is_wrong_is_said_once(supervised) -> None:
+async def test_the_first_worker_starts_alone_so_that_a_mistake_is_reported_once(supervised) -> None:
     await supervised.start(3, child_1={"fails": 2})
     code, out, err = await supervised.end(None)
     assert (code, out, err) == (2, "", "one clear line\n")
@@ -34,9 +34,7 @@ async def test_a_later_process_that_cannot_start_stops_all_with_its_line_and_cod
     assert "1 SIGTERM" in supervised.ended()
 
 
-async def test_a_process_that_is_killed_starts_again_and_the_others_go_on(
-    supervised, is_alive
-) -> None:
+async def test_a_killed_worker_is_restarted_and_the_others_go_on(supervised, is_alive) -> None:
     await (await supervised.start(2)).listening()
     before = await supervised.pids(2)
     os.kill(before[2], signal.SIGKILL)
@@ -55,7 +53,7 @@ async def test_a_process_that_is_killed_starts_again_and_the_others_go_on(
     assert "killed by SIGKILL" in line
 
 
-async def test_a_process_that_ends_in_order_unasked_starts_again_too(supervised) -> None:
+async def test_a_worker_that_ends_with_exit_code_0_is_restarted_too(supervised) -> None:
     """So a process can be changed for a fresh one with `kill`, without an interruption."""
     await (await supervised.start(2)).listening()
     before = await supervised.pids(2)
@@ -64,7 +62,7 @@ async def test_a_process_that_ends_in_order_unasked_starts_again_too(supervised)
     assert (await supervised.end())[0] == 0
 
 
-async def test_a_process_killed_while_it_starts_is_tried_again(supervised) -> None:
+async def test_a_worker_killed_while_it_starts_is_restarted(supervised) -> None:
     """That is no fault of the settings: it has said nothing."""
     await supervised.start(2, child_1={"dies_at_start": 2}, constants={"FIRST_WAIT": 0.001})
     await supervised.listening()
@@ -72,7 +70,7 @@ async def test_a_process_killed_while_it_starts_is_tried_again(supervised) -> No
     assert (await supervised.end())[0] == 0
 
 
-async def test_one_that_fails_when_it_is_started_again_does_not_stop_the_others(
+async def test_a_worker_that_fails_after_a_restart_does_not_stop_the_others(
     supervised, is_alive
 ) -> None:
     """The first start worked, so the database may only be down for a moment."""
@@ -119,7 +117,7 @@ async def test_a_second_signal_ends_all_at_once(supervised, is_alive) -> None:
     assert not is_alive(pids[2])
 
 
-async def test_a_process_that_does_not_end_is_killed_after_a_while(supervised, is_alive) -> None:
+async def test_a_worker_that_does_not_end_is_killed_after_a_while(supervised, is_alive) -> None:
     await supervised.start(2, child_1={"stays": True}, constants={"KILL_AFTER": -19.9})
     await supervised.listening()
     code, _, err = await supervised.end()

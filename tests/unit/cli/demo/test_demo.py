@@ -66,7 +66,7 @@ async def demo(tmp_path) -> AsyncIterator[Demo]:
         await one.process.wait()
 
 
-async def test_it_delivers_verifies_and_sums_up_in_plain_lines_when_nobody_looks(demo):
+async def test_without_a_terminal_it_delivers_verifies_and_prints_plain_lines(demo):
     await demo.start("--seconds", "3")
     assert await demo.end() == 0, "\n".join(demo.lines)
     assert demo.figure("events accepted") > 10

@@ -101,14 +101,14 @@ def delivery(receiver: str, *statuses: int) -> str:
     raise AssertionError(statuses)
 
 
-async def test_a_delivery_that_comes_again_is_told_from_the_first(running):
+async def test_a_repeated_delivery_is_recognized_as_a_duplicate(running):
     first = signed(x_winnerr_delivery=delivery("crm-mirror", 200))
     assert await asyncio.to_thread(running.post, "/crm-mirror", first, first) == [200, 200]
     assert [arrival.duplicate for arrival in running.arrivals] == [False, True]
     assert all(arrival.verified for arrival in running.arrivals)
 
 
-async def test_a_failure_on_purpose_is_over_after_two_attempts(running):
+async def test_a_planned_failure_ends_after_two_attempts(running):
     name = delivery("crm-mirror", 500, 500, 200)
     requests = [signed(x_winnerr_delivery=name, x_winnerr_attempt=str(n)) for n in (1, 2, 3)]
     assert await asyncio.to_thread(running.post, "/crm-mirror", *requests) == [500, 500, 200]
@@ -116,13 +116,13 @@ async def test_a_failure_on_purpose_is_over_after_two_attempts(running):
     assert not any(arrival.duplicate for arrival in running.arrivals)
 
 
-async def test_a_forged_request_gets_401_and_a_stranger_404(running):
+async def test_a_forged_request_gets_401_and_an_unknown_path_404(running):
     assert await asyncio.to_thread(running.post, "/crm-mirror", signed(webhook_id="evt_9")) == [401]
     assert await asyncio.to_thread(running.post, "/elsewhere", signed()) == [404]
     assert [arrival.verified for arrival in running.arrivals] == [False]
 
 
-async def test_what_is_no_http_is_hung_up_on(running):
+async def test_a_client_that_does_not_speak_http_is_disconnected(running):
     reader, writer = await asyncio.open_connection("127.0.0.1", running.receiver.port)
     writer.write(b"hello\r\n\r\n")
     assert await asyncio.wait_for(reader.read(), 60) == b""

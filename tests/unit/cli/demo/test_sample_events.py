@@ -16,7 +16,7 @@ def some() -> list[dict]:
     return list(islice(sample_events(CATALOG, "org_demo", SystemClock()), 60))
 
 
-def test_twenty_in_a_row_are_all_the_kinds_there_are_and_neighbours_differ_in_category(some):
+def test_twenty_in_a_row_are_all_event_types_and_neighbours_differ_in_category(some):
     names = [event["event"] for event in some]
     assert set(names[:20]) == set(CATALOG.names)
     categories = [name.split(".")[0] for name in names]
