@@ -1,28 +1,41 @@
-"""Winnerr Webhooks: a CRM's events, pushed to any URL a customer names.
+"""Winnerr Webhooks sends a CRM's events to the URLs of its customers.
 
-The road of one event, in the order it walks; every station is the module of that name:
+The road of one event. Each station is the module or package of that name:
 
-1. `api.events`          reads, checks and authorizes a POST; answers 202 when 2 and 3 are done
-2. `pipeline.intake`     gathers what arrives at once into one batch
-3. `storage`             `accept`: the events and their deliveries, in one transaction, on disk
-4. `pipeline.dispatch`   a lane for every webhook, a window for every lane, slots for all attempts
-5. `pipeline.attempter`  builds and signs the request's bytes
-6. `egress`              checks the address it connects to, sends, reads no more than it must
-7. `domain.verdict`      delivered, retry at, failed; and what becomes of the webhook
-8. `pipeline.record`     gathers attempts into one batch
-9. `storage`             `settle`: attempts and where their deliveries stand, in one transaction
+1. `api.events`          reads and checks the request, and answers 202 once step 3 has committed
+2. `pipeline.intake`     gathers events that arrive together into one batch
+3. `storage`             `accept`: stores the events and their deliveries in one transaction
+4. `pipeline.dispatch`   queues each delivery in its webhook's lane, and starts its attempt
+5. `pipeline.attempter`  builds and signs the request
+6. `egress`              checks the address, sends the request, and reads the response
+7. `domain.verdict`      decides: delivered, retry or failed, and whether the webhook is disabled
+8. `pipeline.record`     gathers finished attempts into one batch
+9. `storage`             `settle`: stores the attempts and the new states in one transaction
 
-What does not go straight through waits in `storage`: due retries, replays, leases that 4 released,
-and what a dead process left behind. `pipeline.claimer` leases it and brings it back to 4;
-`pipeline.reclaim` runs that loop, and repairs and jobs beside it. Nothing else leads back. The
-API's read routes and the `settings_page` read `storage` outside the road, in turns between
-organizations (`storage.fair_semaphore`).
+Deliveries that must wait, such as retries and replays, wait in `storage`. `pipeline.claimer`
+leases them when they are due, and returns them to step 4. `pipeline.reclaim` recovers deliveries
+that a dead process left behind.
 
-Around the road: `domain` holds the rules (no I/O, no clocks), `management` what people change
-(webhooks, replays, keys), `budgets` and `quotas` the bounds of a node. `wiring` puts the parts
-together, `cli` starts it, `processes` several of it behind one port. `storage` has two adapters,
-`sqlite` and `postgres`; what is the same for both is in its other modules.
-`docs/explanation/architecture.md` draws the road and says where to put what.
+The other packages:
+
+- `domain`          the rules: signing, retries, verdicts, URLs, errors; without I/O or clocks
+- `storage`         `port` says what a database must do; `sqlite` and `postgres` do it
+- `api`             the HTTP server and the REST API
+- `settings_page`   the pages on which customers manage their webhooks and read the log
+- `management`      changes of webhooks, secrets and API keys, for API, page and command line
+- `cli`             the console script
+- `processes`       several worker processes behind one port
+
+The other modules:
+
+- `wiring`          creates and connects all of the above, and runs it
+- `config`          the settings, with `setting_parsers` and `database_url`
+- `budgets`         the limits of a node; `quotas` tracks how much of each is in use
+- `metrics`         Prometheus metrics; `log_setup` configures logging
+- `crypto`          encrypts secrets at rest; `file_permissions` explains unreadable files
+- `clock`           the time; `ids` generates ids, tokens and random waits
+
+`docs/explanation/architecture.md` draws the road and says where to put new code.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m winnerr_webhooks` is the console script."""
+"""Runs the console script as `python -m winnerr_webhooks`."""
 
 from winnerr_webhooks.cli import main
 
