@@ -2,7 +2,7 @@
 
 The road of one event. Each station is the module or package of that name:
 
-1. `api.events`          reads and checks the request, and answers 202 once step 3 has committed
+1. `api.event_endpoint`  reads and checks the request, and answers 202 once step 3 has committed
 2. `pipeline.intake`     gathers events that arrive together into one batch
 3. `storage`             `accept`: stores the events and their deliveries in one transaction
 4. `pipeline.dispatch`   queues each delivery in its webhook's lane, and starts its attempt

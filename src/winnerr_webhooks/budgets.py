@@ -130,11 +130,11 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The call is answered 503.", share=32 * MIB,
         ),
         receiving_bytes=Bound(
-            "receiving_bytes", 64 * MIB, "bytes", "constant", "api.bodies",
+            "receiving_bytes", 64 * MIB, "bytes", "constant", "api.request_body",
             "The call is answered 503.", share=16 * MIB,
         ),
         connections_in=Bound(
-            "connections_in", files.incoming, "connections", of_files, "api.connections",
+            "connections_in", files.incoming, "connections", of_files, "api.http.open_connections",
             "An idle or half-sent connection, or one without a key, is closed for the new one.",
         ),
         key_lookups=Bound(

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-import uvicorn
 
 from winnerr_webhooks import __version__
-from winnerr_webhooks.api.app import Face, create_app, create_probes
-from winnerr_webhooks.api.server import Server, protocol_for
+from winnerr_webhooks.api.http.http_server import HttpServer
+from winnerr_webhooks.api.http_app import HttpApp, create_app, create_probes
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.budgets import (
     STOP_SLACK,
@@ -149,23 +148,13 @@ async def serve(
         log.info("starting", version=__version__, database=config.database_name, role=config.role)
         await service.node.start()
         parts.add("node", service.node.stop)
-        server = Server(
-            uvicorn.Config(
-                service.face.app,
-                http=protocol_for(  # type: ignore[arg-type]  # makes one
-                    service.face.intake, service.node.budgets, descriptors=descriptors
-                ),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=grace,
-            )
+        server = HttpServer(
+            service.http_app,
+            clock=SystemClock(),
+            connections_in=service.node.budgets.connections_in,
+            descriptors=descriptors,
         )
-        serving = loop.create_task(server.serve(sockets=[listener]))
+        await server.start(listener)
         gc.collect()
         gc.freeze()
         log.info("started", url=url_of(config, listener))
@@ -173,20 +162,18 @@ async def serve(
             worker.ready()
         elif on_started is not None:
             on_started(url_of(config, listener))
-        stopped = loop.create_task(stop.wait())
-        await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        await stop.wait()
         log.info("stopping", within_seconds=config.drain_seconds + seconds)
-        if not serving.done():
-            service.node.drain()
-            await asyncio.wait((serving,), timeout=config.drain_seconds)
+        service.node.drain()
+        await asyncio.sleep(config.drain_seconds)
         ends = loop.time() + seconds
         service.end_streams()
-        server.should_exit = True
         loop.call_later(grace - LAST_ANSWERS, service.node.stop_accepting)
         # Current requests are answered, while other nodes take over the deliveries queued here.
         await within(
-            seconds - CLOSING_SECONDS, requests=serving, delivery=service.node.stop_delivering()
+            seconds - CLOSING_SECONDS,
+            requests=server.stop(grace),
+            delivery=service.node.stop_delivering(),
         )
     finally:
         await parts.close(min(ends - loop.time(), seconds) - EXIT_SECONDS)
@@ -198,7 +185,7 @@ class _Service(NamedTuple):
     """A node and its HTTP application."""
 
     node: Node
-    face: Face
+    http_app: HttpApp
     end_streams: Callable[[], None]
     """Ends the live logs, which would delay the shutdown of the server."""
 

@@ -1,4 +1,4 @@
-"""Who calls: API keys, looked up by their hash and remembered for 5 s at most."""
+"""API keys: who a caller is, looked up by the key's hash and remembered for at most 5 s."""
 
 import asyncio
 import functools
@@ -25,57 +25,58 @@ REMEMBERED_SECONDS: Final = 5.0
 REMEMBERED_KEYS: Final = 4_096
 
 _PLAIN: Final = len("Bearer ") + 47
-"""Bytes of a header as nearly everybody writes it. Only such are remembered: with spaces as he
-likes, the holder of one key could fill all places, and much memory."""
+"""Bytes of a header as nearly everybody writes it. No other is remembered: by adding spaces, the
+holder of one key could fill all places."""
 _BEARER = re.compile(rb"bearer +(wwk_[A-Za-z0-9_-]{43}) *", re.IGNORECASE)
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """Whose key was sent; `organization` None: a service key, good for every organization."""
+    """The owner of a key; `organization` None: a service key, good for every organization."""
 
     key_id: str
     organization: str | None
     until: float
-    """Monotonic instant up to which this may be believed."""
+    """Monotonic instant until which no new lookup is needed."""
 
     @property
     def holder(self) -> str:
-        """Whose share of a budget it uses: its organization's; a service key has its own."""
+        """Whose quota of a budget it uses: its organization's; a service key has its own."""
         return self.organization or self.key_id
 
 
 class Authenticator:
     """Turns an Authorization header into a caller.
 
-    A key that works is remembered for 5 s, so a revoked key works for 5 s at most. After that it
-    is looked up again with the reads that events wait for.
+    A key that works is remembered for 5 s, so a revoked key works for at most 5 s more. Then it is
+    looked up again, with the reads that events wait for.
 
-    Any other key is a stranger's. It is looked up apart from those reads, a few keys at a time, so
-    a flood of unknown keys does not slow events down. A key that does not work is remembered for
-    5 s, too. A new key works at once all the same: it has 256 random bits, so nobody can have sent
-    it before it was stored and shown.
+    A key that has not worked here before is looked up apart from those reads, a few keys at a
+    time, so a flood of unknown keys does not slow events down. That a key does not work is
+    remembered for 5 s, too. A new key works at once all the same: it has 256 random bits, so
+    nobody can have sent it before it was stored and shown.
     """
 
     def __init__(self, storage: Keys, clock: Clock, lookups: Budget) -> None:
-        """`lookups`: how many strangers' keys are looked up at once."""
+        """`lookups`: how many new keys are looked up at once."""
         self._storage = storage
         self._clock = clock
         self._lookups = lookups
         self._callers: dict[bytes, Caller] = {}
         self._unknown: dict[bytes, float] = {}
-        """Hashes of keys that do not work, and until when (monotonic) that is believed."""
+        """Hashes of keys that do not work, and until when (monotonic) that is remembered."""
         self._pending: dict[bytes, asyncio.Task[ApiKey | None]] = {}
-        """Lookups of strangers' keys that are under way, by hash."""
+        """Lookups of new keys that are under way, by hash."""
 
     def remembered(self, header: bytes | None) -> Caller | None:
-        """The caller of an Authorization header, where that needs no look into the database."""
+        """The caller of an Authorization header if it is known without the database, else None."""
         caller = None if header is None else self._callers.get(header)
         return caller if caller is not None and caller.until > self._clock.monotonic() else None
 
     async def caller(self, header: bytes | None) -> Caller:
-        """The caller of an Authorization header (RFC 6750, section 2.1); `Unauthorized` else.
+        """The caller of an Authorization header (RFC 6750, section 2.1).
 
-        `Unavailable` when the database is away, or too many strangers' keys are being looked up.
+        `Unauthorized` when its key does not work; `Unavailable` when the database is away, or too
+        many new keys are being looked up.
         """
         if header is None:
             raise Unauthorized("Send an API key in one header: `Authorization: Bearer <key>`.")
@@ -90,7 +91,7 @@ class Authenticator:
         if header in self._callers:
             key = await self._storage.key_by_hash(hash_)
         else:
-            key = await self._stranger(hash_)
+            key = await self._look_up_new(hash_)
         if key is None:
             self._callers.pop(header, None)
             raise _unauthorized()
@@ -100,8 +101,8 @@ class Authenticator:
             _remember(self._callers, header, caller)
         return caller
 
-    async def _stranger(self, hash_: bytes) -> ApiKey | None:
-        """Look up a key that has not worked here before, together with others who ask for it."""
+    async def _look_up_new(self, hash_: bytes) -> ApiKey | None:
+        """Look up a key that has not worked here before, once for all calls that ask for it now."""
         if self._unknown.get(hash_, 0.0) > self._clock.monotonic():
             return None
         task = self._pending.get(hash_)
@@ -110,11 +111,11 @@ class Authenticator:
                 raise Unavailable(
                     "Too many unknown API keys are being looked up. Try again in a second."
                 )
-            task = self._pending[hash_] = asyncio.create_task(self._look_up_aside(hash_))
-            task.add_done_callback(_ignore_failure)  # the callers may all have gone away
+            task = self._pending[hash_] = asyncio.create_task(self._look_up_apart(hash_))
+            task.add_done_callback(_ignore_failure)  # all calls that asked may be gone
         return await asyncio.shield(task)
 
-    async def _look_up_aside(self, hash_: bytes) -> ApiKey | None:
+    async def _look_up_apart(self, hash_: bytes) -> ApiKey | None:
         try:
             key = await self._storage.key_by_hash(hash_, aside=True)
             if key is None:
@@ -131,7 +132,7 @@ def _unauthorized() -> Unauthorized:
 
 
 def _remember(memory: dict[bytes, T], key: bytes, value: T) -> None:
-    """Keep a value as the newest; the oldest one goes when there are too many."""
+    """Keep a value as the newest; drop the oldest when there are too many."""
     if len(memory) >= REMEMBERED_KEYS:
         del memory[next(iter(memory))]
     memory[key] = value
@@ -143,10 +144,10 @@ def _ignore_failure(task: asyncio.Task[ApiKey | None]) -> None:
 
 
 def key_guard(authenticator: Authenticator, receiving: Budget) -> Guard:
-    """A guard that lets only those in to whom the path belongs; the caller is `request.auth`.
+    """A guard that refuses callers to whom the path does not belong; it sets `request.auth`.
 
-    `receiving` is what bodies that are being received may take together.
-    A function and not a method: the framework copies its guards, with all that hangs on them.
+    `receiving` is the budget of bodies that are being received. This is a function and not a
+    method because the framework copies its guards deeply.
     """
 
     async def guard(
@@ -161,12 +162,12 @@ def key_guard(authenticator: Authenticator, receiving: Budget) -> Guard:
             check_organization(organization)
         connection.scope["auth"] = caller
         connection.state.receiving = receiving
-        connection.state.ask_again = functools.partial(authenticator.caller, header)
+        connection.state.check_key_again = functools.partial(authenticator.caller, header)
 
     return guard
 
 
 def authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The one Authorization header; None when there is none, or several to choose from."""
+    """The one Authorization header; None when there is none, or more than one."""
     found = [value for name, value in headers if name == b"authorization"]
     return found[0] if len(found) == 1 else None

@@ -1,7 +1,6 @@
 """Errors as RFC 9457 problems: one table of kinds, one way from an exception to an answer."""
 
 import traceback
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -246,17 +245,25 @@ def _unexpected(error: Exception, ids: Ids) -> ErrorAnswer:
     )
 
 
-def response(answer: ErrorAnswer, beside: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
-    """The whole HTTP response, with headers `beside` its own."""
+def internal_error() -> ErrorAnswer:
+    """The answer to a fault of this service that its log tells about, without an id."""
+    return ErrorAnswer(
+        _problem(INTERNAL, "Something went wrong here; the service's log says what.")
+    )
+
+
+def response(answer: ErrorAnswer, lines: bytes) -> bytes:
+    """The whole HTTP response, with header `lines` that each end with CRLF beside its own."""
     body = answer.body
-    lines = [b"%b: %b" % header for header in (*HEADERS, *beside)]
-    lines += [f"{name.lower()}: {value}".encode() for name, value in answer.headers.items()]
+    own = [b"%b: %b\r\n" % header for header in HEADERS]
+    own += [f"{name.lower()}: {value}\r\n".encode() for name, value in answer.headers.items()]
     status = answer.problem.status
-    return b"HTTP/1.1 %d %b\r\ncontent-length: %d\r\n%b\r\n\r\n%b" % (
+    return b"HTTP/1.1 %d %b\r\n%bcontent-length: %d\r\n%b\r\n%b" % (
         status,
         HTTPStatus(status).phrase.encode(),
+        lines,
         len(body),
-        b"\r\n".join(lines),
+        b"".join(own),
         body,
     )
 

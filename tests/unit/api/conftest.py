@@ -5,7 +5,7 @@ import contextlib
 import io
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,12 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-import uvicorn
 import uvloop
 
-from winnerr_webhooks.api.app import Face, create_app
-from winnerr_webhooks.api.server import protocol_for
+from winnerr_webhooks.api.http.http_server import HttpServer
+from winnerr_webhooks.api.http.request_head import Limits
+from winnerr_webhooks.api.http_app import HttpApp, create_app
 from winnerr_webhooks.api.services import Answered, Services
-from winnerr_webhooks.api.watch import Limits
 from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
@@ -45,15 +44,10 @@ _LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> Any:
-    """What leans on transports runs on uvloop, as the product does, and on asyncio's own loop."""
-    loops = {"asyncio": asyncio.new_event_loop}
-    if item.path.name in {
-        "test_connections.py",
-        "test_protocol.py",
-        "test_receiving.py",
-        "test_short_way.py",
-    }:
-        loops["uvloop"] = uvloop.new_event_loop
+    """The HTTP server is tested on uvloop, as the product runs, and on asyncio's own loop."""
+    loops = {"uvloop": uvloop.new_event_loop}
+    if item.path.parent.name == "http":
+        loops["asyncio"] = asyncio.new_event_loop
     return loops
 
 
@@ -122,10 +116,10 @@ class Api:
         key: str,
         *,
         port: int,
-        face: Face,
-        server: uvicorn.Server,
+        http_app: HttpApp,
+        server: HttpServer,
     ) -> None:
-        self.face = face
+        self.http_app = http_app
         self.server = server
         self.services = services
         self.storage = services.storage
@@ -176,7 +170,7 @@ class Api:
     @property
     def connections(self) -> list[Any]:
         """The server's side of each connection."""
-        return list(self.server.server_state.connections)
+        return list(self.server.state.connections)
 
     async def webhook(self, **fields: Any) -> Any:
         draft = {"url": "http://127.0.0.1:9/hook", "events": ["*"]} | fields
@@ -219,12 +213,6 @@ class Api:
         verdict = Verdict(happened=happened, retry_in=60.0 if happened == "retry" else None)
         await self.storage.settle([Settlement(delivery=delivery, record=record, verdict=verdict)])
         return record.id
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @contextlib.asynccontextmanager
@@ -278,29 +266,23 @@ async def running(
     if send_buffer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listener.bind(("127.0.0.1", 0))
-    face = create_app(services)
-    server = _Server(
-        uvicorn.Config(
-            face.app,
-            http=protocol_for(face.intake, budgets, descriptors=descriptors, limits=limits),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            server_header=False,
-            timeout_keep_alive=idle,
-        )
+    http_app = create_app(services)
+    server = HttpServer(
+        http_app,
+        clock=clock,
+        connections_in=budgets.connections_in,
+        descriptors=descriptors,
+        limits=limits,
+        idle_seconds=idle,
     )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.start(listener)
     port = listener.getsockname()[1]
-    api = Api(services, desk, key.secret, port=port, face=face, server=server)
-    while not server.started:
-        await asyncio.sleep(0)
+    api = Api(services, desk, key.secret, port=port, http_app=http_app, server=server)
     try:
         yield api
     finally:
         await api.session.close()
-        server.should_exit = True
-        await serving
+        await server.stop(5)
         await resolver.close()
         await storage.close()
 

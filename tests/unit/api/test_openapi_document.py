@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from winnerr_webhooks.api.app import _api
 from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.docs import docs_page
 from winnerr_webhooks.api.docs.openapi_document import OPERATIONS, build
+from winnerr_webhooks.api.http_app import _api
 from winnerr_webhooks.api.problems import KINDS
 
 

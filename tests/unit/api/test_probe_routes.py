@@ -2,7 +2,7 @@
 
 import json
 
-from winnerr_webhooks.api.app import create_probes
+from winnerr_webhooks.api.http_app import create_probes
 from winnerr_webhooks.domain.errors import Unavailable
 
 
@@ -89,16 +89,16 @@ async def request(app, method: str, path: str) -> tuple[int, bytes, bytes]:
 
 
 async def test_a_node_that_only_delivers_answers_probes_and_refuses_the_rest(api):
-    face = create_probes(api.services)
-    assert face.intake is None
+    http_app = create_probes(api.services)
+    assert http_app.events is None
     for path in ("/healthz", "/readyz", "/metrics"):
-        assert (await request(face.app, "GET", path))[0] == 200
-        assert (await request(face.app, "HEAD", path))[0] == 200
+        assert (await request(http_app.app, "GET", path))[0] == 200
+        assert (await request(http_app.app, "HEAD", path))[0] == 200
     for method, path in (
         ("POST", "/api/v1/events"), ("GET", "/settings/webhooks"), ("GET", "/api/docs"),
         ("GET", "/"),
     ):  # fmt: skip
-        status, media_type, body = await request(face.app, method, path)
+        status, media_type, body = await request(http_app.app, method, path)
         assert (status, media_type) == (404, b"application/problem+json")
         problem = json.loads(body)
         assert problem["status"] == 404

@@ -64,7 +64,7 @@ finally:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    heavy = {"litestar", "uvicorn", "uvloop", "apsw", "asyncpg", "cryptography", "structlog"}
+    heavy = {"litestar", "httptools", "uvloop", "apsw", "asyncpg", "cryptography", "structlog"}
     heavy |= {"aiodns", "rich"}
     assert not loaded & heavy
 

@@ -1,10 +1,9 @@
 """The settings page as a browser sees it: the real application on a real database."""
 
-import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from html import unescape
 from html.parser import HTMLParser
 from ipaddress import ip_network
@@ -13,8 +12,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-import uvicorn
 
+from winnerr_webhooks.api.http.http_server import HttpServer
+from winnerr_webhooks.api.http_app import HttpApp
 from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
@@ -211,12 +211,6 @@ class Site:
         )
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 MakeSite = Callable[..., Awaitable[Site]]
 
 
@@ -266,18 +260,20 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 identify=identify,
             )
             app = SettingsPage(page)
-            server = _Server(
-                uvicorn.Config(app, http="httptools", lifespan="off", ws="none", log_config=None)
+            server = HttpServer(
+                HttpApp(app, None),
+                clock=clock,
+                connections_in=page.budgets.connections_in,
+                descriptors=20_000,
             )
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            await server.start(listener)
             site = Site(page, node, port)
 
             async def end() -> None:
                 for browser in site.browsers:
                     await browser.session.close()
                 app.stop()
-                server.should_exit = True
-                await serving
+                await server.stop(5)
 
             stack.push_async_callback(end)
             return site

@@ -1,7 +1,8 @@
-"""The hot road: `POST /api/v1/events` and its batch, as plain ASGI in front of all else.
+"""`POST /api/v1/events` and its batch: reads, checks and authorizes events, and has them stored.
 
-Every event goes through here, so these two calls skip the framework: its routing, dependency
-injection and response objects would cost more than all the rest of the work.
+Every event comes through here, so these two calls are plain ASGI without the framework: routing,
+dependency injection and response objects would cost more than all other work on an event. Most
+single events do not even take the ASGI call, see `api.http.fast_path`.
 """
 
 import asyncio
@@ -11,17 +12,15 @@ from typing import Any, Final
 import msgspec
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.bodies import BodyBytes, content_length, read_body
-from winnerr_webhooks.api.known import KnownHead, KnownHeads
 from winnerr_webhooks.api.problems import (
     GUARDED,
     HEADERS,
     ErrorAnswer,
     answer_to,
     method_not_allowed,
-    response,
 )
 from winnerr_webhooks.api.query_parameters import QueryParameters
+from winnerr_webhooks.api.request_body import BodyQuota, read_body
 from winnerr_webhooks.api.services import Answered, Services
 from winnerr_webhooks.domain.errors import (
     Conflict,
@@ -45,17 +44,13 @@ MAX_EVENT: Final = 256 * 1024
 MAX_BATCH: Final = 8 * 1024 * 1024
 SLICE_EVENTS: Final = 50
 SLICE_BYTES: Final = 256 * 1024
-"""Of a batch, what is read at once: about a millisecond. Then others have their turn."""
+"""What is read of a batch at once: about a millisecond of work. Then other calls are served."""
 
-_ACCEPTED: Final = (
-    b"HTTP/1.1 202 Accepted\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n"
-    b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n\r\n%b"
-)
 _JSON: Final = ((b"content-type", b"application/json"), *GUARDED)
 
 
-class EventIntake:
-    """Both calls that take events in."""
+class EventEndpoint:
+    """Both calls that take events."""
 
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._metrics = services.metrics
@@ -64,9 +59,12 @@ class EventIntake:
         self._ids = services.ids
         self._intake = services.intake
         self._storage = services.storage
-        self._authenticator = authenticator
         self._receiving = services.budgets.receiving_bytes
-        self._known = KnownHeads(b"POST %b HTTP/1.1\r\n" % PATH.encode())
+        self._authenticator = authenticator
+        self.remembered = authenticator.remembered
+        """The caller of an Authorization header that needs no look into the database, or None."""
+        self.look_up = authenticator.caller
+        """The caller of an Authorization header; `Unauthorized` when its key does not work."""
 
     async def one(self, scope: Any, receive: Receive, send: Send) -> None:
         """`POST /api/v1/events` (ASGI): one event, 202 once it is on disk."""
@@ -100,43 +98,9 @@ class EventIntake:
         )
         await send({"type": "http.response.body", "body": body})
 
-    def begin_one(self, headers: Headers) -> "Begun | None":
-        """What is left to do of a plain call once its body is there; None: take the long way.
-
-        Plain is a call whose key is known already, with a body that says its length and is not
-        too large: nearly every one. It then needs nothing awaited but its commit.
-        """
-        key, declared, client_id, _ = _headers(headers)
-        length = content_length(declared)
-        if length is None or length > MAX_EVENT:
-            return None
-        caller = self._authenticator.remembered(key)
-        return None if caller is None else Begun(self, caller, client_id, key)
-
-    def begin_known(self, data: bytes) -> "tuple[Begun, bytes] | None":
-        """The same of what came at once and begins like a call before, and its body."""
-        found = self._known.find(data)
-        if found is None:
-            return None
-        head, body = found
-        caller = self._authenticator.remembered(head.key)
-        return None if caller is None else (Begun(self, caller, None, head.key), body)
-
-    def know(self, data: bytes, key: bytes, length: int) -> None:
-        """Remember the head of a plain call that came at once."""
-        self._known.keep(data, KnownHead(key, length))
-
-    def is_believed(self, key: bytes | None) -> bool:
-        """Whether this key needs no look into the database."""
-        return self._authenticator.remembered(key) is not None
-
-    async def caller(self, key: bytes | None) -> Caller:
-        """Whose key it is; `Unauthorized` when it does not work, or no longer."""
-        return await self._authenticator.caller(key)
-
-    def body_bytes(self, caller: Caller) -> BodyBytes:
-        """What counts the bytes of a body while they come."""
-        return BodyBytes(self._receiving, caller.holder)
+    def body_quota(self, caller: Caller) -> BodyQuota:
+        """What counts the bytes of a body while they arrive."""
+        return BodyQuota(self._receiving, caller.holder)
 
     def take(
         self, raw: bytes, caller: Caller, client_id: str | None, answered: Answered
@@ -146,39 +110,52 @@ class EventIntake:
         self._intake.take(event, answered)
         return event
 
-    async def compared(self, event: NewEvent, accepted: Accepted) -> Accepted:
-        """A conflict, or the repeat that it is when event and data are the same as JSON values.
+    async def compare(self, event: NewEvent, accepted: Accepted) -> Accepted:
+        """Turn a conflict into a duplicate if event and data are the same as JSON values.
 
-        An event that retention has removed cannot be compared: then it stays a conflict.
+        An event that retention has removed cannot be compared: it stays a conflict.
         """
         first = await self._storage.event(event.organization, accepted.id)
         if first is None or not is_repeat(first.body, event.body):
             return accepted
         return msgspec.structs.replace(accepted, conflict=False, duplicate=True)
 
-    def answer(self, accepted: Accepted) -> bytes:
-        """The body of a 202; `Conflict` when there is none."""
-        return self._accepted(accepted)
+    def accepted_body(self, accepted: Accepted) -> bytes:
+        """The JSON of a 202, and it is counted; `Conflict` when the event is none."""
+        if accepted.conflict:
+            raise Conflict(
+                "This `id` was accepted before with another event or other data. "
+                "Give a new event a new id."
+            )
+        if accepted.duplicate:
+            self._metrics.event_repeated()
+        else:
+            self._metrics.event_accepted()
+        return b'{"id":"%b","duplicate":%b,"deliveries":%d}' % (
+            accepted.id.encode(),
+            b"true" if accepted.duplicate else b"false",
+            accepted.deliveries,
+        )
 
     def refusal(self, error: Exception) -> ErrorAnswer:
-        """The answer to whatever went wrong, counted."""
+        """The answer to an event that is not accepted, and it is counted."""
         refusal = answer_to(error, self._ids)
         self._metrics.event_refused(refusal.problem.status)
         return refusal
 
     async def _accept_one(self, scope: Any, receive: Receive) -> bytes:
-        key, length, client_id, _ = _headers(scope["headers"])
+        key, client_id, _ = event_headers(scope["headers"])
         caller = scope["auth"] = await self._authenticator.caller(key)
         if scope["query_string"]:
             QueryParameters(scope["query_string"], ())
-        with self.body_bytes(caller) as count:
-            raw = await read_body(receive, MAX_EVENT, length, count)
+        with self.body_quota(caller) as quota:
+            raw = await read_body(scope, receive, MAX_EVENT, quota)
         caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
         event = self._read(raw, caller, client_id)
         accepted = await self._intake.accept(event)
         if accepted.conflict:
-            accepted = await self.compared(event, accepted)
-        return self._accepted(accepted)
+            accepted = await self.compare(event, accepted)
+        return self.accepted_body(accepted)
 
     def _read(self, raw: bytes, caller: Caller, client_id: str | None) -> NewEvent:
         submission = read(
@@ -190,7 +167,7 @@ class EventIntake:
         return self._new_event(submission, caller)
 
     async def _accept_many(self, scope: Any, receive: Receive) -> bytes:
-        key, length, client_id, content_type = _headers(scope["headers"])
+        key, client_id, content_type = event_headers(scope["headers"])
         caller = scope["auth"] = await self._authenticator.caller(key)
         if scope["query_string"]:
             QueryParameters(scope["query_string"], ())
@@ -198,28 +175,28 @@ class EventIntake:
             raise Invalid.field(
                 "", "In a batch, give each event its own `id` instead of Idempotency-Key."
             )
-        with self.body_bytes(caller) as count:
-            raw = await read_body(receive, MAX_BATCH, length, count)
+        with self.body_quota(caller) as quota:
+            raw = await read_body(scope, receive, MAX_BATCH, quota)
             caller = await self._authenticator.caller(key)  # it may have been revoked meanwhile
-            judged = await self._judge_all(split_batch(raw, content_type), caller)
-        return await self._store(judged)
+            checked = await self._check_all(split_batch(raw, content_type), caller)
+        return await self._store(checked)
 
-    async def _judge_all(
+    async def _check_all(
         self, items: Sequence[bytes], caller: Caller
     ) -> list[NewEvent | WebhooksError]:
         """Read the events of a batch in slices: a single event does not wait for all of them."""
-        judged: list[NewEvent | WebhooksError] = []
+        checked: list[NewEvent | WebhooksError] = []
         room = SLICE_BYTES
         submissions = read_batch(items, catalog=self._catalog, now_ms=self._clock.now_ms())
         for item, submission in zip(items, submissions, strict=True):
-            judged.append(self._judge(submission, caller))
+            checked.append(self._check(submission, caller))
             room -= max(len(item), SLICE_BYTES // SLICE_EVENTS)
             if room <= 0:
                 room = SLICE_BYTES
                 await asyncio.sleep(0)
-        return judged
+        return checked
 
-    def _judge(
+    def _check(
         self, submission: Submission | WebhooksError, caller: Caller
     ) -> NewEvent | WebhooksError:
         if isinstance(submission, WebhooksError):
@@ -229,8 +206,8 @@ class EventIntake:
         except Forbidden as refusal:
             return refusal
 
-    async def _store(self, judged: list[NewEvent | WebhooksError]) -> bytes:
-        events = [item for item in judged if isinstance(item, NewEvent)]
+    async def _store(self, checked: list[NewEvent | WebhooksError]) -> bytes:
+        events = [item for item in checked if isinstance(item, NewEvent)]
         accepted = await self._intake.accept_many(events)
         failed = [item for item in accepted if isinstance(item, Unavailable)]
         if failed and len(failed) == len(accepted):
@@ -238,19 +215,19 @@ class EventIntake:
         for place, (event, answer) in enumerate(zip(events, accepted, strict=True)):
             if isinstance(answer, Accepted) and answer.conflict:
                 try:
-                    accepted[place] = await self.compared(event, answer)
+                    accepted[place] = await self.compare(event, answer)
                 except Unavailable as error:
                     accepted[place] = error
         answers = iter(accepted)
         parts = [
-            self._result(next(answers) if isinstance(item, NewEvent) else item) for item in judged
+            self._result(next(answers) if isinstance(item, NewEvent) else item) for item in checked
         ]
         return b'{"results":[%b]}' % b",".join(parts)
 
     def _result(self, outcome: Accepted | WebhooksError) -> bytes:
         try:
             if isinstance(outcome, Accepted):
-                return self._accepted(outcome)
+                return self.accepted_body(outcome)
         except Conflict as conflict:
             outcome = conflict
         return b'{"error":%b}' % self.refusal(outcome).body
@@ -272,92 +249,20 @@ class EventIntake:
             fingerprint=b"" if client_id is None else fingerprint(name, data),
         )
 
-    def _accepted(self, accepted: Accepted) -> bytes:
-        if accepted.conflict:
-            raise Conflict(
-                "This `id` was accepted before with another event or other data. "
-                "Give a new event a new id."
-            )
-        if accepted.duplicate:
-            self._metrics.event_repeated()
-        else:
-            self._metrics.event_accepted()
-        return b'{"id":"%b","duplicate":%b,"deliveries":%d}' % (
-            accepted.id.encode(),
-            b"true" if accepted.duplicate else b"false",
-            accepted.deliveries,
-        )
 
-
-class Begun:
-    """A plain call whose headers have been read."""
-
-    __slots__ = ("_caller", "_client_id", "_event", "_intake", "_key")
-
-    _event: NewEvent
-
-    def __init__(
-        self, intake: EventIntake, caller: Caller, client_id: str | None, key: bytes | None
-    ) -> None:
-        self._intake = intake
-        self._caller = caller
-        self._client_id = client_id
-        self._key = key
-
-    def is_believed(self) -> bool:
-        """Whether the key still needs no look into the database; for a body that took its time."""
-        return self._intake.is_believed(self._key)
-
-    def body_bytes(self) -> BodyBytes:
-        """What counts the body's bytes while they come."""
-        return self._intake.body_bytes(self._caller)
-
-    async def ask_again(self) -> None:
-        """Look the key up; `Unauthorized` when it was revoked."""
-        self._caller = await self._intake.caller(self._key)
-
-    def take(self, raw: bytes, answered: Answered) -> None:
-        """Put the event into the next commit; raises what is wrong with it."""
-        self._event = self._intake.take(raw, self._caller, self._client_id, answered)
-
-    async def compared(self, accepted: Accepted) -> Accepted:
-        """What a conflict comes to, see `EventIntake.compared`."""
-        return await self._intake.compared(self._event, accepted)
-
-    def know(self, data: bytes, length: int) -> None:
-        """Remember the head: this call came at once, with a body so long."""
-        if self._client_id is None and self._key is not None:  # else it is another one each time
-            self._intake.know(data, self._key, length)
-
-    def answer(self, accepted: Accepted, common: bytes) -> bytes:
-        """The whole HTTP response, the header lines `common` to all responses among its own."""
-        try:
-            body = self._intake.answer(accepted)
-        except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
-            return self.refuse(error, common)
-        return _ACCEPTED % (common, len(body), body)
-
-    def refuse(self, error: Exception, common: bytes) -> bytes:
-        """The whole HTTP response to a call that failed."""
-        status, rest = response(self._intake.refusal(error)).split(b"\r\n", 1)
-        return b"%b\r\n%b%b" % (status, common, rest)
-
-
-def _headers(headers: Headers) -> tuple[bytes | None, bytes | None, str | None, bytes]:
-    """Authorization, Content-Length, Idempotency-Key and Content-Type, in one pass."""
-    key = length = client_id = None
+def event_headers(headers: Headers) -> tuple[bytes | None, str | None, bytes]:
+    """Authorization, Idempotency-Key and Content-Type, in one pass."""
+    key = client_id = None
     content_type = b""
     for name, value in headers:
         if name == b"authorization":
-            key = value if key is None else b""  # two: neither is believed
-        elif name == b"content-length":
-            length = value
+            key = value if key is None else b""  # two: neither counts
         elif name == b"idempotency-key":
             text = value.decode("latin-1")
-            client_id = text if client_id in (None, text) else ""  # two: refused as none
+            client_id = text if client_id in (None, text) else ""  # two: refused, as an empty one
         elif name == b"content-type":
             content_type = value
-    return key, length, client_id, content_type
+    return key, client_id, content_type
 
 
 async def _send_error(send: Send, answer: ErrorAnswer) -> None:

@@ -1,11 +1,14 @@
-"""Bodies that are being received (api/bodies.py): how much of them is held, and of whom."""
+"""Bodies that are being received (api/request_body.py): how much of them is held, and of whom."""
 
 import asyncio
 import contextlib
 import json
+import socket
+import tracemalloc
 
 import pytest
 
+from winnerr_webhooks.api.http.client_connection import SMALL_READ
 from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
@@ -62,6 +65,27 @@ async def until(condition):
 
 
 @contextlib.asynccontextmanager
+async def connection_to(api):
+    """A socket without buffers of its own, so that memory is the server's."""
+    one = socket.socket()
+    one.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(one, ("127.0.0.1", api.port))
+        yield one
+    finally:
+        one.close()
+
+
+async def send_all(one, data):
+    with contextlib.suppress(ConnectionError):
+        await asyncio.get_running_loop().sock_sendall(one, data)
+
+
+async def status_of(one):
+    return int((await asyncio.get_running_loop().sock_recv(one, 4096)).split()[1])
+
+
+@contextlib.asynccontextmanager
 async def stalled(api, sent, count=1):
     """So many uploads that lack their last byte, each as far as the server takes it in."""
     budget = api.services.budgets.receiving_bytes
@@ -111,7 +135,7 @@ async def test_beyond_all_bytes_everybody_is_asked_to_come_again(server):
             assert detail.startswith("Too many bodies are being received at once.")
 
 
-@pytest.mark.parametrize("size", [20, 200], ids=["the fast path", "the long way"])
+@pytest.mark.parametrize("size", [20, 200], ids=["the fast path", "ASGI"])
 async def test_stalled_single_events_are_counted_and_refused(server, size):
     async with server(limit=1_000 * KIB, share=300 * KIB) as api:
         budget = api.services.budgets.receiving_bytes
@@ -143,10 +167,63 @@ async def test_a_kept_connection_holds_no_body_that_is_answered(server, size):
                 writer.write(piece)
             assert (await answer(reader))[0] == 202
         (connection,) = [
-            one for one in api.connections if one.client == writer.get_extra_info("sockname")
+            one
+            for one in api.connections
+            if one.transport.get_extra_info("peername") == writer.get_extra_info("sockname")
         ]
-        assert not connection.cycle.body
-        assert not connection._held
+        assert connection.request is None
+        assert not connection._received
+
+
+@pytest.mark.parametrize("is_good", [True, False], ids=["good key", "bad key"])
+async def test_while_a_key_is_looked_up_hardly_any_of_a_body_is_held(server, is_good, monkeypatch):
+    """Afterwards, what is held is counted for the key's owner, or dropped."""
+    count = 100
+    async with server(limit=64_000 * KIB, share=2_000 * KIB) as api:
+        budget = api.services.budgets.receiving_bytes
+        may_answer = asyncio.Event()
+        look_up = api.storage.key_by_hash
+
+        async def slow_look_up(*arguments, **options):
+            await may_answer.wait()
+            return await look_up(*arguments, **options)
+
+        monkeypatch.setattr(api.storage, "key_by_hash", slow_look_up)
+        key = (await api.keys.create("new", "org_1")).secret
+        sent = memoryview(request(key if is_good else "wwk_" + "A" * 43, SINGLE, event(200 * KIB)))
+        async with contextlib.AsyncExitStack() as stack:
+            opened = [await stack.enter_async_context(connection_to(api)) for _ in range(count)]
+            tracemalloc.start()
+            try:
+                before, _ = tracemalloc.get_traced_memory()
+                sending = [asyncio.create_task(send_all(one, sent[:-1])) for one in opened]
+                await until(lambda: sum(one._read_paused for one in api.connections) == count)
+                held, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert held - before < count * (SMALL_READ + 16 * KIB)
+            assert not budget.in_use
+            may_answer.set()
+            await asyncio.gather(*sending)
+            if not is_good:
+                assert [await status_of(one) for one in opened] == [401] * count
+            else:
+                await until(lambda: budget.refused > count // 2)
+                assert budget.held_by("org_1") <= 2_000 * KIB
+            await until(lambda: not any(one._received for one in api.connections))
+        await until(lambda: not budget.in_use)
+
+
+async def test_a_refused_key_leaves_nothing_of_its_body(api):
+    """Whatever comes of it after the answer is dropped, and the connection goes on."""
+    async with line_to(api) as (reader, writer):
+        sent = request("wwk_" + "A" * 43, BATCH, [event(100 * KIB)] * 3)
+        writer.write(sent[:-1])
+        assert (await answer(reader))[0] == 401
+        (connection,) = api.connections
+        assert connection.request is None
+        writer.write(sent[-1:] + request(api.key, SINGLE, event(1)))
+        assert (await answer(reader))[0] == 202
 
 
 async def test_other_bodies_count_too(server):
@@ -167,7 +244,7 @@ async def test_a_batch_is_read_in_slices_between_which_others_are_served(api):
     await is_known(api, api.key)
     turns = 0
     loop = asyncio.get_running_loop()
-    reading = api.face.intake._judge_all
+    reading = api.http_app.events._check_all
 
     async def watched(items, caller):
         nonlocal turns
@@ -185,7 +262,7 @@ async def test_a_batch_is_read_in_slices_between_which_others_are_served(api):
         finally:
             is_done = True
 
-    api.face.intake._judge_all = watched
+    api.http_app.events._check_all = watched
     async with line_to(api) as (reader, writer):
         writer.write(request(api.key, BATCH, batch))
         head = await reader.readuntil(b"\r\n\r\n")

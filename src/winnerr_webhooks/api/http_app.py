@@ -1,4 +1,4 @@
-"""The API as one ASGI application: events straight to their road, all the rest to Litestar."""
+"""The ASGI application of a node: events go to their endpoint, everything else to Litestar."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.types import ControllerRouterHandler
 
-from winnerr_webhooks.api import events, problems
+from winnerr_webhooks.api import event_endpoint, problems
 from winnerr_webhooks.api.auth import Authenticator, key_guard
 from winnerr_webhooks.api.query_parameters import read_query
 from winnerr_webhooks.api.routes.docs_routes import docs_routes
@@ -25,31 +25,31 @@ from winnerr_webhooks.quotas import Budget
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Of every answer: what it holds is somebody's own, and is what its type says."""
+"""On every answer: nobody may cache it, or guess another content type."""
 DELIVERS_ONLY = (
     "This node only delivers (WINNERR_WEBHOOKS_ROLE=deliver): it answers /healthz, /readyz and "
     "/metrics. The API and the settings page are on the nodes with the role api or all."
 )
 
 
-class Face(NamedTuple):
-    """The HTTP face of a node."""
+class HttpApp(NamedTuple):
+    """What a node answers over HTTP."""
 
     app: ASGIApp
-    """All of it, ready for an ASGI server."""
-    intake: events.EventIntake | None
-    """What `api.server` may hand events to directly; None: events are not taken here."""
+    """All of it, for an ASGI server."""
+    events: event_endpoint.EventEndpoint | None
+    """Where the server's fast path hands events; None: this node takes no events."""
 
 
-def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = None) -> Face:
-    """The whole HTTP face of a node.
+def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = None) -> HttpApp:
+    """Everything that a node with an API answers.
 
     `beside`: other applications by the path they begin at, such as the settings page.
     """
     mounted = [(path, path + "/", app) for path, app in (beside or {}).items()]
     authenticator = Authenticator(services.storage, services.clock, services.budgets.key_lookups)
-    intake = events.EventIntake(services, authenticator)
-    hot = {events.PATH: intake.one, events.BATCH_PATH: intake.many}
+    events = event_endpoint.EventEndpoint(services, authenticator)
+    event_calls = {event_endpoint.PATH: events.one, event_endpoint.BATCH_PATH: events.many}
     rest = _litestar(
         services,
         [
@@ -62,35 +62,35 @@ def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = Non
     )
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            answer = hot.get(scope["path"])
-            if answer is not None:
-                await answer(scope, receive, send)
+        answer = event_calls.get(scope["path"])
+        if answer is not None:
+            await answer(scope, receive, send)
+            return
+        _answer_head_as_get(scope)
+        for path, below, other in mounted:
+            if scope["path"] == path or scope["path"].startswith(below):
+                await other(scope, receive, send)
                 return
-            scope = _get_for_head(scope)
-            for path, below, other in mounted:
-                if scope["path"] == path or scope["path"].startswith(below):
-                    await other(scope, receive, send)
-                    return
         await rest(scope, receive, send)
 
-    return Face(app, intake)
+    return HttpApp(app, events)
 
 
-def create_probes(services: Services) -> Face:
-    """The HTTP face of a node that only delivers: probes and figures, and a 404 that says so."""
+def create_probes(services: Services) -> HttpApp:
+    """What a node answers that only delivers: probes and metrics, and 404 for everything else."""
     rest = _litestar(services, [healthz, readyz, metrics], nothing_here=DELIVERS_ONLY)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await rest(_get_for_head(scope), receive, send)
+        _answer_head_as_get(scope)
+        await rest(scope, receive, send)
 
-    return Face(app, None)
+    return HttpApp(app, None)
 
 
-def _get_for_head(scope: Any) -> Any:
-    """A HEAD is a GET without its body, which the server drops."""
-    is_head = scope["type"] == "http" and scope["method"] == "HEAD"
-    return {**scope, "method": "GET"} if is_head else scope
+def _answer_head_as_get(scope: Any) -> None:
+    """Handle HEAD as GET (RFC 9110, section 9.3.2); the server sends no body."""
+    if scope["method"] == "HEAD":
+        scope["method"] = "GET"
 
 
 def _api(authenticator: Authenticator, receiving: Budget) -> Router:

@@ -1,4 +1,4 @@
-"""The short way of `POST /api/v1/events` (api/event_call.py), held against the long one."""
+"""The fast path of `POST /api/v1/events`, compared with the ASGI call."""
 
 import asyncio
 import json
@@ -32,8 +32,8 @@ async def answer(reader):
     return status, headers, body
 
 
-async def long_way(api, body):
-    """The answer on a connection of its own that asks to be closed: that is not plain."""
+async def asgi_answer(api, body):
+    """The answer over ASGI: a connection that asks to be closed does not take the fast path."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(request(api, body, "Connection: close"))
     status, headers, answered = await answer(reader)
@@ -51,7 +51,7 @@ async def stored(api):
 
 @pytest.fixture
 async def line(api):
-    """A connection whose server knows the key: calls are short from now on."""
+    """A connection whose server knows the key: from now on calls take the fast path."""
     await api.webhook()
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(request(api, GOOD))
@@ -70,7 +70,7 @@ async def test_an_event_is_stored_once_whatever_becomes_of_its_connection(api, l
     writer.close()
     await writer.wait_closed()
     assert await stored(api) == before + 3
-    assert (await long_way(api, GOOD))[0] == "http/1.1 202 accepted"
+    assert (await asgi_answer(api, GOOD))[0] == "http/1.1 202 accepted"
     assert await stored(api) == before + 4
 
 
@@ -87,16 +87,16 @@ async def test_an_event_is_stored_once_whatever_becomes_of_its_connection(api, l
     ],
     ids=["good", "not JSON", "not UTF-8", "unknown event", "no object", "extra field", "bad id"],
 )
-async def test_both_ways_answer_alike(api, line, body):
+async def test_both_paths_answer_alike(api, line, body):
     reader, writer = line
     writer.write(request(api, body))
-    short = await answer(reader)
-    long = await long_way(api, body)
-    if short[0].endswith("202 accepted"):
-        assert json.loads(short[2]).keys() == json.loads(long[2]).keys()
-        assert (short[0], short[1]) == (long[0], long[1])
+    fast = await answer(reader)
+    over_asgi = await asgi_answer(api, body)
+    if fast[0].endswith("202 accepted"):
+        assert json.loads(fast[2]).keys() == json.loads(over_asgi[2]).keys()
+        assert fast[:2] == over_asgi[:2]
     else:
-        assert short == long
+        assert fast == over_asgi
 
 
 async def test_calls_sent_without_waiting_are_answered_in_order(api, line):
@@ -134,7 +134,7 @@ async def test_a_body_in_pieces_and_one_that_breaks_off(api, line):
     assert await stored(api) == before + 1
 
 
-async def test_a_body_too_long_for_it_takes_the_long_way(api, line):
+async def test_a_body_too_long_for_it_takes_the_asgi_answer(api, line):
     reader, writer = line
     writer.write(request(api, GOOD | {"data": {"text": "x" * 100_000}}))
     assert (await answer(reader))[0] == "http/1.1 202 accepted"

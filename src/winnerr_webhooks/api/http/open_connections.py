@@ -9,70 +9,56 @@ is no room, the first connection of this order is closed for the new one:
 4. one without a key whose request is being answered; the newest of these may be a probe.
 
 An eighth of all places is for connections without a key, so that a new one has time to show its
-key: while there are no more of them than that, idle callers are closed before them.
+key: while there are no more of them than that, idle ones with a key are closed before them.
 
 Of each kind, the connection that has been idle for longest is closed. A connection whose complete,
 authenticated request is being answered is never closed. If all others are such, the new one is
 closed instead (docs/adr/0020).
 
 A request pays one test of a flag. Connections are queued by their last activity, to one tick of
-the watch. One that is considered for closing and turns out to be busy leaves its queue, and joins
-it again after its answer. Each such step is paid for by a request, so making room takes constant
-time.
+the timeouts. One that is considered for closing and turns out to be busy leaves its queue, and
+joins it again after its answer. Each such step is paid for by a request, so making room takes
+constant time.
 """
 
 import socket
-from collections import OrderedDict, deque
-from typing import Any, Final
+from collections import OrderedDict
+from typing import Final, Protocol
 
 import structlog
 
-from winnerr_webhooks.api.event_call import EventCall
 from winnerr_webhooks.quotas import Budget
 
 SPARE_DESCRIPTORS: Final = 16
 """With no more descriptors left than these, a new connection needs another one closed."""
-STRANGERS_PART: Final = 8
+KEYLESS_PART: Final = 8
 """One place in eight is for connections that have shown no key yet."""
 LOG_EVERY_TICKS: Final = 12
 
 log = structlog.get_logger(__name__)
 
 
-class ClosableConnection:
-    """The state of a caller's connection that decides whether it may be closed for a new one."""
+class ClosableConnection(Protocol):
+    """What decides whether a connection may be closed for a new one."""
 
-    cycle: Any
-    pipeline: deque[Any]
-    transport: Any
-    _receiving: int
-    """Of the protocol, see there."""
-    is_set_aside = False
+    is_set_aside: bool
     """Whether it left the queues of idle connections because it was found busy."""
-    _is_caller = False
 
-    def look_for_caller(self) -> bool:
-        """Whether a request has shown a working key or session; the last one is looked at."""
-        if not self._is_caller and (cycle := self.cycle) is not None:
-            self._is_caller = isinstance(cycle, EventCall) or cycle.scope.get("auth") is not None
-        return self._is_caller
-
-    def is_busy(self) -> bool:
-        """Whether a request has begun that has no whole answer yet."""
-        cycle = self.cycle
-        return cycle is not None and not cycle.response_complete
+    def has_shown_key(self) -> bool:
+        """Whether one of its requests has shown a working key or session."""
+        ...
 
     def is_answering(self) -> bool:
         """Whether a whole request is being answered."""
-        return self.is_busy() and (self._receiving >= 0 or len(self.pipeline) > 0)
+        ...
 
     def is_receiving(self) -> bool:
         """Whether a part of a request has come, and not all of it."""
-        return self._receiving != 0
+        ...
 
-    def close_for_room(self) -> None:
-        """Close at once, for the descriptor to be free."""
-        self.transport.abort()
+    def abort(self) -> None:
+        """Close at once, so that the descriptor is free."""
+        ...
 
 
 Queue = OrderedDict[ClosableConnection, None]
@@ -86,12 +72,12 @@ class OpenConnections:
         """`descriptors`: how many file descriptors this process may have."""
         self._budget = budget
         self._highest = descriptors - SPARE_DESCRIPTORS
-        self._places_of_strangers = budget.bound.limit // STRANGERS_PART
+        self._keyless_places = budget.bound.limit // KEYLESS_PART
         self._open: set[ClosableConnection] = set()
-        self._strangers: Queue = OrderedDict()
-        self._callers: Queue = OrderedDict()
-        self._slow_callers: Queue = OrderedDict()
-        self._answered_strangers: Queue = OrderedDict()
+        self._keyless: Queue = OrderedDict()
+        self._keyed: Queue = OrderedDict()
+        self._slow_keyed: Queue = OrderedDict()
+        self._answering_keyless: Queue = OrderedDict()
         self._ticks_to_log = 0
         budget.measure(lambda: len(self._open))
 
@@ -105,7 +91,7 @@ class OpenConnections:
         if is_full and not self.make_room():
             return False
         self._open.add(newcomer)
-        self._strangers[newcomer] = None
+        self._keyless[newcomer] = None
         return True
 
     def discard(self, connection: ClosableConnection) -> None:
@@ -125,22 +111,22 @@ class OpenConnections:
         if connection in self._open:
             for queue in self._queues():
                 queue.pop(connection, None)
-            (self._callers if connection.look_for_caller() else self._strangers)[connection] = None
+            (self._keyed if connection.has_shown_key() else self._keyless)[connection] = None
 
     def make_room(self) -> bool:
         """Close the first connection in the order above; False if none may be closed."""
         self._budget.refuse()
         victim = (
-            (self._idle_stranger() if self._has_many_strangers() else None)
-            or self._idle_caller()
-            or self._idle_stranger()
-            or self._slow_caller()
-            or self._answered_stranger()
+            (self._first_idle_keyless() if self._has_many_keyless() else None)
+            or self._first_idle_keyed()
+            or self._first_idle_keyless()
+            or self._first_slow_keyed()
+            or self._first_answering_keyless()
         )
         if victim is None:
             return False
         self.discard(victim)
-        victim.close_for_room()
+        victim.abort()
         return True
 
     def keep_descriptors_free(self) -> None:
@@ -159,48 +145,48 @@ class OpenConnections:
                 if not self.make_room():
                     return
 
-    def _has_many_strangers(self) -> bool:
-        return len(self._strangers) > self._places_of_strangers
+    def _has_many_keyless(self) -> bool:
+        return len(self._keyless) > self._keyless_places
 
-    def _idle_stranger(self) -> ClosableConnection | None:
-        while (connection := _first(self._strangers)) is not None:
-            if connection.look_for_caller():
-                self._move(connection, self._strangers, self._callers)
+    def _first_idle_keyless(self) -> ClosableConnection | None:
+        while (connection := _first(self._keyless)) is not None:
+            if connection.has_shown_key():
+                self._move(connection, self._keyless, self._keyed)
             elif connection.is_answering():
                 connection.is_set_aside = True
-                self._move(connection, self._strangers, self._answered_strangers)
+                self._move(connection, self._keyless, self._answering_keyless)
             else:
                 return connection
         return None
 
-    def _idle_caller(self) -> ClosableConnection | None:
-        while (connection := _first(self._callers)) is not None:
+    def _first_idle_keyed(self) -> ClosableConnection | None:
+        while (connection := _first(self._keyed)) is not None:
             if connection.is_answering():
                 connection.is_set_aside = True
-                del self._callers[connection]
+                del self._keyed[connection]
             elif connection.is_receiving():
                 connection.is_set_aside = True
-                self._move(connection, self._callers, self._slow_callers)
+                self._move(connection, self._keyed, self._slow_keyed)
             else:
                 return connection
         return None
 
-    def _slow_caller(self) -> ClosableConnection | None:
-        while (connection := _first(self._slow_callers)) is not None:
+    def _first_slow_keyed(self) -> ClosableConnection | None:
+        while (connection := _first(self._slow_keyed)) is not None:
             if not connection.is_answering():
                 return connection
-            del self._slow_callers[connection]
+            del self._slow_keyed[connection]
         return None
 
-    def _answered_stranger(self) -> ClosableConnection | None:
-        while (connection := _first(self._answered_strangers)) is not None:
-            if not connection.look_for_caller():
+    def _first_answering_keyless(self) -> ClosableConnection | None:
+        while (connection := _first(self._answering_keyless)) is not None:
+            if not connection.has_shown_key():
                 return connection
-            del self._answered_strangers[connection]
+            del self._answering_keyless[connection]
         return None
 
     def _queues(self) -> tuple[Queue, ...]:
-        return self._strangers, self._callers, self._slow_callers, self._answered_strangers
+        return self._keyless, self._keyed, self._slow_keyed, self._answering_keyless
 
     def _move(self, connection: ClosableConnection, from_: Queue, to: Queue) -> None:
         del from_[connection]

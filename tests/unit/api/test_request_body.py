@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from winnerr_webhooks.api.bodies import BodyBytes, content_length, decode, read_body
+from winnerr_webhooks.api.http.request_head import content_length
+from winnerr_webhooks.api.request_body import BodyQuota, decode, read_body
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 from winnerr_webhooks.quotas import Bound, Budget
@@ -27,13 +28,17 @@ def received(*messages):
     return receive, waiting
 
 
+def scope(length=None):
+    return {"headers": [] if length is None else [(b"content-length", length)]}
+
+
 def receiving(*, limit, share=0):
     bound = Bound("receiving_bytes", limit, "bytes", "a test", "api.bodies", "503", share)
     return Budget(bound, SystemClock())
 
 
 def uncounted():
-    return BodyBytes(receiving(limit=1_000), "org_1")
+    return BodyQuota(receiving(limit=1_000), "org_1")
 
 
 def piece(body, *, more=True):
@@ -42,20 +47,20 @@ def piece(body, *, more=True):
 
 async def test_a_body_is_read_to_its_end():
     receive, _ = received(piece(b"ab"), piece(b""), piece(b"cd", more=False))
-    assert await read_body(receive, 4, b"4", uncounted()) == b"abcd"
+    assert await read_body(scope(b"4"), receive, 4, uncounted()) == b"abcd"
 
 
 async def test_reading_stops_at_the_limit():
     receive, waiting = received(piece(b"abc"), piece(b"de"), piece(b"never read"))
     with pytest.raises(TooLarge):
-        await read_body(receive, 4, None, uncounted())
+        await read_body(scope(), receive, 4, uncounted())
     assert len(waiting) == 1
 
 
 async def test_an_announced_length_is_believed_before_anything_is_read():
     receive, waiting = received(piece(b"abc", more=False))
     with pytest.raises(TooLarge):
-        await read_body(receive, 4, b"5", uncounted())
+        await read_body(scope(b"5"), receive, 4, uncounted())
     assert len(waiting) == 1
 
 
@@ -63,15 +68,15 @@ async def test_bodies_that_share_a_budget_give_back_what_they_took():
     """Each of them, also the one that finds none left."""
     budget = receiving(limit=8, share=5)
     receive, _ = received(piece(b"ab"), piece(b"c"), piece(b"d", more=False))
-    with BodyBytes(budget, "org_1") as first:
-        assert await read_body(receive, 9, None, first) == b"abcd"
+    with BodyQuota(budget, "org_1") as first:
+        assert await read_body(scope(), receive, 9, first) == b"abcd"
         assert budget.in_use == 3
         receive, _ = received(piece(b"ab"), piece(b"cd"))
-        with BodyBytes(budget, "org_1") as second, pytest.raises(Unavailable, match="This key"):
-            await read_body(receive, 9, None, second)
-        with BodyBytes(budget, "org_2") as other:
+        with BodyQuota(budget, "org_1") as second, pytest.raises(Unavailable, match="This key"):
+            await read_body(scope(), receive, 9, second)
+        with BodyQuota(budget, "org_2") as other:
             other.grow(5)
-            with BodyBytes(budget, "org_3") as third, pytest.raises(Unavailable, match="Too many"):
+            with BodyQuota(budget, "org_3") as third, pytest.raises(Unavailable, match="Too many"):
                 third.grow(1)
     assert budget.in_use == 0
 
@@ -79,8 +84,8 @@ async def test_bodies_that_share_a_budget_give_back_what_they_took():
 async def test_a_body_that_comes_whole_is_not_counted():
     budget = receiving(limit=0)
     receive, _ = received(piece(b"abc", more=False))
-    with BodyBytes(budget, "org_1") as count:
-        assert await read_body(receive, 9, None, count) == b"abc"
+    with BodyQuota(budget, "org_1") as count:
+        assert await read_body(scope(), receive, 9, count) == b"abc"
     assert budget.refused == 0
 
 
@@ -88,7 +93,7 @@ async def test_a_caller_that_hangs_up_leaves_nothing():
     for before in ((), (piece(b"ab"),)):
         receive, _ = received(*before, {"type": "http.disconnect"})
         with pytest.raises(Malformed):
-            await read_body(receive, 4, None, uncounted())
+            await read_body(scope(), receive, 4, uncounted())
 
 
 @pytest.mark.parametrize(
@@ -120,16 +125,7 @@ def test_what_is_no_json_is_malformed_even_where_a_field_is_wrong_too(raw):
 
 
 @pytest.mark.parametrize(
-    ("value", "length"),
-    [
-        (b"0", 0),
-        (b"12", 12),
-        (b"0" * 5_000 + b"7", 7),
-        (b"", None),
-        (None, None),
-        (b"+1", None),
-        (b"1 ", None),
-    ],
+    ("value", "length"), [(None, 0), (b"0", 0), (b"12", 12), (b"0" * 5_000 + b"7", 7)]
 )
 def test_a_content_length_may_begin_with_zeros(value, length):
-    assert content_length(value) == length
+    assert content_length(scope(value)["headers"]) == length

@@ -10,6 +10,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from winnerr_webhooks.api.auth import Caller
+from winnerr_webhooks.api.http.request_head import content_length
 from winnerr_webhooks.api.query_parameters import MAX_NAME, escape
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge, Unavailable
 from winnerr_webhooks.domain.event_errors import nested_too_deep, not_json, not_utf8
@@ -18,22 +19,22 @@ from winnerr_webhooks.quotas import Budget
 ApiRequest = Request[None, Caller, State]
 
 MAX_BODY: Final = 64 * 1024
-"""Bytes of any body but those of events."""
+"""Bytes of a body, at most; events have limits of their own."""
 
 T = TypeVar("T")
 
 
-class BodyBytes:
-    """The bytes of one body that is being received, out of those of all bodies.
+class BodyQuota:
+    """Counts the bytes of one body while it is received, against the budget of all bodies.
 
-    Bytes count as they come, not as announced: an upload that is never sent takes nothing from
-    the others. Only a body that does not come whole in one read is counted.
+    Bytes count when they arrive, not when they are announced: an upload that is never sent takes
+    nothing from the others. A body that arrives whole in one read is not counted.
     """
 
     __slots__ = ("_budget", "_count", "_holder")
 
     def __init__(self, budget: Budget, holder: str) -> None:
-        """`holder`: whose share it is, see `Caller.holder`."""
+        """`holder`: whose quota of the budget it uses, see `Caller.holder`."""
         self._budget = budget
         self._holder = holder
         self._count = 0
@@ -52,8 +53,8 @@ class BodyBytes:
         if more <= 0:
             return
         if not self._budget.take_for(self._holder, more):
-            share = self._budget.bound.share
-            if share and self._budget.held_by(self._holder) + more > share:
+            quota = self._budget.bound.share
+            if quota and self._budget.held_by(self._holder) + more > quota:
                 raise Unavailable(
                     "This key, or others of its organization, has too many bodies in flight. "
                     "Finish some of them, and try again in a few seconds.",
@@ -65,31 +66,22 @@ class BodyBytes:
         self._count = size
 
     def release(self) -> None:
-        """Give the bytes back; the body is dealt with."""
+        """Release the bytes: the body is complete, or dropped."""
         if self._count:
             self._budget.release_for(self._holder, self._count)
             self._count = 0
 
 
-def content_length(value: bytes | None) -> int | None:
-    """A Content-Length (RFC 9110, section 8.6); None: it is none. Zeros may lead, in any number."""
-    return int(value.lstrip(b"0") or b"0") if value is not None and value.isdigit() else None
-
-
 async def read_body(
-    receive: Callable[[], Awaitable[Any]],
-    limit: int,
-    declared: bytes | None,
-    count: BodyBytes,
+    scope: Any, receive: Callable[[], Awaitable[Any]], limit: int, quota: BodyQuota
 ) -> bytes:
-    """The whole body; `TooLarge` as soon as it is known to pass `limit` bytes.
+    """Read the whole body of an ASGI request.
 
-    `declared` is the Content-Length, if there is one. `Unavailable` when `count` has no room.
-    What of the body is still to come after a refusal is left to the server, which drops it.
-    `Malformed` when the caller hangs up before the end.
+    Raises `TooLarge` as soon as the body is known to pass `limit` bytes, `Unavailable` when
+    `quota` has no room, and `Malformed` when the caller hangs up before the end. The server drops
+    what still comes of a body that is refused.
     """
-    length = content_length(declared)
-    if length is not None and length > limit:
+    if content_length(scope["headers"]) > limit:
         raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -103,27 +95,26 @@ async def read_body(
             raise _too_large(limit)
         if not message.get("more_body"):
             return bytes(parts)
-        count.grow(len(parts))
+        quota.grow(len(parts))
         message = await receive()
         parts += message.get("body", b"")
     raise Malformed("The body broke off.")
 
 
 async def read_json(request: ApiRequest, shape: type[T], *, empty: bytes | None = None) -> T:
-    """The request's body as a `shape`; `empty` stands for a body of no bytes, where that is fine.
+    """Read the request's body as a `shape`; `empty` stands for a body of no bytes, if given.
 
-    The key that was good at the request's beginning must still be so at its end. The
-    Content-Type is not looked at: whoever sends JSON means JSON, also with curl's default.
+    The key must still be good when the body is whole. The Content-Type is not checked, because
+    curl sends JSON with that of a form by default.
     """
-    declared = next((v for n, v in request.scope["headers"] if n == b"content-length"), None)
-    with BodyBytes(request.state.receiving, request.auth.holder) as count:
-        raw = await read_body(request.receive, MAX_BODY, declared, count)
-    await request.state.ask_again()
+    with BodyQuota(request.state.receiving, request.auth.holder) as quota:
+        raw = await read_body(request.scope, request.receive, MAX_BODY, quota)
+    await request.state.check_key_again()
     return decode(raw or empty or b"", shape)
 
 
 def decode(raw: bytes, shape: type[T]) -> T:
-    """JSON as a `shape`: `Malformed` when it is none, `Invalid` when it is not such a shape."""
+    """Decode JSON as a `shape`; `Malformed` if it is not JSON, `Invalid` if the shape differs."""
     if not raw:
         raise Malformed("The body is empty; send JSON.")
     try:
@@ -143,11 +134,11 @@ def decode(raw: bytes, shape: type[T]) -> T:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body is larger than {limit // 1024} KiB, the most that is taken here.")
+    return TooLarge(f"The body is larger than {limit // 1024} KiB, the limit here.")
 
 
 def _mismatch(text: str, shape: type[Any]) -> Invalid:
-    """Say again what msgspec says: the pointer as RFC 6901 has it, types in plain words."""
+    """Say what msgspec found, with a JSON Pointer (RFC 6901) and with types in plain words."""
     reason, _, path = text.partition(" - at `$")
     pointer = _INDEX.sub(r"/\1", path.rstrip("`")).replace(".", "/")
     if match := _MISSING.match(reason):

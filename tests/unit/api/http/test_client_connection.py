@@ -1,4 +1,4 @@
-"""Callers' connections (api/protocol.py): what one may cost, and that nothing honest is lost."""
+"""A caller's connection: limits, pipelining, half-closing, upgrades, timeouts and flow control."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,9 @@ import socket
 
 import pytest
 
-from winnerr_webhooks.api.watch import Limits
+from winnerr_webhooks.api.http.body_framing import FixedLengthBody
+from winnerr_webhooks.api.http.client_connection import SMALL_READ
+from winnerr_webhooks.api.http.request_head import Limits, RequestHead
 
 GOOD = {"event": "contact.created", "organizationId": "org_1", "data": {"id": "c1"}}
 BAD = GOOD | {"event": "contact.creatde"}
@@ -22,8 +24,8 @@ def server(tmp_path, request):
     return lambda *arguments, **options: running(tmp_path, *arguments, **options)
 
 
-class Line:
-    """A connection, seen from the caller."""
+class Client:
+    """A bare connection to the server."""
 
     def __init__(self, api, reader, writer):
         self.api = api
@@ -79,10 +81,10 @@ def request(api, body, *lines, path="/api/v1/events", length=None):
 
 
 @contextlib.asynccontextmanager
-async def line_to(api, **options):
+async def connect_to(api, **options):
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port, **options)
     try:
-        yield Line(api, reader, writer)
+        yield Client(api, reader, writer)
     finally:
         writer.transport.abort()
         with contextlib.suppress(ConnectionError):
@@ -90,12 +92,12 @@ async def line_to(api, **options):
 
 
 @contextlib.asynccontextmanager
-async def known_line(api):
+async def known_client(api):
     """A connection whose server knows the key: calls may be short from now on."""
-    async with line_to(api) as line:
-        line.post()
-        assert await line.status() == 202
-        yield line
+    async with connect_to(api) as client:
+        client.post()
+        assert await client.status() == 202
+        yield client
 
 
 async def until(condition):
@@ -123,42 +125,40 @@ def the_connection(api):
     ids=["value", "URL", "name", "whole", "lines"],
 )
 async def test_a_head_too_large_is_431_and_the_end(api, head):
-    async with line_to(api) as line:
-        line.send(head)
-        assert await line.last_answer() == 431
+    async with connect_to(api) as client:
+        client.send(head)
+        assert await client.last_answer() == 431
 
 
 async def test_trailers_too_large_are_431(api):
-    async with line_to(api) as line:
-        line.post(b"2\r\n{}\r\n0\r\nX: ", "Transfer-Encoding: chunked")
-        line.send(b"a" * 100_000)
-        assert await line.last_answer() == 431
+    async with connect_to(api) as client:
+        client.post(b"2\r\n{}\r\n0\r\nX: ", "Transfer-Encoding: chunked")
+        client.send(b"a" * 100_000)
+        assert await client.last_answer() == 431
 
 
-async def test_of_an_endless_head_no_more_is_parsed_than_the_limit(api):
-    async with line_to(api) as line:
-        line.send(b"GET / HTTP/1.1\r\nX: ")
-        await until(lambda: api.connections)
-        connection = the_connection(api)
-        parsed = []
-        parse = connection._parse
-        connection._parse = lambda data: (parsed.append(len(data)), parse(data))
+async def test_of_an_endless_head_no_more_is_read_than_the_limit(api, monkeypatch):
+    parsed = []
+    feed = RequestHead.feed
+    monkeypatch.setattr(RequestHead, "feed", lambda s, d: parsed.append(len(d)) or feed(s, d))
+    async with connect_to(api) as client:
+        client.send(b"GET / HTTP/1.1\r\nX: ")
         for _ in range(64):
-            line.send(b"a" * 65_536)
-        assert await line.last_answer() == 431
-        assert sum(parsed) < 68 * 1024
+            client.send(b"a" * 65_536)
+        assert await client.last_answer() == 431
+        assert sum(parsed) <= 64 * 1024 + SMALL_READ
 
 
 @pytest.mark.parametrize("size", [100, 1024, 70_000])
 async def test_a_head_up_to_the_limit_is_taken_however_it_is_cut(api, size):
     head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 97 + b"Y: "
     head += b"a" * (65_536 - len(head) - 4) + b"\r\n\r\n"
-    async with line_to(api) as line:
+    async with connect_to(api) as client:
         for _ in range(2):
             for start in range(0, len(head), size):
-                line.send(head[start : start + size])
-                await line.writer.drain()
-            assert await line.status() == 200
+                client.send(head[start : start + size])
+                await client.writer.drain()
+            assert await client.status() == 200
 
 
 @pytest.mark.parametrize(
@@ -181,15 +181,15 @@ async def test_a_head_up_to_the_limit_is_taken_however_it_is_cut(api, size):
 )
 @pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch", "/settings/webhooks"])
 async def test_a_head_that_breaks_the_rules_is_refused_by_name(api, lines, status, named, path):
-    async with known_line(api) as line:
+    async with known_client(api) as client:
         head = f"POST {path} HTTP/1.1\r\nAuthorization: Bearer {api.key}\r\n{lines}"
-        line.send(head.rstrip().encode() + b"\r\n\r\n{}")
-        answered, headers, body = await line.answer()
+        client.send(head.rstrip().encode() + b"\r\n\r\n{}")
+        answered, headers, body = await client.answer()
         assert answered == status
         assert named in body["detail"].lower()
         assert headers["connection"] == "close"
         assert headers.get("accept-encoding") == ("identity" if status == 415 else None)
-        assert await line.reader.read() == b""
+        assert await client.reader.read() == b""
 
 
 @pytest.mark.parametrize(
@@ -203,105 +203,104 @@ async def test_a_head_that_breaks_the_rules_is_refused_by_name(api, lines, statu
     ],
 )
 async def test_a_head_within_the_rules_is_taken(api, head):
-    async with line_to(api) as line:
-        line.send(head)
-        assert await line.status() == 200
+    async with connect_to(api) as client:
+        client.send(head)
+        assert await client.status() == 200
 
 
 @pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch"])
 async def test_a_caller_that_ends_its_side_after_a_request_gets_its_answer(api, path):
-    async with known_line(api) as line:
+    async with known_client(api) as client:
         api.desk.is_open.clear()
-        line.post(GOOD if path == "/api/v1/events" else [GOOD], path=path)
-        line.writer.write_eof()
+        client.post(GOOD if path == "/api/v1/events" else [GOOD], path=path)
+        client.writer.write_eof()
         connection = the_connection(api)
-        await until(lambda: not connection.cycle.keep_alive)
+        await until(lambda: connection.request and not connection.request.keep_alive)
         api.desk.is_open.set()
-        assert await line.last_answer() == 202
+        assert await client.last_answer() == 202
 
 
 async def test_a_caller_that_ends_its_side_at_once_gets_every_answer(api):
-    async with known_line(api) as line:
+    async with known_client(api) as client:
         for _ in range(3):
-            line.post()
-        line.send(PING)
-        line.writer.write_eof()
-        assert [await line.status() for _ in range(4)] == [202, 202, 202, 200]
-        assert await line.reader.read() == b""
+            client.post()
+        client.send(PING)
+        client.writer.write_eof()
+        assert [await client.status() for _ in range(4)] == [202, 202, 202, 200]
+        assert await client.reader.read() == b""
 
 
 async def test_half_a_request_and_the_end_is_400_after_the_answers_before_it(api):
-    async with known_line(api) as line:
-        line.send(request(api, GOOD) + request(api, GOOD)[:-3])
-        line.writer.write_eof()
-        assert await line.status() == 202
-        assert await line.last_answer() == 400
+    async with known_client(api) as client:
+        client.send(request(api, GOOD) + request(api, GOOD)[:-3])
+        client.writer.write_eof()
+        assert await client.status() == 202
+        assert await client.last_answer() == 400
 
 
 async def test_an_idle_caller_that_ends_its_side_is_hung_up_on(api):
-    async with known_line(api) as line:
-        line.writer.write_eof()
-        assert await line.reader.read() == b""
+    async with known_client(api) as client:
+        client.writer.write_eof()
+        assert await client.reader.read() == b""
 
 
 async def test_a_refusal_comes_after_the_answers_before_it(api):
-    async with known_line(api) as line:
+    async with known_client(api) as client:
         api.desk.is_open.clear()
-        line.send(request(api, GOOD) + request(api, GOOD) + b"G@T / HTTP/1.1\r\n\r\n" + PING)
-        await until(lambda: the_connection(api)._last_words)
+        client.send(request(api, GOOD) + request(api, GOOD) + b"G@T / HTTP/1.1\r\n\r\n" + PING)
+        await until(lambda: the_connection(api)._received)
         api.desk.is_open.set()
-        assert [await line.status() for _ in range(2)] == [202, 202]
-        assert await line.last_answer() == 400
+        assert [await client.status() for _ in range(2)] == [202, 202]
+        assert await client.last_answer() == 400
 
 
 async def test_a_body_that_is_not_http_is_answered_once(api):
     """With 400, be it in the first request or in one that waits behind another."""
     broken = request(api, b"zz\r\n", "Transfer-Encoding: chunked")
-    async with line_to(api) as line:
-        line.send(broken)
-        assert await line.last_answer() == 400
-    async with known_line(api) as line:
+    async with connect_to(api) as client:
+        client.send(broken)
+        assert await client.last_answer() == 400
+    async with known_client(api) as client:
         api.desk.is_open.clear()
-        line.send(request(api, GOOD) + broken)
-        await until(lambda: the_connection(api)._last_words)
+        client.send(request(api, GOOD) + broken)
+        await until(lambda: the_connection(api)._received)
         api.desk.is_open.set()
-        assert await line.status() == 202
-        assert await line.last_answer() == 400
+        assert await client.status() == 202
+        assert await client.last_answer() == 400
 
 
 async def test_trailers_are_not_headers(api):
     key = f"Authorization: Bearer {api.key}"
-    async with line_to(api) as line:
+    async with connect_to(api) as client:
         raw = json.dumps(GOOD)
-        line.send(
+        client.send(
             "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
             f"{len(raw):x}\r\n{raw}\r\n0\r\n{key}\r\n\r\n".encode()
         )
-        assert await line.status() == 401
+        assert await client.status() == 401
 
 
 # Pipelining.
 
 
 async def test_pipelined_requests_wait_unparsed_and_none_is_lost(api):
-    async with known_line(api) as line:
+    async with known_client(api) as client:
         connection = the_connection(api)
         api.desk.is_open.clear()
-        line.post()
-        await until(connection.is_busy)
+        client.post()
+        await until(connection.is_answering)
         count = 10_000
-        line.send(PING * count)
-        await until(lambda: connection._held)
-        assert connection.flow.read_paused
-        assert len(connection.pipeline) < 60
-        assert len(connection._held) <= 256 * 1024 + 1024
+        client.send(PING * count)
+        await until(lambda: connection._received)
+        assert connection._read_paused
+        assert len(connection._received) <= SMALL_READ
         api.desk.is_open.set()
-        assert await line.status() == 202
+        assert await client.status() == 202
         for _ in range(count):
-            assert await line.status() == 200
-            assert len(connection.pipeline) < 60
-        line.post()
-        assert await line.status() == 202
+            assert await client.status() == 200
+            assert len(connection._received) <= 2 * SMALL_READ
+        client.post()
+        assert await client.status() == 202
 
 
 @pytest.mark.parametrize("size", [10_000_000, 700, 37])
@@ -321,30 +320,31 @@ async def test_events_sent_without_waiting_are_answered_in_order(api, size):
         request(api, b"[]", path="/api/v1/events/batch"),
     ]
     expected = [202, 422, 202, 202, 202, 202, 413, 422]
-    async with known_line(api) as line:
+    async with known_client(api) as client:
         whole = b"".join(bodies)
 
         async def send():
             for start in range(0, len(whole), size):
-                line.send(whole[start : start + size])
-                await line.writer.drain()
+                client.send(whole[start : start + size])
+                await client.writer.drain()
 
         sending = asyncio.ensure_future(send())
-        assert [await line.status() for _ in expected] == expected
+        assert [await client.status() for _ in expected] == expected
         await sending
 
 
-async def test_whoever_waits_on_a_lost_connection_is_told(api):
-    """Also the one that is being answered while another waits behind it."""
-    async with line_to(api) as line:
+async def test_a_request_on_a_lost_connection_is_told_of_it(api):
+    """Also when another one waits behind it."""
+    async with connect_to(api) as client:
         api.desk.is_open.clear()  # else it might be answered before the connection is lost
-        line.post(GOOD, "Expect: 100-continue")
-        line.send(PING)
-        await until(lambda: api.connections and the_connection(api).pipeline)
+        client.post(GOOD, "Expect: 100-continue")
+        client.send(PING)
+        await until(lambda: api.connections and the_connection(api)._received)
         connection = the_connection(api)
-        serving = connection._serving
+        serving = connection.request
         connection.transport.abort()
-        await until(lambda: serving.disconnected)
+        await until(lambda: serving._is_over)
+        assert connection._received == b""
         api.desk.is_open.set()
 
 
@@ -361,30 +361,30 @@ async def test_an_offer_of_http_2_is_ignored(api, known, pieces):
         "Upgrade: h2c",
     )
     smuggled = GOOD | {"data": {"text": "GET /healthz HTTP/1.1 "}}
-    async with known_line(api) if known else line_to(api) as line:
+    async with known_client(api) if known else connect_to(api) as client:
         for _ in range(2):
             sent = request(api, smuggled, *offer) + PING
             cut = sent.index(b"{") + 5 if pieces == 2 else len(sent)
-            line.send(sent[:cut])
-            await line.writer.drain()
-            line.send(sent[cut:])
-            status, headers, body = await line.answer()
+            client.send(sent[:cut])
+            await client.writer.drain()
+            client.send(sent[cut:])
+            status, headers, body = await client.answer()
             assert (status, body["deliveries"]) == (202, 0)
             assert "connection" not in headers
-            assert (await line.answer())[2] == {"status": "ok"}
+            assert (await client.answer())[2] == {"status": "ok"}
 
 
 async def test_a_body_after_an_ignored_upgrade_is_only_a_body(api):
     """What looks like a request in it is none."""
-    async with line_to(api) as line:
-        line.post(PING * 3, "Connection: close, upgrade", "Upgrade: websocket")
-        assert await line.last_answer() == 400
+    async with connect_to(api) as client:
+        client.post(PING * 3, "Connection: close, upgrade", "Upgrade: websocket")
+        assert await client.last_answer() == 400
 
 
 async def test_connect_is_refused_and_nothing_after_it_is_parsed(api):
-    async with line_to(api) as line:
-        line.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + PING)
-        assert await line.last_answer() == 400
+    async with connect_to(api) as client:
+        client.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n" + PING)
+        assert await client.last_answer() == 400
 
 
 # Callers that do not read.
@@ -397,19 +397,19 @@ async def test_answers_to_a_caller_that_does_not_read_do_not_pile_up(server):
         ours.setblocking(False)
         await asyncio.get_running_loop().sock_connect(ours, ("127.0.0.1", api.port))
         reader, writer = await asyncio.open_connection(sock=ours, limit=1024)
-        line = Line(api, reader, writer)
-        line.post()
-        assert await line.status() == 202
+        client = Client(api, reader, writer)
+        client.post()
+        assert await client.status() == 202
         connection = the_connection(api)
         count = 1200
         for _ in range(count):
-            line.post(BAD)
-        await until(lambda: connection.flow.write_paused and connection.flow.read_paused)
+            client.post(BAD)
+        await until(lambda: connection.write_paused and connection._read_paused)
         assert connection.transport.get_write_buffer_size() < 128 * 1024
         for _ in range(count):
-            assert await line.status() == 422
-        line.post()
-        assert await line.status() == 202
+            assert await client.status() == 422
+        client.post()
+        assert await client.status() == 202
         writer.close()
         await writer.wait_closed()
 
@@ -421,9 +421,9 @@ async def test_a_caller_that_never_reads_is_hung_up_on(server):
         ours.setblocking(False)
         await asyncio.get_running_loop().sock_connect(ours, ("127.0.0.1", api.port))
         reader, writer = await asyncio.open_connection(sock=ours, limit=1024)
-        line = Line(api, reader, writer)
+        client = Client(api, reader, writer)
         for _ in range(3000):
-            line.post(BAD)
+            client.post(BAD)
         await until(lambda: api.connections)
         await until(lambda: not api.connections)
         writer.close()
@@ -435,67 +435,68 @@ async def test_a_caller_that_never_reads_is_hung_up_on(server):
 
 
 async def test_a_connection_that_says_nothing_is_closed(server):
-    async with server(SOON) as api, line_to(api) as line:
-        assert await line.reader.read() == b""
+    async with server(SOON) as api, connect_to(api) as client:
+        assert await client.reader.read() == b""
 
 
 @pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
 @pytest.mark.parametrize("cut", [3, 50, -1], ids=["method", "head", "body"])
 async def test_half_a_request_is_408_in_the_end(server, cut, long):
     whole = GOOD | {"data": {"text": "x" * 70_000}} if long else GOOD
-    async with server(SOON) as api, known_line(api) as line:
+    async with server(SOON) as api, known_client(api) as client:
         await api.webhook()
-        line.send(request(api, whole)[:cut])
-        assert await line.last_answer() == 408
+        client.send(request(api, whole)[:cut])
+        assert await client.last_answer() == 408
         status, found = await api.call("GET", "~/deliveries")
         assert (status, found["items"]) == (200, [])
 
 
 async def test_half_a_request_after_an_answer_that_is_due_is_408_after_it(server):
-    async with server(SOON) as api, known_line(api) as line:
+    async with server(SOON) as api, known_client(api) as client:
         api.desk.is_open.clear()
-        line.send(request(api, GOOD) + PING[:10])
-        await until(lambda: the_connection(api)._last_words)
+        client.send(request(api, GOOD) + PING[:10])
+        await until(lambda: the_connection(api)._received)
+        assert the_connection(api)._read_paused
         api.desk.is_open.set()
-        assert await line.status() == 202
-        assert await line.last_answer() == 408
+        assert await client.status() == 202
+        assert await client.last_answer() == 408
 
 
 async def test_a_body_that_is_answered_already_is_not_waited_for_forever(server):
-    async with server(SOON) as api, line_to(api) as line:
-        line.post(GOOD, length=10_000_000)
-        assert await line.status() == 413
-        assert await line.reader.read() == b""
+    async with server(SOON) as api, connect_to(api) as client:
+        client.post(GOOD, length=10_000_000)
+        assert await client.status() == 413
+        assert await client.reader.read() == b""
 
 
 async def test_neither_the_answer_nor_the_pause_between_requests_counts_as_lateness(server):
-    async with server(SOON) as api, known_line(api) as line:
+    async with server(SOON) as api, known_client(api) as client:
         connection = the_connection(api)
         api.desk.is_open.clear()
-        line.post()
+        client.post()
         await until(lambda: connection._age > 20)
         api.desk.is_open.set()
-        assert await line.status() == 202
+        assert await client.status() == 202
         await until(lambda: connection._age > 20)
-        line.post()
-        assert await line.status() == 202
+        client.post()
+        assert await client.status() == 202
 
 
 async def test_an_idle_connection_is_closed_in_the_end(server):
-    async with server(SOON, idle=0.5) as api, known_line(api) as line:
+    async with server(SOON, idle=0.5) as api, known_client(api) as client:
         connection = the_connection(api)
-        assert await line.reader.read() == b""
+        assert await client.reader.read() == b""
         assert connection._age > 0.5 / (0.3 / 12)
 
 
 async def test_a_caller_that_goes_on_sending_after_a_refusal_is_hung_up_on(server):
-    async with server(SOON) as api, line_to(api) as line:
-        line.send(b"G@T")
-        assert (await line.answer())[0] == 400
+    async with server(SOON) as api, connect_to(api) as client:
+        client.send(b"G@T")
+        assert (await client.answer())[0] == 400
         with contextlib.suppress(ConnectionError):
             while api.connections:
-                line.send(b"x" * 1000)
-                await line.writer.drain()
+                client.send(b"x" * 1000)
+                await client.writer.drain()
 
 
 # Keys revoked while a body is held back.
@@ -516,14 +517,14 @@ CALLS = [
 @pytest.mark.parametrize(("path", "body", "good"), CALLS, ids=["short", "long", "batch", "webhook"])
 @pytest.mark.parametrize("revoked", [True, False])
 async def test_a_key_must_be_good_when_the_body_is_whole(api, path, body, good, revoked):
-    async with known_line(api) as line:
+    async with known_client(api) as client:
         key = next(key for key in await api.keys.list() if key.name == "tests")
         sent = request(api, body, path=path)
-        line.send(sent[:-1])
+        client.send(sent[:-1])
         connection = the_connection(api)
-        await until(lambda: connection._receiving < 0)
+        await until(lambda: isinstance(connection._reading, FixedLengthBody))
         api.services.clock.seconds += 5.1
         if revoked:
             await api.keys.revoke(key.id)
-        line.send(sent[-1:])
-        assert await line.status() == (401 if revoked else good)
+        client.send(sent[-1:])
+        assert await client.status() == (401 if revoked else good)

@@ -1,0 +1,98 @@
+"""The HTTP server: listens on a socket, and stops without cutting answers short."""
+
+import asyncio
+import socket
+from email.utils import formatdate
+from typing import Final
+
+import structlog
+
+from winnerr_webhooks.api.http.client_connection import ClientConnection, ServerState
+from winnerr_webhooks.api.http.connection_timeouts import TICKS, ConnectionTimeouts
+from winnerr_webhooks.api.http.fast_path import FastPath
+from winnerr_webhooks.api.http.open_connections import OpenConnections
+from winnerr_webhooks.api.http.request_head import Limits
+from winnerr_webhooks.api.http_app import HttpApp
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.quotas import Budget
+
+BACKLOG: Final = 2048
+"""Connections that wait to be accepted; Linux cuts it to net.core.somaxconn."""
+IDLE_SECONDS: Final = 75.0
+"""How long a connection is kept between two requests."""
+DATE_SECONDS: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class HttpServer:
+    """Serves an application on one listening socket."""
+
+    def __init__(
+        self,
+        http_app: HttpApp,
+        *,
+        clock: Clock,
+        connections_in: Budget,
+        descriptors: int,
+        limits: Limits | None = None,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        """`descriptors`: how many file descriptors this process may have."""
+        limits = limits or Limits()
+        tick = limits.request_seconds / TICKS
+        open_connections = OpenConnections(connections_in, descriptors)
+        self._clock = clock
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.state = ServerState(
+            http_app.app,
+            None if http_app.events is None else FastPath(http_app.events),
+            limits=limits,
+            idle_ticks=idle_seconds / tick,
+            open_connections=open_connections,
+            timeouts=ConnectionTimeouts(tick, open_connections.keep_descriptors_free),
+        )
+
+    async def start(self, listener: socket.socket) -> None:
+        """Accept connections on a bound socket."""
+        self._set_date()
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: ClientConnection(self.state), sock=listener, backlog=BACKLOG
+        )
+
+    async def stop(self, seconds: float) -> None:
+        """Accept no more, let requests under way end for so long, then cut off what is left."""
+        state = self.state
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(state.connections):
+            connection.shut_down()
+        if state.connections or state.tasks:
+            state.is_quiet.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await state.is_quiet.wait()
+            except TimeoutError:
+                await self._cut_off()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _cut_off(self) -> None:
+        state = self.state
+        log.warning(
+            "requests did not end in time and are cut off",
+            connections=len(state.connections),
+            requests=len(state.tasks),
+        )
+        for task in tuple(state.tasks):
+            task.cancel()
+        for connection in tuple(state.connections):
+            connection.abort()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+
+    def _set_date(self) -> None:
+        """Renew the Date header line (RFC 9110, section 6.6.1) once a second."""
+        date = formatdate(self._clock.now_ms() / 1000, usegmt=True)
+        self.state.date_line = f"date: {date}\r\n".encode()
+        self._timer = asyncio.get_running_loop().call_later(DATE_SECONDS, self._set_date)
