@@ -1,4 +1,4 @@
-"""A steady clock: it follows forward, and never goes back."""
+"""A steady clock follows forward steps and never goes back."""
 
 import pytest
 
@@ -9,7 +9,7 @@ HOUR = 3_600_000
 
 
 class HandClock:
-    """Both clocks, moved by hand and apart."""
+    """Both clocks, which the test moves separately."""
 
     wall = START
     seconds = 1_000.0
@@ -44,9 +44,9 @@ def test_it_follows_when_the_machines_clock_is_set_forward(machine) -> None:
 
 
 def test_a_due_time_is_kept_when_a_clock_correction_is_undone(machine) -> None:
-    """Given a clock an hour fast by which a time was noted, set right at once.
+    """Given a time noted while the clock was an hour fast, and a clock that is then corrected.
 
-    Then the noted time is a minute away, not an hour and a minute.
+    Then the time is a minute away, not an hour and a minute.
     """
     clock = SteadyClock(machine)
     machine.wall += HOUR

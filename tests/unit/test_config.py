@@ -1,4 +1,4 @@
-"""Settings: what each variable takes, and the one line that says what is wrong with it."""
+"""Settings: the values of each variable, and the one line that says what is wrong."""
 
 import base64
 import ipaddress

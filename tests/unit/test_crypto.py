@@ -1,4 +1,4 @@
-"""Secrets at rest: sealed, bound to their row, and opened by the key that sealed them."""
+"""Secrets at rest are encrypted, bound to their row, and decrypted by the right key."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Ids: in order, never twice, and of a form that can be checked."""
+"""Ids are in order, unique, and of a form that can be checked."""
 
 import base64
 import itertools
@@ -23,7 +23,7 @@ from winnerr_webhooks.ids import (
 
 
 class Clock:
-    """A clock that a test moves by hand, also backwards."""
+    """A clock that a test moves, also backwards."""
 
     def __init__(self, ms=1_736_951_000_000):
         self.ms = ms

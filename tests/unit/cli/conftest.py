@@ -1,4 +1,4 @@
-"""The console script, run in this process: its whole road from arguments to exit code."""
+"""Runs the console script in this process, from arguments to exit code."""
 
 import io
 import os
@@ -22,7 +22,7 @@ class Done:
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path: Path):
-    """Run a command in an empty folder, with these settings and no others."""
+    """Run a command in an empty folder with only these settings."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)

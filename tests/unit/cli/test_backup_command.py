@@ -1,4 +1,4 @@
-"""`backup`: a whole copy beside a running server, readable by its owner only."""
+"""`backup`: a consistent copy while the server runs, readable by its owner only."""
 
 import stat
 
@@ -53,7 +53,7 @@ def test_a_missing_folder_is_named_and_no_file_is_left_behind(run, tmp_path):
 
 
 def test_a_copy_that_fails_leaves_no_file_behind(run, tmp_path):
-    """The database is locked for good by another process's transaction."""
+    """A transaction of another process keeps the database locked."""
     run("migrate")
     source = apsw.Connection("winnerr-webhooks.db")
     source.pragma("journal_mode", "delete")

@@ -1,4 +1,4 @@
-"""A machine whose clock was wrong, for real: libfaketime sets it for one process."""
+"""A machine with a wrong clock, which libfaketime sets for one process."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ SERVE = [sys.executable, "-m", "winnerr_webhooks"]
 
 @pytest.fixture(scope="module")
 def day_ahead() -> list[str]:
-    """The words before a command that make its clock a day fast."""
+    """The prefix of a command that sets its clock a day ahead."""
     for library in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"):
         return [
             "env",

@@ -1,4 +1,4 @@
-"""The console script: quick help, one line for an error, and exit codes that mean something."""
+"""The console script: fast help, errors in one line, and meaningful exit codes."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_help_says_what_a_command_does_with_an_example(command, run, tmp_path):
 
 
 def test_help_loads_none_of_the_server():
-    """So it is there at once; what a command needs is imported when it runs."""
+    """So help is fast; a command imports what it needs when it runs."""
     program = """
 import json, sys
 from winnerr_webhooks.cli import main

@@ -1,4 +1,4 @@
-"""`config`: what `serve` would run with, and nothing secret of it."""
+"""`config`: shows what `serve` would run with, without secrets."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A disk that is full: the server says so, and goes on when there is room."""
+"""A full disk: the server reports it, and continues when there is room again."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def _can_mount(tmp_path_factory) -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def small(make_server):
-    """A server whose database is on a disk of 8 MiB that only it sees."""
+    """A server whose database is on a disk of 8 MiB of its own."""
     server = await make_server()
     await server.terminate()
     server.settings["DATABASE_URL"] = "sqlite:///disk/test.db"
@@ -53,7 +53,7 @@ def _fill(disk: Path) -> None:
 
 
 async def _ready(server, *, status: int) -> dict:
-    """What /readyz says once it answers so: the log has some room of its own at first."""
+    """Return what /readyz answers, once the database's log has used up the room it has left."""
     async with asyncio.timeout(60):
         while True:
             async with server.session.get("/readyz") as response:
@@ -81,7 +81,7 @@ async def test_a_disk_that_fills_up_is_named_by_readyz_and_by_one_line(small):
 
 @pytest.mark.parametrize("kept", [("test.db", "test.db.keys"), ("test.db.keys",), ()])
 async def test_a_start_on_a_full_disk_ends_with_the_exit_code_for_a_retry(make_server, kept):
-    """It ends with "not now", so that a service manager tries again, and says why."""
+    """The exit code means "not now", so that a service manager tries again."""
     server = await make_server()
     await server.terminate()
     for name in kept:

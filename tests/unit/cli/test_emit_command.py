@@ -1,4 +1,4 @@
-"""`emit`: what it sends, and what it says to each answer."""
+"""`emit`: what it sends, and what it prints for each answer."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ ACCEPTED = (202, {}, b'{"id":"evt_1","duplicate":false,"deliveries":2}')
 
 
 class Api(ThreadingHTTPServer):
-    """An HTTP server that keeps what it gets and answers as told."""
+    """An HTTP server that records requests and gives fixed answers."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -35,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

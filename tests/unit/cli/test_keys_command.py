@@ -1,4 +1,4 @@
-"""`keys` and `migrate`: on the database, also beside a running server."""
+"""`keys` and `migrate`, also while the server runs."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`login-link`: a way into the settings page, made beside a running server."""
+"""`login-link`: a link to the settings page, created while the server runs."""
 
 import re
 

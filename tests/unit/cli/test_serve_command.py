@@ -1,4 +1,4 @@
-"""`serve`: options win over variables, and it ends in order."""
+"""`serve`: options take precedence over variables, and it shuts down in order."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ async def test_sigterm_and_ctrl_c_end_it_with_exit_code_0(make_server, number):
 
 
 async def test_an_option_takes_precedence_over_its_variable(server):
-    """A wrong variable would stop the start; the option in its place does not."""
+    """A wrong variable would stop the start, but the option replaces it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "winnerr_webhooks", "serve",
         "--port", "0", "--database-url", "sqlite:///option.db", "--no-allow-http",
@@ -66,7 +66,7 @@ async def test_its_log_on_stderr_reports_start_and_end(server, program):
 
 
 async def test_while_it_drains_it_is_not_ready_but_still_works(make_server):
-    """A load balancer has to see that it is not ready before a call finds no one there."""
+    """A load balancer must see that it is not ready before calls fail."""
     server = await make_server(DRAIN_SECONDS="60")
     await server.emit()
     server.process.terminate()
@@ -94,7 +94,7 @@ async def test_a_port_in_use_is_one_line_naming_it(server):
 
 
 async def test_a_second_signal_ends_it_at_once(make_server, receiver, answer):
-    """The first one waits for the receiver, who never answers."""
+    """The first signal waits for the receiver, which never answers."""
     server = await make_server(DELIVERY_TIMEOUT="60")
     receiver.answer = lambda _request: answer(hang=True)
     await server.webhook(receiver.url)

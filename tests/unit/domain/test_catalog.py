@@ -1,4 +1,4 @@
-"""The catalogue: what is in it, what is suggested, and which subscriptions it takes."""
+"""The catalogue: its event types, its suggestions, and the lists of events it accepts."""
 
 import json
 

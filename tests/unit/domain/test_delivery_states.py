@@ -1,4 +1,4 @@
-"""The states of a delivery: one table, drawn in the documentation as it is."""
+"""The states of a delivery: one table, which the documentation draws."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""What people are told of a failed attempt."""
+"""The diagnosis of a failed attempt for people."""
 
 import itertools
 
@@ -260,7 +260,7 @@ def test_a_redirect_location_is_either_a_usable_url_or_not_shown(prefix, rest):
 
 
 def test_a_connection_that_failed_for_an_unknown_reason_is_not_blamed_on_the_receiver():
-    """Old attempts that failed for a lack of this machine stand in the log with this code."""
+    """Old log entries have this code for attempts that failed because of a local shortage."""
     said = diagnose(
         kind="connect", code="connect_failed", phase="connect", status=None,
         response_head=b"", response_body=b"", url=URL,

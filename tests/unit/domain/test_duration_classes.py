@@ -1,4 +1,4 @@
-"""Duration classes: a median from counts alone, near enough."""
+"""Duration classes: an approximate median from counts alone."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""An event is frozen to bytes once, and times are written in the one form there is."""
+"""The payload of an event, and the form of times."""
 
 import json
 from datetime import UTC, datetime

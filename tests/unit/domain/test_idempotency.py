@@ -1,4 +1,4 @@
-"""An event that comes again, written by another encoder, is the same event; any other is not."""
+"""An event repeated by another JSON encoder is the same; one with other values is not."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""When to try again: the schedule, its jitter, and every form of Retry-After."""
+"""When to retry: the schedule, its jitter, and all forms of Retry-After."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Signatures are those a receiver computes: with the standard library, Node.js and the SDK."""
+"""Signatures equal those a receiver computes with the standard library, Node.js and the SDK."""
 
 import base64
 import hashlib

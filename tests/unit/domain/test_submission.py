@@ -1,4 +1,4 @@
-"""What callers send: taken byte for byte, or refused with every wrong field named."""
+"""Events are accepted byte for byte, or refused with an error for every wrong field."""
 
 import json
 import re
@@ -37,14 +37,14 @@ def take_batch(raw, content_type="application/json"):
 
 
 def event(data="{}", **fields):
-    """An event as JSON; `data` is JSON already, other fields are values."""
+    """Return an event as JSON; `data` is JSON, the other fields are values."""
     rest = {"event": "contact.created", "organizationId": "org_1"} | fields
     parts = [f"{json.dumps(k)}:{json.dumps(v)}" for k, v in rest.items() if v is not ...]
     return "{" + ",".join([*parts, f'"data":{data}']) + "}"
 
 
 def refusal(raw, key=None):
-    """Pointer to message of every error."""
+    """Return pointer -> message of every error."""
     with pytest.raises(Invalid) as caught:
         take(raw, key)
     return dict(caught.value.errors)
@@ -301,7 +301,7 @@ def test_many_brackets_side_by_side_are_not_deep():
 
 
 def depth(value):
-    """The obvious way to count."""
+    """Count the levels recursively."""
     if isinstance(value, dict):
         return 1 + max(map(depth, value.values()), default=0)
     if isinstance(value, list):
@@ -359,7 +359,7 @@ def test_any_body_is_accepted_or_refused_without_a_crash(noise):
 
 
 def filled(size):
-    """An event of exactly so many bytes."""
+    """Return an event of exactly this many bytes."""
     return event(json.dumps({"a": "x" * (size - len(event('{"a": ""}')))}))
 
 

@@ -1,4 +1,4 @@
-"""Timestamps of RFC 3339 come out in UTC, whole seconds; everything else is refused."""
+"""RFC 3339 timestamps are converted to UTC in whole seconds; everything else is refused."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Which destination URLs are taken, what becomes of them, and what is said of the others."""
+"""Which destination URLs are accepted, how they are parsed, and why others are refused."""
 
 # ruff: noqa: E501, RUF001  a table reads best with a case on a line; look-alikes are its subject
 

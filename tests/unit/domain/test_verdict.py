@@ -1,4 +1,4 @@
-"""The verdict: status by trigger by retries used, and what a receiver can ask for."""
+"""The verdict for each status, trigger and number of retries, and the receiver's Retry-After."""
 
 import pytest
 from hypothesis import given

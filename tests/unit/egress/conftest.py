@@ -1,4 +1,4 @@
-"""Receivers that play scripts on loopback, and a client that may reach them.
+"""Scripted receivers on loopback, and a client that may reach them.
 
 Everything here runs on uvloop, as the product does, and on asyncio's own loop.
 """
@@ -36,7 +36,7 @@ def pytest_asyncio_loop_factories(config, item):
 
 
 class Peer:
-    """One connection, seen from the receiver."""
+    """A connection from the receiver's side."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -59,12 +59,12 @@ class Peer:
         self.sent += len(data)
 
     async def flood(self, piece: bytes, limit: int) -> None:
-        """Send a piece again and again until hung up on, or `limit` bytes are out."""
+        """Send a piece repeatedly, until the client disconnects or `limit` bytes are sent."""
         while self.sent < limit:
             await self.send(piece)
 
     async def gone(self) -> None:
-        """Wait until the client has hung up."""
+        """Wait until the client has closed the connection."""
         with suppress(ConnectionError):
             while await self.reader.read(65536):
                 pass
@@ -80,14 +80,14 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 class Receiver:
-    """A server on loopback whose every connection plays the script."""
+    """A server on loopback that runs the script on every connection."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.peers: list[Peer] = []
         self.errors: list[BaseException] = []
         self.ended = asyncio.Event()
-        """Set whenever a script has come to its end."""
+        """Set whenever a script has ended."""
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
@@ -124,7 +124,7 @@ class Receiver:
 
 
 class Names:
-    """A resolver that answers from a table; a list of lists answers in turn."""
+    """A resolver that answers from a table; a list of lists gives successive answers."""
 
     def __init__(self) -> None:
         self.table: dict[str, list[list[str]]] = {}
@@ -143,18 +143,18 @@ class Names:
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers over UDP from a table: name -> addresses, a response code, or None for silence."""
+    """A UDP name server with a table: name -> addresses, a response code, or None for no answer."""
 
     def __init__(self) -> None:
         self.zone: dict[str, list[str] | int | None] = {}
         self.mute: set[int] = set()
-        """Record types it never answers for."""
+        """Record types that it never answers."""
         self.truncated = False
         self.drop = 0
-        """Questions it loses before it answers."""
+        """How many questions it drops before it answers."""
         self.ttl = 300
         self.negative_ttl: int | None = None
-        """Seconds that the zone lets others keep that a name does not exist (RFC 2308, 5)."""
+        """How long the zone allows caching that a name does not exist (RFC 2308, 5)."""
         self.asked: Counter[str] = Counter()
         self.arrived = asyncio.Event()
         self.held: asyncio.Event | None = None
@@ -211,7 +211,7 @@ class NameServer(asyncio.DatagramProtocol):
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
-    """Receivers that play a script, over TLS if given a context."""
+    """Start receivers that run a script, over TLS if there is a context."""
     started: list[Receiver] = []
 
     async def start(script: Script, *, tls: ssl.SSLContext | None = None) -> Receiver:
@@ -227,7 +227,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
 
 @pytest.fixture
 def kept() -> Callable[..., Budget]:
-    """Make budgets of so many idle connections."""
+    """Create budgets for idle connections."""
 
     def make(limit: int, clock: Clock | None = None) -> Budget:
         bound = Bound("kept_connections", limit, "connections", "test", "egress.pool", "")
@@ -255,7 +255,7 @@ def trusting(authority) -> ssl.SSLContext:
 
 @pytest.fixture
 async def make_client(names, trusting, kept) -> AsyncIterator[Callable[..., EgressClient]]:
-    """Make clients that may reach loopback, over plain HTTP too, and trust `authority`."""
+    """Create clients that may reach loopback, also over plain HTTP, and trust `authority`."""
     made: list[EgressClient] = []
 
     def make(**options) -> EgressClient:
@@ -282,7 +282,7 @@ def client(make_client) -> EgressClient:
 
 @pytest.fixture
 def post() -> Callable[..., Awaitable[Exchange]]:
-    """How a client is made to send a request to a URL."""
+    """Send a request to a URL with a client."""
 
     async def send(
         client: EgressClient, url: str, body: bytes = b"{}", organization: str = "org_1"
@@ -299,7 +299,7 @@ def post() -> Callable[..., Awaitable[Exchange]]:
 
 @pytest.fixture
 def ask(serve, client, post) -> Callable[..., Awaitable[Exchange]]:
-    """How a request is answered with these bytes: what the client makes of them."""
+    """Answer a request with these bytes and return the client's result."""
 
     async def exchange(answer: bytes, *, close: bool = False) -> Exchange:
         async def script(peer: Peer) -> None:
@@ -316,7 +316,7 @@ def ask(serve, client, post) -> Callable[..., Awaitable[Exchange]]:
 
 @pytest.fixture
 async def dns():
-    """A name server, with a socket that keeps its port free for TCP, too."""
+    """A name server, with a socket that reserves its port for TCP, too."""
     loop = asyncio.get_running_loop()
     while True:
         over_tcp = socket.socket()

@@ -1,4 +1,4 @@
-"""Runs one scenario in a process of its own, whose file descriptors can be used up.
+"""Runs one scenario in a process of its own, which may run out of file descriptors.
 
 Usage: descriptors_used_up.py LOOP SCENARIO ARGUMENTS…; prints what came of it as JSON.
 """
@@ -28,7 +28,7 @@ LIMIT = 100
 
 @contextmanager
 def only(left: int) -> Iterator[None]:
-    """Leave this process so many file descriptors."""
+    """Leave this process only this many file descriptors."""
     held = []
     while True:
         try:
@@ -49,7 +49,7 @@ def opened() -> int:
 
 
 class Sending:
-    """A client, and what comes of its posts: a status, a failure's code or a lack."""
+    """A client whose posts return a status, or the code of a failure or shortage."""
 
     def __init__(self, resolver: DnsResolver) -> None:
         clock = SystemClock()
@@ -83,7 +83,7 @@ async def look_up(resolver: DnsResolver, name: str) -> str:
 
 
 async def connecting(port: str) -> list[object]:
-    """Post without a descriptor, and with one again; the descriptors this cost for good."""
+    """Post without a free descriptor, then with one; report how many descriptors leaked."""
     sending = Sending(DnsResolver(clock=SystemClock()))
     url = f"http://127.0.0.1:{port}/"
     before = opened()
@@ -94,7 +94,7 @@ async def connecting(port: str) -> list[object]:
 
 
 async def giving_up(port: str) -> list[object]:
-    """Post to others than those to whom connections are kept, without a descriptor left."""
+    """Post to receivers without an idle connection, when no descriptor is free."""
     sending = Sending(DnsResolver(clock=SystemClock()))
     url = f"http://127.0.0.1:{port}/"
     kept = [await sending.post(url, f"org_{number}") for number in range(3)]
@@ -104,7 +104,7 @@ async def giving_up(port: str) -> list[object]:
 
 
 async def giving_up_for_a_name(port: str, name_server: str) -> list[object]:
-    """The same, where a name has to be looked up first by a resolver that was never used."""
+    """The same with a name that a new resolver must look up first."""
     sending = Sending(DnsResolver(clock=SystemClock(), nameservers=[name_server]))
     url = f"http://127.0.0.1:{port}/"
     kept = await asyncio.gather(*(sending.post(url, f"org_{n}") for n in range(10)))
@@ -114,7 +114,7 @@ async def giving_up_for_a_name(port: str, name_server: str) -> list[object]:
 
 
 async def looking_up(name_server: str) -> list[object]:
-    """Look a name up without a descriptor for the socket, and with one again."""
+    """Look up a name without a descriptor for the socket, then with one."""
     resolver = DnsResolver(clock=SystemClock(), nameservers=[name_server])
     before = await look_up(resolver, "other.test")
     with only(0):
@@ -137,7 +137,7 @@ async def looking_up_a_local_name(name_server: str) -> list[object]:
 
 
 async def setting_up() -> list[object]:
-    """Look up a first name with ever more descriptors; which resolvers came out different."""
+    """Look up a first name with more and more descriptors; report which resolvers differ."""
     usual = DnsResolver(clock=SystemClock())
     await look_up(usual, "localhost")
     came_out = []

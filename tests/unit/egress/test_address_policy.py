@@ -1,4 +1,4 @@
-"""Which addresses may be reached: the ranges, the disguises, and what the operator adds."""
+"""Which addresses may be reached: special ranges, disguises, and the operator's settings."""
 
 import ipaddress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -25,7 +25,7 @@ ALLOW = (
 
 
 def embed(prefix: str, address: str) -> IPv6Address:
-    """Embed an IPv4 address as RFC 6052 2.2 draws it."""
+    """Embed an IPv4 address as RFC 6052 2.2 defines it."""
     network = ipaddress.IPv6Network(prefix)
     raw = bytearray(network.network_address.packed)
     at = network.prefixlen // 8
@@ -38,7 +38,7 @@ def embed(prefix: str, address: str) -> IPv6Address:
 
 
 def reference(address, *, allow=(), deny=(), nat64=()) -> bool:
-    """Say the same as the policy, slowly and without ranges."""
+    """Decide like the policy, but slowly and without ranges."""
     if any(address in network for network in allow):
         return True
     if any(address in network for network in deny):

@@ -1,4 +1,4 @@
-"""The check stands at the connect: on the very address, for every address, each time."""
+"""Every address is checked at every connect, directly before it is used."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ PUBLIC = AddressPolicy(deny=(ip_network("168.63.129.16/32"),), allow_http=True)
 
 
 class Wires:
-    """Connects nowhere but to loopback, and keeps what it was asked for."""
+    """Connects only to loopback, and records the addresses it was asked for."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -47,7 +47,7 @@ def wires() -> Wires:
 
 @pytest.fixture
 def public(make_client, wires):
-    """A client that reaches what production does, had `wires` an end."""
+    """A client with the production policy; `wires` replaces its connects."""
     return make_client(policy=PUBLIC, connector=wires, timeout=2)
 
 

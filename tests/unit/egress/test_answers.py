@@ -1,4 +1,4 @@
-"""What is made of an answer: its framing, its limits, and what is malformed about it."""
+"""How responses are read: framing, limits, and malformed ones."""
 
 # ruff: noqa: E501  a table reads best with a case on a line
 

@@ -1,4 +1,4 @@
-"""A request out, an answer in, and connections kept for the next one."""
+"""Sending requests, reading responses, and reusing connections."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Equal deadlines: each ends at its own time, in the order they began."""
+"""Deadlines of equal length end at their own times, in the order they began."""
 
 import asyncio
 

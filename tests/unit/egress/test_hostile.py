@@ -1,4 +1,4 @@
-"""Receivers that mean harm, or are merely broken: each costs one attempt and little else."""
+"""Hostile and broken receivers cost one attempt, and little else."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ import pytest
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 SMALL = 32 * MIB
-"""What kernel buffers on the way may swallow before a sender sees that it was hung up on."""
+"""How many bytes kernel buffers accept before a sender notices the end of the connection."""
 
 
 @pytest.fixture
 def flood(serve, client, post):
-    """How a request is answered without end: the exchange, and what was sent until hung up on."""
+    """Return the exchange with an endless response, and how many bytes were sent."""
 
     async def exchange(start: bytes, piece: bytes, limit: int):
         async def script(peer) -> None:
@@ -100,7 +100,7 @@ async def test_endless_headers_end_at_the_limit(flood, start, piece, code):
 
 
 async def drip(peer, data: bytes, repeat: int = 1) -> None:
-    """Send byte by byte, 20 ms apart, until the client has hung up."""
+    """Send single bytes, 20 ms apart, until the client closes the connection."""
     for _ in range(repeat):
         for byte in data:
             await peer.send(bytes([byte]))

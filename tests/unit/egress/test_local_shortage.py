@@ -1,4 +1,4 @@
-"""What this machine lacks is no attempt, and is never said of the receiver."""
+"""A local shortage does not count as an attempt, and is never blamed on the receiver."""
 
 import asyncio
 import errno
@@ -30,7 +30,7 @@ async def answer_all(peer) -> None:
 
 
 def descriptors() -> int:
-    """How many this process has open."""
+    """Return how many descriptors this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -46,7 +46,7 @@ def loop_name(_asyncio_loop_factory) -> str:
 
 @pytest.fixture
 def run(loop_name):
-    """Run a scenario of `descriptors_used_up.py`, by way of a command that comes `before` it."""
+    """Run a scenario of `descriptors_used_up.py`, with the command `before` as its prefix."""
 
     async def run(scenario: str, *arguments: object, begin=None, before: Sequence[object] = ()):
         process = await asyncio.create_subprocess_exec(
@@ -67,7 +67,7 @@ def address_of(dns) -> str:
 
 
 class Lacking:
-    """Connects to loopback, but lacks for these addresses, in a way the system itself fails."""
+    """Connects to loopback, but fails for some addresses with an error of the operating system."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -132,7 +132,7 @@ async def test_a_resolver_created_during_a_shortage_asks_the_same_name_servers(r
 
 
 async def test_a_lack_of_local_ports_is_a_shortage(serve, make_client, post):
-    """Two connections from one port to one destination is what Linux refuses then."""
+    """Linux refuses a second connection from the same port to the same destination."""
     receiver = await serve(answer_all)
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -160,7 +160,7 @@ async def test_a_lack_of_local_ports_is_a_shortage(serve, make_client, post):
     reason="no network without addresses can be made on this machine",
 )
 def test_a_missing_source_address_is_not_a_shortage():
-    """It fails with EADDRNOTAVAIL, too."""
+    """It also fails with EADDRNOTAVAIL."""
     script = (
         "import errno, socket\n"
         "from ipaddress import ip_address\n"

@@ -1,4 +1,4 @@
-"""How long an idle connection is trusted, and what is learned about a receiver."""
+"""How long idle connections are kept, and what the pool learns about receivers."""
 
 from types import SimpleNamespace
 
@@ -21,7 +21,7 @@ class HandClock:
 
 
 class IdleConnection:
-    """What the pool sees of a connection."""
+    """The part of a connection that the pool uses."""
 
     def __init__(self, head: bytes = b"", key=KEY, made_at: float = 1000.0) -> None:
         self.key = key
@@ -39,7 +39,7 @@ class IdleConnection:
 
 
 class PoolInUse:
-    """A pool in use: one connection, put back and taken again."""
+    """A pool with one connection that is put back and taken again."""
 
     def __init__(self, kept) -> None:
         self.clock = HandClock()
@@ -183,7 +183,7 @@ async def test_the_least_recently_used_connections_are_closed_first_and_counted(
 
 
 async def test_a_connection_under_constant_traffic_is_replaced_after_a_minute(in_use) -> None:
-    """So a name that leads elsewhere by then is found, however busy the old address is."""
+    """So a new address of the name is found even if the old one is busy all the time."""
     in_use.fresh()
     reuses = 0
     while in_use.reused_after(1.0):

@@ -1,4 +1,4 @@
-"""Names to addresses, against a real name server on loopback."""
+"""Name resolution with a real name server on loopback."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ NXDOMAIN, SERVFAIL = 3, 2
 
 
 class HandClock(SystemClock):
-    """A monotonic clock that moves when told to."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.moved = 0.0
@@ -26,7 +26,7 @@ class HandClock(SystemClock):
 
 @pytest.fixture(autouse=True)
 def no_second_try(monkeypatch):
-    """A name server that a busy machine keeps waiting is not asked twice."""
+    """Wait longer for the first answer, so that a busy machine does not cause a second question."""
     monkeypatch.setattr(resolver_module, "FIRST_TRY_SECONDS", 30.0)
 
 
@@ -220,7 +220,7 @@ async def test_a_channel_is_closed_only_after_its_last_lookup(dns, make_resolver
 
 
 async def test_a_new_name_is_found_after_a_second(dns, make_resolver):
-    """Although its zone lets others keep for an hour that it does not exist."""
+    """This holds even if the zone allows caching its absence for an hour."""
     clock = HandClock()
     resolver = make_resolver(clock=clock)
     dns.negative_ttl = 3_600
@@ -232,7 +232,7 @@ async def test_a_new_name_is_found_after_a_second(dns, make_resolver):
 
 
 async def test_a_name_with_a_new_address_is_followed_within_a_minute(dns, make_resolver):
-    """Although its zone lets others keep the old address for an hour."""
+    """This holds even if the zone allows caching the old address for an hour."""
     clock = HandClock()
     resolver = make_resolver(clock=clock)
     dns.ttl = 3_600

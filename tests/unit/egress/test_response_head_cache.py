@@ -1,4 +1,4 @@
-"""An answer that begins like the one before is taken without parsing it, and comes to the same."""
+"""A response with the same head as the last one is read from the cache, with the same result."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Certificates are verified, handshakes are timed and bounded, and failures told apart."""
+"""Certificates are verified, handshakes have a deadline, and each failure has its own code."""
 
 import asyncio
 import datetime as dt

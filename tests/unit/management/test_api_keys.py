@@ -1,4 +1,4 @@
-"""API keys are shown once, work at once, and end when revoked."""
+"""API keys are shown once, work at once, and stop working when they are revoked."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

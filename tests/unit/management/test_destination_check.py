@@ -1,4 +1,4 @@
-"""What is said of a destination when it is saved."""
+"""The check of a destination URL when it is saved."""
 
 import asyncio
 from ipaddress import ip_address, ip_network
@@ -56,7 +56,7 @@ async def test_a_name_with_only_forbidden_addresses_is_refused_without_naming_th
 
 
 async def test_a_name_with_one_good_address_is_saved():
-    """Which address is used is judged at every connect."""
+    """The address that is used is checked at every connect."""
     assert await judge(Names(PRIVATE, PUBLIC)).check("https://split.example.com/") == ()
 
 

@@ -1,4 +1,4 @@
-"""Rules of single fields."""
+"""The checks of single fields."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the tests of processes stand on: a supervisor as a real process, with real children."""
+"""A supervisor in a real process, with real workers."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import pytest
 PATIENCE = 60.0
 
 CHILD = '''
-"""A child that answers on the shared port with its number and pid, and ends as it is told to."""
+"""A worker that answers on the shared port with its number and pid, and ends as its script says."""
 import json, os, signal, socket, sys, time
 from pathlib import Path
 from winnerr_webhooks.processes.worker_context import WorkerContext
@@ -83,7 +83,7 @@ except (CannotStart, ConfigurationError) as error:
 
 
 class Supervised:
-    """A supervisor as a process; `script` says by number how its children behave."""
+    """A supervisor process; `script` says how the worker of each number behaves."""
 
     def __init__(self, folder: Path) -> None:
         self.notes = folder
@@ -110,7 +110,7 @@ class Supervised:
         return self
 
     async def ask(self) -> tuple[int, int]:
-        """Connect once: number and pid of the process that answers."""
+        """Connect once; return number and pid of the worker that answers."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             number, pid = (await asyncio.wait_for(reader.read(), PATIENCE)).split()
@@ -119,7 +119,7 @@ class Supervised:
         return int(number), int(pid)
 
     async def pids(self, count: int) -> dict[int, int]:
-        """Ask until so many different processes have answered: pids by number."""
+        """Connect until this many different workers have answered; return number -> pid."""
         found: dict[int, int] = {}
         async with asyncio.timeout(PATIENCE):
             while len(found) < count:
@@ -136,7 +136,7 @@ class Supervised:
                 await asyncio.get_running_loop().run_in_executor(None, os.sched_yield)
 
     def starts(self, number: int) -> list[int]:
-        """The pids of every start of this number."""
+        """Return the pids of all starts of this number."""
         file = self.notes / f"starts-{number}"
         return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
@@ -152,7 +152,7 @@ class Supervised:
         return Path((self.notes / "folder").read_text())
 
     async def end(self, number: signal.Signals | None = signal.SIGTERM) -> tuple[int, str, str]:
-        """Send a signal, if any, and wait: exit code, the rest of stdout, and stderr."""
+        """Send a signal, if any, and wait; return exit code, the rest of stdout, and stderr."""
         if number is not None:
             self.process.send_signal(number)
         out, err = await asyncio.wait_for(self.process.communicate(), PATIENCE)
@@ -160,7 +160,7 @@ class Supervised:
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs; a zombie, which waits for whoever adopted it, does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

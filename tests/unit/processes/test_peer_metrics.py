@@ -1,4 +1,4 @@
-"""Metrics of several processes: all of them side by side, whichever was asked."""
+"""The metrics of several workers: each worker shows those of all."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ def samples(text: bytes) -> dict[tuple[str, ...], float]:
 
 
 class Process:
-    """One of the processes, as far as its metrics go."""
+    """The part of a worker that serves metrics."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.metrics = Metrics()
@@ -48,7 +48,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 async def start(folder):
-    """Start a process's part in this."""
+    """Start serving the metrics of a worker."""
     started: list[Process] = []
 
     async def start_(number: int) -> Process:
@@ -144,7 +144,7 @@ async def test_the_metrics_of_a_single_worker_have_its_label(start) -> None:
 
 
 async def test_the_last_worker_removes_the_folder_of_a_dead_supervisor(folder, start) -> None:
-    """The supervisor does it; but it may have been killed."""
+    """The supervisor usually does it, but it may have been killed."""
     one, other = await start(1), await start(2)
     one.supervisor.close()
     other.supervisor.close()

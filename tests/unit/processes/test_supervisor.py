@@ -1,4 +1,4 @@
-"""The supervisor: one port, every process kept running, one line when all is well or nothing is."""
+"""The supervisor: one port for all workers, restarts, and one line for success or failure."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ async def test_a_killed_worker_is_restarted_and_the_others_go_on(supervised, is_
 
 
 async def test_a_worker_that_ends_with_exit_code_0_is_restarted_too(supervised) -> None:
-    """So a process can be changed for a fresh one with `kill`, without an interruption."""
+    """So a worker can be replaced with `kill` without an interruption."""
     await (await supervised.start(2)).listening()
     before = await supervised.pids(2)
     os.kill(before[1], signal.SIGTERM)
@@ -63,7 +63,7 @@ async def test_a_worker_that_ends_with_exit_code_0_is_restarted_too(supervised) 
 
 
 async def test_a_worker_killed_while_it_starts_is_restarted(supervised) -> None:
-    """That is no fault of the settings: it has said nothing."""
+    """The settings are not at fault, because the worker reported nothing."""
     await supervised.start(2, child_1={"dies_at_start": 2}, constants={"FIRST_WAIT": 0.001})
     await supervised.listening()
     assert len(supervised.starts(1)) == 3

@@ -1,4 +1,4 @@
-"""The demo, as a user runs it: a process of its own, in a folder of its own."""
+"""The demo as a user runs it, in its own process and folder."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ PATIENCE = 60.0
 
 
 class Demo:
-    """A running demo; its lines as they come."""
+    """A running demo and its output."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class Demo:
         )  # fmt: skip
 
     async def until(self, pattern: str) -> re.Match[str]:
-        """Read on to the line that matches."""
+        """Read until a line matches."""
         assert self.process is not None
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE):
@@ -43,7 +43,7 @@ class Demo:
         raise AssertionError("\n".join(self.lines))
 
     async def end(self) -> int:
-        """Read to the end; the exit code."""
+        """Read to the end and return the exit code."""
         assert self.process is not None
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE):
@@ -52,7 +52,7 @@ class Demo:
             return await self.process.wait()
 
     def figure(self, pattern: str) -> int:
-        """The number before these words, in the summary."""
+        """Return the number before these words in the summary."""
         (found,) = (m for line in self.lines if (m := re.search(rf"(\d+) {pattern}", line)))
         return int(found[1])
 

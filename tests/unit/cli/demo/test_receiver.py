@@ -1,4 +1,4 @@
-"""The demo's receiver: it verifies as receivers are told to, and fails only on purpose."""
+"""The demo's receiver verifies signatures as documented, and fails only as planned."""
 
 import asyncio
 import base64
@@ -63,7 +63,7 @@ def test_one_wrong_thing_about_either_signature_refuses_the_request(headers, bod
 
 
 class Running:
-    """A receiver on a port, asked from a thread as a plain HTTP client would."""
+    """A receiver on a port, called from a thread with a plain HTTP client."""
 
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
@@ -71,7 +71,7 @@ class Running:
         self.receiver.secrets["crm-mirror"] = SECRET
 
     def post(self, path: str, *requests: dict[str, str]) -> list[int]:
-        """Send all of them over one connection."""
+        """Send all requests over one connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.receiver.port, timeout=60)
         statuses = []
         for headers in requests:
@@ -92,7 +92,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 def delivery(receiver: str, *statuses: int) -> str:
-    """Find a delivery that this receiver answers so, attempt by attempt."""
+    """Find a delivery whose attempts this receiver answers with these statuses."""
     for number in range(1000):
         name = f"dlv_{number}"
         answers = [behaviour(receiver, name, n + 1).status for n in range(len(statuses))]

@@ -1,4 +1,4 @@
-"""The demo's events: all kinds, many people, and an id that makes each safe to repeat."""
+"""The demo's events: all event types, many people, and an id for each."""
 
 import re
 from itertools import islice, pairwise
