@@ -19,7 +19,7 @@ MIB: Final = 1024 * 1024
 STOP_SLACK: Final = 5.0
 """Seconds beyond DELIVERY_TIMEOUT that attempts in flight have to finish when the node stops."""
 STOP_RECORDING: Final = 5.0
-"""Seconds that recording attempts, releasing leases and closing what is open have after that."""
+"""Seconds after that for recording attempts, releasing leases and closing connections."""
 
 
 class Budgets:
@@ -71,7 +71,7 @@ class Bounds(NamedTuple):
 
 
 def stop_seconds(config: Config) -> int:
-    """Seconds from the end of DRAIN_SECONDS until the process has ended, whatever its parts do."""
+    """Return the seconds from the end of DRAIN_SECONDS until the process has ended."""
     return math.ceil(config.delivery_timeout + STOP_SLACK + STOP_RECORDING)
 
 
@@ -79,7 +79,7 @@ class Descriptors(NamedTuple):
     """How the file descriptors of a process are divided."""
 
     reserve: int
-    """For the database, name servers, log, listener and second tries: never given out."""
+    """For the database, name servers, log, listener and reconnects; never given out."""
     attempts: int
     kept: int
     """Idle outgoing connections kept for the next request."""
@@ -95,7 +95,7 @@ MOST_INCOMING: Final = 16_384
 
 
 def descriptors_allowed() -> int:
-    """How many file descriptors this process may raise its limit to (getrlimit(2))."""
+    """Return how many file descriptors this process may have (getrlimit(2))."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
 

@@ -1,1 +1,1 @@
-"""The stations of an event's road, one module each, in the order the package names them."""
+"""The pipeline: everything between the API and the receivers, from intake to record."""

@@ -68,7 +68,7 @@ class AdmittedEvent:
         self._waiting = waiting
 
     def __call__(self, accepted: Accepted | None, error: Exception | None) -> None:
-        """Take the answer, or why there is none."""
+        """Take the answer, or the error instead of it."""
         size = len(self.event.body)
         waiting, admission = self._waiting, self._admission
         admission.events.used -= 1

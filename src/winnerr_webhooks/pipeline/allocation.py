@@ -1,7 +1,7 @@
-"""Allocation: how many deliveries of each due lane the next claim may take. Pure.
+"""Allocation: how many deliveries of each due lane the next claim may take.
 
-Organizations take turns, and so do the lanes of an organization. An organization with many lanes
-does not keep the others waiting, and neither does a lane with an old backlog (docs/adr/0019).
+Organizations take turns, and so do the lanes of an organization. So neither an organization with
+many lanes nor a lane with an old backlog keeps the others waiting (docs/adr/0019).
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
 
 
 def allocate(lanes: Sequence[Candidate], limit: int) -> dict[str, int]:
-    """Places by webhook, at most `limit` in all, dealt one at a time in turns."""
+    """Return the places by webhook, at most `limit` together, given out one at a time in turns."""
     crowded = any(lane.backlog for lane in lanes)
     wanted: dict[str, int] = {}
     rings: dict[str, deque[str]] = {}

@@ -1,4 +1,4 @@
-"""The attempt: build the request's bytes, send them, judge what came back."""
+"""Attempter: builds the bytes of a request, sends them, and judges the response."""
 
 from typing import Protocol
 
@@ -21,12 +21,12 @@ class Egress(Protocol):
     async def post(
         self, destination: Destination, organization: str, head: bytes, body: bytes
     ) -> Exchange:
-        """Send once; whatever the network or the receiver does is in the answer."""
+        """Send once; the result tells what the network or the receiver did."""
         ...
 
 
 class RequestTemplate:
-    """One version of a webhook, made ready to send: all bytes that are the same every time."""
+    """The request of one version of a webhook, with everything that is the same every time."""
 
     __slots__ = ("_before", "destination", "organization", "signer", "target")
 
@@ -44,7 +44,7 @@ class RequestTemplate:
             if target.secret is not None
             else None
         )
-        # The only `%` signs in it must be ours: a target may hold percent-encoded characters.
+        # The only `%` signs must be ours: the URL may hold percent-encoded characters.
         fixed = (
             f"POST {self.destination.target} HTTP/1.1\r\n"
             f"Host: {self.destination.authority}\r\n"
@@ -62,7 +62,7 @@ class RequestTemplate:
         ).encode()
 
     def head(self, delivery: LeasedDelivery, now_ms: int, test_line: bytes) -> bytes:
-        """The request's line and headers, the blank line included."""
+        """Return the request line and headers, with the blank line."""
         seconds = now_ms // 1000
         event_id = delivery.event_id
         signature = (
@@ -104,11 +104,14 @@ class Attempter:
         self._jitter = jitter
 
     def template(self, target: Target) -> RequestTemplate:
-        """Make a webhook ready to send."""
+        """Build the request template of a webhook."""
         return RequestTemplate(target, self._header_prefix)
 
     async def attempt(self, template: RequestTemplate, delivery: LeasedDelivery) -> Settlement:
-        """One HTTP request of a delivery, and what follows from it. Raises nothing of its own."""
+        """Make one HTTP request of a delivery; returns what to record about it.
+
+        Raises `LocalShortage` when this machine lacks something, and nothing was sent.
+        """
         head = template.head(delivery, self._clock.now_ms(), self._test_line)
         exchange = await self._egress.post(
             template.destination, template.organization, head, delivery.body

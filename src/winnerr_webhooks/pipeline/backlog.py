@@ -1,8 +1,8 @@
 """Backlog: which lanes have work waiting in the database, and what the next claim asks for.
 
-Storage says which lanes are due. The backlog knows which of them have room: it depends on their
+Storage knows which lanes are due. The backlog knows which of them have room: that depends on their
 windows and queues, on pauses that receivers asked for, and on each organization's quota of memory.
-A lane without room is skipped, and is added again when it has room (docs/adr/0019).
+A lane without room is skipped, and added again when it has room (docs/adr/0019).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from winnerr_webhooks.storage.values import Claim, DueLane
 
 
 class Backlog:
-    """The lanes with work in the database, and the claims made of them."""
+    """The lanes with work in the database, and the claims to make for them."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Backlog:
         self.wakeup = asyncio.Event()
         """Set when there may be something to claim."""
         self.poll_requested = False
-        """Whether the database may have due work that this backlog does not know of."""
+        """Whether the database may have due work that this backlog does not know about."""
         self.lease_seconds = lease_seconds
         self._lanes = lanes
         self._memory = memory
@@ -40,17 +40,17 @@ class Backlog:
         return len(self._due)
 
     def request_poll(self) -> None:
-        """Something became due in the database: look for it."""
+        """Something became due in the database: poll soon."""
         self.poll_requested = True
         self.wakeup.set()
 
     def add(self, lane: Lane) -> None:
-        """This lane has work in the database, and room for it."""
+        """Add a lane that has work in the database, and room for it."""
         self._due.add(lane.webhook_id, lane.owner.organization)
         self.wakeup.set()
 
     def add_due(self, due: Iterable[DueLane]) -> int:
-        """Add lanes that are due in the database; returns how many were added."""
+        """Add lanes that are due in the database and have room; returns how many."""
         before = len(self._due)
         for one in due:
             lane = self._lanes.get(one.webhook_id)
@@ -61,7 +61,7 @@ class Backlog:
         return len(self._due) - before
 
     def next_claim(self, limit: int) -> Claim | None:
-        """The next claim, of at most `limit` deliveries; None when no lane with work has room."""
+        """Return the next claim of at most `limit` deliveries; None: no lane has work and room."""
         lanes = self._due.take(limit, self._candidate)
         if not lanes:
             return None
@@ -87,7 +87,7 @@ class Backlog:
         return lane.attempt_room if self._memory.under_pressure else lane.fresh_room
 
     def accepts_another(self, lane: Lane) -> bool:
-        """Whether a lane takes on one more delivery of the commit that is being handed on."""
+        """Whether a lane queues one more delivery of the commit that is being handed on."""
         if lane.owner.quota.exhausted:
             return False
         return lane.attempt_room > 0 if self._memory.under_pressure else lane.accepts_another

@@ -1,4 +1,4 @@
-"""Batch answers: the answers to the events of one call, as one future."""
+"""Batch answers: the answers to all events of one call, as one future."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ class BatchAnswers:
             self.all.set_result([])
 
     def put(self, index: int, answer: Accepted | None, error: Exception | None) -> None:
-        """Take the answer to one of them."""
+        """Take the answer to the event at this index."""
         self._answers[index] = answer or error
         self._left -= 1
         if not self._left and not self.all.done():  # the caller may have gone away
@@ -28,7 +28,7 @@ class BatchAnswers:
         for answer in self._answers:
             if isinstance(answer, Accepted | WebhooksError):
                 answers.append(answer)
-            else:  # a fault of ours, whoever it met
+            else:  # a fault of ours
                 self.all.set_exception(answer or AssertionError("no answer"))
                 return
         self.all.set_result(answers)

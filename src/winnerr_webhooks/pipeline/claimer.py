@@ -1,9 +1,9 @@
-"""Claims: looks for lanes that are due, and claims deliveries of those that have room.
+"""Claimer: polls for lanes that are due, and claims deliveries for those that have room.
 
-A look reads which lanes are due, a page at a time, oldest first; it writes nothing. What it finds
-waits in `Backlog` until claims have taken it, and lanes known to have more are claimed of again
-without another look. Looks take at most a tenth of the time, however many lanes are due. While
-calls come in, claims are small, and the process is idle as long as each of them made it work.
+A poll reads which lanes are due, a page at a time, oldest first; it writes nothing. The lanes wait
+in `Backlog` until deliveries are claimed for them. A lane that is known to have more due is claimed
+for again without another poll. Polls take a tenth of the time at most, unless they are very slow.
+While calls come in, claims are small, and the process rests after each for as long as it worked.
 """
 
 import asyncio
@@ -17,26 +17,29 @@ from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Claim
 
 CLAIM_LIMIT: Final = 256
-"""Deliveries a claim takes. On SQLite an accept may have to wait for it."""
+"""Deliveries a claim leases, at most. On SQLite an accept may have to wait for it."""
 FOREGROUND_LIMIT: Final = 32
 """The same while calls come in."""
 LONGEST_PAUSE: Final = 0.03
-"""Seconds from one claim to the next while calls come in, at most: calls that take all of the CPU
-time must not stop a backlog."""
+"""Seconds between two claims while calls come in, at most: calls that use all of the CPU must not
+stop a backlog."""
 PAGE: Final = 1_000
-"""Lanes read at once."""
+"""Lanes read at once, at most."""
 BUSY_POLL: Final = 0.02
-"""Seconds between looks while they find lanes with room."""
+"""Seconds between polls that find lanes with room."""
 CONTENDED_POLL: Final = 0.08
-"""Seconds until the next look when another node had taken what the last one found."""
+"""Seconds until the next poll when another node has claimed what the last one found."""
 IDLE_POLL: Final = 0.25
-"""Seconds between looks while they find nothing, at most."""
+"""Seconds between polls that find nothing, at most."""
 POLL_DUTY: Final = 10
-"""The time from one look to the next is at least this many times what the look took."""
+"""The time between two polls is at least this many times what a poll takes, …"""
+LONGEST_POLL_PAUSE: Final = 5.0
+"""… but at most this many seconds: a poll that was slow only because the machine or the disk was
+must not stop retries for a minute."""
 
 
 class Claimer:
-    """The loop that brings what waits in the database to this node's lanes."""
+    """The loop that leases due work from the database to this node's lanes."""
 
     def __init__(
         self,
@@ -54,14 +57,14 @@ class Claimer:
         self._foreground = foreground
         self._clock = clock
         self._busy = busy
-        """Seconds for which this process has worked."""
+        """Returns the seconds of CPU time that this process has used."""
         self._wait = BUSY_POLL
-        """Seconds from the last look to the next one, unless that is asked for."""
+        """Seconds from the last poll to the next one, unless one is requested."""
         self._next_poll = float("-inf")
         self._earliest_poll = float("-inf")
-        """Monotonic instants: when to look, and when to look if that is asked for."""
+        """Monotonic times of the next poll, and of the next poll if one is requested."""
         self._on_success = on_success
-        """Called when the database has answered a claim, or had nothing to claim."""
+        """Called when a claim succeeded, or a poll found nothing."""
         self._open = True
 
     def close(self) -> None:
@@ -70,7 +73,7 @@ class Claimer:
         self._backlog.wakeup.set()
 
     async def run(self) -> None:
-        """Look and claim until closed; raises what storage raises."""
+        """Poll and claim until closed; raises what storage raises."""
         while self._open:
             self._backlog.wakeup.clear()
             if self._dispatcher.accepts_claims:
@@ -80,13 +83,13 @@ class Claimer:
                     continue
             await wait_up_to(self._backlog.wakeup, self._until_poll())
 
-    # --- looks --------------------------------------------------------------------------------
+    # --- polls --------------------------------------------------------------------------------
 
     def _poll_is_due(self) -> bool:
         return self._clock.monotonic() >= self._poll_at()
 
     def _until_poll(self) -> float:
-        """Seconds until the next look; IDLE_POLL while the dispatcher takes no claims."""
+        """Return the seconds until the next poll; IDLE_POLL while nothing may be claimed."""
         if not self._dispatcher.accepts_claims:
             return IDLE_POLL
         return max(self._poll_at() - self._clock.monotonic(), 0.0)
@@ -112,13 +115,13 @@ class Claimer:
         wait = self._wait
         if page.next_due_in is not None:
             wait = min(wait, page.next_due_in)
-        self._earliest_poll = ended + POLL_DUTY * (ended - began)
+        self._earliest_poll = ended + min(POLL_DUTY * (ended - began), LONGEST_POLL_PAUSE)
         self._next_poll = max(ended + wait, self._earliest_poll)
 
     # --- claims -------------------------------------------------------------------------------
 
     async def _claim(self) -> bool:
-        """Claim for the next lanes in turn; True if there may be more to claim right away."""
+        """Claim for the next lanes in turn; returns whether more may be claimed right away."""
         calls = self._foreground.active
         claim = self._backlog.next_claim(FOREGROUND_LIMIT if calls else CLAIM_LIMIT)
         if claim is None:
@@ -132,7 +135,7 @@ class Claimer:
         return bool(self._backlog)
 
     async def _yield_to_calls(self, began: float, worked: float) -> None:
-        """Wait until the process has been idle for as long as it worked since then."""
+        """Wait until the process has rested for as long as it has worked since then."""
         while self._open and self._foreground.active:
             passed = self._clock.monotonic() - began
             rest = 2 * (self._busy() - worked) - passed
@@ -141,7 +144,7 @@ class Claimer:
             await asyncio.sleep(min(rest, LONGEST_PAUSE - passed))
 
     async def _lease(self, claim: Claim) -> int:
-        """Claim, and dispatch what came; how many deliveries that is."""
+        """Claim and dispatch deliveries; returns how many."""
         started = self._clock.monotonic()
         claimed = await self._storage.claim(claim)
         self._on_success()
@@ -153,7 +156,7 @@ class Claimer:
 
 
 async def wait_up_to(event: asyncio.Event, seconds: float) -> None:
-    """Wait until the event is set; sets it itself after `seconds`."""
+    """Wait until the event is set; it is set after `seconds` at the latest."""
     timer = asyncio.get_running_loop().call_later(seconds, event.set)
     try:
         await event.wait()

@@ -1,4 +1,4 @@
-"""Due lanes: the webhooks known to have work due in the database, in turns."""
+"""Due lanes: webhooks known to have due work in the database; organizations take turns."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from winnerr_webhooks.pipeline.allocation import Candidate
 class DueLanes:
     """Lanes that wait for a claim. Organizations take turns, and so do the lanes of each.
 
-    A lane is in here at most once. It leaves at its turn, whether or not it has room by then.
+    A lane is in here at most once. At its turn it is removed, whether or not it has room.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class DueLanes:
         return len(self._known)
 
     def add(self, webhook_id: str, organization: str) -> None:
-        """Put a lane at the end of its organization's ring, unless it stands there."""
+        """Put a lane at the end of its organization's ring, unless it is in there."""
         if webhook_id in self._known:
             return
         self._known.add(webhook_id)
@@ -34,7 +34,7 @@ class DueLanes:
             ring.append(webhook_id)
 
     def take(self, most: int, candidate: Callable[[str, str], Candidate | None]) -> list[Candidate]:
-        """Remove the next lanes, at most `most`; drops those without a `candidate` (None)."""
+        """Remove the next lanes and return their candidates, at most `most`; None is left out."""
         found: list[Candidate] = []
         while self._turns and len(found) < most:
             organization = self._turns.popleft()

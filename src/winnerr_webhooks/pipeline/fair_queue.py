@@ -1,8 +1,8 @@
-"""Fair queue: what waits for a commit, by organization, in turns by what it costs.
+"""Fair queue: items that wait for a commit; organizations take turns by what their items cost.
 
-Deficit round robin (Shreedhar and Varghese, 1995): at its turn an organization is given a credit
-and takes what that pays for. So of two that wait, each has the same part of the commits, whether
-its items are few and dear or many and cheap, and however many of them wait.
+Deficit round robin (Shreedhar and Varghese, 1995): at its turn an organization gets a credit, and
+as many of its items are taken as that pays for. So two organizations get the same part of the
+commits, whether their items are few and costly or many and cheap.
 """
 
 from collections import Counter, deque
@@ -12,20 +12,20 @@ from typing import Final, Generic, Protocol, TypeVar
 from winnerr_webhooks.pipeline.group_commit import Entry
 
 TURNS: Final = 8
-"""Turns that fit into a batch: a turn's credit is so small a part of the limit."""
+"""Turns that fit into a batch: the credit of a turn is the limit divided by this."""
 
 
 class Cost(Protocol):
-    """What an item costs; it may become known while the item waits."""
+    """What an item costs; the numbers may change while the item waits."""
 
     @property
-    def likely(self) -> int:
-        """What it is likely to cost."""
+    def expected(self) -> int:
+        """The expected cost."""
         ...
 
     @property
-    def most(self) -> int:
-        """The most it can cost; asked on any thread."""
+    def highest(self) -> int:
+        """The highest possible cost; read on any thread."""
         ...
 
 
@@ -34,7 +34,7 @@ class Costly(Protocol):
 
     @property
     def organization(self) -> str:
-        """Whose it is."""
+        """The organization whose turn it uses."""
         ...
 
     @property
@@ -49,52 +49,52 @@ Item = TypeVar("Item", bound=Costly)
 class FairQueue(Generic[Item]):
     """A `CommitQueue` whose batches cost `limit` at most; an item that costs more goes alone.
 
-    What an item is likely to cost counts when a batch is put together, for its commit can still
-    look; the most it can cost counts when it would join a batch that has begun. `on_full` is
-    called when a batch could not hold all that waits.
+    A new batch is put together by expected costs, because its commit can still check them. An item
+    joins a batch that has begun only if its highest possible cost fits. `on_full` is called when a
+    batch could not hold all items that wait.
     """
 
     def __init__(self, limit: int, *, on_full: Callable[[], None]) -> None:
         self.taken = 0
-        """What the last batch is likely to cost."""
+        """The expected cost of the last batch."""
         self._limit = limit
         self._credit = max(limit // TURNS, 1)
         self._on_full = on_full
         self._new: deque[Entry[Item]] = deque()
-        """What has come since the last batch; another thread may take from its left end."""
+        """Entries added since the last batch; another thread may take from its left end."""
         self.put: Callable[[Entry[Item]], None] = self._new.append
         self._batch: list[Entry[Item]] = []
         self._room: int | None = None
-        """For what would join the last batch; None: nobody has asked yet."""
-        self._lines: dict[str, _Line[Item]] = {}
-        """What did not fit; the organization whose turn is next comes first."""
-        self._lined_up = 0
+        """What items that join the last batch may cost; None: not computed yet."""
+        self._queues: dict[str, _OrganizationQueue[Item]] = {}
+        """Entries that did not fit; the organization whose turn is next comes first."""
+        self._queued = 0
 
     def __len__(self) -> int:
         """Entries that wait."""
-        return len(self._new) + self._lined_up
+        return len(self._new) + self._queued
 
     def next_batch(self) -> list[Entry[Item]]:
-        """Take all that waits, where it fits; else what comes in turns."""
+        """Take all entries if they fit; otherwise organizations take turns."""
         self.taken, self._room = 0, None
-        batch = [] if self._lined_up else self._take_in_order()
-        if self._new or self._lined_up:
+        batch = [] if self._queued else self._take_in_order()
+        if self._new or self._queued:
             self._on_full()
             self._new.extendleft(reversed(batch))
             self.taken = 0
-            self._line_up()
+            self._sort_new()
             batch = self._take_in_turns()
         self._batch = batch
         return batch.copy()
 
     def next_late(self) -> Entry[Item] | None:
-        """Take the next one that came, where nothing else waits and it fits for sure."""
-        if self._lined_up or not self._new:
+        """Take the next entry if it fits for sure and no entry waits for its turn."""
+        if self._queued or not self._new:
             return None
         if self._room is None:
             costs = Counter([item.cost for item, _ in self._batch])
-            self._room = self._limit - sum(cost.most * count for cost, count in costs.items())
-        cost = self._new[0][0].cost.most
+            self._room = self._limit - sum(cost.highest * count for cost, count in costs.items())
+        cost = self._new[0][0].cost.highest
         if cost > self._room:
             return None
         self._room -= cost
@@ -102,17 +102,17 @@ class FairQueue(Generic[Item]):
 
     def clear(self) -> list[Entry[Item]]:
         """Take all of them."""
-        self._line_up()
-        entries = [entry for line in self._lines.values() for entry in line.entries]
-        self._lines.clear()
-        self._lined_up = 0
+        self._sort_new()
+        entries = [entry for queue in self._queues.values() for entry in queue.entries]
+        self._queues.clear()
+        self._queued = 0
         return entries
 
     def _take_in_order(self) -> list[Entry[Item]]:
         batch: list[Entry[Item]] = []
         new, taken, limit = self._new, 0, self._limit
         while new:
-            cost = new[0][0].cost.likely
+            cost = new[0][0].cost.expected
             if taken + cost > limit and batch:
                 break
             taken += cost
@@ -122,38 +122,38 @@ class FairQueue(Generic[Item]):
 
     def _take_in_turns(self) -> list[Entry[Item]]:
         batch: list[Entry[Item]] = []
-        while self._lines:
-            organization, line = next(iter(self._lines.items()))
-            if not line.at_turn:
-                line.at_turn = True
-                line.credit += self._credit
-            while line.entries and (cost := line.entries[0][0].cost.likely) <= line.credit:
+        while self._queues:
+            organization, queue = next(iter(self._queues.items()))
+            if not queue.at_turn:
+                queue.at_turn = True
+                queue.credit += self._credit
+            while queue.entries and (cost := queue.entries[0][0].cost.expected) <= queue.credit:
                 if batch and self.taken + cost > self._limit:
                     return batch  # its turn goes on with the next batch
-                batch.append(line.entries.popleft())
-                line.credit -= cost
+                batch.append(queue.entries.popleft())
+                queue.credit -= cost
                 self.taken += cost
-                self._lined_up -= 1
-            del self._lines[organization]
-            if line.entries:
-                line.at_turn = False
-                self._lines[organization] = line
+                self._queued -= 1
+            del self._queues[organization]
+            if queue.entries:
+                queue.at_turn = False
+                self._queues[organization] = queue
         return batch
 
-    def _line_up(self) -> None:
-        """Put what has come into the lines of its organizations."""
+    def _sort_new(self) -> None:
+        """Move new entries to the queues of their organizations."""
         while self._new:
             entry = self._new.popleft()
             organization = entry[0].organization
-            line = self._lines.get(organization)
-            if line is None:
-                line = self._lines[organization] = _Line()
-            line.entries.append(entry)
-            self._lined_up += 1
+            queue = self._queues.get(organization)
+            if queue is None:
+                queue = self._queues[organization] = _OrganizationQueue()
+            queue.entries.append(entry)
+            self._queued += 1
 
 
-class _Line(Generic[Item]):
-    """What waits of one organization."""
+class _OrganizationQueue(Generic[Item]):
+    """The entries of one organization."""
 
     __slots__ = ("at_turn", "credit", "entries")
 
@@ -161,4 +161,4 @@ class _Line(Generic[Item]):
         self.entries: deque[Entry[Item]] = deque()
         self.credit = 0
         self.at_turn = False
-        """Whether its turn has begun, and its credit was given."""
+        """Whether its turn has begun, so that it has its credit."""

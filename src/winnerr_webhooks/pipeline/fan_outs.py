@@ -1,7 +1,7 @@
 """Fan-outs: how many rows an event makes, as far as that is known, and what they cost.
 
-An event makes one row and one for each webhook that wants it. The answers to what was stored tell
-that for free; the database is asked only before a commit that might be too large.
+An event makes one row, and one for each webhook that subscribes to it. Every accept returns these
+numbers. The database is asked for them only before a commit that might be too large.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,26 +10,25 @@ from typing import Final
 from winnerr_webhooks.storage.port import Road
 
 FRESH_SECONDS: Final = 1.0
-"""How long a number counts as known for sure."""
+"""Seconds for which a number counts as known for sure."""
 MOST: Final = 10_000
-"""Numbers that are remembered."""
+"""Numbers that are remembered, at most."""
 WIDE: Final = 64
-"""An event for more webhooks is wide: its deliveries are born free, and the database fans them
-out by itself."""
+"""An event for more webhooks is wide: its deliveries are stored unleased, by the database alone."""
 LEASED_COST: Final = 4
-"""A row of a delivery born leased goes through this process, beside the event loop: it takes about
-four times the time of one that is born free (docs/adr/0018)."""
+"""A delivery that is stored leased goes through this process: it takes about four times as long as
+one that is stored unleased (docs/adr/0018)."""
 
 
 class FanOut:
-    """What an event of one (organization, name) makes, and costs."""
+    """The fan-out of an organization's events of one name."""
 
-    __slots__ = ("_known_until", "_parent", "is_wide", "likely", "pair")
+    __slots__ = ("_known_until", "_parent", "expected", "is_wide", "pair")
 
     def __init__(self, parent: "FanOuts", pair: tuple[str, str]) -> None:
         self.pair = pair
-        self.likely = 2 * LEASED_COST
-        """Rows that are born free and take as long; until it is known, those of one webhook."""
+        self.expected = 2 * LEASED_COST
+        """The expected cost, in unleased rows; until it is known, that of one webhook."""
         self.is_wide = False
         self._known_until = float("-inf")
         self._parent = parent
@@ -40,17 +39,17 @@ class FanOut:
         return self._known_until >= self._parent.now()
 
     @property
-    def most(self) -> int:
-        """The most it can cost: it may join a commit whose deliveries are born leased."""
-        likely = LEASED_COST * self.likely if self.is_wide else self.likely
+    def highest(self) -> int:
+        """The highest possible cost: it may join a commit that leases its deliveries."""
+        expected = LEASED_COST * self.expected if self.is_wide else self.expected
         if self._known_until >= self._parent.now():
-            return likely
-        return max(likely, self._parent.highest_cost)
+            return expected
+        return max(expected, self._parent.highest_cost)
 
     def note(self, rows: int, now: float) -> None:
-        """Remember that an event made so many rows, at this instant of the loop."""
+        """Remember that an event made this many rows at this loop time."""
         self.is_wide = rows > 1 + WIDE
-        self.likely = rows if self.is_wide else LEASED_COST * rows
+        self.expected = rows if self.is_wide else LEASED_COST * rows
         self._known_until = now + FRESH_SECONDS
 
 
@@ -61,12 +60,12 @@ class FanOuts:
         self.now = now
         """The loop's time."""
         self.highest_cost = max(1 + most_webhooks, LEASED_COST * (1 + min(most_webhooks, WIDE)))
-        """What one event can cost at most."""
+        """The highest possible cost of any event."""
         self._storage = storage
         self._seen: dict[tuple[str, str], FanOut] = {}
 
     def of(self, organization: str, name: str) -> FanOut:
-        """What is known of an organization's events of this name."""
+        """Return what is known about an organization's events of this name."""
         pair = (organization, name)
         found = self._seen.get(pair)
         if found is None:
@@ -76,7 +75,7 @@ class FanOuts:
         return found
 
     async def learn(self, fan_outs: Iterable[FanOut]) -> None:
-        """Ask the database about those that are not known for sure."""
+        """Read from the database those that are not known for sure."""
         unknown = [one for one in dict.fromkeys(fan_outs) if not one.is_known]
         if not unknown:
             return

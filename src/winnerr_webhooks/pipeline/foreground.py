@@ -1,7 +1,7 @@
 """Foreground: whether calls are coming in now, and whose.
 
-Work that no caller waits for (draining a backlog, storing a large batch) gives way to calls, so
-it asks here how much of the node it may have.
+Work that no caller waits for (draining a backlog, storing a large batch) gives way to calls, and
+asks here whether there are any.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ WINDOW: Final = 0.25
 
 
 class Foreground:
-    """Remembers the last call, and the last one of another organization than that."""
+    """Remembers the last call, and the last call of any other organization."""
 
     __slots__ = ("_at", "_loop_time", "_organization", "_others_at")
 
@@ -23,7 +23,7 @@ class Foreground:
         self._others_at = float("-inf")
 
     def note(self, organization: str) -> None:
-        """A call of this organization has come in."""
+        """Note a call of this organization."""
         if organization != self._organization:
             self._organization = organization
             self._others_at = self._at
@@ -31,10 +31,10 @@ class Foreground:
 
     @property
     def active(self) -> bool:
-        """Whether any call came in lately."""
+        """Whether a call came in within the last WINDOW seconds."""
         return self._loop_time() - self._at <= WINDOW
 
     def others_than(self, organization: str) -> bool:
-        """Whether a call of another organization than this one came in lately."""
+        """The same for calls of any organization but this one."""
         at = self._others_at if organization == self._organization else self._at
         return self._loop_time() - at <= WINDOW

@@ -1,17 +1,17 @@
-"""Group commit: what arrives while a commit runs goes into the next one.
+"""Group commit: items that arrive while a commit runs share the next commit.
 
-An idle group commits at once, so a lone event waits for nobody; under load a batch grows to
-what arrived during the commit before it, so the cost of a commit is shared by all that wait.
+An idle group commits at once, so a lone item waits for nothing. Under load a batch grows to what
+arrived during the commit before it, so all its items share the cost of one commit.
 
-Between two commits of a busy group lies a pause of 2 ms: callers who were just answered can join
-the next batch, and the interpreter serves one thread after the other instead of tossing its lock
-between them. Batches double, and throughput and latency are both the better for it (ADR 0003).
+A busy group pauses for 2 ms between two commits. Callers who were just answered can then join the
+next batch, and threads do not compete for the interpreter's lock. This doubles the batches and
+improves both throughput and latency (docs/adr/0003).
 
-A commit may have to wait for its turn. What comes until then need not wait for the next one: it
-joins, when the commit asks for it (ADR 0015).
+A commit may have to wait for its turn. Items that arrive until then need not wait for the next
+commit: they join this one, when it asks for them (docs/adr/0015).
 
-A batch that was too much for its time (`TimedOut`) is cut into parts, and these are committed
-beside the next batches: what comes after it does not wait until its parts fit (ADR 0018).
+A batch that was not committed in time (`TimedOut`) is cut into parts. They are committed beside the
+next batches, so later items do not wait until the parts fit (docs/adr/0018).
 """
 
 import asyncio
@@ -29,23 +29,23 @@ PAUSE: Final = 0.002
 BUSY: Final = 4
 """A group whose last batch had more items is busy."""
 CUT: Final = 8
-"""A batch that was too much for its time is cut into so many parts, and each of them again: from
-512 items it takes three such steps to the one that is at fault, and each costs a whole time."""
+"""A batch that timed out is cut into this many parts, and each part again. It takes three such
+steps from 512 items to a single one, and each step costs the full time limit."""
 PATIENCE: Final = 4.0
-"""Seconds for which parts of such a batch are tried; then those that are left have timed out."""
+"""Seconds for which parts of such a batch are tried; then the rest is answered with `TimedOut`."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 OnAnswer = Callable[[Answer | None, Exception | None], None]
-"""Takes an item's answer, or why there is none."""
+"""Called with an item's answer, or with the error instead of it."""
 Entry = tuple[Item, OnAnswer[Any]]
-"""What waits: an item, and where its answer goes."""
+"""An item that waits, and where its answer goes."""
 
 log = structlog.get_logger(__name__)
 
 
 class CommitQueue(BatchQueue[Entry[Item]], Protocol[Item]):
-    """What waits for a commit, and which of it goes into the next one."""
+    """The items that wait for a commit, and which of them go into the next one."""
 
     def next_late(self) -> Entry[Item] | None:
         """Take one that was added since `next_batch` and fits into that batch; on any thread."""
@@ -57,10 +57,10 @@ class CommitQueue(BatchQueue[Entry[Item]], Protocol[Item]):
 
 
 class JoinableBatch(Generic[Item]):
-    """What has come since a batch was handed to its commit, and joins it.
+    """The items that join a batch after it was handed to its commit.
 
-    The commit may ask once it begins, on whatever thread that is. It has to answer them after the
-    others; a commit that does not ask leaves them to the next one.
+    The commit may call this when it begins, on any thread. It answers these items after the others.
+    A commit that does not call it leaves them to the next commit.
     """
 
     def __init__(self, queue: CommitQueue[Item] | None) -> None:
@@ -70,7 +70,7 @@ class JoinableBatch(Generic[Item]):
         self._queue = queue
 
     def __call__(self) -> list[Item]:
-        """Let them join; the same ones each time."""
+        """Let items join; returns the same ones each time."""
         queue, self._queue = self._queue, None
         if queue is not None:
             while (entry := queue.next_late()) is not None:
@@ -79,20 +79,20 @@ class JoinableBatch(Generic[Item]):
         return self.joined
 
     def close(self) -> None:
-        """Let nothing join any more: the commit is over, whatever a late thread still asks."""
+        """Let nothing join any more: the commit is over, even if a late thread still calls."""
         self._queue = None
 
 
 class GroupCommit(Generic[Item, Answer]):
     """Collects items into batches for one `commit` coroutine, one batch at a time.
 
-    A batch that is refused for what is in it is committed again in halves, one that was too much
-    for its time in smaller parts, for `patience` seconds. So a `commit` that raises `TimedOut`,
-    or anything but `Unavailable`, must have done nothing, or nothing that doing it again would
-    change. Made and used on one event loop.
+    A batch that fails because of an item is committed again in halves. One that times out is
+    committed again in smaller parts, for `patience` seconds. So a `commit` that raises anything but
+    `Unavailable` must have done nothing, or something that is safe to repeat. Made and used on one
+    event loop.
 
-    `pause` is told what a batch was and how many seconds it took; it says how many seconds lie
-    between that commit and the next one.
+    `pause` is called with a batch and the seconds its commit took; it returns the seconds until the
+    next commit.
     """
 
     def __init__(
@@ -109,30 +109,29 @@ class GroupCommit(Generic[Item, Answer]):
         self._patience = patience
         self._batcher = Batcher(queue, self._commit_next)
         self._parts = Batcher(Fifo[_Part[Item]](1), self._commit_part)
-        """Commits the parts of batches that were too much, beside the batches that follow."""
+        """Commits the parts of batches that timed out, beside the batches that follow."""
         self._loop = asyncio.get_running_loop()
 
     @property
     def waiting(self) -> int:
-        """Items handed in whose commit has not begun."""
+        """Items whose commit has not begun."""
         return len(self._queue)
 
     def put(self, item: Item, on_answer: OnAnswer[Answer]) -> None:
-        """Put an item into the next batch; `answered` is called once, when that is done.
+        """Put an item into the next batch; `on_answer` is called once, when that is done.
 
-        A call instead of a future, for on the road of an event a future and its callback cost
-        more than the queue does.
+        For every event, a future and its callback would cost more than the queue does.
         """
         self._batcher.add((item, on_answer))
 
     def submit(self, item: Item) -> asyncio.Future[Answer]:
-        """The same, with a future for callers who would rather wait."""
+        """Put an item into the next batch; returns a future for its answer."""
         future: asyncio.Future[Answer] = self._loop.create_future()
         self.put(item, partial(settle_future, future))
         return future
 
     def refuse(self, error: Unavailable) -> None:
-        """Answer everybody whose commit has not begun with an error."""
+        """Answer all items whose commit has not begun with this error."""
         _fail(self._queue.clear(), error)
 
     async def idle(self) -> None:
@@ -142,7 +141,7 @@ class GroupCommit(Generic[Item, Answer]):
             await self._parts.idle()
 
     def between_commits(self, batch: Sequence[Entry[Item]], _seconds: float) -> float:
-        """The pause of a group that gives way to nobody: none, unless it is busy."""
+        """Return the default pause: none, unless the group is busy."""
         return PAUSE if len(batch) > BUSY and self._queue else 0.0
 
     async def _commit_next(self, batch: list[Entry[Item]]) -> float:
@@ -154,9 +153,9 @@ class GroupCommit(Generic[Item, Answer]):
     async def _commit_batch(
         self, batch: list[Entry[Item]], late: JoinableBatch[Item], ends: float | None = None
     ) -> None:
-        """Commit a batch, which is longer afterwards by what joined it.
+        """Commit a batch, and add the items that joined it to the list.
 
-        `ends`: until then its parts are tried, when it is such a part itself.
+        `ends`: the loop time until which its parts are tried, if it is a part itself.
         """
         try:
             try:
@@ -171,18 +170,18 @@ class GroupCommit(Generic[Item, Answer]):
                 self._cut(batch, error, ends)
         except Unavailable as error:
             _fail(batch, error)
-        except Exception as error:  # noqa: BLE001  their callers must hear of it, whatever it is
+        except Exception as error:  # noqa: BLE001  every caller must be answered
             if len(batch) == 1:
                 _fail(batch, error)
                 return
-            # Nobody else's call fails for the culprit: halve until it stands alone.
+            # No other call fails because of one item: halve until it is alone.
             for half in _halves(batch):
                 await self._commit_batch(half, JoinableBatch(None), ends)
         else:
             for (_, on_answer), answer in zip(batch, answers, strict=True):
                 try:
                     on_answer(answer, None)
-                except Exception:  # a fault of ours; the others must have their answers
+                except Exception:  # a fault of ours; the others are still answered
                     log.exception("an answer was not taken")
 
     def _cut(self, batch: list[Entry[Item]], error: TimedOut, ends: float | None) -> None:
@@ -202,18 +201,18 @@ class GroupCommit(Generic[Item, Answer]):
 
 
 class _Part(NamedTuple, Generic[Item]):
-    """A part of a batch that was too much for its time."""
+    """A part of a batch that timed out."""
 
     entries: list[Entry[Item]]
     error: TimedOut
     ends: float
-    """The loop's instant until which it is tried."""
+    """The loop time until which it is tried."""
 
 
 def settle_future(
     future: asyncio.Future[Answer], answer: Answer | None, error: Exception | None
 ) -> None:
-    """Make a future of an answer."""
+    """Resolve a future with an answer or an error."""
     if future.done():  # its caller may have gone away
         return
     if error is not None:

@@ -1,10 +1,11 @@
 """Intake: the first station. An event is accepted once it and its deliveries are on disk.
 
-There are two groups of commits. `express` stores what people wait for: events for few webhooks, a
-few of each organization at a time. `bulk` stores the rest: large batches, events for many
-webhooks, and what an organization sends beyond its part of `express`. In both, organizations take
-turns by what their events cost, and no commit costs more than the budget `accept_rows`. Bulk gives
-way: while other organizations' calls come in, it pauses after each commit (docs/adr/0018).
+There are two groups of commits. `express` stores events for few webhooks, a few of each
+organization at a time, because their callers wait. `bulk` stores the rest: large batches, events
+for many webhooks, and what an organization sends beyond its part of `express`. In both,
+organizations take turns by what their events cost, and no commit costs more than the budget
+`accept_rows`. While other organizations' calls come in, bulk pauses after each commit
+(docs/adr/0018).
 """
 
 import asyncio
@@ -37,21 +38,22 @@ from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import LeaseTerms
 
 GIVE_WAY: Final = 4.0
-"""Bulk pauses so many times as long as a commit of it took, …"""
+"""While others call, bulk pauses for this many times as long as its last commit took, …"""
 LONGEST_PAUSE: Final = 0.25
-"""… but not longer than this, in seconds."""
+"""… but for no more than this many seconds."""
 BULK_PATIENCE: Final = 60.0
-"""Seconds for which bulk tries again, in parts, what the database did not store in time."""
+"""Seconds for which bulk tries again, in parts, to store what was not stored in time."""
 CLOSING_SECONDS: Final = 1.0
-"""How long bulk goes on when the node stops accepting; the rest is refused."""
+"""Seconds for which bulk goes on when the node stops accepting; the rest is refused."""
 
 log = structlog.get_logger(__name__)
 
 
 class Intake:
-    """Takes checked events, many callers at a time, and stores them by the batch.
+    """Stores checked events of many callers in batches, and starts their deliveries.
 
-    Without a dispatcher (a node that only accepts) deliveries are born free, for other nodes.
+    On a node that only accepts, there is no dispatcher: deliveries are stored unleased, and other
+    nodes claim them.
     `most_webhooks` is how many one organization may have.
     """
 
@@ -95,11 +97,12 @@ class Intake:
     def take(
         self, event: NewEvent, on_answer: OnAnswer[Accepted], *, is_bulk: bool = False
     ) -> None:
-        """Store one event with its deliveries, and start on them: with the next commit.
+        """Store an event and its deliveries with the next commit, and start on the deliveries.
 
-        `Unavailable` at once, or as the answer: when it cannot be done now (nothing was accepted);
-        as the answer also `Uncertain` when the database was lost in the middle, `Poisoned` when
-        this event can never be stored. `is_bulk`: of a call so large that others should not wait.
+        Raises `Unavailable`, or answers with it, when it cannot be done now; nothing was accepted
+        then. Also answers with `Uncertain` when the database was lost during the commit, and with
+        `Poisoned` when this event can never be stored. `is_bulk`: it is part of a call so large
+        that others should not wait for it.
         """
         if not self._open:
             raise _stopping()
@@ -110,13 +113,13 @@ class Intake:
         (self._express if admitted.express else self._bulk).put(admitted, admitted)
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
-        """The same, with a future for the answer."""
+        """Store an event like `take`; returns a future for the answer."""
         future: asyncio.Future[Accepted] = self._loop.create_future()
         self.take(event, partial(settle_future, future))
         return future
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
-        """Store several, with as many commits as it takes; each has its own answer, or error."""
+        """Store several events, in as many commits as needed; each has an answer or an error."""
         self._check_open()
         is_bulk = await self._is_bulk(events)
         answers = BatchAnswers(len(events), self._loop)
@@ -134,10 +137,10 @@ class Intake:
             return len(events) > EXPRESS_EVENTS
         costs = [self._fan_outs.of(event.organization, event.name) for event in events]
         await self._learn(costs)
-        return len(events) > EXPRESS_EVENTS or sum(cost.likely for cost in costs) > self._limit
+        return len(events) > EXPRESS_EVENTS or sum(cost.expected for cost in costs) > self._limit
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
-        """Store a sample event for one webhook and start on its one attempt."""
+        """Store a sample event for one webhook, and start its one attempt."""
         self._check_open()
         started = self._clock.monotonic()
         accepted = await self._storage.send_test(event, webhook_id, self._lease_terms())
@@ -145,7 +148,7 @@ class Intake:
         return accepted
 
     async def close(self) -> None:
-        """Accept nothing more; return when everything taken has its answer."""
+        """Accept nothing more; return when every event that was taken is answered."""
         self._open = False
         refusal = self._loop.call_later(CLOSING_SECONDS, self._bulk.refuse, _stopping())
         await self._express.idle()
@@ -190,8 +193,8 @@ class Intake:
         except TimedOut:
             raise
         except Unavailable:
-            # What waits for the next commit has waited as long as for this one, up to 2 s: a
-            # second one that fails would be too late an answer.
+            # Events for the next commit have waited as long as this one took, up to 2 s. Waiting
+            # for another commit that fails would answer their callers too late.
             group.refuse(Unavailable("The database is away: nothing was stored.", 2))
             raise
         self._follow([*batch, *late.joined], answers, started)
@@ -200,7 +203,7 @@ class Intake:
         return answers
 
     def _follow(self, batch: list[AdmittedEvent], answers: list[Accepted], started: float) -> None:
-        """Learn what each event cost, and hand its leased deliveries on."""
+        """Note what each event cost, and hand its leased deliveries to the dispatcher."""
         now = self._loop.time()
         self._metrics.batch_committed(self._clock.monotonic() - started)
         noted = None
@@ -213,19 +216,19 @@ class Intake:
                 self._hand_on(accepted, started)
 
     async def _check_cost(self, batch: list[AdmittedEvent]) -> None:
-        """Let a batch be cut that costs more than was known when it was put together."""
+        """Raise `TimedOut` to have a batch cut that costs more than expected."""
         await self._learn([admitted.cost for admitted in batch])
-        if len(batch) > 1 and sum(admitted.cost.likely for admitted in batch) > self._limit:
+        if len(batch) > 1 and sum(admitted.cost.expected for admitted in batch) > self._limit:
             raise TimedOut("This is too much for one transaction.")
 
     async def _learn(self, fan_outs: list[FanOut]) -> None:
         try:
             await self._fan_outs.learn(fan_outs)
-        except Unavailable as error:  # the commit will find out for itself
+        except Unavailable as error:  # the commit itself is tried anyway
             log.warning("it is not known how many webhooks want events", reason=error.detail)
 
     def _pause_of_bulk(self, batch: Sequence[Entry[AdmittedEvent]], seconds: float) -> float:
-        """Leave the database to other organizations' calls, while there are any."""
+        """Return the seconds to leave to other organizations' calls, while there are any."""
         organizations = {admitted.organization for admitted, _ in batch}
         if self._open and all(map(self._foreground.others_than, organizations)):
             return min(GIVE_WAY * seconds, LONGEST_PAUSE)
@@ -245,7 +248,7 @@ class Intake:
                 delivery.expires = expires
                 self._dispatcher.add_accepted(delivery)
         except Exception:
-            # A fault of ours; the event is accepted all the same, and its leases run out.
+            # A fault of ours: the event is accepted, and its leases expire.
             log.exception("deliveries were not handed on", event_id=accepted.id)
 
 

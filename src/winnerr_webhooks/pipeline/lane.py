@@ -1,8 +1,8 @@
-"""A lane: one webhook's queue in memory, and the window of attempts it may have under way.
+"""A lane: one webhook's queue in memory, and its window of attempts in flight.
 
 The window works like TCP's: it opens by one with every success and halves when the receiver is
-slow, unreachable or overloaded. A hanging endpoint soon has one attempt under way and a few
-deliveries in memory; the rest of its work waits in the database and costs nobody anything.
+slow, unreachable or overloaded. A hanging endpoint soon has one attempt in flight and a few
+deliveries in memory. The rest of its work waits in the database and does not slow other lanes down.
 """
 
 import asyncio
@@ -15,20 +15,23 @@ from winnerr_webhooks.pipeline.attempter import RequestTemplate
 from winnerr_webhooks.quotas import Budget, Quota
 
 FIRST_WINDOW: Final = 4
+"""Attempts in flight of a new lane, at most."""
 QUEUE_PER_WINDOW: Final = 4
+"""The queue's capacity in windows, unless the receiver is known to be quick."""
 SHED_FROM: Final = 3
-"""Times the capacity: from there on a queue is shed when its receiver has become slower. A commit
-may fill it to twice that."""
+"""When a receiver becomes slower, its queue is shed if it is longer than this many capacities. A
+commit may fill it to two capacities."""
 QUEUE_MS: Final = 1_000.0
-"""Where the receiver keeps up, the queue holds what it takes in so many milliseconds: that need
-not go through the database once more (docs/adr/0009)."""
+"""The queue of a quick receiver holds what the receiver takes in this many milliseconds. That work
+then need not go through the database again (docs/adr/0009)."""
 LONGEST_QUEUE: Final = 1_024
-"""A commit may add as much again. Of a node that is killed, so much of a webhook waits for its
-leases to run out."""
+"""The largest capacity; a commit may add as much again. After a node is killed, this many
+deliveries of a webhook wait until their leases expire."""
 FRESH_TURNS: Final = 4
-"""While older work waits, one in so many deliveries sent is of it, and such a part of the queue."""
+"""While older work waits, one in this many deliveries sent is older, and the same part of the queue
+is kept for older work."""
 MEASURED: Final = 16
-"""Attempts by whose time the queue is measured, again and again."""
+"""The pace of a receiver is measured over this many attempts."""
 
 
 class LaneOwner:
@@ -55,7 +58,7 @@ class LaneOwner:
 
 
 class Lane:
-    """State of one webhook on this node; the dispatcher moves it."""
+    """The state of one webhook on this node; the dispatcher changes it."""
 
     __slots__ = (
         "_fresh",
@@ -88,21 +91,21 @@ class Lane:
         owner.lanes.add(self)
         self.template: RequestTemplate | None = None
         self.version = 0
-        """The newest version of the webhook heard of; a template of an older one is read again."""
+        """The newest known version of the webhook; an older template is replaced before use."""
         self.loading = False
         self.window = min(FIRST_WINDOW, widest)
         self.in_flight = 0
         self.queued = 0
-        """Deliveries queued here, those under way not counted."""
+        """Deliveries queued here, those in flight not counted."""
         self.hold: asyncio.TimerHandle | None = None
-        """Runs while the receiver is not to be called."""
+        """Ends the pause that the receiver asked for; None when there is none."""
         self.idle_since = 0.0
         self.backlog = False
-        """Whether due work of this lane is known to be left in the database."""
+        """Whether the database is known to have more due work of this lane."""
         self.full = False
         """Whether it has no room for accepted deliveries, as `Lanes` knows it."""
         self.waits_for_slot = False
-        """Whether it stands among `owner.waiting`."""
+        """Whether it is in `owner.waiting`."""
         self._widest = widest
         self._narrow = self.window
         self._fresh: deque[LeasedDelivery] = deque()
@@ -110,36 +113,36 @@ class Lane:
         self._turn = 0
         self._ms = 0.0
         self._measured = 0
-        """Attempts since the pace was measured, and how many milliseconds they took in all."""
+        """Attempts since the pace was last measured; `_ms` is how long they took together."""
         self._pace = 0.0
-        """Attempts a millisecond, one after the other."""
+        """Attempts per millisecond when they are made one after the other."""
         self.capacity = 0
-        """How many deliveries may be queued here now."""
+        """Deliveries that may be queued here now."""
         self._set_window(self.window)
 
     @property
     def held(self) -> bool:
-        """Whether the receiver is not to be called for a while."""
+        """Whether no attempt may start until a pause ends."""
         return self.hold is not None
 
     @property
     def slow(self) -> bool:
-        """Whether the receiver was too slow or failing of late: its window is below the first."""
+        """Whether the receiver is slow or failing: its window is smaller than a new lane's."""
         return self.window < self._narrow
 
     @property
     def idle(self) -> bool:
-        """Whether nothing would be lost with this lane."""
+        """Whether the lane can be dropped: it has no work and no hold."""
         return not self.queued and not self.in_flight and self.hold is None
 
     @property
     def wide(self) -> bool:
-        """Whether the receiver keeps up: its window is as open as it gets, and has opened."""
+        """Whether the receiver keeps up: its window has grown to the largest size."""
         return self.window == self._widest and self.window > FIRST_WINDOW
 
     @property
     def fresh_room(self) -> int:
-        """Room for deliveries just accepted, less what is kept for older work while that waits."""
+        """Room for deliveries just accepted; part of the queue is kept for older work."""
         if self.hold is not None:
             return 0
         if self.backlog:
@@ -148,16 +151,16 @@ class Lane:
 
     @property
     def accepts_another(self) -> bool:
-        """Whether one more delivery of a commit is queued here.
+        """Whether one more delivery of a commit is queued here, although the queue may be full.
 
-        All of them were leased, because there was room when the commit began. To release a lease
-        and soon claim the delivery again would cost more than a longer queue.
+        There was room when the commit began, so all its deliveries were leased. Releasing a lease
+        and soon claiming the delivery again would cost more than a longer queue.
         """
         return self.hold is None and (self.queued < 2 * self.capacity or self.fresh_room > 0)
 
     @property
     def needs_refill(self) -> bool:
-        """Whether it is time to claim of its backlog: half is done, or only fresh is queued."""
+        """Whether to claim more of its backlog: the queue is half empty or has no older work."""
         return self.queued * 2 <= self.capacity or not self._waiting
 
     @property
@@ -181,9 +184,9 @@ class Lane:
         self.queued += 1
 
     def pop(self) -> LeasedDelivery:
-        """The next delivery: fresh and waiting work take turns, so that neither starves.
+        """Take the next delivery. Fresh and older work take turns, so that neither starves.
 
-        Fresh work has more of them: what is claimed costs more, and that in the busiest time.
+        Fresh work gets more turns: older work must be claimed, which costs more when it is busy.
         """
         fresh, waiting = self._fresh, self._waiting
         self.queued -= 1
@@ -195,7 +198,7 @@ class Lane:
         return fresh.popleft() if self._turn else waiting.popleft()
 
     def shed(self, keep: int) -> list[LeasedDelivery]:
-        """Take the newest from the queue until so many are left; what was taken."""
+        """Remove the newest deliveries until `keep` are left, and return them."""
         taken = []
         while self.queued > keep:
             taken.append((self._fresh or self._waiting).pop())
@@ -212,7 +215,7 @@ class Lane:
         self._set_window(max(1, self.window // 2))
 
     def note_duration(self, ms: float) -> None:
-        """An attempt took so many milliseconds, however it ended."""
+        """Measure the pace: an attempt took this many milliseconds, whatever its result."""
         self._ms += ms
         self._measured += 1
         if self._measured == MEASURED:

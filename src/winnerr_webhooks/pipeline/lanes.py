@@ -1,4 +1,4 @@
-"""Lanes: every webhook of which a node has had work, and how accepted work is leased to it."""
+"""Lanes: the lanes of a node by webhook, and which of them have room for accepted deliveries."""
 
 import itertools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.values import LeaseTerms
 
 MAX_LANES: Final = 10_000
-"""Lanes kept although they are idle; beyond that the longest idle go."""
+"""Lanes that are kept; beyond that, the ones that are idle for longest are dropped."""
 
 
 class Lanes(dict[str, Lane]):
@@ -35,18 +35,18 @@ class Lanes(dict[str, Lane]):
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
         self._full: dict[str, bool] = {}
-        """Lanes without room, and whether an accept was told so since."""
+        """Lanes without room, and whether an accept has used that since."""
         self._terms: LeaseTerms | None = None
 
     def terms(self) -> LeaseTerms:
-        """The lease terms of the next accept: its deliveries for full lanes are not leased."""
+        """Return the lease terms of the next accept: it leases no deliveries for full lanes."""
         if self._terms is None:
             self._full = dict.fromkeys(self._full, True)
             self._terms = LeaseTerms(seconds=self._lease_seconds, full=frozenset(self._full))
         return self._terms
 
     def of(self, delivery: LeasedDelivery) -> Lane:
-        """The lane of a delivery's webhook."""
+        """Return the lane of a delivery's webhook."""
         lane = self.get(delivery.webhook_id)
         if lane is None:
             owner = self._owner(delivery.organization)
@@ -70,11 +70,11 @@ class Lanes(dict[str, Lane]):
         """This lane has room for accepted deliveries again."""
         lane.full = False
         if self._full.pop(lane.webhook_id, False):
-            lane.backlog = True  # what found no room here waits in the database
+            lane.backlog = True  # an accept may have left deliveries in the database
         self._terms = None
 
     def drop(self, lane: Lane) -> None:
-        """Forget a lane; it holds nothing."""
+        """Remove a lane that holds nothing."""
         self.pop(lane.webhook_id, None)
         lane.owner.lanes.discard(lane)
         if not lane.owner.lanes and lane.owner.organization in self._owners:
@@ -84,7 +84,7 @@ class Lanes(dict[str, Lane]):
             self.note_room(lane)
 
     def drop_idle(self) -> None:
-        """Forget the longest idle lanes beyond MAX_LANES."""
+        """Remove the longest idle lanes beyond MAX_LANES."""
         surplus = len(self) - MAX_LANES
         if surplus > 0:
             idle = [lane for lane in self.values() if lane.idle]

@@ -1,8 +1,8 @@
-"""A node: the stations of the road that its role has, put together, started and stopped in order.
+"""A node: puts together the stations that its role has, and starts and stops them in order.
 
-A node of role `all` has every station. One of role `api` ends after intake: what it accepts is
-born free, and what it is asked for (a test, a replay, a job) waits in the database, where nodes
-that deliver look all the time. One of role `deliver` begins at reclaim.
+A node of role `all` has every station. One of role `api` only accepts: its deliveries are stored
+unleased, and a test, a replay or a job waits in the database until a node that delivers polls for
+it. One of role `deliver` only delivers.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from winnerr_webhooks.pipeline.shutdown import within
 from winnerr_webhooks.storage.port import Storage
 
 CANCEL_SECONDS: Final = 0.5
-"""For attempts that took all their time to be cancelled."""
+"""Seconds to cancel the attempts that used up all their time."""
 CLOSING_SECONDS: Final = 2.5
-"""The last seconds of a stop, for closing what is open: nothing is recorded any more."""
+"""The last seconds of a stop: parts are closed, and nothing is recorded any more."""
 RELEASE_SECONDS: Final = 0.25
-"""Of them releasing leases may use these, when recording took all the time before."""
+"""Of these, the seconds for releasing leases when recording used up the time before."""
 
 
 class Node:
-    """One process's share of the work."""
+    """The work of one process."""
 
     def __init__(
         self,
@@ -104,17 +104,17 @@ class Node:
         self._watch(metrics)
 
     async def start(self) -> None:
-        """Take over what an earlier process left, and go to work."""
+        """Take over what an earlier process left, and begin to deliver."""
         if self._delivers:
             await self._reclaimer.start()
             self._retention.start()
         self._started = True
 
     async def stop_delivering(self) -> None:
-        """Claim nothing more, finish what is under way, release the rest for other nodes.
+        """Claim nothing more, finish attempts in flight, and release the rest for other nodes.
 
-        Events may still be accepted; they are born free. It ends `STOP_SLACK` seconds after
-        the longest attempt, whatever the database does.
+        Events may still be accepted; their deliveries are stored unleased. It ends `STOP_SLACK`
+        seconds after the longest attempt, whatever the database does.
         """
         self._started = False
         left = self._left(self._patience)
@@ -126,34 +126,34 @@ class Node:
         )
 
     def stop_accepting(self) -> None:
-        """From now on refuse events; those being stored have their answer soon."""
+        """Refuse events from now on; those being stored are answered soon."""
         self._accepting_ends = self._loop.create_task(self.intake.close())
 
     async def stop(self) -> None:
-        """Accept nothing more, deliver nothing more, record what was done, release the rest.
+        """Accept and deliver nothing more, record what was attempted, and release the rest.
 
-        Its time is counted from the first call of this or of `stop_delivering`. What there is no
-        time for is logged: it is free when its lease has run out, or at the next start.
+        Its time is counted from the first call of this or of `stop_delivering`. Work that there is
+        no time for is logged: it is claimed when its lease expires, or at the next start.
         """
         await self.stop_delivering()
         closing = self._stop_seconds - CLOSING_SECONDS
         await within(self._left(closing), intake=self.intake.close())
-        await self.dispatcher.close(0)  # an accept under way until now may have handed on to it
+        await self.dispatcher.close(0)  # an accept that just ended may have handed deliveries to it
         await self.recorder.close(self._left(closing))
         await self.dispatcher.queues.releaser.close(self._left(closing + RELEASE_SECONDS))
 
     def _left(self, until: float) -> float:
-        """How many seconds are left until so many after the stop began."""
+        """Return the seconds left until `until` seconds after the stop began."""
         if self._stop_began is None:
             self._stop_began = self._loop.time()
         return max(self._stop_began + until - self._loop.time(), 0.0)
 
     def drain(self) -> None:
-        """Go on with everything, but be ready no more: new callers should go elsewhere."""
+        """Report not ready, so that new callers go elsewhere; everything else goes on."""
         self._started = False
 
     def readiness(self) -> str | None:
-        """None when the node is at its work; else why not."""
+        """Return None when the node is ready; else the reason why not."""
         if not self._started:
             return "The service is starting or stopping."
         if self.recorder.away:
@@ -164,11 +164,11 @@ class Node:
         dispatcher, recorder = self.dispatcher, self.recorder
         metrics.watch_budgets(self.budgets)
         metrics.watch("lanes", "Lanes in memory.", lambda: len(dispatcher.queues.lanes))
-        metrics.watch("in_flight", "Attempts under way.", lambda: dispatcher.in_flight)
+        metrics.watch("in_flight", "Attempts in flight.", lambda: dispatcher.in_flight)
         metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queues.queued)
         metrics.watch(
             "held_bytes",
-            "Bodies queued in memory and under way.",
+            "Bytes of bodies queued in memory and in flight.",
             lambda: self.budgets.queued_bytes.used,
         )
         metrics.watch(

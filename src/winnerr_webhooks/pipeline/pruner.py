@@ -1,4 +1,4 @@
-"""Pruner: lets go of what is older than the log keeps, a slice at a time."""
+"""Pruner: deletes what is older than the log keeps, a slice at a time."""
 
 import asyncio
 from typing import Final
@@ -9,16 +9,17 @@ from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.storage.port import Housekeeping
 
 FIRST_AFTER: Final = 20.0
-"""Seconds after the start: a process that is restarted often must get to it, too."""
+"""Seconds after the start: a process that is restarted often must prune as well."""
 EVERY: Final = 600.0
+"""Seconds between two rounds."""
 BETWEEN_SLICES: Final = 0.05
-"""Seconds between slices, so that a big clean-up is not felt on the road."""
+"""Seconds between slices, so that a large round does not slow deliveries down."""
 
 log = structlog.get_logger(__name__)
 
 
 class Pruner:
-    """One loop that forgets."""
+    """The loop that deletes old rows."""
 
     def __init__(self, storage: Housekeeping, retention_days: int) -> None:
         self._storage = storage
@@ -26,11 +27,11 @@ class Pruner:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, some seconds from now."""
+        """Start the loop; its first round begins after FIRST_AFTER seconds."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Stop; a slice is whole or was not begun."""
+        """Stop the loop; a slice is deleted whole or not at all."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Reclaim: brings back what waits in the database: due retries, replays, what the dead left."""
+"""Reclaim: the loops that find work in the database: retries, replays, jobs and lost leases."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,14 +17,17 @@ from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.port import Road
 
 REPAIR_EVERY: Final = 30.0
+"""Seconds between searches for lost wake-ups and expired leases."""
 CHANGES_EVERY: Final = 1.0
+"""Seconds between reads of changed webhooks, and of jobs of other nodes."""
 AWAY_WAIT: Final = 1.0
+"""Seconds until a loop that failed starts again."""
 
 log = structlog.get_logger(__name__)
 
 
 class Reclaimer:
-    """The loops that look into the database for work; one noun a loop."""
+    """Runs one loop each for claims, repairs, jobs and changed webhooks."""
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Reclaimer:
         self._job_wake = asyncio.Event()
         self._changes_mark = 0
         self._logged: set[str] = set()
-        """Why what waits could not be looked for, as it was logged since the last claim."""
+        """Reasons why a loop failed that were logged since the last claim."""
         self._claimer = Claimer(
             storage, dispatcher, foreground, clock, on_success=self._logged.clear
         )
@@ -55,7 +58,7 @@ class Reclaimer:
         signals.job_created.connect(self._job_wake.set)
 
     async def start(self) -> None:
-        """Free what a dead predecessor had leased, then keep looking."""
+        """Free what an earlier process of this node had leased, and start the loops."""
         freed = await self._storage.recover(longest_waits(self._schedule))
         if freed:
             log.info("took over what an earlier process left", deliveries=freed)
@@ -64,14 +67,14 @@ class Reclaimer:
         self._tasks = [asyncio.get_running_loop().create_task(self._keep(loop)) for loop in loops]
 
     def due_in(self, seconds: float) -> None:
-        """Something in the database is due in `seconds`: look for it then."""
+        """Something in the database is due in `seconds`: poll for it then."""
         if seconds <= 0:
             self._request_poll()
-        elif seconds < IDLE_POLL:  # what is due later, a look before it will have seen coming
+        elif seconds < IDLE_POLL:  # a poll before then finds what is due later
             asyncio.get_running_loop().call_later(seconds, self._request_poll)
 
     async def close(self) -> None:
-        """Stop looking; a claim under way is waited for, and dispatched: its leases are ours."""
+        """End the loops. A claim that runs is finished and dispatched: its leases are ours."""
         self._open = False
         self._claimer.close()
         for task in self._tasks[1:]:
@@ -79,7 +82,7 @@ class Reclaimer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run a loop for good: neither a database that is away nor a fault of ours ends it."""
+        """Run a loop until closed; it starts again after any error."""
         while self._open:
             try:
                 await loop()
@@ -113,14 +116,14 @@ class Reclaimer:
             self._job_wake.clear()
             while await self._storage.run_job_slice():
                 self._request_poll()
-                await asyncio.sleep(0)  # a big job leaves room between its slices
+                await asyncio.sleep(0)  # other work may run between the slices of a large job
             await wait_up_to(self._job_wake, CHANGES_EVERY)
 
     async def _changes(self) -> None:
         while True:
             await asyncio.sleep(CHANGES_EVERY)
             mark, changed = await self._storage.changed_webhooks(self._changes_mark)
-            if mark < self._changes_mark:  # a failover, or a restore, has taken changes back
+            if mark < self._changes_mark:  # a failover or a restore has undone changes
                 changed = self._dispatcher.webhooks
             self._changes_mark = mark
             self._dispatcher.webhooks_changed(changed)

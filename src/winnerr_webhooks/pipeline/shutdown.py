@@ -1,4 +1,4 @@
-"""Stopping in time: runs work with a time limit, and closes parts one after another.
+"""Shutdown: runs work with a time limit, and closes parts one after another.
 
 A part that does not end in time does not block the stop: it is logged, and the others go on.
 """
@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 LEAST_SECONDS: Final = 0.1
-"""What each part gets, even when those before it took all the time."""
+"""Seconds that each part gets, even when those before it used up all the time."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +29,13 @@ async def within(seconds: float, **work: Awaitable[object]) -> None:
 
 
 class ShutdownStack:
-    """What has to be closed at the end, last opened first."""
+    """The parts to close at the end, last opened first."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[str, Callable[[], Awaitable[None]]]] = []
 
     def add(self, name: str, close: Callable[[], Awaitable[None]]) -> None:
-        """Remember how to close a part that was opened just now."""
+        """Add a part that was just opened."""
         self._parts.append((name, close))
 
     async def close(self, seconds: float) -> None:

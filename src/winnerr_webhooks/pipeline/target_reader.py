@@ -45,7 +45,7 @@ class TargetReader:
             self._batcher.add(webhook_id)
 
     async def close(self) -> None:
-        """Finish the read under way, and start no other."""
+        """Finish the current read, and start no other."""
         self._batcher.stop()
         await self._batcher.idle()
 

@@ -27,7 +27,7 @@ PATIENCE = 60.0
 
 
 class Call:
-    """One attempt under way at a receiver: the test says when and what it answers."""
+    """One attempt in flight at a receiver: the test says when and what it answers."""
 
     def __init__(self, destination: Destination, head: bytes, body: bytes) -> None:
         self.destination = destination
@@ -215,7 +215,7 @@ class World:
         return answers  # type: ignore[return-value]  # errors were raised
 
     async def change(self, webhook: Webhook, **fields: Any) -> None:
-        """As the API does it: stored, and the node told."""
+        """Change a webhook as the API does: store it, and send the node its signal."""
         await self.storage.change_webhook(webhook.organization, webhook.id, WebhookChange(**fields))
         self.node.signals.webhook_changed(webhook.id)
 

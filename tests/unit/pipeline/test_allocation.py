@@ -33,7 +33,7 @@ def test_all_places_are_dealt_and_no_room_is_exceeded(lanes, limit) -> None:
 
 @given(LANES, st.integers(1, 256))
 def test_an_organization_with_many_lanes_has_no_more_than_one_with_few(lanes, limit) -> None:
-    """Whoever has room for more than its part has as much as any other, to one place."""
+    """Organizations with room for more than their part get equally many places, or one less."""
     given_ = [quiet(id_, organization, room) for id_, (organization, room) in lanes.items()]
     had: Counter[str] = Counter()
     rooms: Counter[str] = Counter()

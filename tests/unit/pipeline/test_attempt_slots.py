@@ -203,9 +203,9 @@ async def test_what_this_machine_lacks_is_no_attempt_and_costs_no_retry(make_wor
         (delivery,) = (await world.storage.event("org_1", answer.id)).deliveries
         attempts = (await world.delivery(delivery.id)).attempts
         assert [(one.attempt, one.outcome) for one in attempts] == [(1, "succeeded")]
-    told = [line for line in lines if line.get("lack") == "EMFILE"]
-    assert len(told) == 1
-    assert "LimitNOFILE" in told[0]["then"]
+    logged = [line for line in lines if line.get("lack") == "EMFILE"]
+    assert len(logged) == 1
+    assert "LimitNOFILE" in logged[0]["then"]
     assert world.metric('local_shortages_total{lack="EMFILE"}') >= 8
 
 

@@ -1,4 +1,4 @@
-"""Claims: lanes without room cost nobody anything, and claims give way to calls."""
+"""Claimer: lanes without room do not delay the others, and claims give way to calls."""
 
 import asyncio
 import itertools
@@ -114,3 +114,23 @@ async def test_without_work_nothing_is_claimed(make_world, calls) -> None:
     for _ in range(3):
         await world.storage.reached("due_lanes")
     assert "claim" not in world.storage.counts
+
+
+async def test_a_poll_that_took_long_puts_the_next_one_off_for_seconds_only(world) -> None:
+    """Given a poll that took a minute, because the machine or its disk stood still.
+
+    When a delivery becomes due, then it is found within five seconds, and not ten minutes later.
+    """
+    await world.webhook()
+
+    async def slow(*_args) -> None:
+        del world.storage.before["due_lanes"]
+        world.clock.elapsed += 60.0
+
+    world.storage.before["due_lanes"] = slow
+    await world.until(lambda: "due_lanes" not in world.storage.before)
+    await world.storage.accept([world.event()], None)
+    world.clock.elapsed += 5.0
+    world.dispatcher.queues.backlog.request_poll()
+    (await world.egress.next()).answer()
+    await world.settled(1)

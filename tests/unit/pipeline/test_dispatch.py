@@ -62,7 +62,7 @@ async def test_an_edit_of_an_idle_lane_that_is_being_read_is_not_lost(world) -> 
 
 
 async def test_the_longest_retry_after_of_several_answers_holds_the_lane(world):
-    """Given attempts under way.
+    """Given attempts in flight.
 
     When one answer asks for a second and the next for an hour, then the lane is held for
     the hour.
@@ -388,7 +388,7 @@ async def test_a_pause_and_a_resume_leave_the_lane_running(world) -> None:
 
 
 async def test_what_a_pause_cancelled_is_not_sent_after_a_resume(world) -> None:
-    """Given four attempts under way and six that wait, when the webhook is paused and resumed."""
+    """Given four attempts in flight and six that wait, when the webhook is paused and resumed."""
     webhook = await world.webhook()
     await world.emit(10)
     under_way = [await world.egress.next() for _ in range(4)]
@@ -417,7 +417,7 @@ async def test_a_test_of_a_paused_webhook_is_sent_at_once(world) -> None:
 
 
 async def test_a_test_of_a_paused_webhook_survives_a_crash(make_world, open_storage) -> None:
-    """Given a test delivery under way when the process died, then the next process sends it."""
+    """Given a test delivery in flight when the process died, then the next process sends it."""
     world = await make_world(start=False)
     webhook = await world.webhook()
     await world.storage.change_webhook("org_1", webhook.id, WebhookChange(status="paused"))

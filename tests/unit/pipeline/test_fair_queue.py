@@ -11,8 +11,8 @@ LIMIT = 80
 
 
 class Cost(NamedTuple):
-    likely: int
-    most: int
+    expected: int
+    highest: int
 
 
 class Item(NamedTuple):
@@ -25,7 +25,7 @@ class Item(NamedTuple):
     @property
     def cost(self) -> Cost:
         if self.name[1:] == "?":
-            return Cost(likely=1, most=30)
+            return Cost(expected=1, highest=30)
         return Cost(int(self.name[1:]), int(self.name[1:]))
 
 

@@ -58,7 +58,7 @@ async def test_a_batch_is_never_larger_than_its_bound() -> None:
 
 
 @pytest.mark.parametrize(("culprit", "error"), [("poison", Poisoned), ("fault", KeyError)])
-async def test_nobody_else_fails_for_a_culprit(culprit, error) -> None:
+async def test_no_other_item_fails_because_of_a_culprit(culprit, error) -> None:
     commits = Commits()
     group = GroupCommit(commits, Fifo(100))
     answers = await asyncio.gather(
@@ -68,7 +68,7 @@ async def test_nobody_else_fails_for_a_culprit(culprit, error) -> None:
     assert isinstance(answers[2], error)
 
 
-async def test_everybody_in_a_batch_hears_that_the_database_is_away() -> None:
+async def test_every_item_of_a_batch_is_answered_that_the_database_is_away() -> None:
     group = GroupCommit(Commits(), Fifo(100))
     answers = await asyncio.gather(group.submit("a"), group.submit("gone"), return_exceptions=True)
     assert [type(a) for a in answers] == [Unavailable, Unavailable]
@@ -94,7 +94,7 @@ async def test_idle_returns_when_everything_is_committed() -> None:
 
 
 class Turns(Commits):
-    """Commits that wait for their turn, and let who has come until then join."""
+    """Commits that wait for their turn, and let items that arrived until then join."""
 
     async def __call__(self, batch: list[object], late: Callable[[], list[object]]) -> list[str]:
         self.began.set()
@@ -104,7 +104,7 @@ class Turns(Commits):
 
 
 async def joined_by(items: str, commits: Turns, *, batch: int = 100) -> list[object]:
-    """What became of an item and of those that came while its commit waited."""
+    """Return the answers of an item and of those that arrived while its commit waited."""
     group = GroupCommit(commits, Fifo(batch))
     commits.go.clear()
     waiting = [group.submit("a")]
@@ -115,7 +115,7 @@ async def joined_by(items: str, commits: Turns, *, batch: int = 100) -> list[obj
     return [type(one) if isinstance(one, Exception) else one for one in answers]
 
 
-async def test_who_comes_before_a_commit_begins_joins_it() -> None:
+async def test_items_that_arrive_before_a_commit_begins_join_it() -> None:
     commits = Turns()
     assert await joined_by("bc", commits) == ["done a", "done b", "done c"]
     assert commits.batches == [["a", "b", "c"]]
@@ -132,7 +132,7 @@ async def test_a_culprit_that_joined_fails_alone() -> None:
     assert await joined_by("b!c", commits) == ["done a", "done b", Poisoned, "done c"]
 
 
-async def test_who_joined_hears_that_the_database_is_away() -> None:
+async def test_an_item_that_joined_is_answered_that_the_database_is_away() -> None:
     commits = Turns()
     assert await joined_by("bx", commits) == [Unavailable] * 3
     assert commits.batches == [["a", "b", "gone"]]
@@ -191,7 +191,7 @@ async def test_what_comes_later_does_not_wait_for_what_is_cut() -> None:
 
 
 async def test_parts_are_tried_only_so_long() -> None:
-    """A database that stands still answers nobody: everybody hears of it, each after the same."""
+    """While the database stands still, every caller gets the error, and no part is tried for ever."""
     commits = TooMuch(most=0)
     group = GroupCommit(commits, Fifo(100), patience=-1.0)
     answers = await asyncio.gather(*(group.submit(n) for n in range(64)), return_exceptions=True)

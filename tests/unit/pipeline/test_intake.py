@@ -80,7 +80,7 @@ def share_of(world, name: str, share: int) -> None:
 async def test_an_organization_has_a_share_of_what_may_wait(world, budget, share) -> None:
     """Given one that has more to store than its share.
 
-    Then the rest is refused with a word on whose it is, nobody else's is, and room comes back.
+    Then the rest is refused with the organization named, others are accepted, and room comes back.
     """
     share_of(world, budget, share)
     events = [world.event(size=100_000) for _ in range(6)]
@@ -137,7 +137,7 @@ async def test_a_fault_of_ours_with_one_event_is_its_callers_alone(world) -> Non
 async def test_an_event_whose_deliveries_cannot_be_handed_on_is_accepted_once(
     world, monkeypatch
 ) -> None:
-    """It is on disk by then: its caller hears so, and its leases run out."""
+    """It is on disk by then: its caller gets the answer, and its leases expire."""
     await world.webhook()
 
     def fail(_delivery) -> None:

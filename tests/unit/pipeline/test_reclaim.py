@@ -44,9 +44,9 @@ async def test_that_nothing_can_be_claimed_is_logged_once(make_world, monkeypatc
     with structlog.testing.capture_logs() as lines:
         await world.node.start()
         await world.until(lambda: len(tries) > 3)
-    told = [line for line in lines if line.get("reason") == "disk I/O error"]
-    assert len(told) == 1
-    assert told[0]["log_level"] == "warning"
+    logged = [line for line in lines if line.get("reason") == "disk I/O error"]
+    assert len(logged) == 1
+    assert logged[0]["log_level"] == "warning"
     del world.storage.before["claim"]
     await world.egress.next()
 
@@ -94,7 +94,7 @@ async def test_a_retry_is_made_when_it_is_due(world) -> None:
 
 
 async def test_a_lease_lost_while_the_process_lives_is_freed(quick, make_world) -> None:
-    """Given a lease nobody here knows of, when it has run out, then its delivery is attempted."""
+    """Given a lease that this process lost, when it expires, then its delivery is attempted."""
     world = await make_world()
     await world.webhook()
     await world.storage.accept([world.event()], LeaseTerms(seconds=60))

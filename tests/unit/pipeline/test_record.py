@@ -16,7 +16,7 @@ async def until_stalled(world) -> None:
 
 
 async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselves(world) -> None:
-    """Given attempts under way.
+    """Given attempts in flight.
 
     When every write fails, then they are kept, events are refused, nothing is attempted;
     when writes work again, then all is recorded, once.

@@ -1,4 +1,4 @@
-"""Stopping: a part that does not end is named, and keeps nobody waiting for ever."""
+"""Shutdown: a part that does not end is logged, and the others are closed."""
 
 import asyncio
 
