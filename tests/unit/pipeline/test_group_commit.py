@@ -191,7 +191,7 @@ async def test_what_comes_later_does_not_wait_for_what_is_cut() -> None:
 
 
 async def test_parts_are_tried_only_so_long() -> None:
-    """While the database stands still, every caller gets the error, and no part is tried for ever."""
+    """While the database stands still, every caller gets the error after the same time."""
     commits = TooMuch(most=0)
     group = GroupCommit(commits, Fifo(100), patience=-1.0)
     answers = await asyncio.gather(*(group.submit(n) for n in range(64)), return_exceptions=True)
