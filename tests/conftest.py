@@ -194,7 +194,7 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
     await postgres_server.make_template(make_schema)
     name = await postgres_server.lend_database()
     yield postgres_server.url(name)
-    await postgres_server.give_back_database(name)
+    await postgres_server.return_database(name)
 
 
 @pytest.fixture(scope="session")

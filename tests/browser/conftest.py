@@ -1,7 +1,7 @@
-"""What browser tests stand on: a real Chromium, signed in to a real server, watched all the time.
+"""Fixtures of the browser tests: a real Chromium, signed in to a real server.
 
-Whatever a test does, it fails when a page logs an error, breaks the content security policy, opens
-a dialog that nobody asked for, or asks another origin for anything.
+Every test fails if a page logs an error, breaks the content security policy, opens a dialog, or
+requests anything from another origin.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ Visit = Callable[..., Awaitable[Page]]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Without a Chromium, a reason instead of a failure."""
+    """Skip the tests, with the reason, where there is no Chromium."""
     if CHROMIUM is None:
         item.add_marker(pytest.mark.skip("no Chromium here: `make browser` installs it"))
 
@@ -70,16 +70,16 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-class Watch:
-    """Hears what a browser should never say."""
+class PageMonitor:
+    """Records what no page may do."""
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self.heard: list[str] = []
+        self.problems: list[str] = []
 
-    def over(self, context: BrowserContext) -> None:
+    def watch(self, context: BrowserContext) -> None:
         context.on("console", self._console)
-        context.on("weberror", lambda error: self.heard.append(f"uncaught: {error.error}"))
+        context.on("weberror", lambda error: self.problems.append(f"uncaught: {error.error}"))
         context.on("dialog", self._dialog)
         context.on("request", self._request)
 
@@ -87,30 +87,30 @@ class Watch:
         # A form that is refused answers 422, and the browser logs the status of its server accord.
         refused = re.search(r"status of 4(01|03|04|10|22) ", message.text)
         if message.type in ("error", "warning") and not refused:
-            self.heard.append(f"{message.type}: {message.text}")
+            self.problems.append(f"{message.type}: {message.text}")
 
     def _dialog(self, dialog: Dialog) -> None:
-        self.heard.append(f"dialog: {dialog.message}")
+        self.problems.append(f"dialog: {dialog.message}")
         task = asyncio.ensure_future(dialog.dismiss())
         task.add_done_callback(lambda done: done.exception())
 
     def _request(self, request: Request) -> None:
         if not request.url.startswith((self.origin + "/", "data:")):
-            self.heard.append(f"asked another origin: {request.url}")
+            self.problems.append(f"request to another origin: {request.url}")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(chromium: Browser, server: Any) -> AsyncIterator[Visit]:
-    """Open the settings page in a fresh browser, signed in; options are the context's."""
+    """Open the settings page with cookies of its own, signed in; `options` are the context's."""
     contexts: list[BrowserContext] = []
     origin = f"http://127.0.0.1:{server.port}"
-    watch = Watch(origin)
+    monitor = PageMonitor(origin)
 
     async def start(path: str = "", *, role: str | None = "admin", **options: Any) -> Page:
         context = await chromium.new_context(base_url=origin, **options)
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
-        watch.over(context)
+        monitor.watch(context)
         if options.get("java_script_enabled", True):
             await context.add_init_script(WATCH_POLICY)
         page = await context.new_page()
@@ -126,7 +126,7 @@ async def visit(chromium: Browser, server: Any) -> AsyncIterator[Visit]:
     yield start
     for context in contexts:
         await context.close()
-    assert watch.heard == []
+    assert monitor.problems == []
 
 
 @pytest.fixture

@@ -18,9 +18,8 @@ from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.allocation import Candidate, allocate
 from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.storage.postgres import PostgresStorage, connection_opener, connection_pool
-from winnerr_webhooks.storage.postgres.transactions import Database
-from winnerr_webhooks.storage.sqlite import SqliteStorage, threads
+from winnerr_webhooks.storage.postgres import PostgresStorage
+from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import (
     Claim,
     Claimed,
@@ -32,17 +31,6 @@ from winnerr_webhooks.storage.values import (
 )
 
 LEASE = LeaseTerms(seconds=60)
-PATIENCE = 60.0
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that a busy machine keeps waiting is not away: nothing here is about that."""
-    monkeypatch.setattr(connection_pool, "PROBE_SECONDS", PATIENCE)
-    monkeypatch.setattr(connection_opener, "CONNECT_SECONDS", PATIENCE)
-    monkeypatch.setattr(threads, "TICK", 3_600.0)
-    for work in (Database.transact, Database.autocommit):
-        monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE)
 
 
 class FakeClock:

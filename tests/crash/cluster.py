@@ -1,9 +1,9 @@
-"""A cluster of real processes on one database, and what is to be known of it to judge a crash.
+"""A cluster of real processes on one database, and records to judge what a crash did.
 
-Whether a repeat was allowed is not guessed from times but known: a process about to be killed is
-stopped first, and what it had in flight at that moment is written down. In flight is a delivery
-that the receiver got over one of the process's connections, and that the database still shows
-as leased: between the first byte of a request and the commit that settles its attempt.
+A repeated request is allowed only if its delivery was in flight when a process was killed. So each
+process is stopped before it is killed, and its deliveries in flight are recorded. A delivery is in
+flight between the first byte of its request and the commit that settles its attempt: the receiver
+got it over one of the process's connections, and the database still shows it as leased.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ TRAFFIC = HERE / "traffic.py"
 HURRIED = (sys.executable, str(HERE / "hurried.py"))
 KEYS = "k1:" + "A" * 43 + "="
 ON_THE_WIRE = 2.0
-"""Seconds until a receiver on a busy machine has read what a dead process sent it."""
+"""Seconds in which a receiver on a busy machine reads what a killed process sent."""
 
 
 class Node(Server):
@@ -43,7 +43,7 @@ class Node(Server):
     ) -> None:
         super().__init__(folder, settings)
         self.serves = False
-        self.patience = 90.0  # many start at once, on a machine that has much to do
+        self.patience = 90.0  # many start at once on a busy machine
         if program is not None:
             self.program = list(program)
 
@@ -70,18 +70,18 @@ class Node(Server):
         await super().kill()
 
     async def freeze(self) -> None:
-        """SIGSTOP; back when it stands."""
+        """Send SIGSTOP, and wait until the process has stopped."""
         os.kill(self.pid, signal.SIGSTOP)
-        while not self._stands:
+        while not self._is_stopped:
             await asyncio.sleep(0)
 
     @property
-    def _stands(self) -> bool:
+    def _is_stopped(self) -> bool:
         state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state == "T"
 
     async def figure(self, name: str) -> float:
-        """One of its metrics."""
+        """The value of one of its metrics."""
         async with self.session.get("/metrics") as answer:
             text = await answer.text()
         (value,) = re.findall(rf"^winnerr_webhooks_{name} (\S+)$", text, re.MULTILINE)
@@ -92,7 +92,7 @@ class Node(Server):
         os.kill(self.pid, signal.SIGCONT)
 
     def connections_to(self, port: int) -> set[int]:
-        """Where its ends of its connections to a port are."""
+        """The local ports of its connections to a port."""
         own = {str(link.readlink()) for link in Path(f"/proc/{self.pid}/fd").iterdir()}
         ports = set()
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -103,12 +103,12 @@ class Node(Server):
 
 
 class Flight(NamedTuple):
-    """What a process was at when it was stopped."""
+    """What a process had in flight when it was stopped."""
 
     at: float
     ports: set[int]
     leased: set[str]
-    """Deliveries leased then, to whatever process."""
+    """Deliveries leased at that moment, to any process."""
 
     def had(self, request: Taken) -> bool:
         """Whether a request was in flight: sent by this process, its attempt not settled."""
@@ -124,7 +124,7 @@ class Flight(NamedTuple):
 
 
 class Store(Protocol):
-    """A look into the database from outside."""
+    """Reads the database from outside the service."""
 
     async def rows(self, statement: str) -> list[tuple[Any, ...]]: ...
 
@@ -156,7 +156,7 @@ class SqliteStore:
 
 
 class Traffic:
-    """The receiver, and loads, as processes of their own."""
+    """The receiver and the load generators, each a process of its own."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -180,17 +180,17 @@ class Traffic:
         return f"http://127.0.0.1:{self.port}/{name}"
 
     async def plan(self, name: str, **plan: Any) -> None:
-        """Say how a path answers from now on; see `traffic`."""
+        """Set how a path answers from now on; see `traffic`."""
         async with self._session.put(f"/plans/{name}", json=plan) as answer:
             answer.raise_for_status()
 
     async def count(self, name: str = "") -> int:
-        """How many requests came, to this path or in all."""
+        """The number of requests to this path, or to all paths."""
         async with self._session.get(f"/count/{name}".rstrip("/")) as answer:
             return int(await answer.read())
 
     async def taken(self, start: int = 0) -> list[Taken]:
-        """Every request, in the order in which they came."""
+        """All requests after the first `start` ones, in the order of their arrival."""
         async with self._session.get(f"/taken?{start}") as answer:
             text = await answer.text()
         return [Taken(*json.loads(line)) for line in text.splitlines()]
@@ -216,7 +216,7 @@ class Traffic:
 
 
 class Cluster:
-    """Nodes on one database, with their traffic."""
+    """Nodes on one database, and their traffic."""
 
     def __init__(self, folder: Path, store: Store, settings: dict[str, str]) -> None:
         self.store = store
@@ -230,7 +230,7 @@ class Cluster:
     async def start(
         self, roles: Sequence[str], *, program: Sequence[str] | None = None, organizations: int = 1
     ) -> None:
-        """Start a node a role, each organization with a webhook at the receiver's `/org_N`."""
+        """Start a node for each role, and give each organization a webhook at `/org_N`."""
         await self.traffic.start()
         for role in roles:
             settings = self._settings | ({} if role == "all" else {"ROLE": role})
@@ -254,7 +254,7 @@ class Cluster:
 
     @property
     def log(self) -> list[str]:
-        """What all nodes have written, but for the attempts that failed."""
+        """The log lines of all nodes, without those of failed attempts."""
         return [
             f"{node.role} {node.port}: {line}"
             for node in self.nodes
@@ -264,18 +264,18 @@ class Cluster:
 
     async def busiest(self) -> Node:
         """The node with the most attempts under way."""
-        flying = {node.port: await node.figure("in_flight") for node in self.delivering}
-        return max(self.delivering, key=lambda node: flying[node.port])
+        in_flight = {node.port: await node.figure("in_flight") for node in self.delivering}
+        return max(self.delivering, key=lambda node: in_flight[node.port])
 
     def load(self, rate: float, seconds: float, **more: Any) -> "asyncio.Task[Sent]":
-        """Begin to send events to the nodes that accept them."""
+        """Start to send events to the nodes that accept them."""
         ports = [node.port for node in self.nodes if node.role != "deliver"]
         key = self.nodes[0].key
         orders = {"ports": ports, "key": key, "rate": rate, "seconds": seconds, **more}
         return asyncio.create_task(self.traffic.load(orders))
 
     async def freeze(self, node: Node) -> Flight:
-        """Stop a process where it stands, and write down what it was at."""
+        """Stop a process, and record what it had in flight."""
         await node.freeze()
         at = asyncio.get_running_loop().time()
         ports = node.connections_to(self.traffic.port)
@@ -286,13 +286,13 @@ class Cluster:
         return self.flights[-1]
 
     async def kill(self, node: Node) -> Flight:
-        """Kill a process with -9."""
+        """Stop a process, record what it had in flight, and send SIGKILL."""
         flight = await self.freeze(node)
         await node.kill()
         return flight
 
     async def kill_some(self, kills: int, pause: float, rng: random.Random) -> Counter[str]:
-        """Kill a process of those that run every `pause` seconds, and start it again."""
+        """Kill one of the running processes about every `pause` seconds, and start it again."""
         victims: Counter[str] = Counter()
         starting: set[asyncio.Task[Any]] = set()
         loop = asyncio.get_running_loop()
@@ -313,7 +313,7 @@ class Cluster:
         return int((await self.store.rows(statement))[0][0])
 
     async def settled(self, patience: float) -> None:
-        """Return when nothing waits any more."""
+        """Wait until no delivery is pending."""
         try:
             async with asyncio.timeout(patience):
                 while await self.count("SELECT count(*) FROM pending"):
@@ -327,19 +327,20 @@ class Cluster:
 
 
 class Found(NamedTuple):
-    """What became of what was accepted."""
+    """What happened to the accepted events."""
 
     accepted: int
     requests: int
     lost: list[str]
-    """Caller's ids whose event was answered 202 and reached fewer webhooks than the answer said."""
+    """The callers' ids of events that were answered 202 and reached fewer webhooks than the answer
+    said."""
     repeats: list[tuple[Taken, Taken]]
-    """Requests that followed one which the receiver answered, or would have, with 2xx: that one,
-    and the one after."""
+    """Pairs of requests of one delivery: the first was answered with 2xx, or would have been, and
+    the second followed it."""
 
 
 def compare(sent: Iterable[Sent], taken: Sequence[Taken]) -> Found:
-    """Hold what arrived against what was accepted."""
+    """Compare what arrived with what was accepted."""
     deliveries: dict[str, set[str]] = defaultdict(set)
     times: dict[str, list[Taken]] = defaultdict(list)
     for request in taken:
@@ -360,7 +361,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 @asynccontextmanager
 async def cluster_on(url: str, folder: Path, **settings: str) -> AsyncIterator[Cluster]:
-    """A cluster on a PostgreSQL database, gone at the end."""
+    """A cluster on a PostgreSQL database; all its processes end with it."""
     own = {"DATABASE_URL": url, "ENCRYPTION_KEYS": KEYS, **settings}
     cluster = Cluster(folder, PostgresStore(url), own)
     try:
@@ -372,7 +373,7 @@ async def cluster_on(url: str, folder: Path, **settings: str) -> AsyncIterator[C
 
 @asynccontextmanager
 async def one_on_sqlite(folder: Path, **settings: str) -> AsyncIterator[Cluster]:
-    """The same of one node on an SQLite file."""
+    """A cluster of one node on an SQLite file."""
     cluster = Cluster(folder, SqliteStore(folder / "test.db"), dict(settings))
     try:
         yield cluster

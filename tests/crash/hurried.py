@@ -1,7 +1,7 @@
-"""The program itself, but what it leaves alone for a minute it leaves alone for seconds.
+"""The program with short leases.
 
-A lease outlasts the longest attempt by far, so a test that kills a process has to wait for a
-minute until others take over what it had. Short tests run this instead.
+A lease is much longer than the longest attempt. A test that kills a process would wait a minute
+until other nodes take over what the process had leased. Short tests run this program instead.
 """
 
 from winnerr_webhooks.cli import main

@@ -46,7 +46,7 @@ async def lending(adapter: str, request) -> AsyncIterator[Lend]:
     server = request.getfixturevalue("postgres_server") if adapter == "postgres" else None
     yield lend
     for name in lent:
-        await server.give_back_database(name)
+        await server.return_database(name)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

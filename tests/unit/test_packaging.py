@@ -4,11 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import winnerr_webhooks
 
@@ -110,3 +113,14 @@ def test_make_lists_its_targets_when_it_is_asked_for_nothing():
 
 def test_the_continuous_integration_script_can_be_run():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_lowest_versions_are_those_of_the_lock_that_ci_tests():
+    """`make lock` writes the lower bounds of pyproject.toml into requirements-lowest.lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = dict(
+        re.findall(r"(?m)^([\w-]+)==([\w.]+)", (ROOT / "requirements-lowest.lock").read_text())
+    )
+    for requirement in map(Requirement, project["dependencies"]):
+        (lowest,) = [one.version for one in requirement.specifier if one.operator == ">="]
+        assert Version(locked[requirement.name]) == Version(lowest), requirement.name

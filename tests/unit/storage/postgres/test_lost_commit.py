@@ -39,7 +39,7 @@ async def name(server, role):
         async with server.admin() as admin:
             await admin.execute(f"ALTER DATABASE {name} RESET role")
             await admin.execute(f"DROP ROLE {role}")
-    await server.give_back_database(name)
+    await server.return_database(name)
 
 
 @pytest.fixture
