@@ -257,7 +257,7 @@ class _Turn:
         return self._stage.enter(Part(name, orders, self._stage.folder))
 
     def _wait_for(self, part: Part | None) -> None:
-        """Until a part ends by itself, with a look at the memory now and then."""
+        """Wait until a part ends by itself; read the memory at intervals."""
 
         def ended() -> bool:
             self._sample_memory()

@@ -109,7 +109,7 @@ class Child:
             self._process.send_signal(number)
 
     def stop(self, patience: float = 30.0) -> int:
-        """Ask it to end, and after so many seconds make it end; its exit code."""
+        """Ask it to end, kill it if it has not ended in time, and return its exit code."""
         self.signal(self._stop_with)
         try:
             code = self._process.wait(patience)

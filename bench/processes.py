@@ -1,4 +1,4 @@
-"""What a bench starts beside itself: servers, receivers, seeds. All of it ends with the bench."""
+"""The processes that a bench starts: servers, receivers, seeds. They all end with the bench."""
 
 import base64
 import http.client
@@ -65,7 +65,7 @@ class Receiver(Child):
 
 
 class Part(Child):
-    """A script of `parts/` that works beside others: orders on stdin, its JSON when it ended."""
+    """A script of `parts/` as a process: it gets orders on stdin, and prints JSON at its end."""
 
     def __init__(self, name: str, orders: dict, folder: Path) -> None:
         self._name = name
@@ -148,7 +148,7 @@ class Service:
             node.wait_for(port, "/healthz")
 
     def _limits(self) -> dict:
-        """Options of a process that may open only so many files."""
+        """The options of a process with a limit of open files."""
         if self._descriptors is None:
             return {}
         limits = (self._descriptors, self._descriptors)
@@ -166,7 +166,7 @@ class Service:
 
     @property
     def file(self) -> Path:
-        """Of its SQLite database; the others are beside it."""
+        """The SQLite database; its other files are in the same folder."""
         return self._file
 
     def cpu(self) -> float:
@@ -216,7 +216,7 @@ class Service:
         return body
 
     def ask_database(self, sql: str) -> int:
-        """One number from its database, asked for beside it."""
+        """One number from its database, read over another connection."""
         if self._postgres:
             return self._postgres.ask(self.environment[f"{PREFIX}DATABASE_URL"], sql)
         connection = apsw.Connection(str(self._file), flags=apsw.SQLITE_OPEN_READONLY)

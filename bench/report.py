@@ -101,7 +101,7 @@ def _rounded(value: object) -> object:
 
 
 def targets_table(results: Mapping[str, Mapping]) -> Table:
-    """Every target with its verdict; a verdict on a disturbed run says that it is in doubt."""
+    """Every target with its verdict; a verdict from a disturbed run is marked as in doubt."""
     rows = []
     for one in judgements(results):
         verdict: str = one.verdict

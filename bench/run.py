@@ -1,9 +1,9 @@
 """Runs the benches: `python -m bench.run [NAME …] [--quick | --full] [--out FOLDER]`.
 
-Without names, all of them, one after the other. Each prints its tables with the machine they
-were taken on, writes `results/<name>.json` and its plots below the folder, and anew `results.md`
-there from all results in it. `--quick` shows in seconds that a bench works; its figures mean
-nothing, and go to a folder of their own unless `--out` names one.
+Without names, all benches run one after the other. Each prints its tables and the machine they
+were measured on, and writes `results/<name>.json` and its plots into the folder. Then
+`results.md` is written again from all results in the folder. `--quick` shows within seconds that
+a bench works; its figures mean nothing, and go to a temporary folder unless `--out` names one.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from bench.stage import FULL, NORMAL, PERFORMANCE, QUICK, Outcome, Scale, Stage
 NAMES = ("limit", "throughput", "baseline", "https", "latency", "isolation", "fairness", "backlog",
          "growth")  # fmt: skip
 MOST_SECONDS = {"quick": 120, "normal": 600, "full": 7_200}
-"""Of one bench; longer is a fault, and ends it."""
+"""The most seconds a bench may take; then it is ended as faulty."""
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")
 
 
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _run(name: str, scale: Scale, out: Path, data: Path) -> None:
-    """One bench, from the machine's facts to its files."""
+    """Run one bench: measure the machine, run it, write its files."""
     print(f"{name} …", file=sys.stderr, flush=True)
     module = importlib.import_module(f"bench.benches.{name}")
     began, disturbance = time.monotonic(), machine.Disturbance()

@@ -1,8 +1,9 @@
-"""soak: an hour of a modest stream of events, to see whether anything grows that should not.
+"""soak: an hour of a modest stream of events, to see whether anything grows without end.
 
-Samples the service every few seconds: memory, open descriptors, threads, files of the database and
-the size of its write-ahead log. The database itself grows by what is logged, so it is shown by the
-event. `python -m bench.soak` writes `soak.json` and `soak.svg` into docs/performance.
+It samples the service every few seconds: memory, open descriptors, threads, the files of the
+database and the size of its write-ahead log. The database itself grows with its log, so its size
+is shown for each event. `python -m bench.soak` writes `soak.json` and `soak.svg` into
+docs/performance.
 """
 
 import argparse
@@ -23,15 +24,15 @@ from bench.svg import Line, lines
 
 MIB = 2**20
 SLICE = 60.0
-"""Seconds of load at a time."""
+"""Seconds of load in one run of the load generator."""
 WARM = 0.1
-"""The part of the time after which everything has been used once; what grows later, grows."""
+"""The fraction of the time after which everything was used once; later growth counts."""
 OUT = Path(__file__).parent.parent / "docs" / "performance"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a service holds at one moment."""
+    """What the service uses at one moment."""
 
     minutes: float
     memory_mib: float
@@ -43,7 +44,7 @@ class Sample:
 
 
 class Soak:
-    """A service under a stream, and the samples of it."""
+    """A service under a stream of events, and its samples."""
 
     def __init__(self, stage: Stage, minutes: float, rate: int, every: float) -> None:
         self._stage = stage

@@ -43,7 +43,7 @@ class Scale:
     attack_size: float
     """Share of the webhooks, connections and rows that an attack of `fairness` has in full."""
     attack_seconds: float
-    """Of a stream beside an attack."""
+    """Of a stream during an attack."""
 
 
 QUICK = Scale(
@@ -193,10 +193,10 @@ def burst(
     service: Service, receiver: Receiver, clients: int, seconds: float, *, fan_out: int = 1,
     **more: object,
 ) -> dict:  # fmt: skip
-    """Closed-loop load for so long, until all of it is in the log: rates, and CPU an event.
+    """Closed-loop load, until all its events are in the log: rates, and CPU an event.
 
     The window runs from the first request to the moment the last attempt is seen in the log; CPU
-    is that of all processes of the service, of the database beside it, of receiver and load.
+    is that of all processes of the service, the database, the receiver and the load.
     """
     receiver.ask("/report")
     before = service.settled()

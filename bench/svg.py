@@ -172,7 +172,7 @@ def _share(value: float, low: float, high: float, *, log: bool) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 6, 8 times a power of ten: quarters of it are short numbers."""
+    """The next of 1, 2, 4, 6 or 8 times a power of ten; a quarter of it is a short number."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

@@ -99,7 +99,7 @@ class Drain:
         self.memory = [service.resident_mib()]
 
     def watch(self, seconds: float) -> None:
-        """Look for so long, or until all of it must be out."""
+        """Measure for a time, or until the backlog must be gone."""
         self._mark = self._last
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._last[1] < self._end:

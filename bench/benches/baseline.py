@@ -86,7 +86,7 @@ class Baseline:
         ))  # fmt: skip
 
     def deliver(self, count: int) -> dict:
-        """Enqueue so many and wait for the last to arrive; rates and CPU a delivery."""
+        """Enqueue deliveries and wait for the last to arrive: rates, and CPU a delivery."""
         self._receiver.ask("/report")
         cpu = self._cpu()
         url = f"http://127.0.0.1:{self._receiver.port}/hook"

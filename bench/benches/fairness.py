@@ -82,7 +82,7 @@ def _outcome(rounds: dict[str, list[dict]], notes: list[str]) -> Outcome:
 
 
 def _quiet(done: list[dict]) -> float | None:
-    """The victim's accept p50 beside nobody, in ms."""
+    """The victim's accept p50 without an attack, in ms."""
     return next((one["single"]["ms"]["p50"] for one in done if one["attack"] == "quiet"), None)
 
 

@@ -1,8 +1,8 @@
 """growth: the same work on a database that holds more and more.
 
 With 10^3 … 10^6 attempts in the log (10^7 in `make bench-full`), and with 10 … 10^5 webhooks. At
-each size a small database takes its turn beside the big one: the ratio within one round is the
-result, and a flat curve of it is what is wanted. Attempts and webhooks get there through the
+each size a small database is measured in turn with the big one. The ratio within one round is the
+result; its curve should be flat. Attempts and webhooks get there through the
 storage's own verbs while no server runs.
 """
 
@@ -105,7 +105,7 @@ def _log_page_ms(service: Service) -> float:
 
 
 def _by_webhooks(stage: Stage, receiver: Receiver) -> list[dict]:
-    """Load for ten of so many webhooks, and load for all of them in turn, beside ten alone."""
+    """Load for ten of many webhooks, for all of them in turn, and for ten alone."""
     hook = f"http://127.0.0.1:{receiver.port}/hook"
     found = []
     with stage.apart() as outer:

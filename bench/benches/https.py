@@ -2,7 +2,7 @@
 
 One event for one receiver after another, over connections that stay (warm), and to receivers
 that close after every answer, so that every attempt needs a new handshake (cold). The same 200
-addresses without TLS stand beside them. What a handshake costs is the difference.
+addresses without TLS are measured too. The difference is what a handshake costs.
 """
 
 import json

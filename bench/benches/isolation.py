@@ -27,7 +27,7 @@ def run(stage: Stage) -> Outcome:
 
 
 def _turn(stage: Stage, hanging: int) -> dict:
-    """Milliseconds from due to arrival at the healthy receivers, with so many that hang."""
+    """Milliseconds from due to arrival at the healthy receivers, by the number that hang."""
     count, rate = stage.scale.isolation_webhooks, stage.scale.isolation_rate
     with stage.apart() as apart:
         service = apart.service()

@@ -7,12 +7,12 @@ batches    `key`, `organization`, `events`: batches in a closed loop, each again
 flood      single events with keys that nobody has
 read       `path`, `cookie`: a page in a closed loop
 hold       `head` (the lines of a request; empty: none), `bytes` (of a body that is announced with
-           one more): connections that send this and then nothing; closed ones are opened anew
+           one more): connections that send this and then nothing; closed ones are reopened
 manage     `key`, `organization`, `url`: one client asks for an event, the others make webhooks
            and delete them
 
 SIGUSR1 ends what is counted. With `finish` it ends the attack as well: what was begun is tried on
-for so many seconds, then the attacker ends. Without, it goes on until SIGTERM. It then prints JSON:
+for that many seconds, then the attacker ends. Without it, it ends at SIGTERM. It prints JSON:
 `statuses` by the name of what was asked, `ms` of each (p50, p95, p99, max), and of batches `begun`
 and `accepted`, of connections those `held` at the end of counting and those `turned_away`.
 """

@@ -5,7 +5,7 @@ Usage: load.py, with its orders as JSON on stdin:
 port            where to, on 127.0.0.1
 key             the API key
 path            default /api/v1/events
-mode            "closed": each client posts anew when its answer is there;
+mode            "closed": each client posts again when it has its answer;
                 "open": `rate` requests a second, whether answers come or not
 clients         connections
 seconds         how long requests are begun

@@ -7,7 +7,7 @@ POST /later     429 with Retry-After: 60, at once
 POST /hang      no answer while it holds (which it does from the start), then 200
 GET /hold       hold from now on
 GET /release    hold no more, and answer all that were held
-GET /report     JSON, and begins anew: {"seen": POSTs answered or held, "connections": new ones,
+GET /report     JSON, then resets it: {"seen": POSTs answered or held, "connections": new ones,
                 "delays_ms": of each answered POST whose body says when it was sent, the
                 milliseconds from then until its first byte was here}
 """
@@ -103,7 +103,7 @@ class Receiver:
             self.holds = True
         if path == b"/release":
             self.release()
-        self.new -= 1  # whoever asks comes by a connection of his own
+        self.new -= 1  # the connection of this request does not count
         report = {}
         if path == b"/report":
             report = {"seen": self.seen, "connections": self.new, "delays_ms": self.delays}
@@ -117,7 +117,7 @@ class Receiver:
             try:
                 connection.sendall(OK)
             except OSError:
-                continue  # whoever waited has given up
+                continue  # the client has closed the connection
         self.held = []
 
 

@@ -6,7 +6,7 @@ database_url    as in WINNERR_WEBHOOKS_DATABASE_URL
 webhooks        [[organization number, url], …]: each wants every event, and signs
 keys            [organization number, …]: an API key of each; null: a service key
 copies          [[organization number, webhooks, status], …]: that many more of its first webhook,
-                unsigned; written beside the storage's verbs, which take a transaction for each
+                unsigned; written directly, because the storage makes a transaction for each
 pending         [[organization number, events], …]: accepted, free and due now
 pending_at_once events accepted in one transaction; default 1,000
 attempts        [organizations, events]: accepted and delivered at once, the organizations from

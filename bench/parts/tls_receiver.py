@@ -5,7 +5,7 @@ ADDRESS. Writes to CA_FILE the authority that vouches for them before it listens
 
 POST /keep      200, and the connection stays
 POST /close     200 with `Connection: close`: the next request needs a handshake
-GET /report     JSON, and begins anew: {"seen": POSTs, "connections": new ones}
+GET /report     JSON, then resets it: {"seen": POSTs, "connections": new ones}
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Protocol(asyncio.Protocol):
             self.transport.write(KEEP)
 
     def report(self):
-        Protocol.new -= 1  # whoever asks comes by a connection of his own
+        Protocol.new -= 1  # the connection of this request does not count
         body = json.dumps({"seen": Protocol.seen, "connections": Protocol.new}).encode()
         Protocol.seen = Protocol.new = 0
         self.transport.write(HEAD % (len(body), b"Connection: close\r\n") + body)
@@ -67,7 +67,7 @@ async def main():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(address).configure_cert(context)
         await loop.create_server(Protocol, address, port, ssl=context, backlog=1024)
-    # Asked for by a plain connection, so that whoever waits for this needs no certificate.
+    # It answers over a plain connection, so that the bench needs no certificate to ask.
     await loop.create_server(Protocol, "127.0.0.1", port)
     await asyncio.Event().wait()
 

@@ -19,7 +19,7 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """A keep-alive connection to the service, opened anew after it ended."""
+    """A keep-alive connection to the service, reopened after it ended."""
 
     def __init__(self, port):
         self._port = port

@@ -46,7 +46,7 @@ def _told(violation: dict[str, Any]) -> str:
 
 
 async def test_the_doors(visit, server, check):
-    """Signed out, a link, a link that is over, sign-in, an address that is none."""
+    """Signed out, a link, a used link, signing in, and an address that does not exist."""
     page = await visit(role=None)
     await check(page)
     link = await server.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})

@@ -228,7 +228,7 @@ async def test_a_log_that_comes_back_out_of_the_browsers_cache_is_live_again(
             "(name) => dispatchEvent(new PageTransitionEvent(name, {persisted: true}))", name
         )
     await server.emit()
-    # The first row of an empty log comes with the page anew: there is no table to put it in.
+    # The page reloads for the first row of an empty log: there is no table to put it in.
     await expect(page.locator("#rows > tr")).to_have_count(1)
 
 

@@ -25,7 +25,7 @@ async def add_webhook(page: Page, url: str) -> str:
     await page.get_by_role("button", name="Generate").click()
     secret = page.get_by_role("textbox", name="Secret")
     await expect(secret).to_have_value(re.compile(r"^\S{24,}$"))
-    # A page that came anew, as it does without JavaScript, has kept what was filled in.
+    # A page that was loaded again, as without JavaScript, keeps the fields.
     await expect(field).to_have_value(url)
     await expect(page.get_by_role("checkbox", name="deal.stage_changed")).to_be_checked()
     generated = await secret.input_value()

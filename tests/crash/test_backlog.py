@@ -1,7 +1,7 @@
 """A dead webhook with a great backlog: others notice nothing, and it drains as fast as it can.
 
 The backlog, and webhooks whose work waits and is not due, are put into the database by bulk SQL.
-What a claim costs is read from the database's own account of it (pg_stat_statements): all its
+What a claim costs is read from the database's own statistics (pg_stat_statements): all its
 statements together, as the nodes really ran them.
 """
 
@@ -115,7 +115,7 @@ FROM pg_stat_statements WHERE query LIKE ANY ($1) AND query NOT LIKE '%RECURSIVE
 
 
 class Stage:
-    """The database beside the cluster, and what was found so far."""
+    """Reads the database from outside the cluster, and keeps what was found."""
 
     def __init__(self, server, name: str, cluster: Cluster, size: Size) -> None:
         self.server = server

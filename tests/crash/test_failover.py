@@ -1,4 +1,4 @@
-"""A primary that is gone for good: its standby is promoted late, and the nodes find it."""
+"""A primary is lost for good: its standby is promoted late, and the nodes find it."""
 
 import asyncio
 import itertools
@@ -20,17 +20,17 @@ LATE = 3.0
 
 
 class Load:
-    """Callers that send one event after the other, each once, and note what they were told."""
+    """Callers that send one event after the other, each once, and record the answers."""
 
     def __init__(self, server) -> None:
         self.server = server
         self.accepted: dict[str, str] = {}
         """The event's id by the caller's."""
         self.refused: dict[str, str] = {}
-        """What kind of problem it was."""
+        """The kind of problem in the answer."""
         self.refused_at: list[float] = []
         self.slowest = 0.0
-        self.told = asyncio.Condition()
+        self.answered = asyncio.Condition()
         self._numbers = itertools.count()
         self._tasks = [asyncio.create_task(self._call()) for _ in range(CALLERS)]
 
@@ -48,21 +48,21 @@ class Load:
                 assert status == 503, answer
                 self.refused[id_] = answer["type"].rpartition("#")[2]
                 self.refused_at.append(loop.time())
-            async with self.told:
-                self.told.notify_all()
+            async with self.answered:
+                self.answered.notify_all()
 
     async def until(self, true) -> None:
-        """Wait until it is so; it is asked at every answer."""
-        async with self.told, asyncio.timeout(PATIENCE):
-            await self.told.wait_for(true)
+        """Wait until `true` holds; it is checked at every answer."""
+        async with self.answered, asyncio.timeout(PATIENCE):
+            await self.answered.wait_for(true)
 
     async def more(self, count: int) -> None:
-        """Wait until so many more are accepted."""
+        """Wait until `count` more are accepted."""
         goal = len(self.accepted) + count
         await self.until(lambda: len(self.accepted) >= goal)
 
     async def some_fail_for(self, seconds: float) -> None:
-        """Wait until there have been refusals for so long."""
+        """Wait until there have been refusals for that long."""
         await self.until(
             lambda: self.refused_at and self.refused_at[-1] - self.refused_at[0] > seconds
         )
@@ -96,7 +96,7 @@ async def pair(make_postgres):
 async def test_a_standby_promoted_late_has_all_that_was_answered(
     pair, make_server, receiver
 ) -> None:
-    """Who calls meanwhile is refused within 2 s, and nobody has to do anything to the node."""
+    """Calls are refused within 2 s meanwhile, and the node recovers by itself."""
     primary, standby = pair
     name = await primary.create_database()
     await wait_for_standby(primary)

@@ -1,18 +1,19 @@
-"""What stands at both ends of a cluster under test, each a process of its own: receiver and load.
+"""The two ends of a cluster under test, a receiver and a load, each a process of its own.
 
-`traffic.py receive PORT`: a receiver that keeps every request and answers as it was told to.
+`traffic.py receive PORT`: a receiver that keeps every request and answers by a plan.
 
-    POST /NAME            a delivery; answered by the plan of that name, else 200 at once
+    POST /NAME            a delivery; answered by the plan of that name, or with 200 at once
     PUT /plans/NAME       a plan: {"status": 200, "delay": 0.0, "first": 500, "hang": false}, where
                           `first` is the status for a delivery's first attempt, and `delay` seconds
-    GET /taken?FROM       requests from number FROM on, a line each: see `Taken`
+    GET /taken?FROM       the requests from number FROM on, one a line: see `Taken`
     GET /count/NAME       how many requests that path got
     GET /count            how many requests came in all
 
 `traffic.py load`, with its orders as JSON on stdin: sends `rate` events a second for `seconds`
 seconds, the first one number `first`, to the ports in turn, over `connections` to each, and
-repeats each with its id until it is accepted. So many `organizations` take turns, from `prefix`_0
-on. A call is given up after `patience` seconds. Prints JSON when all are accepted: see `Sent`.
+repeats each with its id until it is accepted. The events are of `organizations` organizations in
+turn, from `prefix`_0 on. A call is given up after `patience` seconds. Prints JSON when all are
+accepted: see `Sent`.
 
 All times are seconds of the monotonic clock, which all processes of a machine share.
 """
@@ -28,8 +29,8 @@ from typing import Any, ClassVar, NamedTuple
 import uvloop
 
 REPEAT_AFTER = 0.25
-"""Seconds until an event that was answered 503 is sent again: sooner than it is asked to, so that
-the moment at which a service is back is met often."""
+"""Seconds until an event that was answered 503 is sent again. It is shorter than the Retry-After,
+so that many calls arrive just when the service is back."""
 RECONNECT_AFTER = 0.05
 GIVE_UP_AFTER = 240.0
 
@@ -39,17 +40,17 @@ class Taken(NamedTuple):
 
     at: float
     port: int
-    """Where the sender's end of the connection is."""
+    """The sender's port."""
     name: str
     delivery: str
     event: str
     attempt: int
     status: int
-    """Of the answer planned for it; 0: none."""
+    """The status of the planned answer; 0 for none."""
 
 
 class Sent(NamedTuple):
-    """What a load has to tell."""
+    """The result of a load."""
 
     accepted: dict[str, tuple[str, int, float, float]]
     """By the caller's id: the event's id, its deliveries, when it was due, and when accepted."""
@@ -124,7 +125,7 @@ class Receiver(asyncio.Protocol):
 
     def answer(self, status: int, body: bytes) -> None:
         if not self.transport.is_closing():
-            head = b"HTTP/1.1 %d Told\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+            head = b"HTTP/1.1 %d Planned\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
             self.transport.write(head + body)
 
 
@@ -225,11 +226,11 @@ class Load:
         self.slowest = max(self.slowest, seconds)
         status = head[9:12]
         if status == "202":
-            told = json.loads(body)
+            reply = json.loads(body)
             due = self.started + number / self.orders["rate"]
             key = f"crm-{self.first + number}"
-            self.accepted[key] = (told["id"], told["deliveries"], due, now)
-            self.repeats += told["duplicate"]
+            self.accepted[key] = (reply["id"], reply["deliveries"], due, now)
+            self.repeats += reply["duplicate"]
             if len(self.accepted) == self.count:
                 self.done.set()
         elif status == "503":

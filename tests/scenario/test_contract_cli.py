@@ -213,7 +213,7 @@ async def test_nothing_but_failures_for_long_enough_disables_a_webhook(
         )
     assert (await server.ok("GET", path))["status"] == "active"
     receiver.answer = lambda _request: answer(200)
-    await settle(1, "delivered", 1)  # the count begins anew
+    await settle(1, "delivered", 1)  # the count starts again
     receiver.answer = lambda _request: answer(500)
     await settle(19, "failed", 41)
     assert (await server.ok("GET", path))["status"] == "active"

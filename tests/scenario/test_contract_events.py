@@ -29,7 +29,7 @@ def nested(depth: int) -> dict[str, object]:
 
 
 def padded(org, size: int) -> bytes:
-    """An event of exactly so many bytes."""
+    """An event of exactly `size` bytes."""
     empty = json.dumps(event(org, data={"x": ""})).encode()
     return empty.replace(b'"x": ""', b'"x": "%b"' % (b"x" * (size - len(empty))))
 

@@ -21,7 +21,7 @@ def found(page):
 
 
 async def settled(org, count: int, status: str = "delivered"):
-    """The deliveries, newest first, once so many have this status."""
+    """Wait until `count` deliveries have this status; return them, newest first."""
     page = await org.until(
         f"~/deliveries?status={status}&limit=500", lambda page: len(page["items"]) == count
     )

@@ -1,4 +1,4 @@
-"""Roles and processes over one PostgreSQL, black box: nodes that know nothing of each other."""
+"""Roles and processes on one PostgreSQL database, seen from outside."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def pids(node, number: int) -> list[int]:
 
 
 async def ready(node, number: int, times: int) -> None:
-    """Return when the process with this number has been ready so many times."""
+    """Wait until the process with this number has been ready that many times."""
     async with asyncio.timeout(60):
         while len(pids(node, number)) < times:
             with suppress(aiohttp.ClientConnectionError):  # to the one that is gone
@@ -182,12 +182,12 @@ async def proxy(postgres_server):
 async def test_a_database_that_no_answer_comes_from_is_told_of_within_2_s(
     postgres_server, postgres_url, proxy, make_server
 ) -> None:
-    """Whoever calls, again and again, whenever; and what was refused for certain is not stored."""
+    """Every call, whenever it comes; and an event that was refused for certain is not stored."""
     url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
     node = await make_server(DATABASE_URL=url, ENCRYPTION_KEYS=KEYS)
     event = {"event": "contact.created", "organizationId": "org_1", "data": {"id": "contact_xyz"}}
     loop = asyncio.get_running_loop()
-    told, waits = {}, []
+    problems, waits = {}, []
 
     async def caller(place: int) -> None:
         for number in range(3):
@@ -197,7 +197,7 @@ async def test_a_database_that_no_answer_comes_from_is_told_of_within_2_s(
             async with node.session.post("/api/v1/events", json=event, headers=headers) as answer:
                 assert answer.status == 503
                 assert int(answer.headers["Retry-After"]) > 0
-                told[id_] = (await answer.json())["type"]
+                problems[id_] = (await answer.json())["type"]
             waits.append(loop.time() - began)
 
     await node.emit(id="before")
@@ -209,7 +209,7 @@ async def test_a_database_that_no_answer_comes_from_is_told_of_within_2_s(
     async with asyncio.timeout(60):
         while (await node.call("POST", "/api/v1/events", event | {"id": "after"}))[0] == 503:
             pass
-    for id_, problem in told.items():
+    for id_, problem in problems.items():
         again = await node.emit(id=id_)
         assert not again["duplicate"] or problem.endswith("#uncertain")
 

@@ -1,4 +1,4 @@
-"""The road of one event, seen from outside: a real server, real receivers, nothing mocked."""
+"""The path of an event, seen from outside: a real server, real receivers, no mocks."""
 
 import asyncio
 import hashlib
@@ -65,7 +65,7 @@ async def test_four_attempts_then_failed_then_one_replay_delivers(server, receiv
     await server.webhook(receiver.url)
     receiver.answer = lambda _request: answer(500, body=b"broken")
     best = [float("inf")] * len(schedule)
-    for _ in range(4):  # a busy machine may be late now and then; nothing makes a retry early
+    for _ in range(4):  # a busy machine can delay a retry; nothing makes it early
         receiver.requests.clear()
         await server.emit()
         requests = await receiver.wait_for(4)
@@ -463,7 +463,7 @@ async def test_logs_that_cannot_be_written_cost_nobody_an_attempt(
 ) -> None:
     """Given logs on a full disk, or in a pipe whose reader has died.
 
-    When attempts fail and are retried, then all of them are made and recorded as ever.
+    When attempts fail and are retried, then all of them are made and recorded.
     """
     server = await make_server()
     await server.terminate()
