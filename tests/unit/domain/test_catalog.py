@@ -142,5 +142,5 @@ def test_another_product_brings_its_own_types():
     assert catalog.categories == (("Other", (own,)),)
     assert catalog.nearest("pings") == ["ping"]
     assert Catalog(()).nearest("ping") == []
-    with pytest.raises(ValueError, match="one name"):
+    with pytest.raises(ValueError, match="same name"):
         Catalog((own, own))

@@ -140,7 +140,7 @@ def test_every_status_has_a_sentence_that_names_it_and_a_hint():
         (415, "application/json"),
         (422, "content"),
         (429, "fewer events"),
-        (418, "turned the request down (418)"),
+        (418, "rejected the request (418)"),
         (500, "receiver's log"),
         (503, "overloaded"),
         (504, "Answer first, work later"),
@@ -188,12 +188,12 @@ def test_a_redirect_names_the_url_to_use_instead(status, location, absolute):
 )
 def test_a_redirect_without_a_usable_location_says_so(location):
     found = of_status(302, b"Location: " + location + b"\r\n")
-    assert "does not say to which usable URL" in found.summary
+    assert "not to a usable URL" in found.summary
     assert "redirects are not followed" in found.hint
 
 
 def test_a_redirect_to_the_same_url_is_not_recommended():
-    assert "very same URL" in of_status(302, f"Location: {URL}#again".encode()).summary
+    assert "same URL" in of_status(302, f"Location: {URL}#again".encode()).summary
 
 
 @pytest.mark.parametrize(

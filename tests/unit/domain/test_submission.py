@@ -125,7 +125,7 @@ def test_only_white_space_between_tokens_is_dropped():
         (event(id="a\0b"), "/id", "1 to 255 printable ASCII"),
         (event(id=5), "/id", "string"),
         (event(organisationId="o"), "/organisationId", "Did you mean `organizationId`?"),
-        (event(**{"a/b~c": 1}), "/a~1b~0c", "There are: event, organizationId, data"),
+        (event(**{"a/b~c": 1}), "/a~1b~0c", "The fields are: event, organizationId, data"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_to_do(raw, pointer, says):

@@ -226,7 +226,7 @@ def test_a_number_in_any_other_notation_than_dotted_decimal_is_refused(host):
         ("https://a.test/?q=\ufeff", "U+FEFF (ZERO WIDTH NO-BREAK SPACE)"),
         ("https://a.test/\u3164", "U+3164 (HANGUL FILLER)"),
         ("https://a.test/\U000e0041", "U+E0041 (TAG LATIN CAPITAL LETTER A)"),
-        ("https://a.test/\ue000", "U+E000 (no character)"),
+        ("https://a.test/\ue000", "U+E000 (unnamed)"),
         ("https://a\u2571b.test/", "international"),
         ("https://a\u2236b.test/", "international"),
         ("https://xn--ab-c6t.test/", "xn--"),
