@@ -1,6 +1,10 @@
-"""The REST API: `app` puts it together, `events` is its hot road, `routes/` is all the rest.
+"""The REST API and the HTTP server.
 
-Nothing is decided here that a caller of another face would need too: events are judged by
-`domain.submission`, changes by `management`, and this package turns HTTP into their words and
-their answers and errors back into HTTP.
+- `http_app` is the ASGI application: it routes a request to one of the next two.
+- `event_endpoint` takes events. `routes/` has all other calls, and `docs/` describes them.
+- `http/` is the server. Most events take its fast path, straight to `event_endpoint`.
+- `auth` knows whose key it is, `request_body` reads bodies, `problems` makes error answers.
+
+Rules are elsewhere, because the settings page and the command line need them too:
+`domain.submission` checks events, and `management` changes webhooks.
 """

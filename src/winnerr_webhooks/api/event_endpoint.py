@@ -1,8 +1,8 @@
-"""`POST /api/v1/events` and its batch: reads, checks and authorizes events, and has them stored.
+"""`POST /api/v1/events` and its batch call: authorize, check and store events.
 
-Every event comes through here, so these two calls are plain ASGI without the framework: routing,
-dependency injection and response objects would cost more than all other work on an event. Most
-single events do not even take the ASGI call, see `api.http.fast_path`.
+These two calls are plain ASGI without Litestar, whose routing, dependency injection and response
+objects would cost more than all other work on an event. Most single events need not even ASGI: the
+server hands them to `EventEndpoint.take` (`api.http.fast_path`).
 """
 
 import asyncio
@@ -13,15 +13,15 @@ import msgspec
 
 from winnerr_webhooks.api.auth import Authenticator, Caller
 from winnerr_webhooks.api.problems import (
-    GUARDED,
     HEADERS,
+    SAFE_HEADERS,
     ErrorAnswer,
     answer_to,
     method_not_allowed,
 )
 from winnerr_webhooks.api.query_parameters import QueryParameters
 from winnerr_webhooks.api.request_body import BodyQuota, read_body
-from winnerr_webhooks.api.services import Answered, Services
+from winnerr_webhooks.api.services import AnswerCallback, Services
 from winnerr_webhooks.domain.errors import (
     Conflict,
     Forbidden,
@@ -46,11 +46,11 @@ SLICE_EVENTS: Final = 50
 SLICE_BYTES: Final = 256 * 1024
 """What is read of a batch at once: about a millisecond of work. Then other calls are served."""
 
-_JSON: Final = ((b"content-type", b"application/json"), *GUARDED)
+_JSON: Final = ((b"content-type", b"application/json"), *SAFE_HEADERS)
 
 
 class EventEndpoint:
-    """Both calls that take events."""
+    """Answers both calls, and has the steps that the fast path shares with them."""
 
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
         self._metrics = services.metrics
@@ -99,13 +99,13 @@ class EventEndpoint:
         await send({"type": "http.response.body", "body": body})
 
     def body_quota(self, caller: Caller) -> BodyQuota:
-        """What counts the bytes of a body while they arrive."""
+        """A counter for the bytes of a body while it arrives."""
         return BodyQuota(self._receiving, caller.holder)
 
     def take(
-        self, raw: bytes, caller: Caller, client_id: str | None, answered: Answered
+        self, raw: bytes, caller: Caller, client_id: str | None, answered: AnswerCallback
     ) -> NewEvent:
-        """Check one event and put it into the next commit; raises what is wrong with it."""
+        """Check one event and hand it to the next commit; raise an error if it is not accepted."""
         event = self._read(raw, caller, client_id)
         self._intake.take(event, answered)
         return event
@@ -121,7 +121,7 @@ class EventEndpoint:
         return msgspec.structs.replace(accepted, conflict=False, duplicate=True)
 
     def accepted_body(self, accepted: Accepted) -> bytes:
-        """The JSON of a 202, and it is counted; `Conflict` when the event is none."""
+        """Count an accepted event and return the JSON of its 202; raise `Conflict` if it is one."""
         if accepted.conflict:
             raise Conflict(
                 "This `id` was accepted before with another event or other data. "
@@ -138,7 +138,7 @@ class EventEndpoint:
         )
 
     def refusal(self, error: Exception) -> ErrorAnswer:
-        """The answer to an event that is not accepted, and it is counted."""
+        """Count an event that is not accepted and return its answer."""
         refusal = answer_to(error, self._ids)
         self._metrics.event_refused(refusal.problem.status)
         return refusal

@@ -24,8 +24,7 @@ from winnerr_webhooks.quotas import Budget
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
-SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""On every answer: nobody may cache it, or guess another content type."""
+_SAFE_HEADERS = {name.decode(): value.decode() for name, value in problems.SAFE_HEADERS}
 DELIVERS_ONLY = (
     "This node only delivers (WINNERR_WEBHOOKS_ROLE=deliver): it answers /healthz, /readyz and "
     "/metrics. The API and the settings page are on the nodes with the role api or all."
@@ -122,7 +121,7 @@ def _litestar(
             refusal.body,
             status_code=refusal.problem.status,
             media_type=problems.MEDIA_TYPE,
-            headers={**SAFE_HEADERS, **refusal.headers},
+            headers={**_SAFE_HEADERS, **refusal.headers},
         )
 
     return Litestar(
@@ -130,7 +129,7 @@ def _litestar(
         dependencies={"services": Provide(provide, use_cache=True, sync_to_thread=False)},
         exception_handlers={HTTPException: answer, Exception: answer},
         response_headers=[
-            ResponseHeader(name=name, value=value) for name, value in SAFE_HEADERS.items()
+            ResponseHeader(name=name, value=value) for name, value in _SAFE_HEADERS.items()
         ],
         openapi_config=None,
         logging_config=None,

@@ -28,16 +28,17 @@ from winnerr_webhooks.domain.errors import (
 from winnerr_webhooks.ids import Ids
 
 MEDIA_TYPE: Final = "application/problem+json"
-GUARDED: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-HEADERS: Final = ((b"content-type", MEDIA_TYPE.encode()), *GUARDED)
-"""Of every answer with a problem."""
+SAFE_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+"""On every answer: nobody may cache it, or guess another content type."""
+HEADERS: Final = ((b"content-type", MEDIA_TYPE.encode()), *SAFE_HEADERS)
+"""On every answer with a problem."""
 DOCS: Final = "/api/docs"
 
 log = structlog.get_logger(__name__)
 
 
-class Kind(msgspec.Struct, frozen=True):
-    """A kind of problem; its `type` is a link to what the docs page says about it."""
+class ProblemKind(msgspec.Struct, frozen=True):
+    """A kind of problem; its `type` links to its explanation on the docs page."""
 
     slug: str
     status: int
@@ -50,74 +51,86 @@ class Kind(msgspec.Struct, frozen=True):
         return f"{DOCS}#{self.slug}"
 
 
-MALFORMED: Final = Kind(
+MALFORMED: Final = ProblemKind(
     "malformed", 400, "Malformed request", "The request is not HTTP, not JSON, or not UTF-8."
 )
-UNAUTHORIZED: Final = Kind(
+UNAUTHORIZED: Final = ProblemKind(
     "unauthorized", 401, "No valid API key", "No API key was sent, or it is unknown or revoked."
 )
-FORBIDDEN: Final = Kind(
+FORBIDDEN: Final = ProblemKind(
     "forbidden", 403, "Another organization's event", "The key is of another organization."
 )
-NOT_FOUND: Final = Kind(
-    "not-found", 404, "Not found", "There is no such thing, or it is not the key's own."
+NOT_FOUND: Final = ProblemKind(
+    "not-found",
+    404,
+    "Not found",
+    "It does not exist, or it is of another organization than the key.",
 )
-METHOD_NOT_ALLOWED: Final = Kind(
-    "method-not-allowed", 405, "Method not allowed", "The header Allow lists what is."
+METHOD_NOT_ALLOWED: Final = ProblemKind(
+    "method-not-allowed",
+    405,
+    "Method not allowed",
+    "The header Allow lists the methods that are allowed.",
 )
-TOO_SLOW: Final = Kind(
+TOO_SLOW: Final = ProblemKind(
     "too-slow",
     408,
     "Request timeout",
-    "The request was not whole a minute after it began. Nothing was done; the connection ends.",
+    "The request was not complete a minute after it began. Nothing was done, and the connection "
+    "is closed.",
 )
-CONFLICT: Final = Kind(
-    "conflict", 409, "Conflict", "The state of the thing forbids it; `detail` says what to do."
+CONFLICT: Final = ProblemKind(
+    "conflict",
+    409,
+    "Conflict",
+    "It is not possible in the current state; `detail` says what to do.",
 )
-TOO_LARGE: Final = Kind("too-large", 413, "Too large", "The body has more bytes than are taken.")
-CONTENT_CODING: Final = Kind(
+TOO_LARGE: Final = ProblemKind(
+    "too-large", 413, "Too large", "The body has more bytes than allowed."
+)
+CONTENT_CODING: Final = ProblemKind(
     "content-coding",
     415,
     "Content coding not taken",
-    "The request has a Content-Encoding. Nothing was done; the connection ends. Send the body "
-    "uncompressed.",
+    "The request has a Content-Encoding. Nothing was done, and the connection is closed. Send "
+    "the body uncompressed.",
 )
-INVALID: Final = Kind(
+INVALID: Final = ProblemKind(
     "invalid",
     422,
     "Invalid input",
     "The input is wrong. Each of `errors` names a field: a JSON Pointer (RFC 6901) into the "
     "body, or a slash and the name of the parameter in path or query.",
 )
-HEAD_TOO_LARGE: Final = Kind(
+HEAD_TOO_LARGE: Final = ProblemKind(
     "head-too-large",
     431,
     "Request head too large",
     "The request line and the headers have more than 64 KiB, or there are more than 100 headers. "
-    "Nothing was done; the connection ends.",
+    "Nothing was done, and the connection is closed.",
 )
-INTERNAL: Final = Kind(
+INTERNAL: Final = ProblemKind(
     "internal",
     500,
     "Internal error",
-    "A fault of this service; its log says more under the id in `detail`.",
+    "A fault of this service. Its log has more under the id in `detail`.",
 )
-TRANSFER_CODING: Final = Kind(
+TRANSFER_CODING: Final = ProblemKind(
     "transfer-coding",
     501,
     "Transfer coding not taken",
-    "The request has a Transfer-Encoding other than chunked. Nothing was done; the connection "
-    "ends.",
+    "The request has a Transfer-Encoding other than chunked. Nothing was done, and the "
+    "connection is closed.",
 )
-UNAVAILABLE: Final = Kind(
+UNAVAILABLE: Final = ProblemKind(
     "unavailable", 503, "Not now", "Nothing was done. Repeat after `Retry-After` seconds."
 )
-UNCERTAIN: Final = Kind(
+UNCERTAIN: Final = ProblemKind(
     "uncertain",
     503,
     "Perhaps done",
-    "The database was lost in the middle. Repeat after `Retry-After` seconds, an event with the "
-    "same `id`: it is then accepted once.",
+    "The connection to the database was lost during the commit. Repeat after `Retry-After` "
+    "seconds. An event with the same `id` is accepted only once.",
 )
 
 KINDS: Final = (
@@ -138,7 +151,7 @@ KINDS: Final = (
     UNCERTAIN,
 )
 
-_KIND_OF: Final[dict[type[Exception], Kind]] = {
+_KIND_OF: Final[dict[type[Exception], ProblemKind]] = {
     Malformed: MALFORMED,
     Unauthorized: UNAUTHORIZED,
     Forbidden: FORBIDDEN,
@@ -180,12 +193,12 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 
     @property
     def body(self) -> bytes:
-        """As JSON."""
+        """The problem as JSON."""
         return msgspec.json.encode(self.problem)
 
 
 def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
-    """The answer to whatever was raised; what nobody raised on purpose is logged under an id."""
+    """The answer to any error; one that is not raised on purpose is logged under an id."""
     match error:
         case Refused() | Unavailable():
             return refused(error)
@@ -195,12 +208,12 @@ def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
             return _unexpected(error, ids)
 
 
-def _kind_of(error: Exception) -> Kind:
+def _kind_of(error: Exception) -> ProblemKind:
     return next(_KIND_OF[kind] for kind in type(error).__mro__ if kind in _KIND_OF)
 
 
 def refused(error: Refused | Unavailable) -> ErrorAnswer:
-    """The answer to what a caller did wrong, or to what cannot be done now."""
+    """The answer to a mistake of the caller, or to what cannot be done now."""
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
@@ -217,7 +230,9 @@ def refused(error: Refused | Unavailable) -> ErrorAnswer:
 
 def _of_framework(error: HTTPException) -> ErrorAnswer:
     if error.status_code == NOT_FOUND.status:
-        return ErrorAnswer(_problem(NOT_FOUND, f"There is nothing here; see {DOCS} for what is."))
+        return ErrorAnswer(
+            _problem(NOT_FOUND, f"There is nothing at this path; {DOCS} lists all paths.")
+        )
     if error.status_code == METHOD_NOT_ALLOWED.status:
         allowed = (error.headers or {}).get("allow", "").replace("GET", "GET, HEAD")
         return method_not_allowed(allowed)
@@ -228,8 +243,8 @@ def _of_framework(error: HTTPException) -> ErrorAnswer:
 
 
 def method_not_allowed(allowed: str) -> ErrorAnswer:
-    """405 with the methods that are (RFC 9110, section 15.5.6)."""
-    problem = _problem(METHOD_NOT_ALLOWED, f"This takes only {allowed}.")
+    """405 with the methods that are allowed (RFC 9110, section 15.5.6)."""
+    problem = _problem(METHOD_NOT_ALLOWED, f"Only {allowed} is allowed here.")
     return ErrorAnswer(problem, {"Allow": allowed})
 
 
@@ -241,14 +256,16 @@ def _unexpected(error: Exception, ids: Ids) -> ErrorAnswer:
     if isinstance(error, Poisoned):
         return ErrorAnswer(_problem(INVALID, f"This input cannot be stored ({error_id})."))
     return ErrorAnswer(
-        _problem(INTERNAL, f"Something went wrong here; the service's log has it as {error_id}.")
+        _problem(
+            INTERNAL, f"Something went wrong in this service; its log has details under {error_id}."
+        )
     )
 
 
 def internal_error() -> ErrorAnswer:
-    """The answer to a fault of this service that its log tells about, without an id."""
+    """The answer to a fault of this service that is logged without an id."""
     return ErrorAnswer(
-        _problem(INTERNAL, "Something went wrong here; the service's log says what.")
+        _problem(INTERNAL, "Something went wrong in this service; its log has the details.")
     )
 
 
@@ -268,5 +285,5 @@ def response(answer: ErrorAnswer, lines: bytes) -> bytes:
     )
 
 
-def _problem(kind: Kind, detail: str) -> Problem:
+def _problem(kind: ProblemKind, detail: str) -> Problem:
     return Problem(type=kind.type, title=kind.title, status=kind.status, detail=detail)

@@ -1,4 +1,4 @@
-"""What the API stands on; wiring makes it, handlers are given it."""
+"""The parts of a node that the API's handlers use; `wiring` puts them together."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,15 +18,15 @@ from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.storage.port import Storage
 
-Answered = Callable[[Accepted | None, Exception | None], None]
-"""Takes the answer to one event, or why there is none."""
+AnswerCallback = Callable[[Accepted | None, Exception | None], None]
+"""Called with the answer to one event, or with the error because of which there is none."""
 
 
 class Intake(Protocol):
-    """The first station of an event's road, as the API sees it (`pipeline.intake`)."""
+    """Stores events (`pipeline.intake`)."""
 
-    def take(self, event: NewEvent, answered: Answered) -> None:
-        """Store one event with its deliveries; raises, or answers, why it cannot."""
+    def take(self, event: NewEvent, answered: AnswerCallback) -> None:
+        """Store one event with its deliveries, then call `answered`; errors may also be raised."""
         ...
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
@@ -34,30 +34,30 @@ class Intake(Protocol):
         ...
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
-        """Store several; each has its own answer, or its own error."""
+        """Store several events; each has its own answer or its own error."""
         ...
 
 
 class Readiness(Protocol):
-    """Whether the node is at work."""
+    """Knows whether the node can work."""
 
     def readiness(self) -> str | None:
-        """None when events can be accepted; else why not."""
+        """None when the node accepts events; else a sentence that says why not."""
         ...
 
 
 class PeerMetrics(Protocol):
-    """The processes that serve on the same port (`processes.peer_metrics`)."""
+    """Metrics of all processes that serve on the same port (`processes.peer_metrics`)."""
 
     async def render_all(self, own: bytes) -> bytes:
-        """This process's metrics and the others', each sample saying whose it is."""
+        """This process's own metrics and those of the others; each sample names its process."""
         ...
 
 
 class Services:
-    """Everything a handler may use.
+    """Everything that a handler may use.
 
-    A plain class: the framework takes a dataclass or a Struct apart to validate it.
+    This is a plain class because Litestar would validate each field of a dataclass or a Struct.
     """
 
     def __init__(
@@ -90,5 +90,5 @@ class Services:
         self.peer_metrics = peer_metrics
 
 
-Given = NamedDependency[Services]
-"""How a handler asks for them: a parameter `services: Given`."""
+ServicesDependency = NamedDependency[Services]
+"""The type of a handler's parameter `services`, through which Litestar injects them."""

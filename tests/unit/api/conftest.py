@@ -18,7 +18,7 @@ import uvloop
 from winnerr_webhooks.api.http.http_server import HttpServer
 from winnerr_webhooks.api.http.request_head import Limits
 from winnerr_webhooks.api.http_app import HttpApp, create_app
-from winnerr_webhooks.api.services import Answered, Services
+from winnerr_webhooks.api.services import AnswerCallback, Services
 from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
@@ -72,7 +72,7 @@ class Desk:
         self.changed: list[str] = []
         self.due = 0
 
-    def take(self, event: NewEvent, answered: Answered) -> None:
+    def take(self, event: NewEvent, answered: AnswerCallback) -> None:
         def done(future: asyncio.Future[Accepted]) -> None:
             error = future.exception()
             answered(None if error else future.result(), error)

@@ -20,8 +20,8 @@ from winnerr_webhooks.api.problems import (
     MEDIA_TYPE,
     TOO_SLOW,
     UNAUTHORIZED,
-    Kind,
     Problem,
+    ProblemKind,
 )
 from winnerr_webhooks.api.shapes import WebhookWithSecretShape
 
@@ -138,7 +138,7 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     return responses
 
 
-def _refusal(kinds: list[Kind]) -> dict[str, Any]:
+def _refusal(kinds: list[ProblemKind]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "description": " Or: ".join(kind.meaning for kind in kinds),
         "content": {
@@ -155,7 +155,7 @@ def _refusal(kinds: list[Kind]) -> dict[str, Any]:
     return described
 
 
-def _problem(kind: Kind) -> dict[str, Any]:
+def _problem(kind: ProblemKind) -> dict[str, Any]:
     example = {
         "type": kind.type,
         "title": kind.title,

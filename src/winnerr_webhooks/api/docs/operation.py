@@ -11,7 +11,7 @@ from winnerr_webhooks.api.problems import (
     TOO_LARGE,
     UNAVAILABLE,
     UNCERTAIN,
-    Kind,
+    ProblemKind,
 )
 
 ORGANIZATION: Final = "/api/v1/organizations/{organizationId}"
@@ -54,6 +54,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None
     answer_example: Any = None
     media_type: str = "application/json"
-    refusals: tuple[Kind, ...] = ()
+    refusals: tuple[ProblemKind, ...] = ()
     """The errors besides those of every call (408, 431, 500) and of every call with a key (401)."""
     needs_key: bool = True

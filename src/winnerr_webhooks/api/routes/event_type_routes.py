@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from litestar import get
 
-from winnerr_webhooks.api.services import Given
+from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shapes import CatalogShape, CategoryShape, EventTypeShape
 from winnerr_webhooks.domain.event import rfc3339
 
@@ -14,7 +14,7 @@ EXAMPLE_ORGANIZATION: Final = "org_abc123"
 
 
 @get("/event-types")
-async def list_event_types(services: Given) -> CatalogShape:
+async def list_event_types(services: ServicesDependency) -> CatalogShape:
     """List every event type by category, each with an example payload."""
     catalog = services.catalog
     now = rfc3339(services.clock.now_ms())

@@ -6,7 +6,7 @@ from litestar.params import FromPath
 
 from winnerr_webhooks.api.query_parameters import QueryParameters, read_timestamp
 from winnerr_webhooks.api.request_body import ApiRequest, read_json
-from winnerr_webhooks.api.services import Given
+from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shape_builders import (
     attempt_page,
     attempt_shape,
@@ -51,7 +51,7 @@ class LogRoutes(Controller):
 
     @get("/logs", query=LOG_PARAMETERS)
     async def logs(
-        self, services: Given, request: ApiRequest, organization: FromPath[str]
+        self, services: ServicesDependency, request: ApiRequest, organization: FromPath[str]
     ) -> AttemptPage:
         """List attempts, newest first."""
         query: QueryParameters = request.state.query
@@ -75,7 +75,7 @@ class LogRoutes(Controller):
 
     @get("/logs/{attempt:str}")
     async def attempt(
-        self, services: Given, organization: FromPath[str], attempt: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], attempt: FromPath[str]
     ) -> AttemptShape:
         """Get one attempt, with its request and response as sent and received."""
         found = None
@@ -87,7 +87,7 @@ class LogRoutes(Controller):
 
     @post("/logs/{attempt:str}/replay", status_code=202)
     async def replay_attempt(
-        self, services: Given, organization: FromPath[str], attempt: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], attempt: FromPath[str]
     ) -> DeliveryStarted:
         """Replay the delivery of an attempt."""
         return DeliveryStarted(
@@ -96,7 +96,7 @@ class LogRoutes(Controller):
 
     @get("/deliveries", query=DELIVERY_PARAMETERS)
     async def deliveries(
-        self, services: Given, request: ApiRequest, organization: FromPath[str]
+        self, services: ServicesDependency, request: ApiRequest, organization: FromPath[str]
     ) -> DeliveryList:
         """List deliveries, newest first."""
         query: QueryParameters = request.state.query
@@ -117,7 +117,7 @@ class LogRoutes(Controller):
 
     @get("/deliveries/{delivery:str}")
     async def delivery(
-        self, services: Given, organization: FromPath[str], delivery: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], delivery: FromPath[str]
     ) -> DeliveryShape:
         """Get one delivery, with its newest 100 attempts."""
         found = None
@@ -131,7 +131,7 @@ class LogRoutes(Controller):
 
     @post("/deliveries/{delivery:str}/replay", status_code=202)
     async def replay_delivery(
-        self, services: Given, organization: FromPath[str], delivery: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], delivery: FromPath[str]
     ) -> DeliveryStarted:
         """Replay a delivery."""
         return DeliveryStarted(
@@ -140,7 +140,7 @@ class LogRoutes(Controller):
 
     @post("/replays", status_code=202)
     async def replay_many(
-        self, services: Given, request: ApiRequest, organization: FromPath[str]
+        self, services: ServicesDependency, request: ApiRequest, organization: FromPath[str]
     ) -> ReplayedShape:
         """Replay every matching failed or cancelled delivery."""
         body = await read_json(request, ReplayManyRequest)
@@ -159,7 +159,7 @@ class LogRoutes(Controller):
 
     @get("/events/{event:str}")
     async def event(
-        self, services: Given, organization: FromPath[str], event: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], event: FromPath[str]
     ) -> EventShape:
         """Get one event, with its deliveries."""
         found = None

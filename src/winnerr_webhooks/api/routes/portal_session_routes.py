@@ -5,7 +5,7 @@ from litestar import post
 from litestar.params import FromPath
 
 from winnerr_webhooks.api.request_body import ApiRequest, read_json
-from winnerr_webhooks.api.services import Given
+from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shapes import LinkShape
 from winnerr_webhooks.domain.errors import Forbidden
 from winnerr_webhooks.domain.event import rfc3339
@@ -23,7 +23,7 @@ class PortalSessionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
 
 @post("/portal-sessions")
 async def create_portal_session(
-    services: Given, request: ApiRequest, organization: FromPath[str]
+    services: ServicesDependency, request: ApiRequest, organization: FromPath[str]
 ) -> LinkShape:
     """Create a one-time link that signs its holder in to the organization's settings page."""
     if request.auth.organization is not None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from litestar import get
 
-from winnerr_webhooks.api.services import Given, Services
+from winnerr_webhooks.api.services import Services, ServicesDependency
 from winnerr_webhooks.api.shapes import UNSET, StatusShape
 from winnerr_webhooks.domain.errors import Unavailable
 
@@ -20,7 +20,7 @@ async def healthz() -> StatusShape:
 
 
 @get("/readyz")
-async def readyz(services: Given) -> StatusShape:
+async def readyz(services: ServicesDependency) -> StatusShape:
     """Report that the node can do its work now; raises `Unavailable` with the reason if not."""
     reason = services.node.readiness()
     if reason is not None:
@@ -34,7 +34,7 @@ async def readyz(services: Given) -> StatusShape:
 
 
 @get("/metrics", media_type="text/plain; version=0.0.4")
-async def metrics(services: Given) -> bytes:
+async def metrics(services: ServicesDependency) -> bytes:
     """Metrics for Prometheus. Those of the database keep their last values while it is away."""
     await _update_database_metrics(services)
     own = services.metrics.render_process()

@@ -5,7 +5,7 @@ from litestar import Controller, delete, get, patch, post, put
 from litestar.params import FromPath
 
 from winnerr_webhooks.api.request_body import ApiRequest, read_json
-from winnerr_webhooks.api.services import Given
+from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shape_builders import rotation_shape, saved_shape, webhook_shape
 from winnerr_webhooks.api.shapes import (
     DeliveryStarted,
@@ -30,21 +30,23 @@ class WebhookRoutes(Controller):
 
     @post()
     async def create(
-        self, services: Given, request: ApiRequest, organization: FromPath[str]
+        self, services: ServicesDependency, request: ApiRequest, organization: FromPath[str]
     ) -> WebhookShape:
         """Create a webhook, which gets events at once."""
         draft = await read_json(request, WebhookDraft)
         return saved_shape(await services.webhooks.create(organization, draft))
 
     @get()
-    async def get_all(self, services: Given, organization: FromPath[str]) -> WebhookList:
+    async def get_all(
+        self, services: ServicesDependency, organization: FromPath[str]
+    ) -> WebhookList:
         """List an organization's webhooks."""
         webhooks = await services.webhooks.list(organization)
         return WebhookList(items=[webhook_shape(webhook) for webhook in webhooks])
 
     @get("/{webhook:str}")
     async def get_one(
-        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], webhook: FromPath[str]
     ) -> WebhookShape:
         """Get one webhook."""
         return webhook_shape(await services.webhooks.get(organization, webhook))
@@ -52,7 +54,7 @@ class WebhookRoutes(Controller):
     @patch("/{webhook:str}")
     async def change(
         self,
-        services: Given,
+        services: ServicesDependency,
         request: ApiRequest,
         organization: FromPath[str],
         webhook: FromPath[str],
@@ -64,7 +66,7 @@ class WebhookRoutes(Controller):
 
     @delete("/{webhook:str}")
     async def remove(
-        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], webhook: FromPath[str]
     ) -> None:
         """Delete a webhook."""
         await services.webhooks.get(organization, webhook)
@@ -72,7 +74,7 @@ class WebhookRoutes(Controller):
 
     @get("/{webhook:str}/secret")
     async def secret(
-        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], webhook: FromPath[str]
     ) -> SecretShape:
         """Reveal the secret."""
         await services.webhooks.get(organization, webhook)
@@ -81,7 +83,7 @@ class WebhookRoutes(Controller):
     @put("/{webhook:str}/secret")
     async def set_secret(
         self,
-        services: Given,
+        services: ServicesDependency,
         request: ApiRequest,
         organization: FromPath[str],
         webhook: FromPath[str],
@@ -93,7 +95,7 @@ class WebhookRoutes(Controller):
 
     @delete("/{webhook:str}/secret")
     async def remove_secret(
-        self, services: Given, organization: FromPath[str], webhook: FromPath[str]
+        self, services: ServicesDependency, organization: FromPath[str], webhook: FromPath[str]
     ) -> None:
         """Remove the secret."""
         await services.webhooks.get(organization, webhook)
@@ -102,7 +104,7 @@ class WebhookRoutes(Controller):
     @post("/{webhook:str}/test", status_code=202)
     async def test(
         self,
-        services: Given,
+        services: ServicesDependency,
         request: ApiRequest,
         organization: FromPath[str],
         webhook: FromPath[str],

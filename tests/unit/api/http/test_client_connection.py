@@ -208,6 +208,53 @@ async def test_a_head_within_the_rules_is_taken(api, head):
         assert await client.status() == 200
 
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (b"Content-Length: 2\r\n" + CHUNKED, 400),
+        (CHUNKED + b"Content-Length: 2\r\n", 400),
+        (b"Content-Length: 2\r\nContent-Length: 2\r\n", 400),
+        (b"Content-Length: 2\r\ncontent-length: 9\r\n", 400),
+        (b"Content-Length: 2, 2\r\n", 400),
+        (b"Content-Length: +2\r\n", 400),
+        (b"Content-Length: -2\r\n", 400),
+        (b"Content-Length: 0x2\r\n", 400),
+        (b"Content-Length: 99999999999999999999999\r\n", 400),
+        (b"Content-Length : 2\r\n", 400),
+        (b"Content-Length:\r\n 2\r\n", 400),
+        (b"Transfer-Encoding : chunked\r\n", 400),
+        (b"Transfer-Encoding: \x0bchunked\r\n", 400),
+        (b"Transfer-Encoding: xchunked\r\n", 501),
+        (CHUNKED + CHUNKED, 501),
+        (b"X: a\r\n b: c\r\n", 400),
+        (b"X: a\rContent-Length: 2\r\n", 400),
+        (b"X: a\nContent-Length: 2\r\n", 400),
+        (b"X: a\x00b\r\n", 400),
+        (b"X\r\n", 400),
+        (b"\n", 400),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 10_000])
+async def test_framing_that_can_be_read_in_two_ways_is_refused(api, lines, status, size):
+    """Nothing after it is taken as a request (RFC 9112, section 11.2)."""
+    sent = b"POST /api/v1/events HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n{}" + PING
+    async with connect_to(api) as client:
+        for start in range(0, len(sent), size):
+            client.send(sent[start : start + size])
+            await client.writer.drain()
+        assert await client.last_answer() == status
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/1.2", b"HTTP/0.9", b""])
+async def test_other_versions_of_http_are_refused(api, version):
+    async with connect_to(api) as client:
+        client.send(b"GET /healthz %b\r\nHost: x\r\n\r\n" % version)
+        assert await client.last_answer() == 400
+
+
 @pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch"])
 async def test_a_caller_that_ends_its_side_after_a_request_gets_its_answer(api, path):
     async with known_client(api) as client:
