@@ -66,7 +66,7 @@ async def settle_logged(
         else:
             count_health(health, item, exhausted=exhausted)
     replays_due = await _write_rows(db, found, now)
-    await put_health(db, health, node)
+    await _put_health(db, health, node)
     disabled = await _count_failures(db, batch, streaks, tests, rule=rule, now=now)
     return Settled(disabled=disabled, replays_due=replays_due)
 
@@ -202,7 +202,7 @@ async def put_settled(db: Session, rows: Sequence[SettledRow]) -> None:
     await db.execute_many("put_deliveries", [astuple(row) for row in rows])
 
 
-async def put_health(db: Session, health: Mapping[Bucket, list[int]], node: str = "") -> None:
+async def _put_health(db: Session, health: Mapping[Bucket, list[int]], node: str) -> None:
     """Add to health figures: (succeeded, failed, exhausted) by bucket."""
     counts = [(*bucket, *health[bucket]) for bucket in sorted(health)]
     await db.execute_many("put_health", counts, node=node)

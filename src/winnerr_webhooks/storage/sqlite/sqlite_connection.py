@@ -133,7 +133,6 @@ def _chunks(
 ) -> Iterable[tuple[str, list[Any]]]:
     """The statements, each with its bound values, that take all rows."""
     largest = _SIZES[-1]
-    others = [values[one] for one in statements()[name].names]
     for start in range(0, len(rows), largest):
         chunk = rows[start : start + largest] if len(rows) > largest else rows
         count = len(chunk)
@@ -144,8 +143,10 @@ def _chunks(
         if size > count:
             bound += (None,) * ((size - count) * len(chunk[0]))
         bound.append(count)
-        bound += others
-        yield with_rows(name, size), bound
+        sql, names = with_rows(name, size)
+        if names:
+            bound += [values[one] for one in names]
+        yield sql, bound
 
 
 def create_file(path: str) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from winnerr_webhooks.storage.delivery_rows import attempt_row
 from winnerr_webhooks.storage.failure_streak import Bucket, DisablingRule, count_health
-from winnerr_webhooks.storage.settling import drop_pending, put_health, settle_logged
+from winnerr_webhooks.storage.settling import lock_order, settle_logged
 from winnerr_webhooks.storage.sqlite.sqlite_rows import as_json
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession
 from winnerr_webhooks.storage.transitions import is_common_case
@@ -22,14 +22,14 @@ async def settle(
     batch = _record(db, batch)
     if not batch:
         return Settled()
-    delivered = await _deliver(db, [item for item in batch if is_common_case(item)], now)
+    delivered = _deliver(db, [item for item in batch if is_common_case(item)], now)
     if len(delivered) < len(batch):
         return await settle_logged(db, batch, delivered=delivered, rule=rule, now=now)
     health: dict[Bucket, list[int]] = {}
     for item in delivered:
         if item.delivery.trigger != "test":
             count_health(health, item, exhausted=False)
-    await put_health(db, health)
+    db.write_rows("put_health", [(*bucket, *counts) for bucket, counts in health.items()])
     db.run("end_streaks", {"webhooks": as_json({webhook_id for webhook_id, _, _ in health})})
     return Settled()
 
@@ -45,11 +45,11 @@ def _record(db: SqliteSession, batch: Sequence[Settlement]) -> list[Settlement]:
     return [item for item in fresh if item.record.id not in known]
 
 
-async def _deliver(db: SqliteSession, common: list[Settlement], now: int) -> list[Settlement]:
+def _deliver(db: SqliteSession, common: list[Settlement], now: int) -> list[Settlement]:
     """Move rows from `pending` to `delivery` where it is the common case; of which of these."""
     leases = [(item.delivery.webhook_id, item.delivery.id, item.delivery.lease) for item in common]
     if db.write_rows("deliver", leases, now=now) != len(common):
         others = set(db.read_rows("not_common", leases, _IDS))
         common = [item for item in common if item.delivery.id not in others]
-    await drop_pending(db, [(item.delivery.webhook_id, item.delivery.id) for item in common])
+    db.write_rows("drop_pending", [lock_order(item) for item in common])
     return common

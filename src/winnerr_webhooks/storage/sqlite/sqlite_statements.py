@@ -41,14 +41,15 @@ def _statement(text: str) -> Statement:
 
 
 @cache
-def with_rows(name: str, count: int) -> str:
-    """The statement with room for `count` bound rows."""
+def with_rows(name: str, count: int) -> tuple[str, tuple[str, ...]]:
+    """The statement with room for `count` bound rows, and the names of the values after them."""
 
     def table(match: re.Match[str]) -> str:
         row = f"({','.join('?' * int(match[1]))})"
         return f"SELECT * FROM (VALUES {','.join([row] * count)}) LIMIT ?"  # noqa: S608  only marks
 
-    return _ROWS.sub(table, statements()[name].text)
+    text, names, _ = statements()[name]
+    return _ROWS.sub(table, text), names
 
 
 def migrations() -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def whole_statements() -> list[str]:
 def faults_of(database: apsw.Connection, name: str) -> set[str]:
     """The faults of a statement, or of the several that it is made of."""
     text = statements()[name].text
-    whole = with_rows(name, 4) if "{rows:" in text else text
+    whole = with_rows(name, 4)[0] if "{rows:" in text else text
     return set().union(*(faults(database, one) for one in whole.split(";\n")))
 
 
