@@ -89,7 +89,7 @@ def test_the_version_is_the_packages(run):
         (
             ["serve", "--role", "api"],
             {},
-            "ROLE=api: with SQLite there is only one",
+            "WINNERR_WEBHOOKS_ROLE=api: with SQLite",
         ),
         (["serve"], {"ROLE": "deliver"}, "WINNERR_WEBHOOKS_ROLE=deliver"),
         (["serve", "--processes", "2"], {}, "WINNERR_WEBHOOKS_PROCESSES=2: only one process"),
