@@ -39,7 +39,7 @@ from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.node import CLOSING_SECONDS, Node
 from winnerr_webhooks.pipeline.shutdown import ShutdownStack, within
-from winnerr_webhooks.processes.listening_socket import adopt, listen, url_of
+from winnerr_webhooks.processes.listening_socket import BACKLOG, adopt, listen, url_of
 from winnerr_webhooks.processes.peer_metrics import PeerMetrics
 from winnerr_webhooks.processes.worker_context import WorkerContext
 from winnerr_webhooks.settings_page.page_app import SettingsPage
@@ -154,7 +154,7 @@ async def serve(
             connections_in=service.node.budgets.connections_in,
             descriptors=descriptors,
         )
-        await server.start(listener)
+        await server.start(listener, backlog=BACKLOG)
         gc.collect()
         gc.freeze()
         log.info("started", url=url_of(config, listener))

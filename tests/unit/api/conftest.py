@@ -275,7 +275,7 @@ async def running(
         limits=limits,
         idle_seconds=idle,
     )
-    await server.start(listener)
+    await server.start(listener, backlog=100)
     port = listener.getsockname()[1]
     api = Api(services, desk, key.secret, port=port, http_app=http_app, server=server)
     try:

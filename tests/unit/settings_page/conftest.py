@@ -266,7 +266,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 connections_in=page.budgets.connections_in,
                 descriptors=20_000,
             )
-            await server.start(listener)
+            await server.start(listener, backlog=100)
             site = Site(page, node, port)
 
             async def end() -> None:

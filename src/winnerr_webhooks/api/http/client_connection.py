@@ -1,8 +1,8 @@
 """One caller's connection: it reads a request, waits for its answer, and reads the next one.
 
 Nothing is read ahead of need. What follows a request stays unparsed until that one is answered,
-and a body is read only while somebody wants it; meanwhile reading is paused, and the caller's
-bytes wait in the kernel. So a connection holds one read at most that is not counted anywhere.
+and a body is read only while somebody wants it. Meanwhile reading is paused, and the caller's
+bytes wait in the kernel. So a connection holds at most one read that no budget counts.
 """
 
 import asyncio
@@ -56,8 +56,9 @@ class ServerState:
         """The Date header line of all answers of this second."""
         self.connections: set[ClientConnection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.is_stopping = False
         self.is_quiet = asyncio.Event()
-        """Set while the server stops: no connection and no task is left."""
+        """Set when the last connection or task ends."""
 
 
 class ClientConnection(asyncio.BufferedProtocol):
@@ -96,12 +97,12 @@ class ClientConnection(asyncio.BufferedProtocol):
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, or hang up when there is no room."""
+        """Begin, or hang up when there is no room or the server stops."""
         self.transport = cast("asyncio.Transport", transport)
         self._server.connections.add(self)
         self._server.timeouts.add(self)
         descriptor = transport.get_extra_info("socket").fileno()
-        if not self._server.open_connections.add(self, descriptor):
+        if self._server.is_stopping or not self._server.open_connections.add(self, descriptor):
             self.transport.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -132,7 +133,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             fast_path = self._server.fast_path
             if fast_path is not None and fast_path.begin_cached(self, data):
                 return
-            self._received = data
+            self._received += data
         else:
             self._received += self.get_buffer(0)[:size]
         self._parse()
@@ -274,7 +275,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     def _parse(self) -> None:
         self._is_parsing = True
         try:
-            while self._received:
+            while self._received and not self.transport.is_closing():
                 reading = self._reading
                 if reading is None or isinstance(reading, RequestHead):
                     if self.request is not None or self.write_paused:
@@ -316,8 +317,9 @@ class ClientConnection(asyncio.BufferedProtocol):
             self.request.receive_body(b"", is_last=True)
 
     def _start_asgi(self, head: RequestHead) -> AsgiRequest:
-        client, server = map(self.transport.get_extra_info, ("peername", "sockname"))
-        request = AsgiRequest(self, head, scope_of(head, client=client, server=server))
+        client = self.transport.get_extra_info("peername")
+        server = self.transport.get_extra_info("sockname")
+        request = AsgiRequest(self, head, scope_of(head, client=client[:2], server=server[:2]))
         self.start(request.run(self._server.app))
         return request
 

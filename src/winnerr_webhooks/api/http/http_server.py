@@ -16,8 +16,6 @@ from winnerr_webhooks.api.http_app import HttpApp
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.quotas import Budget
 
-BACKLOG: Final = 2048
-"""Connections that wait to be accepted; Linux cuts it to net.core.somaxconn."""
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between two requests."""
 DATE_SECONDS: Final = 1.0
@@ -54,16 +52,20 @@ class HttpServer:
             timeouts=ConnectionTimeouts(tick, open_connections.keep_descriptors_free),
         )
 
-    async def start(self, listener: socket.socket) -> None:
-        """Accept connections on a bound socket."""
+    async def start(self, listener: socket.socket, *, backlog: int) -> None:
+        """Accept connections on a bound socket; `backlog` of them may wait for that."""
         self._set_date()
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: ClientConnection(self.state), sock=listener, backlog=BACKLOG
+            lambda: ClientConnection(self.state), sock=listener, backlog=backlog
         )
 
     async def stop(self, seconds: float) -> None:
-        """Accept no more, let requests under way end for so long, then cut off what is left."""
+        """Accept no more connections, and close each after the answer that is due.
+
+        What has not ended after `seconds` is cut off.
+        """
         state = self.state
+        state.is_stopping = True
         if self._server is not None:
             self._server.close()
         for connection in tuple(state.connections):

@@ -33,7 +33,7 @@ async def serving(app, *, send_buffer=0, limits=None):
     if send_buffer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listener.bind(("127.0.0.1", 0))
-    await server.start(listener)
+    await server.start(listener, backlog=100)
     reader, writer = await asyncio.open_connection(*listener.getsockname())
     try:
         yield Client(server, reader, writer)
