@@ -19,7 +19,7 @@ from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.storage.port import Storage
 
 AnswerCallback = Callable[[Accepted | None, Exception | None], None]
-"""Called with the answer to one event, or with the error because of which there is none."""
+"""Called with the answer to one event, or with the error that it failed with."""
 
 
 class Intake(Protocol):

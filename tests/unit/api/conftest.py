@@ -1,4 +1,4 @@
-"""The API as callers meet it: a real server on loopback over a real database, without delivery."""
+"""The API as callers use it: a real server on loopback, a real database, and no delivery."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> Any:
 
 
 class Ahead(SystemClock):
-    """The machine's clocks, of which a test can set the monotonic one forward."""
+    """The machine's clocks; a test can set the monotonic one forward."""
 
     seconds = 0.0
 
@@ -60,8 +60,8 @@ class Ahead(SystemClock):
         return super().monotonic() + self.seconds
 
 
-class Desk:
-    """What stands in for the node: stores at once, delivers nothing, counts its wakings."""
+class StubNode:
+    """Stands in for the node: stores at once, delivers nothing, counts its signals."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -107,12 +107,12 @@ class Desk:
 
 
 class Api:
-    """A running API with a service key, and hands to play the rest of the road."""
+    """A running API with a service key, and helpers that do what delivery would do."""
 
     def __init__(
         self,
         services: Services,
-        desk: Desk,
+        node: StubNode,
         key: str,
         *,
         port: int,
@@ -123,7 +123,7 @@ class Api:
         self.server = server
         self.services = services
         self.storage = services.storage
-        self.desk = desk
+        self.node = node
         self.port = port
         self.key = key
         self.keys = ApiKeys(services.storage, services.clock, services.ids)
@@ -164,7 +164,7 @@ class Api:
         return answer
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A bare connection, for what no client library would send."""
+        """A bare connection, for requests that no client library sends."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     @property
@@ -191,7 +191,7 @@ class Api:
     async def settle(
         self, delivery: LeasedDelivery, status: int | None, *, happened: str, **fields: Any
     ) -> str:
-        """Make one attempt of a delivery up; its id."""
+        """Store an invented attempt of a delivery; return its id."""
         clock, ids = self.services.clock, self.services.ids
         failed = happened != "success"
         kind = fields.pop("kind", "status")
@@ -233,7 +233,7 @@ async def running(
         keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
         exclusive=True,
     )
-    desk = Desk(storage)
+    node = StubNode(storage)
     config = Config(allow_http=True, max_webhooks=3)
     budgets = budgets or Budgets(derive(config, 20_000), clock)
     resolver = DnsResolver(clock=clock)
@@ -243,22 +243,22 @@ async def running(
         ids=ids,
         catalog=CATALOG,
         storage=storage,
-        intake=desk,
+        intake=node,
         webhooks=WebhookManagement(
             config=config,
             storage=storage,
-            intake=desk,
+            intake=node,
             catalog=CATALOG,
             policy=AddressPolicy(allow=_LOOPBACK, allow_http=True),
             resolver=resolver,
             clock=clock,
             ids=ids,
-            signals=desk,
+            signals=node,
         ),
-        replays=Replays(storage=storage, catalog=CATALOG, signals=desk),
+        replays=Replays(storage=storage, catalog=CATALOG, signals=node),
         metrics=Metrics(),
         budgets=budgets,
-        node=desk,
+        node=node,
     )
     key = await ApiKeys(storage, clock, ids).create("tests")
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms an answer.
@@ -277,7 +277,7 @@ async def running(
     )
     await server.start(listener, backlog=100)
     port = listener.getsockname()[1]
-    api = Api(services, desk, key.secret, port=port, http_app=http_app, server=server)
+    api = Api(services, node, key.secret, port=port, http_app=http_app, server=server)
     try:
         yield api
     finally:
@@ -295,12 +295,12 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    """One for a whole module, for tests that leave nothing behind (as they themselves show)."""
+    """One server for a whole module, for tests that leave nothing behind and check that."""
     async with running(tmp_path_factory.mktemp("api")) as one:
         yield one
 
 
 @pytest.fixture
 def run() -> Any:
-    """`running`, for a test that wants a server of its own kind."""
+    """`running`, for a test that needs a server with other settings."""
     return running

@@ -126,7 +126,7 @@ async def test_cookies_are_ignored(api):
     assert response.status == 401
 
 
-async def test_a_revoked_key_is_believed_for_five_seconds_at_most(api):
+async def test_a_revoked_key_works_for_five_seconds_at_most(api):
     clock = HandClock()
     authenticator = Authenticator(api.storage, clock, api.services.budgets.key_lookups)
     made = await api.keys.create("soon gone")
@@ -207,8 +207,8 @@ async def test_an_unknown_key_is_looked_up_once_in_five_seconds_and_never_on_the
     assert (storage.aside, storage.on_road) == (2, 0)
 
 
-async def test_beyond_so_many_lookups_only_unknown_keys_are_unavailable(api):
-    """A key that worked before is looked up again meanwhile, on a way of its own."""
+async def test_beyond_the_limit_of_lookups_only_unknown_keys_are_unavailable(api):
+    """Meanwhile a key that worked before is looked up again, apart from them."""
     clock, storage = HandClock(), Watched(api.storage)
     authenticator = Authenticator(storage, clock, lookups(limit=2))
     header = f"Bearer {api.key}".encode()

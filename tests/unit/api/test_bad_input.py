@@ -183,13 +183,13 @@ async def webhook(shared_api):
 @pytest_asyncio.fixture(loop_scope="module")
 async def api(shared_api, webhook):
     """The shared API; checks after each test that nothing was changed."""
-    due, changed = shared_api.desk.due, list(shared_api.desk.changed)
+    due, changed = shared_api.node.due, list(shared_api.node.changed)
     yield shared_api
     assert await shared_api.ok("GET", "~/webhooks") == {"items": [webhook]}
     secret = await shared_api.ok("GET", f"~/webhooks/{webhook['id']}/secret")
     assert secret == {"secret": "old secret"}
     assert (await shared_api.ok("GET", "~/deliveries"))["items"] == []
-    assert (shared_api.desk.due, shared_api.desk.changed) == (due, changed)
+    assert (shared_api.node.due, shared_api.node.changed) == (due, changed)
 
 
 async def refused(api: Any, method: str, path: str, row: Any) -> None:

@@ -161,7 +161,7 @@ async def test_a_thousand_events_are_one_batch(api):
 
 @pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch"])
 async def test_overload_is_503_and_says_when_to_come_back(api, path):
-    api.desk.error = Unavailable("Too much is waiting.", 7)
+    api.node.error = Unavailable("Too much is waiting.", 7)
     body = EVENT if path.endswith("events") else [EVENT, EVENT]
     response, raw = await api.raw("POST", path, body)
     assert (response.status, response.headers["Retry-After"]) == (503, "7")
@@ -169,7 +169,7 @@ async def test_overload_is_503_and_says_when_to_come_back(api, path):
 
 
 async def test_a_database_lost_in_the_middle_is_told_apart(api):
-    api.desk.error = Uncertain("It may have been accepted; repeat it with the same id.")
+    api.node.error = Uncertain("It may have been accepted; repeat it with the same id.")
     status, answer = await api.call("POST", "/api/v1/events", EVENT)
     assert (status, answer["type"]) == (503, "/api/docs#uncertain")
     status, answer = await api.call("POST", "/api/v1/events/batch", [EVENT])
@@ -177,7 +177,7 @@ async def test_a_database_lost_in_the_middle_is_told_apart(api):
 
 
 async def test_an_event_the_storage_cannot_take_is_the_callers_not_a_500(api):
-    api.desk.error = Poisoned("no")
+    api.node.error = Poisoned("no")
     assert (await api.call("POST", "/api/v1/events", EVENT))[0] == 422
 
 
@@ -185,7 +185,7 @@ async def test_a_fault_of_ours_shows_an_id_and_nothing_else(api, monkeypatch):
     async def broken(_event):
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr(api.desk, "accept", broken)
+    monkeypatch.setattr(api.node, "accept", broken)
     api.services.intake.accept = broken
     for path in ("/api/v1/events",):
         status, answer = await api.call("POST", path, EVENT)

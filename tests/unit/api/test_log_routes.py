@@ -127,7 +127,7 @@ async def test_a_failed_delivery_is_replayed(api, kind):
     path = f"~/logs/{attempt_id}" if kind == "attempt" else f"~/deliveries/{delivery.id}"
     status, answer = await api.call("POST", path + "/replay")
     assert (status, answer) == (202, {"deliveryId": delivery.id})
-    assert api.desk.due == 1
+    assert api.node.due == 1
     (again,) = await api.claim()
     assert (again.id, again.trigger, again.attempt) == (delivery.id, "replay", 2)
 
@@ -142,7 +142,7 @@ async def test_a_failed_delivery_is_replayed(api, kind):
 async def test_reading_or_replaying_something_unknown_is_404(api, path):
     assert (await api.call("GET", f"~/{path}"))[0] == 404
     assert (await api.call("POST", f"~/{path}/replay"))[0] == 404
-    assert api.desk.due == 0
+    assert api.node.due == 0
 
 
 async def test_attempts_and_deliveries_of_another_organization_are_404(api):
@@ -186,10 +186,10 @@ async def test_a_bulk_replay_counts_first_and_then_replays(api):
     await api.settle(third, 200, happened="success")
     dry = await api.ok("POST", "~/replays", {"outcome": "failed", "dryRun": True})
     assert dry == {"count": 2, "dryRun": True}
-    assert api.desk.due == 0
+    assert api.node.due == 0
     status, answer = await api.call("POST", "~/replays", {"webhook": first.webhook_id})
     assert (status, answer) == (202, {"count": 2, "dryRun": False})
-    assert api.desk.due == 1
+    assert api.node.due == 1
     while await api.storage.run_job_slice():
         pass
     assert {one.id for one in await api.claim()} == {first.id, second.id}

@@ -14,7 +14,7 @@ async def test_probes_need_no_key(api):
 
 
 async def test_a_node_that_is_not_ready_says_why(api):
-    api.desk.reason = "The service is stopping."
+    api.node.reason = "The service is stopping."
     response, raw = await api.raw("GET", "/readyz", key=None)
     assert response.status == 503
     assert response.headers["Retry-After"]

@@ -57,7 +57,7 @@ async def test_reading_stops_at_the_limit():
     assert len(waiting) == 1
 
 
-async def test_an_announced_length_is_believed_before_anything_is_read():
+async def test_an_announced_length_is_checked_before_anything_is_read():
     receive, waiting = received(piece(b"abc", more=False))
     with pytest.raises(TooLarge):
         await read_body(scope(b"5"), receive, 4, uncounted())

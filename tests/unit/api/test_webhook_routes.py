@@ -28,7 +28,7 @@ async def test_a_webhook_is_created_read_listed_and_deleted(api):
     assert (await api.call("GET", path))[0] == 404
     assert (await api.call("DELETE", path))[0] == 404
     assert await api.ok("GET", "~/webhooks") == {"items": []}
-    assert api.desk.changed == [made["id"]]
+    assert api.node.changed == [made["id"]]
 
 
 async def test_all_events_are_shown_as_a_star(api):
@@ -78,7 +78,7 @@ async def test_secrets_rotate_with_an_overlap(api):
     assert (await api.raw("DELETE", path))[0].status == 204
     assert (await api.call("GET", path))[0] == 404
     assert not (await api.ok("GET", f"~/webhooks/{made['id']}"))["hasSecret"]
-    assert api.desk.changed == [made["id"]] * 5
+    assert api.node.changed == [made["id"]] * 5
 
 
 async def test_a_patch_changes_only_the_fields_it_has(api):
@@ -90,13 +90,13 @@ async def test_a_patch_changes_only_the_fields_it_has(api):
     assert (changed["url"], changed["events"]) == ("http://127.0.0.1:10/", ["task.created"])
     assert changed["description"] == "old"
     assert (await api.ok("PATCH", path, {"description": None}))["description"] is None
-    assert api.desk.changed == [made["id"]] * 2
+    assert api.node.changed == [made["id"]] * 2
 
 
 async def test_an_empty_patch_changes_nothing(api):
     made = await api.webhook()
     assert await api.ok("PATCH", f"~/webhooks/{made['id']}", {}) == made
-    assert api.desk.changed == []
+    assert api.node.changed == []
 
 
 async def test_a_webhook_is_paused_and_resumed_by_its_status(api):

@@ -85,7 +85,7 @@ class AsgiRequest:
         self._has_start = False
         self._is_chunked = False
         self._left: int | None = None
-        """Bytes that the application's Content-Length still allows; None: there is none."""
+        """Bytes that the answer's Content-Length still allows; None: the answer has none."""
 
     @property
     def has_caller(self) -> bool:

@@ -19,7 +19,7 @@ SINGLE, BATCH = "/api/v1/events", "/api/v1/events/batch"
 
 @pytest.fixture
 def server(tmp_path, request):
-    """An API that holds so many bytes of bodies being received, of one organization and of all."""
+    """An API with limits for the bodies it receives: of one organization, and of all together."""
     running = request.getfixturevalue("run")
 
     def start(*, limit, share):
@@ -87,7 +87,7 @@ async def status_of(one):
 
 @contextlib.asynccontextmanager
 async def stalled(api, sent, count=1):
-    """So many uploads that lack their last byte, each as far as the server takes it in."""
+    """Uploads that lack their last byte, each as far as the server reads it."""
     budget = api.services.budgets.receiving_bytes
     async with contextlib.AsyncExitStack() as stack:
         opened = []

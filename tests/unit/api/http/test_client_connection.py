@@ -258,12 +258,12 @@ async def test_other_versions_of_http_are_refused(api, version):
 @pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch"])
 async def test_a_caller_that_ends_its_side_after_a_request_gets_its_answer(api, path):
     async with known_client(api) as client:
-        api.desk.is_open.clear()
+        api.node.is_open.clear()
         client.post(GOOD if path == "/api/v1/events" else [GOOD], path=path)
         client.writer.write_eof()
         connection = the_connection(api)
         await until(lambda: connection.request and not connection.request.keep_alive)
-        api.desk.is_open.set()
+        api.node.is_open.set()
         assert await client.last_answer() == 202
 
 
@@ -293,10 +293,10 @@ async def test_an_idle_caller_that_ends_its_side_is_hung_up_on(api):
 
 async def test_a_refusal_comes_after_the_answers_before_it(api):
     async with known_client(api) as client:
-        api.desk.is_open.clear()
+        api.node.is_open.clear()
         client.send(request(api, GOOD) + request(api, GOOD) + b"G@T / HTTP/1.1\r\n\r\n" + PING)
         await until(lambda: the_connection(api)._received)
-        api.desk.is_open.set()
+        api.node.is_open.set()
         assert [await client.status() for _ in range(2)] == [202, 202]
         assert await client.last_answer() == 400
 
@@ -308,10 +308,10 @@ async def test_a_body_that_is_not_http_is_answered_once(api):
         client.send(broken)
         assert await client.last_answer() == 400
     async with known_client(api) as client:
-        api.desk.is_open.clear()
+        api.node.is_open.clear()
         client.send(request(api, GOOD) + broken)
         await until(lambda: the_connection(api)._received)
-        api.desk.is_open.set()
+        api.node.is_open.set()
         assert await client.status() == 202
         assert await client.last_answer() == 400
 
@@ -333,7 +333,7 @@ async def test_trailers_are_not_headers(api):
 async def test_pipelined_requests_wait_unparsed_and_none_is_lost(api):
     async with known_client(api) as client:
         connection = the_connection(api)
-        api.desk.is_open.clear()
+        api.node.is_open.clear()
         client.post()
         await until(connection.is_answering)
         count = 10_000
@@ -341,7 +341,7 @@ async def test_pipelined_requests_wait_unparsed_and_none_is_lost(api):
         await until(lambda: connection._received)
         assert connection._read_paused
         assert len(connection._received) <= SMALL_READ
-        api.desk.is_open.set()
+        api.node.is_open.set()
         assert await client.status() == 202
         for _ in range(count):
             assert await client.status() == 200
@@ -380,10 +380,10 @@ async def test_events_sent_without_waiting_are_answered_in_order(api, size):
         await sending
 
 
-async def test_a_request_on_a_lost_connection_is_told_of_it(api):
+async def test_a_request_whose_connection_is_lost_sees_the_disconnect(api):
     """Also when another one waits behind it."""
     async with connect_to(api) as client:
-        api.desk.is_open.clear()  # else it might be answered before the connection is lost
+        api.node.is_open.clear()  # else it might be answered before the connection is lost
         client.post(GOOD, "Expect: 100-continue")
         client.send(PING)
         await until(lambda: api.connections and the_connection(api)._received)
@@ -392,7 +392,7 @@ async def test_a_request_on_a_lost_connection_is_told_of_it(api):
         connection.transport.abort()
         await until(lambda: serving._is_over)
         assert connection._received == b""
-        api.desk.is_open.set()
+        api.node.is_open.set()
 
 
 # Upgrades.
@@ -401,7 +401,7 @@ async def test_a_request_on_a_lost_connection_is_told_of_it(api):
 @pytest.mark.parametrize("known", [True, False], ids=["short", "long"])
 @pytest.mark.parametrize("pieces", [1, 2], ids=["whole", "cut"])
 async def test_an_offer_of_http_2_is_ignored(api, known, pieces):
-    """As Java's HttpClient makes it on `http://` unless told otherwise."""
+    """Java's HttpClient makes it by default on `http://`."""
     offer = (
         "Connection: Upgrade, HTTP2-Settings",
         "HTTP2-Settings: AAEAAEAAAAIAAAAB",
@@ -422,7 +422,7 @@ async def test_an_offer_of_http_2_is_ignored(api, known, pieces):
 
 
 async def test_a_body_after_an_ignored_upgrade_is_only_a_body(api):
-    """What looks like a request in it is none."""
+    """What looks like a request in the body is not answered."""
     async with connect_to(api) as client:
         client.post(PING * 3, "Connection: close, upgrade", "Upgrade: websocket")
         assert await client.last_answer() == 400
@@ -500,11 +500,11 @@ async def test_half_a_request_is_408_in_the_end(server, cut, long):
 
 async def test_half_a_request_after_an_answer_that_is_due_is_408_after_it(server):
     async with server(SOON) as api, known_client(api) as client:
-        api.desk.is_open.clear()
+        api.node.is_open.clear()
         client.send(request(api, GOOD) + PING[:10])
         await until(lambda: the_connection(api)._received)
         assert the_connection(api)._read_paused
-        api.desk.is_open.set()
+        api.node.is_open.set()
         assert await client.status() == 202
         assert await client.last_answer() == 408
 
@@ -519,10 +519,10 @@ async def test_a_body_that_is_answered_already_is_not_waited_for_forever(server)
 async def test_neither_the_answer_nor_the_pause_between_requests_counts_as_lateness(server):
     async with server(SOON) as api, known_client(api) as client:
         connection = the_connection(api)
-        api.desk.is_open.clear()
+        api.node.is_open.clear()
         client.post()
         await until(lambda: connection._age > 20)
-        api.desk.is_open.set()
+        api.node.is_open.set()
         assert await client.status() == 202
         await until(lambda: connection._age > 20)
         client.post()

@@ -142,8 +142,8 @@ async def test_a_body_too_long_for_it_takes_the_asgi_answer(api, line):
     assert (await answer(reader))[0].startswith("http/1.1 413")
 
 
-async def test_white_space_behind_a_header_is_none_of_it(api, line):
-    """An id stays the same id, whoever passed it on; and whoever waits for a 100 gets one."""
+async def test_white_space_after_a_header_is_not_part_of_it(api, line):
+    """An Idempotency-Key stays the same, and `Expect` still gets a 100."""
     reader, writer = line
     ids = []
     for header in ("Idempotency-Key: crm-1", "Idempotency-Key: crm-1 \t"):

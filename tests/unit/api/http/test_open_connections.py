@@ -180,14 +180,14 @@ async def test_only_when_all_are_answering_callers_the_newcomer_is_closed(server
     body = EVENT if path.endswith("events") else b"[%b]" % EVENT
     async with server(1) as api, clients(api) as (busy,):
         assert await busy.post() == 202
-        api.desk.is_open.clear()
+        api.node.is_open.clear()
         busy.send_post("/api/v1/events")
         await until(lambda: connection_of(api, busy).is_answering())
         newcomer = Client(api, *await api.connect())
         newcomer.writer.write(PING)
         await newcomer.ended()
         newcomer.writer.transport.abort()
-        api.desk.is_open.set()
+        api.node.is_open.set()
         assert await busy.status() == 202
         busy.send_post(path, body)
         assert await busy.status() == 202
