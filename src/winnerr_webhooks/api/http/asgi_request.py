@@ -140,7 +140,8 @@ class AsgiRequest:
 
     async def _receive(self) -> dict[str, Any]:
         """Give the application the next part of the body, then `http.disconnect` (`receive`)."""
-        if self._must_continue and not (self._is_over or self._body or self._is_whole):
+        is_due = not (self.response_started or self._is_over or self._body or self._is_whole)
+        if self._must_continue and is_due:
             self._connection.write(CONTINUE)
         self._must_continue = False
         while not (self._is_over or self._body or (self._is_whole and not self._is_taken)):

@@ -111,8 +111,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         server.connections.discard(self)
         server.open_connections.discard(self)
         server.timeouts.discard(self)
-        self._received = b""
-        self._reading = None
+        self._stop_reading(None)
         if self.request is not None:
             self.request.disconnect()
             self.request = None
@@ -317,11 +316,15 @@ class ClientConnection(asyncio.BufferedProtocol):
             self.request.receive_body(b"", is_last=True)
 
     def _start_asgi(self, head: RequestHead) -> AsgiRequest:
-        client = self.transport.get_extra_info("peername")
-        server = self.transport.get_extra_info("sockname")
-        request = AsgiRequest(self, head, scope_of(head, client=client[:2], server=server[:2]))
+        client, server = self._address("peername"), self._address("sockname")
+        request = AsgiRequest(self, head, scope_of(head, client=client, server=server))
         self.start(request.run(self._server.app))
         return request
+
+    def _address(self, name: str) -> tuple[str, int] | None:
+        """Host and port; None when the caller has reset the connection meanwhile."""
+        address = self.transport.get_extra_info(name)
+        return None if address is None else address[:2]
 
     def _read_body(self, body: Body) -> None:
         data, self._received = body.decode(self._received)
@@ -369,11 +372,16 @@ class ClientConnection(asyncio.BufferedProtocol):
 
         If it were closed with bytes unread, it would be reset, and the answer lost.
         """
-        self._received = b""
-        self._reading = DiscardedBytes()
+        self._stop_reading(DiscardedBytes())
         self._age = 0
         self.transport.write_eof()
         self._pause_or_resume()
+
+    def _stop_reading(self, instead: DiscardedBytes | None) -> None:
+        self._received = b""
+        if isinstance(self._reading, RequestHead):
+            self._reading.close()
+        self._reading = instead
 
     def _end_task(self, task: asyncio.Task[None]) -> None:
         self._server.tasks.discard(task)

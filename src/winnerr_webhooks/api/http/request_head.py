@@ -85,19 +85,30 @@ class RequestHead:
             if self.version:  # the head is complete, and the rules below say more
                 self._check()
             raise _parser_refusal(error) from None
+        if len(self.headers) > self._limits.lines:
+            raise HeadTooLarge(f"The request has more than {self._limits.lines} header lines.")
         if found < 0:
             self._tail = (self._tail + data)[1 - len(END_OF_HEAD) :]
             return None
-        self._parser = None  # it holds this object, and would keep it alive
+        self.close()
         self._check()
         return data[size:]
+
+    def close(self) -> None:
+        """Release the parser. It refers to this object, which would stay in memory with it."""
+        self._parser = None
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request target; called by the parser, as the next two are."""
         self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header line, without the white space after its value (RFC 9110, section 5.5)."""
+        """Take a header line, without the white space after its value (RFC 9110, section 5.5).
+
+        Of too many, one more than the limit is kept: 64 KiB of short lines would take 1 MiB.
+        """
+        if len(self.headers) > self._limits.lines:
+            return
         name, value = name.lower(), value.rstrip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self.expects_continue = True
@@ -109,6 +120,8 @@ class RequestHead:
         self.method = parser.get_method()
         self.version = parser.get_http_version()
         self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
+        if self.version == "1.0":
+            self.expects_continue = False  # HTTP/1.0 has no 100 (RFC 9110, section 10.1.1)
 
     def _check(self) -> None:
         """Refuse what this server does not do, and find how the body is framed.
@@ -120,8 +133,6 @@ class RequestHead:
             raise Malformed("This server speaks HTTP/1.1 and HTTP/1.0.")
         if self.method == b"CONNECT":
             raise Malformed("This is not a proxy, so it does not take CONNECT.")
-        if len(headers) > self._limits.lines:
-            raise HeadTooLarge(f"The request has more than {self._limits.lines} header lines.")
         fields = dict(headers)
         if len(fields) < len(headers) or b"host" not in fields or not _CODINGS.isdisjoint(fields):
             _check_fields(headers, self.version)

@@ -150,6 +150,25 @@ async def test_a_target_that_is_no_url_is_400():
         assert (status, headers["connection"]) == (400, "close")
 
 
+async def test_a_caller_that_is_gone_has_no_address():
+    seen, faults = [], []
+
+    async def app(scope, receive, send):
+        seen.append(scope["client"])
+        await answering(b"")(scope, receive, send)
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: faults.append(context))
+    async with serving(app) as client:
+        with socket.create_connection(client.writer.get_extra_info("peername")) as other:
+            other.sendall(GET)
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.send(GET)
+        await client.head()
+        assert client.writer.get_extra_info("sockname") in seen
+        assert not faults
+
+
 # The request's body.
 
 
@@ -297,6 +316,32 @@ async def test_who_is_answered_without_the_body_gets_no_100():
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         )
         assert (await client.head())[0] == 401
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_no_100_within_an_answer_and_none_to_http_1_0(version):
+    async def app(scope, receive, send):
+        if version == b"1.1":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        body = (await receive())["body"]
+        if version == b"1.0":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    async with serving(app) as client:
+        client.send(
+            b"POST / HTTP/%b\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+            % version
+        )
+        await until(lambda: client.server.state.connections and client.connection.request)
+        await until(lambda: client.connection.request.awaits_body)
+        client.send(b"bc")
+        assert (await client.head())[0] == 200
+        if version == b"1.0":
+            assert await client.reader.read() == b"bc"
+        else:
+            assert await client.reader.readexactly(18) == b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"
 
 
 # The answer.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
 
@@ -10,6 +11,7 @@ import pytest
 from winnerr_webhooks.api.http.body_framing import FixedLengthBody
 from winnerr_webhooks.api.http.client_connection import SMALL_READ
 from winnerr_webhooks.api.http.request_head import Limits, RequestHead
+from winnerr_webhooks.domain.errors import HeadTooLarge
 
 GOOD = {"event": "contact.created", "organizationId": "org_1", "data": {"id": "c1"}}
 BAD = GOOD | {"event": "contact.creatde"}
@@ -147,6 +149,33 @@ async def test_of_an_endless_head_no_more_is_read_than_the_limit(api, monkeypatc
             client.send(b"a" * 65_536)
         assert await client.last_answer() == 431
         assert sum(parsed) <= 64 * 1024 + SMALL_READ
+
+
+async def test_of_too_many_header_lines_few_are_held(api):
+    async with connect_to(api) as client:
+        client.send(b"GET /healthz HTTP/1.1\r\n" + b"ab:c\r\n" * 2_000)  # and no blank line
+        assert await client.last_answer() == 431
+    head = RequestHead(Limits())
+    with pytest.raises(HeadTooLarge):
+        head.feed(b"GET / HTTP/1.1\r\n" + b"ab:c\r\n" * 2_000)
+    assert len(head.headers) <= 101
+
+
+@pytest.mark.parametrize("ending", [b"", b"a" * 70_000], ids=["left", "refused"])
+async def test_a_head_that_breaks_off_is_freed_at_once(api, ending):
+    """Not by the garbage collector only, which may take long to come to it."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with connect_to(api) as client:
+            client.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 10_000 + ending)
+            await until(lambda: api.connections and the_connection(api)._reading is not None)
+            if ending:
+                assert await client.last_answer() == 431
+        await until(lambda: not api.connections)
+        assert not [item for item in gc.get_objects() if isinstance(item, RequestHead)]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("size", [100, 1024, 70_000])
