@@ -19,6 +19,8 @@ from winnerr_webhooks.quotas import Budget
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between two requests."""
 DATE_SECONDS: Final = 1.0
+IN_TRANSIT_SECONDS: Final = 0.1
+"""How long a stopping server still reads from idle connections: a request may be on its way."""
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +67,11 @@ class HttpServer:
         What has not ended after `seconds` is cut off.
         """
         state = self.state
-        state.is_stopping = True
         if self._server is not None:
             self._server.close()
+        if state.connections:
+            await asyncio.sleep(IN_TRANSIT_SECONDS)
+        state.is_stopping = True
         for connection in tuple(state.connections):
             connection.shut_down()
         if state.connections or state.tasks:

@@ -541,6 +541,18 @@ async def test_a_stop_closes_idle_connections_and_ends_what_is_under_way():
         await writer.wait_closed()
 
 
+async def test_a_request_that_is_on_its_way_when_the_server_stops_is_answered():
+    async with serving(answering(b"", headers=[(b"content-length", b"0")])) as client:
+        client.send(GET)
+        await client.head()
+        stopping = asyncio.create_task(client.server.stop(30))
+        await asyncio.sleep(0)
+        client.send(GET)
+        assert (await client.head())[0] == 200
+        assert await client.reader.read() == b""
+        await stopping
+
+
 async def test_what_does_not_end_within_its_seconds_is_cut_off():
     cancelled = []
 
