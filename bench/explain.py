@@ -108,8 +108,8 @@ async def run(url, rows):
             leased = [one for answer in accepted for one in answer.leased]
             await storage.settle([seeder.delivered(one) for one in leased])
             page = await storage.due_lanes(None, 1_000)
-            places = {lane.webhook_id: 64 for lane in page.lanes}
-            claimed = await storage.claim(Claim(lease_seconds=60, places=places, max_bytes=1 << 26))
+            limits = {lane.webhook_id: 64 for lane in page.lanes}
+            claimed = await storage.claim(Claim(lease_seconds=60, limits=limits, max_bytes=1 << 26))
             await storage.log(LogFilter(organization="org_000000", limit=50))
             await storage.settle([seeder.delivered(one) for one in claimed.deliveries])
     finally:

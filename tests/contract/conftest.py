@@ -183,14 +183,14 @@ class World:
         page = await self.storage.due_lanes(None, 10_000)
         given = rooms or {}
         lanes = [
-            Candidate(one.webhook_id, one.organization, places, backlog=False)
+            Candidate(one.webhook_id, one.organization, most, backlog=False)
             for one in page.lanes
-            if (places := given.get(one.webhook_id, room))
+            if (most := given.get(one.webhook_id, room))
         ]
-        places = allocate(lanes, limit)
-        if not places:
+        limits = allocate(lanes, limit)
+        if not limits:
             return Claimed(deliveries=[])
-        terms = {"lease_seconds": 60, "places": places, "max_bytes": 1 << 26}
+        terms = {"lease_seconds": 60, "limits": limits, "max_bytes": 1 << 26}
         return await self.storage.claim(Claim(**(terms | options)))
 
     async def next_due_in(self) -> float | None:

@@ -30,7 +30,7 @@ async def test_a_claim_leases_what_is_due_once(world) -> None:
     assert await world.claim() == []
 
 
-async def test_a_lane_gives_no_more_than_its_places(world) -> None:
+async def test_a_lane_gives_no_more_than_its_limit(world) -> None:
     narrow, wide = await world.webhook("deal.created"), await world.webhook("contact.created")
     await _free(world, 5, name="deal.created")
     await _free(world, 5)
@@ -57,7 +57,7 @@ async def test_of_a_lane_with_nothing_due_nothing_comes(world) -> None:
     """As when another node was quicker, or when the webhook never was."""
     webhook = await world.webhook()
     found = await world.storage.claim(
-        Claim(lease_seconds=60, places={webhook.id: 4, "wh_never": 4}, max_bytes=1000)
+        Claim(lease_seconds=60, limits={webhook.id: 4, "wh_never": 4}, max_bytes=1000)
     )
     assert (found.deliveries, found.backlogged) == ([], frozenset())
 

@@ -11,7 +11,7 @@ async def _delete(world, webhook) -> None:
 
 
 async def _forget(world) -> None:
-    while await world.storage.forget(30):
+    while await world.storage.run_retention_slice(30):
         pass
 
 

@@ -33,7 +33,7 @@ async def test_keys_are_found_by_hash_until_revoked(world) -> None:
 
 async def _forget(world) -> int:
     gone = 0
-    while slice_ := await world.storage.forget(30):
+    while slice_ := await world.storage.run_retention_slice(30):
         gone += slice_
     return gone
 
@@ -60,8 +60,8 @@ async def test_young_things_stay(world) -> None:
     await world.webhook()
     await _settled(world, 600)
     world.clock.advance(days=29)
-    assert await world.storage.forget(30) > 0  # health figures live 8 days
-    assert await world.storage.forget(30) == 0
+    assert await world.storage.run_retention_slice(30) > 0  # health figures live 8 days
+    assert await world.storage.run_retention_slice(30) == 0
     assert await _count(world) == 600
 
 

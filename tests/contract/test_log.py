@@ -333,7 +333,7 @@ async def test_searches_take_turns_and_a_page_does_not(world, monkeypatch, filte
     monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     webhook = await world.webhook()
     await _logged(world, 1, EXHAUSTED)
-    async with world.storage._searches.place("org_1"):
+    async with world.storage._searches.slot("org_1"):
         with pytest.raises(Unavailable):
             await _log(world, **filters)
         for quick in ({}, {"webhook": webhook.id}, {"outcome": "failed"}):
@@ -346,7 +346,7 @@ async def test_searches_of_deliveries_and_replays_take_turns(world, monkeypatch)
     await world.webhook()
     await _logged(world, 1, EXHAUSTED)
     replays = ReplayFilter(organization="org_1")
-    async with world.storage._searches.place("org_1"):
+    async with world.storage._searches.slot("org_1"):
         for filters in ({"status": "failed"}, {"event": "contact.created"}, {"webhook": "wh_x"}):
             with pytest.raises(Unavailable):
                 await world.storage.deliveries(DeliveryFilter(organization="org_1", **filters))
@@ -378,7 +378,7 @@ async def test_what_an_organization_reads_takes_turns_and_others_read_on(
     monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     storage = world.storage
     monkeypatch.setattr(storage, "_reads", fair_semaphore.FairSemaphore(2))
-    async with storage._reads.place("org_1"):
+    async with storage._reads.slot("org_1"):
         for read in READS.values():
             with pytest.raises(Unavailable):
                 await read(storage, "org_1")
@@ -388,11 +388,11 @@ async def test_what_an_organization_reads_takes_turns_and_others_read_on(
 
 
 async def test_the_road_and_sign_in_wait_for_no_page(world, monkeypatch) -> None:
-    """Given that all places to read are taken, what deliveries and sign-in need is still read."""
+    """Given that all slots to read are taken, what deliveries and sign-in need is still read."""
     monkeypatch.setattr(fair_semaphore, "WAIT_SECONDS", 0.01)
     storage = world.storage
     monkeypatch.setattr(storage, "_reads", fair_semaphore.FairSemaphore(1))
-    async with storage._reads.place("org_2"):
+    async with storage._reads.slot("org_2"):
         assert await storage.targets([]) == []
         assert await storage.session(b"s" * 32) is None
         assert await storage.link(b"l" * 32) is None

@@ -79,8 +79,8 @@ async def test_retention_takes_links_and_sessions_that_are_over(world):
     await world.storage.consume_link(LINK, SESSION, 60)
     world.clock.advance(days=1)
 
-    assert await world.storage.forget(30) == 2
-    assert await world.storage.forget(30) == 0
+    assert await world.storage.run_retention_slice(30) == 2
+    assert await world.storage.run_retention_slice(30) == 0
 
 
 async def test_a_webhook_without_attempts_stands_with_nothing(world):

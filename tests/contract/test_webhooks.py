@@ -169,7 +169,7 @@ async def test_a_rotation_overlaps_and_then_the_new_secret_signs(world) -> None:
     assert (await world.storage.webhook("org_1", webhook.id)).overlap_ends_at is None
     (target,) = await world.storage.targets([webhook.id])
     assert (target.secret, target.next_secret, target.overlap_ends_at) == ("secret two", None, None)
-    await world.storage.forget(30)
+    await world.storage.run_retention_slice(30)
     assert await world.storage.secrets("org_1", webhook.id) == ("secret two", None)
 
 

@@ -67,7 +67,7 @@ class Backlog:
             return None
         return Claim(
             lease_seconds=self.lease_seconds,
-            places=allocate(lanes, limit),
+            limits=allocate(lanes, limit),
             max_bytes=self._memory.free,
             bytes_left={
                 lane.organization: self._memory.free_for(lane.organization) for lane in lanes

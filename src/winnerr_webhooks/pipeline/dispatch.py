@@ -92,7 +92,7 @@ class Dispatcher:
                 self.queues.add_claimed(delivery)
             else:
                 self.queues.releaser.add(delivery)
-        for webhook_id in claim.places:
+        for webhook_id in claim.limits:
             lane = self._lanes.get(webhook_id)
             if lane is not None:
                 lane.backlog = lane.held or webhook_id in claimed.backlogged

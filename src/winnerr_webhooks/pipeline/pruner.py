@@ -43,7 +43,7 @@ class Pruner:
             wait = EVERY
             total = 0
             try:
-                while gone := await self._storage.forget(self._days):
+                while gone := await self._storage.run_retention_slice(self._days):
                     total += gone
                     await asyncio.sleep(BETWEEN_SLICES)
             except Unavailable:

@@ -97,7 +97,7 @@ class PageContext:
         Slow pages of one organization wait for each other, so its many viewers do not delay
         those of another. `Unavailable` when no turn comes in time.
         """
-        return self._turns.place(organization)
+        return self._turns.slot(organization)
 
     async def run_in_thread(self, make: Callable[[], T]) -> T:
         """Run slow rendering in the renderer's thread: 500 rows take about 20 ms."""

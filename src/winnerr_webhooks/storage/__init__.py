@@ -1,1 +1,16 @@
-"""The storage port, and its adapters beside it."""
+"""The storage port, the code that both databases share, and an adapter for each database.
+
+- `port` says what every database must do: its methods are the verbs, such as `accept`, `claim` and
+  `settle`. `values` has what verbs take and return.
+- `sqlite/` and `postgres/` are the adapters; `sqlite_storage` and `postgres_storage` open them.
+  Each has its own statements for the delivery path: `…_accept`, `…_claim`, `…_settle`.
+- `…_verbs` implement the verbs that both databases share, over one `database_session.Session`:
+  `webhook_verbs`, `log_verbs`, `access_verbs`, `housekeeping_verbs`. `verb_base` says how they
+  reach the database. `statements` reads their SQL from the folder `sql`.
+- Deliveries: `delivery_rows` are the rows, `claim_selection` chooses which to lease, `settling` and
+  `transitions` apply settled attempts, `failure_streak` disables webhooks that keep failing.
+- Webhooks: `webhook_queries`, `sealed_secrets` and `webhook_states`; `jobs` and `replays`.
+- The log: `log_queries` reads it by the steps of `log_scan`; `search_text` prepares a search.
+- `retention` removes old rows; `fair_semaphore` lets organizations take turns at reading;
+  `copy_to_postgres` moves an SQLite database to PostgreSQL.
+"""

@@ -37,12 +37,12 @@ def round_robin(due: Iterable[PendingRow]) -> list[PendingRow]:
 
 
 def select(due: Iterable[PendingRow], sizes: Mapping[str, int], claim: Claim) -> Selection:
-    """What fits into each lane's places, the claim's bytes, and each organization's bytes.
+    """Select what fits into each lane's limit, the claim's bytes, and each organization's bytes.
 
     `sizes` are the lengths of the bodies, by event.
     """
     selected = Selection([], [], set())
-    places = dict(claim.places)
+    limits = dict(claim.limits)
     bytes_left = dict(claim.bytes_left)
     size = 0
     for row in round_robin(due):
@@ -50,10 +50,10 @@ def select(due: Iterable[PendingRow], sizes: Mapping[str, int], claim: Claim) ->
             selected.worn_out.append(row)
             continue
         left = bytes_left.get(row.organization, claim.max_bytes)
-        if size >= claim.max_bytes or left <= 0 or places[row.webhook_id] <= 0:
+        if size >= claim.max_bytes or left <= 0 or limits[row.webhook_id] <= 0:
             selected.backlogged.add(row.webhook_id)
             continue
-        places[row.webhook_id] -= 1
+        limits[row.webhook_id] -= 1
         size += sizes[row.event_id]
         bytes_left[row.organization] = left - sizes[row.event_id]
         selected.rows.append(row)

@@ -1,4 +1,4 @@
-"""Rows of the tables `pending`, `delivery` and `attempt` as values: what verbs read and write.
+"""Rows of the tables `pending`, `delivery` and `attempt`, as verbs read and write them.
 
 Each struct's fields are in the order of its table's columns. 0 and 1 are booleans.
 """
@@ -10,11 +10,20 @@ import msgspec
 from winnerr_webhooks.storage.values import Settlement
 
 TEST_EPOCH: Final = -1
-"""The epoch of test deliveries: they are sent whatever the webhook's status."""
+"""The epoch of test deliveries, which are sent whatever the webhook's status."""
+
+
+ATTEMPT_COLUMNS: Final = (
+    "id", "organization", "webhook_id", "delivery_id", "event", "attempt", "trigger", "outcome",
+    "started_at", "duration_ms", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "reconnected",
+    "status", "reason", "error_kind", "error_message", "error_code", "error_phase", "truncated",
+    "url", "request_head", "response_head", "response_body",
+)  # fmt: skip
+"""The columns of `attempt` in the order of `attempt_row`."""
 
 
 class PendingRow(msgspec.Struct, array_like=True, gc=False):
-    """A row of `pending`: a delivery that has another attempt coming."""
+    """A row of `pending`: a delivery with another attempt to come, automatic or a replay."""
 
     webhook_id: str
     delivery_id: str
@@ -22,17 +31,28 @@ class PendingRow(msgspec.Struct, array_like=True, gc=False):
     event: str
     test: int
     epoch: int
+    """Its webhook's epoch when the delivery, or the latest replay, was requested. A webhook's epoch
+    goes up when it leaves `active`; a row with an older epoch counts as cancelled."""
     accepted_at: int
     due_at: int
+    """When the next attempt is due, ms: the first attempt, a retry (`retry_at`) or a replay."""
     lease_until: int | None
-    """None: free. Else ms of the clock that the adapter measures leases by."""
+    """When the lease ends, ms of the clock that the adapter measures leases by; None: free."""
     lease: int
+    """The number of the latest lease, which fences late settlements; 0: there was none."""
     idle_leases: int
+    """Leases since the last settled attempt. `MAX_IDLE_LEASES` of them end the delivery."""
     attempts: int
+    """Settled attempts, replays included."""
     retries_used: int
     retry_at: int | None
+    """When the scheduled retry is due, ms; None: no retry is scheduled. It outlasts a replay that
+    is due earlier."""
     replay: int
+    """Counts requested replays; 0: none waits. An attempt of a replay clears it only if the number
+    is still the one it was leased with, so that a replay requested meanwhile is sent too."""
     finished: int
+    """1: the delivery has an outcome in `delivery`, and only a replay of it waits here."""
 
     @property
     def event_id(self) -> str:
@@ -40,7 +60,7 @@ class PendingRow(msgspec.Struct, array_like=True, gc=False):
         return event_of(self.delivery_id)
 
     def stopped(self, epoch: int) -> bool:
-        """Whether its webhook, which is at `epoch` now, stopped being active after this began."""
+        """Return whether its webhook, now at `epoch`, left `active` after this was requested."""
         return self.epoch not in (epoch, TEST_EPOCH)
 
 
@@ -60,7 +80,7 @@ class SettledRow(msgspec.Struct, array_like=True, gc=False):
 
 
 def ended(row: PendingRow, status: str, now: int) -> SettledRow:
-    """The outcome of a delivery that ends without another attempt."""
+    """Return the outcome of a delivery that ends without another attempt."""
     return SettledRow(
         row.organization,
         row.delivery_id,
@@ -76,12 +96,12 @@ def ended(row: PendingRow, status: str, now: int) -> SettledRow:
 
 
 def event_of(delivery_id: str) -> str:
-    """The id of a delivery's event."""
+    """Return the id of a delivery's event."""
     return f"evt_{delivery_id[4:-4]}"
 
 
 def attempt_row(item: Settlement) -> tuple[object, ...]:
-    """An attempt in the order of the columns of `attempt`, from `id` to `response_body`."""
+    """Return an attempt as a row of `ATTEMPT_COLUMNS`."""
     delivery, record = item.delivery, item.record
     exchange = record.exchange
     timings = exchange.timings

@@ -1,4 +1,4 @@
-"""What settled attempts do to health figures and to a webhook's streak of failures. Pure."""
+"""Health figures, and streaks of failures: when a failing webhook is disabled. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -43,7 +43,7 @@ class DisablingRule(NamedTuple):
     days: float
     min_failures: int
     skipped_since: Callable[[int], int] = lambda _ms: 0
-    """Milliseconds by which the clock was set forward since an instant (`clock.Skips`)."""
+    """By how many ms the clock was set forward since an instant (`clock.ClockSkips.since`)."""
 
 
 def bucket_of(item: Settlement) -> Bucket:

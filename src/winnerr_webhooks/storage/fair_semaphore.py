@@ -1,7 +1,7 @@
-"""A semaphore whose few places go to organizations in turn.
+"""A semaphore whose few slots go to organizations in turn.
 
 In a single queue, all callers wait for the organization that has the most calls in it. Here each
-organization has its own queue. A free place goes to the organization that holds the fewest places,
+organization has its own queue. A free slot goes to the organization that holds the fewest slots,
 and among several to the one whose last turn is the longest ago.
 """
 
@@ -20,12 +20,12 @@ RETRY_AFTER: Final = 2
 
 
 class FairSemaphore:
-    """Gives out up to `places` at a time, and at most `quota` of them to one organization."""
+    """Gives out up to `slots` at a time, and at most `quota` of them to one organization."""
 
     def __init__(
-        self, places: int, quota: int = 1, *, on_refusal: Callable[[str | None], None] | None = None
+        self, slots: int, quota: int = 1, *, on_refusal: Callable[[str | None], None] | None = None
     ) -> None:
-        self._places = places
+        self._slots = slots
         self._quota = quota
         self._on_refusal = on_refusal
         self._held: Counter[str] = Counter()
@@ -41,12 +41,12 @@ class FairSemaphore:
 
     @property
     def in_use(self) -> int:
-        """Places that are held now."""
+        """Slots that are held now."""
         return self._held.total()
 
     @asynccontextmanager
-    async def place(self, organization: str) -> AsyncIterator[None]:
-        """Wait for a place, and hold it; `Unavailable` when none comes in time."""
+    async def slot(self, organization: str) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it; `Unavailable` when none comes in time."""
         if self._may_have(organization):
             self._held[organization] += 1
         else:
@@ -57,7 +57,7 @@ class FairSemaphore:
             self._release(organization)
 
     def _may_have(self, organization: str) -> bool:
-        return self.in_use < self._places and self._held[organization] < self._quota
+        return self.in_use < self._slots and self._held[organization] < self._quota
 
     async def _wait(self, organization: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -77,7 +77,7 @@ class FairSemaphore:
             ) from None
 
     def _leave(self, organization: str, turn: "asyncio.Future[None]") -> None:
-        """Stop waiting; a place that came at this moment goes to the next call."""
+        """Stop waiting; a slot that came at this moment goes to the next call."""
         if turn.done() and not turn.cancelled():
             self._release(organization)
             return
@@ -97,7 +97,7 @@ class FairSemaphore:
             pass
 
     def _give(self) -> bool:
-        """Give a place to the next organization; False: none waits, or no place is free."""
+        """Give a slot to the next organization; False: none waits, or no slot is free."""
         ready = filter(self._may_have, self._waiting)
         organization = min(ready, key=self._held.__getitem__, default=None)
         if organization is None:

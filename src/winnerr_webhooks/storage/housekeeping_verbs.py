@@ -1,9 +1,12 @@
-"""The verbs of housekeeping that both databases share: the probe and the figures."""
+"""Housekeeping that both databases share.
+
+It is the probe write, the figures of the metrics page, and the removal of deleted webhooks.
+"""
 
 import asyncio
 from typing import Final
 
-from winnerr_webhooks.storage.expiry import REMOVALS, Removals
+from winnerr_webhooks.storage.retention import REMOVALS, Removals
 from winnerr_webhooks.storage.values import Figures, age
 from winnerr_webhooks.storage.verb_base import VerbBase
 
@@ -11,8 +14,6 @@ PROBE_INTERVAL: Final = 1.0
 """Seconds between two probes, at least."""
 FIGURES_FACTOR: Final = 20
 """Figures are kept for this many times as long as counting them took."""
-
-
 BETWEEN_SLICES: Final = 0.05
 """Seconds between two slices, for other work."""
 
@@ -28,7 +29,7 @@ class HousekeepingVerbs(VerbBase):
         self._figures_end = 0.0
 
     async def check(self) -> None:
-        """Whether a write would work now: one is tried, at most once a second."""
+        """Try a write, at most once a second; `Unavailable` says why writing does not work."""
         now = self._clock.monotonic()
         if self._probe is None or now >= self._probe_ends:
             self._probe_ends = now + PROBE_INTERVAL
@@ -58,7 +59,7 @@ class HousekeepingVerbs(VerbBase):
         return self._figures
 
     async def _remove_deleted_webhooks(self) -> int:
-        """Remove deleted webhooks that nothing needs, in slices; how many."""
+        """Remove deleted webhooks that nothing needs, in slices; return how many."""
         removed = 0
         while True:
             slice_ = await self._remove_webhooks_slice()
@@ -72,7 +73,7 @@ class HousekeepingVerbs(VerbBase):
         raise NotImplementedError
 
     async def _count_rows(self) -> tuple[int, int | None, int, int, int]:
-        """Pending deliveries, acceptance of the oldest (ms), lanes, jobs, bytes."""
+        """Return pending deliveries, acceptance of the oldest (ms), lanes, jobs and bytes."""
         raise NotImplementedError
 
     async def _remove_webhooks_slice(self) -> Removals:

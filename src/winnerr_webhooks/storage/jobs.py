@@ -1,4 +1,4 @@
-"""Jobs: big changes in slices, which cancel pending deliveries or replay many. And single replays.
+"""Jobs: large changes that run in slices. A job cancels pending deliveries, or replays many.
 
 A slice is one transaction. On PostgreSQL it has the job's row locked, so that no other node runs
 the same job, nor a later one of the same webhook.
@@ -9,18 +9,10 @@ from typing import Final, NamedTuple
 from msgspec.structs import asdict
 
 from winnerr_webhooks.domain.delivery import CANCELLED, FAILED
-from winnerr_webhooks.domain.errors import Conflict, NotFound
-from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, DISABLED
-from winnerr_webhooks.ids import id_floor, webhook_number
+from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
+from winnerr_webhooks.ids import id_floor
 from winnerr_webhooks.storage.database_session import Session, decoded_list
-from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow, ended
 from winnerr_webhooks.storage.log_scan import SLACK_MS
-from winnerr_webhooks.storage.settling import (
-    put_pending,
-    put_settled,
-    read_pending,
-    read_settled,
-)
 from winnerr_webhooks.storage.values import ReplayFilter
 
 SLICE: Final = 1_000
@@ -49,7 +41,7 @@ class _Job(NamedTuple):
 
 
 async def run_slice(db: Session, now: int) -> bool:
-    """Run one slice of the next job; see `Road.run_job_slice`."""
+    """Run one slice of the next job; see `storage.port.Road.run_job_slice`."""
     row = await db.fetch_row("next_job")
     if row is None:
         return False
@@ -65,7 +57,10 @@ async def run_slice(db: Session, now: int) -> bool:
 
 
 async def _cancel(db: Session, job: _Job) -> str | None:
-    """Write down what counts as cancelled; where to go on, or None after the last slice."""
+    """Move deliveries that count as cancelled from `pending` to `delivery`.
+
+    Return the cursor of the next slice, or None after the last one.
+    """
     last, examined = await db.fetch_row(
         "cancel_slice", **job._asdict(), slice=SLICE, deleted=job.status == DELETED
     )
@@ -73,7 +68,10 @@ async def _cancel(db: Session, job: _Job) -> str | None:
 
 
 async def _replay(db: Session, job: _Job, now: int) -> str | None:
-    """Request replays of what matches and did so when the job was asked for."""
+    """Request replays of deliveries that match the filter now and matched when the job was added.
+
+    Return the cursor of the next slice, or None after the last one.
+    """
     if job.status != ACTIVE:
         return None
     last, examined, matched = await db.fetch_row(
@@ -89,7 +87,7 @@ async def _replay(db: Session, job: _Job, now: int) -> str | None:
 
 
 async def count_matching(db: Session, query: ReplayFilter) -> int:
-    """How many deliveries a replay of many would send now, or still has to send."""
+    """Return how many deliveries a replay of many would send now, or still has to send."""
     # What had its outcome by `asked_at` was accepted by then.
     until = query.asked_at if query.until is None else query.until
     values = _filter(query) | {"before": _before(until)}
@@ -114,38 +112,6 @@ def _before(until: int | None) -> str:
     return _LAST_DELIVERY if until is None else id_floor("dlv", until + SLACK_MS)
 
 
-async def replay(db: Session, organization: str, delivery_id: str, now: int) -> str:
-    """Ask for one more attempt of a delivery; see `Log.replay`.
-
-    The pending row is locked first: an attempt that is being settled, or a claim, comes before or
-    after as a whole. Only then is the outcome read.
-    """
-    webhook = await db.fetch_row(
-        "webhook_numbered", organization=organization, number=webhook_number(delivery_id)
-    )
-    if webhook is None:
-        raise no_delivery(delivery_id)
-    webhook_id, status, epoch = webhook
-    pending = (await read_pending(db, [(webhook_id, delivery_id)])).get(delivery_id)
-    settled = (await read_settled(db, [(organization, delivery_id)])).get(delivery_id)
-    if pending is None and settled is None:
-        raise no_delivery(delivery_id)
-    check_active(status)
-    if pending is None:
-        await db.execute(
-            "enqueue_replay", epoch=epoch, now=now, organization=organization, delivery=delivery_id
-        )
-    else:
-        outcome = request_replay(pending, settled, epoch, now)
-        await put_settled(db, [] if outcome is None else [outcome])
-        await put_pending(db, [pending])
-    await db.lower_lanes({webhook_id: now})
-    return str(webhook_id)
-
-
-# --- rules ----------------------------------------------------------------------------------------
-
-
 def statuses_of(query: ReplayFilter) -> list[str]:
     """The states of the deliveries that a filter selects."""
     both = [FAILED, CANCELLED]
@@ -154,38 +120,3 @@ def statuses_of(query: ReplayFilter) -> list[str]:
     if query.cancelled_only:
         both.remove(FAILED)
     return both
-
-
-def request_replay(
-    row: PendingRow, settled: SettledRow | None, epoch: int, now: int
-) -> SettledRow | None:
-    """Request a replay in a pending row; the outcome to store first, if there is one.
-
-    `epoch` is its webhook's. A row that is leased is replayed after the attempt under way.
-    """
-    outcome = None
-    if row.stopped(epoch):  # cancelled by a pause that is over, but not yet by the pause's job
-        if settled is None:
-            outcome = ended(row, CANCELLED, now)
-        row.finished, row.retry_at = 1, None
-        row.epoch, row.idle_leases = epoch, 0
-    row.replay += 1
-    if row.lease_until is None:
-        row.due_at = now
-    return outcome
-
-
-def no_delivery(delivery_id: str) -> NotFound:
-    """The error when there is nothing to replay."""
-    return NotFound(f"There is no delivery {delivery_id}.")
-
-
-def check_active(status: str) -> None:
-    """`Conflict`, which says what to do, unless a webhook of this status can be sent replays."""
-    if status == ACTIVE:
-        return
-    if status == DELETED:
-        raise Conflict("The webhook of this delivery was deleted, so it cannot be replayed.")
-    if status == DISABLED:
-        raise Conflict("The webhook is disabled: set it active again, then replay.")
-    raise Conflict("The webhook is paused: set it active, then replay.")

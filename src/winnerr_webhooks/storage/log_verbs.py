@@ -17,7 +17,7 @@ from winnerr_webhooks.storage.verb_base import VerbBase
 class LogVerbs(VerbBase):
     """`storage.port.Log`; see there for what each verb promises.
 
-    Reads that may examine many rows have places of their own (`is_search`).
+    Reads that may examine many rows have slots of their own (`is_search`).
     """
 
     async def log(self, query: LogFilter) -> LogPage:

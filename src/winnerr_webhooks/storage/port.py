@@ -57,17 +57,20 @@ class Road(Protocol):
     ) -> list[Accepted]:
         """Store events with their deliveries, in one transaction; on disk when this returns.
 
-        There is one answer for each event, in order, then one for each that `late` gives. An
-        adapter whose transactions are queued calls `late` when this one begins, on any thread,
-        perhaps more than once; it always gives the same. A client id that was seen before (in the
-        last 30 days, or earlier in this batch) stores nothing. Its answer is the first one with
-        `duplicate`, or with `conflict` when its fingerprint differs. Subscriptions are read in the
-        transaction itself. A subscribed webhook that is active gets a `pending` delivery, leased to
-        the caller under `lease` (None: free and due now). A paused or disabled webhook gets a
-        `cancelled` delivery. Where there is one writer, a call that is not `urgent` lets other
-        callers' work go first.
+        Return one answer for each event, in order, then one for each event that `late` gives.
 
-        `TimedOut`: it was too much at once, but a part of it can probably be stored.
+        - Subscriptions are read in the transaction itself. An active webhook gets a `pending`
+          delivery, leased to the caller under `lease` (None: free and due now). A paused or
+          disabled webhook gets a `cancelled` delivery.
+        - A client id that was seen before (in the last 30 days, or earlier in this batch) stores
+          nothing. Its answer is the first one, with `duplicate`, or with `conflict` when its
+          fingerprint differs.
+        - `late` gives events that join this transaction. An adapter whose transactions are queued
+          calls it when this one begins, on any thread, perhaps more than once. It must always give
+          the same events. Other adapters do not call it.
+        - Where there is one writer, a call that is not `urgent` lets other callers' work go first.
+
+        `TimedOut` means that this was too much at once; a smaller batch can probably be stored.
         """
         ...
 
@@ -100,7 +103,7 @@ class Road(Protocol):
         ...
 
     async def claim(self, claim: Claim) -> Claimed:
-        """Take leases on due deliveries of these lanes, of each no more than its places.
+        """Take leases on due deliveries of these lanes, of each no more than its limit.
 
         Lanes take turns within the claim, so that its bounds in bytes leave each of them a part.
         A webhook that is not active gives nothing but its tests; a deleted one not even those.
@@ -303,8 +306,10 @@ class Keys(Protocol):
 class Housekeeping(Protocol):
     """Retention, figures, and whether the database works."""
 
-    async def forget(self, retention_days: int) -> int:
-        """Run one slice of retention (at most 1,000 rows a kind); how many rows went, 0: all done.
+    async def run_retention_slice(self, retention_days: int) -> int:
+        """Run one slice of retention: at most 1,000 rows of each kind.
+
+        Return how many rows were removed; 0 means that all is done.
 
         It removes
 

@@ -18,33 +18,33 @@ class Secrets(NamedTuple):
     def now(
         cls, signing: bytes | None, following: bytes | None, ends_at: int | None, now: int
     ) -> "Secrets":
-        """What the columns mean at `now`."""
+        """Return the secrets that the columns hold at `now`."""
         if ends_at is not None and ends_at <= now:
             return cls(following, None, None)
         return cls(signing, following, ends_at)
 
     def replaced(self, secret: bytes | None, *, overlap_seconds: int, now: int) -> "Secrets":
-        """With another one, or none; see `Storage.set_secret`."""
+        """Return the secrets after `Webhooks.set_secret` with `secret` (None: no secret)."""
         if secret is not None and self.signing is not None and overlap_seconds > 0:
             return Secrets(self.signing, secret, now + overlap_seconds * 1000)
         return Secrets(secret, None, None)
 
 
 def opened(keyring: Sealer, sealed: bytes | None, webhook_id: str) -> str | None:
-    """A secret in the clear."""
+    """Return a secret in the clear, or None without one."""
     return None if sealed is None else keyring.decrypt(sealed, webhook_id.encode()).decode()
 
 
 def sealed(keyring: Sealer, secret: str | None, webhook_id: str) -> bytes | None:
-    """A secret as it is stored."""
+    """Return a secret as it is stored, or None without one."""
     return None if secret is None else keyring.encrypt(secret.encode(), webhook_id.encode())
 
 
 def check(rows: Iterable[tuple[str, bytes]], keyring: Sealer) -> None:
-    """See that each key that sealed a secret is there; `ConfigurationError` when one is not.
+    """Raise `ConfigurationError` when a key that sealed one of the secrets is missing.
 
-    `rows` are (webhook id, sealed secret). One secret that opens proves its key, and one that is
-    damaged does not disprove it.
+    `rows` are (webhook id, sealed secret). A key is present if one of
+    its secrets opens, even if another one is damaged.
     """
     failures: dict[str, ConfigurationError | None] = {}
     for webhook_id, secret in rows:

@@ -71,8 +71,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Which deliveries a node takes a lease on."""
 
     lease_seconds: float
-    places: dict[str, int]
-    """By webhook id: how many of its due deliveries to take, at most."""
+    limits: dict[str, int]
+    """How many due deliveries to take of each webhook at most, by webhook id."""
     max_bytes: int
     """Stop after the delivery whose body crosses this sum."""
     bytes_left: dict[str, int] = {}
@@ -85,7 +85,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
     deliveries: list[LeasedDelivery]
     backlogged: frozenset[str] = frozenset()
-    """Those webhooks in `places` of which more is due than was leased."""
+    """Those webhooks in `limits` of which more is due than was leased."""
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,9 @@
-"""How verbs that both databases share reach the database: each adapter says how they run."""
+"""The base of the verbs that both databases share.
+
+A verb is one operation of the storage port, such as `accept` or `webhooks`. The classes `…Verbs`
+implement groups of them over a `Session`. Each adapter says here how a verb runs: on which
+connection, and for how long.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -14,44 +19,44 @@ Verb = Callable[[Session], Coroutine[Any, Any, T]]
 
 
 class VerbBase:
-    """The base of the groups of verbs; a storage is made of all of them."""
+    """The base of the groups of verbs. An adapter's storage class inherits from all groups."""
 
     _clock: Clock
     _keyring: Sealer
     _reads: FairSemaphore
-    """Places for reads of pages and calls."""
+    """Slots for reads of pages and calls."""
     _searches: FairSemaphore
-    """Places for reads that may examine many rows."""
+    """Slots for reads that may examine many rows."""
 
     async def _write(self, verb: Verb[T]) -> T:
-        """A change that a caller waits for: one short transaction."""
+        """Run a change that a caller waits for, in one short transaction."""
         raise NotImplementedError
 
     async def _write_slice(self, verb: Verb[T]) -> T:
-        """One slice of a job: a longer transaction that no caller waits for."""
+        """Run one slice of a job: a longer transaction that no caller waits for."""
         raise NotImplementedError
 
     async def _read(self, verb: Verb[T]) -> T:
-        """A read of one committed state, with as many statements as it takes."""
+        """Run a read of one or more statements that all see one committed state."""
         raise NotImplementedError
 
     async def _read_for(self, organization: str, verb: Verb[T]) -> T:
-        """A read for a page or a call: organizations take turns."""
-        async with self._reads.place(organization):
+        """Run a read for a page or an API call; organizations take turns."""
+        async with self._reads.slot(organization):
             return await self._read(verb)
 
     async def _search(self, organization: str, verb: Verb[T]) -> T:
-        """The same for a read that may examine many rows."""
+        """Run a read that may examine many rows; organizations take turns."""
         raise NotImplementedError
 
     async def _scan(self, organization: str, verb: Verb[T]) -> T:
-        """The same for a count of everything that an organization has."""
+        """Run a read that goes through everything an organization has; it may take longest."""
         return await self._search(organization, verb)
 
     async def _read_for_road(self, verb: Verb[T]) -> T:
-        """A short read that the road of an event waits for."""
+        """Run a short read that the road of an event waits for."""
         raise NotImplementedError
 
     async def _look_up(self, verb: Verb[T]) -> T:
-        """A short read that every page begins with: no other page keeps it waiting."""
+        """Run a short read that every page begins with; it waits for no other page's reads."""
         return await self._read(verb)

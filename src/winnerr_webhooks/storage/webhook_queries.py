@@ -1,9 +1,9 @@
 """Webhooks and their secrets, on either database.
 
 A webhook's status takes effect at once, by its epoch. Each pending delivery carries the epoch that
-its webhook had when it was asked for. Leaving `active` adds one, and from then on every row with
-an older number counts as cancelled: claim passes it by, settle and the log treat it so. A job
-writes it down afterwards.
+its webhook had when the delivery was requested. When a webhook leaves `active`, its epoch goes up
+by one. From then on every row with an older epoch counts as cancelled: claims skip it, and settle
+and the log treat it as cancelled. A job updates the rows afterwards.
 
 PostgreSQL locks rows in one order: the streak of failures, the webhook, the change mark.
 """
@@ -54,13 +54,13 @@ async def get(db: Session, organization: str, webhook_id: str, now: int) -> Webh
 async def targets(
     db: Session, webhook_ids: Sequence[str], keyring: Sealer, now: int
 ) -> list[Target]:
-    """What lanes need to send; see `Webhooks.targets`."""
+    """What lanes need to send; see `Road.targets`."""
     rows = await db.fetch("get_targets", webhooks=list(webhook_ids))
     return [_target(row, keyring, now) for row in rows]
 
 
 async def changed(db: Session, since: int) -> tuple[int, list[str]]:
-    """Webhooks changed after a mark, and the new mark; see `Webhooks.changed_webhooks`."""
+    """Webhooks changed after a mark, and the new mark; see `Road.changed_webhooks`."""
     mark, ids = await db.fetch_row("changed_since", since=since)
     return mark, decoded_list(ids)
 

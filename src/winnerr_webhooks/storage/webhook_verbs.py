@@ -1,18 +1,20 @@
-"""The verbs of webhooks, their secrets, replays and jobs."""
+"""The verbs of webhooks and their secrets, of replays and jobs, and of what lanes send to."""
 
 from collections.abc import Sequence
 
 from winnerr_webhooks.domain.webhook import Target, Webhook
-from winnerr_webhooks.storage import jobs, webhook_queries, webhook_states
+from winnerr_webhooks.storage import jobs, replays, webhook_queries, webhook_states
 from winnerr_webhooks.storage.sealed_secrets import opened, sealed
 from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange, WebhookState
 from winnerr_webhooks.storage.verb_base import VerbBase
 
 
 class WebhookVerbs(VerbBase):
-    """`storage.port.Webhooks`, and replays; see there for what each verb promises.
+    """`storage.port.Webhooks`, `Log.replay` and `replay_many`, and three verbs of `Road`.
 
-    Each reads the clock when it runs, so that instants follow the order of commits.
+    These three are `targets`, `changed_webhooks` and `run_job_slice`. See `storage.port` for what
+    each verb promises. Each reads the clock when it runs, so that instants follow the order of
+    commits.
     """
 
     async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
@@ -90,7 +92,7 @@ class WebhookVerbs(VerbBase):
         )
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
-        """What lanes need to send."""
+        """Return what lanes need to send."""
         return await self._read_for_road(
             lambda db: webhook_queries.targets(db, webhook_ids, self._keyring, self._clock.now_ms())
         )
@@ -116,7 +118,7 @@ class WebhookVerbs(VerbBase):
     async def replay(self, organization: str, delivery_id: str) -> str:
         """Ask for one more attempt."""
         return await self._write(
-            lambda db: jobs.replay(db, organization, delivery_id, self._clock.now_ms())
+            lambda db: replays.replay(db, organization, delivery_id, self._clock.now_ms())
         )
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:

@@ -182,9 +182,9 @@ class Api:
 
     async def claim(self) -> list[LeasedDelivery]:
         page = await self.storage.due_lanes(None, 100)
-        places = {lane.webhook_id: 100 for lane in page.lanes}
+        limits = {lane.webhook_id: 100 for lane in page.lanes}
         claimed = await self.storage.claim(
-            Claim(lease_seconds=60, places=places, max_bytes=1 << 20)
+            Claim(lease_seconds=60, limits=limits, max_bytes=1 << 20)
         )
         return claimed.deliveries
 

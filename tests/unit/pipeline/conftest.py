@@ -227,8 +227,8 @@ class World:
     async def claimed(self) -> Claimed:
         """Claim all that is due, as another node would."""
         page = await self.storage.due_lanes(None, 1_000)
-        places = {lane.webhook_id: 64 for lane in page.lanes}
-        return await self.storage.claim(Claim(lease_seconds=60, places=places, max_bytes=1 << 26))
+        limits = {lane.webhook_id: 64 for lane in page.lanes}
+        return await self.storage.claim(Claim(lease_seconds=60, limits=limits, max_bytes=1 << 26))
 
     async def settled(self, count: int) -> None:
         """Return when so many deliveries are settled in the database."""

@@ -46,7 +46,7 @@ async def test_hundreds_of_held_lanes_keep_nobody_elses_work_waiting(make_world)
     asked = []
 
     async def note(claim) -> None:
-        asked.append(len(claim.places))
+        asked.append(len(claim.limits))
 
     world.storage.before["claim"] = note
     await world.storage.accept([world.event()], None)

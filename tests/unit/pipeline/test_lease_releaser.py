@@ -12,7 +12,7 @@ async def test_after_a_slow_moment_leases_are_released_in_whole_slices_again(mak
     storage = world.storage.storage
     await storage.accept([world.event() for _ in range(2 * SLICE)], None)
     claimed = await storage.claim(
-        Claim(lease_seconds=60, places={webhook.id: 2 * SLICE}, max_bytes=1 << 30)
+        Claim(lease_seconds=60, limits={webhook.id: 2 * SLICE}, max_bytes=1 << 30)
     )
     sizes: list[int] = []
 

@@ -69,5 +69,5 @@ async def test_a_slow_search_does_not_delay_other_pages(site, admin, monkeypatch
 async def test_visitors_are_recognized_while_all_reads_are_taken(site, admin):
     """Given that other organizations hold all reads, a page still recognizes its visitor."""
     reads = site.storage._reads
-    async with reads.place("org_7"), reads.place("org_8"):
+    async with reads.slot("org_7"), reads.slot("org_8"):
         assert (await admin.get("/new")).status == 200

@@ -11,7 +11,7 @@ from winnerr_webhooks.storage.values import Claim
 
 LANES = st.dictionaries(
     st.sampled_from("abcdefgh"),
-    st.tuples(st.integers(1, 20), st.integers(0, 30)),  # its places, and how much is due
+    st.tuples(st.integers(1, 20), st.integers(0, 30)),  # its limit, and how much is due
     min_size=1,
 )
 
@@ -39,20 +39,20 @@ def pending(webhook_id: str, number: int, due_at: int) -> PendingRow:
 
 @given(LANES)
 def test_no_bound_is_exceeded_and_the_rest_is_backlogged(lanes) -> None:
-    """Given places and due work of each lane, then each gets what both allow."""
+    """Given a limit and due work of each lane, then each gets what both allow."""
     due = [pending(id_, at, at) for id_, (_, count) in lanes.items() for at in range(count)]
     sizes = dict.fromkeys((row.event_id for row in due), 100)
-    places = {id_: places for id_, (places, _) in lanes.items()}
-    selected = select(due, sizes, Claim(lease_seconds=60, places=places, max_bytes=10**9))
+    limits = {id_: limit for id_, (limit, _) in lanes.items()}
+    selected = select(due, sizes, Claim(lease_seconds=60, limits=limits, max_bytes=10**9))
     found = Counter(row.webhook_id for row in selected.rows)
     assert found == Counter({id_: min(pair) for id_, pair in lanes.items()})
-    assert selected.backlogged == {id_ for id_, (places, count) in lanes.items() if count > places}
+    assert selected.backlogged == {id_ for id_, (limit, count) in lanes.items() if count > limit}
 
 
 def test_a_bound_in_bytes_leaves_each_lane_a_part() -> None:
     due = [pending(id_, at, at) for id_ in "ab" for at in range(10)]
     sizes = dict.fromkeys((row.event_id for row in due), 100)
-    claim = Claim(lease_seconds=60, places={"a": 10, "b": 10}, max_bytes=600)
+    claim = Claim(lease_seconds=60, limits={"a": 10, "b": 10}, max_bytes=600)
     selected = select(due, sizes, claim)
     assert Counter(row.webhook_id for row in selected.rows) == {"a": 3, "b": 3}
     assert selected.backlogged == {"a", "b"}

@@ -8,8 +8,8 @@ from winnerr_webhooks.domain.errors import NotFound, Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
-from winnerr_webhooks.storage.expiry import REMEMBERED_MS
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row, columns
+from winnerr_webhooks.storage.retention import REMEMBERED_MS
 from winnerr_webhooks.storage.values import LeaseTerms
 
 
@@ -95,11 +95,11 @@ def _free_answers(
     """The answers to new events, one for each row; and the webhooks that the last row names."""
     fresh = {}
     free: set[str] = set()
-    for place, active, cancelled, webhooks in rows:
-        if not place:
+    for ordinal, active, cancelled, webhooks in rows:
+        if not ordinal:
             free.update(webhooks or ())
             continue
-        id_ = asked[place - 1].id
+        id_ = asked[ordinal - 1].id
         fresh[id_] = Accepted(id=id_, deliveries=active, rows=1 + active + cancelled)
     return fresh, free
 
@@ -111,8 +111,8 @@ def _leased_answers(
     counts: dict[str, int] = {}
     stored: dict[str, int] = {}
     leased: dict[str, list[LeasedDelivery]] = {}
-    for place, id_, webhook_id, version, is_leased, active in rows:
-        event = asked[place - 1]
+    for ordinal, id_, webhook_id, version, is_leased, active in rows:
+        event = asked[ordinal - 1]
         counts[event.id] = counts.get(event.id, 0) + active
         stored[event.id] = stored.get(event.id, 0) + 1
         if is_leased and active:
@@ -159,8 +159,8 @@ async def _first_answers(db: PostgresSession, repeated: Sequence[NewEvent]) -> d
         "first_answers", *columns([(event.organization, event.client_id) for event in repeated])
     )
     answers = {}
-    for place, fingerprint, first, deliveries in rows:
-        event = repeated[place - 1]
+    for ordinal, fingerprint, first, deliveries in rows:
+        event = repeated[ordinal - 1]
         same = event.fingerprint == fingerprint
         answers[event.id] = Accepted(
             id=first, deliveries=deliveries, duplicate=same, conflict=not same
@@ -229,10 +229,17 @@ async def find_committed(
     full = set(terms.full)
     born = [
         # A row that was free may be leased by now, to another node.
-        (place, id_, webhook, version, bool(terms.lease) and lease == 1 and webhook not in full, 1)
-        for place, id_, webhook, version, lease in rows
+        (
+            ordinal,
+            id_,
+            webhook,
+            version,
+            bool(terms.lease) and lease == 1 and webhook not in full,
+            1,
+        )
+        for ordinal, id_, webhook, version, lease in rows
     ]
-    events = [(place, None, None, None, False, 0) for place in range(1, len(mine) + 1)]
+    events = [(ordinal, None, None, None, False, 0) for ordinal in range(1, len(mine) + 1)]
     free = {row[2] for row in born if not row[4]}
     return await _stored(db, batch, _leased_answers(mine, born + events, terms), free)
 
@@ -243,6 +250,6 @@ async def fan_out(db: PostgresSession, pairs: Sequence[tuple[str, str]]) -> list
         return []
     rows = await db.fetch("fan_out", *columns(pairs))
     counts = [0] * len(pairs)
-    for place, count in rows:
-        counts[place - 1] = count
+    for ordinal, count in rows:
+        counts[ordinal - 1] = count
     return counts

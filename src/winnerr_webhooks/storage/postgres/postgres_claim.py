@@ -1,7 +1,7 @@
 """Claim on PostgreSQL: due lanes, leases on their deliveries, release and repair."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
@@ -13,6 +13,8 @@ from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
 
 EXPIRED_SLICE = 2_000
 """Leases that are freed in one transaction."""
+_PENDING_COLUMNS: Final = len(PendingRow.__struct_fields__)
+"""`due_pending` finds these first, then the length of the body."""
 
 
 class _Lane(NamedTuple):
@@ -35,7 +37,7 @@ async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now:
 
 async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> Claimed:
     """Take due deliveries; see `Road.claim`. `expires` is monotonic."""
-    lanes = [_Lane(*row) for row in await db.fetch("lock_lanes", list(claim.places))]
+    lanes = [_Lane(*row) for row in await db.fetch("lock_lanes", list(claim.limits))]
     alive = [lane for lane in lanes if lane.status != DELETED]
     selected = await _select(db, alive, claim, now)
     bodies = await _lease(db, selected.rows, now + round(claim.lease_seconds * 1000))
@@ -57,24 +59,26 @@ async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> 
 
 
 async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
-    """What is due in these lanes and fits."""
+    """Select what is due in these lanes and fits."""
     if not lanes:
         return Selection([], [], set())
     asked = [
-        (lane.webhook_id, epoch, lane.since, claim.places[lane.webhook_id] + 1)
+        (lane.webhook_id, epoch, lane.since, claim.limits[lane.webhook_id] + 1)
         for lane in lanes
         for epoch in (TEST_EPOCH, lane.epoch)
     ]
     rows = await db.fetch("due_pending", *columns(asked), now)
-    due = [PendingRow(*row[:16]) for row in rows]
-    sizes = {row.event_id: max(given[16], 0) for row, given in zip(due, rows, strict=True)}
+    due = [PendingRow(*row[:_PENDING_COLUMNS]) for row in rows]
+    sizes = {
+        row.event_id: max(given[_PENDING_COLUMNS], 0) for row, given in zip(due, rows, strict=True)
+    }
     return select(due, sizes, claim)
 
 
 async def _lease(
     db: PostgresSession, rows: Sequence[PendingRow], lease_until: int
 ) -> dict[str, bytes]:
-    """Write the leases; the bodies by delivery."""
+    """Write the leases, and return the bodies by delivery."""
     if not rows:
         return {}
     for row in rows:
@@ -95,7 +99,7 @@ async def release(db: PostgresSession, deliveries: Sequence[LeasedDelivery], now
 
 
 async def free_expired(db: PostgresSession, now: int) -> int:
-    """Free one slice of the leases that ran out; how many."""
+    """Free one slice of the leases that ran out; return how many."""
     rows = await db.fetch("free_expired", now, EXPIRED_SLICE)
     for webhook_id, due_at in rows:
         await db.lower_lanes({webhook_id: due_at})
@@ -103,7 +107,7 @@ async def free_expired(db: PostgresSession, now: int) -> int:
 
 
 async def find_lost_lanes(db: PostgresSession) -> int:
-    """Find webhooks with free work that no lane tells of, and wake their lanes; how many."""
+    """Find webhooks that have free work but no lane, and wake their lanes; return how many."""
     lost = await db.fetch("lost_lanes")
     await db.lower_lanes({webhook_id: due_at for webhook_id, due_at in lost})  # noqa: C416
     return len(lost)

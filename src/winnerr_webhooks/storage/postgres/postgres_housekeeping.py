@@ -8,13 +8,13 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter, id_floor
-from winnerr_webhooks.storage.expiry import Removals
 from winnerr_webhooks.storage.housekeeping_verbs import BETWEEN_SLICES, HousekeepingVerbs
 from winnerr_webhooks.storage.postgres import partitions, postgres_retention
 from winnerr_webhooks.storage.postgres.partitions import DAY_MS, ID_KINDS, Ranges
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
 from winnerr_webhooks.storage.postgres.postgres_verbs import READ_SECONDS, PostgresVerbs
 from winnerr_webhooks.storage.postgres.transactions import Work
+from winnerr_webhooks.storage.retention import Removals
 
 T = TypeVar("T")
 
@@ -156,7 +156,7 @@ class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
 
     # --- retention ----------------------------------------------------------------------------
 
-    async def forget(self, retention_days: int) -> int:
+    async def run_retention_slice(self, retention_days: int) -> int:
         """Run one slice of retention; attempts, deliveries and events go by the day.
 
         How many rows a day had comes from PostgreSQL's statistics.

@@ -6,18 +6,17 @@ goes on. Then, table by table, one short transaction drops `…_old` and the day
 carried rows the new `…_old`.
 
 Nothing that happens meanwhile is lost. A trigger notes what is written to the leaving days, and the
-last transaction, which has the table to itself, carries that again. Only a replay can come to need
-a leaving row, and it reads its delivery first. So replays are looked for again when no transaction
-can read the table any more. The table `carry` has the progress: any node can continue, and only one
-at a time works on it. See docs/adr/0006.
+last transaction, which has the table to itself, carries that again. A replay that is requested
+meanwhile can need a row of the leaving days, and reads its delivery first. So the last transaction
+looks for such replays when no other transaction can read the table any more. The table `carry` has
+the progress: any node can continue, and only one at a time works on it. See docs/adr/0006.
 """
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from winnerr_webhooks.ids import id_floor
-from winnerr_webhooks.storage import expiry
-from winnerr_webhooks.storage.expiry import KEPT_ATTEMPTS, SLICE, Removals
+from winnerr_webhooks.storage import retention
 from winnerr_webhooks.storage.postgres.partitions import (
     DAY_MS,
     ID_KINDS,
@@ -29,6 +28,7 @@ from winnerr_webhooks.storage.postgres.partitions import (
     midnight,
 )
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
+from winnerr_webhooks.storage.retention import KEPT_ATTEMPTS, SLICE, Removals
 
 MOST_DAYS: Final = 8
 """How many days leave at once: the last transaction takes longer with more of them."""
@@ -69,14 +69,14 @@ class _Carry(NamedTuple):
 _IDLE: Final = _Carry("", 0, "", 0)
 
 
-# --- what both databases do alike --------------------------------------------------------------
+# --- what both databases share --------------------------------------------------------------------
 
 
 async def remove_expired(db: PostgresSession, now: int) -> int:
-    """A slice of what goes by its age alone, unless another node is at work; how many rows."""
+    """Remove a slice of rows that expire by age alone, unless another node is at it."""
     if await db.fetch_row("carry_state") is None:
         return 0
-    return await expiry.remove_expired(db, now)
+    return await retention.remove_expired(db, now)
 
 
 async def remove_webhooks(db: PostgresSession, now: int) -> Removals:
@@ -87,16 +87,16 @@ async def remove_webhooks(db: PostgresSession, now: int) -> Removals:
     row = await db.fetch_row("carry_state")
     if row is None or _Carry(*row).until:
         return Removals()
-    return await expiry.remove_webhooks(db, now)
+    return await retention.remove_webhooks(db, now)
 
 
 # --- days -----------------------------------------------------------------------------------------
 
 
 async def remove_days(db: PostgresSession, retention_days: int, now: int) -> Slice:
-    """Run one slice of removing the days that ended so long ago; one transaction.
+    """Run one slice of removing the days that ended `retention_days` ago, in one transaction.
 
-    Its locks are waited for only briefly. Then it fails, and nothing was done.
+    It waits for locks only briefly. If it cannot get them, it fails and does nothing.
     """
     row = await db.fetch_row("carry_state")
     if row is None:
@@ -144,7 +144,7 @@ def _watch_sql(table: str, one: Partition) -> str:
 
 
 def _choice(ranges: dict[str, Ranges], allowed: str) -> str:
-    """Where the leaving days end: a bound of all tables; "" when no day is old enough."""
+    """Return where the leaving days end, a bound of all tables; "" when no day is old enough."""
     ends = [{one.high[4:14] for one in found.partitions if one.low} for found in ranges.values()]
     old = sorted(end for end in set.intersection(*ends) if end <= allowed)
     return old[:MOST_DAYS][-1] if old else ""
@@ -209,7 +209,7 @@ async def _carry_pending(db: PostgresSession, carry: _Carry) -> Slice:
 
 
 async def _carry_needs(db: PostgresSession, carry: _Carry, needs: Sequence[tuple[str, str]]) -> int:
-    """Carry deliveries of (organization, id), and their events; how many rows."""
+    """Carry deliveries of (organization, id), and their events; return how many rows."""
     wanted = sorted(set(needs))
     if not wanted:
         return 0
@@ -227,7 +227,7 @@ async def _carry_needs(db: PostgresSession, carry: _Carry, needs: Sequence[tuple
 
 
 async def catch_up(db: PostgresSession) -> bool:
-    """Carry what was written or asked for meanwhile; whether there was anything.
+    """Carry what was written or requested meanwhile; return whether there was anything.
 
     This is done before the tables are locked, so that little is left to do while they are.
     """
@@ -269,7 +269,7 @@ async def _drop(db: PostgresSession, carry: _Carry) -> Slice:
 
 
 async def _rows_of(db: PostgresSession, name: str) -> int:
-    """How many rows a table has; if many, according to the statistics."""
+    """Return how many rows a table has; if many, according to the statistics."""
     rows: int = await db.connection.fetchval(
         f"SELECT count(*) FROM (SELECT FROM {name} LIMIT {SLICE}) AS counted"  # noqa: S608
     )
@@ -277,7 +277,7 @@ async def _rows_of(db: PostgresSession, name: str) -> int:
 
 
 async def _carry_late(db: PostgresSession, carry: _Carry, table: str) -> int:
-    """Carry again what was written to a table's days since; how many rows."""
+    """Carry again what was written to the leaving days since; return how many rows."""
     keys = sorted({(row[0], row[1]) for row in await db.fetch("take_late_writes", table)})
     if not keys:
         return 0
@@ -293,6 +293,6 @@ async def _carry_late(db: PostgresSession, carry: _Carry, table: str) -> int:
 
 
 async def _carry_replays(db: PostgresSession, carry: _Carry, most: int | None) -> int:
-    """Carry the deliveries that a replay was asked for since; how many rows."""
+    """Carry the deliveries for which a replay was requested since; return how many rows."""
     rows = await db.fetch("needs_of_replays", carry.floor("delivery"), most)
     return await _carry_needs(db, carry, [(row[0], row[1]) for row in rows])

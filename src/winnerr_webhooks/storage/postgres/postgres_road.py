@@ -1,4 +1,4 @@
-"""The verbs of an event's road on PostgreSQL."""
+"""The verbs of an event's road on PostgreSQL: accept, settle, claim and repair."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -40,7 +40,10 @@ LOST_COMMIT_POLL: Final = 0.05
 
 
 class RoadVerbs(PostgresVerbs):
-    """`storage.port.Road`, but jobs; see there for what each verb promises."""
+    """`storage.port.Road`, except for the verbs that `WebhookVerbs` has.
+
+    See `storage.port` for what each verb promises.
+    """
 
     _repaired_at = 0
 
@@ -83,7 +86,7 @@ class RoadVerbs(PostgresVerbs):
         return answer
 
     def _terms(self, lease: LeaseTerms | None) -> AcceptTerms:
-        """The terms of an accept. Leases count from before the statement that takes them."""
+        """Return the terms of an accept. Leases count from before the statement that takes them."""
         seconds = lease.seconds if lease else 0.0
         return AcceptTerms(lease, self._clock.monotonic() + seconds, self._clock.now_ms())
 
@@ -105,7 +108,10 @@ class RoadVerbs(PostgresVerbs):
     async def _found(
         self, batch: Batch, terms: AcceptTerms, backend: Backend | None
     ) -> AcceptedBatch | None:
-        """Look until it is known. None, it did not, only once the committing process is gone."""
+        """Look until it is known whether the commit took place; return what it stored.
+
+        Return None (it did not) only after the committing process has ended.
+        """
         while True:
             with suppress(Unavailable):
                 over = await self._is_over(backend)
@@ -164,7 +170,7 @@ class RoadVerbs(PostgresVerbs):
             await self._lowering(self._road, lambda db: postgres_claim.release(db, deliveries, now))
 
     async def recover(self, longest_waits: Sequence[float] = ()) -> int:  # noqa: ARG002  the port's
-        """Free nothing: it is not known which of many nodes are dead. Their leases run out."""
+        """Free nothing and return 0: which other nodes are dead is unknown. Their leases expire."""
         return 0
 
     async def repair(self) -> int:

@@ -36,7 +36,7 @@ def _numbered(text: str) -> Statement:
     """PostgreSQL numbers the values of a statement (its manual, PREPARE)."""
     given = max((int(number) for number in _NUMBERED.findall(text)), default=0)
     names = dict.fromkeys(_NAMED.findall(text))
-    numbers = {name: given + place for place, name in enumerate(names, 1)}
+    numbers = {name: given + ordinal for ordinal, name in enumerate(names, 1)}
     return Statement(_NAMED.sub(lambda name: f"${numbers[name[1]]}", text), tuple(names))
 
 

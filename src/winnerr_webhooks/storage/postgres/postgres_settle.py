@@ -3,22 +3,23 @@
 from collections.abc import Sequence
 from typing import Final
 
-from winnerr_webhooks.storage.delivery_rows import attempt_row
+from winnerr_webhooks.storage.delivery_rows import ATTEMPT_COLUMNS, attempt_row
 from winnerr_webhooks.storage.failure_streak import DisablingRule, bucket_of
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns, storable
 from winnerr_webhooks.storage.settling import settle_logged
 from winnerr_webhooks.storage.values import Settled, Settlement
 
-_TEXTS: Final = (16, 18)
+_TEXTS: Final = tuple(map(ATTEMPT_COLUMNS.index, ("reason", "error_message")))
 """The columns of an attempt whose text comes from a receiver: it can hold NUL."""
-_OF_SUCCESSES: Final = (*range(7), *range(8, 17), *range(20, 26))
-"""The columns in which successes differ: not outcome, error kind, message and code."""
+_SAME: Final = ("outcome", "error_kind", "error_message", "error_code")
+_OF_SUCCESSES: Final = tuple(at for at, name in enumerate(ATTEMPT_COLUMNS) if name not in _SAME)
+"""The columns in which successes differ, in the order of `settle_delivered`."""
 
 
 async def settle_delivered(
     db: PostgresSession, batch: Sequence[Settlement], node: str, now: int
 ) -> set[str]:
-    """Settle the common cases of a sorted batch; the ids of the attempts settled."""
+    """Settle the common cases of a sorted batch; return the ids of the attempts settled."""
     buckets = [bucket_of(item) for item in batch]
     attempts = _columns(batch)
     rows = await db.fetch(
@@ -30,7 +31,7 @@ async def settle_delivered(
         node,
         now,
     )
-    return {batch[place - 1].record.id for (place,) in rows}
+    return {batch[ordinal - 1].record.id for (ordinal,) in rows}
 
 
 async def settle(
@@ -46,7 +47,7 @@ async def settle(
 
 
 def _columns(batch: Sequence[Settlement]) -> list[list[object]]:
-    """The attempts of a batch, a list for each column."""
+    """Return the attempts of a batch, a list for each column."""
     attempts = columns([attempt_row(item) for item in batch])
     for at in _TEXTS:
         if any("\0" in str(text) for text in attempts[at]):

@@ -84,8 +84,8 @@ class PostgresStorage(
         `ConfigurationError` says why the database cannot be used.
         """
         jitter = Jitter()
-        # Reads have fewer places than there are connections aside, because changes, jobs, repair
-        # and sign-in need some. Searches have fewer again, and each holds a place of both.
+        # Reads have fewer slots than there are connections aside, because changes, jobs, repair
+        # and sign-in need some. Searches have fewer again, and each holds a slot of both.
         left = max(connections - ROAD_CONNECTIONS, 2)
         road = Database(url, clock=clock, jitter=jitter, connections=ROAD_CONNECTIONS)
         aside = Database(url, clock=clock, jitter=jitter, connections=left)

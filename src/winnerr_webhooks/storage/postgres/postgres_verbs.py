@@ -44,13 +44,13 @@ class PostgresVerbs(VerbBase):
     """The base of the parts of a `PostgresStorage`."""
 
     _road: Database
-    """ConnectionPool for what an event's road needs; nothing slow runs on them."""
+    """Connections for the road of an event; nothing slow runs on them."""
     _aside: Database
-    """ConnectionPool for everything else: pages, jobs, clean-up."""
+    """Connections for everything else: pages, jobs, clean-up."""
     _clock: DatabaseClock
     _rule: DisablingRule
     _node: str
-    """This process among those on the database; a new name at each start."""
+    """The name of this process, unique among those on the database; new at each start."""
 
     async def _write(self, verb: Work[T]) -> T:
         return await self._lowering(self._aside, verb)
@@ -62,7 +62,7 @@ class PostgresVerbs(VerbBase):
         return await self._aside.transact(verb, seconds=READ_SECONDS, settings=_READS)
 
     async def _search(self, organization: str, verb: Verb[T]) -> T:
-        async with self._searches.place(organization):
+        async with self._searches.slot(organization):
             return await self._read_for(organization, verb)
 
     async def _read_for_road(self, verb: Work[T]) -> T:
@@ -92,7 +92,7 @@ class PostgresVerbs(VerbBase):
         """Make sure that each webhook's lane wakes at that time at the latest.
 
         The work itself is on disk by now, so a failure here is not the caller's: `repair` finds
-        work that no lane tells of. `ends` is the loop's instant by which a caller wants an answer.
+        due work that has no lane. `ends` is the loop's instant by which a caller wants an answer.
         """
         if not due:
             return

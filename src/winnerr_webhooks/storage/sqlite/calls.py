@@ -1,12 +1,10 @@
-"""Calls: verbs that wait for a thread of the database, each with its time limit."""
+"""Calls: verbs in the queue of a database thread, each with its time limit."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
-
-Verb = Callable[[Connection], Any]
 
 
 class TimeLimit(NamedTuple):
@@ -27,7 +25,7 @@ BACKGROUND: Final = TimeLimit(begin=5.0, work=5.0)
 JOB: Final = TimeLimit(begin=30.0, work=10.0)
 """A slice of a job, of a repair or of retention."""
 START: Final = TimeLimit(begin=60.0, work=300.0)
-"""Work at the start that goes through everything, such as freeing old leases."""
+"""Work at the start that reads all rows, such as freeing old leases."""
 READ: Final = TimeLimit(begin=10.0, work=10.0)
 """A read for a page or for an answer of the API."""
 SEARCH: Final = TimeLimit(begin=10.0, work=4.0)
@@ -37,7 +35,7 @@ SCAN: Final = TimeLimit(begin=60.0, work=60.0)
 
 
 class Call:
-    """One verb on its way to a thread, and the future of its answer.
+    """One verb in the queue of a thread, and the future of its answer.
 
     The future belongs to the event loop; `begun` and `dropped` are guarded by the worker's lock.
     """
@@ -46,7 +44,7 @@ class Call:
 
     def __init__(
         self,
-        verb: Verb,
+        verb: Callable[[Connection], Any],
         answer: "asyncio.Future[Any] | None" = None,
         *,
         limit: TimeLimit = CALLER,
@@ -65,7 +63,7 @@ class Call:
         self.dropped = False
 
     def drop(self) -> None:
-        """Do not run it, and free what it was to store."""
+        """Cancel it before it begins, and free the memory of what it was to store."""
         self.dropped = True
         self.verb = _nothing
 

@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
-from winnerr_webhooks.storage.expiry import REMEMBERED_MS
+from winnerr_webhooks.storage.retention import REMEMBERED_MS
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_rows import lease_end, lower_lanes
 from winnerr_webhooks.storage.values import LeaseTerms
@@ -60,7 +60,7 @@ class _NewRows:
         )
 
     def delivery(self, event: NewEvent, to: _Match, *, test: bool) -> LeasedDelivery | None:
-        """Add a pending delivery; what the caller may attempt at once, or None: it is free."""
+        """Add a pending delivery. Return it if it is leased to the caller, None if it is free."""
         lease = self._lease
         leased = lease is not None and to.webhook_id not in lease.full
         made = delivery_id(event.id, to.number)
@@ -92,7 +92,10 @@ class _NewRows:
         )
 
     def cancel(self, event: NewEvent, to: _Match) -> None:
-        """Add a delivery to a webhook that is not active: it can be replayed later."""
+        """Add a cancelled delivery for a webhook that is not active: it can be replayed later.
+
+        The columns are those of `SettledRow`. A tuple is cheaper: this runs once for each row.
+        """
         made = delivery_id(event.id, to.number)
         self.cancelled.append(
             (
@@ -101,11 +104,11 @@ class _NewRows:
                 to.webhook_id,
                 event.name,
                 CANCELLED,
-                0,
-                0,
-                0,
-                self._now,
-                self._now,
+                0,  # test
+                0,  # attempts
+                0,  # lease
+                self._now,  # accepted_at
+                self._now,  # settled_at
             )
         )
 
@@ -146,7 +149,7 @@ def accept(
 
 
 def _accept_free(db: Connection, events: Sequence[NewEvent], now: int) -> list[Accepted]:
-    """The same when all deliveries are free: SQLite fans them out by itself."""
+    """Store what is new of a batch whose deliveries are all free: SQLite itself fans them out."""
     counts = _counts(db, _pairs(events))
     new: list[NewEvent] = []
 
@@ -186,7 +189,10 @@ def _insert_free(
 def _each_once(
     db: Connection, events: Sequence[NewEvent], store: Callable[[NewEvent], Accepted], now: int
 ) -> list[Accepted]:
-    """The answers to a batch, each client id once; `store` adds the rows of a new event."""
+    """Return the answers to a batch, which stores each client id once.
+
+    `store` adds the rows of a new event, and returns its answer.
+    """
     firsts = _accepted_before(db, events, now)
     remembered = []
     answers = []

@@ -54,7 +54,7 @@ def due_lanes(db: Connection, after: DueLane | None, limit: int, now: int) -> Du
 
 async def claim(db: SqliteSession, claim: Claim, expires: float, now: int) -> Claimed:
     """Take due deliveries; see `Road.claim`. `expires` is monotonic."""
-    lanes = db.json("lanes_to_claim", {"webhooks": as_json(list(claim.places))}, _LANES)
+    lanes = db.json("lanes_to_claim", {"webhooks": as_json(list(claim.limits))}, _LANES)
     alive = [lane for lane in lanes if lane.status != DELETED]
     selected = _select(db, alive, claim, now)
     lease_until = lease_end(expires)
@@ -65,7 +65,7 @@ async def claim(db: SqliteSession, claim: Claim, expires: float, now: int) -> Cl
     await put_pending(db, selected.rows)
     await give_up(db, selected.worn_out, now)
     set_lanes(db, [(lane.webhook_id, lane.epoch) for lane in alive])
-    drop_lanes(db, list(claim.places.keys() - {lane.webhook_id for lane in alive}))
+    drop_lanes(db, list(claim.limits.keys() - {lane.webhook_id for lane in alive}))
     bodies = _bodies(db, selected.rows)
     versions = {lane.webhook_id: lane.version for lane in alive}
     return Claimed(
@@ -88,14 +88,14 @@ def _select(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> S
 
 
 def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list[PendingRow]:
-    """The first due deliveries of each lane: more than its places, if there are more.
+    """The first due deliveries of each lane: one more than its limit, if there are more.
 
     SQLite's LIMIT cannot differ from lane to lane within a statement, so each statement reads
     those lanes of which about as many are wanted.
     """
     asked: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for lane in lanes:
-        most = 1 << claim.places[lane.webhook_id].bit_length()  # the power of two that is larger
+        most = 1 << claim.limits[lane.webhook_id].bit_length()  # the power of two that is larger
         asked[most] += ((lane.webhook_id, TEST_EPOCH), (lane.webhook_id, lane.epoch))
     due: list[PendingRow] = []
     for most, keys in asked.items():

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from winnerr_webhooks.storage.expiry import Removals, remove_webhooks
 from winnerr_webhooks.storage.housekeeping_verbs import HousekeepingVerbs
+from winnerr_webhooks.storage.retention import Removals, remove_webhooks
 from winnerr_webhooks.storage.sqlite import calls, sqlite_retention
 from winnerr_webhooks.storage.sqlite.sqlite_verbs import SqliteVerbs
 
@@ -17,7 +17,7 @@ class SqliteHousekeeping(SqliteVerbs, HousekeepingVerbs):
         super().__init__()
         self._retention = sqlite_retention.RetentionPass()
 
-    async def forget(self, retention_days: int) -> int:
+    async def run_retention_slice(self, retention_days: int) -> int:
         """Run one slice of retention. Finding the rows goes through many that stay."""
         now = self._clock.now_ms()
         at = self._retention

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from winnerr_webhooks.ids import id_floor
-from winnerr_webhooks.storage.expiry import KEPT_ATTEMPTS, SLICE, remove_expired
+from winnerr_webhooks.storage.retention import KEPT_ATTEMPTS, SLICE, remove_expired
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_rows import as_json
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession
@@ -45,7 +45,7 @@ class RetentionPass:
 def find(
     db: Connection, at: RetentionPass, retention_days: int, now: int
 ) -> list[tuple[str, str | int]]:
-    """The next rows to remove, each as (place in the index, key); moves the pass on."""
+    """The next rows to remove, each as (position in the index, key); moves the pass on."""
     while at.kind < len(KINDS):
         kind = KINDS[at.kind]
         values: dict[str, object] = {

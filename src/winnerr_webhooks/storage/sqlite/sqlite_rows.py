@@ -27,7 +27,7 @@ def lease_end(expires: float) -> int:
 
 
 def due_pending(db: Connection, values: Mapping[str, object]) -> list[PendingRow]:
-    """The rows that `due_pending` finds."""
+    """Return the rows that the statement `due_pending` finds."""
     return db.json("due_pending", values, _PENDING)
 
 
@@ -43,7 +43,7 @@ def set_lanes(db: Connection, lanes: Sequence[tuple[str, int]]) -> None:
 
 
 def set_lanes_of(db: Connection, webhook_ids: Iterable[str]) -> None:
-    """The same for webhooks by id."""
+    """Move the lanes of these webhooks to their first free work; drop those without any."""
     webhooks = {"webhooks": as_json(sorted(webhook_ids))}
     lanes = db.json("lanes_of", webhooks, _LANES)
     set_lanes(db, lanes)

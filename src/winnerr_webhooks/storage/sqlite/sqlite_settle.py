@@ -35,7 +35,7 @@ async def settle(
 
 
 def _record(db: SqliteSession, batch: Sequence[Settlement]) -> list[Settlement]:
-    """Log the attempts; those that were not in the log before."""
+    """Log the attempts, and return those that were not in the log before."""
     fresh = list({item.record.id: item for item in batch}.values())
     written = db.write_rows("put_attempts", [attempt_row(item) for item in fresh])
     if written == len(fresh):
@@ -46,7 +46,7 @@ def _record(db: SqliteSession, batch: Sequence[Settlement]) -> list[Settlement]:
 
 
 def _deliver(db: SqliteSession, common: list[Settlement], now: int) -> list[Settlement]:
-    """Move rows from `pending` to `delivery` where it is the common case; of which of these."""
+    """Move rows of the common case from `pending` to `delivery`; return those that were moved."""
     leases = [(item.delivery.webhook_id, item.delivery.id, item.delivery.lease) for item in common]
     if db.write_rows("deliver", leases, now=now) != len(common):
         others = set(db.read_rows("not_common", leases, _IDS))

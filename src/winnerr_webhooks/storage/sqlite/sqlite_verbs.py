@@ -9,7 +9,7 @@ from winnerr_webhooks.storage.sqlite.threads import Threads
 from winnerr_webhooks.storage.verb_base import VerbBase
 
 T = TypeVar("T")
-Verb = Callable[[SqliteSession], Coroutine[Any, Any, T]]
+SqliteVerb = Callable[[SqliteSession], Coroutine[Any, Any, T]]
 
 
 class SqliteVerbs(VerbBase):
@@ -17,25 +17,25 @@ class SqliteVerbs(VerbBase):
 
     _threads: Threads
 
-    async def _write(self, verb: Verb[T]) -> T:
+    async def _write(self, verb: SqliteVerb[T]) -> T:
         return await self._threads.write(run_to_end(verb))
 
-    async def _write_slice(self, verb: Verb[T]) -> T:
+    async def _write_slice(self, verb: SqliteVerb[T]) -> T:
         return await self._threads.write_later(run_to_end(verb), calls.JOB)
 
-    async def _read(self, verb: Verb[T]) -> T:
+    async def _read(self, verb: SqliteVerb[T]) -> T:
         return await self._threads.read(run_to_end(verb))
 
-    async def _search(self, organization: str, verb: Verb[T]) -> T:
-        async with self._searches.place(organization):
+    async def _search(self, organization: str, verb: SqliteVerb[T]) -> T:
+        async with self._searches.slot(organization):
             return await self._threads.search(run_to_end(verb))
 
-    async def _scan(self, organization: str, verb: Verb[T]) -> T:
-        async with self._searches.place(organization):
+    async def _scan(self, organization: str, verb: SqliteVerb[T]) -> T:
+        async with self._searches.slot(organization):
             return await self._threads.search(run_to_end(verb), calls.SCAN)
 
-    async def _read_for_road(self, verb: Verb[T]) -> T:
+    async def _read_for_road(self, verb: SqliteVerb[T]) -> T:
         return await self._threads.read_for_road(run_to_end(verb))
 
-    async def _look_up(self, verb: Verb[T]) -> T:
+    async def _look_up(self, verb: SqliteVerb[T]) -> T:
         return await self._read_for_road(verb)

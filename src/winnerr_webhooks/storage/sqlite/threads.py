@@ -62,7 +62,7 @@ class Threads:
         self._pages = Reader("sqlite-page-reader", pages, loop)
         self._copier = CheckpointThread("sqlite-log-copier", copier, loop)
         self._writer = Writer("sqlite-writer", writer, loop, self._copier)
-        self._searches = Searcher("sqlite-search-reader", searches, loop, self._writer.log)
+        self._searches = Searcher("sqlite-search-reader", searches, loop, self._writer.checkpointer)
         self._workers: tuple[Worker, ...] = (
             self._writer,
             self._road,
@@ -74,7 +74,7 @@ class Threads:
             worker.start()
 
     async def write(self, verb: Callable[[Connection], T], limit: TimeLimit = CALLER) -> T:
-        """Run a verb that a caller waits for on the writer; its answer once it is on disk.
+        """Run a verb that a caller waits for on the writer; return its answer once it is on disk.
 
         For every verb: `Unavailable` when it did not begin in time, `TimedOut` when it ran too
         long; then nothing was done. `Uncertain` when the disk hung during the commit.
@@ -88,7 +88,10 @@ class Threads:
         *,
         short: bool = False,
     ) -> T:
-        """The same for a verb that no caller waits for; a `short` one may share callers' commit."""
+        """Run a verb that no caller waits for on the writer; return its answer once it is on disk.
+
+        A `short` verb may share a commit with verbs that callers wait for. Errors: see `write`.
+        """
         return await self._call(self._writer, verb, limit, short=short)
 
     async def read(self, verb: Callable[[Connection], T], limit: TimeLimit = READ) -> T:
@@ -96,11 +99,11 @@ class Threads:
         return await self._call(self._pages, verb, limit)
 
     async def read_for_road(self, verb: Callable[[Connection], T]) -> T:
-        """The same for a short verb that the road of an event waits for."""
+        """Run a short verb that the road of an event waits for, on its own reader."""
         return await self._call(self._road, verb, CALLER)
 
     async def search(self, verb: Callable[[Connection], T], limit: TimeLimit = SEARCH) -> T:
-        """The same for a verb that may examine many rows."""
+        """Run a verb that may examine many rows on the reader of searches."""
         return await self._call(self._searches, verb, limit)
 
     async def _call(
@@ -148,7 +151,7 @@ class Threads:
         if self._tick is not None:
             self._tick.cancel()
         if ended:
-            self._writer.log.close()
+            self._writer.checkpointer.close()
 
     @staticmethod
     def _join(worker: Worker) -> bool:

@@ -41,7 +41,7 @@ _STUCK = "The disk does not answer."
 log = structlog.get_logger(__name__)
 
 
-class Work(NamedTuple):
+class Activity(NamedTuple):
     """What a thread is doing now. There is a new object for each verb and each commit."""
 
     call: Call | None
@@ -61,12 +61,12 @@ class Worker:
         self._connection = connection
         self._loop = loop
         self._lock = threading.Lock()
-        self._work: Work | None = None
+        self._activity: Activity | None = None
         self._given_up = False
         """Whether the callers of the transaction under way have their answer already."""
         self._closed = False
         self._most_work = float("inf")
-        self._seen: Work | None = None
+        self._seen: Activity | None = None
         self._seen_at = 0.0
         self._thread = threading.Thread(target=self._run_to_end, name=name, daemon=True)
 
@@ -122,18 +122,18 @@ class Worker:
 
     def _overdue(self, now: float) -> Unavailable | None:
         """Interrupt a verb that runs too long; returns the callers' error if that does not help."""
-        work = self._work
-        if work is not self._seen:
-            self._seen, self._seen_at = work, now
-        if work is None or self._given_up:
+        activity = self._activity
+        if activity is not self._seen:
+            self._seen, self._seen_at = activity, now
+        if activity is None or self._given_up:
             return None
         took = now - self._seen_at
-        if work.call is None:
+        if activity.call is None:
             if took < COMMIT_SECONDS:
                 return None
             self._given_up = True
             return Uncertain("The disk did not answer while the database committed.", _RETRY_AFTER)
-        most = min(work.call.limit.work, self._most_work)
+        most = min(activity.call.limit.work, self._most_work)
         if took < most:
             return None
         if not self._closed:
@@ -157,18 +157,18 @@ class Worker:
         raise NotImplementedError
 
     def _begin(self, call: Call) -> bool:
-        """Begin a call; False if it was dropped."""
+        """Begin a call. Return False if it was dropped."""
         with self._lock:
             if call.dropped:
                 return False
             call.begun = True
-            self._work = Work(call)
+            self._activity = Activity(call)
         return True
 
     def _end(self) -> None:
         """Note that what was begun has ended."""
         with self._lock:
-            self._work = None
+            self._activity = None
             self._given_up = False
 
     def _answer(self, calls: Sequence[Call], outcomes: Sequence[Any]) -> None:
@@ -220,15 +220,17 @@ class Searcher(Reader):
         name: str,
         connection: Connection,
         loop: asyncio.AbstractEventLoop,
-        log: WalCheckpointer,
+        checkpointer: WalCheckpointer,
     ) -> None:
         super().__init__(name, connection, loop)
-        self._log = log
+        self._checkpointer = checkpointer
 
     def _prepare(self) -> None:
-        log = self._log
-        if log.may_search.is_set() or log.checkpoint_on(self._connection) == log.pages:
+        checkpointer = self._checkpointer
+        if checkpointer.may_search.is_set():
+            return
+        if checkpointer.checkpoint_on(self._connection) == checkpointer.pages:
             return
         # Little was written meanwhile. The writer copies that after its next commit.
-        log.search_waits = True
-        log.may_search.wait(_GIVE_WAY_SECONDS)
+        checkpointer.search_waits = True
+        checkpointer.may_search.wait(_GIVE_WAY_SECONDS)

@@ -26,7 +26,7 @@ from winnerr_webhooks.storage.sqlite.calls import Call, Failed
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_errors import RETRY_AFTER, translate
 from winnerr_webhooks.storage.sqlite.wal_checkpoint import WalCheckpointer
-from winnerr_webhooks.storage.sqlite.worker import Work, Worker
+from winnerr_webhooks.storage.sqlite.worker import Activity, Worker
 
 _MOST_TOGETHER: Final = 256
 LOCK_MS: Final = 500
@@ -53,7 +53,9 @@ class Writer(Worker):
         self._reason = ""
         """Why nothing can be written, as it was logged; empty: everything works."""
         self._away_since = 0.0
-        self.log = WalCheckpointer(connection, lambda: copier.queue.put(Call(self.log.copy)))
+        self.checkpointer = WalCheckpointer(
+            connection, lambda: copier.queue.put(Call(self.checkpointer.copy))
+        )
 
     def _run(self) -> None:
         while self._wait():
@@ -61,7 +63,7 @@ class Writer(Worker):
             self._end()
             if calls:
                 self._answer(calls, outcomes)
-                self.log.after_commit()
+                self.checkpointer.after_commit()
 
     def _wait(self) -> bool:
         """Wait for a call; False: there is none, and no more will come."""
@@ -177,7 +179,7 @@ class Writer(Worker):
         with self._lock:
             if self._given_up:
                 raise Unavailable("The disk did not answer in time.")
-            self._work = Work(None)
+            self._activity = Activity(None)
         try:
             self._connection.commit()
         except apsw.IOError as error:

@@ -168,7 +168,7 @@ async def test_history_lies_in_days_so_that_retention_can_let_go_of_it(
     assert strays == 0
     node = await open_node()
     clock.advance(days=400)
-    while await node.forget(30):
+    while await node.run_retention_slice(30):
         pass
     assert len((await node.log(LogFilter(organization="org_1", limit=500))).items) == 41
 

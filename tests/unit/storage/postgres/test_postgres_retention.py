@@ -21,9 +21,9 @@ def in_haste(monkeypatch) -> None:
     monkeypatch.setattr(postgres_housekeeping, "BETWEEN_SLICES", 0.0)
 
 
-async def forget(node, days: int = 30) -> int:
+async def run_retention(node, days: int = 30) -> int:
     gone = 0
-    while some := await node.forget(days):
+    while some := await node.run_retention_slice(days):
         gone += some
     return gone
 
@@ -68,8 +68,8 @@ async def logged(node, organization: str = "org_1") -> int:
 
 async def claimed(node):
     page = await node.due_lanes(None, 10)
-    places = {lane.webhook_id: 10 for lane in page.lanes}
-    claim = Claim(lease_seconds=60, places=places, max_bytes=1 << 20)
+    limits = {lane.webhook_id: 10 for lane in page.lanes}
+    claim = Claim(lease_seconds=60, limits=limits, max_bytes=1 << 20)
     return (await node.claim(claim)).deliveries
 
 
@@ -80,10 +80,10 @@ async def test_a_day_goes_once_all_of_it_is_old(world, node, clock) -> None:
     await world.webhook()
     await settled(world, 600)
     clock.advance(days=30, seconds=3_600)
-    await forget(node)
+    await run_retention(node)
     assert "attempt_p20270115" in await names(node, "attempt")
     clock.advance(seconds=15 * 3_600)  # a minute to midnight would do as well
-    await forget(node)
+    await run_retention(node)
     for table in ID_KINDS:
         assert f"{table}_p20270115" not in await names(node, table)
     assert await logged(node) == 500
@@ -97,7 +97,7 @@ async def test_many_days_go_some_at_a_time(world, node, clock) -> None:
         await node.make_partitions()
         await settled(world, 30)
     clock.advance(days=40)
-    assert await forget(node) > 0
+    assert await run_retention(node) > 0
     assert (await names(node, "attempt"))[:2] == ["attempt_old", "attempt_before20270315"]
     assert await logged(node) == 500
     assert await node.delivery("org_1", first.id) is None
@@ -107,8 +107,8 @@ async def test_rows_of_tables_without_statistics_count_as_gone_too(world, node, 
     await world.webhook()
     await settled(world, 1)
     clock.advance(days=31)
-    assert await node.forget(30) > 0
-    assert await node.forget(30) == 0
+    assert await node.run_retention_slice(30) > 0
+    assert await node.run_retention_slice(30) == 0
 
 
 # --- what happens meanwhile -----------------------------------------------------------------------
@@ -131,7 +131,7 @@ async def test_an_outcome_written_to_a_day_on_its_way_out_is_kept(world, node, c
     (again,) = await claimed(node)
     await carried_up_to(node, step)
     await world.settle(again)
-    await forget(node)
+    await run_retention(node)
     seen = await world.delivery(delivery)
     assert (seen.status, len(seen.attempts), seen.body) == ("delivered", 2, delivery.body)
     assert "delivery_p20270115" not in await names(node, "delivery")
@@ -151,7 +151,7 @@ async def test_a_replay_asked_for_while_its_day_is_on_its_way_out_is_made(
     await settled(world, 600)  # so that nothing of the old day is among the newest
     await carried_up_to(node, step)
     await node.replay("org_1", delivery.id)
-    await forget(node)
+    await run_retention(node)
     (again,) = await claimed(node)
     assert (again.id, again.body) == (delivery.id, delivery.body)
     await world.settle(again)
@@ -170,7 +170,7 @@ async def test_what_a_node_with_a_slow_clock_accepts_meanwhile_is_delivered(
     waiting = await world.leased()
     done = await world.leased()
     await world.settle(done)
-    await forget(node)
+    await run_retention(node)
     assert (await world.delivery(waiting)).body == waiting.body
     assert await world.status(done) == "delivered"
     assert await logged(node) == 2
@@ -183,7 +183,7 @@ async def test_another_node_goes_on_where_one_ended(world, node, open_node, cloc
     await carried_up_to(node, postgres_retention.PENDING)
     await node.close()
     other = await open_node()
-    assert await forget(other) > 0
+    assert await run_retention(other) > 0
     assert await logged(other) == 500
     assert await other.delivery("org_1", old[0].id) is None
 
@@ -197,8 +197,8 @@ async def test_nodes_that_forget_at_once_do_not_disturb_each_other(
     await settled(world, 700)
     await settled(world, 20, organization="org_2")
     clock.advance(days=31)
-    await asyncio.gather(*map(forget, nodes))
-    await forget(node)
+    await asyncio.gather(*map(run_retention, nodes))
+    await run_retention(node)
     assert (await logged(node), await logged(node, "org_2")) == (500, 20)
     assert (await names(node, "attempt"))[0] == "attempt_old"
     assert "attempt_p20270115" not in await names(node, "attempt")
@@ -209,10 +209,10 @@ async def test_a_longer_retention_asked_for_meanwhile_counts(world, node, clock)
     old = await settled(world, 600)
     clock.advance(days=31)
     await carried_up_to(node, postgres_retention.DROPPING - 1)
-    await forget(node, 60)
+    await run_retention(node, 60)
     assert await node.delivery("org_1", old[0].id) is not None
     clock.advance(days=31)
-    assert await forget(node, 60) > 0
+    assert await run_retention(node, 60) > 0
     assert await node.delivery("org_1", old[0].id) is None
     assert await logged(node) == 500
 
@@ -228,12 +228,12 @@ async def test_a_long_read_of_the_log_postpones_it(world, node, empty_postgres_u
     try:
         async with other.transaction():
             await other.fetchval("SELECT count(*) FROM winnerr_webhooks.attempt")
-            await forget(node)
+            await run_retention(node)
             assert await node.delivery("org_1", old[0].id) is not None
             assert await other.fetchval("SELECT count(*) FROM winnerr_webhooks.attempt") == 600
-        assert await forget(node) == 0  # it is not tried again at once
+        assert await run_retention(node) == 0  # it is not tried again at once
         clock.advance(seconds=postgres_housekeeping.POSTPONED)
-        assert await forget(node) > 0
+        assert await run_retention(node) > 0
     finally:
         await other.close()
     assert await logged(node) == 500
@@ -262,7 +262,7 @@ async def test_vacuum_is_on_again_for_what_was_carried(world, node, clock) -> No
     await world.webhook()
     await settled(world, 10)
     clock.advance(days=31)
-    await forget(node)
+    await run_retention(node)
 
     async def ask(db):
         return await db.connection.fetch(

@@ -10,7 +10,7 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Conflict
-from winnerr_webhooks.storage import jobs, webhook_queries
+from winnerr_webhooks.storage import jobs, replays, webhook_queries
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
 from winnerr_webhooks.storage.values import (
@@ -228,7 +228,7 @@ async def test_a_replay_asked_for_during_a_claim_follows_the_attempt_it_took(wor
     one, other = worlds
     webhook = await one.webhook()
     await one.accept(lease=None)
-    terms = Claim(lease_seconds=60, places={webhook.id: 10}, max_bytes=1 << 20)
+    terms = Claim(lease_seconds=60, limits={webhook.id: 10}, max_bytes=1 << 20)
     (made,) = (
         await one.storage.deliveries(DeliveryFilter(organization="org_1", webhook=webhook.id))
     ).items
@@ -364,7 +364,7 @@ async def test_a_slice_that_meets_a_replay_asked_for_at_that_moment_leaves_it(wo
     await one.change(webhook, status="active")
     await value_of(one.storage, "UPDATE job SET seen_at = '-infinity' RETURNING 1")
     async with under_way(
-        one.storage, lambda db: jobs.replay(db, "org_1", delivery.id, one.clock.ms)
+        one.storage, lambda db: replays.replay(db, "org_1", delivery.id, one.clock.ms)
     ):
         slice_ = await blocked(other.storage, other.storage.run_job_slice())
     assert await slice_

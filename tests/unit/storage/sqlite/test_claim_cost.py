@@ -95,7 +95,7 @@ async def test_reading_due_lanes_does_not_touch_the_writer(storage, monkeypatch)
 
 async def test_a_claim_among_thousands_of_due_lanes_costs_what_its_own_lanes_cost(storage) -> None:
     """Given 4,000 due lanes, a claim of one of them runs as many steps as it does alone."""
-    claim = Claim(lease_seconds=60, places={"wh_00000000": 1}, max_bytes=1 << 20)
+    claim = Claim(lease_seconds=60, limits={"wh_00000000": 1}, max_bytes=1 << 20)
 
     async def work() -> None:
         assert len((await storage.claim(claim)).deliveries) == 1

@@ -85,8 +85,8 @@ async def test_what_was_answered_survives_a_kill(path, open_storage, lines) -> N
     freed = await storage.recover()
     assert freed >= len(reported)
     page = await storage.due_lanes(None, 10_000)
-    places = {lane.webhook_id: 10_000 for lane in page.lanes}
-    claimed = await storage.claim(Claim(lease_seconds=60, places=places, max_bytes=1 << 30))
+    limits = {lane.webhook_id: 10_000 for lane in page.lanes}
+    claimed = await storage.claim(Claim(lease_seconds=60, limits=limits, max_bytes=1 << 30))
     assert set(reported) <= {one.event_id for one in claimed.deliveries}
 
 

@@ -209,7 +209,7 @@ async def test_what_takes_long_keeps_no_delivery_and_no_call_waiting(storage, ki
         assert (await storage.changed_webhooks(0))[1] == []
         if kind == "read":
             assert await storage.repair() == 0
-            assert await storage.forget(30) == 0
+            assert await storage.run_retention_slice(30) == 0
         else:
             assert await storage.webhooks("org_1") == []
             assert (await storage.log(LogFilter(organization="org_1"))).items == []
@@ -266,7 +266,7 @@ async def test_searches_one_after_the_other_let_the_log_be_started_over(
     while not second.entered.is_set():
         await write(1)
     await write(2)
-    assert storage._threads._writer.log.pages < 2_000
+    assert storage._threads._writer.checkpointer.pages < 2_000
     second.opened.set()
     await asyncio.gather(*searches)
 

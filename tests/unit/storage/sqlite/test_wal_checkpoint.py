@@ -17,30 +17,32 @@ class Watched:
 
     def __init__(self, storage, new_event) -> None:
         self.storage = storage
-        self.log = storage._threads._writer.log
+        self.checkpointer = storage._threads._writer.checkpointer
         self.copies: list[tuple[int, int]] = []
         self.lengths: list[int] = []
         self._new_event = new_event
-        self._copy_rest = self.log._copy_rest
-        self.log._copy_rest = self._note
+        self._copy_rest = self.checkpointer._copy_rest
+        self.checkpointer._copy_rest = self._note
 
     def _note(self) -> None:
-        self.copies.append((self.log.pages, self.log.pages - self.log._copied))
+        self.copies.append(
+            (self.checkpointer.pages, self.checkpointer.pages - self.checkpointer._copied)
+        )
         self._copy_rest()
 
     async def write(self, pages: int) -> None:
         """Write about so many pages: while the log is copied, only a little."""
         for _ in range(pages // 120):
             await self._commit()
-            if self.log._under_way.is_set():
+            if self.checkpointer._under_way.is_set():
                 await self._commit()
-            while self.log._under_way.is_set():
+            while self.checkpointer._under_way.is_set():
                 await self.storage.keys()
 
     async def _commit(self) -> None:
         events = [self._new_event(body=b"x" * 20_000) for _ in range(20)]
         await self.storage.accept(events, None)
-        self.lengths.append(self.log.pages)
+        self.lengths.append(self.checkpointer.pages)
 
 
 async def test_the_writer_copies_little_and_the_log_is_started_over(storage, new_event) -> None:
@@ -74,32 +76,32 @@ async def test_a_reader_in_the_log_is_waited_for_but_not_at_every_commit(
     await asyncio.to_thread(entered.wait, 10)
     commits = len(watched.lengths)
     await watched.write(5 * COPIED_PAGES)
-    assert watched.log.pages > 4 * COPIED_PAGES
-    assert not watched.log.may_search.is_set()
+    assert watched.checkpointer.pages > 4 * COPIED_PAGES
+    assert not watched.checkpointer.may_search.is_set()
     assert len(watched.copies) <= 6 < len(watched.lengths) - commits
     opened.set()
     await reading
     await watched.write(COPIED_PAGES + 1_000)
-    assert watched.log.pages < LONG_PAGES
-    assert watched.log.may_search.is_set()
+    assert watched.checkpointer.pages < LONG_PAGES
+    assert watched.checkpointer.may_search.is_set()
 
 
 async def test_closing_waits_for_a_copy_under_way(storage, new_event) -> None:
     watched = Watched(storage, new_event)
     begun = threading.Event()
-    copy = watched.log.copy
-    watched.log.copy = lambda other: (begun.set(), copy(other))
+    copy = watched.checkpointer.copy
+    watched.checkpointer.copy = lambda other: (begun.set(), copy(other))
     while not begun.is_set():
         await storage.accept([new_event(body=b"x" * 20_000) for _ in range(50)], None)
     await storage.close()
-    assert not watched.log._under_way.is_set()
+    assert not watched.checkpointer._under_way.is_set()
 
 
 async def test_a_short_read_does_not_leave_the_copying_to_the_writer(storage, new_event) -> None:
     """Given a reader who began just before the log is copied: a few pages are missing then."""
     watched = Watched(storage, new_event)
     entered, opened = threading.Event(), threading.Event()
-    copy = watched.log.copy
+    copy = watched.checkpointer.copy
 
     def read(db) -> None:
         db.row("figures")
@@ -110,8 +112,8 @@ async def test_a_short_read_does_not_leave_the_copying_to_the_writer(storage, ne
         copy(other)
         opened.set()
 
-    watched.log.copy = copied
-    while watched.log.pages < COPIED_PAGES - 250:
+    watched.checkpointer.copy = copied
+    while watched.checkpointer.pages < COPIED_PAGES - 250:
         await watched.write(120)
     reading = asyncio.ensure_future(storage._threads.search(read))
     await asyncio.to_thread(entered.wait, 10)

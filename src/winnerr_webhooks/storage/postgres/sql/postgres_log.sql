@@ -8,7 +8,7 @@
 
 -- name: attempt_page
 SELECT {attempt_columns_of_page}
-FROM unnest(:ids::text[]) WITH ORDINALITY AS given (id, place)
+FROM unnest(:ids::text[]) WITH ORDINALITY AS given (id, ordinal)
 CROSS JOIN LATERAL (
     SELECT * FROM attempt
     WHERE attempt.organization = :organization AND attempt.id = given.id
@@ -34,7 +34,7 @@ LEFT JOIN LATERAL (
         AND delivery.id >= :first_other AND delivery.id <= :last_other
     LIMIT 1
 ) AS delivery ON true
-ORDER BY given.place
+ORDER BY given.ordinal
 
 -- name: bytes
 
@@ -53,7 +53,7 @@ ORDER BY id DESC LIMIT :limit
 -- Those of one step's attempts that match.
 -- `parts` of a text are in lower case, `byte_parts` are the same for `searchable` bytes.
 SELECT attempt.id, attempt.delivery_id
-FROM unnest(:ids::text[]) WITH ORDINALITY AS given (id, place)
+FROM unnest(:ids::text[]) WITH ORDINALITY AS given (id, ordinal)
 CROSS JOIN LATERAL (
     SELECT * FROM attempt
     WHERE attempt.organization = :organization AND attempt.id = given.id
@@ -86,7 +86,7 @@ WHERE {attempt_matches}
             ) AS searchable
             CROSS JOIN unnest(:byte_parts::text[]) AS part
             WHERE strpos(searchable.text, part) > 0))
-ORDER BY given.place
+ORDER BY given.ordinal
 LIMIT :limit
 
 -- name: searchable
@@ -155,11 +155,11 @@ ORDER BY pending.delivery_id DESC LIMIT :limit
 SELECT id, event, webhook_id, status, test, next_attempt_at
 FROM (
     SELECT
-        given.place, given.id, given.webhook_id, coalesce(pending.event, delivery.event) AS event,
+        given.ordinal, given.id, given.webhook_id, coalesce(pending.event, delivery.event) AS event,
         {delivery_status} AS status, coalesce(pending.test, delivery.test) AS test,
         {next_attempt_at} AS next_attempt_at,
         coalesce(pending.accepted_at, delivery.accepted_at) AS accepted_at
-    FROM unnest(:ids::text[], :others::text[]) WITH ORDINALITY AS given (id, webhook_id, place)
+    FROM unnest(:ids::text[], :others::text[]) WITH ORDINALITY AS given (id, webhook_id, ordinal)
     JOIN webhook ON webhook.id = given.webhook_id AND webhook.organization = :organization
     LEFT JOIN LATERAL (
         SELECT * FROM pending
@@ -175,7 +175,7 @@ FROM (
     WHERE coalesce(pending.delivery_id, delivery.id) IS NOT NULL
 ) AS delivery
 WHERE {delivery_matches}
-ORDER BY place
+ORDER BY ordinal
 LIMIT :limit
 
 -- name: deliveries_of_event

@@ -2,7 +2,7 @@
 --
 -- The statistics of `pending` are always out of date. A planner that thinks the table empty would
 -- read all of it, and search the batch for each row. `CROSS JOIN LATERAL (… OFFSET 0)` leaves only
--- one plan: an index look-up for each row of the batch. A change then finds its rows by their place
+-- one plan: an index look-up for each row of the batch. A change then finds its rows by their ctid
 -- (ctid), and skips a row that another transaction has changed meanwhile.
 
 -- name: accepting
@@ -14,13 +14,13 @@
 -- all deliveries are free); $9 webhooks whose deliveries are free; $10 how far back client ids are
 -- remembered
 WITH given AS MATERIALIZED (
-    SELECT generate_subscripts($1::text[], 1) AS place, unnest($1::text[]) AS id,
+    SELECT generate_subscripts($1::text[], 1) AS ordinal, unnest($1::text[]) AS id,
         unnest($2::text[]) AS organization, unnest($3::text[]) AS name,
         unnest($4::text[]) AS client_id, unnest($5::bytea[]) AS fingerprint,
         unnest($6::bytea[]) AS body
 ),
 wanted AS MATERIALIZED (
-    SELECT given.place, given.id, given.organization, given.name, given.client_id,
+    SELECT given.ordinal, given.id, given.organization, given.name, given.client_id,
         webhook.id AS webhook_id, webhook.suffix, webhook.version, webhook.epoch,
         webhook.status = 'active' AS active,
         $8::bigint IS NOT NULL AND webhook.id <> ALL ($9::text[]) AS leased
@@ -34,16 +34,16 @@ wanted AS MATERIALIZED (
     WHERE webhook.status <> 'deleted'
 ),
 counts AS MATERIALIZED (
-    SELECT jsonb_object_agg(place::text, deliveries) AS by_place
+    SELECT jsonb_object_agg(ordinal::text, deliveries) AS by_ordinal
     FROM (
-        SELECT place, count(*) AS deliveries FROM wanted
-        WHERE active AND client_id IS NOT NULL GROUP BY place
+        SELECT ordinal, count(*) AS deliveries FROM wanted
+        WHERE active AND client_id IS NOT NULL GROUP BY ordinal
     ) AS counted
 ),
 remembered AS (
     INSERT INTO idempotency AS known (organization, client_id, fingerprint, event_id, deliveries, at)
     SELECT organization, client_id, fingerprint, id,
-        coalesce(((SELECT by_place FROM counts) ->> place::text)::int, 0), $7
+        coalesce(((SELECT by_ordinal FROM counts) ->> ordinal::text)::int, 0), $7
     FROM given WHERE client_id IS NOT NULL ORDER BY organization, client_id
     ON CONFLICT (organization, client_id) DO UPDATE SET
         fingerprint = excluded.fingerprint, event_id = excluded.event_id,
@@ -57,7 +57,7 @@ events AS (
     WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 ),
 new_deliveries AS MATERIALIZED (
-    SELECT place, 'dlv_' || substr(id, 5) || suffix AS id, webhook_id, version, leased, active,
+    SELECT ordinal, 'dlv_' || substr(id, 5) || suffix AS id, webhook_id, version, leased, active,
         organization, name, epoch
     FROM wanted
     WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
@@ -79,38 +79,38 @@ cancelled AS (
 -- name: accept
 -- One statement, and a row for each event that was stored and for each of its deliveries.
 {accepting}
-SELECT place, NULL AS id, NULL AS webhook_id, NULL::int AS version, false AS leased, false AS active
+SELECT ordinal, NULL AS id, NULL AS webhook_id, NULL::int AS version, false AS leased, false AS active
 FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 UNION ALL
-SELECT place, id, webhook_id, version, leased, active FROM new_deliveries
+SELECT ordinal, id, webhook_id, version, leased, active FROM new_deliveries
 
 -- name: accept_free
 -- The same when all deliveries are free: a row for each event that was stored, with the numbers of
 -- its deliveries, and one row with the webhooks whose lanes are due.
 {accepting}
-SELECT place, sum(active) AS active, sum(cancelled) AS cancelled, NULL::text[] AS webhooks
+SELECT ordinal, sum(active) AS active, sum(cancelled) AS cancelled, NULL::text[] AS webhooks
 FROM (
-    SELECT place, 0 AS active, 0 AS cancelled
+    SELECT ordinal, 0 AS active, 0 AS cancelled
     FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
     UNION ALL
-    SELECT place, active::int, (NOT active)::int FROM new_deliveries
+    SELECT ordinal, active::int, (NOT active)::int FROM new_deliveries
 ) AS stored
-GROUP BY place
+GROUP BY ordinal
 UNION ALL
 SELECT 0, 0, 0, array_agg(DISTINCT webhook_id) FROM new_deliveries WHERE active
 
 -- name: fan_out
 -- How many webhooks want the events of each (organization, name), but deleted ones.
-SELECT given.place, (
+SELECT given.ordinal, (
     SELECT count(DISTINCT webhook.id)
     FROM subscription JOIN webhook ON webhook.id = subscription.webhook_id
     WHERE subscription.organization = given.organization
         AND subscription.event IN (given.name, '*') AND webhook.status <> 'deleted')
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, name, place)
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, name, ordinal)
 
 -- name: first_answers
-SELECT given.place, idempotency.fingerprint, idempotency.event_id, idempotency.deliveries
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, client_id, place)
+SELECT given.ordinal, idempotency.fingerprint, idempotency.event_id, idempotency.deliveries
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, client_id, ordinal)
 JOIN idempotency
     ON idempotency.organization = given.organization AND idempotency.client_id = given.client_id
 
@@ -125,8 +125,8 @@ SELECT pg_logical_emit_message(true, 'winnerr_webhooks', '')
 -- name: deliveries_of_events
 -- The deliveries that events were accepted with, for the answer to a lost commit. Those of a
 -- webhook that was deleted since are cancelled.
-SELECT given.place, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, place)
+SELECT given.ordinal, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, ordinal)
 CROSS JOIN LATERAL (
     SELECT id, version FROM webhook
     WHERE webhook.organization = given.organization AND webhook.status <> 'deleted'
@@ -139,8 +139,8 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS pending
 UNION ALL
-SELECT given.place, delivery.id, delivery.webhook_id, 0, 0
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, place)
+SELECT given.ordinal, delivery.id, delivery.webhook_id, 0, 0
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, ordinal)
 JOIN delivery ON delivery.organization = given.organization
     AND delivery.id >= given.prefix || '0000' AND delivery.id <= given.prefix || 'zzzz'
 WHERE delivery.status <> 'cancelled' OR delivery.attempts > 0
@@ -189,7 +189,7 @@ $22::boolean[], $23::text[], $24::bytea[], $25::bytea[], $26::bytea[]
 -- $1..$22 the columns of attempts that differ between successes; $23 the leases; $24,
 -- $25 start and class of the health figures; $26 this node; $27 now
 WITH given AS MATERIALIZED (
-    SELECT generate_subscripts($1::text[], 1) AS place, unnest($23::int[]) AS fence,
+    SELECT generate_subscripts($1::text[], 1) AS ordinal, unnest($23::int[]) AS fence,
         unnest($24::bigint[]) AS starts_at, unnest($25::int[]) AS duration_class,
         unnest($1::text[]) AS id, unnest($2::text[]) AS organization,
         unnest($3::text[]) AS webhook_id, unnest($4::text[]) AS delivery_id,
@@ -204,7 +204,7 @@ WITH given AS MATERIALIZED (
         unnest($22::bytea[]) AS response_body
 ),
 found AS MATERIALIZED (
-    SELECT waiting.at, given.place, given.starts_at, given.duration_class, given.fence
+    SELECT waiting.at, given.ordinal, given.starts_at, given.duration_class, given.fence
     FROM given
     CROSS JOIN LATERAL (
         SELECT ctid AS at FROM pending
@@ -215,11 +215,11 @@ found AS MATERIALIZED (
 ),
 gone AS (
     -- The condition is repeated on the row itself. When the row was changed meanwhile, PostgreSQL
-    -- checks this again, but not its place (minor versions before November 2025).
+    -- checks this again, but not its ctid (minor versions before November 2025).
     DELETE FROM pending USING found AS given
     WHERE pending.ctid = given.at
         AND pending.lease = given.fence AND NOT pending.finished AND pending.replay = 0
-    RETURNING given.place, pending.webhook_id, pending.delivery_id, pending.organization,
+    RETURNING given.ordinal, pending.webhook_id, pending.delivery_id, pending.organization,
         pending.event, pending.test, pending.attempts, pending.lease, pending.accepted_at,
         given.starts_at, given.duration_class
 ),
@@ -236,7 +236,7 @@ attempts AS (
         started_at, duration_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, reconnected, status,
         reason, NULL, '', '', error_phase, truncated, url, request_head, response_head,
         response_body
-    FROM given WHERE place = ANY (ARRAY(SELECT place FROM gone))
+    FROM given WHERE ordinal = ANY (ARRAY(SELECT ordinal FROM gone))
 ),
 figures AS (
     INSERT INTO health AS known
@@ -251,7 +251,7 @@ calm AS (
     DELETE FROM run
     WHERE webhook_id = ANY (ARRAY(SELECT webhook_id FROM gone WHERE NOT test))
 )
-SELECT place FROM gone
+SELECT ordinal FROM gone
 
 -- name: put_attempts
 INSERT INTO attempt ({attempt_columns})
@@ -397,9 +397,9 @@ FOR UPDATE OF lane SKIP LOCKED
 -- its lane says so. Reading the index from there skips entries that earlier claims have left and no
 -- vacuum has removed yet.
 -- $1, $2, $3, $4 webhook, epoch, since when its lane is due, how many at most; $5 now
-SELECT {pending_columns}, coalesce(octet_length(event.body), -1), due.place
+SELECT {pending_columns}, coalesce(octet_length(event.body), -1), due.ordinal
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::int[]) WITH ORDINALITY
-    AS due (webhook_id, epoch, since, most, place)
+    AS due (webhook_id, epoch, since, most, ordinal)
 CROSS JOIN LATERAL (
     SELECT * FROM pending
     WHERE pending.webhook_id = due.webhook_id AND pending.epoch = due.epoch

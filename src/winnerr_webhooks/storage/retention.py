@@ -1,4 +1,8 @@
-"""What retention does alike on both databases: rows that only have an age, and deleted webhooks."""
+"""The part of retention that both databases share: rows with an age alone, and deleted webhooks.
+
+Some rows are removed by their age alone: health figures, idempotency entries, links, sessions.
+Attempts, deliveries and events are removed by `sqlite_retention` and `postgres_retention`.
+"""
 
 from typing import Final, NamedTuple
 
@@ -9,7 +13,7 @@ SLICE: Final = 1_000
 KEPT_ATTEMPTS: Final = 500
 """How many of its newest attempts each organization keeps, however old they are."""
 REMEMBERED_MS: Final = 30 * 86_400_000
-"""How long a client id makes a call safe to repeat (CONTRACT, Events)."""
+"""How long a client id makes a call safe to repeat (CONTRACT.md, Events)."""
 REMOVALS: Final = 200
 """Deleted webhooks that are checked in one transaction."""
 _DAY_MS: Final = 86_400_000
@@ -17,7 +21,7 @@ _HEALTH_MS: Final = 8 * _DAY_MS
 
 
 async def remove_expired(db: Session, now: int) -> int:
-    """Remove a slice of each kind of row that goes by its age alone; how many went."""
+    """Remove a slice of each kind of row that expires by its age alone; return how many."""
     gone = await db.execute("drop_health", before=now - _HEALTH_MS, slice=SLICE)
     gone += await db.execute("drop_idempotency", before=now - REMEMBERED_MS, slice=SLICE)
     gone += await db.execute("drop_links", now=now, slice=SLICE)
@@ -34,7 +38,7 @@ class Removals(NamedTuple):
 
 
 async def remove_webhooks(db: Session, now: int) -> Removals:
-    """Remove the next deleted webhooks that nothing needs; the others wait a day."""
+    """Remove the next deleted webhooks that nothing needs; check the others again in a day."""
     due = await db.fetch("due_removals", now=now, slice=REMOVALS)
     kept = [webhook_id for webhook_id, is_needed in due if is_needed]
     gone = [webhook_id for webhook_id, is_needed in due if not is_needed]
