@@ -18,7 +18,7 @@ class KeyVerbs(VerbBase):
         await self._write(lambda db: db.execute("add_key", **asdict(key), hash=key_hash))
 
     async def keys(self) -> list[ApiKey]:
-        """All keys, oldest first."""
+        """Return all keys, oldest first."""
         return [_key(row) for row in await self._read(lambda db: db.fetch("list_keys"))]
 
     async def revoke_key(self, key_id: str) -> bool:
@@ -27,7 +27,7 @@ class KeyVerbs(VerbBase):
         return await self._write(lambda db: db.execute("revoke_key", now=now, id=key_id)) > 0
 
     async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
-        """The key of this SHA-256 that still works."""
+        """Return the key of this SHA-256 that still works."""
         # A slow page must not keep callers waiting whose keys are known to work.
         read = self._read if aside else self._read_for_road
         row = await read(lambda db: db.fetch_row("find_key", hash=key_hash))
@@ -42,7 +42,7 @@ class SignInVerbs(VerbBase):
         await self._write(lambda db: _add(db, "add_link", link, link_hash))
 
     async def link(self, link_hash: bytes) -> Grant | None:
-        """What a link grants."""
+        """Return what a link grants."""
         return await self._look_up_grant("find_link", link_hash)
 
     async def consume_link(
@@ -54,7 +54,7 @@ class SignInVerbs(VerbBase):
         return await self._write(lambda db: _consume(db, link_hash, session_hash, ends_at, now))
 
     async def session(self, session_hash: bytes) -> Grant | None:
-        """What a session grants."""
+        """Return what a session grants."""
         return await self._look_up_grant("find_session", session_hash)
 
     async def end_session(self, session_hash: bytes) -> None:

@@ -26,7 +26,10 @@ class Selection(NamedTuple):
 
 
 def round_robin(due: Iterable[PendingRow]) -> list[PendingRow]:
-    """The first row of every lane, then the second of every lane, and so on; each by due time."""
+    """Return the first row of every lane, then the second of every lane, and so on.
+
+    The rows of a lane are in the order in which they are due.
+    """
     seen: Counter[str] = Counter()
     ranked = []
     for row in sorted(due, key=attrgetter("due_at")):
@@ -63,7 +66,7 @@ def select(due: Iterable[PendingRow], sizes: Mapping[str, int], claim: Claim) ->
 def given_up(
     rows: Iterable[PendingRow], known: Mapping[str, SettledRow], now: int
 ) -> list[SettledRow]:
-    """The outcomes of deliveries that were leased too often without a settled attempt.
+    """Return the outcomes of deliveries that were leased too often without a settled attempt.
 
     A delivery that has an outcome (`known`, by delivery id) keeps it. Only its lease moves on: the
     next replay counts from there, so that no lease is given out twice.
@@ -78,7 +81,7 @@ def given_up(
 
 
 def leased(row: PendingRow, body: bytes, version: int, expires: float) -> LeasedDelivery:
-    """A row that was just leased, as its node gets it."""
+    """Return a row that was just leased, as its node gets it."""
     return LeasedDelivery(
         id=row.delivery_id,
         event_id=row.event_id,

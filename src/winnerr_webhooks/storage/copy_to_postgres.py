@@ -191,7 +191,7 @@ async def _refuse_filled(db: PostgresSession) -> None:
 
 
 async def _fill(db: PostgresSession, source: Connection) -> dict[str, int]:
-    """Fill every table; how many rows each has. `ConfigurationError` if one differs."""
+    """Fill every table; return how many rows each has. `ConfigurationError` if one differs."""
     names = ", ".join(table.name for table in _TABLES)
     await db.script(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")  # other programs wait
     await _refuse_filled(db)
@@ -263,7 +263,7 @@ class _Rows:
 
 
 def _digest(row: Sequence[Any], proof: Sequence[tuple[int, bool]]) -> int:
-    """A number made of one row, as PostgreSQL makes it in `_summed`."""
+    """Return a number made of one row, as PostgreSQL makes it in `_summed`."""
     parts = [
         hashlib.sha256(row[at]).hexdigest() if is_bytes else str(row[at])
         for at, is_bytes in proof

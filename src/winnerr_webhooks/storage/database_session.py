@@ -22,25 +22,25 @@ class Session(Protocol):
     """
 
     async def fetch(self, name: str, /, **values: object) -> Sequence[Any]:
-        """All rows of a statement."""
+        """Return all rows of a statement."""
         ...
 
     async def fetch_row(self, name: str, /, **values: object) -> Any:
-        """The first row of a statement, or None."""
+        """Return the first row of a statement, or None."""
         ...
 
     async def fetch_value(self, name: str, /, **values: object) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         ...
 
     async def execute(self, name: str, /, **values: object) -> int:
-        """Run a statement; how many rows it inserted, changed or deleted."""
+        """Run a statement; return how many rows it inserted, changed or deleted."""
         ...
 
     async def fetch_many(
         self, name: str, shape: type[S], rows: Sequence[Sequence[object]], /, **values: object
     ) -> list[S]:
-        """What a statement finds for a table of bound rows, each as a `shape`; [] without rows."""
+        """Return what a statement finds for a table of bound rows, as `shape`s; [] without rows."""
         ...
 
     async def execute_many(
@@ -61,5 +61,5 @@ _strings = msgspec.json.Decoder(list[str])
 
 
 def decoded_list(value: str | list[str] | None) -> list[str]:
-    """A list of texts as a database gives it: JSON, or an array."""
+    """Return a list of texts as a database gives it: JSON, or an array."""
     return _strings.decode(value) if isinstance(value, str) else value or []

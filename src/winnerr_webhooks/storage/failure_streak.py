@@ -47,7 +47,7 @@ class DisablingRule(NamedTuple):
 
 
 def bucket_of(item: Settlement) -> Bucket:
-    """Where an attempt counts in the health figures."""
+    """Return where an attempt counts in the health figures."""
     exchange = item.record.exchange
     starts_at = exchange.started_at - exchange.started_at % BUCKET_MS
     return item.delivery.webhook_id, starts_at, duration_class(exchange.duration_ms)
@@ -99,7 +99,7 @@ def count_failures(
 def to_disable(
     changed: Iterable[FailureStreak], reasons: Mapping[str, str], rule: DisablingRule, now: int
 ) -> dict[str, str]:
-    """Active webhooks to disable, with the reason to show."""
+    """Return active webhooks to disable, with the reason to show."""
     found = dict(reasons)
     active = set()
     for streak in changed:

@@ -34,7 +34,7 @@ class FairSemaphore:
 
     @classmethod
     def of(cls, budget: Budget) -> Self:
-        """The semaphore that spends a budget."""
+        """Return the semaphore that spends a budget."""
         semaphore = cls(budget.bound.limit, budget.bound.share, on_refusal=budget.refuse)
         budget.measure(lambda: semaphore.in_use)
         return semaphore

@@ -37,7 +37,7 @@ class HousekeepingVerbs(VerbBase):
         await asyncio.shield(self._probe)
 
     async def figures(self) -> Figures:
-        """The figures of the metrics page; the longer they take to count, the less often."""
+        """Return the figures of the metrics page; the longer they take to count, the less often."""
         if self._figures is not None and self._clock.monotonic() < self._figures_end:
             return self._figures
         if self._counting is None or self._counting.done():

@@ -108,12 +108,12 @@ def _filter(query: ReplayFilter) -> dict[str, object]:
 
 
 def _before(until: int | None) -> str:
-    """The id that ends a range of deliveries accepted before `until`."""
+    """Return the id that ends a range of deliveries accepted before `until`."""
     return _LAST_DELIVERY if until is None else id_floor("dlv", until + SLACK_MS)
 
 
 def statuses_of(query: ReplayFilter) -> list[str]:
-    """The states of the deliveries that a filter selects."""
+    """Return the states of the deliveries that a filter selects."""
     both = [FAILED, CANCELLED]
     if query.failed_only:
         both.remove(CANCELLED)

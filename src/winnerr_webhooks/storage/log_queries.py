@@ -74,7 +74,7 @@ class _Walk(NamedTuple):
 
 
 async def log(db: Session, query: LogFilter, clock: Clock) -> LogPage:
-    """Attempts by filter; see `Log.log`."""
+    """Return attempts by filter; see `Log.log`."""
     organization = query.organization
     if query.webhook is not None and not await _is_own(db, organization, query.webhook):
         return LogPage(items=[], next=None)
@@ -106,7 +106,7 @@ async def log(db: Session, query: LogFilter, clock: Clock) -> LogPage:
 
 
 async def deliveries(db: Session, query: DeliveryFilter, clock: Clock) -> DeliveryPage:
-    """Deliveries by filter; see `Log.deliveries`."""
+    """Return deliveries by filter; see `Log.deliveries`."""
     filters = asdict(query)
     whole = id_range("dlv", query.before, query.since, query.until)
     now = clock.now_ms()
@@ -124,7 +124,7 @@ async def deliveries(db: Session, query: DeliveryFilter, clock: Clock) -> Delive
 
 
 async def attempt(db: Session, organization: str, id_: str) -> LoggedAttempt | None:
-    """One attempt, whole."""
+    """Return one attempt, whole."""
     if not is_id("att", id_):
         return None
     key = await db.fetch_row("key_of_attempt", organization=organization, id=id_)
@@ -135,7 +135,7 @@ async def attempt(db: Session, organization: str, id_: str) -> LoggedAttempt | N
 
 
 async def delivery(db: Session, organization: str, id_: str) -> Delivery | None:
-    """One delivery, whole: with its attempts, oldest first, and the body they sent."""
+    """Return one delivery, whole: with its attempts, oldest first, and the body they sent."""
     webhook = await db.fetch_row(
         "webhook_numbered", organization=organization, number=webhook_number(id_)
     )
@@ -162,7 +162,7 @@ async def delivery(db: Session, organization: str, id_: str) -> Delivery | None:
 
 
 async def event(db: Session, organization: str, event_id: str) -> StoredEvent | None:
-    """One event with its deliveries."""
+    """Return one event with its deliveries."""
     if not is_id("evt", event_id):
         return None
     row = await db.fetch_row("get_event", id=event_id, organization=organization)
@@ -178,7 +178,7 @@ async def event(db: Session, organization: str, event_id: str) -> StoredEvent | 
 
 
 async def health(db: Session, organization: str, since: int) -> list[HealthBucket]:
-    """The health figures of an organization's webhooks."""
+    """Return the health figures of an organization's webhooks."""
     rows = await db.fetch("get_health", organization=organization, since=since)
     return [HealthBucket(**dict(zip(_HEALTH, row, strict=True))) for row in rows]
 
@@ -191,7 +191,7 @@ async def _is_own(db: Session, organization: str, webhook: str) -> bool:
 
 
 async def _named(db: Session, query: LogFilter) -> _Named | None:
-    """What the searched text is the id of, if that exists: then no body has to be searched."""
+    """Return what the searched text is an id of, if that exists: then no body is searched."""
     text, organization = (query.text or "").lower(), query.organization
     if is_id("att", text):
         if await db.fetch_row("key_of_attempt", organization=organization, id=text) is not None:
@@ -208,7 +208,7 @@ async def _named(db: Session, query: LogFilter) -> _Named | None:
 
 
 def _walk(query: LogFilter, named: _Named | None) -> _Walk:
-    """The index that has the fewest rows to examine."""
+    """Return the index that has the fewest rows to examine."""
     organization, webhook = query.organization, query.webhook
     whole = id_range("att", query.before, query.since, query.until, query.after)
     if named is not None and named.kind == "att":
@@ -228,7 +228,7 @@ def _walk(query: LogFilter, named: _Named | None) -> _Walk:
 
 
 def _filters(query: LogFilter, walk: _Walk, named: _Named | None) -> dict[str, object]:
-    """What the rows of a walk still have to be asked; all None: they match as they are."""
+    """Return the filters that rows of a walk still have to pass; all None: every row matches."""
     text = search_text(query.text) if query.text and named is None else None
     status_from, status_to = query.status or (None, None)
     return {
@@ -301,7 +301,7 @@ async def _matching_deliveries(
 async def _attempts(
     db: Session, organization: str, keys: Sequence[Key], *, whole: bool, bodies: bool = True
 ) -> list[LoggedAttempt]:
-    """Attempts in the order of their keys; `bodies`: whole ones with the bodies they sent."""
+    """Return attempts in the order of their keys; `bodies`: with the bodies they sent."""
     if not keys:
         return []
     rows = await db.fetch(
@@ -314,7 +314,7 @@ async def _attempts(
 
 
 def _of(organization: str, keys: Sequence[Key]) -> dict[str, Any]:
-    """Keys as the statements take them.
+    """Return keys as the statements take them.
 
     SQLite takes the `keys` as they are. PostgreSQL takes both lists, and opens no partition that
     lies outside of their bounds.

@@ -46,7 +46,7 @@ def id_range(
     until: int | None,
     after: str | None = None,
 ) -> IdRange:
-    """The range of ids that can hold what is asked for.
+    """Return the range of ids that can hold what is asked for.
 
     `before` and `after` are ids, both exclusive; `since` and `until` instants in ms.
     """
@@ -60,12 +60,12 @@ def id_range(
 
 
 def next_id(id_: str) -> str:
-    """The first text after an id: "0" is the smallest character of ids."""
+    """Return the first text after an id: "0" is the smallest character of ids."""
     return id_ + "0"
 
 
 def windows(kind: str, whole: IdRange, now: int) -> Iterator[IdRange]:
-    """A range in pieces, newest first, each longer than the one before.
+    """Yield a range in pieces, newest first, each longer than the one before.
 
     PostgreSQL has a partition a day. Most of what is looked for lies in the newest two, and then
     no statement has to name the others.
@@ -82,7 +82,7 @@ def windows(kind: str, whole: IdRange, now: int) -> Iterator[IdRange]:
 
 
 def streak_start(failing_since: int) -> IdRange:
-    """The attempts that can have begun a streak of failures whose first was settled then."""
+    """Return the attempts that can have begun a streak of failures whose first was settled then."""
     return IdRange(
         before=id_floor("att", failing_since + 1),
         floor=id_floor("att", failing_since - _SETTLED_WITHIN_MS),
@@ -90,7 +90,7 @@ def streak_start(failing_since: int) -> IdRange:
 
 
 def sources(status: str | None) -> tuple[str, ...]:
-    """The statements that step over deliveries of a status.
+    """Return the statements that step over deliveries of a status.
 
     A cancelled delivery stays in `pending` until its job has moved it.
     """
@@ -161,12 +161,12 @@ class LogScan(Generic[T]):
         return self._found[: self._limit]
 
     def next(self, items: Sequence[Identified]) -> str | None:
-        """Where the next page begins, if there may be one; `items` are this page's."""
+        """Return where the next page begins, if there may be one; `items` are this page's."""
         return items[-1].id if len(self._found) > self._limit else self._stopped_at
 
 
 def next_size(examined: int, seconds: float) -> int:
-    """How many rows the next step examines, from how long this one took."""
+    """Return how many rows the next step examines, from how long this one took."""
     if seconds * STEP <= STEP_SECONDS * examined:
         return STEP
     return max(MIN_STEP, int(examined * STEP_SECONDS / seconds))

@@ -21,37 +21,37 @@ class LogVerbs(VerbBase):
     """
 
     async def log(self, query: LogFilter) -> LogPage:
-        """Attempts by filter."""
+        """Return attempts by filter."""
         read = self._search if query.is_search else self._read_for
         return await read(query.organization, lambda db: log_queries.log(db, query, self._clock))
 
     async def attempt(self, organization: str, attempt_id: str) -> LoggedAttempt | None:
-        """One attempt, whole."""
+        """Return one attempt, whole."""
         return await self._read_for(
             organization, lambda db: log_queries.attempt(db, organization, attempt_id)
         )
 
     async def deliveries(self, query: DeliveryFilter) -> DeliveryPage:
-        """Deliveries by filter."""
+        """Return deliveries by filter."""
         read = self._search if query.is_search else self._read_for
         return await read(
             query.organization, lambda db: log_queries.deliveries(db, query, self._clock)
         )
 
     async def delivery(self, organization: str, delivery_id: str) -> Delivery | None:
-        """One delivery, whole."""
+        """Return one delivery, whole."""
         return await self._read_for(
             organization, lambda db: log_queries.delivery(db, organization, delivery_id)
         )
 
     async def event(self, organization: str, event_id: str) -> StoredEvent | None:
-        """One event with its deliveries."""
+        """Return one event with its deliveries."""
         return await self._read_for(
             organization, lambda db: log_queries.event(db, organization, event_id)
         )
 
     async def health(self, organization: str, since: int) -> list[HealthBucket]:
-        """The health figures of an organization's webhooks."""
+        """Return the health figures of an organization's webhooks."""
         return await self._read_for(
             organization, lambda db: log_queries.health(db, organization, since)
         )

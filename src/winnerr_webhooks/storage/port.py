@@ -81,7 +81,7 @@ class Road(Protocol):
         ...
 
     async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
-        """How many webhooks want the events of each (organization, name), without deleted ones."""
+        """Return how many webhooks want the events of each pair (organization, name)."""
         ...
 
     async def settle(self, batch: Sequence[Settlement]) -> Settled:
@@ -95,7 +95,7 @@ class Road(Protocol):
         ...
 
     async def due_lanes(self, after: DueLane | None, limit: int) -> DuePage:
-        """At most `limit` lanes that are due and follow `after`, longest due first.
+        """Return at most `limit` lanes that are due and follow `after`, longest due first.
 
         It only reads, and locks nothing. A claim may find nothing in such a lane, because another
         node was quicker or its webhook is not active.
@@ -122,7 +122,7 @@ class Road(Protocol):
         ...
 
     async def recover(self, longest_waits: Sequence[float] = ()) -> int:
-        """Free what a dead predecessor of an embedded node had leased; how many deliveries.
+        """Free what a dead predecessor of an embedded node had leased; return how many deliveries.
 
         Retries keep their times, unless these are impossible: `longest_waits` are the most seconds
         before automatic attempt 1, 2, 3, …. A time that is further away was set by a clock that
@@ -133,7 +133,10 @@ class Road(Protocol):
         ...
 
     async def repair(self) -> int:
-        """Make work claimable whose wake-up was lost or whose lease ran out; how much."""
+        """Make work claimable whose wake-up was lost or whose lease ran out.
+
+        Return how many deliveries and lanes were repaired.
+        """
         ...
 
     async def run_job_slice(self) -> bool:
@@ -144,11 +147,11 @@ class Road(Protocol):
         ...
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
-        """What lanes need to send, of any organization; deleted webhooks have status `deleted`."""
+        """Return what lanes need to send, for webhooks of any organization, deleted ones too."""
         ...
 
     async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
-        """Webhooks changed after the mark `since` (0: none yet), and the new mark."""
+        """Return webhooks changed after the mark `since` (0: none yet), and the new mark."""
         ...
 
 
@@ -160,11 +163,11 @@ class Webhooks(Protocol):
         ...
 
     async def webhooks(self, organization: str) -> list[Webhook]:
-        """All webhooks of an organization, oldest first."""
+        """Return all webhooks of an organization, oldest first."""
         ...
 
     async def webhook(self, organization: str, webhook_id: str) -> Webhook | None:
-        """One webhook; None when it is not the organization's, or deleted."""
+        """Return one webhook; None when it is not the organization's, or deleted."""
         ...
 
     async def change_webhook(
@@ -183,13 +186,13 @@ class Webhooks(Protocol):
         ...
 
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
-        """The signing secret and the one that follows it; `NotFound` without such a webhook."""
+        """Return the signing secret and the one that follows it; `NotFound` without a webhook."""
         ...
 
     async def set_secret(
         self, organization: str, webhook_id: str, secret: str | None, overlap_seconds: int
     ) -> int | None:
-        """Set, rotate or remove (None) the secret; when the overlap ends (ms), or None.
+        """Set, rotate or remove (None) the secret; return when the overlap ends (ms), or None.
 
         With an overlap and a secret before, the old one goes on signing, and `secret` signs beside
         it. During an overlap `secret` replaces the second one, and the end moves. `NotFound`
@@ -198,11 +201,11 @@ class Webhooks(Protocol):
         ...
 
     async def webhook_states(self, organization: str) -> list[WebhookState]:
-        """How each webhook of an organization stands, in no particular order."""
+        """Return how each webhook of an organization stands, in no particular order."""
         ...
 
     async def cancelled(self, organization: str, webhook_id: str) -> int:
-        """Deliveries (no tests) that a change of status cancelled, counted up to COUNT_LIMIT."""
+        """Count deliveries (no tests) that a change of status cancelled, up to `COUNT_LIMIT`."""
         ...
 
 
@@ -210,7 +213,7 @@ class Log(Protocol):
     """What was sent, how it went, and sending it once more."""
 
     async def log(self, query: LogFilter) -> LogPage:
-        """Attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`.
+        """Return attempts by filter. A sparse search stops after 50,000 rows or 2 s, with a `next`.
 
         Organizations take turns at this and at every other read of theirs, so that none waits for
         all that another one reads. `Unavailable` when the turn does not come in time.
@@ -218,27 +221,27 @@ class Log(Protocol):
         ...
 
     async def attempt(self, organization: str, attempt_id: str) -> LoggedAttempt | None:
-        """One attempt, whole."""
+        """Return one attempt, whole."""
         ...
 
     async def deliveries(self, query: DeliveryFilter) -> DeliveryPage:
-        """Deliveries by filter; stops early like `log`."""
+        """Return deliveries by filter; stops early like `log`."""
         ...
 
     async def delivery(self, organization: str, delivery_id: str) -> Delivery | None:
-        """One delivery, whole."""
+        """Return one delivery, whole."""
         ...
 
     async def event(self, organization: str, event_id: str) -> StoredEvent | None:
-        """One event with its deliveries."""
+        """Return one event with its deliveries."""
         ...
 
     async def health(self, organization: str, since: int) -> list[HealthBucket]:
-        """The health figures from `since` (ms) on, of every webhook of an organization."""
+        """Return the health figures from `since` (ms) on, of every webhook of an organization."""
         ...
 
     async def replay(self, organization: str, delivery_id: str) -> str:
-        """Ask for one more attempt, outside the retry schedule; the webhook's id.
+        """Request one more attempt, outside the retry schedule; return the webhook's id.
 
         `NotFound`, or `Conflict` (which says what to do) when the webhook is not active. A delivery
         that is being attempted right now is replayed after that attempt. The trigger of a `test`
@@ -247,7 +250,7 @@ class Log(Protocol):
         ...
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
-        """How many deliveries match now; unless `dry_run`, add jobs that replay them."""
+        """Return how many deliveries match now; unless `dry_run`, add jobs that replay them."""
         ...
 
 
@@ -259,7 +262,7 @@ class SignIn(Protocol):
         ...
 
     async def link(self, link_hash: bytes) -> Grant | None:
-        """What a link grants; None when it was used, has expired, or never was."""
+        """Return what a link grants; None when it was used, has expired, or never was."""
         ...
 
     async def consume_link(
@@ -272,7 +275,7 @@ class SignIn(Protocol):
         ...
 
     async def session(self, session_hash: bytes) -> Grant | None:
-        """What a session grants; None when it ended, expired, or never was."""
+        """Return what a session grants; None when it ended, expired, or never was."""
         ...
 
     async def end_session(self, session_hash: bytes) -> None:
@@ -288,7 +291,7 @@ class Keys(Protocol):
         ...
 
     async def keys(self) -> list[ApiKey]:
-        """All keys, revoked ones included, oldest first."""
+        """Return all keys, revoked ones included, oldest first."""
         ...
 
     async def revoke_key(self, key_id: str) -> bool:
@@ -296,7 +299,7 @@ class Keys(Protocol):
         ...
 
     async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
-        """The key of this SHA-256 that still works.
+        """Return the key of this SHA-256 that still works.
 
         `aside`: on connections that events do not wait for, for keys that may be unknown.
         """
@@ -325,15 +328,15 @@ class Housekeeping(Protocol):
         ...
 
     async def figures(self) -> Figures:
-        """The figures of the metrics page."""
+        """Return the figures of the metrics page."""
         ...
 
     async def check(self) -> None:
-        """Whether `accept` would work now; `Unavailable` with the reason when not."""
+        """Raise `Unavailable`, with the reason, if `accept` would not work now."""
         ...
 
     def warnings(self) -> tuple[str, ...]:
-        """What needs attention although everything works, a sentence each; from memory."""
+        """Return what needs attention although everything works, a sentence each; from memory."""
         ...
 
     async def close(self) -> None:

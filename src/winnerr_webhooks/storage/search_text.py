@@ -27,7 +27,7 @@ class SearchText(NamedTuple):
 
 
 def search_text(text: str) -> SearchText:
-    """What to look for when somebody searches for `text`."""
+    """Return what to look for when somebody searches for `text`."""
     lower = dict.fromkeys(_lower(one) for one in variants(text.replace(NUL, REPLACEMENT)))
     return SearchText(
         patterns=[f"%{_escaped(one)}%" for one in variants(text)],
@@ -37,7 +37,7 @@ def search_text(text: str) -> SearchText:
 
 
 def variants(text: str) -> list[str]:
-    """Texts of which one occurs wherever `text` does, for a search that folds ASCII only."""
+    """Return texts of which one occurs wherever `text` does, for a search that folds ASCII only."""
     found = [text]
     if not text.isascii():
         found += [text.lower(), text.upper(), text.title(), text.capitalize()]

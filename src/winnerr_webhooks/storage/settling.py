@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 
 def lock_order(item: Settlement) -> Key:
-    """The key of its pending row. All who lock such rows lock them in this order."""
+    """Return the key of its pending row. All who lock such rows lock them in this order."""
     return item.delivery.webhook_id, item.delivery.id
 
 
@@ -77,7 +77,7 @@ async def _find_rows(
     pending: Mapping[str, PendingRow],
     streaks: Mapping[str, FailureStreak],
 ) -> dict[str, DeliveryRows]:
-    """Each delivery's rows. `delivery` is read only where `pending` does not say everything."""
+    """Return each delivery's rows; read `delivery` only where `pending` is not enough."""
     deliveries = {item.delivery.id: item.delivery for item in batch}
     settled = await read_settled(
         db,
@@ -103,7 +103,7 @@ async def _find_rows(
 
 
 async def _write_rows(db: Session, found: Mapping[str, DeliveryRows], now: int) -> bool:
-    """Write the rows as they are now; whether a replay among them is due at once."""
+    """Write the rows as they are now; return whether a replay among them is due at once."""
     kept = [rows.pending for rows in found.values() if rows.pending is not None]
     gone = [(rows.webhook_id, id_) for id_, rows in found.items() if rows.pending is None]
     lanes: dict[str, int] = {}
@@ -126,7 +126,7 @@ async def _count_failures(
     rule: DisablingRule,
     now: int,
 ) -> tuple[str, ...]:
-    """Count streaks of failures; the webhooks that are disabled for theirs, or for a 410."""
+    """Count streaks of failures; return the webhooks that this disables, or that a 410 does."""
     changed, reasons = count_failures(batch, streaks, tests, now)
     failing = [one for one in changed if one.failing_since is not None]
     await db.execute_many(
@@ -135,14 +135,14 @@ async def _count_failures(
     if len(failing) < len(changed):
         over = [one.webhook_id for one in changed if one.failing_since is None]
         await db.execute("end_streaks", webhooks=over)
-    doomed = to_disable(changed, reasons, rule, now)
-    if not doomed:
+    reasons_by_id = to_disable(changed, reasons, rule, now)
+    if not reasons_by_id:
         return ()
     # All are locked before the first of them takes the change mark.
-    rows = await db.fetch("lock_active_webhooks", webhooks=list(doomed))
+    rows = await db.fetch("lock_active_webhooks", webhooks=list(reasons_by_id))
     disabled = tuple(row[0] for row in rows)
     for webhook_id in disabled:
-        await leave_active(db, webhook_id, DISABLED, doomed[webhook_id], now)
+        await leave_active(db, webhook_id, DISABLED, reasons_by_id[webhook_id], now)
     return disabled
 
 
@@ -155,7 +155,7 @@ async def leave_active(
 
 
 async def _read_streaks(db: Session, webhook_ids: Iterable[str]) -> dict[str, FailureStreak]:
-    """Webhooks by id, with their streaks of failures, which are locked."""
+    """Return webhooks by id, with their streaks of failures, which are locked."""
     asked = sorted(webhook_ids)
     await db.execute("lock_streaks", webhooks=asked)
     rows = await db.fetch("streaks_of", webhooks=asked)
@@ -173,13 +173,13 @@ async def give_up(db: Session, rows: Sequence[PendingRow], now: int) -> None:
 
 
 async def read_pending(db: Session, keys: Sequence[Key]) -> dict[str, PendingRow]:
-    """Pending rows by delivery id, locked; `keys` are sorted (`lock_order`)."""
+    """Return pending rows by delivery id, locked; `keys` are sorted (`lock_order`)."""
     rows = await db.fetch_many("lock_pending", PendingRow, keys)
     return {row.delivery_id: row for row in rows}
 
 
 async def read_settled(db: Session, keys: Sequence[Key]) -> dict[str, SettledRow]:
-    """Outcomes by delivery id."""
+    """Return outcomes by delivery id."""
     if not keys:
         return {}
     ids = [id_ for _, id_ in keys]

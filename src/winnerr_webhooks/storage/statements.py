@@ -23,7 +23,7 @@ _FRAGMENT: Final = re.compile(r"\{(\w+)(?::([a-z_]+))?\}")
 
 @cache
 def statements_of(package: str) -> dict[str, str]:
-    """Every statement that an adapter can use by name, without comments, with fragments put in."""
+    """Return an adapter's statements by name, without comments, with fragments put in."""
     found: dict[str, str] = {}
     for folder in (files(__package__), files(package)):
         for file in sorted(folder.joinpath("sql").iterdir(), key=lambda one: one.name):
@@ -34,7 +34,7 @@ def statements_of(package: str) -> dict[str, str]:
 
 @cache
 def statements_in(package: str, file: str) -> dict[str, str]:
-    """The statements of one file beside the modules of a package."""
+    """Return the statements of one file beside the modules of a package."""
     return _whole(_read(files(package).joinpath(file)))
 
 
@@ -59,7 +59,7 @@ def _with_fragments(text: str, found: dict[str, str]) -> str:
 
 @cache
 def migrations_of(package: str) -> tuple[str, ...]:
-    """The scripts that make and upgrade the database, in order; the n-th leads to version n."""
+    """Return the scripts that create and upgrade the database; the n-th leads to version n."""
     folder = files(package).joinpath("migrations")
     scripts = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
     return tuple(script.read_text(encoding="utf-8") for script in scripts)

@@ -30,7 +30,7 @@ class DeliveryRows:
     settled: SettledRow | None
     test: bool
     stopped: bool
-    """Whether its webhook stopped being active since: then it counts as cancelled already."""
+    """Whether its webhook has left `active` since: then the delivery counts as cancelled."""
 
     @property
     def status(self) -> str:
@@ -43,7 +43,7 @@ class DeliveryRows:
 
 
 def is_common_case(item: Settlement) -> bool:
-    """Whether a settlement may only need its row moved from `pending` to `delivery`.
+    """Return whether a settlement may only need its row moved from `pending` to `delivery`.
 
     That is a success of an automatic attempt or a test. The statement that moves it also checks
     that the lease is the current one and that no replay waits.
@@ -52,7 +52,7 @@ def is_common_case(item: Settlement) -> bool:
 
 
 def transition(rows: DeliveryRows, item: Settlement, now: int) -> bool:
-    """Apply one settled attempt to the rows; whether it exhausted the delivery's retries."""
+    """Apply one settled attempt to the rows; return whether it exhausted the delivery's retries."""
     before = rows.status
     pending, settled = rows.pending, rows.settled
     has_lease = pending is not None and pending.lease == item.delivery.lease
@@ -77,7 +77,7 @@ def transition(rows: DeliveryRows, item: Settlement, now: int) -> bool:
 
 
 def _happened(item: Settlement, *, test: bool) -> str:
-    """What the state machine is asked about: a replay uses up no retry, and a test has none."""
+    """Return the event for the state machine: a replay uses up no retry, and a test has none."""
     happened = item.verdict.happened
     if happened == SUCCESS:
         return SUCCESS
@@ -108,7 +108,7 @@ def _outcome(
 def _remaining(
     row: PendingRow, item: Settlement, happened: str, now: int, *, has_lease: bool, stopped: bool
 ) -> PendingRow | None:
-    """The pending row that remains, for a retry or for a replay that was asked for meanwhile."""
+    """Return the pending row that remains, for a retry or for a replay requested meanwhile."""
     if stopped:
         row.replay = 0
     if not has_lease:  # a late success: the holder of the current lease settles the rest

@@ -15,7 +15,7 @@ from winnerr_webhooks.domain.verdict import Verdict
 
 
 class LeaseTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How new deliveries are leased to the node that accepts them."""
+    """How new deliveries are leased to the node that accepts them, which attempts them at once."""
 
     seconds: float
     full: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @classmethod
     def merge(cls, parts: "Sequence[Settled]") -> "Settled":
-        """The result of a batch that was settled in parts."""
+        """Return the result of a batch that was settled in parts."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -64,7 +64,7 @@ class DuePage(msgspec.Struct, frozen=True, kw_only=True):
     lanes: list[DueLane]
     """Longest due first. The next page begins after the last of them."""
     next_due_in: float | None
-    """Seconds until the first lane is due that is not due yet; None: there is none."""
+    """Seconds until the next lane becomes due. If no other lane will, None."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,5 +306,5 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def age(accepted_at: int | None, clock: Clock) -> float:
-    """Seconds since an instant, by the clock that gave it; never negative, even if that is set."""
+    """Return seconds since an instant of this clock; never negative, even if the clock is set."""
     return 0.0 if accepted_at is None else max(clock.now_ms() - accepted_at, 0) / 1000

@@ -40,13 +40,13 @@ _WEBHOOK: Final = (
 
 
 async def list_webhooks(db: Session, organization: str, now: int) -> list[Webhook]:
-    """All webhooks of an organization, oldest first."""
+    """Return all webhooks of an organization, oldest first."""
     rows = await db.fetch("list_webhooks", organization=organization)
     return [_webhook(row, now) for row in rows]
 
 
 async def get(db: Session, organization: str, webhook_id: str, now: int) -> Webhook | None:
-    """One webhook."""
+    """Return one webhook."""
     row = await db.fetch_row("get_webhook", webhook=webhook_id, organization=organization)
     return None if row is None else _webhook(row, now)
 
@@ -54,13 +54,13 @@ async def get(db: Session, organization: str, webhook_id: str, now: int) -> Webh
 async def targets(
     db: Session, webhook_ids: Sequence[str], keyring: Sealer, now: int
 ) -> list[Target]:
-    """What lanes need to send; see `Road.targets`."""
+    """Return what lanes need to send; see `Road.targets`."""
     rows = await db.fetch("get_targets", webhooks=list(webhook_ids))
     return [_target(row, keyring, now) for row in rows]
 
 
 async def changed(db: Session, since: int) -> tuple[int, list[str]]:
-    """Webhooks changed after a mark, and the new mark; see `Road.changed_webhooks`."""
+    """Return webhooks changed after a mark, and the new mark; see `Road.changed_webhooks`."""
     mark, ids = await db.fetch_row("changed_since", since=since)
     return mark, decoded_list(ids)
 
@@ -171,7 +171,7 @@ class _Wanted(NamedTuple):
         )
 
     def edits(self, webhook: Webhook) -> bool:
-        """Whether anything but the status changes."""
+        """Return whether anything but the status changes."""
         return (self.url, self.description, self.events) != (
             webhook.url,
             webhook.description,
@@ -180,7 +180,7 @@ class _Wanted(NamedTuple):
 
 
 async def _lock(db: Session, organization: str, webhook_id: str, now: int) -> Webhook | None:
-    """One webhook, with its streak of failures and itself locked."""
+    """Return one webhook, with its streak of failures and itself locked."""
     await db.execute("lock_streaks", webhooks=[webhook_id])
     row = await db.fetch_row("lock_webhook", webhook=webhook_id, organization=organization)
     return None if row is None else _webhook(row, now)
@@ -216,7 +216,7 @@ async def delete(db: Session, organization: str, webhook_id: str, now: int) -> b
 async def secrets(
     db: Session, organization: str, webhook_id: str, now: int, *, lock: bool = False
 ) -> Secrets:
-    """The sealed secrets; `NotFound` without such a webhook."""
+    """Return the sealed secrets; `NotFound` without such a webhook."""
     row = await db.fetch_row(
         "lock_secrets" if lock else "get_secrets", webhook=webhook_id, organization=organization
     )

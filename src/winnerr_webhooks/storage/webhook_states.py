@@ -11,7 +11,7 @@ _LAST_ATTEMPT: Final = ("id", "outcome", "status", "error_message", "started_at"
 
 
 async def webhook_states(db: Session, organization: str, now: int) -> list[WebhookState]:
-    """Every webhook of an organization; see `Webhooks.webhook_states`."""
+    """Return every webhook of an organization; see `Webhooks.webhook_states`."""
     rows = await db.fetch("webhook_states", organization=organization, limit=COUNT_LIMIT)
     lasts = await _last_attempts(db, [row[0] for row in rows], now)
     firsts = await _first_failures(db, {row[0]: row[1] for row in rows if row[1] is not None})
@@ -29,7 +29,7 @@ async def webhook_states(db: Session, organization: str, now: int) -> list[Webho
 
 
 async def count_cancelled(db: Session, organization: str, webhook_id: str) -> int:
-    """Cancelled deliveries of a webhook; see `Webhooks.cancelled`."""
+    """Return cancelled deliveries of a webhook; see `Webhooks.cancelled`."""
     count = await db.fetch_value(
         "count_cancelled", organization=organization, webhook=webhook_id, limit=COUNT_LIMIT
     )
@@ -37,7 +37,7 @@ async def count_cancelled(db: Session, organization: str, webhook_id: str) -> in
 
 
 async def _last_attempts(db: Session, webhook_ids: list[str], now: int) -> dict[str, LastAttempt]:
-    """The newest attempt of each webhook that has any."""
+    """Return the newest attempt of each webhook that has any."""
     found: dict[str, LastAttempt] = {}
     for part in windows("att", IdRange(NEWEST, ""), now):
         missing = [id_ for id_ in webhook_ids if id_ not in found]
@@ -50,7 +50,7 @@ async def _last_attempts(db: Session, webhook_ids: list[str], now: int) -> dict[
 
 
 async def _first_failures(db: Session, failing_since: dict[str, int]) -> dict[str, str]:
-    """The attempts that began the streaks of these webhooks."""
+    """Return the attempts that began the streaks of these webhooks."""
     starts = {webhook_id: streak_start(since) for webhook_id, since in failing_since.items()}
     rows = await db.fetch_many(
         "first_failures",

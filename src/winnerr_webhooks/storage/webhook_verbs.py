@@ -25,14 +25,14 @@ class WebhookVerbs(VerbBase):
         )
 
     async def webhooks(self, organization: str) -> list[Webhook]:
-        """All webhooks of an organization."""
+        """Return all webhooks of an organization."""
         return await self._read_for(
             organization,
             lambda db: webhook_queries.list_webhooks(db, organization, self._clock.now_ms()),
         )
 
     async def webhook(self, organization: str, webhook_id: str) -> Webhook | None:
-        """One webhook."""
+        """Return one webhook."""
         return await self._read_for(
             organization,
             lambda db: webhook_queries.get(db, organization, webhook_id, self._clock.now_ms()),
@@ -65,7 +65,7 @@ class WebhookVerbs(VerbBase):
         )
 
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
-        """The signing secret and the one that follows it."""
+        """Return the signing secret and the one that follows it."""
         held = await self._read_for(
             organization,
             lambda db: webhook_queries.secrets(db, organization, webhook_id, self._clock.now_ms()),
@@ -98,7 +98,7 @@ class WebhookVerbs(VerbBase):
         )
 
     async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
-        """Webhooks changed after a mark, and the new mark."""
+        """Return webhooks changed after a mark, and the new mark."""
         return await self._read_for_road(lambda db: webhook_queries.changed(db, since))
 
     async def webhook_states(self, organization: str) -> list[WebhookState]:
@@ -109,7 +109,7 @@ class WebhookVerbs(VerbBase):
         )
 
     async def cancelled(self, organization: str, webhook_id: str) -> int:
-        """How many of a webhook's deliveries are cancelled."""
+        """Return how many of a webhook's deliveries are cancelled."""
         return await self._read_for(
             organization,
             lambda db: webhook_states.count_cancelled(db, organization, webhook_id),
@@ -122,7 +122,7 @@ class WebhookVerbs(VerbBase):
         )
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
-        """How many deliveries match; unless `dry_run`, a job that replays them."""
+        """Return how many deliveries match; unless `dry_run`, a job that replays them."""
         count = await self._scan(query.organization, lambda db: jobs.count_matching(db, query))
         if count and not dry_run:
             await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))

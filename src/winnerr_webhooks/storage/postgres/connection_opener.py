@@ -162,7 +162,7 @@ class ConnectionOpener:
 
 
 def _one_host_each(url: str) -> list[str]:
-    """A URL for each of its hosts."""
+    """Return a URL for each of its hosts."""
     parts = database_url.split(url)
     who, at, hosts = parts.netloc.rpartition("@")
     return [urlunsplit(parts._replace(netloc=f"{who}{at}{host}")) for host in hosts.split(",")]

@@ -115,7 +115,7 @@ class ConnectionPool:
             return connection
 
     async def _free(self) -> Connection | None:
-        """A free connection, or None: try again."""
+        """Return a free connection, or None: try again."""
         if self._idle:
             return self._idle.pop()
         is_full = self._open and self._clock.monotonic() < self._full_until

@@ -32,7 +32,7 @@ class DatabaseClock:
         return round(self._origin + self._clock.monotonic() * 1000)
 
     def monotonic(self) -> float:
-        """Seconds of the node's monotonic clock."""
+        """Return seconds of the node's monotonic clock."""
         return self._clock.monotonic()
 
     @property
@@ -54,5 +54,5 @@ class DatabaseClock:
         self.ahead_ms = self._wall_origin - origin
 
     def _origin_of_wall(self) -> float:
-        """The wall time, by the node's clock, at which its monotonic clock was 0."""
+        """Return the wall time, by the node's clock, at which its monotonic clock was 0."""
         return self._clock.now_ms() - self._clock.monotonic() * 1000

@@ -60,12 +60,12 @@ class Ranges(NamedTuple):
 
 
 def midnight(ms: int) -> int:
-    """The start of a day (UTC)."""
+    """Return the start of a day (UTC)."""
     return ms - ms % DAY_MS
 
 
 def missing(table: str, newest: str, now: int) -> list[Partition]:
-    """The partitions after `newest` that are missing for yesterday to some days ahead.
+    """Return the partitions after `newest` that are missing for yesterday to some days ahead.
 
     Days in which no node ran share one.
     """
@@ -85,7 +85,7 @@ def missing(table: str, newest: str, now: int) -> list[Partition]:
 
 
 def history_partitions(table: str, oldest: int, now: int) -> list[Partition]:
-    """Partitions for history that goes back to the instant `oldest` (ms), and for days ahead."""
+    """Return partitions for history from the instant `oldest` (ms) on, and for days ahead."""
     kind = ID_KINDS[table]
     today = midnight(now)
     first = max(min(midnight(oldest), today - DAY_MS), today - PAST_DAYS * DAY_MS)
@@ -105,7 +105,7 @@ def _date(ms: int) -> str:
 
 
 async def find_ranges(db: PostgresSession) -> dict[str, Ranges]:
-    """The partitions of every table."""
+    """Return the partitions of every table."""
     found: dict[str, list[Partition]] = {table: [] for table in ID_KINDS}
     strays = dict.fromkeys(ID_KINDS, 0)
     for table, name, bounds, rows in await db.fetch("partitions", list(ID_KINDS)):
@@ -152,7 +152,7 @@ def _move_sql(table: str, to: Partition) -> str:
 
 
 def attach_sql(table: str, one: Partition) -> str:
-    """The statement that makes a table a partition."""
+    """Return the statement that makes a table a partition."""
     low = f"'{one.low}'" if one.low else "MINVALUE"
     return (
         f"ALTER TABLE {table} ATTACH PARTITION {one.name} FOR VALUES FROM ({low}) TO ('{one.high}')"
@@ -160,7 +160,7 @@ def attach_sql(table: str, one: Partition) -> str:
 
 
 def is_lock_failure(error: Unavailable) -> bool:
-    """Whether it failed only because others held the locks: then it is worth another try."""
+    """Return whether it failed only because others held the locks: then it is worth another try."""
     return isinstance(
         error.__cause__,
         asyncpg.LockNotAvailableError | asyncpg.QueryCanceledError | asyncpg.DeadlockDetectedError,

@@ -92,7 +92,7 @@ async def _stored(
 def _free_answers(
     asked: Sequence[NewEvent], rows: Sequence[Row]
 ) -> tuple[dict[str, Accepted], set[str]]:
-    """The answers to new events, one for each row; and the webhooks that the last row names."""
+    """Return the answers to new events, one for each row, and the webhooks in the last row."""
     fresh = {}
     free: set[str] = set()
     for ordinal, active, cancelled, webhooks in rows:
@@ -107,7 +107,7 @@ def _free_answers(
 def _leased_answers(
     asked: Sequence[NewEvent], rows: Sequence[Row], terms: AcceptTerms
 ) -> dict[str, Accepted]:
-    """The answers to new events: a row for each event, and one for each of its deliveries."""
+    """Return the answers to new events. There is a row for each event and for each delivery."""
     counts: dict[str, int] = {}
     stored: dict[str, int] = {}
     leased: dict[str, list[LeasedDelivery]] = {}
@@ -154,7 +154,7 @@ def _leased(
 
 
 async def _first_answers(db: PostgresSession, repeated: Sequence[NewEvent]) -> dict[str, Accepted]:
-    """The first answers to client ids, by the id of the event that repeats them."""
+    """Return the first answers to client ids, by the id of the event that repeats them."""
     rows = await db.fetch(
         "first_answers", *columns([(event.organization, event.client_id) for event in repeated])
     )
@@ -173,7 +173,7 @@ async def _first_answers(db: PostgresSession, repeated: Sequence[NewEvent]) -> d
 async def accept_test(
     db: PostgresSession, event: NewEvent, webhook_id: str, terms: AcceptTerms
 ) -> tuple[Accepted, bool]:
-    """Store a sample event for one webhook; the answer, and whether its delivery is free."""
+    """Store a sample event for one webhook; return the answer, and whether its delivery is free."""
     webhook = await db.fetch_row("webhook_for_test", webhook_id, event.organization)
     if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id}.")
@@ -210,7 +210,7 @@ async def accept_test(
 async def find_committed(
     db: PostgresSession, batch: Batch, terms: AcceptTerms
 ) -> AcceptedBatch | None:
-    """The answers to a batch whose commit was lost, if it is on disk; None: it is not.
+    """Return the answers to a batch whose commit was lost, if it is on disk; None: it is not.
 
     A batch is one transaction, so one of its events proves that it is there. A commit whose wait
     for a standby was ended is visible before it is safe. So this transaction writes, and its own
@@ -245,7 +245,7 @@ async def find_committed(
 
 
 async def fan_out(db: PostgresSession, pairs: Sequence[tuple[str, str]]) -> list[int]:
-    """How many webhooks want the events of each pair; see `Road.fan_out`."""
+    """Return how many webhooks want the events of each pair; see `Road.fan_out`."""
     if not pairs:
         return []
     rows = await db.fetch("fan_out", *columns(pairs))

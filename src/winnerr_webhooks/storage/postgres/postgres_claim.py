@@ -26,7 +26,7 @@ class _Lane(NamedTuple):
 
 
 async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now: int) -> DuePage:
-    """A page of due lanes; see `Road.due_lanes`."""
+    """Return a page of due lanes; see `Road.due_lanes`."""
     since = (after.due_at, after.webhook_id) if after else (0, "")
     lanes = [DueLane(*row) for row in await db.fetch("due_lanes", now, *since, limit)]
     waits = None

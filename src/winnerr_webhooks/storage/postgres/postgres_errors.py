@@ -37,7 +37,7 @@ _TOO_LONG: Final = {
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the connection, or the server behind it, is lost."""
+    """Return whether the connection, or the server behind it, is lost."""
     # InternalClientError: the server said something unasked, such as that it ends; or none of
     # several hosts can be written to.
     if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.InternalClientError):
@@ -48,26 +48,26 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_server_busy(error: BaseException) -> bool:
-    """Whether the server takes no connection yet, or no further one at the moment."""
+    """Return whether the server takes no connection yet, or no further one at the moment."""
     return _code(error) in _BRIEF
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the same connection may be possible later."""
+    """Return whether the same connection may be possible later."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return False
     return is_server_busy(error) or is_lost(error)
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether the same transaction can succeed when it runs again."""
+    """Return whether the same transaction can succeed when it runs again."""
     # An upgrade changed a table under a prepared statement; asyncpg has forgotten it by now.
     outdated = isinstance(error, asyncpg.InvalidCachedStatementError)
     return outdated or _code(error) in _REPEATABLE
 
 
 def translate(error: BaseException) -> BaseException:
-    """The error that a caller of the storage gets; a fault of this program stays as it is."""
+    """Return the error that a caller of the storage gets; a fault of this program is returned."""
     if isinstance(error, WebhooksError):
         return error
     code = _code(error)
@@ -85,7 +85,7 @@ def translate(error: BaseException) -> BaseException:
 
 
 def _is_of_data(error: BaseException) -> bool:
-    """Whether asyncpg could not even send the data: its own DataError is known by its bases."""
+    """Return whether asyncpg could not even send the data: its own DataError has these bases."""
     return isinstance(error, UnicodeError) or (
         isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
     )

@@ -133,7 +133,7 @@ class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
         return None
 
     def warnings(self) -> tuple[str, ...]:
-        """What needs attention although everything works."""
+        """Return what needs attention although everything works."""
         now = self._clock.now_ms()
         found_warnings = []
         if any(

@@ -62,7 +62,7 @@ class _Carry(NamedTuple):
     gone: int
 
     def floor(self, table: str) -> str:
-        """The first id that stays in its day."""
+        """Return the first id that stays in its day."""
         return f"{ID_KINDS[table]}_{self.until}{'0' * 16}"
 
 

@@ -70,7 +70,7 @@ class RoadVerbs(PostgresVerbs):
         return stored.answers
 
     async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
-        """How many webhooks want the events of each (organization, name)."""
+        """Return how many webhooks want the events of each (organization, name)."""
         return await self._road.autocommit(lambda db: postgres_accept.fan_out(db, pairs))
 
     async def send_test(
@@ -149,7 +149,7 @@ class RoadVerbs(PostgresVerbs):
     # --- claim --------------------------------------------------------------------------------
 
     async def due_lanes(self, after: DueLane | None, limit: int) -> DuePage:
-        """A page of lanes that are due."""
+        """Return a page of lanes that are due."""
         await self.read_clock()
         now = self._clock.now_ms()
         return await self._road.autocommit(

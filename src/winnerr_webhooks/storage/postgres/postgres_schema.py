@@ -59,7 +59,7 @@ async def upgrade(database: Database) -> None:
 
 
 async def _read_version(db: PostgresSession) -> int:
-    """The version that is there; 0: none yet."""
+    """Return the version that is there; 0: none yet."""
     state = await db.fetch_row("schema_state", SCHEMA)
     if state["major"] < OLDEST_MAJOR:
         raise ConfigurationError(
@@ -92,7 +92,7 @@ async def _read_version(db: PostgresSession) -> int:
 
 
 async def _next_step(database: Database) -> int:
-    """Run the next script, unless another node just did; the version the schema has then."""
+    """Run the next script, unless another node just did; return the schema's new version."""
     for tries_left in reversed(range(LOCK_TRIES)):
         try:
             return await database.transact(_step, seconds=2 * STEP_SECONDS, settings=_STEP)
@@ -128,14 +128,14 @@ async def _step(db: PostgresSession) -> int:
 
 
 def _oldest(script: str, version: int) -> dict[str, int]:
-    """The oldest program that can run on the schema after a script, if the script says so."""
+    """Return the oldest program that can run on the schema after a script, if it says so."""
     if found := _OLDEST.search(script):
         return {"oldest": int(found[1])}
     return {"oldest": 1} if version == 1 else {}
 
 
 def _advice(state: Row) -> str:
-    """What an administrator has to do so that the role may make or change the schema."""
+    """Return what an administrator has to do so that the role may make or change the schema."""
     role, database = (_quoted(state[name]) for name in ("role", "database"))
     if not state["exists"]:
         return (
@@ -151,6 +151,6 @@ def _advice(state: Row) -> str:
 
 
 def _quoted(name: str) -> str:
-    """An identifier as SQL wants it (PostgreSQL's manual, section 4.1.1)."""
+    """Return an identifier as SQL wants it (PostgreSQL's manual, section 4.1.1)."""
     plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name)
     return name if plain else '"' + name.replace('"', '""') + '"'

@@ -28,7 +28,7 @@ class Statement(NamedTuple):
 
 @cache
 def statements() -> dict[str, Statement]:
-    """Every statement, by name."""
+    """Return every statement, by name."""
     return {name: _numbered(text) for name, text in statements_of(__package__).items()}
 
 
@@ -54,23 +54,23 @@ class PostgresSession:
         """When lanes are due (ms) for what this transaction does: lowered after its commit."""
 
     async def fetch(self, name: str, /, *arrays: object, **values: object) -> list[Row]:
-        """All rows of a statement."""
+        """Return all rows of a statement."""
         text, names = statements()[name]
         rows: list[Row] = await self.connection.fetch(text, *arrays, *_bound(names, values))
         return rows
 
     async def fetch_row(self, name: str, /, *arrays: object, **values: object) -> Row:
-        """The first row of a statement, or None."""
+        """Return the first row of a statement, or None."""
         text, names = statements()[name]
         return await self.connection.fetchrow(text, *arrays, *_bound(names, values))
 
     async def fetch_value(self, name: str, /, *arrays: object, **values: object) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         text, names = statements()[name]
         return await self.connection.fetchval(text, *arrays, *_bound(names, values))
 
     async def execute(self, name: str, /, *arrays: object, **values: object) -> int:
-        """Run a statement; how many rows it inserted, changed or deleted."""
+        """Run a statement; return how many rows it inserted, changed or deleted."""
         text, names = statements()[name]
         tag: str = await self.connection.execute(text, *arrays, *_bound(names, values))
         count = tag.rpartition(" ")[2]
@@ -79,7 +79,7 @@ class PostgresSession:
     async def fetch_many(
         self, name: str, shape: type[S], rows: Sequence[Sequence[object]], /, **values: object
     ) -> list[S]:
-        """What a statement finds for a table of bound rows; [] without rows."""
+        """Return what a statement finds for a table of bound rows; [] without rows."""
         if not rows:
             return []
         return [shape(*row) for row in await self.fetch(name, *columns(rows), **values)]
@@ -101,7 +101,7 @@ class PostgresSession:
 
 
 def columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
-    """A table of rows, with a list for each column."""
+    """Return a table of rows, with a list for each column."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 

@@ -132,7 +132,7 @@ class Database:
     async def transact(
         self, work: Work[T], *, seconds: float = ROAD_SECONDS, settings: str = ""
     ) -> T:
-        """Run `work` in one transaction; its answer once it is on disk.
+        """Run `work` in one transaction; return its answer once it is on disk.
 
         It runs again when the database gives it up in favour of another transaction, so it must
         have no effects but those on the database. `settings` are statements such as
@@ -211,7 +211,7 @@ class Database:
         return answer
 
     def _too_late(self) -> Unavailable:
-        """The error for work whose time is over. A slow statement does not mean a lost database."""
+        """Return the error for work whose time is over: a slow statement is not a lost database."""
         if self.lost:
             return Unavailable("The database did not answer in time.", 2)
         return TimedOut(TOO_LONG, 2)
@@ -224,7 +224,7 @@ async def _commit(connection: asyncpg.Connection) -> None:
 
 
 async def _rolled_back(connection: asyncpg.Connection, begin: str | None) -> bool:
-    """End a transaction that failed; whether the connection is as good as before."""
+    """End a transaction that failed; return whether the connection can be used again."""
     if begin is None:
         return not connection.is_closed()
     try:

@@ -211,7 +211,7 @@ def _each_once(
 
 
 def fan_out(db: Connection, pairs: Sequence[tuple[str, str]]) -> list[int]:
-    """How many webhooks want the events of each pair; see `Road.fan_out`."""
+    """Return how many webhooks want the events of each pair; see `Road.fan_out`."""
     counts = _counts(db, pairs)
     return [counts[pair].all for pair in pairs]
 
@@ -239,7 +239,7 @@ def accept_test(
 def _accepted_before(
     db: Connection, events: Sequence[NewEvent], now: int
 ) -> dict[tuple[str, str | None], tuple[bytes, str, int]]:
-    """The first answers to client ids that were seen before: (fingerprint, event id, count)."""
+    """Return the first answers to known client ids, as (fingerprint, event id, count)."""
     asked = [
         (index, event.organization, event.client_id, now - REMEMBERED_MS)
         for index, event in enumerate(events)
@@ -259,7 +259,7 @@ def _repeated(event: NewEvent, fingerprint: bytes, first: str, deliveries: int) 
 def _webhooks_wanting(
     db: Connection, events: Sequence[NewEvent]
 ) -> dict[tuple[str, str], Sequence[_Match]]:
-    """The webhooks that want each pair, each once however many of its subscriptions match."""
+    """Return the webhooks that want each pair, once even if several subscriptions match."""
     pairs = _pairs(events)
     wanted: list[dict[str, _Match]] = [{} for _ in pairs]
     for match in db.read_rows("fan_out", list(_numbered(pairs)), _MATCHES):

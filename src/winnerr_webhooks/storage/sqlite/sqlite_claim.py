@@ -39,7 +39,7 @@ _IDS = msgspec.json.Decoder(list[str])
 
 
 def due_lanes(db: Connection, after: DueLane | None, limit: int, now: int) -> DuePage:
-    """A page of due lanes; see `Road.due_lanes`."""
+    """Return a page of due lanes; see `Road.due_lanes`."""
     values = {
         "now": now,
         "after": after.due_at if after else 0,
@@ -78,7 +78,7 @@ async def claim(db: SqliteSession, claim: Claim, expires: float, now: int) -> Cl
 
 
 def _select(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
-    """What of these lanes is due and fits."""
+    """Return what of these lanes is due and fits."""
     due = _due(db, lanes, claim, now)
     if not due:
         return Selection([], [], set())
@@ -88,7 +88,7 @@ def _select(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> S
 
 
 def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list[PendingRow]:
-    """The first due deliveries of each lane: one more than its limit, if there are more.
+    """Return the first due deliveries of each lane: one more than its limit, if there are more.
 
     SQLite's LIMIT cannot differ from lane to lane within a statement, so each statement reads
     those lanes of which about as many are wanted.
@@ -104,7 +104,7 @@ def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list
 
 
 def _bodies(db: Connection, rows: Sequence[PendingRow]) -> dict[str, bytes]:
-    """The bodies by event: one query, one value, cut apart here."""
+    """Return the bodies by event: one query, one value, cut apart here."""
     if not rows:
         return {}
     events = sorted({row.event_id for row in rows})

@@ -47,20 +47,20 @@ class Connection:
             self.apsw.execute("PRAGMA query_only = ON")
 
     def run(self, name: str, values: Any = ()) -> int:
-        """Run a statement without rows; how many it changed."""
+        """Run a statement that returns no rows; return how many it changed."""
         self.apsw.execute(statements()[name].text, values)
         return self.apsw.changes()
 
     def row(self, name: str, values: Any = ()) -> Any:
-        """The first row as a tuple, or None."""
+        """Return the first row as a tuple, or None."""
         return self.apsw.execute(statements()[name].text, values).fetchone()
 
     def rows(self, name: str, values: Any = ()) -> list[Any]:
-        """All rows as tuples. For many rows, see `json`."""
+        """Return all rows as tuples. For many rows, see `json`."""
         return list(self.apsw.execute(statements()[name].text, values))
 
     def json(self, name: str, values: Any, shape: msgspec.json.Decoder[T]) -> T:
-        """The one value of the one row, a JSON text, decoded.
+        """Return the one value of the one row, a JSON text, decoded.
 
         Lists are read this way because every row fetched is a `sqlite3_step`, which releases the
         GIL.
@@ -68,7 +68,7 @@ class Connection:
         return shape.decode(_only(self.apsw.execute(statements()[name].text, values)))
 
     def write_rows(self, name: str, rows: Sequence[Row], **values: Any) -> int:
-        """Run a `{rows:…}` statement over all rows; how many it changed."""
+        """Run a `{rows:…}` statement over all rows; return how many it changed."""
         changed = 0
         for sql, bound in _chunks(name, rows, values):
             self.apsw.execute(sql, bound)
@@ -122,7 +122,7 @@ class Connection:
 
 
 def _only(answer: apsw.Cursor) -> str:
-    """The one value of the one row. No second row is read: that would be another step."""
+    """Return the one value of the one row. No second row is read: that would be another step."""
     row = answer.fetchone()
     assert row is not None  # noqa: S101  an aggregate always has a row
     return str(row[0])
@@ -131,7 +131,7 @@ def _only(answer: apsw.Cursor) -> str:
 def _chunks(
     name: str, rows: Sequence[Row], values: Mapping[str, Any]
 ) -> Iterable[tuple[str, list[Any]]]:
-    """The statements, each with its bound values, that take all rows."""
+    """Yield the statements, each with its bound values, that take all rows."""
     largest = _SIZES[-1]
     for start in range(0, len(rows), largest):
         chunk = rows[start : start + largest] if len(rows) > largest else rows

@@ -28,7 +28,7 @@ RETRY_AFTER = 5
 
 
 def translate(error: Exception) -> Exception:
-    """The error that a caller of the storage gets for one raised inside it.
+    """Return the error that a caller of the storage gets for one raised inside it.
 
     A fault of this program (such as wrong SQL) stays as it is.
     """

@@ -26,7 +26,7 @@ _LOG_WAIT: Final = BUSY_MS / 1000 / _LOG_TRIES
 
 
 def open_writer(path: str, *, cache_kib: int) -> SqliteSession:
-    """The writing connection of a database, which is made or upgraded where needed.
+    """Return the writing connection of a database, which is made or upgraded where needed.
 
     `ConfigurationError` when the file is of a newer version of this program, of another program,
     damaged, or in a folder that does not exist.
@@ -86,7 +86,7 @@ def _check_names(path: str) -> None:
 
 
 def real_name(path: str | Path) -> str:
-    """The file's own name, behind any links: one file must have one lock and one log."""
+    """Return the file's own name, behind any links: one file must have one lock and one log."""
     return str(Path(path).resolve())
 
 
@@ -130,7 +130,7 @@ def _use_log(connection: SqliteSession) -> None:
 
 
 def _recognised(connection: SqliteSession, path: str) -> int:
-    """The version the file has; 0: it is new."""
+    """Return the version the file has; 0: it is new."""
     application = connection.apsw.pragma("application_id")
     version = connection.apsw.pragma("user_version")
     known = len(migrations())
@@ -149,7 +149,7 @@ def _recognised(connection: SqliteSession, path: str) -> int:
 
 
 def lock(path: str) -> TextIO:
-    """The lock that lets one `serve` at a time run on a database; it ends with the process."""
+    """Return the lock that lets one `serve` at a time use a database; it ends with the process."""
     try:
         create_file(f"{path}.lock")
         file = Path(f"{path}.lock").open("a+", encoding="ascii")  # noqa: SIM115  held while serving
@@ -172,7 +172,7 @@ def lock(path: str) -> TextIO:
 
 
 def has_secrets(path: str) -> bool:
-    """Whether a database exists and holds sealed secrets, without opening it for use.
+    """Return whether a database exists and holds sealed secrets, without opening it for use.
 
     `ConfigurationError` when it cannot be read.
     """

@@ -45,7 +45,7 @@ class RetentionPass:
 def find(
     db: Connection, at: RetentionPass, retention_days: int, now: int
 ) -> list[tuple[str, str | int]]:
-    """The next rows to remove, each as (position in the index, key); moves the pass on."""
+    """Return the next rows to remove, each as (position in the index, key); advance the pass."""
     while at.kind < len(KINDS):
         kind = KINDS[at.kind]
         values: dict[str, object] = {
@@ -63,6 +63,6 @@ def find(
 
 
 async def remove(db: SqliteSession, kind: int, found: list[tuple[str, str | int]], now: int) -> int:
-    """Remove what was found, and a slice of each kind that only has an age; how many rows."""
+    """Remove what was found, and a slice of rows that expire by age alone; return how many."""
     gone = db.run(KINDS[kind].drop, (as_json(found),)) if found else 0
     return gone + await remove_expired(db, now)

@@ -13,12 +13,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def as_json(value: object) -> str:
-    """A list or an object as a bound JSON text."""
+    """Return a list or an object as a bound JSON text."""
     return _encode(value).decode()
 
 
 def lease_end(expires: float) -> int:
-    """A monotonic instant as `lease_until` has it, in ms.
+    """Return a monotonic instant as `lease_until` has it, in ms.
 
     No lease outlives its process (`recover` ends them all). So they need no wall time, and no jump
     of the machine's clock ends one early or late.

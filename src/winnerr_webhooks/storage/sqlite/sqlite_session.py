@@ -1,4 +1,4 @@
-"""Verbs that both databases share, on an SQLite connection: their session never waits."""
+"""A session for the verbs that both databases share, on an SQLite connection: it never waits."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cache
@@ -20,20 +20,20 @@ class SqliteSession(Connection):
     """`storage.database_session.Session`: a connection, for one transaction after another."""
 
     async def fetch(self, name: str, /, **values: object) -> list[Any]:
-        """All rows of a statement."""
+        """Return all rows of a statement."""
         return self._fetch(name, values)
 
     async def fetch_row(self, name: str, /, **values: object) -> Any:
-        """The first row of a statement, or None."""
+        """Return the first row of a statement, or None."""
         return next(iter(self._fetch(name, values)), None)
 
     async def fetch_value(self, name: str, /, **values: object) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         row = next(iter(self._fetch(name, values)), None)
         return None if row is None else row[0]
 
     async def execute(self, name: str, /, **values: object) -> int:
-        """Run a statement; how many rows it inserted, changed or deleted."""
+        """Run a statement; return how many rows it inserted, changed or deleted."""
         statement = statements()[name]
         if not statement.text:  # it locks rows, which one writer need not do
             return 0
@@ -43,7 +43,7 @@ class SqliteSession(Connection):
     async def fetch_many(
         self, name: str, shape: type[S], rows: Sequence[Sequence[object]], /, **values: object
     ) -> list[S]:
-        """What a statement finds for a table of bound rows; [] without rows."""
+        """Return what a statement finds for a table of bound rows; [] without rows."""
         return self.read_rows(name, rows, _decoder(shape), **values) if rows else []
 
     async def execute_many(
@@ -66,7 +66,7 @@ class SqliteSession(Connection):
 
 
 def run_to_end(verb: Callable[[SqliteSession], Coroutine[Any, Any, T]]) -> Callable[[Any], T]:
-    """A verb as a plain function: its coroutine ends without waiting, because its session does."""
+    """Return a verb as a plain function: its coroutine never waits, as its session never does."""
 
     def run(db: SqliteSession) -> T:
         try:
@@ -85,7 +85,7 @@ def _decoder(shape: type[S]) -> "msgspec.json.Decoder[list[S]]":
 
 
 def _bound(statement: Statement, values: Mapping[str, object]) -> dict[str, object]:
-    """The values that a statement names; lists as JSON."""
+    """Return the values that a statement names; lists as JSON."""
     return {
         name: as_json(value) if isinstance(value := values[name], list | tuple) else value
         for name in statement.names

@@ -28,7 +28,7 @@ class Statement(NamedTuple):
 
 @cache
 def statements() -> dict[str, Statement]:
-    """Every statement, by name."""
+    """Return every statement, by name."""
     return {name: _statement(text) for name, text in statements_of(__package__).items()}
 
 
@@ -42,7 +42,7 @@ def _statement(text: str) -> Statement:
 
 @cache
 def with_rows(name: str, count: int) -> tuple[str, tuple[str, ...]]:
-    """The statement with room for `count` bound rows, and the names of the values after them."""
+    """Return the statement with room for `count` bound rows, and the names of its other values."""
 
     def table(match: re.Match[str]) -> str:
         row = f"({','.join('?' * int(match[1]))})"
@@ -53,5 +53,5 @@ def with_rows(name: str, count: int) -> tuple[str, tuple[str, ...]]:
 
 
 def migrations() -> tuple[str, ...]:
-    """The scripts that make and upgrade the database, in order; the n-th leads to version n."""
+    """Return the scripts that create and upgrade the database; the n-th leads to version n."""
     return migrations_of(__package__)

@@ -140,7 +140,7 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
 
     @staticmethod
     def has_secrets(path: str | Path) -> bool:
-        """Whether a database exists and holds sealed secrets: then no new key may be made.
+        """Return whether a database exists and holds sealed secrets: then no new key may be made.
 
         Blocking; asked before the database is opened. `ConfigurationError` when it cannot be read.
         """
@@ -168,7 +168,7 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
         return await self._threads.write_later(verb, calls.CALLER if urgent else calls.BULK)
 
     async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
-        """How many webhooks want the events of each (organization, name)."""
+        """Return how many webhooks want the events of each (organization, name)."""
         return await self._threads.read_for_road(lambda db: sqlite_accept.fan_out(db, pairs))
 
     async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
@@ -189,7 +189,7 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
         )
 
     async def due_lanes(self, after: values.DueLane | None, limit: int) -> values.DuePage:
-        """A page of lanes that are due, on a reader, so that no accept waits for it."""
+        """Return a page of lanes that are due, on a reader, so that no accept waits for it."""
         return await self._threads.read_for_road(
             lambda db: sqlite_claim.due_lanes(db, after, limit, self._clock.now_ms())
         )
@@ -228,7 +228,7 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
         )
 
     def _expires(self, seconds: float) -> float:
-        """When a lease ends, counted from before the statement that takes it."""
+        """Return when a lease ends, counted from before the statement that takes it."""
         return self._clock.monotonic() + seconds
 
     async def send_test(

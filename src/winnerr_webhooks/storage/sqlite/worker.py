@@ -75,7 +75,7 @@ class Worker:
         self._thread.start()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the thread's end; whether it came."""
+        """Wait for the thread's end; return whether it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 

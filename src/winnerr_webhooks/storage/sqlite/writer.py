@@ -66,7 +66,7 @@ class Writer(Worker):
                 self.checkpointer.after_commit()
 
     def _wait(self) -> bool:
-        """Wait for a call; False: there is none, and no more will come."""
+        """Wait for a call. Return False if there is none and no more will come."""
         while self._open and not (self._urgent or self._rest):
             self._sort_in(self.queue.get())
         self._take_queued()
@@ -85,7 +85,7 @@ class Writer(Worker):
             (self._urgent if call.urgent else self._rest).append(call)
 
     def _next_calls(self) -> Iterator[Call]:
-        """The calls of one transaction that begin in time; the module says in which order."""
+        """Yield the calls of one transaction that begin in time; the module says in which order."""
         if self._urgent and not self._owed:
             for _ in range(min(len(self._urgent), _MOST_TOGETHER)):
                 if self._begin(call := self._urgent.popleft()):
@@ -103,7 +103,7 @@ class Writer(Worker):
                 return
 
     def _transact(self) -> tuple[list[Call], list[Any]]:
-        """Run the next calls in one transaction; these calls and their outcomes."""
+        """Run the next calls in one transaction; return these calls and their outcomes."""
         connection = self._connection
         calls: list[Call] = []
         outcomes: list[Any] = []
@@ -156,7 +156,7 @@ class Writer(Worker):
         log.info("the database is back", seconds=round(self._loop.time() - self._away_since, 1))
 
     def _has_begun(self) -> bool:
-        """Begin a transaction; False: another process writes."""
+        """Begin a transaction. Return False if another process writes."""
         try:
             self._connection.begin()
         except apsw.BusyError:
