@@ -81,7 +81,10 @@ class Road(Protocol):
         ...
 
     async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
-        """Return how many webhooks want the events of each pair (organization, name)."""
+        """Return how many webhooks want the events of each pair (organization, name).
+
+        Deleted webhooks do not count.
+        """
         ...
 
     async def settle(self, batch: Sequence[Settlement]) -> Settled:
@@ -147,7 +150,10 @@ class Road(Protocol):
         ...
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
-        """Return what lanes need to send, for webhooks of any organization, deleted ones too."""
+        """Return what lanes need to send, for webhooks of any organization.
+
+        A deleted webhook has the status `deleted`.
+        """
         ...
 
     async def changed_webhooks(self, since: int) -> tuple[int, list[str]]:
