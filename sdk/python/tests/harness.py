@@ -1,0 +1,168 @@
+"""What tests stand on: the real server, and a scripted one."""
+
+import http.server
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[3]
+SERVER_PYTHON = os.environ.get("SERVER_PYTHON") or str(REPOSITORY / ".venv/bin/python")
+"""The Python that the server's packages are installed for; the SDK's own may be older."""
+
+
+class Service:
+    """`winnerr-webhooks serve` on SQLite, as its own process."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("WINNERR_WEBHOOKS_")}
+        self.environment = {
+            **kept,
+            "PYTHONPATH": str(REPOSITORY / "src"),
+            "WINNERR_WEBHOOKS_DATABASE_URL": f"sqlite:///{folder / 'service.db'}",
+            "WINNERR_WEBHOOKS_PORT": str(self.port),
+            "WINNERR_WEBHOOKS_ALLOW_HTTP": "true",
+            "WINNERR_WEBHOOKS_ALLOW_NETWORKS": "127.0.0.0/8",
+        }
+        self.process = None
+        self.key = ""
+
+    def command(self, *words):
+        return [SERVER_PYTHON, "-m", "winnerr_webhooks", *words]
+
+    def start(self):
+        self.process = subprocess.Popen(
+            self.command("serve"),
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        seen = []
+        for line in self.process.stdout:
+            seen.append(line.decode())
+            if re.search(r"http://127\.0\.0\.1:\d+", seen[-1]):
+                break
+        else:
+            raise RuntimeError("serve ended: " + "".join(seen))
+        threading.Thread(target=_drain, args=(self.process.stdout,), daemon=True).start()
+        self.key = self.key or self.new_key()
+
+    def new_key(self, *options):
+        command = self.command("keys", "create", "--name", "test", *options)
+        made = subprocess.run(
+            command, env=self.environment, cwd=self.folder, stdout=subprocess.PIPE, check=True
+        )
+        return made.stdout.decode().strip()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def call(self, method, path, body=None):
+        request = urllib.request.Request(
+            self.url + path,
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+def _drain(output):
+    """Read what a process writes until it ends, so that it never waits for it."""
+    with output:
+        output.read()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class ScriptedApi(http.server.ThreadingHTTPServer):
+    """An API that answers as a test says, and keeps what it got."""
+
+    daemon_threads = True
+
+    def __init__(self, context=None):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests = []
+        self.connections = set()
+        self.answers = []
+        """What comes next: (status, headers, body), or a function of the handler."""
+        self.context = context
+        scheme = "https" if context else "http"
+        host = "localhost" if context else "127.0.0.1"
+        self.url = f"{scheme}://{host}:{self.server_port}"
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def get_request(self):
+        connection, address = super().get_request()
+        if self.context:
+            connection = self.context.wrap_socket(connection, server_side=True)
+        return connection, address
+
+    def handle_error(self, request, client_address):
+        pass
+
+    def ids(self):
+        return [request["id"] for request in self.requests]
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        server = self.server
+        server.requests.append(body)
+        server.connections.add(self.client_address)
+        answer = server.answers.pop(0) if server.answers else accepted(body)
+        if callable(answer):
+            answer = answer(self)
+        if answer is None:
+            self.close_connection = True
+            return
+        status, headers, content = answer
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "Transfer-Encoding" not in headers:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+def accepted(body):
+    one = {"id": "evt_1", "duplicate": False, "deliveries": 0}
+    answer = {"results": [one] * len(body)} if isinstance(body, list) else one
+    return 202, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+
+
+def problem(status, title="Not now", detail="Nothing was done.", **rest):
+    """An answer with a problem; `retry_after` becomes a header."""
+    headers = {"Content-Type": "application/problem+json"}
+    if "retry_after" in rest:
+        headers["Retry-After"] = str(rest.pop("retry_after"))
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **rest}
+    return status, headers, json.dumps(body).encode()
