@@ -1,15 +1,21 @@
 """What tests stand on: the real server, and a scripted one."""
 
+import contextlib
 import http.server
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parents[3]
 SERVER_PYTHON = os.environ.get("SERVER_PYTHON") or str(REPOSITORY / ".venv/bin/python")
@@ -81,6 +87,92 @@ class Service:
         )
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
+
+
+_POSTGRES = """
+import asyncio, importlib.util, sys
+spec = importlib.util.spec_from_file_location("postgres", sys.argv[1])
+postgres = sys.modules["postgres"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(postgres)
+try:
+    server = postgres.PostgresServer.create()
+except postgres.Missing as error:
+    sys.exit(str(error))
+print(server.url(asyncio.run(server.create_database())), flush=True)
+sys.stdin.read()
+server.stop()
+server.close()
+"""
+
+
+@contextlib.contextmanager
+def postgres():
+    """A URL of a PostgreSQL: the one `TEST_POSTGRES_URL` names, or one started as the server's
+    own tests start it. `Missing` where there is none."""
+    if "TEST_POSTGRES_URL" in os.environ:
+        yield os.environ["TEST_POSTGRES_URL"]
+        return
+    if not Path(SERVER_PYTHON).exists():
+        raise Missing("set TEST_POSTGRES_URL, or SERVER_PYTHON")
+    process = subprocess.Popen(
+        [SERVER_PYTHON, "-c", _POSTGRES, str(REPOSITORY / "tests/postgres.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        url = process.stdout.readline().decode().strip()
+        if not url:
+            raise Missing("PostgreSQL cannot be started here")
+        yield url
+
+
+@contextlib.contextmanager
+def mariadb(folder):
+    """The port of a MariaDB of its own, from `mariadbd` on the path or where `TEST_MARIADBD` is."""
+    program = os.environ.get("TEST_MARIADBD") or shutil.which("mariadbd")
+    if not program:
+        raise Missing("mariadbd is not here; TEST_MARIADBD may say where it is")
+    port = free_port()
+    command = [program, "--no-defaults", "--skip-grant-tables", f"--datadir={folder}"]
+    command += [f"--socket={folder}/socket", f"--port={port}", "--bind-address=127.0.0.1"]
+    command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"]
+    command += ["--user=root"] if os.getuid() == 0 else []
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + 60
+        while b"ready for connections" not in (folder / "log").read_bytes():
+            if process.poll() is not None or time.monotonic() > end:
+                text = (folder / "log").read_text(errors="replace")
+                raise Missing(f"mariadbd does not start: {text[-500:]}")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def configure_django():
+    """Set Django up, once a process, with a SQLite file of its own; skip where it is not here."""
+    django = pytest.importorskip("django")
+    from django.conf import settings
+
+    if not settings.configured:
+        file = Path(tempfile.mkdtemp(prefix="winnerr-django-")) / "django.db"
+        default = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(file)}
+        settings.configure(
+            ALLOWED_HOSTS=["*"],
+            DATABASES={"default": default},
+            ROOT_URLCONF=(),
+            SECRET_KEY="for tests",
+            USE_TZ=True,
+        )
+        django.setup()
+    return settings
+
+
+class Missing(Exception):
+    """What a test needs is not here."""
 
 
 def _drain(output):

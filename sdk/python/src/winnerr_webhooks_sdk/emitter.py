@@ -21,7 +21,7 @@ from winnerr_webhooks_sdk.exchange import (
     emit_batches,
     emit_one,
 )
-from winnerr_webhooks_sdk.new_event import Data, NewEvent, encode
+from winnerr_webhooks_sdk.new_event import Data, NewEvent, Submission, encode
 from winnerr_webhooks_sdk.target import Target
 
 _T = TypeVar("_T")
@@ -85,7 +85,10 @@ class Emitter:
         not raised. Nothing is sent if an event cannot be encoded (`ValueError`, `TypeError`).
         `Refused` is raised when all of it is refused, such as for a wrong key.
         """
-        submissions = [encode(event) for event in events]
+        return self.submit([encode(event) for event in events])
+
+    def submit(self, submissions: List[Submission]) -> List[Result]:
+        """Do what `emit_many` does with events that are encoded already."""
         return self._run(emit_batches(submissions, self._retry_for))
 
     def close(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
 
 from winnerr_webhooks_sdk.event import Event, EventHeaders, PayloadError, UnknownEvent
 from winnerr_webhooks_sdk.events import EVENT_CLASSES
+from winnerr_webhooks_sdk.new_event import parse_rfc3339
 
 
 def read_event(body: bytes, headers: EventHeaders) -> Event:
@@ -30,10 +30,9 @@ def read_event(body: bytes, headers: EventHeaders) -> Event:
             "The signature is right, but the body lacks event, timestamp, organizationId or data."
         )
     try:
-        happened_at = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ")
+        happened_at = parse_rfc3339(timestamp)
     except ValueError as error:
         raise PayloadError(f"The signature is right, but its timestamp is not: {error}.") from None
-    happened_at = happened_at.replace(tzinfo=timezone.utc)
     known = EVENT_CLASSES.get(event_type)
     if known is None:
         return UnknownEvent(event_type, happened_at, organization, data, headers, body)
