@@ -257,8 +257,7 @@ def typescript() -> str:
         )
     entries = "".join(f'  "{event.name}": {event.class_name};\n' for event in types)
     parts.append(
-        "/** The event of each type, by its name. */\n"
-        f"export interface EventMap {{\n{entries}}}\n"
+        f"/** The event of each type, by its name. */\nexport interface EventMap {{\n{entries}}}\n"
     )
     names = "".join(f'  "{event.name}",\n' for event in types)
     parts.append(
@@ -298,9 +297,7 @@ def main() -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if stale:
-        print(
-            f"Stale: {', '.join(stale)}. Run: python sdk/generate_events.py", file=sys.stderr
-        )
+        print(f"Stale: {', '.join(stale)}. Run: python sdk/generate_events.py", file=sys.stderr)
     return bool(stale)
 
 

@@ -35,7 +35,7 @@ BODY: Final = (
     '{"event":"contact.created","timestamp":"2025-01-15T14:23:00Z",'
     '"organizationId":"org_abc123",'
     '"data":{"id":"contact_xyz","name":"Jane Smith","email":"jane@example.com"}}'
-).encode()
+).encode("ascii")
 RICH_DATA: Final = (
     '{"id":"deal_4821","name":"Zoë & Søn <Größe>","url":"https://example.com/deals/4821",'
     '"amount":12000.00}'
@@ -314,9 +314,7 @@ def secrets(v: Vectors) -> None:
         secrets=upper,
     )
     v.refused("wrong_secret", "no_match", "Another secret.", signed(OTHER))
-    v.refused(
-        "wrong_secret_own_only", "no_match", "Another secret, own header alone.", own(OTHER)
-    )
+    v.refused("wrong_secret_own_only", "no_match", "Another secret, own header alone.", own(OTHER))
     v.refused("wrong_secrets", "no_match", "None of two.", signed(OTHER), secrets=[WHSEC, PLAIN])
     v.good("eight_characters", "The shortest secret.", signed("12345678"), secrets="12345678")
 
@@ -741,8 +739,7 @@ def configured_headers(v: Vectors) -> None:
     v.good_own(
         "own_name_next",
         "Another name; the one of a rotation ends in -Next.",
-        own(PLAIN, name="X-Hub-Signature-256")
-        + own(WHSEC, name="X-Hub-Signature-256-Next"),
+        own(PLAIN, name="X-Hub-Signature-256") + own(WHSEC, name="X-Hub-Signature-256-Next"),
         signatureHeader="X-Hub-Signature-256",
     )
     for name, text in (
@@ -786,9 +783,7 @@ def unusable(v: Vectors) -> None:
         ("line_break", "A line break at its end, as from a file.", PLAIN + "\n"),
         ("nul", "A NUL character.", "a secret\0with NUL"),
     ):
-        v.unusable(
-            f"secret_{name}", "invalid_secret", description, signed(WHSEC), secrets=secret
-        )
+        v.unusable(f"secret_{name}", "invalid_secret", description, signed(WHSEC), secrets=secret)
     v.unusable(
         "secret_second_empty",
         "invalid_secret",

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -107,8 +106,10 @@ server.close()
 
 @contextlib.contextmanager
 def postgres():
-    """A URL of a PostgreSQL: the one `TEST_POSTGRES_URL` names, or one started as the server's
-    own tests start it. `Missing` where there is none."""
+    """A URL of a PostgreSQL: `TEST_POSTGRES_URL`, or of one that is started for the tests.
+
+    It is started as the server's own tests do it. `Missing` where it cannot be.
+    """
     if "TEST_POSTGRES_URL" in os.environ:
         yield os.environ["TEST_POSTGRES_URL"]
         return
@@ -171,7 +172,7 @@ def configure_django():
     return settings
 
 
-class Missing(Exception):
+class Missing(Exception):  # noqa: N818  it reads as it is: except Missing
     """What a test needs is not here."""
 
 

@@ -9,8 +9,8 @@ import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from harness import ScriptedApi, Service, accepted, free_port, problem
 
+from harness import ScriptedApi, Service, accepted, free_port, problem
 from winnerr_webhooks_sdk import (
     Accepted,
     AsyncEmitter,
@@ -300,7 +300,13 @@ def test_a_kept_connection_that_the_server_closed_is_replaced_at_once(make, api)
 
 def test_a_chunked_answer_is_read(emitter, api):
     body = b'{"id":"evt_2","duplicate":false,"deliveries":3}'
-    chunks = b"5;x=y\r\n" + body[:5] + b"\r\n%x\r\n" % len(body[5:]) + body[5:] + b"\r\n0\r\nA: b\r\n\r\n"
+    chunks = (
+        b"5;x=y\r\n"
+        + body[:5]
+        + b"\r\n%x\r\n" % len(body[5:])
+        + body[5:]
+        + b"\r\n0\r\nA: b\r\n\r\n"
+    )
     api.answers = [(202, {"Transfer-Encoding": "chunked"}, chunks)]
     assert emitter.emit("contact.created", "org_1", JANE).deliveries == 3
     emitter.emit("contact.created", "org_1", JANE)

@@ -1,8 +1,8 @@
 """The helpers for Starlette, FastAPI, Django and Flask read the raw body and answer well."""
 
 import pytest
-from harness import configure_django
 
+from harness import configure_django
 from winnerr_webhooks_sdk import Webhook
 from winnerr_webhooks_sdk.events import ContactCreated
 from winnerr_webhooks_sdk.testing import sign

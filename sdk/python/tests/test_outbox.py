@@ -6,10 +6,10 @@ import sqlite3
 import threading
 from datetime import datetime, timezone
 
-import harness
 import pytest
-from harness import Missing, problem
 
+import harness
+from harness import Missing, problem
 from winnerr_webhooks_sdk import Accepted, Emitter, Refused, Unavailable
 from winnerr_webhooks_sdk.new_event import rfc3339
 from winnerr_webhooks_sdk.outbox import (
@@ -363,7 +363,9 @@ def test_a_row_that_somebody_else_wrote_wrong_is_refused(connection, api, emitte
 # --- two relays ---------------------------------------------------------------------------------
 
 
-def test_while_one_relay_sends_another_leaves_its_organizations_alone(connection, other, api, emitter):
+def test_while_one_relay_sends_another_leaves_its_organizations_alone(
+    connection, other, api, emitter
+):
     emit(connection, 1, 2)
     emit(connection, 3, organization="org_2")
     seen = []
@@ -381,7 +383,9 @@ def test_while_one_relay_sends_another_leaves_its_organizations_alone(connection
     assert relay(other, emitter) == Round(accepted=1)
 
 
-def test_a_relay_that_died_is_followed_by_another_when_its_claim_ends(connection, other, api, emitter):
+def test_a_relay_that_died_is_followed_by_another_when_its_claim_ends(
+    connection, other, api, emitter
+):
     emit(connection, 1)
 
     clock = [1_000.0]
@@ -425,9 +429,13 @@ def test_two_relays_at_once_move_all_in_order_and_accepted_once(database, servic
         with contextlib.closing(database.connect()) as connection:
             outbox = Outbox(connection)
             for number in range(60):
-                outbox.emit("contact.created", organization, {"n": number}, f"{organization}-{number}")
+                outbox.emit(
+                    "contact.created", organization, {"n": number}, f"{organization}-{number}"
+                )
                 connection.commit()
-                outbox.emit("contact.created", organization, {"n": -1}, f"{organization}-no-{number}")
+                outbox.emit(
+                    "contact.created", organization, {"n": -1}, f"{organization}-no-{number}"
+                )
                 connection.rollback()
         done.append(organization)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import io
 import ssl
@@ -180,10 +181,9 @@ class _Connection:
     async def exchange(self, request: bytes) -> Tuple[Answer, bool]:
         """Send a request; the answer, and whether the connection can be used again."""
         self._writer.write(request)
-        try:
+        # The API may have answered before it had read everything, such as for a wrong key.
+        with contextlib.suppress(ConnectionError):
             await self._writer.drain()
-        except ConnectionError:
-            pass  # the API may have answered before it had read everything, as for a wrong key
         status, headers = await self._head()
         body, keep = await self._body(status, headers)
         lowered = {name.lower(): value for name, value in headers.items()}

@@ -23,7 +23,7 @@ class EmitError(Exception):
     """An event was not accepted, as far as is known."""
 
 
-class Refused(EmitError):
+class Refused(EmitError):  # noqa: N818  it reads as a sentence: raise Refused
     """The API refused the event, or the whole call; its text says what to do."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Refused(EmitError):
         return cls(int(problem.get("status") or status), title, detail, errors)
 
 
-class Unavailable(EmitError):
+class Unavailable(EmitError):  # noqa: N818  as above
     """The API did not accept the event in time; it may have, if an answer was lost.
 
     Emit it again with the same `id`, and it is accepted once.

@@ -171,7 +171,7 @@ def batches(submissions: List[Submission]) -> Iterator[List[int]]:
         yield batch
 
 
-class _NotNow(EmitError):
+class _NotNow(EmitError):  # noqa: N818  it never leaves this module
     """An event of a batch that could not be stored now."""
 
 

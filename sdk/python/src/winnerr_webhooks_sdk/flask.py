@@ -20,7 +20,8 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable, Optional
 
-from flask import Request, Response, request as current_request
+from flask import Request, Response
+from flask import request as current_request
 
 from winnerr_webhooks_sdk.event import Event, PayloadError
 from winnerr_webhooks_sdk.verification import VerificationError, Webhook

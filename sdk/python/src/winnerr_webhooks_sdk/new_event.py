@@ -107,7 +107,7 @@ def _encode_data(data: Data) -> str:
     if isinstance(data, bytes):
         text = data.decode("utf-8")
         if not isinstance(json.loads(text, parse_constant=_no_constant), dict):
-            raise ValueError("data is JSON, but no JSON object.")
+            raise ValueError("data is JSON, but no JSON object.")  # noqa: TRY004  its value is wrong
         return text
     if not isinstance(data, Mapping):
         raise TypeError(

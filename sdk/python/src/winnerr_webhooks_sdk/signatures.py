@@ -96,7 +96,7 @@ class SignatureFormat:
         return self.text.replace(self._placeholder, self._encode(digest))
 
     def read(self, value: str) -> Optional[str]:
-        """Return the digest's text in a header's value; None if the value does not have the form."""
+        """Return the digest's text in a header's value; None if the value has another form."""
         found = self._pattern.fullmatch(value)
         if found is None:
             return None
@@ -125,4 +125,3 @@ def read_standard(value: str) -> Optional[List[str]]:
         elif not _OTHER_VERSION.fullmatch(entry):
             return None
     return texts if entries else None
-

@@ -1,7 +1,7 @@
 """A test double for receivers: requests as Winnerr Webhooks sends them, signed by your secret.
 
-    body, headers = sign("contact.created", secret)
-    response = client.post("/hooks/winnerr", content=body, headers=headers)
+body, headers = sign("contact.created", secret)
+response = client.post("/hooks/winnerr", content=body, headers=headers)
 """
 
 from __future__ import annotations

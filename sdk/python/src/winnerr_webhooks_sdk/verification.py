@@ -125,7 +125,8 @@ class Webhook:
                 _malformed(name, f"of the form {self._format.text}")
             texts.append(text)
         digests = [key.sign_body(body) for key in self._keys]
-        if not any([self._format.matches(text, one) for text in texts for one in digests]):
+        matches = [self._format.matches(text, one) for text in texts for one in digests]
+        if True not in matches:
             _no_match(self._signature_header)
 
     def _missing_signature(self, given: List[str]) -> NoReturn:
@@ -175,7 +176,7 @@ def _one(headers: Headers, name: str) -> str:
     if not values:
         raise VerificationError(
             "missing_header",
-            f"The request has no {name}, but it has other headers of its kind. Look whether a proxy "
+            f"The request has no {name}, but it has other webhook-… headers. Look whether a proxy "
             "removes it. Without a secret the webhook is not signed: set one on the settings page.",
         )
     if len(values) > 1:
@@ -203,4 +204,4 @@ def _no_match(name: str) -> NoReturn:
 
 def _any_equal(given: Sequence[str], expected: Sequence[str]) -> bool:
     """Compare all with all, in a time that does not depend on what matches."""
-    return any([hmac.compare_digest(one, other) for one in given for other in expected])
+    return True in [hmac.compare_digest(one, other) for one in given for other in expected]

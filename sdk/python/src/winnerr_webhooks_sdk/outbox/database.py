@@ -101,7 +101,7 @@ class Database:
         return False
 
     def _execute(self, sql: str, values: Sequence[Any]) -> Any:
-        import sqlalchemy
+        import sqlalchemy  # noqa: PLC0415  only who uses it needs it
 
         text, parameters = self._spell(sql, values)
         return self._connection.execute(sqlalchemy.text(text), parameters)

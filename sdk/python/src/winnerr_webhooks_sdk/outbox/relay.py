@@ -181,9 +181,7 @@ class _Outbox:
         }
         self._database.commit()
         wanted = [sequence for sequence, organization, _ in candidates if organization in mine]
-        rows = [
-            row for portion in _portions(wanted) for row in self._rows(_READ, portion, portion)
-        ]
+        rows = [row for portion in _portions(wanted) for row in self._rows(_READ, portion, portion)]
         self._database.commit()
         return rows
 
@@ -212,11 +210,11 @@ class _Outbox:
 def _send(rows: List[Row], emitter: Submitter) -> Dict[int, Result]:
     results: Dict[int, Result] = {}
     submissions: Dict[int, Submission] = {}
-    for sequence, id, organization, event, data, happened_at in rows:
+    for sequence, event_id, organization, event, data, happened_at in rows:
         try:
             moment = parse_rfc3339(happened_at)
             raw = data if isinstance(data, bytes) else data.encode()
-            new = NewEvent(event, organization, raw, id, moment)
+            new = NewEvent(event, organization, raw, event_id, moment)
             submissions[sequence] = encode(new)
         except (ValueError, TypeError) as error:  # a row that `Outbox` did not write
             results[sequence] = EmitError(f"This row is no event: {error}")

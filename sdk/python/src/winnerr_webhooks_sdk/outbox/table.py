@@ -36,17 +36,18 @@ def table_sql(dialect: str, table: str = TABLE) -> List[str]:
     """
     name = check_name(table)
     index = name.rpartition(".")[2]
-    ascii = " CHARACTER SET ascii COLLATE ascii_bin" if dialect == "mysql" else ""
-    kinds = {kind: f"varchar({length}){ascii}" for kind, length in _LENGTHS.items()}
+    ascii_text = " CHARACTER SET ascii COLLATE ascii_bin" if dialect == "mysql" else ""
+    kinds = {kind: f"varchar({length}){ascii_text}" for kind, length in _LENGTHS.items()}
     if dialect == "mysql":
         columns = _COLUMNS.format(text="longtext CHARACTER SET utf8mb4", **kinds)
-        return [
+        statement = (
             f"CREATE TABLE IF NOT EXISTS {name} (\n"
             f"    sequence bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,{columns},\n"
             f"    KEY {index}_waiting (status, sequence),\n"
             f"    KEY {index}_claims (claimed_until)\n"
             ") ENGINE=InnoDB"
-        ]
+        )
+        return [statement]
     if dialect == "postgresql":
         key = "sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
     elif dialect == "sqlite":

@@ -36,7 +36,9 @@ class RefusedRow(NamedTuple):
 
 def count_rows(connection: Any, table: str = TABLE) -> Counts:
     """Return how much waits, for metrics."""
-    found = {row[0]: row for row in Database(connection).rows(_COUNT.format(table=check_name(table)))}
+    found = {
+        row[0]: row for row in Database(connection).rows(_COUNT.format(table=check_name(table)))
+    }
     _, waiting, oldest = found.get("waiting", (None, 0, None))
     _, refused, _ = found.get("refused", (None, 0, None))
     return Counts(waiting, refused, oldest)

@@ -1,0 +1,56 @@
+"""What is generated is as its scripts make it now."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from winnerr_webhooks.domain.signing import Signer
+
+SDK = Path(__file__).parents[1]
+SENT = ["X-Winnerr-Signature", "webhook-id", "webhook-timestamp", "webhook-signature"]
+"""The headers that the server signs with, in its order."""
+
+
+def check(script):
+    return subprocess.run(
+        [sys.executable, str(SDK / script), "--check"], stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here")
+def test_the_vectors_are_what_openssl_computes():
+    done = check("make_vectors.py")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_events_are_those_of_the_catalogue():
+    done = check("generate_events.py")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_server_signs_as_the_vectors_say():
+    compared = 0
+    for vector in json.loads((SDK / "vectors.json").read_text("utf-8"))["vectors"]:
+        headers = {name: value.strip() for name, value in vector["headers"]}
+        is_as_sent = vector["expect"]["ok"] and list(headers) == SENT and not vector["options"]
+        if is_as_sent and not vector["name"].startswith("standard_decides"):
+            signatures = [headers["X-Winnerr-Signature"], headers["webhook-signature"]]
+            assert signatures in [server_signs(vector, one) for one in vector["secrets"]]
+            compared += 1
+    assert compared > 20
+
+
+def server_signs(vector, secret):
+    headers = dict(vector["headers"])
+    lines = Signer(secret).headers(
+        base64.b64decode(vector["body"]),
+        headers["webhook-id"].strip(),
+        int(headers["webhook-timestamp"]),
+        vector["now"] * 1000,
+    )
+    return [line.split(": ", 1)[1] for line in lines.decode().splitlines()]
