@@ -1,10 +1,13 @@
 """Fixtures: the real server, and an API that answers as a test says."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
+import harness
 from harness import SERVER_PYTHON, ScriptedApi, Service
+from winnerr_webhooks_sdk.outbox import create_table
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,40 @@ def api():
     yield one
     one.shutdown()
     one.server_close()
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory):
+    """Make a database of a kind, once."""
+    made = {"sqlite": harness.SqliteDatabase(tmp_path_factory.mktemp("sqlite") / "product.db")}
+    with contextlib.ExitStack() as stack:
+
+        def get(kind):
+            if kind not in made:
+                try:
+                    if kind == "postgresql":
+                        made[kind] = harness.PostgresDatabase(
+                            stack.enter_context(harness.postgres())
+                        )
+                    else:
+                        folder = tmp_path_factory.mktemp("mariadb")
+                        made[kind] = harness.MariaDatabase(
+                            stack.enter_context(harness.mariadb(folder))
+                        )
+                except harness.Missing as error:
+                    made[kind] = str(error)
+            if isinstance(made[kind], str):
+                pytest.skip(made[kind])
+            return made[kind]
+
+        yield get
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def database(request, databases):
+    one = databases(request.param)
+    with contextlib.closing(one.connect()) as connection:
+        connection.cursor().execute("DROP TABLE IF EXISTS winnerr_webhooks_outbox")
+        create_table(connection)
+        connection.commit()
+    return one

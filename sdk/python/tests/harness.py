@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -151,6 +152,35 @@ def mariadb(folder):
     finally:
         process.kill()
         process.wait()
+
+
+class SqliteDatabase:
+    def __init__(self, file):
+        self.place = self.file = file
+
+    def connect(self):
+        connection = sqlite3.connect(str(self.file), timeout=60)
+        connection.execute("PRAGMA journal_mode=WAL")
+        return connection
+
+
+class PostgresDatabase:
+    def __init__(self, url):
+        self.place = self.url = url
+
+    def connect(self):
+        return pytest.importorskip("psycopg").connect(self.url)
+
+
+class MariaDatabase:
+    def __init__(self, port):
+        self.place = self.port = int(port)
+        with contextlib.closing(self.connect(None)) as connection:
+            connection.cursor().execute("CREATE DATABASE IF NOT EXISTS product")
+
+    def connect(self, name="product"):
+        pymysql = pytest.importorskip("pymysql")
+        return pymysql.connect(host="127.0.0.1", port=self.port, user="root", database=name)
 
 
 def configure_django():

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import pytest
 
 import harness
-from harness import Missing, problem
+from harness import PostgresDatabase, SqliteDatabase, problem
 from winnerr_webhooks_sdk import Accepted, Emitter, Refused, Unavailable
 from winnerr_webhooks_sdk.new_event import rfc3339
 from winnerr_webhooks_sdk.outbox import (
@@ -25,68 +25,6 @@ from winnerr_webhooks_sdk.outbox import (
 )
 
 JANE = {"id": "contact_xyz", "name": "Zoë 木村 🙂", "quote": "'; --", "percent": "100 %s :v1 ?"}
-
-
-class SqliteDatabase:
-    def __init__(self, folder):
-        self.file = folder / "product.db"
-
-    def connect(self):
-        connection = sqlite3.connect(str(self.file), timeout=60)
-        connection.execute("PRAGMA journal_mode=WAL")
-        return connection
-
-
-class PostgresDatabase:
-    def __init__(self, url):
-        self.url = url
-
-    def connect(self):
-        return pytest.importorskip("psycopg").connect(self.url)
-
-
-class MariaDatabase:
-    def __init__(self, port):
-        self.port = port
-        with contextlib.closing(self.connect(None)) as connection:
-            connection.cursor().execute("CREATE DATABASE IF NOT EXISTS product")
-
-    def connect(self, name="product"):
-        pymysql = pytest.importorskip("pymysql")
-        return pymysql.connect(host="127.0.0.1", port=self.port, user="root", database=name)
-
-
-@pytest.fixture(scope="session")
-def databases(tmp_path_factory):
-    """Make a database of a kind, once."""
-    made = {"sqlite": SqliteDatabase(tmp_path_factory.mktemp("sqlite"))}
-    with contextlib.ExitStack() as stack:
-
-        def get(kind):
-            if kind not in made:
-                try:
-                    if kind == "postgresql":
-                        made[kind] = PostgresDatabase(stack.enter_context(harness.postgres()))
-                    else:
-                        folder = tmp_path_factory.mktemp("mariadb")
-                        made[kind] = MariaDatabase(stack.enter_context(harness.mariadb(folder)))
-                except Missing as error:
-                    made[kind] = str(error)
-            if isinstance(made[kind], str):
-                pytest.skip(made[kind])
-            return made[kind]
-
-        yield get
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def database(request, databases):
-    one = databases(request.param)
-    with contextlib.closing(one.connect()) as connection:
-        connection.cursor().execute("DROP TABLE IF EXISTS winnerr_webhooks_outbox")
-        create_table(connection)
-        connection.commit()
-    return one
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""The code blocks of the README work."""
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_a_block_of_code_runs(number, monkeypatch, tmp_path):
+    monkeypatch.setenv("WINNERR_WEBHOOK_SECRET", "a secret for tests")
+    monkeypatch.chdir(tmp_path)
+    for framework in ("fastapi", "flask", "django"):
+        if f"from {framework}" in BLOCKS[number]:
+            pytest.importorskip(framework)
+    names = {"__name__": "readme"}
+    exec(compile(BLOCKS[number], f"README.md, block {number}", "exec"), names)
+    for name, value in names.items():
+        if isinstance(value, sqlite3.Connection) or name == "emitter":
+            value.close()
+
+
+def test_the_first_block_receives_a_request(monkeypatch, capsys):
+    from winnerr_webhooks_sdk.testing import sign
+
+    monkeypatch.setenv("WINNERR_WEBHOOK_SECRET", "a secret for tests")
+    names = {}
+    exec(BLOCKS[0], names)
+    assert names["receive"](*sign("contact.created", "a secret for tests")) == 204
+    assert names["receive"](*sign("contact.created", "another secret")) == 401
+    assert "Jane Smith <jane@example.com>\nno_match" in capsys.readouterr().out
