@@ -147,6 +147,17 @@ def test_psycopg_outside_a_transaction_is_an_error(databases):
             Outbox(connection).emit("contact.created", "org_1", {}, id="in-autocommit")
 
 
+def test_pymysql_outside_a_transaction_is_an_error(databases):
+    with contextlib.closing(databases("mysql").connect()) as connection:
+        create_table(connection)
+        connection.autocommit(True)
+        with pytest.raises(RuntimeError, match="No transaction"):
+            Outbox(connection).emit("contact.created", "org_1", {})
+        connection.begin()
+        Outbox(connection).emit("contact.created", "org_1", {})
+        connection.rollback()
+
+
 def test_what_is_no_connection_is_an_error():
     with pytest.raises(TypeError, match="DB-API"):
         Outbox(object())

@@ -54,7 +54,8 @@ class Refused(EmitError):  # noqa: N818  it reads as a sentence: raise Refused
             if isinstance(one, dict)
         )
         title, detail = str(problem.get("title", "Refused")), str(problem.get("detail", ""))
-        return cls(int(problem.get("status") or status), title, detail, errors)
+        said = problem.get("status")
+        return cls(said if isinstance(said, int) else status, title, detail, errors)
 
 
 class Unavailable(EmitError):  # noqa: N818  as above

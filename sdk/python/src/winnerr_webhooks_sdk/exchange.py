@@ -143,15 +143,17 @@ def emit_batches(submissions: List[Submission], retry_for: float) -> ManyFlow:
                     if not results:
                         raise
                     return _fill(submissions, results, error)
-                before = len(waiting)
                 results.update(zip(waiting, answered))
-                waiting = [i for i, one in zip(waiting, answered) if isinstance(one, _NotNow)]
-                if len(waiting) < before:
+                left = [i for i, one in zip(waiting, answered) if isinstance(one, _NotNow)]
+                if len(left) < len(waiting):
                     patience.restart()
+                waiting = left
             if waiting:
                 wait = patience.wait(reply)
                 if wait is None:
-                    return _fill(submissions, results, _what_happened(reply))
+                    last = results.get(waiting[0])
+                    why = _what_happened(reply) if last is None else f"The API answers {last}"
+                    return _fill(submissions, results, why)
                 yield Pause(wait)
     return [results[index] for index in range(len(submissions))]
 

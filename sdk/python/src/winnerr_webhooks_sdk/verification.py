@@ -106,6 +106,12 @@ class Webhook:
         texts = read_standard(signature)
         if texts is None:
             _malformed(_SIGNATURE, "entries such as v1,<base64>, with a space between them")
+        if not texts:
+            raise VerificationError(
+                "no_match",
+                f"{_SIGNATURE} has no v1 entry, the one kind that a secret verifies. If the "
+                "webhook signs with Ed25519 (v1a), set its signing to hmac.",
+            )
         expected = [key.sign_standard(event_id, timestamp, body) for key in self._keys]
         if not _any_equal(texts, expected):
             _no_match(_SIGNATURE)

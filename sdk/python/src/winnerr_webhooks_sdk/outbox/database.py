@@ -22,6 +22,8 @@ _DIALECTS = {
     "mariadb": "mysql",
 }
 """What each driver talks to, by the name of its package."""
+_MYSQL_IN_TRANSACTION = 1
+"""MySQL's protocol, `SERVER_STATUS_IN_TRANS`."""
 
 
 class Database:
@@ -98,6 +100,9 @@ class Database:
             return connection.isolation_level is None and not connection.in_transaction
         if _is_of(connection, "psycopg"):
             return bool(connection.autocommit) and connection.info.transaction_status.name == "IDLE"
+        if _is_of(connection, "pymysql"):
+            in_transaction = connection.server_status & _MYSQL_IN_TRANSACTION
+            return bool(connection.get_autocommit()) and not in_transaction
         return False
 
     def _execute(self, sql: str, values: Sequence[Any]) -> Any:

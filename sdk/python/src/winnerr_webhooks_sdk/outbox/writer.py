@@ -45,7 +45,7 @@ class Outbox:
             raise RuntimeError(
                 "No transaction is open, so the event would be emitted whether or not your own "
                 "change is kept. Begin one: transaction.atomic() in Django, with "
-                "connection.transaction() in psycopg, BEGIN in sqlite3."
+                "connection.transaction() in psycopg, BEGIN in sqlite3 and PyMySQL."
             )
         moment = datetime.now(timezone.utc) if happened_at is None else happened_at
         made = encode(NewEvent(event, organization, data, id, moment))
