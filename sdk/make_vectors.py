@@ -663,7 +663,7 @@ def malformed(v: Vectors) -> None:
     for name, description, value in (
         ("empty", "is empty", ""),
         ("with_space", "has a space", "evt_1 evt_2"),
-        ("with_full_stop", "has a full stop, which parts what is signed", "evt_1.2"),
+        ("with_full_stop", "has a full stop, which separates the signed parts", "evt_1.2"),
         ("too_long", "has 256 characters", "e" * 256),
     ):
         v.refused(
@@ -700,7 +700,7 @@ def malformed(v: Vectors) -> None:
 
 
 def moved(v: Vectors) -> None:
-    """An attack: what was signed, parted anew, so that data become the time."""
+    """An attack: the signed text is split at other places, so that data become the time."""
     old = NOW - 86400
     injected = f"x.{NOW}.y"
     body = BODY.replace(b"Jane Smith", injected.encode())
@@ -709,7 +709,7 @@ def moved(v: Vectors) -> None:
     v.refused(
         "boundary_moved",
         "malformed_header",
-        "An old request, parted anew so that a number in its data is taken for the time.",
+        "An old request, split at other places so that a number in its data is taken for the time.",
         standard(entry, event_id=f"{ID}.{old}.{before}", timestamp=NOW),
         body=after.encode(),
     )
@@ -772,7 +772,7 @@ def configured_headers(v: Vectors) -> None:
 
 
 def unusable(v: Vectors) -> None:
-    """Secrets that cannot be meant, and bodies that are signed well but are no events."""
+    """Invalid secrets, and bodies that are signed well but are no events."""
     for name, description, secret in (
         ("empty", "An empty secret: a variable that is not set.", ""),
         ("short", "Seven characters.", "1234567"),

@@ -13,6 +13,7 @@ MAX_EVENT = 256 * 1024
 """Bytes of the largest event that the API takes."""
 _ORGANIZATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID = re.compile(r"[ -~]{1,255}")
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _EVENT = re.compile(r"[a-z0-9._-]{1,128}")
 
 Data = Union[Mapping[str, Any], bytes]
@@ -99,8 +100,10 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Read what `rfc3339` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    """Read what `rfc3339` wrote; `ValueError` for anything else."""
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a time such as 2025-01-15T14:23:00Z")
+    return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc)
 
 
 def _encode_data(data: Data) -> str:

@@ -1,7 +1,7 @@
 """An outbox: events that are emitted exactly when the product's transaction commits.
 
-An event that is emitted before the commit may tell of something that never happened, and one that
-is emitted after it is lost if the process dies in between. `Outbox` writes the event into a table
+An event that is emitted before the commit may report something that never happened. One that is
+emitted after it is lost if the process dies in between. `Outbox` writes the event into a table
 of the product's own database, in the product's own transaction. A relay moves rows from there to
 the API, with the row's id as the event's id, so that each is accepted once.
 

@@ -2,8 +2,8 @@
 
 Order and single acceptance do not depend on claims. A row is sent only after every row of its
 organization before it has been answered, or together with them in one batch, and the API accepts an
-id once. So when two relays send the same rows, after one was stopped for longer than its claim, the
-second sending changes nothing. Claims only keep relays from doing each other's work.
+id once. If a relay stalls for longer than its claim lasts, another sends the same rows, and the second
+submission changes nothing. Claims only keep relays from repeating each other's work.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class _Outbox:
         return rows
 
     def settle(self, results: Dict[int, Result], heads: List[int]) -> None:
-        """Delete what was accepted, mark what was refused, and give the claims up."""
+        """Delete what was accepted, mark what was refused, and release the claims."""
         accepted = [n for n, result in results.items() if isinstance(result, Accepted)]
         for portion in _portions(accepted):
             self._run(_DELETE, portion, portion)
