@@ -20,7 +20,7 @@ _TIMESTAMP = "webhook-timestamp"
 _SIGNATURE = "webhook-signature"
 _STANDARD = (_ID, _TIMESTAMP, _SIGNATURE)
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
-"""No full stop: it separates the signed parts, so an id with one could be split at another place."""
+"""No full stop: it separates the signed parts, so the text could be split at other places."""
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
 

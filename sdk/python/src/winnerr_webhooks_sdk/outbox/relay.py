@@ -2,8 +2,8 @@
 
 Order and single acceptance do not depend on claims. A row is sent only after every row of its
 organization before it has been answered, or together with them in one batch, and the API accepts an
-id once. If a relay stalls for longer than its claim lasts, another sends the same rows, and the second
-submission changes nothing. Claims only keep relays from repeating each other's work.
+id once. If a relay stalls for longer than its claim lasts, another sends the same rows, and the
+second submission changes nothing. Claims only keep relays from repeating each other's work.
 """
 
 from __future__ import annotations
