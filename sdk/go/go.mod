@@ -1,0 +1,3 @@
+module winnerr.example/webhooks
+
+go 1.21
