@@ -7,6 +7,8 @@ namespace Winnerr\Webhooks;
 /** Something that happened, as a verified request tells it. */
 final class Event
 {
+    private const TIME = 'Y-m-d\TH:i:s\Z';
+
     /**
      * @param string $type such as `contact.created`
      * @param \DateTimeImmutable $timestamp when it happened, in UTC
@@ -119,9 +121,11 @@ final class Event
 
     private static function readTime(string $text): \DateTimeImmutable
     {
-        $time = \DateTimeImmutable::createFromFormat('!Y-m-d\TH:i:s\Z', $text, new \DateTimeZone('UTC'));
-        // The format is lenient, and turns the 32nd into the 1st.
-        if ($time === false || $time->format('Y-m-d\TH:i:s\Z') !== $text) {
+        $time = preg_match('/\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\z/', $text)
+            ? \DateTimeImmutable::createFromFormat('!' . self::TIME, $text, new \DateTimeZone('UTC'))
+            : false;
+        // PHP turns 30 February into 2 March.
+        if ($time === false || $time->format(self::TIME) !== $text) {
             throw new InvalidPayloadException(
                 'The signature is right, but its timestamp is not: it is no time such as '
                 . '2025-01-15T14:23:00Z.',

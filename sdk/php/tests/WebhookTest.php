@@ -165,7 +165,7 @@ final class WebhookTest extends TestCase
         $good = sprintf(self::GOOD, '{}');
         $changes = [
             ['"event"', '"Event"'], ['"e"', 'null'], ['"e"', '7'], ['{}', '[]'], ['{}', '[1]'], ['{}', 'null'],
-            ['00Z', '00+00:00'], ['00Z', '00.5Z'], ['00Z', "00Z\\n"], ['01-15', '02-30'], ['{}', '{} } {'],
+            ['00Z', '00+00:00'], ['00Z', '00.5Z'], ['00Z', '00Z\n'], ['00Z', '00Z\u0000'], ['01-15', '02-30'], ['{}', '{} } {'],
             ['{}', '{},'], [$good, 'null'], [$good, '7'], [$good, ''], ['"o"', "\"\xff\""], [$good, "\u{feff}$good"],
         ];
         foreach ($changes as [$part, $change]) {
