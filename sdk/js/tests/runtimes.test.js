@@ -1,0 +1,171 @@
+// The package as it is published, installed into an empty folder, on every runtime at hand.
+//
+// TEST_RUNTIMES is a folder whose node_modules has deno, bun, miniflare and node (18), or some.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+import { startScriptedApi } from "./scripted_api.js";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const PACKAGE = join(HERE, "..");
+const VECTORS = join(PACKAGE, "../vectors.json");
+const RUNTIMES = process.env.TEST_RUNTIMES && join(process.env.TEST_RUNTIMES, "node_modules");
+const PROGRAM_FILES = [
+  "check.js",
+  "portable_emit.js",
+  "portable_verify.js",
+  "portable_main.js",
+  "portable_program.js",
+];
+const folder = mkdtempSync(join(tmpdir(), "winnerr-sdk-js-"));
+let api;
+
+before(async () => {
+  api = await startScriptedApi();
+  const quiet = { cwd: folder, stdio: "pipe", encoding: "utf-8" };
+  const pack = ["pack", PACKAGE, "--ignore-scripts", "--silent", "--pack-destination", folder];
+  const tarball = execFileSync("npm", pack, quiet).trim();
+  writeFileSync(join(folder, "package.json"), '{"private": true, "type": "module"}');
+  const install = [
+    "install",
+    "--offline",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    `./${tarball}`,
+  ];
+  execFileSync("npm", install, quiet);
+  for (const file of PROGRAM_FILES) copyFileSync(join(HERE, file), join(folder, file));
+});
+
+after(async () => {
+  await api.stop();
+  rmSync(folder, { recursive: true });
+});
+
+function context() {
+  const { apiUrl, closedUrl, untrustedUrl } = api;
+  return { apiUrl, closedUrl, untrustedUrl };
+}
+
+/** Run a program in the folder; what it writes. */
+function run(program, words) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, words, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const written = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"])
+      child[name].on("data", (chunk) => (written[name] += chunk));
+    child.on("error", reject);
+    child.on("close", (status) => {
+      if (status === 0) resolve(written.stdout);
+      else reject(new Error(`${program} ended with ${status}: ${written.stdout}${written.stderr}`));
+    });
+  });
+}
+
+function verdict(t, { passed, failures }) {
+  t.diagnostic(`${passed} checks passed, ${failures.length} failed`);
+  assert.deepEqual(failures, []);
+  assert.ok(passed > 200);
+}
+
+function checkProgram(name, binary, options) {
+  const program = binary ?? (RUNTIMES && join(RUNTIMES, ".bin", name.split(" ")[0].toLowerCase()));
+  const skip = program && existsSync(program) ? false : "not in TEST_RUNTIMES";
+  test(`${name} runs all portable checks`, { skip }, async (t) => {
+    t.diagnostic((await run(program, ["--version"])).trim().split("\n")[0]);
+    const output = await run(program, [
+      ...options,
+      "portable_program.js",
+      VECTORS,
+      JSON.stringify(context()),
+    ]);
+    verdict(t, JSON.parse(output.trim().split("\n").at(-1)));
+  });
+}
+
+checkProgram("Node.js at hand", process.execPath, []);
+checkProgram("Node 18", RUNTIMES && join(RUNTIMES, "node/bin/node"), []);
+checkProgram("Deno", undefined, [
+  "run",
+  "--allow-net",
+  "--allow-read",
+  "--allow-env",
+  "--no-check",
+]);
+checkProgram("Bun", undefined, ["run"]);
+
+const MINIFLARE = RUNTIMES && join(RUNTIMES, "miniflare/dist/src/index.js");
+const noMiniflare = MINIFLARE && existsSync(MINIFLARE) ? false : "not in TEST_RUNTIMES";
+
+test("workerd (Cloudflare Workers) runs all portable checks", { skip: noMiniflare }, async (t) => {
+  const { Miniflare } = await import(pathToFileURL(MINIFLARE));
+  const worker = new Miniflare({
+    compatibilityDate: "2024-09-01",
+    modules: [...workerModules()],
+  });
+  try {
+    const { vectors } = JSON.parse(readFileSync(VECTORS, "utf-8"));
+    // Workers do not say why a connection failed, so an untrusted certificate is no error of its own.
+    const body = JSON.stringify({ vectors, context: { ...context(), untrustedUrl: null } });
+    const answer = await worker.dispatchFetch("http://worker/", { method: "POST", body });
+    verdict(t, await answer.json());
+  } finally {
+    await worker.dispose();
+  }
+});
+
+/** The checks and the package's modules, as a bundler for Workers finds them. */
+function* workerModules() {
+  for (const file of ["portable_main.js", ...PROGRAM_FILES.slice(0, 3)]) {
+    const source = readFileSync(join(folder, file), "utf-8");
+    const contents = source.replace(
+      /"@winnerr\/webhooks-sdk(?:\/(\w+))?"/g,
+      (_, name) => `"./sdk/${name ?? "index"}.js"`,
+    );
+    yield { type: "ESModule", path: file, contents };
+  }
+  const dist = join(folder, "node_modules/@winnerr/webhooks-sdk/dist");
+  for (const file of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
+    yield {
+      type: "ESModule",
+      path: `sdk/${file}`,
+      contents: readFileSync(join(dist, file), "utf-8"),
+    };
+  }
+}
+
+const noRequire = process.features.require_module
+  ? false
+  : "this Node.js cannot require ES modules";
+
+test("it can be required from CommonJS", { skip: noRequire }, async () => {
+  writeFileSync(
+    join(folder, "common.cjs"),
+    'console.log(typeof require("@winnerr/webhooks-sdk").Webhook);',
+  );
+  assert.equal((await run(process.execPath, ["common.cjs"])).trim(), "function");
+});
+
+test("it has no dependency, and holds its build, license and README alone", () => {
+  const installed = join(folder, "node_modules/@winnerr/webhooks-sdk");
+  const { dependencies, peerDependencies } = JSON.parse(
+    readFileSync(join(installed, "package.json"), "utf-8"),
+  );
+  assert.deepEqual([dependencies, peerDependencies], [undefined, undefined]);
+  assert.deepEqual(readdirSync(installed).sort(), ["LICENSE", "README.md", "dist", "package.json"]);
+});
