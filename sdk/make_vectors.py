@@ -571,6 +571,12 @@ def repeated_and_several(v: Vectors) -> None:
             [*headers, headers[position]],
         )
     v.refused(
+        "id_twice_timestamp_missing",
+        "missing_header",
+        "webhook-id is there twice, webhook-timestamp is missing, and missing comes first.",
+        [standard(good)[0], standard(good)[0], standard(good)[2]],
+    )
+    v.refused(
         "signature_twice_joined",
         "malformed_header",
         "webhook-signature was there twice, and the HTTP server joined it.",

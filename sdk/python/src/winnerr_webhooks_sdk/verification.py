@@ -98,6 +98,8 @@ class Webhook:
         self, body: bytes, headers: Headers, now: Optional[float]
     ) -> Tuple[str, int]:
         """Judge by Standard Webhooks: the id and the time that were signed."""
+        for name in _STANDARD:
+            _require(headers, name)
         event_id, timestamp, signature = (_one(headers, name) for name in _STANDARD)
         if not _EVENT_ID.fullmatch(event_id):
             _malformed(_ID, "an id of letters, digits, _ and -")
@@ -176,15 +178,19 @@ def _raw(body: bytes) -> bytes:
     )
 
 
-def _one(headers: Headers, name: str) -> str:
-    """Return the value of a header that has to be there once."""
-    values = headers.all(name)
-    if not values:
+def _require(headers: Headers, name: str) -> None:
+    """Refuse a request without this header of Standard Webhooks."""
+    if not headers.all(name):
         raise VerificationError(
             "missing_header",
             f"The request has no {name}, but it has other webhook-… headers. Look whether a proxy "
             "removes it. Without a secret the webhook is not signed: set one on the settings page.",
         )
+
+
+def _one(headers: Headers, name: str) -> str:
+    """Return the value of a header that is there; it has to be there once."""
+    values = headers.all(name)
     if len(values) > 1:
         _malformed(name, "there once")
     return values[0]
