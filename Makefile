@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full chaos build clean
+.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full sdk chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -74,6 +74,9 @@ bench-full: $(VENV)/.bench
 
 bench-%: $(VENV)/.bench
 	@$(RUN) -m bench.run $* $(ARGS)
+
+sdk: $(VENV)/.development ## tests of the SDKs, of each language that is installed (ARGS="go php")
+	@$(RUN) sdk/run_tests.py $(ARGS)
 
 chaos: $(VENV)/.development ## long failure runs
 	@$(RUN) -m pytest tests/crash tests/unit/bench -m chaos $(ARGS)

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 HERE: Final = Path(__file__).parent
-SERVER: Final = HERE.parent / "src"
 VENV: Final = HERE / "python" / ".venv"
 
 
@@ -50,11 +49,7 @@ def run(name: str, suite: Suite) -> str:
     missing = [tool for tool in suite.tools if shutil.which(tool) is None]
     if missing:
         return f"skipped: {' and '.join(missing)} not installed"
-    environment = {
-        **os.environ,
-        "SERVER_PYTHON": sys.executable,
-        "SERVER_SOURCE": str(SERVER),
-    }
+    environment = {**os.environ, "SERVER_PYTHON": sys.executable}
     for command in suite.commands:
         done = subprocess.run(command, cwd=HERE / name, env=environment, check=False)
         if done.returncode:
