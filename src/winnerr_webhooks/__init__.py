@@ -13,8 +13,9 @@ The road of one event. Each station is the module or package of that name:
 9. `storage`             `settle`: stores the attempts and the new states in one transaction
 
 Deliveries that must wait, such as retries and replays, wait in `storage`. `pipeline.claimer`
-leases them when they are due, and returns them to step 4. `pipeline.reclaim` recovers deliveries
-that a dead process left behind.
+leases them when they are due, and returns them to step 4. `pipeline.background_loops` runs the
+claimer. It also recovers deliveries that a dead process left behind, runs jobs such as replays of
+many deliveries, and looks for webhooks that were changed.
 
 The other packages:
 

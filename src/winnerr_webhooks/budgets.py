@@ -45,7 +45,7 @@ class Budgets:
         """Seconds that a stop takes at most; not a `Budget`, because nothing spends it."""
 
     def __iter__(self) -> Iterator[Budget]:
-        """All of them, in the order an event meets them."""
+        """All budgets, in the order of `Bounds`."""
         return (value for value in vars(self).values() if isinstance(value, Budget))
 
 
@@ -118,20 +118,21 @@ def derive(config: Config, descriptors: int) -> Bounds:
     reads = 3 if config.uses_postgres else 2
     return Bounds(
         accept_rows=Bound(
-            "accept_rows", 4_096, "rows a transaction", "constant", "pipeline.intake",
+            "accept_rows", 4_096, "rows a transaction; a row stored leased counts 4",
+            "constant", "pipeline.intake",
             "The rest is stored by the next transaction, in turns between organizations.",
         ),
         accept_events=Bound(
             "accept_events", 20_000, "events", "constant", "pipeline.intake",
-            "The call is answered 503.", share=10_000,
+            "The call is answered 503.", quota=10_000,
         ),
         accept_bytes=Bound(
             "accept_bytes", 64 * MIB, "bytes", "constant", "pipeline.intake",
-            "The call is answered 503.", share=32 * MIB,
+            "The call is answered 503.", quota=32 * MIB,
         ),
         receiving_bytes=Bound(
             "receiving_bytes", 64 * MIB, "bytes", "constant", "api.request_body",
-            "The call is answered 503.", share=16 * MIB,
+            "The call is answered 503.", quota=16 * MIB,
         ),
         connections_in=Bound(
             "connections_in", files.incoming, "connections", of_files, "api.http.open_connections",
@@ -150,8 +151,8 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The connection that was used longest ago is closed.",
         ),
         queued_bytes=Bound(
-            "queued_bytes", 64 * MIB, "bytes", "constant", "pipeline.lanes",
-            "Deliveries wait in the database.", share=16 * MIB,
+            "queued_bytes", 64 * MIB, "bytes", "constant", "pipeline.lane_queues",
+            "Deliveries wait in the database.", quota=16 * MIB,
         ),
         unrecorded_attempts=Bound(
             "unrecorded_attempts", 4_000, "attempts", "constant", "pipeline.record",
@@ -165,21 +166,21 @@ def derive(config: Config, descriptors: int) -> Bounds:
         page_reads=Bound(
             "page_reads", reads, "reads", "the database's readers", "storage.fair_semaphore",
             "The read waits for its organization's turn; after 4 s it is answered 503.",
-            share=2 if config.uses_postgres else 1,  # there, a search is a read as well
+            quota=2 if config.uses_postgres else 1,  # there, a search is a read as well
         ),
         log_searches=Bound(
             "log_searches", 2 if config.uses_postgres else 1, "searches",
             "the database's readers", "storage.fair_semaphore",
-            "The search waits for its organization's turn; after 4 s it is answered 503.", share=1,
+            "The search waits for its organization's turn; after 4 s it is answered 503.", quota=1,
         ),
         pages=Bound(
             "pages", 2 if config.uses_postgres else 1, "pages",
             "the database's readers", "settings_page.page_context",
-            "The page waits for its organization's turn; after 4 s it is answered 503.", share=1,
+            "The page waits for its organization's turn; after 4 s it is answered 503.", quota=1,
         ),
         live_streams=Bound(
             "live_streams", 200, "streams", "constant", "settings_page.live_log",
-            "The log page opens without its live part.", share=20,
+            "The log page opens without its live part.", quota=20,
         ),
         stop_seconds=Bound(
             "stop_seconds", stop_seconds(config), "seconds", "DELIVERY_TIMEOUT and 10 s",

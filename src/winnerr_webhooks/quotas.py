@@ -1,7 +1,7 @@
-"""Quotas: count what is in use of a bound, in all and by organization.
+"""Quotas: count how much of a bound is in use, in all (`Budget`) and by organization (`Usage`).
 
-Each organization has a quota of what it could otherwise use up alone. `budgets` lists all bounds
-of a node, with their quotas.
+A quota is the most that one organization may hold of what it could otherwise use up alone. This
+module defines the classes; `budgets` has all budgets of a node, with their limits and quotas.
 """
 
 from collections.abc import Callable
@@ -30,15 +30,15 @@ class Bound(NamedTuple):
     """The module that spends it."""
     when_spent: str
     """What happens to the work that does not fit, as a sentence."""
-    share: int = 0
-    """The quota of one organization; 0: one may hold all of it."""
+    quota: int = 0
+    """How much one organization may hold. If it is 0, one organization may hold all of it."""
 
 
 class Budget:
     """A bound with what is in use of it now. It belongs to the thread of the event loop.
 
     A spender that may refuse work calls `take`, and `take_for` where organizations have quotas. One
-    that counts what is already here adds it to the `Quota` of its organization. Such a budget is
+    that counts what is already here adds it to the `Usage` of its organization. Such a budget is
     `under_pressure` while more than half of it is in use: its quotas are then smaller, by the
     factor `pressure`.
     """
@@ -49,7 +49,7 @@ class Budget:
         "_logged_at",
         "_measure",
         "_pressure",
-        "_quotas",
+        "_usages",
         "bound",
         "half",
         "quota",
@@ -65,12 +65,12 @@ class Budget:
         self.refused = 0
         """How often something did not fit."""
         self.under_pressure = False
-        self.quota = self._largest_quota = bound.share or bound.limit
+        self.quota = self._largest_quota = bound.quota or bound.limit
         """The most that one organization may hold now."""
         self.half = bound.limit // 2
         self._pressure = pressure
         self._clock = clock
-        self._quotas: dict[str, Quota] = {}
+        self._usages: dict[str, Usage] = {}
         self._logged_at = float("-inf")
         self._measure: Callable[[], float] | None = None
 
@@ -85,8 +85,8 @@ class Budget:
         return max(self.bound.limit - self.used, 0)
 
     @property
-    def exhausted(self) -> bool:
-        """Whether more is in use than the limit allows."""
+    def overdrawn(self) -> bool:
+        """Whether more is in use than the limit allows: what is already here is always counted."""
         return self.used > self.bound.limit
 
     def measure(self, in_use: Callable[[], float]) -> None:
@@ -106,54 +106,54 @@ class Budget:
         self.used -= units
 
     def set_pressure(self, *, on: bool) -> None:
-        """More than half is in use, or no longer: every quota changes."""
+        """Note whether more than half is in use: every quota changes with it."""
         self.under_pressure = on
         self.quota = self._largest_quota // (self._pressure if on else 1)
-        for quota in self._quotas.values():
-            quota.update()
+        for usage in self._usages.values():
+            usage.update()
 
     # --- of one organization ------------------------------------------------------------------
 
     def take_for(self, organization: str, units: int = 1) -> bool:
         """Spend `units` of this organization's quota; False when they do not fit."""
-        quota = self._quotas.get(organization) or Quota(self, organization)
-        if quota.held + units > self.quota:
+        usage = self._usages.get(organization) or Usage(self, organization)
+        if usage.held + units > self.quota:
             self.refuse(organization)
             return False
         if not self.take(units):
             return False
-        quota.held += units
-        self._quotas[organization] = quota
+        usage.held += units
+        self._usages[organization] = usage
         return True
 
     def release_for(self, organization: str, units: int = 1) -> None:
         """Release `units` that were taken for this organization."""
         self.release(units)
-        quota = self._quotas[organization]
-        quota.held -= units
-        if not quota.held:
-            del self._quotas[organization]
+        usage = self._usages[organization]
+        usage.held -= units
+        if not usage.held:
+            del self._usages[organization]
 
     def held_by(self, organization: str) -> int:
         """Units that this organization holds."""
-        quota = self._quotas.get(organization)
-        return 0 if quota is None else quota.held
+        usage = self._usages.get(organization)
+        return 0 if usage is None else usage.held
 
     def free_for(self, organization: str) -> int:
         """How many more units this organization may hold."""
-        quota = self._quotas.get(organization)
-        if quota is None:
+        usage = self._usages.get(organization)
+        if usage is None:
             return self.quota
-        return 0 if quota.exhausted else self.quota - quota.held
+        return 0 if usage.exhausted else self.quota - usage.held
 
-    def open_quota(self, organization: str, on_change: Callable[[], None]) -> "Quota":
-        """Account for this organization until `close_quota`; see `Quota`."""
-        quota = self._quotas[organization] = Quota(self, organization, on_change)
-        return quota
+    def track(self, organization: str, on_change: Callable[[], None]) -> "Usage":
+        """Count what this organization holds until `untrack`; see `Usage`."""
+        usage = self._usages[organization] = Usage(self, organization, on_change)
+        return usage
 
-    def close_quota(self, quota: "Quota") -> None:
+    def untrack(self, usage: "Usage") -> None:
         """Forget an organization that holds nothing."""
-        del self._quotas[quota.organization]
+        del self._usages[usage.organization]
 
     def refuse(self, organization: str | None = None) -> None:
         """Count work that did not fit, and log it at most once a minute."""
@@ -167,19 +167,19 @@ class Budget:
         log.warning(
             "a budget is spent",
             budget=bound.name,
-            limit=bound.share if of_one else bound.limit,
+            limit=bound.quota if of_one else bound.limit,
             unit=bound.unit,
             then=bound.when_spent,
             **of_one,
         )
 
 
-class Quota:
+class Usage:
     """What one organization holds of a budget, and whether it may hold more.
 
-    `on_change` is called when that may have changed. A quota is exhausted once it is held in full,
-    and no longer when a quarter of it is free, so that it does not come and go with every unit. The
-    pressure on a budget ends in the same way, a quarter below where it begins.
+    `on_change` is called when that may have changed. The quota is exhausted once it is held in
+    full, and no longer when a quarter of it is free, so that this does not change with every unit.
+    The pressure on a budget ends in the same way, a quarter below where it begins.
     """
 
     __slots__ = ("_budget", "_on_change", "exhausted", "held", "organization")

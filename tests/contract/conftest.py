@@ -183,7 +183,7 @@ class World:
         page = await self.storage.due_lanes(None, 10_000)
         given = rooms or {}
         lanes = [
-            Candidate(one.webhook_id, one.organization, most, backlog=False)
+            Candidate(one.webhook_id, one.organization, most, has_backlog=False)
             for one in page.lanes
             if (most := given.get(one.webhook_id, room))
         ]

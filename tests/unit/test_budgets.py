@@ -30,7 +30,7 @@ def test_every_bound_has_a_budget_of_its_name_or_is_a_time():
 
 
 def test_no_share_is_larger_than_its_bound():
-    assert all(bound.share <= bound.limit for bound in derive(Config(), MANY))
+    assert all(bound.quota <= bound.limit for bound in derive(Config(), MANY))
 
 
 def test_the_page_about_budgets_has_each_bound_as_it_is():
@@ -50,7 +50,7 @@ def documented(bound: Bound) -> list[str]:
     source = bound.source.partition(" (")[0]
     return [
         amount(bound.limit),
-        amount(bound.share) if bound.share else "—",
+        amount(bound.quota) if bound.quota else "—",
         source,
         bound.when_spent,
     ]

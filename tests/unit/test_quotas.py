@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.quotas import LOG_EVERY, Bound, Budget, Quota
+from winnerr_webhooks.quotas import LOG_EVERY, Bound, Budget, Usage
 
 
 class Hand:
@@ -27,7 +27,7 @@ def clock() -> Hand:
 
 @pytest.fixture
 def budget(clock) -> Budget:
-    bound = Bound("places", 10, "places", "constant", "tests", "Others wait.", share=6)
+    bound = Bound("places", 10, "places", "constant", "tests", "Others wait.", quota=6)
     return Budget(bound, clock)
 
 
@@ -76,17 +76,17 @@ class Memory:
     """A budget of 1,600 bytes of which an organization may hold 400, and 100 under pressure."""
 
     def __init__(self) -> None:
-        bound = Bound("queued_bytes", 1_600, "bytes", "", "", "", share=400)
+        bound = Bound("queued_bytes", 1_600, "bytes", "", "", "", quota=400)
         self.budget = Budget(bound, SystemClock(), pressure=4)
         self.changed: list[str] = []
 
-    def quota(self, organization: str) -> Quota:
-        return self.budget.open_quota(organization, lambda: self.changed.append(organization))
+    def track(self, organization: str) -> Usage:
+        return self.budget.track(organization, lambda: self.changed.append(organization))
 
 
 def test_a_quota_is_exhausted_when_its_organization_holds_all_of_it() -> None:
     memory = Memory()
-    one, other = memory.quota("org_1"), memory.quota("org_2")
+    one, other = memory.track("org_1"), memory.track("org_2")
     one.add(399)
     assert not one.exhausted
     one.add(1)
@@ -98,48 +98,48 @@ def test_a_quota_is_exhausted_when_its_organization_holds_all_of_it() -> None:
 
 def test_an_exhausted_quota_has_room_again_when_a_quarter_of_it_is_free() -> None:
     memory = Memory()
-    quota = memory.quota("org_1")
-    quota.add(450)
-    quota.release(149)
-    assert quota.exhausted
+    usage = memory.track("org_1")
+    usage.add(450)
+    usage.release(149)
+    assert usage.exhausted
     assert memory.changed == ["org_1"]
-    quota.release(1)
-    assert not quota.exhausted
+    usage.release(1)
+    assert not usage.exhausted
     assert memory.changed == ["org_1", "org_1"]
     assert memory.budget.free_for("org_1") == 100
 
 
 def test_under_pressure_each_quota_is_a_quarter_of_what_it_was() -> None:
     memory = Memory()
-    quotas = [memory.quota(name) for name in "abcd"]
-    for quota, size in zip(quotas, (399, 399, 2, 100), strict=True):
-        quota.add(size)
+    usages = [memory.track(name) for name in "abcd"]
+    for usage, size in zip(usages, (399, 399, 2, 100), strict=True):
+        usage.add(size)
     assert memory.budget.under_pressure
-    assert [quota.exhausted for quota in quotas] == [True, True, False, True]
+    assert [usage.exhausted for usage in usages] == [True, True, False, True]
     assert [memory.budget.free_for(name) for name in "abcde"] == [0, 0, 98, 0, 100]
     memory.changed.clear()
-    quotas[0].release(299)
+    usages[0].release(299)
     assert memory.budget.under_pressure
-    quotas[1].release(1)
+    usages[1].release(1)
     assert not memory.budget.under_pressure
-    assert not any(quota.exhausted for quota in quotas)
+    assert not any(usage.exhausted for usage in usages)
     assert memory.changed == ["a", "b", "c", "d"]
 
 
 def test_a_budget_is_exhausted_when_more_is_added_than_its_limit() -> None:
     memory = Memory()
-    quota = memory.quota("org_1")
-    quota.add(1_600)
-    assert (memory.budget.exhausted, memory.budget.free) == (False, 0)
-    quota.add(1)
-    assert (memory.budget.exhausted, memory.budget.free) == (True, 0)
+    usage = memory.track("org_1")
+    usage.add(1_600)
+    assert (memory.budget.overdrawn, memory.budget.free) == (False, 0)
+    usage.add(1)
+    assert (memory.budget.overdrawn, memory.budget.free) == (True, 0)
 
 
 def test_a_closed_quota_is_forgotten() -> None:
     memory = Memory()
-    quota = memory.quota("org_1")
-    quota.add(300)
-    quota.release(300)
-    memory.budget.close_quota(quota)
+    usage = memory.track("org_1")
+    usage.add(300)
+    usage.release(300)
+    memory.budget.untrack(usage)
     assert memory.budget.held_by("org_1") == 0
-    assert memory.quota("org_1") is not quota
+    assert memory.track("org_1") is not usage

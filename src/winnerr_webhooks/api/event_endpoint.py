@@ -32,7 +32,14 @@ from winnerr_webhooks.domain.errors import (
 )
 from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload, fingerprint
 from winnerr_webhooks.domain.idempotency import is_repeat
-from winnerr_webhooks.domain.submission import Submission, read, read_batch, split_batch
+from winnerr_webhooks.domain.submission import (
+    MAX_BATCH,
+    MAX_EVENT,
+    Submission,
+    read,
+    read_batch,
+    split_batch,
+)
 
 Headers = Iterable[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Any]]
@@ -40,8 +47,6 @@ Send = Callable[[Any], Awaitable[None]]
 
 PATH: Final = "/api/v1/events"
 BATCH_PATH: Final = "/api/v1/events/batch"
-MAX_EVENT: Final = 256 * 1024
-MAX_BATCH: Final = 8 * 1024 * 1024
 SLICE_EVENTS: Final = 50
 SLICE_BYTES: Final = 256 * 1024
 """What is read of a batch at once: about a millisecond of work. Then other calls are served."""
@@ -212,12 +217,12 @@ class EventEndpoint:
         failed = [item for item in accepted if isinstance(item, Unavailable)]
         if failed and len(failed) == len(accepted):
             raise next((error for error in failed if isinstance(error, Uncertain)), failed[0])
-        for place, (event, answer) in enumerate(zip(events, accepted, strict=True)):
+        for index, (event, answer) in enumerate(zip(events, accepted, strict=True)):
             if isinstance(answer, Accepted) and answer.conflict:
                 try:
-                    accepted[place] = await self.compare(event, answer)
+                    accepted[index] = await self.compare(event, answer)
                 except Unavailable as error:
-                    accepted[place] = error
+                    accepted[index] = error
         answers = iter(accepted)
         parts = [
             self._result(next(answers) if isinstance(item, NewEvent) else item) for item in checked

@@ -53,7 +53,7 @@ class BodyQuota:
         if more <= 0:
             return
         if not self._budget.take_for(self._holder, more):
-            quota = self._budget.bound.share
+            quota = self._budget.bound.quota
             if quota and self._budget.held_by(self._holder) + more > quota:
                 raise Unavailable(
                     "This key, or others of its organization, has too many bodies in flight. "

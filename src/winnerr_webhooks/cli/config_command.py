@@ -90,8 +90,8 @@ def _print_settings(config: Config) -> None:
 def _print_bounds(bounds: Iterable["Bound"]) -> None:
     typer.echo("\nBounds of one process")
     for bound in bounds:
-        share = f", {_amount(bound, bound.share)} for one organization" if bound.share else ""
-        typer.echo(f"  {bound.name}: {_amount(bound, bound.limit)}{share}")
+        quota = f", {_amount(bound, bound.quota)} for one organization" if bound.quota else ""
+        typer.echo(f"  {bound.name}: {_amount(bound, bound.limit)}{quota}")
         typer.echo(f"    From: {bound.source}. Spent by: {bound.spender}.")
         typer.echo(f"    When it is spent: {bound.when_spent}")
 

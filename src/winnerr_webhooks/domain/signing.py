@@ -5,7 +5,7 @@ bytes of the whole secret. `webhook-signature: v1,<base64>` is HMAC-SHA256 of
 `<webhook-id>.<webhook-timestamp>.<body>` (Standard Webhooks 1.0). Its key is the base64-decoded
 rest of a `whsec_` secret, or the UTF-8 bytes of any other secret.
 
-This module writes only the header lines that need a secret. `pipeline.attempt` writes the others,
+This module writes only the header lines that need a secret. `pipeline.attempter` writes the others,
 `webhook-id` and `webhook-timestamp` among them.
 """
 

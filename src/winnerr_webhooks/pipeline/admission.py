@@ -9,7 +9,7 @@ from typing import Final
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
-from winnerr_webhooks.pipeline.fan_outs import FanOut
+from winnerr_webhooks.pipeline.event_costs import EventCost
 from winnerr_webhooks.pipeline.group_commit import OnAnswer
 from winnerr_webhooks.quotas import Budget
 
@@ -32,7 +32,10 @@ class WaitingEvents:
 
 
 class AdmittedEvent:
-    """An event that waits to be stored. A call with its answer frees its room, and answers it."""
+    """An event that waits to be stored. It is itself the callback that takes its answer.
+
+    A separate callback would be one more object for every event.
+    """
 
     __slots__ = (
         "_admission",
@@ -51,7 +54,7 @@ class AdmittedEvent:
         on_answer: OnAnswer[Accepted],
         admission: "Admission",
         waiting: WaitingEvents,
-        cost: FanOut,
+        cost: EventCost,
         since: float,
         express: bool,  # noqa: FBT001  likewise
     ) -> None:
@@ -68,7 +71,7 @@ class AdmittedEvent:
         self._waiting = waiting
 
     def __call__(self, accepted: Accepted | None, error: Exception | None) -> None:
-        """Take the answer, or the error instead of it."""
+        """Count the event as waiting no longer, and pass on its answer or its error."""
         size = len(self.event.body)
         waiting, admission = self._waiting, self._admission
         admission.events.used -= 1
@@ -94,7 +97,7 @@ class Admission:
         self,
         event: NewEvent,
         on_answer: OnAnswer[Accepted],
-        cost: FanOut,
+        cost: EventCost,
         since: float,
         *,
         may_be_express: bool,
@@ -111,9 +114,9 @@ class Admission:
         all_events, all_bytes = self.events.used + 1, self.bytes.used + size
         event_bound, byte_bound = self.events.bound, self.bytes.bound
         if (
-            events > event_bound.share
+            events > event_bound.quota
             or all_events > event_bound.limit
-            or size_waiting > byte_bound.share
+            or size_waiting > byte_bound.quota
             or all_bytes > byte_bound.limit
         ):
             _check(self.events, organization, events, all_events)
@@ -129,7 +132,7 @@ class Admission:
 
 def _check(budget: Budget, organization: str, of_organization: int, of_all: int) -> None:
     bound = budget.bound
-    if of_organization > bound.share:
+    if of_organization > bound.quota:
         budget.refuse(organization)
         raise Unavailable(
             f"Too many events of organization {organization} wait to be stored. "

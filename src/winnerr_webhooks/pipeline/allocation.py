@@ -20,17 +20,17 @@ class Candidate(NamedTuple):
     organization: str
     room: int
     """How many deliveries it can take on; more than 0."""
-    backlog: bool
+    has_backlog: bool
     """Whether it is known to have more due than fits."""
 
 
 def allocate(lanes: Sequence[Candidate], limit: int) -> dict[str, int]:
     """Return the places by webhook, at most `limit` together, given out one at a time in turns."""
-    crowded = any(lane.backlog for lane in lanes)
+    crowded = any(lane.has_backlog for lane in lanes)
     wanted: dict[str, int] = {}
     rings: dict[str, deque[str]] = {}
     for lane in lanes:
-        quiet = crowded and not lane.backlog
+        quiet = crowded and not lane.has_backlog
         wanted[lane.webhook_id] = min(lane.room, QUIET_PLACES) if quiet else lane.room
         rings.setdefault(lane.organization, deque()).append(lane.webhook_id)
     places: dict[str, int] = {}

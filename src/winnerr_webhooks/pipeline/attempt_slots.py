@@ -37,13 +37,13 @@ log = structlog.get_logger(__name__)
 class AttemptSlots:
     """The slots for attempts of one node.
 
-    The dispatcher counts `in_flight` here and in each owner. It calls `admits` only when at least
-    `scarce_from` attempts are in flight, so below that a slot costs one comparison.
+    The dispatcher counts `in_flight` here and in each owner. It calls `admit_or_queue` only
+    when at least `scarce_from` attempts are in flight, so below that a slot costs one comparison.
     """
 
     def __init__(self, budget: Budget, metrics: Metrics, clock: Clock) -> None:
         self.in_flight = 0
-        self.waiting: deque[LaneOwner] = deque()
+        self.waiting_owners: deque[LaneOwner] = deque()
         """Organizations with lanes that wait for a slot; the next in turn first."""
         self._budget = budget
         self._metrics = metrics
@@ -57,10 +57,10 @@ class AttemptSlots:
         self._logged_at = float("-inf")
         budget.measure(lambda: self.in_flight)
 
-    def admits(self, lane: Lane) -> bool:
-        """Whether a lane may start an attempt now; if not, it waits for its turn."""
+    def admit_or_queue(self, lane: Lane) -> bool:
+        """Return whether a lane may start an attempt now; queue it for a slot if it may not."""
         owner = lane.owner
-        if not owner.waiting and self._has_slot_for(owner):
+        if not owner.lanes_for_slot and self._has_slot_for(owner):
             return True  # the waiting ones are of other organizations, which have no slot left
         if not lane.waits_for_slot:
             self._budget.refuse()
@@ -73,24 +73,24 @@ class AttemptSlots:
             return
         lane.waits_for_slot = True
         owner = lane.owner
-        if not owner.waiting:
-            self.waiting.append(owner)
-        owner.waiting.append(lane)
+        if not owner.lanes_for_slot:
+            self.waiting_owners.append(owner)
+        owner.lanes_for_slot.append(lane)
 
     def next_in_turn(self) -> Lane | None:
         """Take out a lane of the waiting organization that holds the fewest slots, if one is free.
 
         Of several that hold as many, the one that had its last turn first.
         """
-        ready = filter(self._has_slot_for, self.waiting)
+        ready = filter(self._has_slot_for, self.waiting_owners)
         owner = min(ready, key=_in_flight, default=None)
         if owner is None:
             return None
-        self.waiting.remove(owner)
-        lane = owner.waiting.popleft()
+        self.waiting_owners.remove(owner)
+        lane = owner.lanes_for_slot.popleft()
         lane.waits_for_slot = False
-        if owner.waiting:
-            self.waiting.append(owner)
+        if owner.lanes_for_slot:
+            self.waiting_owners.append(owner)
         return lane
 
     def _has_slot_for(self, owner: LaneOwner) -> bool:
@@ -100,10 +100,10 @@ class AttemptSlots:
     # --- what this machine lacks --------------------------------------------------------------
 
     def ran_short(self, lack: str) -> bool:
-        """This machine lacked something for an attempt; True if only for attempts to one receiver.
+        """Note a shortage of this machine; return whether it concerns only one receiver.
 
-        Otherwise no more are allowed than are in flight now. A slot becomes free when one of these
-        attempts ends. `recover` restores the full limit.
+        If it does not, no more attempts are allowed than are in flight now. A slot becomes free
+        when one of these attempts ends. `recover` restores the full limit.
         """
         self._note(lack)
         if lack == OF_ONE_RECEIVER:

@@ -40,7 +40,7 @@ class Backlog:
         return len(self._due)
 
     def request_poll(self) -> None:
-        """Something became due in the database: poll soon."""
+        """Poll soon, because something became due in the database."""
         self.poll_requested = True
         self.wakeup.set()
 
@@ -54,14 +54,14 @@ class Backlog:
         before = len(self._due)
         for one in due:
             lane = self._lanes.get(one.webhook_id)
-            if lane is None or self.claim_room(lane) > 0:
+            if lane is None or self.claim_allowance(lane) > 0:
                 self._due.add(one.webhook_id, one.organization)
             else:
-                lane.backlog = True
+                lane.has_backlog = True
         return len(self._due) - before
 
     def next_claim(self, limit: int) -> Claim | None:
-        """Return the next claim of at most `limit` deliveries; None: no lane has work and room."""
+        """Return the next claim, for at most `limit` deliveries, if a lane has work and room."""
         lanes = self._due.take(limit, self._candidate)
         if not lanes:
             return None
@@ -74,21 +74,21 @@ class Backlog:
             },
         )
 
-    def claim_room(self, lane: Lane) -> int:
-        """Room of a lane for claimed deliveries."""
-        if lane.owner.quota.exhausted:
+    def claim_allowance(self, lane: Lane) -> int:
+        """How many claimed deliveries a lane may queue, by its room and by the memory in use."""
+        if lane.owner.memory.exhausted:
             return 0
         return lane.attempt_room if self._memory.under_pressure else lane.claim_room
 
-    def fresh_room(self, lane: Lane) -> int:
-        """Room of a lane for deliveries just accepted."""
-        if lane.owner.quota.exhausted:
+    def fresh_allowance(self, lane: Lane) -> int:
+        """How many accepted deliveries a lane may queue, by its room and by the memory in use."""
+        if lane.owner.memory.exhausted:
             return 0
         return lane.attempt_room if self._memory.under_pressure else lane.fresh_room
 
-    def accepts_another(self, lane: Lane) -> bool:
-        """Whether a lane queues one more delivery of the commit that is being handed on."""
-        if lane.owner.quota.exhausted:
+    def allows_another(self, lane: Lane) -> bool:
+        """Whether a lane may queue one more delivery of the commit that is being handed on."""
+        if lane.owner.memory.exhausted:
             return False
         return lane.attempt_room > 0 if self._memory.under_pressure else lane.accepts_another
 
@@ -96,15 +96,15 @@ class Backlog:
         lane = self._lanes.get(webhook_id)
         if lane is None:
             return self._new_lane(webhook_id, organization)
-        room = self.claim_room(lane)
+        room = self.claim_allowance(lane)
         if room <= 0:
-            lane.backlog = True  # when it has room, it is added again
+            lane.has_backlog = True  # when it has room, it is added again
             return None
-        return Candidate(webhook_id, organization, room, lane.backlog)
+        return Candidate(webhook_id, organization, room, lane.has_backlog)
 
     def _new_lane(self, webhook_id: str, organization: str) -> Candidate | None:
         if self._memory.free_for(organization) <= 0:
             return None
         window = self._first_window
         room = window if self._memory.under_pressure else QUEUE_PER_WINDOW * window
-        return Candidate(webhook_id, organization, room, backlog=False)
+        return Candidate(webhook_id, organization, room, has_backlog=False)

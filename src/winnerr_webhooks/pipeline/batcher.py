@@ -1,14 +1,20 @@
-"""Batcher: gathers items while a call runs, and hands them to the next call as one batch.
+"""Batcher: gathers items while a batch is processed, and processes them as the next batch.
 
-An idle batcher starts its call at once, so a lone item waits for nothing. Under load a batch grows
-to what was added during the call before it. Group commit, lease releases and reads of webhooks'
+An idle batcher begins at once, so a lone item waits for nothing. Under load a batch grows to what
+was added while the one before it was processed. Group commit, lease releases and reads of webhooks'
 configuration all gather their items here; their queues decide how many go into one batch.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+AWAY_SECONDS: Final = 0.2
+"""Seconds until a batch is tried again while the database is away."""
+CUT: Final = 8
+"""A batch that timed out is cut into this many parts, and each part again. It takes three such
+steps from 512 items to a single one, and each step costs the full time limit."""
 
 Item = TypeVar("Item")
 
@@ -35,8 +41,6 @@ class Fifo(Generic[Item]):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._room = 0
-        """For items that join the last batch."""
         self._items: deque[Item] = deque()
         self.put: Callable[[Item], None] = self._items.append
 
@@ -47,19 +51,7 @@ class Fifo(Generic[Item]):
     def next_batch(self) -> list[Item]:
         """Take those that have waited longest."""
         size = min(len(self._items), self.limit)
-        self._room = self.limit - size
         return [self._items.popleft() for _ in range(size)]
-
-    def next_late(self) -> Item | None:
-        """Take the next one for the last batch, while that has room; on any thread."""
-        if not self._room:
-            return None
-        try:
-            item = self._items.popleft()
-        except IndexError:
-            return None
-        self._room -= 1
-        return item
 
     def put_back(self, items: list[Item]) -> None:
         """Put items that were taken first in line again."""
@@ -108,16 +100,16 @@ class Batcher(Generic[Item]):
         return self._task is not None
 
     async def idle(self) -> None:
-        """Return when nothing waits and no call runs."""
+        """Return when nothing waits and no batch is processed."""
         while self._task is not None:
             await asyncio.shield(self._task)
 
     def stop(self) -> None:
-        """Process no further batch; the call that runs goes on."""
+        """Process no further batch; the current one is processed to its end."""
         self._open = False
 
     async def close(self, seconds: float) -> None:
-        """Process what waits for at most `seconds`, then cancel the call that runs."""
+        """Process what waits for at most `seconds`, then cancel the current batch."""
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=max(seconds, 0.0))
         if self._task is not None:
@@ -132,3 +124,9 @@ class Batcher(Generic[Item]):
                     await asyncio.sleep(pause)
         finally:
             self._task = None
+
+
+def cut(batch: list[Item]) -> list[list[Item]]:
+    """Cut a batch into at most CUT parts, in order."""
+    size = -(-len(batch) // CUT)
+    return [batch[at : at + size] for at in range(0, len(batch), size)]

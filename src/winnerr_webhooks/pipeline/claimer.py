@@ -19,7 +19,7 @@ from winnerr_webhooks.storage.values import Claim
 CLAIM_LIMIT: Final = 256
 """Deliveries a claim leases, at most. On SQLite an accept may have to wait for it."""
 FOREGROUND_LIMIT: Final = 32
-"""The same while calls come in."""
+"""Deliveries a claim leases while calls come in, at most."""
 LONGEST_PAUSE: Final = 0.03
 """Seconds between two claims while calls come in, at most: calls that use all of the CPU must not
 stop a backlog."""
@@ -32,10 +32,10 @@ CONTENDED_POLL: Final = 0.08
 IDLE_POLL: Final = 0.25
 """Seconds between polls that find nothing, at most."""
 POLL_DUTY: Final = 10
-"""The time between two polls is at least this many times what a poll takes, …"""
+"""The time between two polls is at least this many times what a poll takes."""
 LONGEST_POLL_PAUSE: Final = 5.0
-"""… but at most this many seconds: a poll that was slow only because the machine or the disk was
-must not stop retries for a minute."""
+"""The longest time between two polls in seconds, however slow a poll is. If only the machine or the
+disk was slow for a moment, retries must not stop for a minute."""
 
 
 class Claimer:

@@ -15,7 +15,7 @@ from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.attempt_slots import SHORTAGE_SECONDS, AttemptSlots
 from winnerr_webhooks.pipeline.attempter import Attempter, RequestTemplate
 from winnerr_webhooks.pipeline.lane import SHED_FROM, Lane
-from winnerr_webhooks.pipeline.lane_queues import LaneQueues, may_be_sent
+from winnerr_webhooks.pipeline.lane_queues import LaneQueues, sent_while_inactive
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.target_reader import TargetReader
@@ -31,7 +31,11 @@ log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Queues the leased deliveries of a node in lanes, and starts their attempts."""
+    """Queues the leased deliveries of a node in lanes, and starts their attempts.
+
+    It counts attempts in flight by lane, by organization and in all where they begin and end: a
+    call for that would be made for every attempt.
+    """
 
     def __init__(
         self,
@@ -74,7 +78,7 @@ class Dispatcher:
 
     def lease_terms(self) -> LeaseTerms | None:
         """How the next accept leases its deliveries to this node; None when nothing more fits."""
-        if not self._open or self._recorder.stalled or self.queues.memory.exhausted:
+        if not self._open or self._recorder.stalled or self.queues.memory.overdrawn:
             return None
         return self._lanes.terms()
 
@@ -95,7 +99,7 @@ class Dispatcher:
         for webhook_id in claim.limits:
             lane = self._lanes.get(webhook_id)
             if lane is not None:
-                lane.backlog = lane.held or webhook_id in claimed.backlogged
+                lane.has_backlog = lane.hold is not None or webhook_id in claimed.backlogged
                 self._start_workers(lane)
 
     @property
@@ -134,7 +138,7 @@ class Dispatcher:
         """Start workers for a lane while it has work and its window is open."""
         while lane.in_flight < lane.window and (attempt := self._next_attempt(lane)) is not None:
             self._start_worker(lane, *attempt)
-        self.queues.note_room(lane)
+        self.queues.update_room(lane)
 
     def _start_worker(
         self, lane: Lane, template: RequestTemplate, delivery: LeasedDelivery
@@ -154,9 +158,12 @@ class Dispatcher:
             return None
         slots, queues = self._slots, self.queues
         while lane.queued:
-            if slots.in_flight >= slots.scarce_from and not in_turn and not slots.admits(lane):
+            if (
+                slots.in_flight >= slots.scarce_from
+                and not in_turn
+                and not slots.admit_or_queue(lane)
+            ):
                 return None
-            queues.queued -= 1
             delivery = lane.pop()
             if delivery.expires - self._clock.monotonic() < self._lease_needed:
                 queues.release(lane, delivery)
@@ -167,7 +174,9 @@ class Dispatcher:
                 queues.put_back(lane, delivery)
                 self._load(lane)
                 return None
-            if template.target.status != ACTIVE and not may_be_sent(delivery, template.target):
+            if template.target.status != ACTIVE and not sent_while_inactive(
+                delivery, template.target
+            ):
                 queues.release(lane, delivery)
                 continue
             delivery.webhook_version = template.target.version  # what the answer will be about
@@ -190,11 +199,11 @@ class Dispatcher:
                 lane.in_flight -= 1
                 owner.in_flight -= 1
                 slots.in_flight -= 1
-                owner.quota.release(len(delivery.body))
+                owner.memory.release(len(delivery.body))
                 delivery.body = b""  # its record may wait long for the database
             if lack is not None:
                 self._ran_short(lane, delivery, lack)
-            if slots.waiting:
+            if slots.waiting_owners:
                 self._pass_on_slot(lane)
                 break
             if lane.in_flight >= lane.window or (attempt := self._next_attempt(lane)) is None:
@@ -203,10 +212,10 @@ class Dispatcher:
             if lane.in_flight < lane.window and lane.queued:
                 self._start_workers(lane)  # the window has opened for one more
             else:
-                self.queues.note_room(lane)
+                self.queues.update_room(lane)
         if not lane.queued and not lane.in_flight:
             lane.idle_since = self._clock.monotonic()
-        self.queues.note_room(lane)
+        self.queues.update_room(lane)
 
     async def _attempt(
         self, lane: Lane, template: RequestTemplate, delivery: LeasedDelivery
@@ -222,7 +231,7 @@ class Dispatcher:
             self._slow_down(lane)
             return
         lane.note_duration(settlement.record.exchange.duration_ms)
-        if lane.queued > SHED_FROM * lane.capacity and lane.wide:  # it has become slower
+        if lane.queued > SHED_FROM * lane.capacity and lane.fully_open:  # it has become slower
             self.queues.shed(lane, lane.capacity)
         verdict = settlement.verdict
         if verdict.error_kind is None:
@@ -246,7 +255,7 @@ class Dispatcher:
     # --- slots --------------------------------------------------------------------------------
 
     def _pass_on_slot(self, lane: Lane) -> None:
-        """An attempt of this lane has ended while other lanes wait for a slot."""
+        """Give the slot of an ended attempt of this lane to the lane whose turn it is."""
         if lane.queued and lane.in_flight < lane.window:
             self._slots.wait(lane)
         self._start_in_turn()
@@ -260,11 +269,11 @@ class Dispatcher:
                 self._start_worker(lane, *attempt)
                 if lane.queued and lane.in_flight < lane.window:
                     self._slots.wait(lane)
-                self.queues.note_room(lane)
+                self.queues.update_room(lane)
 
     def _ran_short(self, lane: Lane, delivery: LeasedDelivery, lack: str) -> None:
-        """Nothing was sent, because this machine lacks something: release it to be tried later."""
-        lane.backlog = True
+        """Release a delivery that was not sent because this machine lacks something."""
+        lane.has_backlog = True
         if self._slots.ran_short(lack):
             self._hold(lane, SHORTAGE_SECONDS)
         elif self._recovery is None:
@@ -295,7 +304,7 @@ class Dispatcher:
 
     def _hold_ended(self, lane: Lane) -> None:
         lane.hold = None
-        lane.backlog = True
+        lane.has_backlog = True
         self._start_workers(lane)
 
     # --- webhooks' configuration --------------------------------------------------------------
@@ -330,7 +339,7 @@ class Dispatcher:
         if lane is not None:
             lane.loading = False
             self._hold(lane, UNREADABLE_WAIT)
-            self.queues.note_room(lane)
+            self.queues.update_room(lane)
 
     # --- the end ------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class FairQueue(Generic[Item]):
         self._batch = batch
         return batch.copy()
 
-    def next_late(self) -> Entry[Item] | None:
+    def next_joiner(self) -> Entry[Item] | None:
         """Take the next entry if it fits for sure and no entry waits for its turn."""
         if self._queued or not self._new:
             return None

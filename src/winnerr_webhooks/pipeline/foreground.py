@@ -35,6 +35,6 @@ class Foreground:
         return self._loop_time() - self._at <= WINDOW
 
     def others_than(self, organization: str) -> bool:
-        """The same for calls of any organization but this one."""
+        """Whether a call of any other organization came in within the last WINDOW seconds."""
         at = self._others_at if organization == self._organization else self._at
         return self._loop_time() - at <= WINDOW

@@ -16,21 +16,17 @@ next batches, so later items do not wait until the parts fit (docs/adr/0018).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
-from winnerr_webhooks.pipeline.batcher import Batcher, BatchQueue, Fifo
+from winnerr_webhooks.pipeline.batcher import Batcher, BatchQueue, Fifo, cut
 
 PAUSE: Final = 0.002
 """Seconds between the commits of a busy group."""
 BUSY: Final = 4
 """A group whose last batch had more items is busy."""
-CUT: Final = 8
-"""A batch that timed out is cut into this many parts, and each part again. It takes three such
-steps from 512 items to a single one, and each step costs the full time limit."""
 PATIENCE: Final = 4.0
 """Seconds for which parts of such a batch are tried; then the rest is answered with `TimedOut`."""
 
@@ -47,40 +43,42 @@ log = structlog.get_logger(__name__)
 class CommitQueue(BatchQueue[Entry[Item]], Protocol[Item]):
     """The items that wait for a commit, and which of them go into the next one."""
 
-    def next_late(self) -> Entry[Item] | None:
-        """Take one that was added since `next_batch` and fits into that batch; on any thread."""
-        ...
-
     def clear(self) -> list[Entry[Item]]:
         """Take all of them."""
         ...
 
 
+NextJoiner = Callable[[], Entry[Item] | None]
+
+
 class JoinableBatch(Generic[Item]):
     """The items that join a batch after it was handed to its commit.
 
-    The commit may call this when it begins, on any thread. It answers these items after the others.
-    A commit that does not call it leaves them to the next commit.
+    The commit may call `take` when it begins, on any thread. It answers these items after the
+    others. A commit that does not call it leaves them to the next commit.
+
+    `next_joiner` takes an item out of the queue if it fits into the batch that has begun. Without
+    it nothing joins.
     """
 
-    def __init__(self, queue: CommitQueue[Item] | None) -> None:
+    def __init__(self, next_joiner: NextJoiner[Item] | None) -> None:
         self.joined: list[Item] = []
         """The items that have joined."""
         self.entries: list[Entry[Item]] = []
-        self._queue = queue
+        self._next_joiner = next_joiner
 
-    def __call__(self) -> list[Item]:
-        """Let items join; returns the same ones each time."""
-        queue, self._queue = self._queue, None
-        if queue is not None:
-            while (entry := queue.next_late()) is not None:
+    def take(self) -> list[Item]:
+        """Let items join, and return them; a later call returns the same ones."""
+        next_joiner, self._next_joiner = self._next_joiner, None
+        if next_joiner is not None:
+            while (entry := next_joiner()) is not None:
                 self.entries.append(entry)
                 self.joined.append(entry[0])
         return self.joined
 
     def close(self) -> None:
-        """Let nothing join any more: the commit is over, even if a late thread still calls."""
-        self._queue = None
+        """Let nothing join any more: the commit is over, even if a slow thread calls `take`."""
+        self._next_joiner = None
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -92,7 +90,7 @@ class GroupCommit(Generic[Item, Answer]):
     event loop.
 
     `pause` is called with a batch and the seconds its commit took; it returns the seconds until the
-    next commit.
+    next commit. `next_joiner` lets items join a batch that has begun; see `JoinableBatch`.
     """
 
     def __init__(
@@ -102,20 +100,17 @@ class GroupCommit(Generic[Item, Answer]):
         *,
         pause: Callable[[Sequence[Entry[Item]], float], float] | None = None,
         patience: float = PATIENCE,
+        next_joiner: NextJoiner[Item] | None = None,
     ) -> None:
         self._commit = commit
         self._queue = queue
         self._pause = pause or self.between_commits
         self._patience = patience
+        self._next_joiner = next_joiner
         self._batcher = Batcher(queue, self._commit_next)
         self._parts = Batcher(Fifo[_Part[Item]](1), self._commit_part)
         """Commits the parts of batches that timed out, beside the batches that follow."""
         self._loop = asyncio.get_running_loop()
-
-    @property
-    def waiting(self) -> int:
-        """Items whose commit has not begun."""
-        return len(self._queue)
 
     def put(self, item: Item, on_answer: OnAnswer[Answer]) -> None:
         """Put an item into the next batch; `on_answer` is called once, when that is done.
@@ -123,12 +118,6 @@ class GroupCommit(Generic[Item, Answer]):
         For every event, a future and its callback would cost more than the queue does.
         """
         self._batcher.add((item, on_answer))
-
-    def submit(self, item: Item) -> asyncio.Future[Answer]:
-        """Put an item into the next batch; returns a future for its answer."""
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self.put(item, partial(settle_future, future))
-        return future
 
     def refuse(self, error: Unavailable) -> None:
         """Answer all items whose commit has not begun with this error."""
@@ -147,11 +136,11 @@ class GroupCommit(Generic[Item, Answer]):
     async def _commit_next(self, batch: list[Entry[Item]]) -> float:
         """Commit a batch; returns the pause until the next one, in seconds."""
         began = self._loop.time()
-        await self._commit_batch(batch, JoinableBatch(self._queue))
+        await self._commit_batch(batch, JoinableBatch(self._next_joiner))
         return self._pause(batch, self._loop.time() - began)
 
     async def _commit_batch(
-        self, batch: list[Entry[Item]], late: JoinableBatch[Item], ends: float | None = None
+        self, batch: list[Entry[Item]], joiners: JoinableBatch[Item], ends: float | None = None
     ) -> None:
         """Commit a batch, and add the items that joined it to the list.
 
@@ -159,10 +148,10 @@ class GroupCommit(Generic[Item, Answer]):
         """
         try:
             try:
-                answers = await self._commit([item for item, _ in batch], late)
+                answers = await self._commit([item for item, _ in batch], joiners)
             finally:
-                late.close()
-                batch += late.entries
+                joiners.close()
+                batch += joiners.entries
         except TimedOut as error:
             if len(batch) == 1:
                 _fail(batch, error)
@@ -187,9 +176,8 @@ class GroupCommit(Generic[Item, Answer]):
     def _cut(self, batch: list[Entry[Item]], error: TimedOut, ends: float | None) -> None:
         if ends is None:
             ends = self._loop.time() + self._patience
-        size = -(-len(batch) // CUT)
-        for at in range(0, len(batch), size):
-            self._parts.add(_Part(batch[at : at + size], error, ends))
+        for part in cut(batch):
+            self._parts.add(_Part(part, error, ends))
 
     async def _commit_part(self, parts: "list[_Part[Item]]") -> float:
         (part,) = parts
@@ -209,7 +197,7 @@ class _Part(NamedTuple, Generic[Item]):
     """The loop time until which it is tried."""
 
 
-def settle_future(
+def resolve_future(
     future: asyncio.Future[Answer], answer: Answer | None, error: Exception | None
 ) -> None:
     """Resolve a future with an answer or an error."""

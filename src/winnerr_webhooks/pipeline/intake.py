@@ -23,27 +23,27 @@ from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.admission import EXPRESS_EVENTS, Admission, AdmittedEvent
 from winnerr_webhooks.pipeline.batch_answers import BatchAnswers
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
+from winnerr_webhooks.pipeline.event_costs import EventCost, EventCosts
 from winnerr_webhooks.pipeline.fair_queue import FairQueue
-from winnerr_webhooks.pipeline.fan_outs import FanOut, FanOuts
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.group_commit import (
     Entry,
     GroupCommit,
     JoinableBatch,
     OnAnswer,
-    settle_future,
+    resolve_future,
 )
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import LeaseTerms
 
 GIVE_WAY: Final = 4.0
-"""While others call, bulk pauses for this many times as long as its last commit took, …"""
+"""While others call, bulk pauses for this many times as long as its last commit took."""
 LONGEST_PAUSE: Final = 0.25
-"""… but for no more than this many seconds."""
+"""The longest such pause in seconds."""
 BULK_PATIENCE: Final = 60.0
 """Seconds for which bulk tries again, in parts, to store what was not stored in time."""
-CLOSING_SECONDS: Final = 1.0
+BULK_CLOSING_SECONDS: Final = 1.0
 """Seconds for which bulk goes on when the node stops accepting; the rest is refused."""
 
 log = structlog.get_logger(__name__)
@@ -78,13 +78,17 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(budgets)
         self._limit = budgets.accept_rows.bound.limit
-        self._fan_outs = FanOuts(storage, self._loop.time, most_webhooks=most_webhooks)
+        self._costs = EventCosts(storage, self._loop.time, most_webhooks=most_webhooks)
         express, bulk = self._queue(budgets), self._queue(budgets)
         self._express: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
-            self._store_express, express
+            self._store_express, express, next_joiner=express.next_joiner
         )
         self._bulk: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
-            self._store_bulk, bulk, pause=self._pause_of_bulk, patience=BULK_PATIENCE
+            self._store_bulk,
+            bulk,
+            pause=self._pause_of_bulk,
+            patience=BULK_PATIENCE,
+            next_joiner=bulk.next_joiner,
         )
         budgets.accept_rows.measure(lambda: max(express.taken, bulk.taken))
         self._open = True
@@ -106,16 +110,17 @@ class Intake:
         """
         if not self._open:
             raise _stopping()
-        cost = self._fan_outs.of(event.organization, event.name)
+        cost = self._costs.of(event.organization, event.name)
         admitted = self._admission.admit(
             event, on_answer, cost, self._loop.time(), may_be_express=not (is_bulk or cost.is_wide)
         )
-        (self._express if admitted.express else self._bulk).put(admitted, admitted)
+        group = self._express if admitted.express else self._bulk
+        group.put(admitted, admitted)  # it takes its own answer: a callback would be another object
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """Store an event like `take`; returns a future for the answer."""
         future: asyncio.Future[Accepted] = self._loop.create_future()
-        self.take(event, partial(settle_future, future))
+        self.take(event, partial(resolve_future, future))
         return future
 
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
@@ -133,9 +138,9 @@ class Intake:
 
     async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:
         """Whether a call is so large that others should not wait for it."""
-        if len(events) * self._fan_outs.highest_cost <= self._limit:
+        if len(events) * self._costs.highest_cost <= self._limit:
             return len(events) > EXPRESS_EVENTS
-        costs = [self._fan_outs.of(event.organization, event.name) for event in events]
+        costs = [self._costs.of(event.organization, event.name) for event in events]
         await self._learn(costs)
         return len(events) > EXPRESS_EVENTS or sum(cost.expected for cost in costs) > self._limit
 
@@ -150,7 +155,7 @@ class Intake:
     async def close(self) -> None:
         """Accept nothing more; return when every event that was taken is answered."""
         self._open = False
-        refusal = self._loop.call_later(CLOSING_SECONDS, self._bulk.refuse, _stopping())
+        refusal = self._loop.call_later(BULK_CLOSING_SECONDS, self._bulk.refuse, _stopping())
         await self._express.idle()
         await self._bulk.idle()
         refusal.cancel()
@@ -162,32 +167,32 @@ class Intake:
     # --- what is stored -----------------------------------------------------------------------
 
     async def _store_express(
-        self, batch: list[AdmittedEvent], late: JoinableBatch[AdmittedEvent]
+        self, batch: list[AdmittedEvent], joiners: JoinableBatch[AdmittedEvent]
     ) -> list[Accepted]:
         for organization in {admitted.event.organization for admitted in batch}:
             self._foreground.note(organization)
-        return await self._store(batch, late, self._express, urgent=True)
+        return await self._store(batch, joiners, self._express, urgent=True)
 
     async def _store_bulk(
-        self, batch: list[AdmittedEvent], late: JoinableBatch[AdmittedEvent]
+        self, batch: list[AdmittedEvent], joiners: JoinableBatch[AdmittedEvent]
     ) -> list[Accepted]:
-        return await self._store(batch, late, self._bulk, urgent=False)
+        return await self._store(batch, joiners, self._bulk, urgent=False)
 
     async def _store(
         self,
         batch: list[AdmittedEvent],
-        late: JoinableBatch[AdmittedEvent],
+        joiners: JoinableBatch[AdmittedEvent],
         group: GroupCommit[AdmittedEvent, Accepted],
         *,
         urgent: bool,
     ) -> list[Accepted]:
-        if len(batch) * self._fan_outs.highest_cost > self._limit:
+        if len(batch) * self._costs.highest_cost > self._limit:
             await self._check_cost(batch)
         started = self._clock.monotonic()
         is_wide = any(admitted.cost.is_wide for admitted in batch)
         lease = None if is_wide else self._lease_terms()
         events = [admitted.event for admitted in batch]
-        joined = partial(_events_of, late)
+        joined = partial(_joined_events, joiners)
         try:
             answers = await self._storage.accept(events, lease, joined, urgent=urgent)
         except TimedOut:
@@ -197,7 +202,7 @@ class Intake:
             # for another commit that fails would answer their callers too late.
             group.refuse(Unavailable("The database is away: nothing was stored.", 2))
             raise
-        self._follow([*batch, *late.joined], answers, started)
+        self._follow([*batch, *joiners.joined], answers, started)
         if lease is None:
             self._signals.work_due(0.0)
         return answers
@@ -208,7 +213,8 @@ class Intake:
         self._metrics.batch_committed(self._clock.monotonic() - started)
         noted = None
         for admitted, accepted in zip(batch, answers, strict=True):
-            if accepted.rows and admitted.cost is not noted:  # one commit, one fan-out
+            # Events of one cost make equally many rows in one commit: note them once.
+            if accepted.rows and admitted.cost is not noted:
                 noted = admitted.cost
                 noted.note(accepted.rows, now)
             self._metrics.event_answered(now - admitted.since)
@@ -221,9 +227,9 @@ class Intake:
         if len(batch) > 1 and sum(admitted.cost.expected for admitted in batch) > self._limit:
             raise TimedOut("This is too much for one transaction.")
 
-    async def _learn(self, fan_outs: list[FanOut]) -> None:
+    async def _learn(self, costs: list[EventCost]) -> None:
         try:
-            await self._fan_outs.learn(fan_outs)
+            await self._costs.learn(costs)
         except Unavailable as error:  # the commit itself is tried anyway
             log.warning("it is not known how many webhooks want events", reason=error.detail)
 
@@ -252,8 +258,8 @@ class Intake:
             log.exception("deliveries were not handed on", event_id=accepted.id)
 
 
-def _events_of(late: JoinableBatch[AdmittedEvent]) -> list[NewEvent]:
-    return [admitted.event for admitted in late()]
+def _joined_events(joiners: JoinableBatch[AdmittedEvent]) -> list[NewEvent]:
+    return [admitted.event for admitted in joiners.take()]
 
 
 def _stopping() -> Unavailable:

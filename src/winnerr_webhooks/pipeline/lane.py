@@ -12,7 +12,7 @@ from typing import Final
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.pipeline.attempter import RequestTemplate
-from winnerr_webhooks.quotas import Budget, Quota
+from winnerr_webhooks.quotas import Budget, Usage
 
 FIRST_WINDOW: Final = 4
 """Attempts in flight of a new lane, at most."""
@@ -37,18 +37,25 @@ MEASURED: Final = 16
 class LaneOwner:
     """An organization with lanes on this node: the lanes, and what they use together."""
 
-    __slots__ = ("_on_room_change", "in_flight", "lanes", "organization", "quota", "waiting")
+    __slots__ = (
+        "_on_room_change",
+        "in_flight",
+        "lanes",
+        "lanes_for_slot",
+        "memory",
+        "organization",
+    )
 
     def __init__(
         self, organization: str, memory: Budget, on_room_change: Callable[["Lane"], None]
     ) -> None:
         self.organization = organization
         self.lanes: set[Lane] = set()
-        self.quota: Quota = memory.open_quota(organization, self._change_room)
-        """Of the memory for bodies, those in flight included."""
+        self.memory: Usage = memory.track(organization, self._change_room)
+        """What it holds of the memory for bodies, those in flight included."""
         self.in_flight = 0
         """Attempts in flight, over all its lanes."""
-        self.waiting: deque[Lane] = deque()
+        self.lanes_for_slot: deque[Lane] = deque()
         """Lanes that wait for a slot for their next attempt, the next in turn first."""
         self._on_room_change = on_room_change
 
@@ -65,13 +72,13 @@ class Lane:
         "_measured",
         "_ms",
         "_narrow",
+        "_older",
         "_pace",
         "_turn",
-        "_waiting",
         "_widest",
-        "backlog",
         "capacity",
         "full",
+        "has_backlog",
         "hold",
         "idle_since",
         "in_flight",
@@ -98,18 +105,18 @@ class Lane:
         self.queued = 0
         """Deliveries queued here, those in flight not counted."""
         self.hold: asyncio.TimerHandle | None = None
-        """Ends the pause that the receiver asked for; None when there is none."""
+        """Ends the pause that the receiver asked for. No attempt may start while it is set."""
         self.idle_since = 0.0
-        self.backlog = False
+        self.has_backlog = False
         """Whether the database is known to have more due work of this lane."""
         self.full = False
         """Whether it has no room for accepted deliveries, as `Lanes` knows it."""
         self.waits_for_slot = False
-        """Whether it is in `owner.waiting`."""
+        """Whether it is in `owner.lanes_for_slot`."""
         self._widest = widest
         self._narrow = self.window
         self._fresh: deque[LeasedDelivery] = deque()
-        self._waiting: deque[LeasedDelivery] = deque()
+        self._older: deque[LeasedDelivery] = deque()
         self._turn = 0
         self._ms = 0.0
         self._measured = 0
@@ -119,11 +126,6 @@ class Lane:
         self.capacity = 0
         """Deliveries that may be queued here now."""
         self._set_window(self.window)
-
-    @property
-    def held(self) -> bool:
-        """Whether no attempt may start until a pause ends."""
-        return self.hold is not None
 
     @property
     def slow(self) -> bool:
@@ -136,7 +138,7 @@ class Lane:
         return not self.queued and not self.in_flight and self.hold is None
 
     @property
-    def wide(self) -> bool:
+    def fully_open(self) -> bool:
         """Whether the receiver keeps up: its window has grown to the largest size."""
         return self.window == self._widest and self.window > FIRST_WINDOW
 
@@ -145,7 +147,7 @@ class Lane:
         """Room for deliveries just accepted; part of the queue is kept for older work."""
         if self.hold is not None:
             return 0
-        if self.backlog:
+        if self.has_backlog:
             return self.capacity - self.capacity // FRESH_TURNS - len(self._fresh)
         return self.capacity - self.queued
 
@@ -161,26 +163,26 @@ class Lane:
     @property
     def needs_refill(self) -> bool:
         """Whether to claim more of its backlog: the queue is half empty or has no older work."""
-        return self.queued * 2 <= self.capacity or not self._waiting
+        return self.queued * 2 <= self.capacity or not self._older
 
     @property
     def claim_room(self) -> int:
         """Room for deliveries claimed from the database."""
-        return 0 if self.held else self.capacity - self.queued
+        return 0 if self.hold is not None else self.capacity - self.queued
 
     @property
     def attempt_room(self) -> int:
         """Room for deliveries that could be attempted at once."""
-        return 0 if self.held else self.window - self.in_flight - self.queued
+        return 0 if self.hold is not None else self.window - self.in_flight - self.queued
 
     def add_fresh(self, delivery: LeasedDelivery) -> None:
         """Queue a delivery just accepted."""
         self._fresh.append(delivery)
         self.queued += 1
 
-    def add_waiting(self, delivery: LeasedDelivery) -> None:
-        """Queue a delivery that was claimed."""
-        self._waiting.append(delivery)
+    def add_older(self, delivery: LeasedDelivery) -> None:
+        """Queue a claimed delivery, or one that was taken for an attempt and comes back."""
+        self._older.append(delivery)
         self.queued += 1
 
     def pop(self) -> LeasedDelivery:
@@ -188,20 +190,20 @@ class Lane:
 
         Fresh work gets more turns: older work must be claimed, which costs more when it is busy.
         """
-        fresh, waiting = self._fresh, self._waiting
+        fresh, older = self._fresh, self._older
         self.queued -= 1
-        if not waiting:
+        if not older:
             return fresh.popleft()
         if not fresh:
-            return waiting.popleft()
+            return older.popleft()
         self._turn = (self._turn + 1) % FRESH_TURNS
-        return fresh.popleft() if self._turn else waiting.popleft()
+        return fresh.popleft() if self._turn else older.popleft()
 
     def shed(self, keep: int) -> list[LeasedDelivery]:
         """Remove the newest deliveries until `keep` are left, and return them."""
         taken = []
         while self.queued > keep:
-            taken.append((self._fresh or self._waiting).pop())
+            taken.append((self._fresh or self._older).pop())
             self.queued -= 1
         return taken
 
@@ -226,6 +228,6 @@ class Lane:
     def _set_window(self, window: int) -> None:
         self.window = window
         self.capacity = QUEUE_PER_WINDOW * window
-        if self.wide:
+        if self.fully_open:
             taken = min(int(window * self._pace * QUEUE_MS), LONGEST_QUEUE)
             self.capacity = max(taken, self.capacity)

@@ -27,24 +27,30 @@ class LaneQueues:
         concurrency: int,
         lease_seconds: float,
     ) -> None:
-        self.queued = 0
-        """Deliveries queued, those in flight not counted; the dispatcher counts those it takes."""
         self.memory = memory
         """For bodies, those in flight included."""
         self.lanes = Lanes(
-            memory, self.note_room, concurrency=concurrency, lease_seconds=lease_seconds
+            memory, self.update_room, concurrency=concurrency, lease_seconds=lease_seconds
         )
         self.backlog = Backlog(
             self.lanes, memory, concurrency=concurrency, lease_seconds=lease_seconds
         )
         self.releaser = LeaseReleaser(storage, metrics, self.backlog.request_poll)
 
+    @property
+    def queued(self) -> int:
+        """Deliveries queued, those in flight not counted."""
+        return sum(lane.queued for lane in self.lanes.values())
+
     def add_accepted(self, delivery: LeasedDelivery) -> Lane | None:
-        """Queue a delivery that was just accepted; None when it has no room and was released."""
+        """Queue a delivery that was just accepted; return its lane.
+
+        If the lane has no room, the delivery is released, and None is returned.
+        """
         lane = self.lanes.of(delivery)
-        if not (self.backlog.accepts_another(lane) or delivery.trigger == "test"):
+        if not (self.backlog.allows_another(lane) or delivery.trigger == "test"):
             self.releaser.add(delivery)  # its batch was larger than the lane's room
-            self.note_room(lane)
+            self.update_room(lane)
             return None
         lane.add_fresh(delivery)
         self._count(lane, delivery)
@@ -53,32 +59,29 @@ class LaneQueues:
     def add_claimed(self, delivery: LeasedDelivery) -> None:
         """Queue a delivery that was claimed, unless its receiver asked for a pause meanwhile."""
         lane = self.lanes.of(delivery)
-        if lane.held:
+        if lane.hold is not None:
             self.releaser.add(delivery)
             return
-        lane.add_waiting(delivery)
+        lane.add_older(delivery)
         self._count(lane, delivery)
 
     def _count(self, lane: Lane, delivery: LeasedDelivery) -> None:
-        self.queued += 1
-        lane.owner.quota.add(len(delivery.body))
+        lane.owner.memory.add(len(delivery.body))
 
     def put_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
         """Queue a delivery again that was taken for an attempt."""
-        lane.add_waiting(delivery)
-        self.queued += 1
+        lane.add_older(delivery)
 
     def release(self, lane: Lane, delivery: LeasedDelivery) -> None:
         """Release the lease of a delivery that left its lane."""
-        lane.owner.quota.release(len(delivery.body))
+        lane.owner.memory.release(len(delivery.body))
         self.releaser.add(delivery)
 
     def shed(self, lane: Lane, keep: int) -> None:
         """Release what a lane has queued beyond `keep` deliveries."""
         for delivery in lane.shed(keep):
-            self.queued -= 1
             self.release(lane, delivery)
-            lane.backlog = True
+            lane.has_backlog = True
 
     def shed_cancelled(self, lane: Lane, target: Target) -> None:
         """Release what was cancelled with the webhook, and keep its tests.
@@ -87,18 +90,17 @@ class LaneQueues:
         beside its replay.
         """
         for delivery in lane.shed(0):
-            if may_be_sent(delivery, target):
-                lane.add_waiting(delivery)
+            if sent_while_inactive(delivery, target):
+                lane.add_older(delivery)
             else:
-                self.queued -= 1
                 self.release(lane, delivery)
 
-    def note_room(self, lane: Lane) -> None:
+    def update_room(self, lane: Lane) -> None:
         """Note whether a lane is full, and ask for more of its backlog when it is time."""
-        full = self.backlog.fresh_room(lane) <= 0
+        full = self.backlog.fresh_allowance(lane) <= 0
         if full is not lane.full:
             (self.lanes.note_full if full else self.lanes.note_room)(lane)
-        if lane.backlog and lane.needs_refill and self.backlog.claim_room(lane) > 0:
+        if lane.has_backlog and lane.needs_refill and self.backlog.claim_allowance(lane) > 0:
             self.backlog.add(lane)
 
     def close(self) -> None:
@@ -108,6 +110,6 @@ class LaneQueues:
         self.releaser.hurry()
 
 
-def may_be_sent(delivery: LeasedDelivery, target: Target) -> bool:
-    """Whether a delivery is sent although its webhook is not active."""
+def sent_while_inactive(delivery: LeasedDelivery, target: Target) -> bool:
+    """Whether a delivery is sent although its webhook is not active: tests are."""
     return delivery.test and target.status != DELETED

@@ -61,16 +61,16 @@ class Lanes(dict[str, Lane]):
         return owner
 
     def note_full(self, lane: Lane) -> None:
-        """This lane has no room for accepted deliveries any more."""
+        """Note that a lane has no room for accepted deliveries any more."""
         lane.full = True
         self._full[lane.webhook_id] = False
         self._terms = None
 
     def note_room(self, lane: Lane) -> None:
-        """This lane has room for accepted deliveries again."""
+        """Note that a lane has room for accepted deliveries again."""
         lane.full = False
         if self._full.pop(lane.webhook_id, False):
-            lane.backlog = True  # an accept may have left deliveries in the database
+            lane.has_backlog = True  # an accept may have left deliveries in the database
         self._terms = None
 
     def drop(self, lane: Lane) -> None:
@@ -79,7 +79,7 @@ class Lanes(dict[str, Lane]):
         lane.owner.lanes.discard(lane)
         if not lane.owner.lanes and lane.owner.organization in self._owners:
             del self._owners[lane.owner.organization]
-            self._memory.close_quota(lane.owner.quota)
+            self._memory.untrack(lane.owner.memory)
         if lane.full:
             self.note_room(lane)
 

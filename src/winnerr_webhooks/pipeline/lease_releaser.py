@@ -9,15 +9,13 @@ import structlog
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.metrics import Metrics
-from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
+from winnerr_webhooks.pipeline.batcher import AWAY_SECONDS, Batcher, Fifo
 from winnerr_webhooks.storage.port import Road
 
-SLICE: Final = 500
+RELEASE_SLICE: Final = 500
 """Leases released by one statement while the node works: an accept may have to wait for it."""
-LAST_SLICE: Final = 5_000
-"""The same while the node stops: larger slices release twice as many leases a second."""
-AWAY_SECONDS: Final = 0.2
-"""Seconds until the next try while the database is away."""
+LAST_RELEASE_SLICE: Final = 5_000
+"""Leases released by one statement while the node stops: this releases twice as many a second."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,15 +27,10 @@ class LeaseReleaser:
         self._storage = storage
         self._metrics = metrics
         self._on_released = on_released
-        self._queue: Fifo[LeasedDelivery] = Fifo(SLICE)
+        self._queue: Fifo[LeasedDelivery] = Fifo(RELEASE_SLICE)
         self._batcher = Batcher(self._queue, self._release)
-        self._largest = SLICE
+        self._largest = RELEASE_SLICE
         self._closing = False
-
-    @property
-    def waiting(self) -> int:
-        """Leases whose release has not begun."""
-        return len(self._queue)
 
     def add(self, delivery: LeasedDelivery) -> None:
         """Release the lease of this delivery with the next batch."""
@@ -45,8 +38,8 @@ class LeaseReleaser:
         self._batcher.add(delivery)
 
     def hurry(self) -> None:
-        """The node stops: release in large slices, webhook by webhook."""
-        self._queue.limit = self._largest = LAST_SLICE
+        """Release in large slices from now on, webhook by webhook, because the node stops."""
+        self._queue.limit = self._largest = LAST_RELEASE_SLICE
         self._queue.sort(lambda one: (one.webhook_id, one.id))
 
     async def close(self, seconds: float) -> None:

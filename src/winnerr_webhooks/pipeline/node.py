@@ -15,12 +15,12 @@ from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.attempter import Attempter, Egress
+from winnerr_webhooks.pipeline.background_loops import BackgroundLoops
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.pruner import Pruner
-from winnerr_webhooks.pipeline.reclaim import Reclaimer
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.shutdown import within
 from winnerr_webhooks.storage.port import Storage
@@ -91,7 +91,7 @@ class Node:
             most_webhooks=config.max_webhooks,
             signals=self.signals,
         )
-        self._reclaimer = Reclaimer(
+        self._loops = BackgroundLoops(
             storage,
             self.dispatcher,
             self.foreground,
@@ -100,14 +100,14 @@ class Node:
             schedule=config.retry_schedule,
             signals=self.signals,
         )
-        self._retention = Pruner(storage, config.log_retention_days)
+        self._pruner = Pruner(storage, config.log_retention_days)
         self._watch(metrics)
 
     async def start(self) -> None:
         """Take over what an earlier process left, and begin to deliver."""
         if self._delivers:
-            await self._reclaimer.start()
-            self._retention.start()
+            await self._loops.start()
+            self._pruner.start()
         self._started = True
 
     async def stop_delivering(self) -> None:
@@ -120,8 +120,8 @@ class Node:
         left = self._left(self._patience)
         await within(
             left + CANCEL_SECONDS,
-            retention=self._retention.close(),
-            claims=self._reclaimer.close(),
+            pruner=self._pruner.close(),
+            claims=self._loops.close(),
             attempts=self.dispatcher.close(left),
         )
 

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 
 
 class Signal(Generic[P]):
-    """Something that happens; calling it calls each receiver, in the order they connected."""
+    """Something that can happen; calling it calls each receiver, in the order they connected."""
 
     __slots__ = ("_receivers",)
 
@@ -24,7 +24,7 @@ class Signal(Generic[P]):
         self._receivers.append(receiver)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """It has happened."""
+        """Call each receiver."""
         for receiver in self._receivers:
             receiver(*args, **kwargs)
 
@@ -45,12 +45,12 @@ class NodeSignals:
         """Every attempt made so far is recorded after a stall, so attempts may start again."""
 
     def webhook_changed(self, webhook_id: str) -> None:
-        """A webhook was changed through this node: its next attempt uses what it is now."""
+        """Announce a change of a webhook through this node: its next attempt uses the change."""
         self.webhooks_changed((webhook_id,))
         self.job_created()
 
     def work_requested(self, webhook_id: str | None = None) -> None:
-        """A replay (of this webhook) or a job was requested through this node: begin at once."""
+        """Announce a replay (of this webhook) or a job that was requested here: begin at once."""
         if webhook_id is not None:
             self.attempt_requested(webhook_id)
         self.work_due(0.0)

@@ -84,7 +84,7 @@ class Recorder:
 
     def _stall(self) -> None:
         if not self.stalled:
-            (self._attempts if self._attempts.exhausted else self._bytes).refuse()
+            (self._attempts if self._attempts.overdrawn else self._bytes).refuse()
         self.stalled = True
 
     async def close(self, seconds: float) -> None:
@@ -97,7 +97,7 @@ class Recorder:
             log.error("attempts were not recorded and are made again", attempts=self.unrecorded)
 
     async def _settle(
-        self, batch: list[Unrecorded], _late: JoinableBatch[Unrecorded]
+        self, batch: list[Unrecorded], _joiners: JoinableBatch[Unrecorded]
     ) -> list[None]:
         settlements = [settlement for settlement, _ in batch]
         size = sum(size for _, size in batch)
@@ -107,7 +107,7 @@ class Recorder:
             raise
         except Exception:
             if len(batch) == 1:  # a larger one comes again in halves
-                self._forget(1, size)
+                self._count_recorded(1, size)
             raise
         if kept:
             settlements = [item for item in settlements if item not in kept]
@@ -115,7 +115,7 @@ class Recorder:
             for item in kept:
                 self._group.put((item, _size(item.record)), _log_failure)
         try:
-            self._forget(len(settlements), size)
+            self._count_recorded(len(settlements), size)
             self._follow_up(settlements, settled)
         except Exception:  # a fault of ours; what is recorded must not come again
             log.exception("what follows from attempts was not done", attempts=len(batch))
@@ -143,8 +143,8 @@ class Recorder:
             self._signals.webhooks_changed(settled.disabled)
             self._signals.job_created()
 
-    def _forget(self, attempts: int, size: int) -> None:
-        """Count attempts as no longer unrecorded; deliver again when they were the last."""
+    def _count_recorded(self, attempts: int, size: int) -> None:
+        """Count attempts as recorded; let delivery go on when they were the last of a stall."""
         self._attempts.used -= attempts
         self._bytes.used -= size
         if self.stalled and not self.unrecorded:

@@ -9,15 +9,13 @@ import structlog
 
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter
+from winnerr_webhooks.pipeline.batcher import cut
 from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Settled, Settlement
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
 """Seconds until the next try; the wait doubles from the first to the longest."""
-CUT: Final = 8
-"""A batch that was not stored in time is stored again in eighths. It takes three such steps from
-512 attempts to a single one, and each step costs the full time limit of a statement."""
 TRIES: Final = 3
 """How often storing one attempt alone may time out while others are stored; then it is set
 aside."""
@@ -77,7 +75,7 @@ class Settler:
                 self._timeouts += 1
                 if self._timeouts <= SLOW:
                     if len(part) > 1:
-                        parts.extendleft(reversed(_cut(part)))
+                        parts.extendleft(reversed(cut(part)))
                     elif not self._gives_up(part[0], error):
                         kept.append(part[0])
                     continue
@@ -127,11 +125,6 @@ class Settler:
         if self._loop.time() + seconds > self._ends:
             raise Unavailable("The node stops.")
         await asyncio.sleep(seconds)
-
-
-def _cut(part: list[Settlement]) -> list[list[Settlement]]:
-    size = max(1, len(part) // CUT)
-    return [part[at : at + size] for at in range(0, len(part), size)]
 
 
 def _set_aside(settlement: Settlement, error: TimedOut) -> None:

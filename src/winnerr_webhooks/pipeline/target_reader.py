@@ -7,13 +7,11 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.webhook import Target
-from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
+from winnerr_webhooks.pipeline.batcher import AWAY_SECONDS, Batcher, Fifo
 from winnerr_webhooks.storage.port import Road
 
 LIMIT: Final = 1_000
 """Webhooks a read."""
-AWAY_SECONDS: Final = 0.2
-"""Seconds until the next try while the database is away."""
 
 log = structlog.get_logger(__name__)
 

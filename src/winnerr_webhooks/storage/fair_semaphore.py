@@ -35,7 +35,7 @@ class FairSemaphore:
     @classmethod
     def of(cls, budget: Budget) -> Self:
         """Return the semaphore that spends a budget."""
-        semaphore = cls(budget.bound.limit, budget.bound.share, on_refusal=budget.refuse)
+        semaphore = cls(budget.bound.limit, budget.bound.quota, on_refusal=budget.refuse)
         budget.measure(lambda: semaphore.in_use)
         return semaphore
 

@@ -166,8 +166,8 @@ class World:
         bounds = derive(self.config, 20_000)
         for name, limit in (limits or {}).items():
             bound = getattr(bounds, name)
-            share = bound.share * limit // bound.limit
-            bounds = bounds._replace(**{name: bound._replace(limit=limit, share=share)})
+            quota = bound.quota * limit // bound.limit
+            bounds = bounds._replace(**{name: bound._replace(limit=limit, quota=quota)})
         self.budgets = Budgets(bounds, clock)
         self.node = Node(
             self.config,

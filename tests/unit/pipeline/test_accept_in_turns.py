@@ -133,7 +133,7 @@ async def test_webhooks_added_since_an_event_was_counted_are_counted(world) -> N
     rest = [world.node.intake.accept(world.event()) for _ in range(60)]
     await subscribe(world, 300)
     loop = asyncio.get_running_loop()
-    world.node.intake._fan_outs.now = lambda: loop.time() + 2
+    world.node.intake._costs.now = lambda: loop.time() + 2
     go.set()
     answers = [await first, *await asyncio.gather(*rest)]
     assert answers[-1].deliveries == 301
@@ -181,7 +181,7 @@ async def test_what_is_born_free_is_delivered_at_once(make_world) -> None:
 
 async def test_stopping_refuses_what_a_batch_has_left(world, monkeypatch) -> None:
     """A batch of minutes holds no stop up: each event says whether it was stored."""
-    monkeypatch.setattr("winnerr_webhooks.pipeline.intake.CLOSING_SECONDS", 0.0)
+    monkeypatch.setattr("winnerr_webhooks.pipeline.intake.BULK_CLOSING_SECONDS", 0.0)
     await subscribe(world, 100)
     batch = store(world, 800)
     await asyncio.sleep(0)

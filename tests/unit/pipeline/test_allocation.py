@@ -16,11 +16,11 @@ LANES = st.dictionaries(
 
 
 def quiet(webhook_id: str, organization: str = "org_1", room: int = 16) -> Candidate:
-    return Candidate(webhook_id, organization, room, backlog=False)
+    return Candidate(webhook_id, organization, room, has_backlog=False)
 
 
 def backlogged(webhook_id: str, organization: str = "org_1", room: int = 1_024) -> Candidate:
-    return Candidate(webhook_id, organization, room, backlog=True)
+    return Candidate(webhook_id, organization, room, has_backlog=True)
 
 
 @given(LANES, st.integers(1, 256))

@@ -29,7 +29,7 @@ def places() -> AttemptSlots:
 
 def start(places: AttemptSlots, lane: Lane) -> bool:
     """Begin on an attempt as the dispatcher does."""
-    if places.in_flight >= places.scarce_from and not places.admits(lane):
+    if places.in_flight >= places.scarce_from and not places.admit_or_queue(lane):
         return False
     go(places, lane)
     return True
@@ -63,8 +63,8 @@ def test_a_free_place_goes_to_the_next_organization_then_to_its_next_lane(places
         go(places, busy)
     for lane in lanes:
         assert not start(places, lane)
-    busy.owner.waiting.clear()
-    places.waiting.popleft()
+    busy.owner.lanes_for_slot.clear()
+    places.waiting_owners.popleft()
     assert places.next_in_turn() is None
     order = []
     for _ in range(8):
@@ -73,7 +73,7 @@ def test_a_free_place_goes_to_the_next_organization_then_to_its_next_lane(places
             go(places, lane)
             order.append(lane.webhook_id)
     assert order == ["a", "d", "b", "c"]
-    assert not places.waiting
+    assert not places.waiting_owners
 
 
 def test_while_the_receivers_of_thirty_organizations_hang_a_quick_one_finds_a_place() -> None:
@@ -141,7 +141,7 @@ async def test_organizations_take_turns_for_places(make_world) -> None:
             )
     for organization in ("org_1", "org_2"):
         await world.emit(organization=organization)
-    waiting = world.dispatcher._slots.waiting
+    waiting = world.dispatcher._slots.waiting_owners
     await world.until(lambda: {share.organization for share in waiting} == {"org_1", "org_2"})
     made: Counter[str] = Counter()
     for _ in range(24):
@@ -166,10 +166,12 @@ async def test_used_up_ports_to_one_receiver_hold_its_lane_and_nobody_else(make_
 
     world.egress.script = script
     await world.emit()
-    await world.until(lambda: world.dispatcher.queues.lanes[crowded.id].held)
+    await world.until(lambda: world.dispatcher.queues.lanes[crowded.id].hold is not None)
     await world.emit(organization="org_2")
     await world.settled(1)
-    assert world.dispatcher.queues.lanes[crowded.id].held  # the other did not wait for its end
+    assert (
+        world.dispatcher.queues.lanes[crowded.id].hold is not None
+    )  # the other did not wait for its end
 
 
 async def test_what_this_machine_lacks_is_no_attempt_and_costs_no_retry(make_world) -> None:

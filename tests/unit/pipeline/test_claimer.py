@@ -34,8 +34,10 @@ async def test_hundreds_of_held_lanes_keep_nobody_elses_work_waiting(make_world)
     )
     await world.node.start()
     lanes = world.dispatcher.queues.lanes
-    await world.until(lambda: len(lanes) == HELD and all(one.held for one in lanes.values()))
-    await world.until(lambda: world.dispatcher.queues.releaser.waiting == 0)
+    await world.until(
+        lambda: len(lanes) == HELD and all(one.hold is not None for one in lanes.values())
+    )
+    await world.until(lambda: not world.dispatcher.queues.releaser._queue)
     for _ in range(3):
         await world.storage.reached("due_lanes")
     assert len((await world.storage.due_lanes(None, 1_000)).lanes) == HELD
@@ -96,7 +98,7 @@ async def test_while_calls_come_in_claims_are_small_and_leave_time_between(
 
     world.storage.before["claim"] = begins
     world.storage.after["claim"] = ends
-    world.node._reclaimer._claimer._busy = world.clock.monotonic
+    world.node._loops._claimer._busy = world.clock.monotonic
     world.node.foreground.note("org_9")
     await world.node.start()
     await world.until(lambda: len(sizes) >= 3)

@@ -94,7 +94,7 @@ async def test_a_hold_that_was_lifted_does_not_end_the_next_one(world) -> None:
     await world.change(webhook, description="new")
     await world.emit()
     (await world.egress.next()).answer()
-    assert not lane.held
+    assert lane.hold is None
     assert first.cancelled()
 
 
@@ -115,7 +115,7 @@ async def test_a_held_lane_releases_its_queue_and_delivers_it_after_the_hold(wor
     released = []
 
     async def look(batch) -> None:
-        released.append((len(batch), world.dispatcher.queues.lanes[webhook.id].held))
+        released.append((len(batch), world.dispatcher.queues.lanes[webhook.id].hold is not None))
 
     world.storage.before["release"] = look
     calls[0].answer(429, Retry_After="1")
@@ -144,12 +144,12 @@ async def test_what_is_claimed_for_a_lane_that_was_just_held_goes_back(world) ->
     await claimed.wait()
     call.answer(503, Retry_After="60")
     lane = world.dispatcher.queues.lanes[webhook.id]
-    await world.until(lambda: lane.held)
+    await world.until(lambda: lane.hold is not None)
     go.set()
     await world.storage.reached("release")
     assert world.dispatcher.queues.queued == 0
     assert world.budgets.queued_bytes.used == 0
-    assert lane.backlog
+    assert lane.has_backlog
 
 
 async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
@@ -170,7 +170,7 @@ async def test_a_backlog_that_is_done_is_asked_for_no_more(world) -> None:
     for _ in range(2):
         await world.storage.reached("due_lanes")
     lane = world.dispatcher.queues.lanes[webhook.id]
-    assert not lane.backlog
+    assert not lane.has_backlog
     assert lane.fresh_room == lane.capacity
 
 
@@ -255,7 +255,7 @@ async def test_a_receiver_that_answers_well_but_slowly_leaves_memory_for_others(
     world.egress.script = lambda call: call.answer()
     await world.emit(20, organization="org_2")
     await world.settled(20)
-    assert world.dispatcher.queues.lanes[slow.id].wide
+    assert world.dispatcher.queues.lanes[slow.id].fully_open
     world.egress.script = None
     await world.emit(60, size=LARGE, organization="org_2")
     assert 10 * LARGE <= world.budgets.queued_bytes.used < 12 * LARGE
@@ -482,7 +482,7 @@ async def test_a_fault_while_giving_back_does_not_end_giving_back(world) -> None
     world.storage.before["release"] = fail
     calls[0].answer(503, Retry_After="60")
     await world.storage.reached("settle")
-    assert world.dispatcher.queues.lanes[webhook.id].held
+    assert world.dispatcher.queues.lanes[webhook.id].hold is not None
     for call in calls[1:]:
         call.answer()
     await world.settled(3)

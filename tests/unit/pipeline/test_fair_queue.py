@@ -51,7 +51,7 @@ class Waiting:
         return [item.name for item, _ in self.queue.next_batch()]
 
     def late(self) -> str | None:
-        entry = self.queue.next_late()
+        entry = self.queue.next_joiner()
         return None if entry is None else entry[0].name
 
 

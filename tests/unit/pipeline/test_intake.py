@@ -73,7 +73,7 @@ async def test_who_waits_for_the_next_commit_is_refused_with_one_that_fails(
 def share_of(world, name: str, share: int) -> None:
     """Give every organization so much of a budget."""
     budget = getattr(world.budgets, name)
-    budget.bound = budget.bound._replace(share=share, limit=2 * share)
+    budget.bound = budget.bound._replace(quota=share, limit=2 * share)
 
 
 @pytest.mark.parametrize(("budget", "share"), [("accept_events", 3), ("accept_bytes", 3 * 100_200)])
@@ -214,7 +214,7 @@ async def test_who_comes_while_a_commit_waits_for_its_turn_joins_it(world) -> No
     emitting = [asyncio.ensure_future(world.emit())]
     await world.until(lambda: world.storage.counts.get("accept") == 1)
     emitting += [asyncio.ensure_future(world.emit()) for _ in range(3)]
-    await world.until(lambda: world.node.intake._express.waiting == 3)
+    await world.until(lambda: len(world.node.intake._express._queue) == 3)
     opened.set()
     answers = await asyncio.gather(*emitting)
     await held

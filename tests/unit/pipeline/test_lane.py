@@ -58,7 +58,7 @@ def test_fresh_and_waiting_work_take_turns() -> None:
     for n in range(8):
         lane.add_fresh(delivery(f"fresh{n}"))
     for n in range(2):
-        lane.add_waiting(delivery(f"waiting{n}"))
+        lane.add_older(delivery(f"waiting{n}"))
     order = drain(lane)
     assert [name[:5] for name in order[:4]].count("waiti") == 1
     assert [name[:5] for name in order[:8]].count("waiti") == 2
@@ -70,19 +70,19 @@ def test_room_is_four_windows_and_a_quarter_of_it_is_kept_for_a_backlog() -> Non
     assert (lane.fresh_room, lane.claim_room) == (16, 16)
     lane.add_fresh(delivery("a"))
     assert (lane.fresh_room, lane.claim_room) == (15, 15)
-    lane.backlog = True
+    lane.has_backlog = True
     assert (lane.fresh_room, lane.claim_room) == (11, 15)
 
 
 def test_of_a_backlog_more_is_wanted_when_none_of_it_is_queued_or_half_is_done() -> None:
     """Fresh work that keeps the queue full does not keep a backlog waiting."""
     lane = Lane("wh", 16, owner("org_1"))
-    lane.backlog = True
+    lane.has_backlog = True
     for n in range(12):
         lane.add_fresh(delivery(f"fresh{n}"))
     assert lane.fresh_room <= 0
     assert lane.needs_refill
-    lane.add_waiting(delivery("waiting"))
+    lane.add_older(delivery("waiting"))
     assert not lane.needs_refill
     while lane.queued > 8:
         lane.shed(lane.queued - 1)
@@ -102,9 +102,9 @@ def test_a_commit_may_double_a_queue_but_no_more() -> None:
 def test_a_lane_full_of_a_backlog_takes_on_what_it_has_room_for() -> None:
     """Else each commit would be leased for it, since it has room, and released again."""
     lane = Lane("wh", 16, owner("org_1"))
-    lane.backlog = True
+    lane.has_backlog = True
     for n in range(40):
-        lane.add_waiting(delivery(f"waiting{n}"))
+        lane.add_older(delivery(f"waiting{n}"))
     while lane.fresh_room > 0:
         assert lane.accepts_another
         lane.add_fresh(delivery("fresh"))
@@ -114,7 +114,7 @@ def test_a_lane_full_of_a_backlog_takes_on_what_it_has_room_for() -> None:
 async def test_a_held_lane_has_no_room_for_anything() -> None:
     lane = Lane("wh", 16, owner("org_1"))
     lane.hold = asyncio.get_running_loop().call_later(60, lane.open_window)
-    assert lane.held
+    assert lane.hold is not None
     assert (lane.fresh_room, lane.claim_room, lane.attempt_room) == (0, 0, 0)
     assert not lane.accepts_another
     assert not lane.idle
@@ -125,7 +125,7 @@ def test_a_lane_sheds_its_newest_and_keeps_the_rest() -> None:
     lane = Lane("wh", 16, owner("org_1"))
     for n in range(3):
         lane.add_fresh(delivery(f"fresh{n}"))
-        lane.add_waiting(delivery(f"waiting{n}"))
+        lane.add_older(delivery(f"waiting{n}"))
     assert [one.id for one in lane.shed(2)] == ["fresh2", "fresh1", "fresh0", "waiting2"]
     assert drain(lane) == ["waiting0", "waiting1"]
 

@@ -137,7 +137,7 @@ async def test_an_organization_that_does_not_read_is_forgotten() -> None:
 
 
 async def test_a_budget_shows_the_slots_in_use_and_counts_refusals(impatient) -> None:
-    bound = Bound("page_reads", 2, "reads at once", "constant", "storage", "It waits.", share=1)
+    bound = Bound("page_reads", 2, "reads at once", "constant", "storage", "It waits.", quota=1)
     budget = Budget(bound, SystemClock())
     slots = FairSemaphore.of(budget)
     async with slots.slot("org_1"):

@@ -8,7 +8,7 @@ key that is known already, over HTTP/1.1 that stays open: nearly every one.
 from typing import Final
 
 from winnerr_webhooks.api.auth import Caller
-from winnerr_webhooks.api.event_endpoint import MAX_EVENT, PATH, EventEndpoint, event_headers
+from winnerr_webhooks.api.event_endpoint import PATH, EventEndpoint, event_headers
 from winnerr_webhooks.api.http.head_cache import CachedHead, HeadCache
 from winnerr_webhooks.api.http.request import Connection
 from winnerr_webhooks.api.http.request_head import RequestHead
@@ -16,6 +16,7 @@ from winnerr_webhooks.api.problems import response
 from winnerr_webhooks.api.request_body import BodyQuota
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.domain.submission import MAX_EVENT
 
 _TARGET: Final = PATH.encode()
 _ACCEPTED: Final = (

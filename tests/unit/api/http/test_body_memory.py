@@ -24,7 +24,7 @@ def server(tmp_path, request):
 
     def start(*, limit, share):
         bounds = derive(Config(), 20_000)
-        bound = bounds.receiving_bytes._replace(limit=limit, share=share)
+        bound = bounds.receiving_bytes._replace(limit=limit, quota=share)
         budgets = Budgets(bounds._replace(receiving_bytes=bound), SystemClock())
         return running(tmp_path, budgets=budgets)
 

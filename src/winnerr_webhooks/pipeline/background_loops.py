@@ -1,4 +1,4 @@
-"""Reclaim: the loops that find work in the database: retries, replays, jobs and lost leases."""
+"""Background loops: they find work in the database (due deliveries, lost leases, jobs, changes)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +26,7 @@ AWAY_WAIT: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Reclaimer:
+class BackgroundLoops:
     """Runs one loop each for claims, repairs, jobs and changed webhooks."""
 
     def __init__(
@@ -52,7 +52,8 @@ class Reclaimer:
         self._claimer = Claimer(
             storage, dispatcher, foreground, clock, on_success=self._logged.clear
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._claiming: asyncio.Task[None] | None = None
+        self._others: list[asyncio.Task[None]] = []
         self._open = True
         signals.work_due.connect(self.due_in)
         signals.job_created.connect(self._job_wake.set)
@@ -63,11 +64,14 @@ class Reclaimer:
         if freed:
             log.info("took over what an earlier process left", deliveries=freed)
         self._changes_mark, _ = await self._storage.changed_webhooks(0)
-        loops = (self._claims, self._repairs, self._jobs, self._changes)
-        self._tasks = [asyncio.get_running_loop().create_task(self._keep(loop)) for loop in loops]
+        self._claiming = self._start(self._claims)
+        self._others = [self._start(run) for run in (self._repairs, self._jobs, self._changes)]
+
+    def _start(self, run: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(self._keep(run))
 
     def due_in(self, seconds: float) -> None:
-        """Something in the database is due in `seconds`: poll for it then."""
+        """Poll in `seconds`, because something in the database is due then."""
         if seconds <= 0:
             self._request_poll()
         elif seconds < IDLE_POLL:  # a poll before then finds what is due later
@@ -77,9 +81,10 @@ class Reclaimer:
         """End the loops. A claim that runs is finished and dispatched: its leases are ours."""
         self._open = False
         self._claimer.close()
-        for task in self._tasks[1:]:
+        for task in self._others:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._claiming is not None:
+            await asyncio.gather(self._claiming, *self._others, return_exceptions=True)
 
     async def _keep(self, loop: Callable[[], Awaitable[None]]) -> None:
         """Run a loop until closed; it starts again after any error."""

@@ -1,4 +1,4 @@
-"""Reclaim: nothing that waits is forgotten, and nothing is sent twice for a clock that jumped."""
+"""Background loops: they forget nothing that waits, and send nothing twice when a clock jumps."""
 
 import asyncio
 
@@ -6,16 +6,16 @@ import pytest
 import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.pipeline import claimer, reclaim
+from winnerr_webhooks.pipeline import background_loops, claimer
 from winnerr_webhooks.storage.values import LeaseTerms
 
 
 @pytest.fixture
 def quick(monkeypatch) -> None:
     """Repairs and looks for changes follow each other closely."""
-    monkeypatch.setattr(reclaim, "REPAIR_EVERY", 0.05)
-    monkeypatch.setattr(reclaim, "AWAY_WAIT", 0.05)
-    monkeypatch.setattr(reclaim, "CHANGES_EVERY", 0.05)
+    monkeypatch.setattr(background_loops, "REPAIR_EVERY", 0.05)
+    monkeypatch.setattr(background_loops, "AWAY_WAIT", 0.05)
+    monkeypatch.setattr(background_loops, "CHANGES_EVERY", 0.05)
 
 
 async def test_what_a_dead_process_had_leased_is_attempted_at_once(make_world) -> None:
@@ -30,7 +30,7 @@ async def test_what_a_dead_process_had_leased_is_attempted_at_once(make_world) -
 
 async def test_that_nothing_can_be_claimed_is_logged_once(make_world, monkeypatch) -> None:
     """A page of the disk that only claims read would stop all retries, and nothing else."""
-    monkeypatch.setattr(reclaim, "AWAY_WAIT", 0.01)
+    monkeypatch.setattr(background_loops, "AWAY_WAIT", 0.01)
     world = await make_world(start=False)
     tries = []
 

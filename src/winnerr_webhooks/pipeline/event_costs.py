@@ -1,7 +1,8 @@
-"""Fan-outs: how many rows an event makes, as far as that is known, and what they cost.
+"""Event costs: what storing an event costs a transaction, as far as that is known.
 
-An event makes one row, and one for each webhook that subscribes to it. Every accept returns these
-numbers. The database is asked for them only before a commit that might be too large.
+The cost depends on the fan-out: an event makes one row, and one for each webhook that subscribes to
+it. Every accept returns these numbers. The database is asked for them only before a commit that
+might be too large.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,12 +21,12 @@ LEASED_COST: Final = 4
 one that is stored unleased (docs/adr/0018)."""
 
 
-class FanOut:
-    """The fan-out of an organization's events of one name."""
+class EventCost:
+    """What an organization's events of one name cost; a `fair_queue.Cost`."""
 
     __slots__ = ("_known_until", "_parent", "expected", "is_wide", "pair")
 
-    def __init__(self, parent: "FanOuts", pair: tuple[str, str]) -> None:
+    def __init__(self, parent: "EventCosts", pair: tuple[str, str]) -> None:
         self.pair = pair
         self.expected = 2 * LEASED_COST
         """The expected cost, in unleased rows; until it is known, that of one webhook."""
@@ -53,8 +54,8 @@ class FanOut:
         self._known_until = now + FRESH_SECONDS
 
 
-class FanOuts:
-    """Remembers fan-outs by (organization, name)."""
+class EventCosts:
+    """Remembers costs by (organization, name)."""
 
     def __init__(self, storage: Road, now: Callable[[], float], *, most_webhooks: int) -> None:
         self.now = now
@@ -62,21 +63,21 @@ class FanOuts:
         self.highest_cost = max(1 + most_webhooks, LEASED_COST * (1 + min(most_webhooks, WIDE)))
         """The highest possible cost of any event."""
         self._storage = storage
-        self._seen: dict[tuple[str, str], FanOut] = {}
+        self._seen: dict[tuple[str, str], EventCost] = {}
 
-    def of(self, organization: str, name: str) -> FanOut:
+    def of(self, organization: str, name: str) -> EventCost:
         """Return what is known about an organization's events of this name."""
         pair = (organization, name)
         found = self._seen.get(pair)
         if found is None:
             if len(self._seen) >= MOST:
                 self._seen.clear()
-            found = self._seen[pair] = FanOut(self, pair)
+            found = self._seen[pair] = EventCost(self, pair)
         return found
 
-    async def learn(self, fan_outs: Iterable[FanOut]) -> None:
+    async def learn(self, costs: Iterable[EventCost]) -> None:
         """Read from the database those that are not known for sure."""
-        unknown = [one for one in dict.fromkeys(fan_outs) if not one.is_known]
+        unknown = [one for one in dict.fromkeys(costs) if not one.is_known]
         if not unknown:
             return
         counts = await self._storage.fan_out([one.pair for one in unknown])
