@@ -97,7 +97,7 @@ class Load:
         loop = asyncio.get_running_loop()
         while True:
             number = str(next(self.numbers))
-            run = (self.database.transact, self.database.alone)[place % 2]
+            run = (self.database.transact, self.database.autocommit)[place % 2]
             began = loop.time()
             try:
                 await run(put(number))

@@ -137,7 +137,7 @@ async def test_a_node_whose_clock_is_years_ahead_is_put_up_with(node, world_clas
 async def test_a_locked_table_delays_neither_new_partitions_nor_accept(
     node, empty_postgres_url, world, clock, monkeypatch
 ) -> None:
-    monkeypatch.setattr(postgres_housekeeping, "HURRY_PAUSE", 0.01)
+    monkeypatch.setattr(postgres_housekeeping, "LOCK_PAUSE", 0.01)
     await world.webhook()
     clock.advance(days=9)
     other = await asyncpg.connect(empty_postgres_url)

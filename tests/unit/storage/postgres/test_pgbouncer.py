@@ -39,7 +39,7 @@ async def test_settings_hold_for_the_transaction_only(make_database, pooled_url)
             ("idle_in_transaction_session_timeout", "5s"),
             ("statement_timeout", "1700ms"),
         ):
-            for run in (database.transact, database.alone):
+            for run in (database.transact, database.autocommit):
                 assert await run(ask(f"SHOW {setting}")) == value
             for _ in range(10):
                 async with stranger.transaction():
@@ -57,7 +57,7 @@ async def test_a_commit_waits_for_the_disk_whatever_the_database_is_set_to(
     async with postgres_server.admin() as admin:
         await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     database = await make_database(pooler.url(name))
-    for run in (database.transact, database.alone):
+    for run in (database.transact, database.autocommit):
         assert await run(ask("SHOW synchronous_commit")) == "on"
 
 

@@ -17,7 +17,7 @@ from winnerr_webhooks.storage.values import Claim, LogFilter
 
 @pytest.fixture(autouse=True)
 def in_haste(monkeypatch) -> None:
-    monkeypatch.setattr(postgres_housekeeping, "HURRY_PAUSE", 0.01)
+    monkeypatch.setattr(postgres_housekeeping, "LOCK_PAUSE", 0.01)
     monkeypatch.setattr(postgres_housekeeping, "BETWEEN_SLICES", 0.0)
 
 

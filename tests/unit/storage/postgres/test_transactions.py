@@ -160,7 +160,7 @@ async def test_an_upgrade_under_prepared_statements_goes_unnoticed(database, adm
 
 
 async def test_a_session_plans_for_a_queue_and_keeps_no_locks(database) -> None:
-    for run in (database.transact, database.alone):
+    for run in (database.transact, database.autocommit):
         assert await run(ask("SHOW plan_cache_mode")) == "force_generic_plan"
         assert await run(ask("SHOW idle_in_transaction_session_timeout")) == "5s"
         assert await run(ask("SHOW search_path")) == "winnerr_webhooks, pg_catalog"
@@ -220,7 +220,7 @@ async def test_what_cannot_be_stored_is_poisoned_and_not_repeated_to_anybody(
     database, sql, value
 ) -> None:
     pid = await database.autocommit(ask("SELECT pg_backend_pid()"))
-    for run in (database.transact, database.alone):
+    for run in (database.transact, database.autocommit):
         with pytest.raises(Poisoned) as caught:
             await run(ask(sql, value))
         assert str(value) not in str(caught.value)
@@ -234,7 +234,7 @@ async def test_a_full_disk_is_reported_and_passes(database, admin) -> None:
         CREATE TRIGGER disk_full BEFORE INSERT ON public.t
             FOR EACH ROW EXECUTE FUNCTION public.disk_full()
     """)
-    for run in (database.transact, database.alone):
+    for run in (database.transact, database.autocommit):
         with pytest.raises(Unavailable, match="disk is full") as caught:
             await run(put(1))
         assert not isinstance(caught.value, Uncertain)
@@ -282,7 +282,7 @@ async def test_work_that_gets_no_connection_in_time_does_not_say_the_database_is
 
     holding = asyncio.create_task(database.transact(hold, seconds=PATIENCE))
     await began.wait()
-    for run in (database.transact, database.alone):
+    for run in (database.transact, database.autocommit):
         with pytest.raises(TimedOut):
             await run(ask("SELECT 1"), seconds=0.05)
     ends.set()
@@ -584,7 +584,7 @@ async def test_a_storm_of_failures_and_cancellations_leaks_no_connection(databas
             ask("SELECT 1 FROM pg_sleep(60)"),
             ask("SELECT pg_terminate_backend(pg_backend_pid())"),
         ]
-        run = (database.transact, database.alone)[number % 2]
+        run = (database.transact, database.autocommit)[number % 2]
         task = asyncio.create_task(run(works[number % 4], seconds=0.5 + number % 3))
         for _ in range(number % 7):
             await asyncio.sleep(0)
