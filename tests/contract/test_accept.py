@@ -46,7 +46,7 @@ async def test_every_subscribed_webhook_gets_one_delivery(world, lease) -> None:
 
 
 async def test_deliveries_born_free_are_those_born_leased(world) -> None:
-    """Whoever fans out: the same ids, webhooks and bodies, of webhooks by the hundred."""
+    """Both ways to fan out give the same ids, webhooks and bodies, for dozens of webhooks."""
     await world.webhook()
     for _ in range(40):
         await world.webhook("contact.created", "*")

@@ -15,14 +15,14 @@ from winnerr_webhooks.storage.values import Claim
 
 
 class Selection(NamedTuple):
-    """Due rows, sorted out."""
+    """What a claim does with the due rows."""
 
     rows: list[PendingRow]
     """To be leased."""
     worn_out: list[PendingRow]
-    """To be given up: their last lease saw no settled attempt either."""
+    """To be given up: `MAX_IDLE_LEASES` leases in a row saw no settled attempt."""
     backlogged: set[str]
-    """Webhooks of which more is due than fits."""
+    """Webhooks that have more due deliveries than fit."""
 
 
 def round_robin(due: Iterable[PendingRow]) -> list[PendingRow]:
@@ -68,8 +68,8 @@ def given_up(
 ) -> list[SettledRow]:
     """Return the outcomes of deliveries that were leased too often without a settled attempt.
 
-    A delivery that has an outcome (`known`, by delivery id) keeps it. Only its lease moves on: the
-    next replay counts from there, so that no lease is given out twice.
+    A delivery that has an outcome (`known`, by delivery id) keeps it. Only its lease number is
+    raised: the next replay counts from it, so that no lease number is used twice.
     """
     outcomes = []
     for row in rows:

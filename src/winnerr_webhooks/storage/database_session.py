@@ -1,4 +1,4 @@
-"""The session that a verb works through, whichever database it is.
+"""The session of a verb: one transaction of either database.
 
 Verbs that both databases share are coroutines over a `Session`. On PostgreSQL the session waits
 for the server. On SQLite it never waits, so the thread that owns the connection runs the coroutine

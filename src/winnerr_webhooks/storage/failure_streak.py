@@ -26,7 +26,7 @@ class FailureStreak(msgspec.Struct, array_like=True, gc=False):
     version: int
     epoch: int
     failing_since: int | None
-    """When the first of them was settled, ms; None: there is no streak."""
+    """When the first of these attempts was settled, ms. Without a streak, None."""
     failures: int
 
 

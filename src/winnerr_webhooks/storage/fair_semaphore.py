@@ -97,7 +97,7 @@ class FairSemaphore:
             pass
 
     def _give(self) -> bool:
-        """Give a slot to the next organization; False: none waits, or no slot is free."""
+        """Give a slot to the next organization. Return False if none waits or no slot is free."""
         ready = filter(self._may_have, self._waiting)
         organization = min(ready, key=self._held.__getitem__, default=None)
         if organization is None:

@@ -228,7 +228,7 @@ def _walk(query: LogFilter, named: _Named | None) -> _Walk:
 
 
 def _filters(query: LogFilter, walk: _Walk, named: _Named | None) -> dict[str, object]:
-    """Return the filters that rows of a walk still have to pass; all None: every row matches."""
+    """Return the filters that rows of a walk still have to pass. If all are None, all match."""
     text = search_text(query.text) if query.text and named is None else None
     status_from, status_to = query.status or (None, None)
     return {

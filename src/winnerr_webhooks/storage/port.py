@@ -143,7 +143,9 @@ class Road(Protocol):
         ...
 
     async def run_job_slice(self) -> bool:
-        """Run one slice (at most 1,000 rows, one transaction) of the oldest job; False: no job.
+        """Run one slice (at most 1,000 rows, one transaction) of the oldest job.
+
+        Return False if there is no job.
 
         Jobs cancel what is pending of a webhook that stopped being active, and enqueue replays.
         """
@@ -188,7 +190,7 @@ class Webhooks(Protocol):
         ...
 
     async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
-        """Delete a webhook, its secrets at once; its log stays. False: there was none."""
+        """Delete a webhook and its secrets; its log stays. Return False if there is none."""
         ...
 
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
@@ -301,7 +303,7 @@ class Keys(Protocol):
         ...
 
     async def revoke_key(self, key_id: str) -> bool:
-        """Revoke a key; False: no such key, or revoked before."""
+        """Revoke a key. Return False if there is no such key, or it was revoked before."""
         ...
 
     async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:

@@ -232,7 +232,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     organization: str | None
-    """None: a service key, valid for every organization."""
+    """If None, this is a service key, valid for every organization."""
     created_at: int
     revoked_at: int | None
 
@@ -279,7 +279,7 @@ class WebhookState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     webhook_id: str
     last: LastAttempt | None
     failing_since: int | None
-    """Since when (ms) it has had nothing but failures; None: its last attempt succeeded."""
+    """Since when (ms) all attempts have failed. If the last one succeeded, None."""
     failures: int
     """How many attempts that streak of failures has."""
     first_failure: str | None
@@ -297,7 +297,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
     pending: int
     oldest_pending_age: float
-    """Seconds since the oldest pending delivery was accepted; 0: there is none."""
+    """Seconds since the oldest pending delivery was accepted; 0 without one."""
     lanes: int
     """Webhooks with work waiting in the database."""
     jobs: int

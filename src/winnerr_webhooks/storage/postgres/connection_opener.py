@@ -69,7 +69,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # it has no types
     __slots__ = ("backend",)
 
     backend: Backend | None
-    """None: not known (behind a pooler, or without the right to see it)."""
+    """None if it is unknown: behind a pooler, or without the right to see it."""
 
 
 class ConnectionOpener:
@@ -136,7 +136,7 @@ class ConnectionOpener:
         return await self._open(url)
 
     async def _set_up(self, connection: Connection) -> bool:
-        """Set up a connection; False: there is a pooler, so it has to be opened another way."""
+        """Set up a connection. Return False if a pooler was found: then open it in another way."""
         await connection.execute("BEGIN")
         # Without a name: a named statement would stay on a pooler's connection, and collide with
         # the names of the next process.

@@ -78,7 +78,7 @@ class ConnectionPool:
         self._closed = False
         self._empty = asyncio.Event()
         self._answers = 0
-        """How often work has been done, which proves that the database answers."""
+        """Counts work that was done: each proves that the database answers."""
         self.reconnected_at = float("-inf")
         """Monotonic instant at which the database came back after a loss."""
 
@@ -115,7 +115,7 @@ class ConnectionPool:
             return connection
 
     async def _free(self) -> Connection | None:
-        """Return a free connection, or None: try again."""
+        """Return a free connection, or None if the caller should try again."""
         if self._idle:
             return self._idle.pop()
         is_full = self._open and self._clock.monotonic() < self._full_until
@@ -308,7 +308,7 @@ class ConnectionPool:
 
 
 async def _end(connection: Connection) -> None:
-    """Close a connection; the server is told to cancel the statement under way on it.
+    """Close a connection, and ask the server to cancel the statement under way on it.
 
     Otherwise it would finish the statement, with all its locks, for nobody. And a commit that waits
     for a standby would go on waiting, and keep its place among the server's connections.

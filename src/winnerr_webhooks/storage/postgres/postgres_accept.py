@@ -23,7 +23,7 @@ class AcceptTerms(NamedTuple):
 
     @property
     def lease_until(self) -> int | None:
-        """The end of the leases by the database's clock; None: all deliveries are free."""
+        """When the leases end by the database's clock. If all deliveries are free, None."""
         return None if self.lease is None else self.now + round(self.lease.seconds * 1000)
 
     @property
@@ -210,7 +210,7 @@ async def accept_test(
 async def find_committed(
     db: PostgresSession, batch: Batch, terms: AcceptTerms
 ) -> AcceptedBatch | None:
-    """Return the answers to a batch whose commit was lost, if it is on disk; None: it is not.
+    """Return the answers to a batch whose commit was lost, or None if it is not on disk.
 
     A batch is one transaction, so one of its events proves that it is there. A commit whose wait
     for a standby was ended is visible before it is safe. So this transaction writes, and its own

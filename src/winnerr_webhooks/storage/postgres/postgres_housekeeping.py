@@ -118,7 +118,10 @@ class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
             log.warning("partitions could not be made: others hold the table locked", table=table)
 
     async def _with_short_locks(self, work: Work[T], settings: str) -> T | None:
-        """Run work that waits for locks only briefly, several times; None: they were never free."""
+        """Try work that waits for locks only briefly, several times.
+
+        Return its result, or None if the locks were never free.
+        """
         for tries_left in reversed(range(LOCK_TRIES)):
             try:
                 return await self._aside.transact(

@@ -59,7 +59,7 @@ async def upgrade(database: Database) -> None:
 
 
 async def _read_version(db: PostgresSession) -> int:
-    """Return the version that is there; 0: none yet."""
+    """Return the version of the schema, or 0 if there is no schema yet."""
     state = await db.fetch_row("schema_state", SCHEMA)
     if state["major"] < OLDEST_MAJOR:
         raise ConfigurationError(

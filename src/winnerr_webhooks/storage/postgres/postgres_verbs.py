@@ -35,7 +35,7 @@ _JOBS: Final = (
     "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off;"
 )
 LOWER_SECONDS: Final = 0.1
-"""The least time that lowering lanes is given."""
+"""How long lowering lanes may take at least."""
 
 log = structlog.get_logger(__name__)
 

@@ -130,7 +130,7 @@ def _use_log(connection: SqliteSession) -> None:
 
 
 def _recognised(connection: SqliteSession, path: str) -> int:
-    """Return the version the file has; 0: it is new."""
+    """Return the version of the file, or 0 if it is new."""
     application = connection.apsw.pragma("application_id")
     version = connection.apsw.pragma("user_version")
     known = len(migrations())

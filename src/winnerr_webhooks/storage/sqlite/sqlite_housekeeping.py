@@ -42,5 +42,5 @@ class SqliteHousekeeping(SqliteVerbs, HousekeepingVerbs):
         await self._write(lambda db: db.execute("probe", now=self._clock.now_ms()))
 
     def warnings(self) -> tuple[str, ...]:
-        """None: an SQLite file needs no attention."""
+        """Return no warnings: an SQLite file needs no attention."""
         return ()

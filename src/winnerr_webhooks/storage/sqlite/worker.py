@@ -45,7 +45,7 @@ class Activity(NamedTuple):
     """What a thread is doing now. There is a new object for each verb and each commit."""
 
     call: Call | None
-    """None: it commits."""
+    """The call that runs. None while the thread commits."""
 
 
 class Worker:
@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, name: str, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
         self.queue: SimpleQueue[Call | None] = SimpleQueue()
-        """Calls; None: no more will come."""
+        """Calls to run. None ends the thread."""
         self.waiting: dict[Call, None] = {}
         """Calls without an answer, the oldest first; used on the event loop's thread."""
         self.locked = False

@@ -1,7 +1,7 @@
-"""Rows are locked in one order, whoever locks them: then nobody waits in a circle.
+"""All transactions lock rows in one order, so that none wait for each other in a circle.
 
-Each test holds the lock on one row, lets a settling run into it, and looks which other rows that
-has locked by then: none that comes later in the order.
+Each test holds the lock on one row, and lets a settle wait for it. By then the settle must have
+locked no row that comes later in the order.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ async def test_successes_end_streaks_of_failures_in_the_order_of_their_webhooks(
 
 
 async def test_webhooks_are_all_locked_before_one_is_disabled(world, connect) -> None:
-    """A change mark is held to the end: whoever holds it must not wait for a webhook."""
+    """A change mark is held to the end: its holder must not wait for a webhook."""
     made = sorted([(await world.webhook()).id for _ in range(2)])
     (answer,) = await world.accept()
     batch = [world.settlement(one, EXHAUSTED, disable="gone") for one in answer.leased]

@@ -1,4 +1,4 @@
-"""Losing the database: whoever asks is told in time, and all of it resumes by itself."""
+"""When the database is lost, callers get an error in time, and all work resumes by itself."""
 
 import asyncio
 import contextlib
@@ -83,12 +83,12 @@ async def first_refusal(database) -> Unavailable:
 
 
 class Load:
-    """Callers that put one number after the other, and note what they were told of each."""
+    """Callers that put one number after the other, and note the answer to each."""
 
     def __init__(self, database) -> None:
         self.database = database
         self.numbers = itertools.count()
-        self.told: dict[str, set[str]] = {"done": set(), "not done": set(), "perhaps": set()}
+        self.answers: dict[str, set[str]] = {"done": set(), "not done": set(), "perhaps": set()}
         self.slowest = 0.0
         self.done = asyncio.Condition()
         self._tasks = [asyncio.create_task(self._call(place)) for place in range(8)]
@@ -107,21 +107,21 @@ class Load:
             except Unavailable:
                 answer = "not done"
             self.slowest = max(self.slowest, loop.time() - began)
-            self.told[answer].add(number)
+            self.answers[answer].add(number)
             async with self.done:
                 self.done.notify_all()
             await asyncio.sleep(0)
 
     async def more(self, count: int) -> None:
-        """Wait until so many more are done."""
-        goal = len(self.told["done"]) + count
+        """Wait until `count` more are done."""
+        goal = len(self.answers["done"]) + count
         async with self.done, asyncio.timeout(PATIENCE):
-            await self.done.wait_for(lambda: len(self.told["done"]) >= goal)
+            await self.done.wait_for(lambda: len(self.answers["done"]) >= goal)
 
     async def some_fail(self) -> None:
-        before = len(self.told["not done"])
+        before = len(self.answers["not done"])
         async with self.done, asyncio.timeout(PATIENCE):
-            await self.done.wait_for(lambda: len(self.told["not done"]) > before)
+            await self.done.wait_for(lambda: len(self.answers["not done"]) > before)
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -149,8 +149,8 @@ async def test_a_server_stopped_at_once_and_started_again_under_load(server, nam
         await load.more(50)
     await load.stop()
     found = await stored(server, name)
-    assert load.told["done"] <= found
-    assert not load.told["not done"] & found
+    assert load.answers["done"] <= found
+    assert not load.answers["not done"] & found
     assert load.slowest < IN_TIME
 
 
@@ -162,8 +162,8 @@ async def test_a_server_stopped_in_order_is_no_different(server, name, load) -> 
     await load.more(20)
     await load.stop()
     found = await stored(server, name)
-    assert load.told["done"] <= found
-    assert not load.told["not done"] & found
+    assert load.answers["done"] <= found
+    assert not load.answers["not done"] & found
 
 
 async def test_a_restart_without_work_is_noticed_by_one_call_at_most(server, database) -> None:
@@ -207,8 +207,8 @@ async def test_a_backend_that_is_ended_within_a_transaction_did_nothing(
             assert await admin.fetchval("SELECT pg_terminate_backend($1, 60000)", pid)
         await put(2)(db)
 
-    told = await refused(database.transact(work))
-    assert not isinstance(told, Uncertain)
+    error = await refused(database.transact(work))
+    assert not isinstance(error, Uncertain)
     await database.transact(put(3))
     assert await stored(server, name) == {"3"}
 
@@ -244,10 +244,10 @@ async def test_a_backend_that_is_ended_within_its_commit_leaves_it_open(
     calling = asyncio.create_task(getattr(database, way)(put(1)))
     pid = await waits_at(gate)
     assert await gate.fetchval("SELECT pg_terminate_backend($1, 60000)", pid)
-    told = await refused(calling)
-    assert isinstance(told, LostCommit)
-    assert told.backend is not None
-    assert told.backend.pid == pid
+    error = await refused(calling)
+    assert isinstance(error, LostCommit)
+    assert error.backend is not None
+    assert error.backend.pid == pid
     await gate.execute("SELECT pg_advisory_unlock(7)")
     await database.transact(put(2))
     assert await stored(server, name) == {"2"}
@@ -267,10 +267,10 @@ async def test_a_commit_whose_answer_is_lost_is_uncertain_and_not_refused(
             pass
     if end == "hung up":
         proxy.hang_up()
-    told = await refused(calling)
-    assert isinstance(told, LostCommit)
-    assert told.backend is not None
-    assert told.backend.pid == pid
+    error = await refused(calling)
+    assert isinstance(error, LostCommit)
+    assert error.backend is not None
+    assert error.backend.pid == pid
     proxy.thaw()
     await comes_back(through_proxy)
 
@@ -339,8 +339,8 @@ async def test_a_server_that_only_reads_is_away_until_it_writes(server, name, da
         await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         await admin.execute("SELECT pg_reload_conf()")
         try:
-            told = await first_refusal(database)
-            assert not isinstance(told, Uncertain)
+            error = await first_refusal(database)
+            assert not isinstance(error, Uncertain)
             await refused(database.transact(ask("SELECT 1")))
         finally:
             await admin.execute("ALTER SYSTEM RESET default_transaction_read_only")

@@ -1,4 +1,4 @@
-"""A commit that was lost: whoever asked is told what became of it, within 2 s of asking."""
+"""When a commit is lost, its caller learns within 2 s whether it took place."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ PATIENCE = 60.0
 
 @pytest.fixture(scope="module")
 def server(make_postgres):
-    """A server that may be stopped, and that waits for standbys when it is told to."""
+    """A server that may be stopped, and that waits for standbys when a test asks for it."""
     return make_postgres(settings={"wal_level": "replica", "max_wal_senders": "5"})
 
 

@@ -91,5 +91,5 @@ async def test_a_database_that_is_away_fails_the_probe_and_one_that_is_back_pass
 
 
 async def test_settings_that_make_a_commit_no_promise_are_warned_of(node) -> None:
-    told = node.warnings()  # the shared server runs without fsync
-    assert [words.split()[3] for words in told] == ["fsync", "full_page_writes"]
+    warnings = node.warnings()  # the shared server runs without fsync
+    assert [words.split()[3] for words in warnings] == ["fsync", "full_page_writes"]

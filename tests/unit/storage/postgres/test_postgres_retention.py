@@ -1,4 +1,4 @@
-"""Days go whole, what must stay of them is carried over, and nothing written meanwhile is lost.
+"""Whole days are dropped, rows to keep are carried over, and no row written meanwhile is lost.
 
 What stays and what goes is held by the contract suite; here is what happens in between.
 """

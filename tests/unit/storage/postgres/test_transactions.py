@@ -33,7 +33,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 async def admin(postgres_server, empty_postgres_url):
-    """Whoever looks from outside; has made a table of numbers."""
+    """A connection that looks from outside, and has made a table of numbers."""
     async with postgres_server.admin(empty_postgres_url.rpartition("/")[2]) as connection:
         await connection.execute("CREATE TABLE public.t (n text PRIMARY KEY)")
         await connection.execute("GRANT ALL ON public.t TO webhooks")
@@ -487,7 +487,7 @@ async def test_a_node_makes_do_with_the_connections_it_is_given(
 async def test_a_probe_that_fails_when_the_database_is_back_does_not_mark_it_lost_again(
     empty_postgres_url,
 ) -> None:
-    """The look's own connection was swallowed; what came after the loss is none the worse."""
+    """A probe whose own connection was swallowed does not harm what began after the loss."""
 
     class Swallows(ConnectionOpener):
         looks = False

@@ -306,7 +306,7 @@ async def test_a_success_that_is_being_settled_is_not_cancelled(worlds) -> None:
 
 
 async def _blocked_job(world) -> None:
-    """A job that waits for whoever began before it, as often as it is tried."""
+    """A job that waits for transactions that began before it, however often it is tried."""
     assert await world.storage.run_job_slice()
     assert not await world.storage.run_job_slice()
 
@@ -382,7 +382,7 @@ def _accepting(world, event):
 async def test_an_event_accepted_while_its_webhook_is_paused_is_cancelled_with_the_rest(
     worlds,
 ) -> None:
-    """Whoever accepts may have seen the webhook as it was: the job waits for that to be over."""
+    """An accept may have read the webhook before its change: the job waits until it ends."""
     one, other = worlds
     webhook = await one.webhook()
     event = one.event()

@@ -31,7 +31,7 @@ class Watched:
         self._copy_rest()
 
     async def write(self, pages: int) -> None:
-        """Write about so many pages: while the log is copied, only a little."""
+        """Write about this many pages; while the log is copied, only a little."""
         for _ in range(pages // 120):
             await self._commit()
             if self.checkpointer._under_way.is_set():
