@@ -32,7 +32,7 @@ class EncryptionKey(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings, parsed (CONTRACT, Command line)."""
+    """All settings, parsed (docs/reference/settings.md)."""
 
     database_url: str = "sqlite:///winnerr-webhooks.db"
     host: str = "127.0.0.1"
@@ -85,7 +85,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lease_seconds(self) -> float:
-        """How long a node holds a lease, its right to attempt a delivery (DESIGN, Storage)."""
+        """How long a node holds a lease, its right to attempt a delivery."""
         return max(60.0, 3 * self.delivery_timeout)
 
 

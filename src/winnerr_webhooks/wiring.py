@@ -133,7 +133,6 @@ async def serve(
         set_up_logs(config.log_level, config.log_format)
     check_service(config)
     seconds = stop_seconds(config)
-    grace = min(GRACE, math.floor(config.delivery_timeout + STOP_SLACK))
     sys.setswitchinterval(SWITCH_INTERVAL)
     descriptors = _raise_file_limit()
     listener = adopt(worker.listener) if worker else listen(config)
@@ -167,18 +166,25 @@ async def serve(
         service.node.drain()
         await asyncio.sleep(config.drain_seconds)
         ends = loop.time() + seconds
-        service.end_streams()
-        loop.call_later(grace - LAST_ANSWERS, service.node.stop_accepting)
-        # Current requests are answered, while other nodes take over the deliveries queued here.
-        await within(
-            seconds - CLOSING_SECONDS,
-            requests=server.stop(grace),
-            delivery=service.node.stop_delivering(),
-        )
+        await _finish_requests_and_attempts(config, service, server)
     finally:
         await parts.close(min(ends - loop.time(), seconds) - EXIT_SECONDS)
         listener.close()
     log.info("stopped")
+
+
+async def _finish_requests_and_attempts(
+    config: Config, service: "_Service", server: HttpServer
+) -> None:
+    """Answer current requests, while other nodes take over the deliveries queued here."""
+    grace = min(GRACE, math.floor(config.delivery_timeout + STOP_SLACK))
+    service.end_streams()
+    asyncio.get_running_loop().call_later(grace - LAST_ANSWERS, service.node.stop_accepting)
+    await within(
+        stop_seconds(config) - CLOSING_SECONDS,
+        requests=server.stop(grace),
+        delivery=service.node.stop_delivering(),
+    )
 
 
 class _Service(NamedTuple):
@@ -199,7 +205,7 @@ async def _build(
     worker: WorkerContext | None,
 ) -> _Service:
     """Create and connect all parts; `parts` gets everything that must be closed at the end."""
-    clock, jitter, metrics = SystemClock(), Jitter(), Metrics(config.delivery_timeout)
+    clock, metrics = SystemClock(), Metrics(config.delivery_timeout)
     ids = Ids(clock)
     budgets = Budgets(derive(config, descriptors), clock)
     storage = await open_storage(config, exclusive=True, budgets=budgets)
@@ -220,11 +226,7 @@ async def _build(
         kept=budgets.kept_connections,
     )
     parts.add("egress", egress.close)
-    peer_metrics = None
-    if worker is not None:
-        peer_metrics = PeerMetrics(worker, metrics.render_process)
-        await peer_metrics.start()
-        parts.add("peer metrics", peer_metrics.close)
+    peer_metrics = await _share_metrics(worker, metrics, parts)
     node = Node(
         config,
         storage,
@@ -232,7 +234,7 @@ async def _build(
         header_prefix=HEADER_PREFIX,
         clock=clock,
         ids=ids,
-        jitter=jitter,
+        jitter=Jitter(),
         metrics=metrics,
         budgets=budgets,
     )
@@ -262,21 +264,37 @@ async def _build(
     )
     if not config.accepts:
         return _Service(node, create_probes(services), lambda: None)
-    settings_page = SettingsPage(
+    settings_page = _settings_page(services, identify)
+    return _Service(node, create_app(services, beside={PAGE: settings_page}), settings_page.stop)
+
+
+async def _share_metrics(
+    worker: WorkerContext | None, metrics: Metrics, parts: ShutdownStack
+) -> PeerMetrics | None:
+    """Exchange metrics with the other workers, if there are any."""
+    if worker is None:
+        return None
+    peer_metrics = PeerMetrics(worker, metrics.render_process)
+    await peer_metrics.start()
+    parts.add("peer metrics", peer_metrics.close)
+    return peer_metrics
+
+
+def _settings_page(services: Services, identify: Identify | None) -> SettingsPage:
+    return SettingsPage(
         PageContext(
-            config=config,
-            clock=clock,
-            ids=ids,
-            catalog=CATALOG,
-            storage=storage,
+            config=services.config,
+            clock=services.clock,
+            ids=services.ids,
+            catalog=services.catalog,
+            storage=services.storage,
             webhooks=services.webhooks,
             replays=services.replays,
-            budgets=budgets,
+            budgets=services.budgets,
             header_prefix=HEADER_PREFIX,
             identify=identify,
         )
     )
-    return _Service(node, create_app(services, beside={PAGE: settings_page}), settings_page.stop)
 
 
 def _stop_on_signals(stop: asyncio.Event, *, again: bool) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 
 ERROR_KINDS = ("dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "status")
-"""All values of `error.kind` (CONTRACT, Logs)."""
+"""All values of `error.kind` (docs/reference/logs.md)."""
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "body")
 """The phases of an exchange in order; a failure names the one it happened in."""

@@ -40,8 +40,9 @@ TRANSITIONS: Final[dict[tuple[str, str], str]] = {
     (DELIVERED, SUCCESS): DELIVERED,
     (DELIVERED, REPLAY_FAILED): DELIVERED,
 }
-"""(state, what happened) -> next state. A pair that is missing here changes nothing: a late
-result of an attempt whose lease has expired counts only if it is a success."""
+"""(state, what happened) -> next state. Storage cancels the deliveries of a stopped webhook
+in SQL, so only tests ask for STOPPED. A pair that is missing here changes nothing: a late result of
+an attempt whose lease has expired counts only if it is a success."""
 
 MAX_IDLE_LEASES: Final = 5
 """A delivery fails after this many leases in a row that expired without a settled attempt, so that

@@ -1,7 +1,7 @@
 """Idempotency: whether a second event with the same `id` is the same event.
 
 Nearly every repeated call has the same bytes, which `domain.event.fingerprint` recognizes. This
-module handles the rest: equal JSON values that another encoder wrote (CONTRACT, Said more exactly).
+module handles the rest: equal JSON values that another encoder wrote.
 """
 
 import json

@@ -17,7 +17,7 @@ import msgspec
 from winnerr_webhooks.domain.errors import Invalid
 
 MAX_URL: Final = 2048
-"""The longest URL in characters (CONTRACT, Webhooks)."""
+"""The longest URL in characters."""
 _MAX_HOST: Final = 253
 """The longest host name in characters, without its final dot (RFC 1035, 2.3.4)."""
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}

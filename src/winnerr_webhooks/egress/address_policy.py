@@ -9,8 +9,9 @@ addresses. Its results also change between Python versions.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -68,7 +69,25 @@ REFUSALS: Final = {
 }
 """Messages for customers. They never contain an address, because it could be an internal one."""
 
-_REFUSED, _PUBLIC, _ALLOWED = 0, 1, 2  # verdicts; a larger one is the length of a NAT64 prefix
+
+class Access(Enum):
+    """Whether the addresses of a range may be reached."""
+
+    REFUSED = "refused"
+    PUBLIC = "public"
+    """On the usual ports."""
+    ALLOWED = "allowed"
+    """The operator allows them, on all ports."""
+
+
+class EmbeddedIn(NamedTuple):
+    """The range of a prefix behind which an IPv4 address is embedded; that address decides."""
+
+    prefix_length: int
+
+
+Rule = Access | EmbeddedIn
+AnyRule = TypeVar("AnyRule", Access, Rule)
 
 
 class AddressPolicy:
@@ -93,34 +112,33 @@ class AddressPolicy:
         self._allow_http = allow_http
         self._any_allowed = bool(allow)
         # Later layers win.
-        self._starts4, self._verdicts4 = _cut(
+        self._starts4, self._rules4 = _cut(
             [
-                (IPv4Network("0.0.0.0/0"), _PUBLIC),
-                *((IPv4Network(text), _REFUSED) for text in SPECIAL_IPV4),
-                *((network, _REFUSED) for network in deny if network.version == 4),  # noqa: PLR2004
-                *((network, _ALLOWED) for network in allow if network.version == 4),  # noqa: PLR2004
+                (IPv4Network("0.0.0.0/0"), Access.PUBLIC),
+                *((IPv4Network(text), Access.REFUSED) for text in SPECIAL_IPV4),
+                *((network, Access.REFUSED) for network in deny if network.version == 4),  # noqa: PLR2004
+                *((network, Access.ALLOWED) for network in allow if network.version == 4),  # noqa: PLR2004
             ]
         )
         embedding = sorted((IPV4_MAPPED, NAT64, *nat64), key=lambda prefix: prefix.prefixlen)
-        self._starts6, self._verdicts6 = _cut(
-            [
-                (IPv6Network("::/0"), _REFUSED),
-                (IPv6Network(GLOBAL_IPV6), _PUBLIC),
-                *((IPv6Network(text), _REFUSED) for text in SPECIAL_IPV6),
-                *((prefix, prefix.prefixlen) for prefix in embedding),
-                *((network, _REFUSED) for network in deny if network.version == 6),  # noqa: PLR2004
-                *((network, _ALLOWED) for network in allow if network.version == 6),  # noqa: PLR2004
-            ]
-        )
+        layers: list[tuple[Network, Rule]] = [
+            (IPv6Network("::/0"), Access.REFUSED),
+            (IPv6Network(GLOBAL_IPV6), Access.PUBLIC),
+            *((IPv6Network(text), Access.REFUSED) for text in SPECIAL_IPV6),
+            *((prefix, EmbeddedIn(prefix.prefixlen)) for prefix in embedding),
+            *((network, Access.REFUSED) for network in deny if network.version == 6),  # noqa: PLR2004
+            *((network, Access.ALLOWED) for network in allow if network.version == 6),  # noqa: PLR2004
+        ]
+        self._starts6, self._rules6 = _cut(layers)
 
     def refusal(self, address: Address, port: int, scheme: str) -> str | None:
         """Return why this must not be connected to, as a key of `REFUSALS`; None if it may be."""
         if scheme == "http" and not self._allow_http:
             return BLOCKED_SCHEME
-        verdict = self._judge(address)
-        if verdict == _REFUSED:
+        access = self._access(address)
+        if access is Access.REFUSED:
             return BLOCKED_ADDRESS
-        if verdict == _ALLOWED or self._usual_port(port):
+        if access is Access.ALLOWED or self._usual_port(port):
             return None
         return BLOCKED_PORT
 
@@ -129,44 +147,44 @@ class AddressPolicy:
         return None if self._any_allowed or self._usual_port(port) else BLOCKED_PORT
 
     def _usual_port(self, port: int) -> bool:
-        return port == 443 or port >= 1024 or (port == 80 and self._allow_http)  # noqa: PLR2004  CONTRACT
+        return port == 443 or port >= 1024 or (port == 80 and self._allow_http)  # noqa: PLR2004  docs/explanation/egress.md
 
-    def _judge(self, address: Address) -> int:
+    def _access(self, address: Address) -> Access:
         if isinstance(address, IPv4Address):
-            return self._judge_ipv4(int(address))
+            return self._access_ipv4(int(address))
         if address.scope_id is not None:  # a zone is local to this host (RFC 4007)
-            return _REFUSED
+            return Access.REFUSED
         number = int(address)
-        verdict = self._verdicts6[bisect_right(self._starts6, number) - 1]
-        if verdict <= _ALLOWED:
-            return verdict
-        inside = _embedded_ipv4(number, verdict)
-        return _REFUSED if inside is None else self._judge_ipv4(inside)
+        rule = self._rules6[bisect_right(self._starts6, number) - 1]
+        if isinstance(rule, Access):
+            return rule
+        inside = _embedded_ipv4(number, rule.prefix_length)
+        return Access.REFUSED if inside is None else self._access_ipv4(inside)
 
-    def _judge_ipv4(self, number: int) -> int:
-        return self._verdicts4[bisect_right(self._starts4, number) - 1]
+    def _access_ipv4(self, number: int) -> Access:
+        return self._rules4[bisect_right(self._starts4, number) - 1]
 
 
-def _cut(layers: Sequence[tuple[Network, int]]) -> tuple[list[int], list[int]]:
+def _cut(layers: Sequence[tuple[Network, AnyRule]]) -> tuple[list[int], list[AnyRule]]:
     """Cut overlapping networks into disjoint ranges; a later network overrides an earlier one.
 
-    Returns the first number of each range, in order, and its verdict.
+    Returns the first number of each range, in order, and its rule.
     """
     bounds: set[int] = set()
     spans = []
-    for network, verdict in layers:
+    for network, rule in layers:
         first = int(network.network_address)
         after = int(network.broadcast_address) + 1
-        spans.append((first, after, verdict))
+        spans.append((first, after, rule))
         bounds |= {first, after}
     starts: list[int] = []
-    verdicts: list[int] = []
+    rules: list[AnyRule] = []
     for start in sorted(bounds)[:-1]:  # the last bound is the end of the address space
-        top = next(verdict for first, after, verdict in reversed(spans) if first <= start < after)
-        if not verdicts or verdicts[-1] != top:
+        top = next(rule for first, after, rule in reversed(spans) if first <= start < after)
+        if not rules or rules[-1] != top:
             starts.append(start)
-            verdicts.append(top)
-    return starts, verdicts
+            rules.append(top)
+    return starts, rules
 
 
 def _embedded_ipv4(number: int, prefix_length: int) -> int | None:

@@ -103,9 +103,21 @@ class EgressClient:
                 return self._exchange(connection, trace, started_at, start)
             self._pool.learn_from_close(connection)
             trace.timings.reconnected = True
+        return await self._post_on_new(destination, key, head + body, trace, started_at, start)
+
+    async def _post_on_new(  # noqa: PLR0917  by position, as everywhere in this class
+        self,
+        destination: Destination,
+        key: Key,
+        request: bytes,
+        trace: Trace,
+        started_at: int,
+        start: float,
+    ) -> Exchange:
+        """Send a request on a new connection, in the time that is left since `start`."""
         left = self._timeout - (self._clock.monotonic() - start)
         end = asyncio.get_running_loop().time() + left
-        failure, connection = await self._send_on_new(destination, key, head + body, trace, end)
+        failure, connection = await self._send_on_new(destination, key, request, trace, end)
         if failure is not None:
             return Exchange(
                 started_at=started_at,

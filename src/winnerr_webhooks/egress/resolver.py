@@ -26,7 +26,7 @@ TRIES: Final = 4
 FIRST_TRY_SECONDS: Final = 0.25
 """The wait of the first try; c-ares doubles it each time, so four begin in `LOOKUP_SECONDS`."""
 LOOKUP_SECONDS: Final = 2.0
-"""The time limit of a whole lookup: 4 tries of 0.5 s on average (DESIGN, Egress)."""
+"""The time limit of a whole lookup: 4 tries of 0.5 s on average."""
 MIN_TTL, MAX_TTL = 5.0, 60.0
 """The bounds in seconds of an answer's TTL, for which it is cached."""
 FAILURE_TTL: Final = 1.0

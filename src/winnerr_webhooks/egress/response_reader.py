@@ -2,7 +2,7 @@
 
 llhttp parses, in its strict mode. It has no limits of its own, so the limits are enforced here
 while bytes arrive: bytes beyond a limit are not parsed. A status line within the timeout is a
-response, whatever follows it (CONTRACT, Said more exactly). So a head that the strict parser
+response, whatever follows it. So a head that the strict parser
 rejects is read again with `lenient_head`.
 """
 

@@ -12,7 +12,7 @@ from winnerr_webhooks.egress.address_policy import REFUSALS, AddressPolicy
 from winnerr_webhooks.egress.resolver import ResolveError, Resolver
 
 LOOKUP_SECONDS: Final = 2.0
-"""How long saving waits for the lookup of a host name (CONTRACT, Webhooks)."""
+"""How long saving waits for the lookup of a host name."""
 
 
 class DestinationCheck:

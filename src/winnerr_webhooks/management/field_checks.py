@@ -51,7 +51,7 @@ class FieldChecks:
 
 
 def check_organization(text: str, pointer: str = "/organizationId") -> str:
-    """Return an organization id (CONTRACT, HTTP API). Raises `Invalid` at `pointer`."""
+    """Return an organization id. Raises `Invalid` at `pointer`."""
     if not ORGANIZATION.fullmatch(text):
         raise Invalid.field(
             pointer, "An organization id has 1 to 64 of the characters A-Z a-z 0-9 _ and -."

@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
 
 
 def allocate(lanes: Sequence[Candidate], limit: int) -> dict[str, int]:
-    """Return the places by webhook, at most `limit` together, given out one at a time in turns."""
+    """Return how many each webhook may take, at most `limit` in all, given out one at a time."""
     crowded = any(lane.has_backlog for lane in lanes)
     wanted: dict[str, int] = {}
     rings: dict[str, deque[str]] = {}
@@ -33,14 +33,14 @@ def allocate(lanes: Sequence[Candidate], limit: int) -> dict[str, int]:
         quiet = crowded and not lane.has_backlog
         wanted[lane.webhook_id] = min(lane.room, QUIET_PLACES) if quiet else lane.room
         rings.setdefault(lane.organization, deque()).append(lane.webhook_id)
-    places: dict[str, int] = {}
+    limits: dict[str, int] = {}
     turns = deque(rings.values())
     for _ in range(min(limit, sum(wanted.values()))):
         ring = turns.popleft()
         webhook_id = ring.popleft()
-        places[webhook_id] = places.get(webhook_id, 0) + 1
-        if places[webhook_id] < wanted[webhook_id]:
+        limits[webhook_id] = limits.get(webhook_id, 0) + 1
+        if limits[webhook_id] < wanted[webhook_id]:
             ring.append(webhook_id)
         if ring:
             turns.append(ring)
-    return places
+    return limits

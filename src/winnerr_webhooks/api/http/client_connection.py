@@ -88,6 +88,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._age = 0
         """Ticks since the request began, or since its answer if that is later."""
         self._most_idle: float = TICKS
+        """Ticks it may be idle: at first those of a request, later those between two requests."""
         self._unsent = self._stalled = 0
         """Bytes that the caller has yet to take, and the ticks in which it took none of them."""
         self._has_key = False
@@ -140,7 +141,8 @@ class ClientConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Keep the connection for an answer that is due: a caller may end its own side first.
 
-        Not for an answer that has begun: this is how it shows that its reader has left.
+        If the answer has begun, an end of the caller's side means that the caller has left, so the
+        connection is closed.
         """
         if isinstance(self._reading, DiscardedBytes):
             return False
