@@ -91,6 +91,7 @@ class StubNode:
     async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
         if self.error:
             return [self.error for _ in events]
+        await self.is_open.wait()
         return [*await self.storage.accept(events, None)]
 
     async def send_test(self, event: NewEvent, webhook_id: str) -> Accepted:
