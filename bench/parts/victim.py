@@ -4,8 +4,8 @@ Usage: victim.py, with its orders as JSON on stdin:
 
 port       of the service, on 127.0.0.1
 seconds    how long requests are begun
-streams    [{"name", "key", "organization", "rate", "batch"}, …]: so many requests a second, each
-           of so many events; the events say when they were due, for the receiver
+streams    [{"name", "key", "organization", "rate", "batch"}, …]: `rate` requests a second,
+           `batch` events in each; the events say when they were due, for the receiver
 probes     [{"name", "path", "cookie"}, …]: GETs, one after the other, each on a new connection
 
 Prints JSON: by the name of each, `statuses` (of an answer that did not come: `timeout`,

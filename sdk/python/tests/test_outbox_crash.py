@@ -53,7 +53,7 @@ def start(script, database, organization, *words):
 
 
 def kill_after(process, lines):
-    """Kill it after so many lines, at whatever it is doing then."""
+    """Kill it after this many lines of output, at a random moment of its work."""
     with process:
         for _ in range(lines):
             assert process.stdout.readline(), "it ended by itself"

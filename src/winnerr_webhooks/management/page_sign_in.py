@@ -61,7 +61,7 @@ class PageSignIn:
     async def create_link(
         self, organization: str, role: str = ADMIN, user: str | None = None
     ) -> NewLink:
-        """Create a link that signs in once, within ten minutes, whoever opens it.
+        """Create a link that signs in the first person who opens it, within ten minutes.
 
         Raises `Invalid` at /organizationId, /role or /user.
         """

@@ -13,7 +13,7 @@ SLICE: Final = 1_000
 KEPT_ATTEMPTS: Final = 500
 """How many of its newest attempts each organization keeps, however old they are."""
 REMEMBERED_MS: Final = 30 * 86_400_000
-"""How long a client id makes a call safe to repeat (CONTRACT.md, Events)."""
+"""How long a client id makes a call safe to repeat: 30 days, as the API promises."""
 REMOVALS: Final = 200
 """Deleted webhooks that are checked in one transaction."""
 _DAY_MS: Final = 86_400_000

@@ -231,7 +231,7 @@ class World:
         return await self.storage.claim(Claim(lease_seconds=60, limits=limits, max_bytes=1 << 26))
 
     async def settled(self, count: int) -> None:
-        """Return when so many deliveries are settled in the database."""
+        """Return when this many deliveries are settled in the database."""
 
         async def enough() -> bool:
             found = await self.storage.storage._threads.read(

@@ -48,7 +48,7 @@ def receives(webhook: Webhook) -> Callable[[View], View]:
     """Make a view of a function of the request and its verified event.
 
     The view takes POST without a CSRF token, and answers 401 with the reason in words to a request
-    that is not genuine: the sender's log shows it to whoever set the webhook up.
+    that is not genuine. The sender's log shows this answer to its customer.
     """
 
     def decorate(function: View) -> View:

@@ -41,8 +41,8 @@ def verify(webhook: Webhook, request: Optional[Request] = None) -> Event:
 def receives(webhook: Webhook) -> Callable[[View], View]:
     """Make a view of a function of the verified event.
 
-    The view answers 401 with the reason in words to a request that is not genuine: the sender's
-    log shows it to whoever set the webhook up.
+    The view answers 401 with the reason in words to a request that is not genuine. The sender's
+    log shows this answer to its customer.
     """
 
     def decorate(function: View) -> View:

@@ -35,7 +35,7 @@ async def verify(webhook: Webhook, request: Request) -> Event:
 def verified_event(webhook: Webhook) -> Callable[[Request], Awaitable[Event]]:
     """Make a dependency of FastAPI: the verified event, or 401 with the reason in words.
 
-    The sender's log shows that answer, so whoever set the webhook up reads there what to do.
+    The sender's log shows that answer to its customer, who reads there what to do.
     """
 
     async def dependency(request: Request) -> Event:
