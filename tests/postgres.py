@@ -464,6 +464,9 @@ def free_port() -> int:
 
 
 def _die_with_parent() -> None:
+    # A shell starts a background job with SIGQUIT ignored, and children inherit that. Pgbouncer
+    # would then never end.
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     pr_set_pdeathsig = 1  # prctl(2)
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import postgres
 
 ROOT = Path(__file__).parents[2]
 USER = f"""
@@ -104,6 +105,24 @@ def test_a_server_ends_with_its_watcher(make_postgres):
     while is_alive(pid):
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_server_of_tests_that_a_shell_runs_in_the_background_ends_with_its_last_user(tmp_path):
+    """Such a shell has SIGQUIT ignored, and so have the processes of the tests."""
+    users = tmp_path / "users"
+    users.touch()
+    watcher = subprocess.Popen(
+        [
+            *("/bin/sh", "-c", 'trap "" QUIT; exec "$@"', "sh"),
+            *(sys.executable, "-I", "-S", postgres.__file__, tmp_path),
+            *("--", sys.executable, "-c", "import signal; signal.pause()"),
+        ]
+    )
+    try:
+        watcher.wait(30)
+    finally:
+        watcher.kill()
+    assert not tmp_path.exists()
 
 
 async def test_a_server_stopped_as_by_a_crash_has_its_data_when_it_is_started_again(make_postgres):
