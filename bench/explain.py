@@ -18,7 +18,7 @@ import asyncpg
 from bench.parts.seed import BATCH, Seeder
 from bench.postgres import Postgres
 from bench.processes import free_port
-from winnerr_webhooks import config, wiring
+from winnerr_webhooks import config, storage_opener
 from winnerr_webhooks.storage.postgres.connection_opener import ConnectionOpener
 from winnerr_webhooks.storage.postgres.postgres_session import statements
 from winnerr_webhooks.storage.values import Claim, LeaseTerms, LogFilter
@@ -84,7 +84,7 @@ async def run(url, rows):
         "WINNERR_WEBHOOKS_DATABASE_URL": url,
         "WINNERR_WEBHOOKS_ENCRYPTION_KEYS": f"k1:{b64encode(bytes(32)).decode()}",
     }
-    storage = await wiring.open_storage(config.load(settings), exclusive=False)
+    storage = await storage_opener.open_storage(config.load(settings), exclusive=False)
     seeder = Seeder(storage)
     await seeder.webhooks([[0, "http://127.0.0.1:9/a"]])
     await seeder.attempts(1, rows)
@@ -97,7 +97,7 @@ async def run(url, rows):
     await server.close()
     plans = Plans()
     plans.listen()
-    storage = await wiring.open_storage(config.load(settings), exclusive=False)
+    storage = await storage_opener.open_storage(config.load(settings), exclusive=False)
     seeder = Seeder(storage)
     try:
         for _ in range(3):

@@ -17,7 +17,7 @@ import aiohttp
 from tests.postgres import free_port
 from tests.receiver import PATIENCE
 
-from winnerr_webhooks import config, wiring
+from winnerr_webhooks import config, storage_opener
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import PREFIX
 from winnerr_webhooks.ids import Ids
@@ -112,7 +112,7 @@ class Server:
     async def new_key(self, organization: str | None = None) -> str:
         """Make an API key as `keys create` does, without the second a process takes to start."""
         settings = config.load(self.environment)
-        storage = await wiring.open_storage(settings, exclusive=False)
+        storage = await storage_opener.open_storage(settings, exclusive=False)
         try:
             clock = SystemClock()
             return (await ApiKeys(storage, clock, Ids(clock)).create("test", organization)).secret

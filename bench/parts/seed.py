@@ -25,7 +25,7 @@ import apsw
 import asyncpg
 import uvloop
 
-from winnerr_webhooks import config, wiring
+from winnerr_webhooks import config, storage_opener
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
 from winnerr_webhooks.domain.delivery import LeasedDelivery
@@ -194,7 +194,7 @@ async def copy(ids, database_url, wanted):
 async def main():
     orders = json.load(sys.stdin)
     settings = config.load(config.environment(), {"database_url": orders["database_url"]})
-    storage = await wiring.open_storage(settings, exclusive=True)
+    storage = await storage_opener.open_storage(settings, exclusive=True)
     started = time.monotonic()
     try:
         seeder = Seeder(storage)

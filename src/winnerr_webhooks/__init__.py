@@ -30,6 +30,7 @@ The other packages:
 The other modules:
 
 - `wiring`          creates and connects all of the above, and runs it
+- `storage_opener`  opens the database that the settings name
 - `config`          the settings, with `setting_parsers` and `database_url`
 - `budgets`         the limits of a node; `quotas` tracks how much of each is in use
 - `metrics`         Prometheus metrics; `log_setup` configures logging

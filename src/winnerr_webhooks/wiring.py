@@ -1,4 +1,4 @@
-"""Creates all parts of a node, connects them, and runs it. Only this module chooses adapters."""
+"""Creates all parts of a node, connects them, and runs it."""
 
 import asyncio
 import gc
@@ -7,7 +7,6 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import structlog
@@ -24,10 +23,8 @@ from winnerr_webhooks.budgets import (
     stop_seconds,
 )
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.config import PREFIX, Config, check_service, database_path
-from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
+from winnerr_webhooks.config import Config, check_service
 from winnerr_webhooks.domain.catalog import CATALOG
-from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
@@ -45,8 +42,7 @@ from winnerr_webhooks.processes.worker_context import WorkerContext
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.session import Identify
-from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage_opener import open_storage
 
 HEADER_PREFIX = "Winnerr"
 """The product's name in the `X-…` headers and the User-Agent."""
@@ -61,58 +57,6 @@ LAST_ANSWERS = 2
 """In the last seconds of the grace period events are refused, so that callers get an answer."""
 
 log = structlog.get_logger(__name__)
-
-
-async def open_storage(
-    config: Config, *, exclusive: bool, budgets: Budgets | None = None
-) -> Storage:
-    """Open the database, and create or upgrade it if needed.
-
-    `exclusive` is for `serve`: only one process may serve from an SQLite file. On PostgreSQL there
-    may be any number. Raises `ConfigurationError` if the database cannot be used, or if its secrets
-    cannot be decrypted.
-    """
-    if config.uses_postgres:
-        return await _open_postgres(config, serves=exclusive, budgets=budgets)
-    path = database_path(config).resolve()
-    return await SqliteStorage.open(
-        path,
-        clock=SystemClock(),
-        keyring=await asyncio.to_thread(_keyring, config, path, exclusive=exclusive),
-        exclusive=exclusive,
-        disable_after_days=config.disable_after_days,
-        budgets=budgets,
-    )
-
-
-async def _open_postgres(config: Config, *, serves: bool, budgets: Budgets | None) -> Storage:
-    from winnerr_webhooks.storage.postgres import PostgresStorage  # noqa: PLC0415  most need no driver
-
-    if config.encryption_keys:
-        keyring: Sealer = Keyring(config.encryption_keys)
-    else:
-        keyring = NoKeyring(f"{PREFIX}ENCRYPTION_KEYS: set it, to encrypt and decrypt secrets.")
-    return await PostgresStorage.open(
-        config.database_url,
-        clock=SystemClock(),
-        keyring=keyring,
-        serves=serves,
-        disable_after_days=config.disable_after_days,
-        budgets=budgets,
-    )
-
-
-def _keyring(config: Config, path: Path, *, exclusive: bool) -> Sealer:
-    if config.encryption_keys:
-        return Keyring(config.encryption_keys)
-    key_file = path.with_name(path.name + ".keys")
-    try:
-        keys = load_or_create_key_file(key_file, create=not SqliteStorage.has_secrets(path))
-    except ConfigurationError as error:
-        if exclusive:
-            raise
-        return NoKeyring(str(error))  # `keys` and `login-link` need no secrets
-    return Keyring(keys, str(key_file))
 
 
 async def serve(

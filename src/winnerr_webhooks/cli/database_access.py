@@ -12,13 +12,13 @@ Result = TypeVar("Result")
 
 def with_storage(config: Config, work: Callable[[Storage], Awaitable[Result]]) -> Result:
     """Open the database, run `work` with it, and close it. Creates or upgrades it if needed."""
-    from winnerr_webhooks import wiring  # noqa: PLC0415  loads the server; --help must not
-    from winnerr_webhooks.log_setup import set_up_logs  # noqa: PLC0415  likewise
+    from winnerr_webhooks.log_setup import set_up_logs  # noqa: PLC0415  --help must not load it
+    from winnerr_webhooks.storage_opener import open_storage  # noqa: PLC0415  likewise
 
     set_up_logs(config.log_level, config.log_format)
 
     async def run() -> Result:
-        storage = await wiring.open_storage(config, exclusive=False)
+        storage = await open_storage(config, exclusive=False)
         try:
             return await work(storage)
         finally:

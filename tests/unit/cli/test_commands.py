@@ -49,24 +49,44 @@ def test_help_says_what_a_command_does_with_an_example(command, run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_loads_none_of_the_server():
-    """So help is fast; a command imports what it needs when it runs."""
+def _loaded_by(words: list[str], folder) -> set[str]:
+    """Run a command in a process of its own; return the top-level modules that it loaded."""
     program = """
 import json, sys
 from winnerr_webhooks.cli import main
-sys.argv = ["winnerr-webhooks", "serve", "--help"]
 try:
     main()
 finally:
     print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+        [sys.executable, "-c", program, *words],
+        capture_output=True, text=True, check=True, timeout=60, cwd=folder,
+    )  # fmt: skip
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_help_loads_none_of_the_server(tmp_path):
+    """So help is fast; a command imports what it needs when it runs."""
     heavy = {"litestar", "httptools", "uvloop", "apsw", "asyncpg", "cryptography", "structlog"}
     heavy |= {"aiodns", "rich"}
-    assert not loaded & heavy
+    assert not _loaded_by(["serve", "--help"], tmp_path) & heavy
+
+
+@pytest.mark.parametrize(
+    "words", [["migrate"], ["keys", "list"], ["login-link", "--organization", "org_1"]]
+)
+def test_a_command_loads_its_database_and_none_of_the_server(words, tmp_path):
+    loaded = _loaded_by(words, tmp_path)
+    assert "apsw" in loaded
+    assert not loaded & {
+        "litestar",
+        "httptools",
+        "jinja2",
+        "aiodns",
+        "prometheus_client",
+        "asyncpg",
+    }
 
 
 def test_without_a_command_it_prints_the_help(run):

@@ -17,7 +17,7 @@ import pytest
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
-from winnerr_webhooks.storage.sqlite import SqliteStorage
+from winnerr_webhooks.storage.sqlite import sqlite_file
 from winnerr_webhooks.storage.sqlite.sqlite_statements import migrations
 from winnerr_webhooks.storage.values import ApiKey
 
@@ -200,7 +200,7 @@ async def test_a_file_that_is_no_database_is_refused(open_storage, path) -> None
     with pytest.raises(ConfigurationError, match="damaged"):
         await open_storage()
     with pytest.raises(ConfigurationError):
-        SqliteStorage.has_secrets(path)
+        sqlite_file.has_secrets(str(path))
 
 
 async def test_a_folder_that_does_not_exist_is_refused(open_storage, tmp_path) -> None:
@@ -216,14 +216,14 @@ async def test_secrets_are_sealed_and_gone_from_the_file_when_deleted(
     open_storage, path, new_webhook
 ) -> None:
     storage = await open_storage()
-    assert not SqliteStorage.has_secrets(path.with_name("none.db"))
-    assert not SqliteStorage.has_secrets(path)
+    assert not sqlite_file.has_secrets(str(path.with_name("none.db")))
+    assert not sqlite_file.has_secrets(str(path))
     webhook = await storage.create_webhook(new_webhook(secret="plainly visible"), 500)
-    assert SqliteStorage.has_secrets(path)
+    assert sqlite_file.has_secrets(str(path))
     file = sqlite3.connect(path)
     (sealed,) = file.execute("SELECT secret FROM webhook").fetchone()
     await storage.delete_webhook("org_1", webhook.id)
-    assert not SqliteStorage.has_secrets(path)
+    assert not sqlite_file.has_secrets(str(path))
     file.close()
     await storage.close()
     content = path.read_bytes()
@@ -246,10 +246,10 @@ async def test_a_server_does_not_start_with_secrets_no_key_opens(open_storage, n
 
 OPEN_AS_NOBODY = """
 import asyncio, os, sys, tempfile
-from winnerr_webhooks import config, wiring
+from winnerr_webhooks import config, storage_opener
 async def open_and_close(path):
     settings = config.load({"WINNERR_WEBHOOKS_DATABASE_URL": f"sqlite:///{path}"})
-    storage = await wiring.open_storage(settings, exclusive=True)
+    storage = await storage_opener.open_storage(settings, exclusive=True)
     await storage.close()
 with tempfile.TemporaryDirectory() as folder:  # loads what the other user may not read
     asyncio.run(open_and_close(folder + "/test.db"))

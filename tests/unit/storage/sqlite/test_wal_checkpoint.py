@@ -128,7 +128,7 @@ async def test_a_short_read_does_not_leave_the_copying_to_the_writer(storage, ne
 
 LOSE = """
 import asyncio, os, sys
-from winnerr_webhooks import config, wiring
+from winnerr_webhooks import config, storage_opener
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.ids import Ids
@@ -140,7 +140,7 @@ def fail(_file):
 async def main():
     set_up_logs()
     url = {"WINNERR_WEBHOOKS_DATABASE_URL": f"sqlite:///{sys.argv[1]}"}
-    storage = await wiring.open_storage(config.load(url), exclusive=True)
+    storage = await storage_opener.open_storage(config.load(url), exclusive=True)
     ids = Ids(SystemClock())
     os.fsync = fail
     while True:
