@@ -7,8 +7,9 @@
 - `…_verbs` implement the verbs that both databases share, over one `database_session.Session`:
   `webhook_verbs`, `log_verbs`, `access_verbs`, `housekeeping_verbs`. `verb_base` says how they
   reach the database. `statements` reads their SQL from the folder `sql`.
-- Deliveries: `delivery_rows` are the rows, `claim_selection` chooses which to lease, `settling` and
-  `transitions` apply settled attempts, `failure_streak` disables webhooks that keep failing.
+- Deliveries: `delivery_rows` are the rows. `accepting` makes new ones, `claim_selection` chooses
+  which to lease, `settling` and `transitions` apply settled attempts, `failure_streak` disables
+  webhooks that keep failing.
 - Webhooks: `webhook_queries`, `sealed_secrets` and `webhook_states`; `jobs` and `replays`.
 - The log: `log_queries` reads it by the steps of `log_scan`; `search_text` prepares a search.
 - `retention` removes old rows; `fair_semaphore` lets organizations take turns at reading;

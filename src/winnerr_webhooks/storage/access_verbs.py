@@ -1,11 +1,8 @@
 """The verbs of API keys and of sign-in to the settings page."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from msgspec.structs import asdict, replace
 
-from winnerr_webhooks.storage.database_session import Session
+from winnerr_webhooks.storage.database_session import Session, struct_of
 from winnerr_webhooks.storage.values import ApiKey, Grant
 from winnerr_webhooks.storage.verb_base import VerbBase
 
@@ -19,7 +16,8 @@ class KeyVerbs(VerbBase):
 
     async def keys(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
-        return [_key(row) for row in await self._read(lambda db: db.fetch("list_keys"))]
+        rows = await self._read(lambda db: db.fetch("list_keys"))
+        return [struct_of(ApiKey, row) for row in rows]
 
     async def revoke_key(self, key_id: str) -> bool:
         """Revoke a key."""
@@ -31,7 +29,7 @@ class KeyVerbs(VerbBase):
         # A slow page must not keep callers waiting whose keys are known to work.
         read = self._read if aside else self._read_for_road
         row = await read(lambda db: db.fetch_row("find_key", hash=key_hash))
-        return None if row is None else _key(row)
+        return None if row is None else struct_of(ApiKey, row)
 
 
 class SignInVerbs(VerbBase):
@@ -64,7 +62,7 @@ class SignInVerbs(VerbBase):
     async def _look_up_grant(self, statement: str, hash_: bytes) -> Grant | None:
         now = self._clock.now_ms()
         row = await self._look_up(lambda db: db.fetch_row(statement, hash=hash_, now=now))
-        return None if row is None else _grant(row)
+        return None if row is None else struct_of(Grant, row)
 
 
 async def _consume(
@@ -73,7 +71,7 @@ async def _consume(
     row = await db.fetch_row("take_link", hash=link_hash)
     if row is None:
         return None
-    link = _grant(row)
+    link = struct_of(Grant, row)
     if link.expires_at <= now:
         return None
     session = replace(link, expires_at=ends_at)
@@ -83,13 +81,3 @@ async def _consume(
 
 async def _add(db: Session, statement: str, grant: Grant, hash_: bytes) -> None:
     await db.execute(statement, **asdict(grant), hash=hash_)
-
-
-def _key(row: Sequence[Any]) -> ApiKey:
-    names = ("id", "name", "organization", "created_at", "revoked_at")
-    return ApiKey(**dict(zip(names, row, strict=True)))
-
-
-def _grant(row: Sequence[Any]) -> Grant:
-    organization, role, user, expires_at = row
-    return Grant(organization=organization, role=role, user=user, expires_at=expires_at)

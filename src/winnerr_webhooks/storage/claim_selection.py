@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES, LeasedDelivery
 from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow, ended
-from winnerr_webhooks.storage.values import Claim
+from winnerr_webhooks.storage.values import Claim, Claimed
 
 
 class Selection(NamedTuple):
@@ -80,21 +80,41 @@ def given_up(
     return outcomes
 
 
-def leased(row: PendingRow, body: bytes, version: int, expires: float) -> LeasedDelivery:
-    """Return a row that was just leased, as its node gets it."""
-    return LeasedDelivery(
-        id=row.delivery_id,
-        event_id=row.event_id,
-        event=row.event,
-        organization=row.organization,
-        webhook_id=row.webhook_id,
-        webhook_version=version,
-        body=body,
-        trigger="replay" if row.replay else "test" if row.test else "automatic",
-        test=bool(row.test),
-        attempt=row.attempts + 1,
-        retries_used=row.retries_used,
-        lease=row.lease,
-        replay=row.replay,
-        expires=expires,
+def mark_leased(rows: Iterable[PendingRow], lease_until: int) -> None:
+    """Enter a new lease into rows."""
+    for row in rows:
+        row.lease += 1
+        row.idle_leases += 1
+        row.lease_until = lease_until
+
+
+def claimed(
+    selected: Selection, bodies: Mapping[str, bytes], versions: Mapping[str, int], expires: float
+) -> Claimed:
+    """Return what was selected and leased, as its node gets it.
+
+    `bodies` are by event, `versions` by webhook. A row whose event has no body is left out.
+    """
+    return Claimed(
+        deliveries=[
+            LeasedDelivery(
+                id=row.delivery_id,
+                event_id=row.event_id,
+                event=row.event,
+                organization=row.organization,
+                webhook_id=row.webhook_id,
+                webhook_version=versions[row.webhook_id],
+                body=bodies[row.event_id],
+                trigger="replay" if row.replay else "test" if row.test else "automatic",
+                test=bool(row.test),
+                attempt=row.attempts + 1,
+                retries_used=row.retries_used,
+                lease=row.lease,
+                replay=row.replay,
+                expires=expires,
+            )
+            for row in selected.rows
+            if row.event_id in bodies
+        ],
+        backlogged=frozenset(selected.backlogged),
     )

@@ -60,6 +60,12 @@ class Session(Protocol):
 _strings = msgspec.json.Decoder(list[str])
 
 
-def decoded_list(value: str | list[str] | None) -> list[str]:
+def struct_of(shape: type[S], row: Sequence[Any], /, **others: Any) -> S:
+    """Return a row as a struct: its columns are the first fields, `others` are the rest."""
+    names = shape.__struct_fields__[: len(row)]
+    return shape(**dict(zip(names, row, strict=True)), **others)
+
+
+def decoded_list(value: str | Sequence[str] | None) -> list[str]:
     """Return a list of texts as a database gives it: JSON, or an array."""
-    return _strings.decode(value) if isinstance(value, str) else value or []
+    return _strings.decode(value) if isinstance(value, str) else list(value or ())

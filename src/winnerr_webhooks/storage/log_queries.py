@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
 from winnerr_webhooks.ids import delivery_id, id_floor, is_id, webhook_number
-from winnerr_webhooks.storage.database_session import Session
+from winnerr_webhooks.storage.database_session import Session, struct_of
 from winnerr_webhooks.storage.delivery_rows import event_of
 from winnerr_webhooks.storage.log_scan import (
     FIRST_TEXT_STEP,
@@ -43,10 +43,6 @@ _ATTEMPT: Final = (
 )  # fmt: skip
 """The columns of `attempt_page`, in order."""
 _BYTES: Final = ("request_head", "request_body", "response_head", "response_body")
-_HEALTH: Final = (
-    "webhook_id", "starts_at", "duration_class", "succeeded", "failed", "exhausted",
-)  # fmt: skip
-"""The columns of `get_health`, in order."""
 _EVERY_DELIVERY: Final = dict.fromkeys(("webhook", "event", "status", "since", "until", "limit"))
 
 Key = Sequence[Any]
@@ -172,15 +168,14 @@ async def event(db: Session, organization: str, event_id: str) -> StoredEvent | 
     keys = await db.fetch(
         "deliveries_of_event", organization=organization, first=first, last=first[:-4] + "zzzz"
     )
-    names = ("id", "organization", "name", "client_id", "accepted_at", "body")
     found = await _matching_deliveries(db, organization, keys)
-    return StoredEvent(**dict(zip(names, row, strict=True)), deliveries=found)
+    return struct_of(StoredEvent, row, deliveries=found)
 
 
 async def health(db: Session, organization: str, since: int) -> list[HealthBucket]:
     """Return the health figures of an organization's webhooks."""
     rows = await db.fetch("get_health", organization=organization, since=since)
-    return [HealthBucket(**dict(zip(_HEALTH, row, strict=True))) for row in rows]
+    return [struct_of(HealthBucket, row) for row in rows]
 
 
 # --- steps ----------------------------------------------------------------------------------------

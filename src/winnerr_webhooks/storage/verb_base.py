@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
+from winnerr_webhooks.storage.values import LeaseTerms
 
 T = TypeVar("T")
 Verb = Callable[[Session], Coroutine[Any, Any, T]]
@@ -27,6 +29,10 @@ class VerbBase:
     """Slots for reads of pages and calls."""
     _searches: FairSemaphore
     """Slots for reads that may examine many rows."""
+
+    def _terms(self, lease: LeaseTerms | None) -> AcceptTerms:
+        """Return the terms of an accept. Leases count from before the statement that takes them."""
+        raise NotImplementedError
 
     async def _write(self, verb: Verb[T]) -> T:
         """Run a change that a caller waits for, in one short transaction."""

@@ -19,7 +19,7 @@ from winnerr_webhooks.domain.errors import Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage import jobs
-from winnerr_webhooks.storage.database_session import Session, decoded_list
+from winnerr_webhooks.storage.database_session import Session, decoded_list, struct_of
 from winnerr_webhooks.storage.sealed_secrets import Secrets, check, opened
 from winnerr_webhooks.storage.settling import leave_active
 from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange
@@ -27,13 +27,6 @@ from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookCha
 MAX_NUMBER: Final = 1 << 20
 """Webhooks that an organization can ever make: a delivery's id ends with four characters of base
 32 for it."""
-
-
-_WEBHOOK: Final = (
-    "id", "organization", "url", "description", "events", "status", "status_reason", "has_secret",
-    "overlap_ends_at", "created_at", "updated_at", "version",
-)  # fmt: skip
-"""The columns of `webhook_columns`, in order."""
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -71,12 +64,12 @@ async def check_secrets(db: Session, keyring: Sealer) -> None:
 
 
 def _webhook(row: Sequence[Any], now: int) -> Webhook:
-    fields = dict(zip(_WEBHOOK, row, strict=True))
-    fields["events"] = tuple(decoded_list(fields["events"]))
-    fields["has_secret"] = bool(fields["has_secret"])
-    if (fields["overlap_ends_at"] or 0) <= now:
-        fields["overlap_ends_at"] = None
-    return Webhook(**fields)
+    webhook = struct_of(Webhook, row)
+    webhook.events = tuple(decoded_list(webhook.events))
+    webhook.has_secret = bool(webhook.has_secret)
+    if (webhook.overlap_ends_at or 0) <= now:
+        webhook.overlap_ends_at = None
+    return webhook
 
 
 def _target(row: Sequence[Any], keyring: Sealer, now: int) -> Target:

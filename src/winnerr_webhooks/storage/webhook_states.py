@@ -1,13 +1,9 @@
 """How webhooks stand now, for the settings page: a few index look-ups for each."""
 
-from typing import Final
-
-from winnerr_webhooks.storage.database_session import Session
+from winnerr_webhooks.storage.database_session import Session, struct_of
 from winnerr_webhooks.storage.failure_streak import FirstFailure
 from winnerr_webhooks.storage.log_scan import NEWEST, IdRange, streak_start, windows
 from winnerr_webhooks.storage.values import COUNT_LIMIT, LastAttempt, WebhookState
-
-_LAST_ATTEMPT: Final = ("id", "outcome", "status", "error_message", "started_at")
 
 
 async def webhook_states(db: Session, organization: str, now: int) -> list[WebhookState]:
@@ -45,7 +41,7 @@ async def _last_attempts(db: Session, webhook_ids: list[str], now: int) -> dict[
             break
         rows = await db.fetch("last_attempts", webhooks=missing, **part._asdict())
         for webhook_id, *last in rows:
-            found[webhook_id] = LastAttempt(**dict(zip(_LAST_ATTEMPT, last, strict=True)))
+            found[webhook_id] = struct_of(LastAttempt, last)
     return found
 
 

@@ -2,19 +2,26 @@
 
 from collections.abc import Sequence
 
+from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
-from winnerr_webhooks.storage import jobs, replays, webhook_queries, webhook_states
+from winnerr_webhooks.storage import accepting, jobs, replays, webhook_queries, webhook_states
 from winnerr_webhooks.storage.sealed_secrets import opened, sealed
-from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange, WebhookState
+from winnerr_webhooks.storage.values import (
+    LeaseTerms,
+    NewWebhook,
+    ReplayFilter,
+    WebhookChange,
+    WebhookState,
+)
 from winnerr_webhooks.storage.verb_base import VerbBase
 
 
 class WebhookVerbs(VerbBase):
-    """`storage.port.Webhooks`, `Log.replay` and `replay_many`, and three verbs of `Road`.
+    """`storage.port.Webhooks`, `Log.replay` and `replay_many`, and four verbs of `Road`.
 
-    These three are `targets`, `changed_webhooks` and `run_job_slice`. See `storage.port` for what
-    each verb promises. Each reads the clock when it runs, so that instants follow the order of
-    commits.
+    These four are `send_test`, `targets`, `changed_webhooks` and `run_job_slice`. See
+    `storage.port` for what each verb promises. Each reads the clock when it runs, so that instants
+    follow the order of commits.
     """
 
     async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
@@ -89,6 +96,15 @@ class WebhookVerbs(VerbBase):
                 overlap_seconds=overlap_seconds,
                 now=self._clock.now_ms(),
             )
+        )
+
+    async def send_test(
+        self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
+    ) -> Accepted:
+        """Store a sample event and its one delivery."""
+        terms = self._terms(lease)
+        return await self._write(
+            lambda db: accepting.send_test(db, event, webhook_id, terms, self._clock.now_ms())
         )
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:

@@ -121,7 +121,7 @@ async def find_ranges(db: PostgresSession) -> dict[str, Ranges]:
 
 async def make(db: PostgresSession, table: str, now: int) -> None:
     """Make the missing partitions of one table; other nodes may be doing the same."""
-    await db.fetch_value("lock_partitions", _LOCK)
+    await db.fetch_value("lock_for_transaction", _LOCK)
     ranges = (await find_ranges(db))[table]
     await add(db, table, missing(table, ranges.newest, now))
 

@@ -4,32 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
-from winnerr_webhooks.domain.errors import NotFound, Unavailable
+from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
-from winnerr_webhooks.ids import delivery_id
-from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
+from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeated
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row, columns
 from winnerr_webhooks.storage.retention import REMEMBERED_MS
-from winnerr_webhooks.storage.values import LeaseTerms
-
-
-class AcceptTerms(NamedTuple):
-    """How the deliveries of one batch are leased."""
-
-    lease: LeaseTerms | None
-    expires: float
-    """The monotonic instant at which leases taken now end."""
-    now: int
-
-    @property
-    def lease_until(self) -> int | None:
-        """When the leases end by the database's clock. If all deliveries are free, None."""
-        return None if self.lease is None else self.now + round(self.lease.seconds * 1000)
-
-    @property
-    def full(self) -> list[str]:
-        """Webhooks whose deliveries are free."""
-        return [] if self.lease is None else list(self.lease.full)
 
 
 class AcceptedBatch(NamedTuple):
@@ -60,7 +39,7 @@ class Batch:
         return any(event.client_id is not None for event in self.asked)
 
 
-async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms) -> AcceptedBatch:
+async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms, now: int) -> AcceptedBatch:
     """Store what is new of a batch; see `Road.accept`. One statement without client ids."""
     asked = batch.asked
     rows = await db.fetch(
@@ -68,10 +47,10 @@ async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms) -> Accep
         *columns(
             [(e.id, e.organization, e.name, e.client_id, e.fingerprint, e.body) for e in asked]
         ),
-        terms.now,
+        now,
         terms.lease_until,
-        terms.full,
-        terms.now - REMEMBERED_MS,
+        [] if terms.lease is None else list(terms.lease.full),
+        now - REMEMBERED_MS,
     )
     if terms.lease is None:
         fresh, free = _free_answers(asked, rows)
@@ -117,7 +96,7 @@ def _leased_answers(
         stored[event.id] = stored.get(event.id, 0) + 1
         if is_leased and active:
             leased.setdefault(event.id, []).append(
-                _leased(event, id_, webhook_id, version=version, terms=terms)
+                first_lease(event, id_, webhook_id, version=version, expires=terms.expires)
             )
     return {
         event_id: Accepted(
@@ -130,81 +109,18 @@ def _leased_answers(
     }
 
 
-def _leased(
-    event: NewEvent,
-    id_: str,
-    webhook_id: str,
-    *,
-    version: int,
-    terms: AcceptTerms,
-    test: bool = False,
-) -> LeasedDelivery:
-    return LeasedDelivery(
-        id=id_,
-        event_id=event.id,
-        event=event.name,
-        organization=event.organization,
-        webhook_id=webhook_id,
-        webhook_version=version,
-        body=event.body,
-        trigger="test" if test else "automatic",
-        test=test,
-        expires=terms.expires,
-    )
-
-
-async def _first_answers(db: PostgresSession, repeated: Sequence[NewEvent]) -> dict[str, Accepted]:
+async def _first_answers(db: PostgresSession, repeating: Sequence[NewEvent]) -> dict[str, Accepted]:
     """Return the first answers to client ids, by the id of the event that repeats them."""
     rows = await db.fetch(
-        "first_answers", *columns([(event.organization, event.client_id) for event in repeated])
+        "first_answers", *columns([(event.organization, event.client_id) for event in repeating])
     )
     answers = {}
-    for ordinal, fingerprint, first, deliveries in rows:
-        event = repeated[ordinal - 1]
-        same = event.fingerprint == fingerprint
-        answers[event.id] = Accepted(
-            id=first, deliveries=deliveries, duplicate=same, conflict=not same
-        )
-    if len(answers) < len(repeated):  # one was removed between the two statements, after 30 days
+    for ordinal, *first in rows:
+        event = repeating[ordinal - 1]
+        answers[event.id] = repeated(event, *first)
+    if len(answers) < len(repeating):  # one was removed between the two statements, after 30 days
         raise Unavailable("An id expired at this moment. Try again.")
     return answers
-
-
-async def accept_test(
-    db: PostgresSession, event: NewEvent, webhook_id: str, terms: AcceptTerms
-) -> tuple[Accepted, bool]:
-    """Store a sample event for one webhook; return the answer, and whether its delivery is free."""
-    webhook = await db.fetch_row("webhook_for_test", webhook_id, event.organization)
-    if webhook is None:
-        raise NotFound(f"There is no webhook {webhook_id}.")
-    number, version = webhook
-    await db.execute(
-        "put_event",
-        event.id,
-        event.organization,
-        event.name,
-        event.client_id,
-        terms.now,
-        event.body,
-    )
-    made = delivery_id(event.id, number)
-    lease_until = None if webhook_id in terms.full else terms.lease_until
-    leased = lease_until is not None
-    await db.execute(
-        "put_test",
-        webhook_id,
-        made,
-        event.organization,
-        event.name,
-        TEST_EPOCH,
-        terms.now,
-        lease_until,
-        int(leased),
-    )
-    if not leased:
-        return Accepted(id=event.id, deliveries=1), True
-    delivery = _leased(event, made, webhook_id, version=version, terms=terms, test=True)
-    return Accepted(id=event.id, deliveries=1, leased=(delivery,)), False
 
 
 async def find_committed(
@@ -226,17 +142,9 @@ async def find_committed(
         "deliveries_of_events",
         *columns([(event.organization, f"dlv_{event.id[4:]}") for event in mine]),
     )
-    full = set(terms.full)
     born = [
         # A row that was free may be leased by now, to another node.
-        (
-            ordinal,
-            id_,
-            webhook,
-            version,
-            bool(terms.lease) and lease == 1 and webhook not in full,
-            1,
-        )
+        (ordinal, id_, webhook, version, lease == 1 and terms.leases(webhook), 1)
         for ordinal, id_, webhook, version, lease in rows
     ]
     events = [(ordinal, None, None, None, False, 0) for ordinal in range(1, len(mine) + 1)]

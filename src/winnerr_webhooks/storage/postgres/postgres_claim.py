@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
-from winnerr_webhooks.storage.claim_selection import Selection, leased, select
-from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
+from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
+from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow, event_of
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns
 from winnerr_webhooks.storage.settling import give_up
 from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
@@ -41,7 +41,7 @@ async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> 
     alive = [lane for lane in lanes if lane.status != DELETED]
     selected = await _select(db, alive, claim, now)
     bodies = await _lease(db, selected.rows, now + round(claim.lease_seconds * 1000))
-    bodiless = [row for row in selected.rows if row.delivery_id not in bodies]
+    bodiless = [row for row in selected.rows if row.event_id not in bodies]
     await give_up(db, selected.worn_out + bodiless, now)
     if alive:
         lanes_now = [(lane.webhook_id, lane.epoch, lane.since) for lane in alive]
@@ -50,12 +50,7 @@ async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> 
     if gone:
         await db.execute("drop_lanes", webhooks=gone)
     versions = {lane.webhook_id: lane.version for lane in lanes}
-    deliveries = [
-        leased(row, bodies[row.delivery_id], versions[row.webhook_id], expires)
-        for row in selected.rows
-        if row.delivery_id in bodies
-    ]
-    return Claimed(deliveries=deliveries, backlogged=frozenset(selected.backlogged))
+    return claimed(selected, bodies, versions, expires)
 
 
 async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
@@ -78,17 +73,14 @@ async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now
 async def _lease(
     db: PostgresSession, rows: Sequence[PendingRow], lease_until: int
 ) -> dict[str, bytes]:
-    """Write the leases, and return the bodies by delivery."""
+    """Write the leases, and return the bodies by event."""
     if not rows:
         return {}
-    for row in rows:
-        row.lease += 1
-        row.idle_leases += 1
-        row.lease_until = lease_until
+    mark_leased(rows, lease_until)
     keys = sorted((row.webhook_id, row.delivery_id) for row in rows)
     events = [row.event_id for row in rows]
     found = await db.fetch("lease", *columns(keys), lease_until, min(events), max(events))
-    return {delivery_id: body for delivery_id, body in found}  # noqa: C416  records, not pairs
+    return {event_of(delivery_id): body for delivery_id, body in found}
 
 
 async def release(db: PostgresSession, deliveries: Sequence[LeasedDelivery], now: int) -> None:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from winnerr_webhooks.ids import id_floor
 from winnerr_webhooks.storage import retention
+from winnerr_webhooks.storage.delivery_rows import event_of
 from winnerr_webhooks.storage.postgres.partitions import (
     DAY_MS,
     ID_KINDS,
@@ -27,7 +28,7 @@ from winnerr_webhooks.storage.postgres.partitions import (
     find_ranges,
     midnight,
 )
-from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
+from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row
 from winnerr_webhooks.storage.retention import KEPT_ATTEMPTS, SLICE, Removals
 
 MOST_DAYS: Final = 8
@@ -166,11 +167,11 @@ async def _carry_newest(db: PostgresSession, carry: _Carry) -> Slice:
     )
     if not organizations:
         return await _moved(db, carry._replace(step=STAYING, cursor=""))
-    needs: list[tuple[str, str]] = []
+    needs: list[Row] = []
     name = ""
     for (name,) in organizations:
         kept = await db.fetch("carry_newest_attempts", name, carry.floor("attempt"), KEPT_ATTEMPTS)
-        needs += [(name, row[0]) for row in kept]
+        needs += kept
         if len(needs) >= SLICE:
             break
     carried = len(needs) + await _carry_needs(db, carry, needs)
@@ -179,16 +180,8 @@ async def _carry_newest(db: PostgresSession, carry: _Carry) -> Slice:
 
 async def _carry_young(db: PostgresSession, carry: _Carry) -> Slice:
     """Carry the deliveries and events of attempts that stay in their days."""
-    needs = [
-        (row[0], row[1])
-        for row in await db.fetch(
-            "needs_of_young_attempts",
-            carry.cursor,
-            carry.floor("delivery"),
-            carry.floor("attempt"),
-            SLICE,
-        )
-    ]
+    floors = carry.floor("delivery"), carry.floor("attempt")
+    needs = await db.fetch("needs_of_young_attempts", carry.cursor, *floors, SLICE)
     if not needs:
         return await _moved(db, carry._replace(step=PENDING, cursor=""))
     carried = await _carry_needs(db, carry, needs)
@@ -202,25 +195,32 @@ async def _carry_pending(db: PostgresSession, carry: _Carry) -> Slice:
     rows = await db.fetch("needs_of_pending", webhook_id, delivery_id, floor, _PENDING_SLICE)
     if not rows:
         return await _moved(db, carry._replace(step=DROPPING, cursor=""))
-    needs = [(row[2], row[1]) for row in rows if row[1] < floor]
-    carried = await _carry_needs(db, carry, needs)
-    cursor = f"{rows[-1][0]} {rows[-1][1]}"
+    carried = await _carry_needs(db, carry, [row for row in rows if row[1] < floor])
+    _, delivery_id, webhook_id = rows[-1]
+    cursor = f"{webhook_id} {delivery_id}"
     return await _moved(db, carry._replace(cursor=cursor, gone=carry.gone - carried))
 
 
-async def _carry_needs(db: PostgresSession, carry: _Carry, needs: Sequence[tuple[str, str]]) -> int:
-    """Carry deliveries of (organization, id), and their events; return how many rows."""
-    wanted = sorted(set(needs))
-    if not wanted:
+async def _carry_needs(db: PostgresSession, carry: _Carry, needs: Sequence[Row]) -> int:
+    """Carry deliveries, and their events; return how many rows.
+
+    `needs` are rows that begin with organization and delivery.
+    """
+    if not needs:
         return 0
-    ids = [id_ for _, id_ in wanted]
-    events = sorted({f"evt_{id_[4:30]}" for id_ in ids})
+    organizations, ids = _keys(needs)
+    events = sorted(set(map(event_of, ids)))
     carried = 0
     if carry.step <= DROPPING + list(ID_KINDS).index("delivery"):
-        carried = await db.execute(
-            "carry_deliveries", [one for one, _ in wanted], ids, carry.floor("delivery")
-        )
+        floor = carry.floor("delivery")
+        carried = await db.execute("carry_deliveries", organizations, ids, floor)
     return carried + await db.execute("carry_events", events, carry.floor("event"))
+
+
+def _keys(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """Return the first two columns of rows: each pair once, sorted."""
+    keys = sorted({(row[0], row[1]) for row in rows})
+    return [organization for organization, _ in keys], [id_ for _, id_ in keys]
 
 
 # --- the last transaction of a table --------------------------------------------------------------
@@ -278,21 +278,20 @@ async def _rows_of(db: PostgresSession, name: str) -> int:
 
 async def _carry_late(db: PostgresSession, carry: _Carry, table: str) -> int:
     """Carry again what was written to the leaving days since; return how many rows."""
-    keys = sorted({(row[0], row[1]) for row in await db.fetch("take_late_writes", table)})
-    if not keys:
+    written = await db.fetch("take_late_writes", table)
+    if not written:
         return 0
-    organizations, ids = [one for one, _ in keys], [id_ for _, id_ in keys]
-    if table == "event":
-        await db.execute("drop_next_events", ids)
-        return await db.execute("carry_events", ids, carry.floor("event"))
+    organizations, ids = _keys(written)
     await db.execute(_DROP_NEXT[table], organizations, ids)
+    if table == "event":
+        return await db.execute("carry_events", ids, carry.floor("event"))
     if table == "delivery":
-        return await _carry_needs(db, carry, keys)
+        return await _carry_needs(db, carry, written)
     found = await db.fetch("carry_attempts", organizations, ids, carry.floor("attempt"))
-    return len(found) + await _carry_needs(db, carry, [(row[0], row[1]) for row in found])
+    return len(found) + await _carry_needs(db, carry, found)
 
 
 async def _carry_replays(db: PostgresSession, carry: _Carry, most: int | None) -> int:
     """Carry the deliveries for which a replay was requested since; return how many rows."""
-    rows = await db.fetch("needs_of_replays", carry.floor("delivery"), most)
-    return await _carry_needs(db, carry, [(row[0], row[1]) for row in rows])
+    replayed = await db.fetch("needs_of_replays", carry.floor("delivery"), most)
+    return await _carry_needs(db, carry, replayed)

@@ -8,9 +8,10 @@ from typing import Final
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
 from winnerr_webhooks.storage.postgres.connection_opener import Backend
-from winnerr_webhooks.storage.postgres.postgres_accept import AcceptedBatch, AcceptTerms, Batch
+from winnerr_webhooks.storage.postgres.postgres_accept import AcceptedBatch, Batch
 from winnerr_webhooks.storage.postgres.postgres_errors import TOO_LONG
 from winnerr_webhooks.storage.postgres.postgres_verbs import PostgresVerbs
 from winnerr_webhooks.storage.postgres.transactions import LostCommit
@@ -59,36 +60,24 @@ class RoadVerbs(PostgresVerbs):
     ) -> list[Accepted]:
         """Store events with their deliveries."""
         ends = asyncio.get_running_loop().time() + ANSWER_SECONDS
-        terms = self._terms(lease)
+        terms, now = self._terms(lease), self._clock.now_ms()
         batch = Batch(events)
         run = self._road.transact if batch.has_client_ids else self._road.autocommit
         try:
-            stored = await run(lambda db: postgres_accept.accept(db, batch, terms))
+            stored = await run(lambda db: postgres_accept.accept(db, batch, terms, now))
         except LostCommit as error:
             stored = await self._find_lost_commit(batch, terms, error, ends)
-        await self._lower_lanes(dict.fromkeys(stored.free, terms.now), ends)
+        await self._lower_lanes(dict.fromkeys(stored.free, now), ends)
         return stored.answers
 
     async def fan_out(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
         """Return how many webhooks want the events of each (organization, name)."""
         return await self._road.autocommit(lambda db: postgres_accept.fan_out(db, pairs))
 
-    async def send_test(
-        self, event: NewEvent, webhook_id: str, lease: LeaseTerms | None
-    ) -> Accepted:
-        """Store a sample event and its one delivery."""
-        terms = self._terms(lease)
-        answer, free = await self._road.transact(
-            lambda db: postgres_accept.accept_test(db, event, webhook_id, terms)
-        )
-        if free:
-            await self._lower_lanes({webhook_id: terms.now})
-        return answer
-
     def _terms(self, lease: LeaseTerms | None) -> AcceptTerms:
-        """Return the terms of an accept. Leases count from before the statement that takes them."""
         seconds = lease.seconds if lease else 0.0
-        return AcceptTerms(lease, self._clock.monotonic() + seconds, self._clock.now_ms())
+        until = self._clock.now_ms() + round(seconds * 1000) if lease else None
+        return AcceptTerms(lease, self._clock.monotonic() + seconds, until)
 
     async def _find_lost_commit(
         self, batch: Batch, terms: AcceptTerms, lost: LostCommit, ends: float

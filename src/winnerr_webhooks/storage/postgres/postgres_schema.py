@@ -109,7 +109,7 @@ async def _next_step(database: Database) -> int:
 
 
 async def _step(db: PostgresSession) -> int:
-    await db.fetch_value("lock_schema", _LOCK)
+    await db.fetch_value("lock_for_transaction", _LOCK)
     before = await _read_version(db)
     scripts = migrations_of(__package__)
     if before >= len(scripts):

@@ -87,17 +87,16 @@ class PostgresStorage(
         # Reads have fewer slots than there are connections aside, because changes, jobs, repair
         # and sign-in need some. Searches have fewer again, and each holds a slot of both.
         left = max(connections - ROAD_CONNECTIONS, 2)
+        slots = max(left - 1, 1)
         road = Database(url, clock=clock, jitter=jitter, connections=ROAD_CONNECTIONS)
         aside = Database(url, clock=clock, jitter=jitter, connections=left)
         storage = cls(
             road,
             aside,
-            reads=FairSemaphore(max(left - 1, 1), 2)
-            if budgets is None
-            else FairSemaphore.of(budgets.page_reads),
-            searches=FairSemaphore(left // 2)
-            if budgets is None
-            else FairSemaphore.of(budgets.log_searches),
+            reads=FairSemaphore.of(budgets.page_reads) if budgets else FairSemaphore(slots, 2),
+            searches=FairSemaphore.of(budgets.log_searches)
+            if budgets
+            else FairSemaphore(left // 2),
             clock=DatabaseClock(clock, follow=follow_database_clock),
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),

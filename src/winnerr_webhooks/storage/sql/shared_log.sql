@@ -14,9 +14,6 @@ END
 -- name: next_attempt_at
 CASE WHEN {stopped} THEN NULL ELSE pending.due_at END
 
--- name: delivery_of_attempt
-SELECT delivery_id FROM attempt WHERE id = :id AND organization = :organization
-
 -- name: event_time
 SELECT accepted_at FROM event WHERE id = :id AND organization = :organization
 

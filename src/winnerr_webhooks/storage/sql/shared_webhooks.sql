@@ -154,10 +154,6 @@ WHERE EXISTS (SELECT 1 FROM job WHERE job.webhook_id = one.id AND job.kind = 'ca
     AND CAST('cancelled' AS text) {any:statuses} AND {asked:pending}
     AND pending.delivery_id > :floor AND pending.delivery_id < :before
 
--- name: pending_row
-webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at, lease_until, lease,
-idle_leases, attempts, retries_used, retry_at, replay, finished
-
 -- name: drop_idempotency
 -- An entry that is being accepted again at this moment is not old any more.
 DELETE FROM idempotency

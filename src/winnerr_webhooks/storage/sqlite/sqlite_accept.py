@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from winnerr_webhooks.domain.delivery import CANCELLED, LeasedDelivery
-from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
-from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
+from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeated
 from winnerr_webhooks.storage.retention import REMEMBERED_MS
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
-from winnerr_webhooks.storage.sqlite.sqlite_rows import lease_end, lower_lanes
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.sqlite.sqlite_rows import lower_lanes
 
 
 class _Match(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -44,10 +42,8 @@ _FIRSTS = msgspec.json.Decoder(list[tuple[int, str, str, int]])
 class _NewRows:
     """The rows that a batch inserts, and how its deliveries are leased."""
 
-    def __init__(self, lease: LeaseTerms | None, expires: float, now: int) -> None:
-        self._lease = lease
-        self._expires = expires
-        self._lease_until = lease_end(expires) if lease else None
+    def __init__(self, terms: AcceptTerms, now: int) -> None:
+        self._terms = terms
         self._now = now
         self.events: list[tuple[object, ...]] = []
         self.pending: list[tuple[object, ...]] = []
@@ -59,36 +55,18 @@ class _NewRows:
             (event.id, event.organization, event.name, event.client_id, self._now, event.body)
         )
 
-    def delivery(self, event: NewEvent, to: _Match, *, test: bool) -> LeasedDelivery | None:
+    def delivery(self, event: NewEvent, to: _Match) -> LeasedDelivery | None:
         """Add a pending delivery. Return it if it is leased to the caller, None if it is free."""
-        lease = self._lease
-        leased = lease is not None and to.webhook_id not in lease.full
+        leased = self._terms.leases(to.webhook_id)
         made = delivery_id(event.id, to.number)
         self.pending.append(
-            (
-                to.webhook_id,
-                made,
-                event.organization,
-                event.name,
-                1 if test else 0,
-                TEST_EPOCH if test else to.epoch,
-                1 if leased else 0,
-            )
+            (to.webhook_id, made, event.organization, event.name, to.epoch, int(leased))
         )
         if not leased:
             self.lanes[to.webhook_id] = self._now
             return None
-        return LeasedDelivery(
-            id=made,
-            event_id=event.id,
-            event=event.name,
-            organization=event.organization,
-            webhook_id=to.webhook_id,
-            webhook_version=to.version,
-            body=event.body,
-            trigger="test" if test else "automatic",
-            test=test,
-            expires=self._expires,
+        return first_lease(
+            event, made, to.webhook_id, version=to.version, expires=self._terms.expires
         )
 
     def cancel(self, event: NewEvent, to: _Match) -> None:
@@ -114,19 +92,21 @@ class _NewRows:
 
     def write(self, db: Connection) -> None:
         db.write_rows("put_events", self.events)
-        db.write_rows("insert_pending", self.pending, now=self._now, lease_until=self._lease_until)
+        db.write_rows(
+            "insert_pending", self.pending, now=self._now, lease_until=self._terms.lease_until
+        )
         db.write_rows("put_deliveries", self.cancelled)
         lower_lanes(db, self.lanes)
 
 
 def accept(
-    db: Connection, events: Sequence[NewEvent], lease: LeaseTerms | None, expires: float, now: int
+    db: Connection, events: Sequence[NewEvent], terms: AcceptTerms, now: int
 ) -> list[Accepted]:
-    """Store what is new of a batch; see `Road.accept`. `expires` is monotonic."""
-    if lease is None:
-        return _accept_free(db, events, now)
+    """Store what is new of a batch; see `Road.accept`."""
+    rows = _NewRows(terms, now)
+    if terms.lease is None:
+        return _accept_free(db, events, rows, now)
     wanted = _webhooks_wanting(db, events)
-    rows = _NewRows(lease, expires, now)
 
     def store(event: NewEvent) -> Accepted:
         rows.event(event)
@@ -136,7 +116,7 @@ def accept(
         for webhook in webhooks:
             if webhook.status == ACTIVE:
                 count += 1
-                delivery = rows.delivery(event, webhook, test=False)
+                delivery = rows.delivery(event, webhook)
                 if delivery is not None:
                     leased.append(delivery)
             else:
@@ -148,20 +128,20 @@ def accept(
     return answers
 
 
-def _accept_free(db: Connection, events: Sequence[NewEvent], now: int) -> list[Accepted]:
+def _accept_free(
+    db: Connection, events: Sequence[NewEvent], rows: _NewRows, now: int
+) -> list[Accepted]:
     """Store what is new of a batch whose deliveries are all free: SQLite itself fans them out."""
     counts = _counts(db, _pairs(events))
     new: list[NewEvent] = []
 
     def store(event: NewEvent) -> Accepted:
         new.append(event)
+        rows.event(event)
         wanted = counts[event.organization, event.name]
         return Accepted(id=event.id, deliveries=wanted.active, rows=1 + wanted.all)
 
     answers = _each_once(db, events, store, now)
-    rows = _NewRows(None, 0.0, now)
-    for event in new:
-        rows.event(event)
     rows.write(db)
     _insert_free(db, new, counts, now)
     return answers
@@ -199,7 +179,7 @@ def _each_once(
     for event in events:
         key = (event.organization, event.client_id)
         if event.client_id is not None and key in firsts:
-            answers.append(_repeated(event, *firsts[key]))
+            answers.append(repeated(event, *firsts[key]))
             continue
         accepted = store(event)
         answers.append(accepted)
@@ -216,26 +196,6 @@ def fan_out(db: Connection, pairs: Sequence[tuple[str, str]]) -> list[int]:
     return [counts[pair].all for pair in pairs]
 
 
-def accept_test(
-    db: Connection,
-    event: NewEvent,
-    webhook_id: str,
-    lease: LeaseTerms | None,
-    *,
-    expires: float,
-    now: int,
-) -> Accepted:
-    """Store a sample event for one webhook; see `Road.send_test`."""
-    row = db.row("webhook_for_test", (webhook_id, event.organization))
-    if row is None:
-        raise NotFound(f"There is no webhook {webhook_id}.")
-    rows = _NewRows(lease, expires, now)
-    rows.event(event)
-    delivery = rows.delivery(event, _Match(0, webhook_id, *row), test=True)
-    rows.write(db)
-    return Accepted(id=event.id, deliveries=1, leased=() if delivery is None else (delivery,))
-
-
 def _accepted_before(
     db: Connection, events: Sequence[NewEvent], now: int
 ) -> dict[tuple[str, str | None], tuple[bytes, str, int]]:
@@ -249,11 +209,6 @@ def _accepted_before(
         (events[index].organization, events[index].client_id): (bytes.fromhex(print_), first, count)
         for index, print_, first, count in db.read_rows("find_accepted", asked, _FIRSTS)
     }
-
-
-def _repeated(event: NewEvent, fingerprint: bytes, first: str, deliveries: int) -> Accepted:
-    same = event.fingerprint == fingerprint
-    return Accepted(id=first, deliveries=deliveries, duplicate=same, conflict=not same)
 
 
 def _webhooks_wanting(

@@ -8,14 +8,13 @@ import msgspec
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
-from winnerr_webhooks.storage.claim_selection import Selection, leased, select
+from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
 from winnerr_webhooks.storage.settling import give_up, put_pending
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_rows import (
     as_json,
     drop_lanes,
-    due_pending,
     lease_end,
     lower_lanes,
     set_lanes,
@@ -34,6 +33,7 @@ class _Lane(msgspec.Struct, array_like=True, gc=False):
 
 _DUE = msgspec.json.Decoder(list[DueLane])
 _LANES = msgspec.json.Decoder(list[_Lane])
+_PENDING = msgspec.json.Decoder(list[PendingRow])
 _SIZES = msgspec.json.Decoder(list[tuple[str, int]])
 _IDS = msgspec.json.Decoder(list[str])
 
@@ -57,24 +57,14 @@ async def claim(db: SqliteSession, claim: Claim, expires: float, now: int) -> Cl
     lanes = db.json("lanes_to_claim", {"webhooks": as_json(list(claim.limits))}, _LANES)
     alive = [lane for lane in lanes if lane.status != DELETED]
     selected = _select(db, alive, claim, now)
-    lease_until = lease_end(expires)
-    for row in selected.rows:
-        row.lease += 1
-        row.idle_leases += 1
-        row.lease_until = lease_until
+    mark_leased(selected.rows, lease_end(expires))
     await put_pending(db, selected.rows)
     await give_up(db, selected.worn_out, now)
     set_lanes(db, [(lane.webhook_id, lane.epoch) for lane in alive])
     drop_lanes(db, list(claim.limits.keys() - {lane.webhook_id for lane in alive}))
     bodies = _bodies(db, selected.rows)
     versions = {lane.webhook_id: lane.version for lane in alive}
-    return Claimed(
-        deliveries=[
-            leased(row, bodies[row.event_id], versions[row.webhook_id], expires)
-            for row in selected.rows
-        ],
-        backlogged=frozenset(selected.backlogged),
-    )
+    return claimed(selected, bodies, versions, expires)
 
 
 def _select(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
@@ -99,7 +89,8 @@ def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list
         asked[most] += ((lane.webhook_id, TEST_EPOCH), (lane.webhook_id, lane.epoch))
     due: list[PendingRow] = []
     for most, keys in asked.items():
-        due += due_pending(db, {"lanes": as_json(keys), "now": now, "most": most})
+        found = db.json("due_pending", {"lanes": as_json(keys), "now": now, "most": most}, _PENDING)
+        due += found
     return due
 
 

@@ -55,10 +55,6 @@ class Connection:
         """Return the first row as a tuple, or None."""
         return self.apsw.execute(statements()[name].text, values).fetchone()
 
-    def rows(self, name: str, values: Any = ()) -> list[Any]:
-        """Return all rows as tuples. For many rows, see `json`."""
-        return list(self.apsw.execute(statements()[name].text, values))
-
     def json(self, name: str, values: Any, shape: msgspec.json.Decoder[T]) -> T:
         """Return the one value of the one row, a JSON text, decoded.
 

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from winnerr_webhooks.storage.delivery_rows import PendingRow
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 
-_PENDING = msgspec.json.Decoder(list[PendingRow])
 _LANES = msgspec.json.Decoder(list[tuple[str, int]])
 _encode = msgspec.json.Encoder().encode
 
@@ -24,11 +22,6 @@ def lease_end(expires: float) -> int:
     of the machine's clock ends one early or late.
     """
     return round(expires * 1000)
-
-
-def due_pending(db: Connection, values: Mapping[str, object]) -> list[PendingRow]:
-    """Return the rows that the statement `due_pending` finds."""
-    return db.json("due_pending", values, _PENDING)
 
 
 def lower_lanes(db: Connection, due: Mapping[str, int]) -> None:

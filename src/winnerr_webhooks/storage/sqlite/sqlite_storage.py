@@ -26,6 +26,7 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.storage import values
+from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
@@ -39,6 +40,7 @@ from winnerr_webhooks.storage.sqlite import (
 )
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_housekeeping import SqliteHousekeeping
+from winnerr_webhooks.storage.sqlite.sqlite_rows import lease_end
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession, run_to_end
 from winnerr_webhooks.storage.sqlite.threads import Threads
 from winnerr_webhooks.storage.webhook_queries import check_secrets
@@ -120,12 +122,8 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
             keyring=keyring,
             rule=DisablingRule(disable_after_days, min_failures),
             lock=lock,
-            reads=FairSemaphore(_READS)
-            if budgets is None
-            else FairSemaphore.of(budgets.page_reads),
-            searches=FairSemaphore(1)
-            if budgets is None
-            else FairSemaphore.of(budgets.log_searches),
+            reads=FairSemaphore.of(budgets.page_reads) if budgets else FairSemaphore(_READS),
+            searches=FairSemaphore.of(budgets.log_searches) if budgets else FairSemaphore(1),
         )
         if exclusive:
             try:
@@ -138,14 +136,6 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
                 raise
         return storage
 
-    @staticmethod
-    def has_secrets(path: str | Path) -> bool:
-        """Return whether a database exists and holds sealed secrets: then no new key may be made.
-
-        Blocking; asked before the database is opened. `ConfigurationError` when it cannot be read.
-        """
-        return sqlite_file.has_secrets(str(path))
-
     # --- the road -----------------------------------------------------------------------------
 
     async def accept(
@@ -157,11 +147,11 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
         urgent: bool = True,
     ) -> list[Accepted]:
         """Store events with their deliveries, and those that come before the writer begins."""
-        expires = self._expires(lease.seconds if lease else 0)
+        terms = self._terms(lease)
 
         def verb(db: Connection) -> list[Accepted]:
             all_ = events if late is None else [*events, *late()]
-            return sqlite_accept.accept(db, all_, lease, expires, self._clock.now_ms())
+            return sqlite_accept.accept(db, all_, terms, self._clock.now_ms())
 
         if urgent and len(events) <= _URGENT:
             return await self._threads.write(verb)
@@ -227,20 +217,13 @@ class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, Key
             lambda db: sqlite_claim.repair(db, found, self._clock.monotonic()), calls.JOB
         )
 
+    def _terms(self, lease: values.LeaseTerms | None) -> AcceptTerms:
+        expires = self._expires(lease.seconds if lease else 0)
+        return AcceptTerms(lease, expires, lease_end(expires) if lease else None)
+
     def _expires(self, seconds: float) -> float:
         """Return when a lease ends, counted from before the statement that takes it."""
         return self._clock.monotonic() + seconds
-
-    async def send_test(
-        self, event: NewEvent, webhook_id: str, lease: values.LeaseTerms | None
-    ) -> Accepted:
-        """Store a sample event and its one delivery."""
-        expires = self._expires(lease.seconds if lease else 0)
-        return await self._threads.write(
-            lambda db: sqlite_accept.accept_test(
-                db, event, webhook_id, lease, expires=expires, now=self._clock.now_ms()
-            )
-        )
 
     # --- housekeeping ----------------------------------------------------------------
 

@@ -10,7 +10,8 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Conflict
-from winnerr_webhooks.storage import jobs, replays, webhook_queries
+from winnerr_webhooks.storage import accepting, jobs, replays, webhook_queries
+from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
 from winnerr_webhooks.storage.values import (
@@ -375,8 +376,10 @@ async def test_a_slice_that_meets_a_replay_asked_for_at_that_moment_leaves_it(wo
 
 
 def _accepting(world, event):
-    terms = postgres_accept.AcceptTerms(None, world.clock.monotonic(), world.clock.ms)
-    return lambda db: postgres_accept.accept(db, postgres_accept.Batch([event]), terms)
+    terms = AcceptTerms(None, world.clock.monotonic(), None)
+    return lambda db: postgres_accept.accept(
+        db, postgres_accept.Batch([event]), terms, world.clock.ms
+    )
 
 
 async def test_an_event_accepted_while_its_webhook_is_paused_is_cancelled_with_the_rest(
@@ -410,10 +413,10 @@ async def test_an_event_accepted_for_a_paused_webhook_while_it_resumes_is_replay
 async def test_a_webhook_deleted_while_a_test_is_sent_leaves_nothing_waiting(worlds) -> None:
     one, other = worlds
     webhook = await one.webhook()
-    terms = postgres_accept.AcceptTerms(None, one.clock.monotonic(), one.clock.ms)
+    terms = AcceptTerms(None, one.clock.monotonic(), None)
     event = one.event()
     async with under_way(
-        one.storage, lambda db: postgres_accept.accept_test(db, event, webhook.id, terms)
+        one.storage, lambda db: accepting.send_test(db, event, webhook.id, terms, one.clock.ms)
     ):
         await other.storage.delete_webhook("org_1", webhook.id)
         await _blocked_job(other)

@@ -16,9 +16,6 @@ SELECT
     (SELECT count(*) FROM job),
     pg_database_size(current_database())
 
--- name: lock_partitions
-SELECT pg_advisory_xact_lock($1)
-
 -- name: partitions
 SELECT given.name, child.relname::text, pg_get_expr(child.relpartbound, child.oid),
     greatest(child.reltuples, 0)::bigint
@@ -62,7 +59,7 @@ INSERT INTO attempt_next
 SELECT attempt.* FROM attempt
 WHERE attempt.organization = $1 AND attempt.id >= (SELECT id FROM bound) AND attempt.id < $2
 ON CONFLICT (organization, id) DO NOTHING
-RETURNING delivery_id
+RETURNING organization, delivery_id
 
 -- name: needs_of_young_attempts
 -- Leaving deliveries of attempts that stay in their days.
@@ -74,7 +71,7 @@ ORDER BY delivery_id LIMIT $4
 -- name: needs_of_pending
 -- Of the next $4 pending deliveries: those that are leaving, and always the last one.
 -- $1, $2 after this webhook and delivery; $3 first delivery that stays
-SELECT webhook_id, delivery_id, organization
+SELECT organization, delivery_id, webhook_id
 FROM (
     SELECT *, row_number() OVER all_of_them = count(*) OVER () AS is_last
     FROM (
@@ -143,7 +140,8 @@ DELETE FROM delivery_next USING unnest($1::text[], $2::text[]) AS given (organiz
 WHERE delivery_next.organization = given.organization AND delivery_next.id = given.id
 
 -- name: drop_next_events
-DELETE FROM event_next USING unnest($1::text[]) AS given (id) WHERE event_next.id = given.id
+DELETE FROM event_next USING unnest($1::text[], $2::text[]) AS given (organization, id)
+WHERE event_next.organization = given.organization AND event_next.id = given.id
 
 -- name: drop_health
 DELETE FROM health

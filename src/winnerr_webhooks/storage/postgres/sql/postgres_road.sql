@@ -63,15 +63,13 @@ new_deliveries AS MATERIALIZED (
     WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 ),
 waiting AS (
-    INSERT INTO pending
-        ({pending_row})
+    INSERT INTO pending ({pending_row})
     SELECT webhook_id, id, organization, name, false, epoch, $7, $7,
         CASE WHEN leased THEN $8 END, leased::int, leased::int, 0, 0, $7, 0, false
     FROM new_deliveries WHERE active
 ),
 cancelled AS (
-    INSERT INTO delivery
-        (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+    INSERT INTO delivery ({settled_row})
     SELECT organization, id, webhook_id, name, 'cancelled', false, 0, 0, $7, $7
     FROM new_deliveries WHERE NOT active
 )
@@ -153,19 +151,6 @@ SELECT CASE WHEN pg_has_role(usesysid, 'USAGE') THEN pg_terminate_backend(pid) E
 FROM pg_stat_activity
 WHERE pid = $1 AND (backend_start = $2) IS NOT FALSE
 
--- name: webhook_for_test
-SELECT number, version FROM webhook
-WHERE id = $1 AND organization = $2 AND status <> 'deleted'
-
--- name: put_event
-INSERT INTO event (id, organization, name, client_id, accepted_at, body)
-VALUES ($1, $2, $3, $4, $5, $6)
-
--- name: put_test
-INSERT INTO pending
-    ({pending_row})
-VALUES ($1, $2, $3, $4, true, $5, $6, $6, $7, $8, $8, 0, 0, $6, 0, false)
-
 -- name: lower_lanes
 -- A lane is only a hint, so its commit does not wait for the disk.
 WITH quickly AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
@@ -224,8 +209,7 @@ gone AS (
         given.starts_at, given.duration_class
 ),
 outcomes AS (
-    INSERT INTO delivery
-        (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+    INSERT INTO delivery ({settled_row})
     SELECT organization, delivery_id, webhook_id, event, 'delivered', test, attempts + 1, lease,
         accepted_at, $27
     FROM gone
@@ -306,15 +290,13 @@ ON CONFLICT (webhook_id) DO UPDATE SET
     failing_since = excluded.failing_since, failures = excluded.failures
 
 -- name: put_deliveries
-INSERT INTO delivery
-    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+INSERT INTO delivery ({settled_row})
 SELECT organization, id, webhook_id, event, status, test::boolean, attempts, lease, accepted_at,
     settled_at
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
     $9::bigint[], $10::bigint[])
-    AS given (
-        organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+    AS given ({settled_row})
 ORDER BY organization, id
 ON CONFLICT (organization, id) DO UPDATE SET
     status = excluded.status, attempts = excluded.attempts, lease = excluded.lease,
@@ -340,9 +322,7 @@ WITH given AS MATERIALIZED (
         $1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::bigint[],
         $8::bigint[], $9::bigint[], $10::int[], $11::int[], $12::int[], $13::int[], $14::bigint[],
         $15::int[], $16::int[])
-        AS given (
-            webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
-            lease_until, lease, idle_leases, attempts, retries_used, retry_at, replay, finished)
+        AS given ({pending_row})
     CROSS JOIN LATERAL (
         SELECT ctid AS at FROM pending
         WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id

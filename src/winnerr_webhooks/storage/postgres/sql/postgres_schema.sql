@@ -19,7 +19,7 @@ FROM (SELECT to_regnamespace($1)::oid AS oid) AS namespace
 -- name: schema_versions
 SELECT name, value FROM meta WHERE name IN ('version', 'oldest')
 
--- name: lock_schema
+-- name: lock_for_transaction
 SELECT pg_advisory_xact_lock($1)
 
 -- name: set_schema_versions

@@ -138,8 +138,7 @@ gone AS (
     RETURNING pending.*
 ),
 outcomes AS (
-    INSERT INTO delivery
-        (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+    INSERT INTO delivery ({settled_row})
     SELECT organization, delivery_id, webhook_id, event, 'cancelled', test, attempts, lease,
         accepted_at, :requested_at
     FROM gone ORDER BY organization, delivery_id

@@ -26,11 +26,10 @@ INSERT INTO event (id, organization, name, client_id, accepted_at, body)
 {rows:6}
 
 -- name: insert_pending
-WITH given AS ({rows:7})
-INSERT INTO pending
-    ({pending_row})
-SELECT column1, column2, column3, column4, column5, column6, given_now.at, given_now.at,
-    iif(column7, given_now.lease_until, NULL), column7, column7, 0, 0, given_now.at, 0, 0
+WITH given AS ({rows:6})
+INSERT INTO pending ({pending_row})
+SELECT column1, column2, column3, column4, 0, column5, given_now.at, given_now.at,
+    iif(column6, given_now.lease_until, NULL), column6, column6, 0, 0, given_now.at, 0, 0
 FROM given CROSS JOIN (SELECT :now AS at, :lease_until AS lease_until) AS given_now
 
 -- name: wanted
@@ -57,8 +56,7 @@ wanted AS MATERIALIZED (
 -- The deliveries of events to all active webhooks, free and due now. However many these are, none
 -- goes through Python.
 WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
-INSERT INTO pending
-    ({pending_row})
+INSERT INTO pending ({pending_row})
 SELECT wanted.webhook_id, 'dlv_' || substr(given.id, 5) || wanted.suffix, given.organization,
     given.name, 0, wanted.epoch, given_now.at, given_now.at, NULL, 0, 0, 0, 0, given_now.at, 0, 0
 FROM wanted
@@ -68,8 +66,7 @@ WHERE wanted.active
 
 -- name: insert_cancelled
 WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
-INSERT INTO delivery
-    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+INSERT INTO delivery ({settled_row})
 SELECT given.organization, 'dlv_' || substr(given.id, 5) || wanted.suffix, wanted.webhook_id,
     given.name, 'cancelled', 0, 0, 0, given_now.at, given_now.at
 FROM wanted
@@ -105,8 +102,7 @@ SELECT json_group_array(json_array(
 FROM ({rows:3}) AS given
 
 -- name: put_pending
-INSERT OR REPLACE INTO pending
-    ({pending_row})
+INSERT OR REPLACE INTO pending ({pending_row})
 {rows:16}
 
 -- name: common_case
@@ -116,8 +112,7 @@ pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
 -- name: deliver
 -- The common case: a row with this lease, without a replay that was asked for meanwhile.
 WITH given AS ({rows:3})
-INSERT OR REPLACE INTO delivery
-    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+INSERT OR REPLACE INTO delivery ({settled_row})
 SELECT pending.organization, pending.delivery_id, pending.webhook_id, pending.event, 'delivered',
     pending.test, pending.attempts + 1, pending.lease, pending.accepted_at, :now
 FROM given CROSS JOIN pending ON {common_case}
@@ -131,8 +126,7 @@ WHERE pending.webhook_id IS NULL
 DELETE FROM pending WHERE (webhook_id, delivery_id) IN ({rows:2})
 
 -- name: put_deliveries
-INSERT OR REPLACE INTO delivery
-    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+INSERT OR REPLACE INTO delivery ({settled_row})
 {rows:10}
 
 -- name: lower_lanes
@@ -142,19 +136,13 @@ ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
 WHERE excluded.next_due_at < lane.next_due_at
 
 -- name: lock_pending
-SELECT json_group_array(json_array(
-    pending.webhook_id, pending.delivery_id, pending.organization, pending.event, pending.test,
-    pending.epoch, pending.accepted_at, pending.due_at, pending.lease_until, pending.lease,
-    pending.idle_leases, pending.attempts, pending.retries_used, pending.retry_at, pending.replay,
-    pending.finished))
+SELECT json_group_array(json_array({pending_row}))
 FROM ({rows:2}) AS given
 CROSS JOIN pending
     ON pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
 
 -- name: deliveries_of
-SELECT json_group_array(json_array(
-    delivery.organization, delivery.id, delivery.webhook_id, delivery.event, delivery.status,
-    delivery.test, delivery.attempts, delivery.lease, delivery.accepted_at, delivery.settled_at))
+SELECT json_group_array(json_array({settled_row}))
 FROM ({rows:2}) AS given
 CROSS JOIN delivery ON delivery.organization = given.column1 AND delivery.id = given.column2
 

@@ -73,10 +73,6 @@ SELECT
     (SELECT coalesce(max(change_mark), 1) FROM webhook),
     (SELECT json_group_array(id) FROM webhook WHERE :since > 0 AND change_mark > :since)
 
--- name: webhook_for_test
-SELECT number, status, version, epoch FROM webhook
-WHERE id = ? AND organization = ? AND status <> 'deleted'
-
 -- name: end_streaks
 UPDATE webhook SET failing_since = NULL, failures = 0
 WHERE id {any:webhooks} AND failing_since IS NOT NULL
@@ -116,8 +112,7 @@ AND (epoch BETWEEN 0 AND :epoch - 1 OR :deleted)
 -- as cancelled: rows older than an epoch, or all of a deleted webhook. A row that has an outcome
 -- keeps it: only its replay ends here.
 SELECT max(delivery_id), count(*) FROM ({next_pending});
-INSERT INTO delivery
-    (organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at)
+INSERT INTO delivery ({settled_row})
 SELECT organization, delivery_id, webhook_id, event, 'cancelled', test, attempts, lease,
        accepted_at, :requested_at
 FROM pending WHERE {cancelled_range}
