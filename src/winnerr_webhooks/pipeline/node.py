@@ -22,7 +22,7 @@ from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.pruner import Pruner
 from winnerr_webhooks.pipeline.record import Recorder
-from winnerr_webhooks.pipeline.shutdown import within
+from winnerr_webhooks.pipeline.shutdown import Countdown, within
 from winnerr_webhooks.storage.port import Storage
 
 CANCEL_SECONDS: Final = 0.5
@@ -50,14 +50,8 @@ class Node:
         budgets: Budgets,
     ) -> None:
         self.budgets = budgets
-        self._delivers = config.delivers
-        self._patience = config.delivery_timeout + STOP_SLACK
-        self._stop_seconds = budgets.stop_seconds
-        self._stop_began: float | None = None
-        self._started = False
-        self._accepting_ends: asyncio.Task[None] | None = None
-        self._loop = asyncio.get_running_loop()
         self.signals = NodeSignals()
+        # The stations, from the end of the road to its beginning: each gets those that follow it.
         self.recorder = Recorder(storage, metrics, jitter, budgets, self.signals)
         attempter = Attempter(
             egress,
@@ -83,7 +77,7 @@ class Node:
         self.foreground = Foreground(asyncio.get_running_loop().time)
         self.intake = Intake(
             storage,
-            self.dispatcher if self._delivers else None,
+            self.dispatcher if config.delivers else None,
             clock,
             metrics=metrics,
             budgets=budgets,
@@ -102,6 +96,11 @@ class Node:
         )
         self._pruner = Pruner(storage, config.log_retention_days)
         self._watch(metrics)
+        self._delivers = config.delivers
+        self._started = False
+        self._longest_attempt = config.delivery_timeout + STOP_SLACK
+        self._stop = Countdown()
+        self._accepting_ends: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take over what an earlier process left, and begin to deliver."""
@@ -117,7 +116,7 @@ class Node:
         seconds after the longest attempt, whatever the database does.
         """
         self._started = False
-        left = self._left(self._patience)
+        left = self._stop.left(self._longest_attempt)
         await within(
             left + CANCEL_SECONDS,
             pruner=self._pruner.close(),
@@ -127,7 +126,7 @@ class Node:
 
     def stop_accepting(self) -> None:
         """Refuse events from now on; those being stored are answered soon."""
-        self._accepting_ends = self._loop.create_task(self.intake.close())
+        self._accepting_ends = asyncio.create_task(self.intake.close())
 
     async def stop(self) -> None:
         """Accept and deliver nothing more, record what was attempted, and release the rest.
@@ -136,17 +135,11 @@ class Node:
         no time for is logged: it is claimed when its lease expires, or at the next start.
         """
         await self.stop_delivering()
-        closing = self._stop_seconds - CLOSING_SECONDS
-        await within(self._left(closing), intake=self.intake.close())
+        closing = self.budgets.stop_seconds - CLOSING_SECONDS
+        await within(self._stop.left(closing), intake=self.intake.close())
         await self.dispatcher.close(0)  # an accept that just ended may have handed deliveries to it
-        await self.recorder.close(self._left(closing))
-        await self.dispatcher.queues.releaser.close(self._left(closing + RELEASE_SECONDS))
-
-    def _left(self, until: float) -> float:
-        """Return the seconds left until `until` seconds after the stop began."""
-        if self._stop_began is None:
-            self._stop_began = self._loop.time()
-        return max(self._stop_began + until - self._loop.time(), 0.0)
+        await self.recorder.close(self._stop.left(closing))
+        await self.dispatcher.queues.releaser.close(self._stop.left(closing + RELEASE_SECONDS))
 
     def drain(self) -> None:
         """Report not ready, so that new callers go elsewhere; everything else goes on."""

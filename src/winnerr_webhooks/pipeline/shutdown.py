@@ -28,6 +28,20 @@ async def within(seconds: float, **work: Awaitable[object]) -> None:
         task.result()
 
 
+class Countdown:
+    """Counts the seconds of a stop, from the first question on."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._began: float | None = None
+
+    def left(self, seconds: float) -> float:
+        """Return how many seconds are left of the first `seconds` of the stop."""
+        if self._began is None:
+            self._began = self._loop.time()
+        return max(self._began + seconds - self._loop.time(), 0.0)
+
+
 class ShutdownStack:
     """The parts to close at the end, last opened first."""
 

@@ -67,7 +67,7 @@ async def test_stopping_finishes_what_is_under_way_and_releases_the_rest(world) 
 
 async def test_an_attempt_that_outlasts_patience_is_left_to_the_next_process(make_world) -> None:
     world = await make_world(delivery_timeout=0.1)
-    world.node._patience = 0.05
+    world.node._longest_attempt = 0.05
     await world.webhook()
     await world.emit()
     await world.egress.next()
@@ -254,7 +254,7 @@ async def test_a_hundred_thousand_leases_are_released_by_a_few_statements(world)
 async def test_a_stop_records_what_was_attempted_before_it_waits_for_leases(make_world) -> None:
     """Given leases that cannot be released, when the node stops, then attempts are recorded."""
     world = await make_world(delivery_timeout=1.0)
-    world.node._stop_seconds = 4.0
+    world.node.budgets.stop_seconds = 4.0
     await world.webhook()
     await world.emit(8)
     calls = [await world.egress.next() for _ in range(4)]
