@@ -4,7 +4,7 @@ There are two groups of commits. `express` stores events for few webhooks, a few
 organization at a time, because their callers wait. `bulk` stores the rest: large batches, events
 for many webhooks, and what an organization sends beyond its part of `express`. In both,
 organizations take turns by what their events cost, and no commit costs more than the budget
-`accept_rows`. While other organizations' calls come in, bulk pauses after each commit
+`accept_rows`. Bulk pauses between its commits, longer while other organizations' calls come in
 (docs/adr/0018).
 """
 
@@ -38,7 +38,9 @@ from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import LeaseTerms
 
 GIVE_WAY: Final = 4.0
-"""While others call, bulk pauses for this many times as long as its last commit took."""
+"""While others call, bulk pauses for this many times as long as its last commit took. Otherwise it
+pauses for as long as the commit took: events that are stored faster than they are delivered have to
+be claimed from the database again."""
 LONGEST_PAUSE: Final = 0.25
 """The longest such pause in seconds."""
 BULK_PATIENCE: Final = 60.0
@@ -234,11 +236,14 @@ class Intake:
             log.warning("it is not known how many webhooks want events", reason=error.detail)
 
     def _pause_of_bulk(self, batch: Sequence[Entry[AdmittedEvent]], seconds: float) -> float:
-        """Return the seconds to leave to other organizations' calls, while there are any."""
+        """Return the seconds to leave to other organizations' calls, or else to deliveries."""
         organizations = {admitted.organization for admitted, _ in batch}
         if self._open and all(map(self._foreground.others_than, organizations)):
             return min(GIVE_WAY * seconds, LONGEST_PAUSE)
-        return self._bulk.between_commits(batch, seconds)
+        pause = self._bulk.between_commits(batch, seconds)
+        if pause and self._open and self._dispatcher is not None:
+            return min(max(seconds, pause), LONGEST_PAUSE)
+        return pause
 
     # --- what follows -------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.domain.event import Accepted
+from winnerr_webhooks.pipeline import intake
 from winnerr_webhooks.storage.postgres import PostgresStorage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 
@@ -159,6 +161,25 @@ async def test_of_two_large_batches_the_later_one_does_not_wait_for_the_other(wo
     done, _ = await asyncio.wait([large, smaller], return_when="FIRST_COMPLETED")
     assert done == {smaller}
     await large
+
+
+async def test_a_large_batch_leaves_as_much_time_to_deliveries_as_it_takes(world) -> None:
+    """Otherwise a node stores events faster than it delivers them, and has to claim them again."""
+    loop = asyncio.get_running_loop()
+    commits: list[list[float]] = []
+
+    async def begin(*_: object) -> None:
+        commits.append([loop.time()])
+
+    async def end(_: object) -> None:
+        commits[-1].append(loop.time())
+
+    world.storage.before["accept"], world.storage.after["accept"] = begin, end
+    await subscribe(world, 1)
+    await store(world, 3_000)
+    assert len(commits) > 4
+    for (began, ended), (next_began, _) in pairwise(commits):
+        assert next_began - ended >= min(ended - began, intake.LONGEST_PAUSE)
 
 
 async def test_a_lone_event_costs_one_call_of_the_storage(world) -> None:
