@@ -200,6 +200,9 @@ class Metrics:
                 ("lanes_waiting", "Webhooks with deliveries waiting in the database."),
                 ("jobs", "Background jobs that have not finished."),
                 ("database_size_bytes", "Size of the database, without its write-ahead log."),
+                ("outbox_waiting", "Events of the outbox that wait."),
+                ("outbox_oldest_age_seconds", "Age of the oldest of them."),
+                ("outbox_refused", "Events of the outbox that were refused."),
             )
         }
 
@@ -269,6 +272,12 @@ class Metrics:
         self._stored["lanes_waiting"].set(lanes_waiting)
         self._stored["jobs"].set(jobs)
         self._stored["database_size_bytes"].set(size)
+
+    def set_outbox_status(self, *, waiting: int, oldest_age: float, refused: int) -> None:
+        """Set the gauges of the outbox."""
+        self._stored["outbox_waiting"].set(waiting)
+        self._stored["outbox_oldest_age_seconds"].set(oldest_age)
+        self._stored["outbox_refused"].set(refused)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format 0.0.4."""

@@ -175,6 +175,7 @@ async def _build(
         config,
         storage,
         egress,
+        catalog=CATALOG,
         header_prefix=HEADER_PREFIX,
         clock=clock,
         ids=ids,

@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from winnerr_webhooks.api.auth import Authenticator, Caller
 from winnerr_webhooks.api.problems import (
     HEADERS,
@@ -30,16 +28,17 @@ from winnerr_webhooks.domain.errors import (
     Uncertain,
     WebhooksError,
 )
-from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload, fingerprint
-from winnerr_webhooks.domain.idempotency import is_repeat
+from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.submission import (
     MAX_BATCH,
     MAX_EVENT,
     Submission,
+    new_event,
     read,
     read_batch,
     split_batch,
 )
+from winnerr_webhooks.pipeline import repeated_events
 
 Headers = Iterable[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Any]]
@@ -116,26 +115,12 @@ class EventEndpoint:
         return event
 
     async def compare(self, event: NewEvent, accepted: Accepted) -> Accepted:
-        """Turn a conflict into a duplicate if event and data are the same as JSON values.
-
-        An event that retention has removed cannot be compared: it stays a conflict.
-        """
-        first = await self._storage.event(event.organization, accepted.id)
-        if first is None or not is_repeat(first.body, event.body):
-            return accepted
-        return msgspec.structs.replace(accepted, conflict=False, duplicate=True)
+        """Turn a conflict into a duplicate if event and data are the same as JSON values."""
+        return await repeated_events.compare(self._storage, event, accepted)
 
     def accepted_body(self, accepted: Accepted) -> bytes:
         """Count an accepted event and return the JSON of its 202; raise `Conflict` if it is one."""
-        if accepted.conflict:
-            raise Conflict(
-                "This `id` was accepted before with another event or other data. "
-                "Give a new event a new id."
-            )
-        if accepted.duplicate:
-            self._metrics.event_repeated()
-        else:
-            self._metrics.event_accepted()
+        repeated_events.confirm(accepted, self._metrics)
         return b'{"id":"%b","duplicate":%b,"deliveries":%d}' % (
             accepted.id.encode(),
             b"true" if accepted.duplicate else b"false",
@@ -238,21 +223,13 @@ class EventEndpoint:
         return b'{"error":%b}' % self.refusal(outcome).body
 
     def _new_event(self, submission: Submission, caller: Caller) -> NewEvent:
-        organization, name, data = submission.organization, submission.name, submission.data
+        organization = submission.organization
         if caller.organization is not None and caller.organization != organization:
             raise Forbidden(
                 f"This key is of organization {caller.organization}; it cannot send events of "
                 "another one. Use that organization's key, or a service key."
             )
-        client_id = submission.client_id
-        return NewEvent(
-            id=self._ids.new("evt"),
-            organization=organization,
-            name=name,
-            body=encode_payload(name, submission.timestamp, organization, data),
-            client_id=client_id,
-            fingerprint=b"" if client_id is None else fingerprint(name, data),
-        )
+        return new_event(submission, self._ids.new("evt"))
 
 
 def event_headers(headers: Headers) -> tuple[bytes | None, str | None, bytes]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from winnerr_webhooks import __version__
-from winnerr_webhooks.cli import demo, keys_command
+from winnerr_webhooks.cli import demo, keys_command, outbox_command
 from winnerr_webhooks.cli.backup_command import backup
 from winnerr_webhooks.cli.config_command import show_config
 from winnerr_webhooks.cli.configuration import PROGRAM
@@ -36,6 +36,7 @@ app.command(epilog=f"Example: {PROGRAM} login-link --organization org_abc123 --u
 app.command("config", epilog=f"Example: {PROGRAM} config --json")(show_config)
 app.command(epilog=f"Example: {PROGRAM} backup /backup/winnerr-webhooks.db")(backup)
 app.add_typer(keys_command.app, name="keys", epilog=f"Example: {PROGRAM} keys create --name crm")
+app.add_typer(outbox_command.app, name="outbox", epilog=f"Example: {PROGRAM} outbox list --refused")
 app.command(
     epilog=f"Example: {PROGRAM} emit contact.created --organization org_abc123 "
     """--data '{"id": "contact_xyz", "name": "Jane Smith"}'"""

@@ -14,7 +14,7 @@ import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, Refused, TooLarge
-from winnerr_webhooks.domain.event import rfc3339
+from winnerr_webhooks.domain.event import NewEvent, encode_payload, fingerprint, rfc3339
 from winnerr_webhooks.domain.event_errors import (
     CLIENT_ID,
     ORGANIZATION,
@@ -66,6 +66,20 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     """JSON without insignificant white space, otherwise as sent."""
     client_id: str | None
+
+
+def new_event(submission: Submission, event_id: str) -> NewEvent:
+    """Return the event to store; `event_id` is a new id of this node."""
+    organization, name, data = submission.organization, submission.name, submission.data
+    client_id = submission.client_id
+    return NewEvent(
+        id=event_id,
+        organization=organization,
+        name=name,
+        body=encode_payload(name, submission.timestamp, organization, data),
+        client_id=client_id,
+        fingerprint=b"" if client_id is None else fingerprint(name, data),
+    )
 
 
 _FRAME_LENGTH: Final = len('{"event":"","organizationId":"","data":}')

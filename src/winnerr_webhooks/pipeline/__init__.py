@@ -9,6 +9,9 @@ Accepting events:
 - `group_commit`        commits the items that arrive together in one transaction
 - `batcher`             gathers items while a batch is processed
 - `batch_answers`       collects the answers to all events of one call
+- `outbox_mover`        moves events that the product emitted in its own transactions to the intake
+- `ordered_commit`      stores these in the order in which they were emitted
+- `repeated_events`     compares an event whose id was seen before with the first one
 - `foreground`          knows whether calls come in now, so that other work gives way to them
 
 Delivering them:

@@ -9,7 +9,7 @@ organizations take turns by what their events cost, and no commit costs more tha
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -34,6 +34,7 @@ from winnerr_webhooks.pipeline.group_commit import (
     resolve_future,
 )
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
+from winnerr_webhooks.pipeline.ordered_commit import commit_in_order
 from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import LeaseTerms
 
@@ -138,6 +139,33 @@ class Intake:
                 on_answer(None, error)
         return await answers.all
 
+    async def accept_in_order(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
+        """Store several events, none before an earlier one of its organization.
+
+        Each has an answer or an error. After one that is not accepted now (`Unavailable`), its
+        organization's later events are not accepted either; other errors hold up nothing.
+        """
+        self._check_open()
+        answers = BatchAnswers(len(events), self._loop)
+        queue: FairQueue[AdmittedEvent] = FairQueue(self._limit, on_full=lambda: None)
+        refused: dict[str, Unavailable] = {}
+        for index, event in enumerate(events):
+            on_answer = partial(answers.put, index)
+            cost = self._costs.of(event.organization, event.name)
+            try:
+                if event.organization in refused:
+                    raise refused[event.organization]
+                admitted = self._admission.admit(
+                    event, on_answer, cost, self._loop.time(), may_be_express=False
+                )
+            except Unavailable as error:
+                refused[event.organization] = error
+                on_answer(None, error)
+            else:
+                queue.put((admitted, admitted))
+        await commit_in_order(queue, self._store_in_order, self._pause_of_bulk)
+        return await answers.all
+
     async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:
         """Whether a call is so large that others should not wait for it."""
         if len(events) * self._costs.highest_cost <= self._limit:
@@ -173,18 +201,21 @@ class Intake:
     ) -> list[Accepted]:
         for organization in {admitted.event.organization for admitted in batch}:
             self._foreground.note(organization)
-        return await self._store(batch, joiners, self._express, urgent=True)
+        return await self._store(batch, joiners, self._express.refuse, urgent=True)
 
     async def _store_bulk(
         self, batch: list[AdmittedEvent], joiners: JoinableBatch[AdmittedEvent]
     ) -> list[Accepted]:
-        return await self._store(batch, joiners, self._bulk, urgent=False)
+        return await self._store(batch, joiners, self._bulk.refuse, urgent=False)
+
+    async def _store_in_order(self, batch: list[AdmittedEvent]) -> list[Accepted]:
+        return await self._store(batch, JoinableBatch(None), lambda _error: None, urgent=False)
 
     async def _store(
         self,
         batch: list[AdmittedEvent],
         joiners: JoinableBatch[AdmittedEvent],
-        group: GroupCommit[AdmittedEvent, Accepted],
+        refuse_next: Callable[[Unavailable], None],
         *,
         urgent: bool,
     ) -> list[Accepted]:
@@ -202,7 +233,7 @@ class Intake:
         except Unavailable:
             # Events for the next commit have waited as long as this one took, up to 2 s. Waiting
             # for another commit that fails would answer their callers too late.
-            group.refuse(Unavailable("The database is away: nothing was stored.", 2))
+            refuse_next(Unavailable("The database is away: nothing was stored.", 2))
             raise
         self._follow([*batch, *joiners.joined], answers, started)
         if lease is None:

@@ -2,7 +2,8 @@
 
 A node of role `all` has every station. One of role `api` only accepts: its deliveries are stored
 unleased, and a test, a replay or a job waits in the database until a node that delivers polls for
-it. One of role `deliver` only delivers.
+it. One of role `deliver` only delivers. Each of
+them moves events on from the outbox.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Final
 from winnerr_webhooks.budgets import STOP_SLACK, Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.metrics import Metrics
@@ -20,6 +22,7 @@ from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
+from winnerr_webhooks.pipeline.outbox_mover import OutboxMover
 from winnerr_webhooks.pipeline.pruner import Pruner
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.shutdown import Countdown, within
@@ -42,6 +45,7 @@ class Node:
         storage: Storage,
         egress: Egress,
         *,
+        catalog: Catalog,
         header_prefix: str,
         clock: Clock,
         ids: Ids,
@@ -95,6 +99,18 @@ class Node:
             signals=self.signals,
         )
         self._pruner = Pruner(storage, config.log_retention_days)
+        self._outbox_mover: OutboxMover | None = None
+        if storage.outbox is not None:
+            self._outbox_mover = OutboxMover(
+                storage.outbox,
+                storage,
+                self.intake,
+                catalog=catalog,
+                now_ms=clock.now_ms,
+                ids=ids,
+                jitter=jitter,
+                metrics=metrics,
+            )
         self._watch(metrics)
         self._delivers = config.delivers
         self._started = False
@@ -107,6 +123,8 @@ class Node:
         if self._delivers:
             await self._loops.start()
             self._pruner.start()
+        if self._outbox_mover is not None:
+            self._outbox_mover.start()
         self._started = True
 
     async def stop_delivering(self) -> None:
@@ -121,8 +139,13 @@ class Node:
             left + CANCEL_SECONDS,
             pruner=self._pruner.close(),
             claims=self._loops.close(),
+            outbox=self._close_outbox(),
             attempts=self.dispatcher.close(left),
         )
+
+    async def _close_outbox(self) -> None:
+        if self._outbox_mover is not None:
+            await self._outbox_mover.close()
 
     def stop_accepting(self) -> None:
         """Refuse events from now on; those being stored are answered soon."""

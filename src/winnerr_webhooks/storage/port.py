@@ -19,6 +19,7 @@ from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
+from winnerr_webhooks.storage.outbox import Outbox
 from winnerr_webhooks.storage.values import (
     ApiKey,
     Claim,
@@ -354,3 +355,8 @@ class Housekeeping(Protocol):
 
 class Storage(Road, Webhooks, Log, SignIn, Keys, Housekeeping, Protocol):
     """All of the port: what wiring opens, and hands to each user as the part it asks for."""
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """The events that the product emits inside its own transactions; None on SQLite."""
+        ...

@@ -14,6 +14,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
+from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.domain.webhook import Webhook
@@ -91,6 +92,8 @@ class ScriptedEgress:
 
 class Steered:
     """A real storage; a verb may be watched, held or made to fail by what `before` names for it."""
+
+    outbox = None
 
     def __init__(self, storage: SqliteStorage) -> None:
         self.storage = storage
@@ -173,6 +176,7 @@ class World:
             self.config,
             self.storage,  # type: ignore[arg-type]  # looks like one
             self.egress,
+            catalog=CATALOG,
             header_prefix="Winnerr",
             clock=clock,
             ids=self.ids,

@@ -43,9 +43,11 @@ async def metrics(services: ServicesDependency) -> bytes:
 
 
 async def _update_database_metrics(services: Services) -> None:
+    outbox = services.storage.outbox
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT):
             figures = await services.storage.figures()
+            of_outbox = await outbox.figures() if outbox is not None else None
     except (Unavailable, TimeoutError):
         return
     services.metrics.set_database_status(
@@ -55,3 +57,9 @@ async def _update_database_metrics(services: Services) -> None:
         jobs=figures.jobs,
         size=figures.bytes,
     )
+    if of_outbox is not None:
+        services.metrics.set_outbox_status(
+            waiting=of_outbox.waiting,
+            oldest_age=of_outbox.oldest_age,
+            refused=of_outbox.refused,
+        )

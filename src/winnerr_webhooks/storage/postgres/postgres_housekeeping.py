@@ -9,6 +9,7 @@ import structlog
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter, id_floor
 from winnerr_webhooks.storage.housekeeping_verbs import BETWEEN_SLICES, HousekeepingVerbs
+from winnerr_webhooks.storage.outbox import Outbox
 from winnerr_webhooks.storage.postgres import partitions, postgres_retention
 from winnerr_webhooks.storage.postgres.partitions import DAY_MS, ID_KINDS, Ranges
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession
@@ -57,6 +58,8 @@ log = structlog.get_logger(__name__)
 
 class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
     """`storage.port.Housekeeping`; see there for what each verb promises."""
+
+    outbox: Outbox
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,6 +170,7 @@ class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
         await self.read_clock()
         now = self._clock.now_ms()
         gone = await self._aside.transact(lambda db: postgres_retention.remove_expired(db, now))
+        gone += await self.outbox.remove_refused(retention_days)
         if self._clock.monotonic() >= self._not_before:
             await self.make_partitions()
         if self._clock.monotonic() >= self._not_before:

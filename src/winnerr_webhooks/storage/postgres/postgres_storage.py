@@ -22,6 +22,7 @@ from winnerr_webhooks.storage.log_verbs import LogVerbs
 from winnerr_webhooks.storage.postgres import postgres_schema
 from winnerr_webhooks.storage.postgres.database_clock import DatabaseClock
 from winnerr_webhooks.storage.postgres.postgres_housekeeping import PostgresHousekeeping
+from winnerr_webhooks.storage.postgres.postgres_outbox import PostgresOutbox
 from winnerr_webhooks.storage.postgres.postgres_road import RoadVerbs
 from winnerr_webhooks.storage.postgres.transactions import Database
 from winnerr_webhooks.storage.webhook_queries import check_secrets
@@ -59,6 +60,7 @@ class PostgresStorage(
         self._keyring = keyring
         self._rule = rule._replace(skipped_since=clock.skips.since)
         self._node = node
+        self.outbox = PostgresOutbox(aside, clock)
 
     @classmethod
     async def open(

@@ -61,6 +61,8 @@ _READS = 2
 class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
+    outbox = None
+
     def __init__(
         self,
         threads: Threads,

@@ -18,6 +18,7 @@ PASSING = {"Materialize", "Memoize", "Limit", "Sort", "Unique", "Result", "Subqu
 SCANS = {
     "list_keys": "an operator's command; keys are few",
     "figures": "counts what waits, for the metrics",
+    "outbox_figures": "counts what waits and what was refused, for the metrics",
     "carry_state": "the table has one row",
     "move_carry": "the table has one row",
     "forget_late_writes": "what was written while a day was carried over, and all of it goes",
