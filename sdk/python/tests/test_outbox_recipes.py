@@ -38,7 +38,7 @@ def url(tmp_path_factory):
                     "INSERT INTO deals SELECT n, 'open' FROM generate_series(8841, 8844) AS n;"
                     "GRANT ALL ON deals TO crm"
                 )
-            yield re.sub(r"//\w+:\w+@", "//crm:x@", owner), owner, service
+            yield re.sub(r"//\w+:\w+@", "//crm:x@", owner), admin, service
             service.stop()
     except harness.Missing as error:
         pytest.skip(str(error))
@@ -52,10 +52,10 @@ def product(url):
 @pytest.fixture
 def closed(url):
     """Wait until a deal is closed and its event was accepted; return the event's data."""
-    owner = url[1]
+    admin = url[1]
 
     def wait(deal_id):
-        with psycopg.connect(owner, autocommit=True) as connection:
+        with psycopg.connect(admin, autocommit=True) as connection:
             stage = connection.execute("SELECT stage FROM deals WHERE id = %s", [deal_id])
             assert stage.fetchone() == ("won",)
             while True:  # pytest's time limit ends it
