@@ -15,7 +15,8 @@ The road of one event. Each station is the module or package of that name:
 Deliveries that must wait, such as retries and replays, wait in `storage`. `pipeline.claimer`
 leases them when they are due, and returns them to step 4. `pipeline.background_loops` runs the
 claimer. It also recovers deliveries that a dead process left behind, runs jobs such as replays of
-many deliveries, and looks for webhooks that were changed.
+many deliveries, and looks for webhooks that were changed. `pipeline.listener_hub` leases the
+deliveries of listeners, whose attempts a program on a developer's machine makes.
 
 The other packages:
 

@@ -179,8 +179,10 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "The page waits for its organization's turn; after 4 s it is answered 503.", quota=1,
         ),
         live_streams=Bound(
-            "live_streams", 200, "streams", "constant", "settings_page.live_log",
-            "The log page opens without its live part.", quota=20,
+            "live_streams", 200, "streams", "constant",
+            "settings_page.live_log, api.routes.listener_routes",
+            "The log page opens without its live part; a listener is answered 503 and tries again.",
+            quota=20,
         ),
         stop_seconds=Bound(
             "stop_seconds", stop_seconds(config), "seconds", "DELIVERY_TIMEOUT and 10 s",

@@ -30,6 +30,7 @@ from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.log_setup import set_up_logs
+from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.page_sign_in import PAGE
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
@@ -137,7 +138,7 @@ class _Service(NamedTuple):
     node: Node
     http_app: HttpApp
     end_streams: Callable[[], None]
-    """Ends the live logs, which would delay the shutdown of the server."""
+    """Ends live logs and listeners' streams, which would delay the shutdown of the server."""
 
 
 async def _build(
@@ -202,6 +203,8 @@ async def _build(
             signals=node.signals,
         ),
         replays=Replays(storage=storage, catalog=CATALOG, signals=node.signals),
+        listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node.signals),
+        listener_hub=node.listeners,
         metrics=metrics,
         budgets=budgets,
         node=node,
@@ -210,7 +213,12 @@ async def _build(
     if not config.accepts:
         return _Service(node, create_probes(services), lambda: None)
     settings_page = _settings_page(services, identify)
-    return _Service(node, create_app(services, beside={PAGE: settings_page}), settings_page.stop)
+
+    def end_streams() -> None:
+        settings_page.stop()
+        node.listeners.stop()
+
+    return _Service(node, create_app(services, beside={PAGE: settings_page}), end_streams)
 
 
 async def _share_metrics(

@@ -14,6 +14,7 @@ from winnerr_webhooks.api.auth import Authenticator, key_guard
 from winnerr_webhooks.api.query_parameters import read_query
 from winnerr_webhooks.api.routes.docs_routes import docs_routes
 from winnerr_webhooks.api.routes.event_type_routes import list_event_types
+from winnerr_webhooks.api.routes.listener_routes import ListenerRoutes, open_listener
 from winnerr_webhooks.api.routes.log_routes import LogRoutes
 from winnerr_webhooks.api.routes.portal_session_routes import create_portal_session
 from winnerr_webhooks.api.routes.probe_routes import healthz, metrics, readyz
@@ -95,12 +96,12 @@ def _answer_head_as_get(scope: Any) -> None:
 def _api(authenticator: Authenticator, receiving: Budget) -> Router:
     of_organization = Router(
         "/organizations/{organization:str}",
-        route_handlers=[WebhookRoutes, LogRoutes, create_portal_session],
+        route_handlers=[WebhookRoutes, LogRoutes, ListenerRoutes, create_portal_session],
     )
     return Router(
         "/api/v1",
         guards=[key_guard(authenticator, receiving), read_query],
-        route_handlers=[list_event_types, of_organization],
+        route_handlers=[list_event_types, open_listener, of_organization],
     )
 
 

@@ -15,6 +15,7 @@ from winnerr_webhooks.domain.errors import (
     HeadTooLarge,
     Invalid,
     Malformed,
+    Misdirected,
     NotFound,
     Poisoned,
     Refused,
@@ -95,6 +96,13 @@ CONTENT_CODING: Final = ProblemKind(
     "The request has a Content-Encoding. Nothing was done, and the connection is closed. Send "
     "the body uncompressed.",
 )
+MISDIRECTED: Final = ProblemKind(
+    "misdirected",
+    421,
+    "Misdirected request",
+    "Another node has the listener's stream, or it has ended. Nothing was done. Repeat the request "
+    "on another connection.",
+)
 INVALID: Final = ProblemKind(
     "invalid",
     422,
@@ -143,6 +151,7 @@ KINDS: Final = (
     CONFLICT,
     TOO_LARGE,
     CONTENT_CODING,
+    MISDIRECTED,
     INVALID,
     HEAD_TOO_LARGE,
     INTERNAL,
@@ -160,6 +169,7 @@ _KIND_OF: Final[dict[type[Exception], ProblemKind]] = {
     Conflict: CONFLICT,
     TooLarge: TOO_LARGE,
     ContentCoding: CONTENT_CODING,
+    Misdirected: MISDIRECTED,
     Invalid: INVALID,
     HeadTooLarge: HEAD_TOO_LARGE,
     TransferCoding: TRANSFER_CODING,

@@ -13,9 +13,11 @@ from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
+from winnerr_webhooks.pipeline.listener_hub import ListenerHub
 from winnerr_webhooks.storage.port import Storage
 
 AnswerCallback = Callable[[Accepted | None, Exception | None], None]
@@ -71,6 +73,8 @@ class Services:
         intake: Intake,
         webhooks: WebhookManagement,
         replays: Replays,
+        listeners: Listeners,
+        listener_hub: ListenerHub,
         metrics: Metrics,
         budgets: Budgets,
         node: Readiness,
@@ -84,6 +88,8 @@ class Services:
         self.intake = intake
         self.webhooks = webhooks
         self.replays = replays
+        self.listeners = listeners
+        self.listener_hub = listener_hub
         self.metrics = metrics
         self.budgets = budgets
         self.node = node

@@ -17,7 +17,7 @@ def _one_of(*words: str) -> msgspec.Meta:
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 WebhookStatus = Annotated[str, _one_of("active", "paused", "disabled")]
 DeliveryStatus = Annotated[str, _one_of("pending", "delivered", "failed", "cancelled")]
-Trigger = Annotated[str, _one_of("automatic", "replay", "test")]
+Trigger = Annotated[str, _one_of("automatic", "replay", "test", "listen")]
 Outcome = Annotated[str, _one_of("succeeded", "failed")]
 ErrorKind = Annotated[str, _one_of(*ERROR_KINDS)]
 
@@ -205,6 +205,18 @@ class ReplayedShape(Shape):
 
     count: int
     dry_run: bool
+
+
+class ListenerShape(Shape):
+    """A listener that is open."""
+
+    id: str
+    organization_id: str
+    events: tuple[str, ...]
+    secret: str | None
+    """What signs its requests; null: they are not signed."""
+    timeout: float
+    """`DELIVERY_TIMEOUT`: seconds that the local receiver has to answer."""
 
 
 class LinkShape(Shape):

@@ -10,6 +10,7 @@ from winnerr_webhooks.cli.backup_command import backup
 from winnerr_webhooks.cli.config_command import show_config
 from winnerr_webhooks.cli.configuration import PROGRAM
 from winnerr_webhooks.cli.emit_command import emit
+from winnerr_webhooks.cli.listen import listen
 from winnerr_webhooks.cli.login_link_command import login_link
 from winnerr_webhooks.cli.migrate_command import migrate
 from winnerr_webhooks.cli.serve_command import serve
@@ -41,6 +42,10 @@ app.command(
     epilog=f"Example: {PROGRAM} emit contact.created --organization org_abc123 "
     """--data '{"id": "contact_xyz", "name": "Jane Smith"}'"""
 )(emit)
+app.command(
+    epilog=f"Example: {PROGRAM} listen --forward-to http://localhost:3000/hook "
+    "--events contact.created,deal.created"
+)(listen)
 
 
 @app.callback(invoke_without_command=True)

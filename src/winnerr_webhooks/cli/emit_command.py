@@ -6,12 +6,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from winnerr_webhooks.cli.api_client import call, refusal
+from winnerr_webhooks.cli.api_client import api_key, call, refusal
 from winnerr_webhooks.cli.configuration import configure
-from winnerr_webhooks.config import PREFIX, environment
 from winnerr_webhooks.domain.errors import Invalid
-
-_KEY_VARIABLE = PREFIX + "API_KEY"
 
 
 def emit(
@@ -37,14 +34,7 @@ def emit(
 
     If the event is refused, the exit code is 1 and stderr says why.
     """
-    key = key or environment().get(_KEY_VARIABLE)
-    if not key:
-        raise Invalid(
-            f"No API key: give --key or {_KEY_VARIABLE} "
-            "(create one with: winnerr-webhooks keys create --name NAME)."
-        )
-    if not (key.isascii() and key.isprintable()):
-        raise Invalid("The API key has a character that is never part of a key; copy it again.")
+    key = api_key(key)
     raw = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
     body: dict[str, object] = {"event": event, "organizationId": organization, "data": _json(raw)}
     if timestamp is not None:

@@ -62,7 +62,7 @@ class LeasedDelivery(msgspec.Struct, kw_only=True, gc=False):
     """The webhook's version at the time of reading; a lane with an older one reloads it."""
     body: bytes
     trigger: str = "automatic"
-    """`automatic`, `replay` or `test`."""
+    """`automatic`, `replay` or `test`. An attempt of a listener is logged as `listen`."""
     test: bool = False
     """Whether the event is a sample; a replayed test has the trigger `replay` and is a test."""
     attempt: int = 1

@@ -10,6 +10,7 @@
     │   ├── Conflict           409  not possible in the current state
     │   ├── TooLarge           413  the body is too large
     │   ├── ContentCoding      415  the body is compressed or encoded
+    │   ├── Misdirected        421  another node has what the request is about
     │   ├── Invalid            422  the input is wrong, with an error for each field
     │   ├── HeadTooLarge       431  the request line and headers are too large
     │   └── TransferCoding     501  a transfer coding other than chunked
@@ -95,6 +96,12 @@ class ContentCoding(Refused):
     """The body has a Content-Encoding, which is not supported."""
 
     status = 415
+
+
+class Misdirected(Refused):
+    """Another node has what this request is about (RFC 9110, section 15.5.20)."""
+
+    status = 421
 
 
 class Invalid(Refused):

@@ -38,6 +38,8 @@ class Target(msgspec.Struct, kw_only=True, gc=False):
     """The secret that signs; during an overlap the old one."""
     next_secret: str | None = None
     overlap_ends_at: int | None = None
+    by_listener: bool = False
+    """Whether its attempts are made by a connected listener instead of a lane."""
 
     def __repr__(self) -> str:
         """Leave the secrets out: a repr may end up in a log."""

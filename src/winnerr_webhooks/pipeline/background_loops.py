@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -14,7 +14,7 @@ from winnerr_webhooks.pipeline.claimer import IDLE_POLL, Claimer, wait_up_to
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
-from winnerr_webhooks.storage.port import Road
+from winnerr_webhooks.storage.port import Listeners, Road
 
 REPAIR_EVERY: Final = 30.0
 """Seconds between searches for lost wake-ups and expired leases."""
@@ -22,8 +22,14 @@ CHANGES_EVERY: Final = 1.0
 """Seconds between reads of changed webhooks, and of jobs of other nodes."""
 AWAY_WAIT: Final = 1.0
 """Seconds until a loop that failed starts again."""
+LISTENER_UNSEEN: Final = 900.0
+"""Seconds that a listener stays subscribed after its program was last connected."""
 
 log = structlog.get_logger(__name__)
+
+
+class LoopStorage(Road, Listeners, Protocol):
+    """The parts of the storage that the loops use."""
 
 
 class BackgroundLoops:
@@ -31,7 +37,7 @@ class BackgroundLoops:
 
     def __init__(
         self,
-        storage: Road,
+        storage: LoopStorage,
         dispatcher: Dispatcher,
         foreground: Foreground,
         clock: Clock,
@@ -115,6 +121,9 @@ class BackgroundLoops:
             if repaired:
                 log.info("made lost work claimable again", found=repaired)
                 self._request_poll()
+            self._dispatcher.webhooks_changed(
+                await self._storage.end_stale_listeners(LISTENER_UNSEEN)
+            )
 
     async def _jobs(self) -> None:
         while True:

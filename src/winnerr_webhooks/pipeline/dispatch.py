@@ -26,6 +26,8 @@ LEASE_SLACK: Final = 2.0
 """Seconds by which a lease must outlive the longest attempt, to settle the attempt in time."""
 UNREADABLE_WAIT: Final = 30.0
 """Seconds until a webhook whose configuration cannot be used is tried again."""
+LISTENER_WAIT: Final = 600.0
+"""Seconds between two times that this node gives back what it leased of a listener."""
 
 log = structlog.get_logger(__name__)
 
@@ -173,6 +175,10 @@ class Dispatcher:
             if template is None or template.target.version < lane.version:
                 queues.put_back(lane, delivery)
                 self._load(lane)
+                return None
+            if template.target.by_listener:  # `pipeline.listener_hub` claims these
+                queues.release(lane, delivery)
+                self._hold(lane, LISTENER_WAIT)
                 return None
             if template.target.status != ACTIVE and not sent_while_inactive(
                 delivery, template.target

@@ -21,6 +21,7 @@ from winnerr_webhooks.pipeline.background_loops import BackgroundLoops
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
+from winnerr_webhooks.pipeline.listener_hub import ListenerHub
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.outbox_mover import OutboxMover
 from winnerr_webhooks.pipeline.pruner import Pruner
@@ -76,6 +77,19 @@ class Node:
             timeout=config.delivery_timeout,
             lease_seconds=config.lease_seconds,
             budgets=budgets,
+            signals=self.signals,
+        )
+        self.listeners = ListenerHub(
+            storage,
+            self.recorder,
+            self.dispatcher.queues.releaser,
+            success=success_rule(config.success_statuses),
+            header_prefix=header_prefix,
+            timeout=config.delivery_timeout,
+            lease_seconds=config.lease_seconds,
+            clock=clock,
+            ids=ids,
+            jitter=jitter,
             signals=self.signals,
         )
         self.foreground = Foreground(asyncio.get_running_loop().time)
@@ -140,6 +154,7 @@ class Node:
             pruner=self._pruner.close(),
             claims=self._loops.close(),
             outbox=self._close_outbox(),
+            listeners=self.listeners.close(),
             attempts=self.dispatcher.close(left),
         )
 
@@ -180,6 +195,7 @@ class Node:
         dispatcher, recorder = self.dispatcher, self.recorder
         metrics.watch_budgets(self.budgets)
         metrics.watch("lanes", "Lanes in memory.", lambda: len(dispatcher.queues.lanes))
+        metrics.watch("listeners", "Connected listeners.", lambda: len(self.listeners))
         metrics.watch("in_flight", "Attempts in flight.", lambda: dispatcher.in_flight)
         metrics.watch("queued", "Deliveries queued in memory.", lambda: dispatcher.queues.queued)
         metrics.watch(

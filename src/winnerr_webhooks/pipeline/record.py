@@ -75,10 +75,11 @@ class Recorder:
         self._group.put((settlement, size), _log_failure)
         self._attempts.used += 1
         self._bytes.used += size
-        self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
-        if delivery.attempt == 1 and delivery.trigger == "automatic":
-            called_at = id_ms(delivery.event_id)
-            self._metrics.first_attempt_started((record.exchange.started_at - called_at) / 1000)
+        if not settlement.by_listener:  # those tell nothing about receivers
+            self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
+            if delivery.attempt == 1 and delivery.trigger == "automatic":
+                called_at = id_ms(delivery.event_id)
+                self._metrics.first_attempt_started((record.exchange.started_at - called_at) / 1000)
         if self._attempts.used > self._most_attempts or self._bytes.used > self._most_bytes:
             self._stall()
 

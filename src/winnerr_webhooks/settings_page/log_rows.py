@@ -44,7 +44,7 @@ class LogRow(msgspec.Struct, kw_only=True, gc=False):
     duration: str
     bar: Markup
     label: str
-    """Which attempt it is: `2 of 4`, `replay` or `test`."""
+    """Which attempt it is: `2 of 4`, `replay`, `test` or `listen`."""
     next: str | Markup
     """What happens next, in the row of a delivery's newest attempt; empty in the others."""
     replayable: bool
@@ -78,7 +78,7 @@ def make_rows(
                 message=attempt.error_message if failed else "",
                 event=attempt.event,
                 url=formatting.short_url(attempt.url).removeprefix("http://"),
-                deleted=status is None,
+                deleted=status is None and attempt.trigger != "listen",
                 time=formatting.clock(attempt.started_at, now),
                 duration=formatting.duration(attempt.duration_ms),
                 bar=duration_bar(attempt.duration_ms, longest_ms, attempt.outcome),
@@ -98,7 +98,7 @@ def attempt_result(attempt: LoggedAttempt) -> str:
 
 
 def attempt_label(attempt: LoggedAttempt, max_attempts: int) -> str:
-    """The number of an attempt in its delivery, as `2 of 4`, or `replay` or `test`."""
+    """The number of an attempt in its delivery, as `2 of 4`, or `replay`, `test` or `listen`."""
     if attempt.trigger != "automatic":
         return attempt.trigger
     if attempt.attempt > max_attempts:  # after a replay, or when the schedule was made shorter

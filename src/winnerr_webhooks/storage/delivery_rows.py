@@ -112,7 +112,7 @@ def attempt_row(item: Settlement) -> tuple[object, ...]:
         delivery.id,
         delivery.event,
         delivery.attempt,
-        delivery.trigger,
+        "listen" if item.by_listener else delivery.trigger,
         record.outcome,
         exchange.started_at,
         exchange.duration_ms,

@@ -71,15 +71,18 @@ class ChangedStreaks(NamedTuple):
 def count_failures(
     batch: Sequence[Settlement],
     streaks: Mapping[str, FailureStreak],
-    tests: Collection[str],
+    uncounted: Collection[str],
     now: int,
 ) -> ChangedStreaks:
-    """Count attempts into their webhooks' streaks, in the batch's order, but not those of tests."""
+    """Count attempts into their webhooks' streaks, in the batch's order.
+
+    Those of the deliveries `uncounted` (tests, and what listeners sent) do not count.
+    """
     changed: dict[str, FailureStreak] = {}
     reasons: dict[str, str] = {}
     for item in batch:
         streak = streaks.get(item.delivery.webhook_id)
-        if streak is None or item.delivery.id in tests:
+        if streak is None or item.delivery.id in uncounted:
             continue
         if item.record.outcome == "succeeded":
             if streak.failing_since is not None:

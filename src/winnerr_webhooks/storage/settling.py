@@ -47,10 +47,10 @@ async def settle_logged(
     figures these are, where several nodes write them.
     """
     health: dict[Bucket, list[int]] = {}
-    tests = set()
+    uncounted = set()
     for item in delivered:
         if item.delivery.trigger == "test":
-            tests.add(item.delivery.id)
+            uncounted.add(item.delivery.id)
         else:
             count_health(health, item, exhausted=False)
     done = {item.record.id for item in delivered}
@@ -61,13 +61,13 @@ async def settle_logged(
     for item in rest:
         rows = found[item.delivery.id]
         exhausted = transition(rows, item, now)
-        if rows.test:
-            tests.add(item.delivery.id)
+        if rows.test or item.by_listener:
+            uncounted.add(item.delivery.id)
         else:
             count_health(health, item, exhausted=exhausted)
     replays_due = await _write_rows(db, found, now)
     await _put_health(db, health, node)
-    disabled = await _count_failures(db, batch, streaks, tests, rule=rule, now=now)
+    disabled = await _count_failures(db, batch, streaks, uncounted, rule=rule, now=now)
     return Settled(disabled=disabled, replays_due=replays_due)
 
 
@@ -121,13 +121,13 @@ async def _count_failures(
     db: Session,
     batch: Sequence[Settlement],
     streaks: Mapping[str, FailureStreak],
-    tests: Collection[str],
+    uncounted: Collection[str],
     *,
     rule: DisablingRule,
     now: int,
 ) -> tuple[str, ...]:
     """Count streaks of failures; return the webhooks that this disables, or that a 410 does."""
-    changed, reasons = count_failures(batch, streaks, tests, now)
+    changed, reasons = count_failures(batch, streaks, uncounted, now)
     failing = [one for one in changed if one.failing_since is not None]
     await db.execute_many(
         "put_streaks", [(one.webhook_id, one.failing_since, one.failures) for one in failing]

@@ -45,10 +45,14 @@ class DeliveryRows:
 def is_common_case(item: Settlement) -> bool:
     """Return whether a settlement may only need its row moved from `pending` to `delivery`.
 
-    That is a success of an automatic attempt or a test. The statement that moves it also checks
-    that the lease is the current one and that no replay waits.
+    That is a success of an automatic attempt or a test that no listener made. The statement that
+    moves it also checks that the lease is the current one and that no replay waits.
     """
-    return item.verdict.happened == SUCCESS and item.delivery.trigger != "replay"
+    return (
+        item.verdict.happened == SUCCESS
+        and item.delivery.trigger != "replay"
+        and not item.by_listener
+    )
 
 
 def transition(rows: DeliveryRows, item: Settlement, now: int) -> bool:

@@ -28,6 +28,9 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     delivery: LeasedDelivery
     record: AttemptRecord
     verdict: Verdict
+    by_listener: bool = False
+    """Whether a listener made it: it is logged with the trigger `listen`, and it counts neither in
+    health figures nor in the streak of failures."""
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -73,7 +73,7 @@ def _webhook(row: Sequence[Any], now: int) -> Webhook:
 
 
 def _target(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
-    webhook_id, organization, version, url, status, signing, following, ends_at = row
+    webhook_id, organization, version, url, status, signing, following, ends_at, by_listener = row
     held = Secrets.now(signing, following, ends_at, now)
     return Target(
         webhook_id=webhook_id,
@@ -84,6 +84,7 @@ def _target(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
         secret=opened(keyring, held.signing, webhook_id),
         next_secret=opened(keyring, held.following, webhook_id),
         overlap_ends_at=held.overlap_ends_at,
+        by_listener=bool(by_listener),
     )
 
 
@@ -107,7 +108,7 @@ async def create(
         suffix=delivery_id("evt_", number).removeprefix("dlv_"),
         now=now,
     )
-    await _subscribe(db, new.organization, new.id, new.events)
+    await subscribe(db, new.organization, new.id, new.events)
     created = await get(db, new.organization, new.id, now)
     assert created is not None  # noqa: S101  written in this very transaction
     return created
@@ -131,7 +132,7 @@ async def change(
         await db.execute("edit_webhook", webhook=webhook_id, now=now, **wanted._asdict())
         if wanted.events != webhook.events:
             await db.execute("unsubscribe", organization=organization, webhook=webhook_id)
-            await _subscribe(db, organization, webhook_id, wanted.events)
+            await subscribe(db, organization, webhook_id, wanted.events)
     if wanted.status != webhook.status:
         if wanted.status == ACTIVE:
             await _enter_active(db, webhook_id, now)
@@ -179,9 +180,10 @@ async def _lock(db: Session, organization: str, webhook_id: str, now: int) -> We
     return None if row is None else _webhook(row, now)
 
 
-async def _subscribe(
+async def subscribe(
     db: Session, organization: str, webhook_id: str, events: tuple[str, ...]
 ) -> None:
+    """Subscribe a webhook to these events; those that it is subscribed to stay."""
     await db.execute("subscribe", organization=organization, webhook=webhook_id, events=events)
 
 

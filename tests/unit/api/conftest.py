@@ -28,14 +28,19 @@ from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
-from winnerr_webhooks.domain.verdict import Verdict
+from winnerr_webhooks.domain.verdict import Verdict, success_rule
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import DnsResolver
-from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.management.api_keys import ApiKeys
+from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
+from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
+from winnerr_webhooks.pipeline.listener_hub import ListenerHub
+from winnerr_webhooks.pipeline.node_signals import NodeSignals
+from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Claim, Settlement
@@ -238,6 +243,20 @@ async def running(
     config = Config(allow_http=True, max_webhooks=3)
     budgets = budgets or Budgets(derive(config, 20_000), clock)
     resolver = DnsResolver(clock=clock)
+    metrics, signals = Metrics(), NodeSignals()
+    hub = ListenerHub(
+        storage,
+        Recorder(storage, metrics, Jitter(), budgets, signals),
+        LeaseReleaser(storage, metrics, lambda: None),
+        success=success_rule("2xx"),
+        header_prefix="Winnerr",
+        timeout=10,
+        lease_seconds=60,
+        clock=clock,
+        ids=ids,
+        jitter=Jitter(),
+        signals=signals,
+    )
     services = Services(
         config=config,
         clock=clock,
@@ -257,7 +276,9 @@ async def running(
             signals=node,
         ),
         replays=Replays(storage=storage, catalog=CATALOG, signals=node),
-        metrics=Metrics(),
+        listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node),
+        listener_hub=hub,
+        metrics=metrics,
         budgets=budgets,
         node=node,
     )
@@ -283,7 +304,9 @@ async def running(
         yield api
     finally:
         await api.session.close()
+        hub.stop()
         await server.stop(5)
+        await hub.close()
         await resolver.close()
         await storage.close()
 

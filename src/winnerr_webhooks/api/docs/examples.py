@@ -169,6 +169,26 @@ REPLAY_MANY: Final = {
 }
 REPLAYED: Final = {"count": 17, "dryRun": True}
 PORTAL_SESSION: Final = {"role": "admin", "user": "Jane"}
+LISTENER_DRAFT: Final = {
+    "forwardTo": "http://localhost:3000/hook",
+    "events": ["contact.created"],
+}
+LISTENER: Final = {
+    "id": "wh_01jhkr2x0v3f8m9q7t5w6y4z2a",
+    "organizationId": "org_abc123",
+    "events": ["contact.created"],
+    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "timeout": 10.0,
+}
+LISTENER_REPORT: Final = {
+    "stream": "lst_01jhkr2x0v3f8m9q7t5w6y4z2b",
+    "deliveryId": "dlv_01jhkr2x0v3f8m9q7t5w6y4z2c0001",
+    "durationMs": 12.5,
+    "status": 200,
+    "reason": "OK",
+    "responseHead": "Y29udGVudC10eXBlOiB0ZXh0L3BsYWluDQo=",
+    "responseBody": "b2s=",
+}
 LINK: Final = {
     "url": "https://webhooks.example.com/settings/webhooks/sign-in/Zm9yIG9uZSB1c2Ugb25seQ",
     "expiresAt": "2025-01-15T14:33:00Z",

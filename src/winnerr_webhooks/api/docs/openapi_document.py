@@ -9,6 +9,7 @@ import msgspec
 from winnerr_webhooks import __version__
 from winnerr_webhooks.api.docs.constraints import ORGANIZATION_ID, add_constraints, id_of
 from winnerr_webhooks.api.docs.event_docs import EVENTS, AcceptedEvent, RefusedEvent
+from winnerr_webhooks.api.docs.listener_docs import LISTENERS
 from winnerr_webhooks.api.docs.log_docs import LOGS
 from winnerr_webhooks.api.docs.operation import Operation, Parameter
 from winnerr_webhooks.api.docs.portal_session_docs import PORTAL_SESSIONS
@@ -25,13 +26,14 @@ from winnerr_webhooks.api.problems import (
 )
 from winnerr_webhooks.api.shapes import WebhookWithSecretShape
 
-OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *PORTAL_SESSIONS, *SERVICE)
+OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *LISTENERS, *PORTAL_SESSIONS, *SERVICE)
 
 _REF: Final = "#/components/schemas/"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _PATH_DESCRIPTIONS: Final = {
     "organizationId": "1 to 64 characters of A-Z, a-z, 0-9, _ and -.",
     "webhookId": "`wh_…`",
+    "listenerId": "`wh_…`",
     "eventId": "`evt_…`",
     "deliveryId": "`dlv_…`",
     "attemptId": "`att_…`",
@@ -39,6 +41,7 @@ _PATH_DESCRIPTIONS: Final = {
 _PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "organizationId": ORGANIZATION_ID,
     "webhookId": id_of("wh"),
+    "listenerId": id_of("wh"),
     "eventId": id_of("evt"),
     "deliveryId": id_of("dlv"),
     "attemptId": id_of("att"),
@@ -50,6 +53,7 @@ _TAGS: Final = {
     "Webhooks": "The URLs that events are sent to, with their subscriptions and secrets.",
     "Logs": "Every attempt with its request and response.",
     "Replays": "Send deliveries again.",
+    "Listeners": "Receive deliveries over an outgoing connection.",
     "Settings page": "Sign a person in to the settings page of their organization.",
     "Operation": "For operators. No key is needed.",
 }

@@ -97,7 +97,7 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
         "diagnosis": _diagnosis(attempt, page.config.delivery_timeout),
         "phases": charts.phases(attempt),
         "webhook": webhook,
-        "replay_obstacle": _replay_obstacle(webhook),
+        "replay_obstacle": _replay_obstacle(webhook, attempt),
         "attempts": [
             (one, attempt_result(one), attempt_label(one, max_attempts)) for one in attempts
         ],
@@ -142,8 +142,10 @@ def _response_body(attempt: LoggedAttempt) -> Body | None:
     return msgspec.structs.replace(body, truncated=attempt.truncated)
 
 
-def _replay_obstacle(webhook: Webhook | None) -> str | None:
+def _replay_obstacle(webhook: Webhook | None, attempt: LoggedAttempt) -> str | None:
     """Why the delivery cannot be replayed now, and what would change that; None: it can be."""
+    if webhook is None and attempt.trigger == "listen":
+        return "Replay this where winnerr-webhooks listen runs."
     if webhook is None:
         return "This cannot be replayed because its webhook was deleted."
     if webhook.status != ACTIVE:

@@ -9,7 +9,7 @@ overlap_ends_at, created_at, updated_at, version
 
 -- name: list_webhooks
 SELECT {webhook_columns} FROM {live_webhooks}
-WHERE organization = :organization AND status <> 'deleted' ORDER BY number
+WHERE organization = :organization AND status <> 'deleted' AND listener IS NULL ORDER BY number
 
 -- name: get_webhook
 SELECT {webhook_columns} FROM webhook
@@ -32,7 +32,7 @@ SELECT id, status, epoch FROM webhook WHERE organization = :organization AND num
 -- webhook with the highest one is never removed (see `due_removals`).
 SELECT
     (SELECT count(*) FROM {live_webhooks}
-     WHERE organization = :organization AND status <> 'deleted'),
+     WHERE organization = :organization AND status <> 'deleted' AND listener IS NULL),
     (SELECT coalesce(max(number), 0) + 1 FROM webhook WHERE organization = :organization)
 
 -- name: unsubscribe
@@ -83,7 +83,8 @@ UNION ALL
 SELECT id, next_secret FROM {live_webhooks} WHERE status <> 'deleted' AND next_secret IS NOT NULL
 
 -- name: get_targets
-SELECT id, organization, version, url, status, secret, next_secret, overlap_ends_at
+SELECT id, organization, version, url, status, secret, next_secret, overlap_ends_at,
+    listener IS NOT NULL
 FROM webhook WHERE id {any:webhooks}
 
 -- name: last_run
@@ -112,6 +113,10 @@ DELETE FROM health WHERE webhook_id {any:webhooks}
 -- name: remove_webhooks
 DELETE FROM webhook WHERE id {any:webhooks}
 
+-- name: wanted_webhook
+-- The one that is asked for; else all but those of listeners.
+(id = :webhook OR (CAST(:webhook AS text) IS NULL AND listener IS NULL))
+
 -- name: once_active
 -- Webhooks of an organization that are active, or were when the replay was asked for: stopping a
 -- webhook changes its row. The clock that dates the replay may differ from the database's. Counting
@@ -120,12 +125,12 @@ DELETE FROM webhook WHERE id {any:webhooks}
 SELECT id, epoch FROM {live_webhooks}
 WHERE organization = :organization AND status <> 'deleted'
     AND (status = 'active' OR updated_at >= CAST(:asked_at AS bigint) - {clock_error_ms})
-    AND (CAST(:webhook AS text) IS NULL OR id = :webhook)
+    AND {wanted_webhook}
 UNION ALL
 SELECT id, epoch FROM {deleted_webhooks}
 WHERE organization = :organization AND status = 'deleted'
     AND updated_at >= CAST(:asked_at AS bigint) - {clock_error_ms}
-    AND (CAST(:webhook AS text) IS NULL OR id = :webhook)
+    AND {wanted_webhook}
 
 -- name: asked
 -- Whether a row of a table has the event and the time of acceptance that are asked for.

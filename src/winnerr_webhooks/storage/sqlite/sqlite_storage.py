@@ -30,6 +30,7 @@ from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
+from winnerr_webhooks.storage.listener_verbs import ListenerVerbs
 from winnerr_webhooks.storage.log_verbs import LogVerbs
 from winnerr_webhooks.storage.sqlite import (
     calls,
@@ -58,7 +59,9 @@ _READER_CACHE_KIB = 16_384
 _READS = 2
 
 
-class SqliteStorage(SqliteHousekeeping, WebhookVerbs, LogVerbs, SignInVerbs, KeyVerbs):
+class SqliteStorage(
+    SqliteHousekeeping, WebhookVerbs, ListenerVerbs, LogVerbs, SignInVerbs, KeyVerbs
+):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
     outbox = None

@@ -220,6 +220,7 @@ CROSS JOIN LATERAL (
     ) AS counted
 ) AS waiting (count)
 WHERE webhook.organization = :organization AND webhook.status <> 'deleted'
+    AND webhook.listener IS NULL
 
 -- name: last_attempts
 SELECT given.webhook_id, last.*

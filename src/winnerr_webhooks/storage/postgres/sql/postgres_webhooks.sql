@@ -80,7 +80,7 @@ SELECT 'replay', id, greatest(updated_at, :now), 0, :event, :statuses::text[], :
     :floor, {last_run}
 FROM webhook
 WHERE organization = :organization AND status = 'active'
-    AND (:webhook::text IS NULL OR id = :webhook)
+    AND {wanted_webhook}
 ORDER BY number
 
 -- name: oldest_writer

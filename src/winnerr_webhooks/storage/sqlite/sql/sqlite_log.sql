@@ -146,6 +146,7 @@ SELECT json_group_array(json_array(
         LIMIT :limit))))
 FROM webhook INDEXED BY webhook_live
 WHERE webhook.organization = :organization AND webhook.status <> 'deleted'
+    AND webhook.listener IS NULL
 
 -- name: last_attempts
 SELECT json_group_array(json_array(

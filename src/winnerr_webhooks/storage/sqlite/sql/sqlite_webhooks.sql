@@ -84,7 +84,7 @@ INSERT INTO job
 SELECT 'replay', id, :now, 0, :event, :statuses, :since, :until, '', {last_run}
 FROM {live_webhooks}
 WHERE organization = :organization AND status <> 'deleted' AND status = 'active'
-    AND (:webhook IS NULL OR id = :webhook)
+    AND {wanted_webhook}
 ORDER BY number
 
 -- name: next_job
