@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import SERVER_PYTHON, ScriptedApi, Service
+from harness import SERVER_PYTHON, BlockingEmitter, ScriptedApi, Service
+from winnerr_webhooks_sdk import Emitter
 from winnerr_webhooks_sdk.outbox import create_table
 
 
@@ -27,6 +28,31 @@ def api():
     yield one
     one.shutdown()
     one.server_close()
+
+
+@pytest.fixture(params=[Emitter, BlockingEmitter], ids=["Emitter", "AsyncEmitter"])
+def make_emitter(request):
+    made = []
+
+    def make_one(*arguments, **options):
+        made.append(request.param(*arguments, **options))
+        return made[-1]
+
+    yield make_one
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def emitter(make_emitter, api):
+    return make_emitter(api.url, "key", retry_for=5)
+
+
+@pytest.fixture
+def sender(api):
+    """An emitter that repeats nothing, for the relay."""
+    with Emitter(api.url, "key", retry_for=0) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +90,15 @@ def database(request, databases):
         create_table(connection)
         connection.commit()
     return one
+
+
+@pytest.fixture
+def connection(database):
+    with contextlib.closing(database.connect()) as one:
+        yield one
+
+
+@pytest.fixture
+def other(database):
+    with contextlib.closing(database.connect()) as one:
+        yield one

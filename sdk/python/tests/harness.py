@@ -1,5 +1,6 @@
 """What tests stand on: the real server, and a scripted one."""
 
+import asyncio
 import contextlib
 import http.server
 import json
@@ -17,6 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from winnerr_webhooks_sdk import AsyncEmitter
+from winnerr_webhooks_sdk.outbox import Outbox
+
+JANE = {"id": "contact_xyz", "name": "Zoë 木村"}
 REPOSITORY = Path(__file__).parents[3]
 SERVER_PYTHON = os.environ.get("SERVER_PYTHON") or str(REPOSITORY / ".venv/bin/python")
 """The Python that the server's packages are installed for; the SDK's own may be older."""
@@ -289,3 +294,34 @@ def problem(status, title="Not now", detail="Nothing was done.", **rest):
         headers["Retry-After"] = str(rest.pop("retry_after"))
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **rest}
     return status, headers, json.dumps(body).encode()
+
+
+class BlockingEmitter:
+    """`AsyncEmitter`, called as `Emitter` is."""
+
+    def __init__(self, *arguments, **options):
+        self.emitter = AsyncEmitter(*arguments, **options)
+        self.loop = asyncio.new_event_loop()
+
+    def emit(self, *arguments, **options):
+        return self.loop.run_until_complete(self.emitter.emit(*arguments, **options))
+
+    def emit_many(self, events):
+        return self.loop.run_until_complete(self.emitter.emit_many(events))
+
+    def close(self):
+        self.loop.run_until_complete(self.emitter.close())
+        self.loop.close()
+
+
+def emit(connection, *numbers, organization="org_1"):
+    """Commit events with these numbers to the outbox."""
+    outbox = Outbox(connection)
+    for number in numbers:
+        outbox.emit("contact.created", organization, {"n": number}, id=f"{organization}-{number}")
+    connection.commit()
+
+
+def sent(api):
+    """Return all events that the scripted API got."""
+    return [event for request in api.requests for event in request]

@@ -53,12 +53,9 @@ class AsyncEmitter:
         connections: int = 16,
         context: Optional[ssl.SSLContext] = None,
     ) -> None:
-        self._target = Target(url, key)
+        self._target = Target(url, key, context)
         self._timeout = timeout
         self._retry_for = retry_for
-        self._context = context
-        if self._target.is_tls and context is None:
-            self._context = ssl.create_default_context()
         self._connections = connections
         self._free: Optional[asyncio.Semaphore] = None
         self._idle: List[_Connection] = []
@@ -145,9 +142,7 @@ class AsyncEmitter:
 
     async def _connect(self) -> _Connection:
         target = self._target
-        reader, writer = await asyncio.open_connection(
-            target.host, target.port, ssl=self._context if target.is_tls else None
-        )
+        reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.context)
         return _Connection(reader, writer)
 
     def _take_idle(self) -> Optional[_Connection]:

@@ -51,12 +51,9 @@ class Emitter:
         retry_for: float = 30.0,
         context: Optional[ssl.SSLContext] = None,
     ) -> None:
-        self._target = Target(url, key)
+        self._target = Target(url, key, context)
         self._timeout = timeout
         self._retry_for = retry_for
-        self._context = context
-        if self._target.is_tls and context is None:
-            self._context = ssl.create_default_context()
         self._idle: List[Tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -163,9 +160,9 @@ class Emitter:
                     return connection
                 connection.close()
         target = self._target
-        if target.is_tls:
+        if target.context is not None:
             return http.client.HTTPSConnection(
-                target.host, target.port, timeout=self._timeout, context=self._context
+                target.host, target.port, timeout=self._timeout, context=target.context
             )
         return http.client.HTTPConnection(target.host, target.port, timeout=self._timeout)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ssl
+from typing import Optional
 from urllib.parse import urlsplit
 
 from winnerr_webhooks_sdk.errors import EmitError
 
 
 class Target:
-    """Where the API is, and what every request to it carries."""
+    """Where the API is, how certificates are verified, and what every request carries.
 
-    def __init__(self, url: str, key: str) -> None:
+    `ValueError` for a wrong URL or key.
+    """
+
+    def __init__(self, url: str, key: str, context: Optional[ssl.SSLContext]) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(
@@ -22,9 +26,12 @@ class Target:
                 "key is an API key, as winnerr-webhooks keys create prints it. "
                 "This one is empty or has a character that no key has."
             )
-        self.is_tls = parts.scheme == "https"
+        self.context: Optional[ssl.SSLContext] = None
+        """How certificates are verified; None: without TLS."""
+        if parts.scheme == "https":
+            self.context = context or ssl.create_default_context()
         self.host = parts.hostname
-        self.port = parts.port or (443 if self.is_tls else 80)
+        self.port = parts.port or (443 if self.context else 80)
         self.path = parts.path.rstrip("/")
         self.authority = parts.netloc.rpartition("@")[2]
         self.headers = {
