@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 from winnerr_webhooks.api import event_endpoint, problems
 from winnerr_webhooks.api.auth import Authenticator, key_guard
 from winnerr_webhooks.api.query_parameters import read_query
-from winnerr_webhooks.api.routes.docs_routes import docs_routes
+from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
 from winnerr_webhooks.api.routes.event_type_routes import list_event_types
 from winnerr_webhooks.api.routes.listener_routes import ListenerRoutes, open_listener
 from winnerr_webhooks.api.routes.log_routes import LogRoutes
@@ -57,7 +57,9 @@ def create_app(services: Services, *, beside: Mapping[str, ASGIApp] | None = Non
             healthz,
             readyz,
             metrics,
-            *docs_routes(),
+            show_openapi,
+            show_docs,
+            show_docs_css,
         ],
     )
 

@@ -1,36 +1,54 @@
-"""`/api/openapi.json` and `/api/docs`: the API's documentation, built once at start."""
+"""`/api/openapi.json` and `/api/docs`: the API's documentation, built when first asked for."""
+
+import asyncio
+from functools import cache
+from typing import NamedTuple
 
 import msgspec
 from litestar import MediaType, Response, get
-from litestar.handlers import HTTPRouteHandler
 
 from winnerr_webhooks.api.docs import docs_page
-from winnerr_webhooks.api.docs.openapi_document import build
 
 
-def docs_routes() -> list[HTTPRouteHandler]:
-    """The handlers of the OpenAPI document, the page and the page's style sheet."""
+class _Documentation(NamedTuple):
+    """The documentation in both forms."""
+
+    json: bytes
+    html: str
+
+
+@cache
+def _documentation() -> _Documentation:
+    """Build the documentation, in some tens of milliseconds.
+
+    The start does without it: a restarted service should be ready soon.
+    """
+    from winnerr_webhooks.api.docs.openapi_document import build  # noqa: PLC0415  see above
+
     document = build()
-    as_json = msgspec.json.encode(document)
-    as_html = docs_page.render(document)
+    return _Documentation(msgspec.json.encode(document), docs_page.render(document))
 
-    @get("/api/openapi.json", media_type=MediaType.JSON)
-    async def openapi() -> bytes:
-        return as_json
 
-    @get("/api/docs")
-    async def docs() -> Response[str]:
-        return Response(
-            as_html,
-            media_type=MediaType.HTML,
-            headers={
-                "Content-Security-Policy": docs_page.CONTENT_SECURITY_POLICY,
-                "Referrer-Policy": "no-referrer",
-            },
-        )
+@get("/api/openapi.json", media_type=MediaType.JSON)
+async def show_openapi() -> bytes:
+    """Answer with the OpenAPI document."""
+    return (await asyncio.to_thread(_documentation)).json
 
-    @get(docs_page.CSS_PATH, media_type=MediaType.CSS)
-    async def css() -> str:
-        return docs_page.CSS
 
-    return [openapi, docs, css]
+@get("/api/docs")
+async def show_docs() -> Response[str]:
+    """Answer with the same as a page."""
+    return Response(
+        (await asyncio.to_thread(_documentation)).html,
+        media_type=MediaType.HTML,
+        headers={
+            "Content-Security-Policy": docs_page.CONTENT_SECURITY_POLICY,
+            "Referrer-Policy": "no-referrer",
+        },
+    )
+
+
+@get(docs_page.CSS_PATH, media_type=MediaType.CSS)
+async def show_docs_css() -> str:
+    """Answer with the page's style sheet."""
+    return docs_page.CSS
