@@ -279,8 +279,11 @@ def internal_error() -> ErrorAnswer:
     )
 
 
-def response(answer: ErrorAnswer, lines: bytes) -> bytes:
-    """The whole HTTP response, with header `lines` that each end with CRLF beside its own."""
+def response(answer: ErrorAnswer, lines: bytes, *, head_only: bool = False) -> bytes:
+    """The whole HTTP response, with header `lines` that each end with CRLF beside its own.
+
+    The one to HEAD has no body, and the headers that the body would have (RFC 9110, 9.3.2).
+    """
     body = answer.body
     own = [b"%b: %b\r\n" % header for header in HEADERS]
     own += [f"{name.lower()}: {value}\r\n".encode() for name, value in answer.headers.items()]
@@ -291,7 +294,7 @@ def response(answer: ErrorAnswer, lines: bytes) -> bytes:
         lines,
         len(body),
         b"".join(own),
-        body,
+        b"" if head_only else body,
     )
 
 

@@ -221,6 +221,17 @@ class Api:
         return record.id
 
 
+async def until_closed(server: HttpServer) -> None:
+    """Wait for the end of connections that their clients have closed.
+
+    While there are any, a stop waits a moment for requests that are on their way.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while server.state.connections:
+                await asyncio.sleep(0.001)
+
+
 @contextlib.asynccontextmanager
 async def running(
     folder: Path,
@@ -305,6 +316,7 @@ async def running(
     finally:
         await api.session.close()
         hub.stop()
+        await until_closed(server)
         await server.stop(5)
         await hub.close()
         await resolver.close()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 
@@ -32,6 +33,25 @@ async def test_an_option_takes_precedence_over_its_variable(server):
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 60) == 0
     assert (server.folder / "option.db").exists()
+
+
+async def test_it_listens_on_an_ipv6_address(server):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "winnerr_webhooks", "serve",
+        "--host", "::1", "--port", "0", "--database-url", "sqlite:///ipv6.db",
+        env=server.environment,
+        cwd=server.folder,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    url = re.search(r"http://\[::1\]:\d+", line)[0]
+    async with server.session.get(f"{url}/healthz") as answer:
+        assert answer.status == 200
+    headers = {"Authorization": "Bearer unknown"}
+    async with server.session.post(f"{url}/api/v1/events", json={}, headers=headers) as answer:
+        assert answer.status == 401
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 EMBEDDED = """

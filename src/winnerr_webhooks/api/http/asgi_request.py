@@ -66,7 +66,7 @@ class AsgiRequest:
         self.keep_alive = head.keep_alive
         self.response_started = False
         self._connection = connection
-        self._has_head_only = head.method == b"HEAD"
+        self.has_head_only = head.method == b"HEAD"
         self._may_chunk = head.version == "1.1"
         self._must_continue = head.expects_continue
         self._is_over = False
@@ -135,8 +135,7 @@ class AsgiRequest:
             return
         self.keep_alive = False
         lines = self._connection.date_line + b"connection: close\r\n"
-        answer = response(internal_error(), lines)
-        self._finish(answer[: answer.index(b"\r\n\r\n") + 4] if self._has_head_only else answer)
+        self._finish(response(internal_error(), lines, head_only=self.has_head_only))
 
     async def _receive(self) -> dict[str, Any]:
         """Give the application the next part of the body, then `http.disconnect` (`receive`)."""
@@ -186,8 +185,8 @@ class AsgiRequest:
                 self.keep_alive = False
             if lowered not in (b"connection", b"transfer-encoding"):  # the server's to decide
                 lines.append(b"%b: %b\r\n" % (lowered, value))
-        if self._has_head_only or status in _BODILESS:
-            self._has_head_only = True
+        if self.has_head_only or status in _BODILESS:
+            self.has_head_only = True
         elif self._left is None:
             self._is_chunked = self._may_chunk
             if self._is_chunked:
@@ -199,7 +198,7 @@ class AsgiRequest:
 
     def _framed(self, body: bytes, *, is_last: bool) -> bytes:
         """A part of the body as it is sent, with the start of the answer before the first one."""
-        if self._has_head_only:
+        if self.has_head_only:
             body = b""
         elif self._is_chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""

@@ -212,7 +212,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             if self._reading is None and not self._received:
                 self.transport.close()
             else:
-                self._discard_the_rest()
+                self._linger()
             return
         if self._reading is None:
             self._age = 0
@@ -234,10 +234,13 @@ class ClientConnection(asyncio.BufferedProtocol):
         unsent = self.transport.get_write_buffer_size()
         self._stalled = self._stalled + 1 if unsent and unsent == self._unsent else 0
         self._unsent = unsent
-        is_ending = isinstance(self._reading, DiscardedBytes)
-        if self._stalled > TICKS or (is_ending and self._age > 1):
+        is_lingering = isinstance(self._reading, DiscardedBytes)
+        if is_lingering and unsent:  # the caller is still taking the answer
+            self._age = 0
+        is_late = self._age > TICKS or self._server.is_stopping
+        if self._stalled > TICKS or (is_lingering and is_late and not unsent):
             self.transport.abort()
-        elif self.transport.is_closing() or is_ending:
+        elif is_lingering or self.transport.is_closing():
             return
         elif self._reading is not None:
             if self._read_paused:  # it is this server that does not read
@@ -358,21 +361,24 @@ class ClientConnection(asyncio.BufferedProtocol):
         complete, gets no second one.
         """
         request, self.request = self.request, None
-        is_answered = request is None and not isinstance(self._reading, RequestHead)
-        if request is not None:
+        is_answered, is_head = True, False
+        if isinstance(self._reading, RequestHead):
+            is_answered, is_head = False, self._reading.has_method(b"HEAD")
+        elif request is not None:
             request.disconnect()
-            is_answered = request.response_started
-        if is_answered or self.transport.is_closing():
-            self.transport.close()
+            is_answered, is_head = request.response_started, request.has_head_only
+        if self.transport.is_closing():
             return
-        lines = self._server.date_line + b"connection: close\r\n"
-        self.transport.write(response(refused(error), lines))
-        self._discard_the_rest()
+        if not is_answered:
+            lines = self._server.date_line + b"connection: close\r\n"
+            self.transport.write(response(refused(error), lines, head_only=is_head))
+        self._linger()
 
-    def _discard_the_rest(self) -> None:
-        """End the sending side, and drop what still comes; close soon, or when the caller does.
+    def _linger(self) -> None:
+        """End the sending side, and drop what still comes, until the caller closes.
 
-        If it were closed with bytes unread, it would be reset, and the answer lost.
+        If it were closed with bytes unread, it would be reset, and the answer could be lost
+        (RFC 9112, section 9.6). Once the answer is sent, a caller has the time of a request.
         """
         self._stop_reading(DiscardedBytes())
         self._age = 0

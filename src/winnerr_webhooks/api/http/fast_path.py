@@ -34,6 +34,7 @@ class FastPathRequest:
     )  # fmt: skip
 
     has_caller = True
+    has_head_only = False
     response_started = False
     """Its answer is sent whole, and is never under way."""
     has_room = True

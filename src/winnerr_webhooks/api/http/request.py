@@ -9,6 +9,8 @@ class Request(Protocol):
 
     keep_alive: bool
     """Whether the connection stays open after the answer."""
+    has_head_only: bool
+    """Whether its answer has no body."""
 
     @property
     def has_caller(self) -> bool:

@@ -94,6 +94,12 @@ class RequestHead:
         self._check()
         return data[size:]
 
+    def has_method(self, method: bytes) -> bool:
+        """Whether the request has this method, as far as its request line has come."""
+        if self._parser is not None:  # the head is not complete
+            return bool(self._parser.get_method() == method)
+        return self.method == method
+
     def close(self) -> None:
         """Release the parser. It refers to this object, which would stay in memory with it."""
         self._parser = None
