@@ -32,6 +32,7 @@ from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.log_setup import set_up_logs
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.page_sign_in import PAGE
+from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
@@ -205,6 +206,13 @@ async def _build(
         replays=Replays(storage=storage, catalog=CATALOG, signals=node.signals),
         listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node.signals),
         listener_hub=node.listeners,
+        recoveries=Recoveries(
+            storage=storage,
+            signals=node.signals,
+            clock=clock,
+            ids=ids,
+            concurrency=config.webhook_concurrency,
+        ),
         metrics=metrics,
         budgets=budgets,
         node=node,
@@ -243,6 +251,7 @@ def _settings_page(services: Services, identify: Identify | None) -> SettingsPag
             storage=services.storage,
             webhooks=services.webhooks,
             replays=services.replays,
+            recoveries=services.recoveries,
             budgets=services.budgets,
             header_prefix=HEADER_PREFIX,
             identify=identify,

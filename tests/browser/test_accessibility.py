@@ -188,3 +188,24 @@ async def test_what_a_viewer_sees(visit, server, receiver, check):
     for path in ("", f"/{webhook['id']}", f"/logs/{attempt['id']}"):
         await page.goto(f"/settings/webhooks{path}")
         await check(page)
+
+
+async def test_recovering_what_was_missed(visit, server, receiver, answer, check):
+    """Nothing to recover, a count, a wrong time, the progress, and its line on the webhook."""
+    webhook = await server.webhook(receiver.url)
+    page = await visit(f"/{webhook['id']}/recover")
+    await check(page)
+    receiver.answer = lambda _request: answer(503)
+    await server.emit()
+    await server.until("~/deliveries?status=failed", lambda found: found["items"])
+    await page.goto(f"/settings/webhooks/{webhook['id']}/recover?since=nonsense")
+    await check(page)
+    await page.goto(f"/settings/webhooks/{webhook['id']}/recover")
+    await check(page)
+    receiver.answer = lambda _request: answer()
+    await page.get_by_role("button", name="Recover 1 delivery").click()
+    await expect(page.get_by_text("Done.")).to_be_visible()
+    await check(page)
+    await page.goto(f"/settings/webhooks/{webhook['id']}")
+    await expect(page.get_by_text("1 delivered, 0 failed again")).to_be_visible()
+    await check(page)

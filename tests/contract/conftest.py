@@ -102,7 +102,7 @@ class World:
             webhook.organization,
             webhook.id,
             WebhookChange(**fields),
-            replay_cancelled=replay_cancelled,
+            recovery_id=self.ids.new("job") if replay_cancelled else None,
         )
         assert changed is not None
         return changed

@@ -57,7 +57,7 @@ async def test_jobs_take_turns_so_that_a_huge_one_starves_no_other(world) -> Non
     assert await world.status(answer.leased[0]) == states.CANCELLED
 
 
-async def test_what_a_pause_cancelled_can_be_replayed_on_becoming_active(world) -> None:
+async def test_what_a_pause_cancelled_can_be_recovered_on_becoming_active(world) -> None:
     """Also what the cancelling had not written down yet, and what came during the pause."""
     webhook = await world.webhook()
     leased = await world.leased()
@@ -69,7 +69,7 @@ async def test_what_a_pause_cancelled_can_be_replayed_on_becoming_active(world) 
     await world.finish_jobs()
     claimed = await world.claim()
     assert len(claimed) == 5
-    assert {one.trigger for one in claimed} == {"replay"}
+    assert {(one.trigger, one.retries_used) for one in claimed} == {("automatic", 0)}
     assert leased.id in {one.id for one in claimed}
     assert failed.id not in {one.id for one in claimed}
     await world.storage.settle([world.settlement(one) for one in claimed])

@@ -14,6 +14,7 @@ from winnerr_webhooks.api.auth import Authenticator, key_guard
 from winnerr_webhooks.api.query_parameters import read_query
 from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
 from winnerr_webhooks.api.routes.event_type_routes import list_event_types
+from winnerr_webhooks.api.routes.job_routes import JobRoutes
 from winnerr_webhooks.api.routes.listener_routes import ListenerRoutes, open_listener
 from winnerr_webhooks.api.routes.log_routes import LogRoutes
 from winnerr_webhooks.api.routes.portal_session_routes import create_portal_session
@@ -98,7 +99,13 @@ def _answer_head_as_get(scope: Any) -> None:
 def _api(authenticator: Authenticator, receiving: Budget) -> Router:
     of_organization = Router(
         "/organizations/{organization:str}",
-        route_handlers=[WebhookRoutes, LogRoutes, ListenerRoutes, create_portal_session],
+        route_handlers=[
+            WebhookRoutes,
+            LogRoutes,
+            JobRoutes,
+            ListenerRoutes,
+            create_portal_session,
+        ],
     )
     return Router(
         "/api/v1",

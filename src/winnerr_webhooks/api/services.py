@@ -14,6 +14,7 @@ from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.listeners import Listeners
+from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
@@ -75,6 +76,7 @@ class Services:
         replays: Replays,
         listeners: Listeners,
         listener_hub: ListenerHub,
+        recoveries: Recoveries,
         metrics: Metrics,
         budgets: Budgets,
         node: Readiness,
@@ -90,6 +92,7 @@ class Services:
         self.replays = replays
         self.listeners = listeners
         self.listener_hub = listener_hub
+        self.recoveries = recoveries
         self.metrics = metrics
         self.budgets = budgets
         self.node = node

@@ -12,7 +12,10 @@ from winnerr_webhooks.api.shapes import (
     DeliveryShape,
     ErrorShape,
     EventShape,
+    JobShape,
+    NotSentShape,
     Payload,
+    ProgressShape,
     RequestShape,
     ResponseShape,
     RotationShape,
@@ -26,7 +29,7 @@ from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.management.webhook_management import Rotated, Saved
-from winnerr_webhooks.storage.values import Delivery, DeliveryPage, LogPage, StoredEvent
+from winnerr_webhooks.storage.values import Delivery, DeliveryPage, JobReport, LogPage, StoredEvent
 
 T = TypeVar("T")
 
@@ -207,3 +210,25 @@ def _timestamp(ms: int | None) -> str | None:
 
 def _ms(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
+
+
+def job_shape(job: JobReport, expected_seconds: int | None) -> JobShape:
+    """A job, with the seconds that it will still take (None: unknown)."""
+    return JobShape(
+        id=job.id,
+        kind=job.kind,
+        webhook_id=job.webhook_id,
+        status=job.status,
+        requested_at=rfc3339_ms(job.requested_at),
+        since=None if job.since is None else rfc3339_ms(job.since),
+        until=None if job.until is None else rfc3339_ms(job.until),
+        progress=ProgressShape(
+            to_come=job.to_come,
+            delivered=job.delivered,
+            failed_again=job.failed_again,
+            not_sent=[
+                NotSentShape(reason=reason, count=count) for reason, count in job.not_sent.items()
+            ],
+        ),
+        expected_seconds=expected_seconds,
+    )

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from winnerr_webhooks.domain.attempt import ERROR_KINDS
+from winnerr_webhooks.domain.delivery import NOT_SENT_REASONS
 
 UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
@@ -19,6 +20,9 @@ WebhookStatus = Annotated[str, _one_of("active", "paused", "disabled")]
 DeliveryStatus = Annotated[str, _one_of("pending", "delivered", "failed", "cancelled")]
 Trigger = Annotated[str, _one_of("automatic", "replay", "test", "listen")]
 Outcome = Annotated[str, _one_of("succeeded", "failed")]
+JobKind = Annotated[str, _one_of("recover")]
+JobStatus = Annotated[str, _one_of("running", "done", "cancelled")]
+NotSentReason = Annotated[str, _one_of(*NOT_SENT_REASONS)]
 ErrorKind = Annotated[str, _one_of(*ERROR_KINDS)]
 
 
@@ -217,6 +221,58 @@ class ListenerShape(Shape):
     """What signs its requests; null: they are not signed."""
     timeout: float
     """`DELIVERY_TIMEOUT`: seconds that the local receiver has to answer."""
+
+
+class RecoveryShape(Shape):
+    """What a recovery sends again, or would (`dryRun`).
+
+    `count` deliveries did not arrive; `arrived` of the same time arrived already, or at least so
+    many if `arrivedIsPartial`. `expectedSeconds` is null when it is unknown, and `jobId` is null
+    when nothing is sent.
+    """
+
+    count: int
+    arrived: int
+    arrived_is_partial: bool
+    expected_seconds: int | None
+    job_id: str | None
+    dry_run: bool
+
+
+class NotSentShape(Shape):
+    """Deliveries that a job does not send, and why."""
+
+    reason: NotSentReason
+    count: int
+
+
+class ProgressShape(Shape):
+    """What became of a job's deliveries. Each is counted in one of these figures."""
+
+    to_come: int
+    delivered: int
+    failed_again: int
+    not_sent: list[NotSentShape]
+
+
+class JobShape(Shape):
+    """A job that sends deliveries again. `expectedSeconds` is null when it is unknown."""
+
+    id: str
+    kind: JobKind
+    webhook_id: str
+    status: JobStatus
+    requested_at: Time
+    since: Time | None
+    until: Time | None
+    progress: ProgressShape
+    expected_seconds: int | None
+
+
+class JobList(Shape):
+    """The newest jobs, newest first."""
+
+    items: list[JobShape]
 
 
 class LinkShape(Shape):

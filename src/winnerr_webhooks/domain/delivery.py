@@ -9,7 +9,8 @@ A delivery starts as `pending`, or as `cancelled` if its webhook is paused or di
        └────── webhook paused, disabled or deleted ──────────> cancelled
 
 A success changes any state to `delivered`: of a replay, or of an attempt that was in flight when
-the webhook was paused. `delivered` is final.
+the webhook was paused. `delivered` is final. A recovery makes a failed or cancelled delivery
+pending again, with its whole retry schedule.
 """
 
 from typing import Final
@@ -26,6 +27,7 @@ RETRY: Final = "retry"
 EXHAUSTED: Final = "exhausted"
 STOPPED: Final = "stopped"
 REPLAY_FAILED: Final = "replay failed"
+RECOVERED: Final = "recovered"
 
 TRANSITIONS: Final[dict[tuple[str, str], str]] = {
     (PENDING, SUCCESS): DELIVERED,
@@ -34,15 +36,21 @@ TRANSITIONS: Final[dict[tuple[str, str], str]] = {
     (PENDING, STOPPED): CANCELLED,
     (PENDING, REPLAY_FAILED): PENDING,
     (FAILED, SUCCESS): DELIVERED,
+    (FAILED, RECOVERED): PENDING,
     (FAILED, REPLAY_FAILED): FAILED,
     (CANCELLED, SUCCESS): DELIVERED,
+    (CANCELLED, RECOVERED): PENDING,
     (CANCELLED, REPLAY_FAILED): CANCELLED,
     (DELIVERED, SUCCESS): DELIVERED,
     (DELIVERED, REPLAY_FAILED): DELIVERED,
 }
-"""(state, what happened) -> next state. Storage cancels the deliveries of a stopped webhook
-in SQL, so only tests ask for STOPPED. A pair that is missing here changes nothing: a late result of
-an attempt whose lease has expired counts only if it is a success."""
+"""(state, what happened) -> next state. Storage cancels and recovers many deliveries in SQL, so
+only tests ask for STOPPED and RECOVERED. A pair that is missing here changes nothing: a late result
+of an attempt whose lease has expired counts only if it is a success."""
+
+NOT_SENT_REASONS: Final = ("stopped", "paused", "disabled", "deleted", "unsubscribed")
+"""Why a job does not send a delivery: the job was cancelled; the webhook was paused, disabled or
+deleted; or the webhook no longer subscribes to the event type."""
 
 MAX_IDLE_LEASES: Final = 5
 """A delivery fails after this many leases in a row that expired without a settled attempt, so that
@@ -73,6 +81,8 @@ class LeasedDelivery(msgspec.Struct, kw_only=True, gc=False):
     """The fencing token: settling changes the delivery only while the stored lease equals it."""
     replay: int = 0
     """Which replay request this attempt serves, so that a later request is not lost with it."""
+    job: str = ""
+    """The report that counts this delivery when it ends; empty: none."""
     expires: float = 0.0
     """When the lease expires, on the monotonic clock of the node that took it."""
 

@@ -196,7 +196,10 @@ class WebhookManagement:
         if change == WebhookChange():
             return Saved(webhook=await self.get(organization, webhook_id))
         webhook = await self._storage.change_webhook(
-            organization, webhook_id, change, replay_cancelled=patch.replay_cancelled
+            organization,
+            webhook_id,
+            change,
+            recovery_id=self._ids.new("job") if patch.replay_cancelled else None,
         )
         if webhook is None:
             raise _no_webhook(webhook_id)

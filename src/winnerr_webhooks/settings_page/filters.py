@@ -65,7 +65,7 @@ class Filters(msgspec.Struct, kw_only=True):
 
     def log_filter(self, organization: str, now: int, *, limit: int = MAX_ROWS) -> LogFilter:
         """The filters as the storage takes them. `now` is in ms since 1970."""
-        since = None if "since" in self.errors else _milliseconds(self.since)
+        since = None if "since" in self.errors else read_time(self.since)
         if self.time in _RANGE_MS:
             since = max(since or 0, now - _RANGE_MS[self.time])
         return LogFilter(
@@ -76,7 +76,7 @@ class Filters(msgspec.Struct, kw_only=True):
             status=None if "status" in self.errors else _status_range(self.status),
             text=self.q or None,
             since=since,
-            until=None if "until" in self.errors else _milliseconds(self.until),
+            until=None if "until" in self.errors else read_time(self.until),
             limit=limit,
             before=self.before or None,
         )
@@ -109,7 +109,7 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
     if found.status and not _STATUS.fullmatch(found.status.lower()):
         found.errors["status"] = "Enter a status such as 503, or a class such as 5xx."
     for name in ("since", "until"):
-        if getattr(found, name) and _milliseconds(getattr(found, name)) is None:
+        if getattr(found, name) and read_time(getattr(found, name)) is None:
             found.errors[name] = "Enter a time such as 2026-11-23T09:14 (UTC)."
     if len(found.q) > MAX_SEARCH or "\0" in found.q:
         found.errors["q"] = f"Enter at most {MAX_SEARCH} characters."
@@ -133,7 +133,7 @@ def _status_range(text: str) -> tuple[int, int] | None:
     return first, first + 99
 
 
-def _milliseconds(text: str) -> int | None:
+def read_time(text: str) -> int | None:
     """Milliseconds since 1970 of a time; None when it is invalid.
 
     Takes what `<input type=datetime-local>` sends, and RFC 3339. A time without a zone is UTC.

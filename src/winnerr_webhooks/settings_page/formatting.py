@@ -110,6 +110,18 @@ def span(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
+def about(seconds: float | None) -> str:
+    """An estimate in words: `unknown`, `less than a minute`, `about 4 minutes`, `about 2 hours`."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 60:  # noqa: PLR2004  a minute
+        return "less than a minute"
+    for unit, noun in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= unit:
+            return f"about {pluralize(round(seconds / unit), noun)}"
+    raise AssertionError("at least a minute")
+
+
 def size(count: int) -> str:
     """A number of bytes: `312 bytes`, `16 KiB`, `1.2 MiB`."""
     if count < _KIB:

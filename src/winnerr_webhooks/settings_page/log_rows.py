@@ -101,7 +101,9 @@ def attempt_label(attempt: LoggedAttempt, max_attempts: int) -> str:
     """The number of an attempt in its delivery, as `2 of 4`, or `replay`, `test` or `listen`."""
     if attempt.trigger != "automatic":
         return attempt.trigger
-    if attempt.attempt > max_attempts:  # after a replay, or when the schedule was made shorter
+    if (
+        attempt.attempt > max_attempts
+    ):  # recovered, after a replay, or when the schedule was made shorter
         return str(attempt.attempt)
     return f"{attempt.attempt} of {max_attempts}"
 

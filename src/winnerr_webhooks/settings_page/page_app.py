@@ -20,6 +20,7 @@ from winnerr_webhooks.settings_page.views import (
     webhook_detail,
     webhook_form,
     webhook_list,
+    webhook_recovery,
     webhook_secret,
 )
 
@@ -72,6 +73,7 @@ def _litestar(page: PageContext) -> Litestar:
             *log_list.ROUTES,
             *attempt_detail.ROUTES,
             *bulk_replay.ROUTES,
+            *webhook_recovery.ROUTES,
             *static_files.ROUTES,
         ],
         path=PAGE,

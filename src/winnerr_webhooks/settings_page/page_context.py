@@ -17,6 +17,7 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.page_sign_in import PAGE, PageSignIn
+from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.settings_page.assets import Assets
@@ -52,6 +53,7 @@ class PageContext:
         storage: Storage,
         webhooks: WebhookManagement,
         replays: Replays,
+        recoveries: Recoveries,
         budgets: Budgets,
         header_prefix: str = "Winnerr",
         identify: Identify | None = None,
@@ -63,6 +65,7 @@ class PageContext:
         self.storage = storage
         self.webhooks = webhooks
         self.replays = replays
+        self.recoveries = recoveries
         self.budgets = budgets
         self.header_prefix = header_prefix
         self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)

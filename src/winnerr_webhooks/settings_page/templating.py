@@ -24,6 +24,7 @@ def make_environment(asset: Callable[[str], str], base: str) -> Environment:
     )
     environment.globals |= {"asset": asset, "base": base, "charts": charts}
     filters: dict[str, Callable[..., Any]] = {
+        "about": formatting.about,
         "ago": formatting.ago,
         "clock": formatting.clock,
         "duration": formatting.duration,

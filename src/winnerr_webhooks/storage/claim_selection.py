@@ -111,6 +111,7 @@ def claimed(
                 retries_used=row.retries_used,
                 lease=row.lease,
                 replay=row.replay,
+                job=row.job,
                 expires=expires,
             )
             for row in selected.rows

@@ -23,7 +23,7 @@ SELECT organization, client_id, fingerprint, event_id, deliveries, at FROM idemp
 -- The leases belonged to a process that is gone, and do not count.
 SELECT webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
     NULL AS lease_until, lease, max(idle_leases - (lease_until IS NOT NULL), 0) AS idle_leases,
-    attempts, retries_used, retry_at, replay, finished
+    attempts, retries_used, retry_at, replay, finished, job
 FROM pending
 
 -- name: lane
@@ -38,8 +38,16 @@ SELECT webhook_id, starts_at, duration_class, '' AS node, succeeded, failed, exh
 
 -- name: job
 SELECT id, kind, webhook_id, requested_at, epoch, event, statuses, accepted_since, accepted_until,
-    cursor, last_run
+    cursor, last_run, report, reason
 FROM job
+
+-- name: job_report
+SELECT id, organization, webhook_id, kind, requested_at, accepted_since, accepted_until, planned,
+    collected_at, cancelled_at
+FROM job_report
+
+-- name: job_count
+SELECT report, outcome, node, deliveries FROM job_count
 
 -- name: sign_in_link
 SELECT hash, organization, role, user AS user_name, expires_at FROM sign_in_link

@@ -58,6 +58,7 @@ class Session(Protocol):
 
 
 _strings = msgspec.json.Decoder(list[str])
+_counts = msgspec.json.Decoder(dict[str, int])
 
 
 def struct_of(shape: type[S], row: Sequence[Any], /, **others: Any) -> S:
@@ -69,3 +70,8 @@ def struct_of(shape: type[S], row: Sequence[Any], /, **others: Any) -> S:
 def decoded_list(value: str | Sequence[str] | None) -> list[str]:
     """Return a list of texts as a database gives it: JSON, or an array."""
     return _strings.decode(value) if isinstance(value, str) else list(value or ())
+
+
+def decoded_counts(value: str | None) -> dict[str, int]:
+    """Return counts by name, as a statement gives them: a JSON object."""
+    return _counts.decode(value) if value else {}

@@ -53,6 +53,8 @@ class PendingRow(msgspec.Struct, array_like=True, gc=False):
     is still the one it was leased with, so that a replay requested meanwhile is sent too."""
     finished: int
     """1: the delivery has an outcome in `delivery`, and only a replay of it waits here."""
+    job: str
+    """The report that counts this delivery when it ends; '': none."""
 
     @property
     def event_id(self) -> str:

@@ -1,43 +1,16 @@
-"""Jobs: large changes that run in slices. A job cancels pending deliveries, or replays many.
+"""Jobs: large changes that run in slices.
 
-A slice is one transaction. On PostgreSQL it has the job's row locked, so that no other node runs
-the same job, nor a later one of the same webhook.
+A job cancels pending deliveries, replays many, recovers many, or stops a recovery. A slice is one
+transaction. On PostgreSQL it has the job's row locked, so that no other node runs the same job, nor
+a later one of the same webhook.
 """
 
-from typing import Final, NamedTuple
-
-from msgspec.structs import asdict
-
-from winnerr_webhooks.domain.delivery import CANCELLED, FAILED
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
-from winnerr_webhooks.ids import id_floor
-from winnerr_webhooks.storage.database_session import Session, decoded_list
-from winnerr_webhooks.storage.log_scan import SLACK_MS
+from winnerr_webhooks.storage.database_session import Session, decoded_counts, decoded_list
+from winnerr_webhooks.storage.job_reports import JobCounts, add_counts
+from winnerr_webhooks.storage.job_selection import SLICE, Job, before_id, filter_values
+from winnerr_webhooks.storage.recovery import recover_slice
 from winnerr_webhooks.storage.values import ReplayFilter
-
-SLICE: Final = 1_000
-"""Rows that a job examines in one transaction."""
-_FIRST_DELIVERY: Final = "dlv_"
-_LAST_DELIVERY: Final = "dlv_~"
-
-
-class _Job(NamedTuple):
-    """A row of `next_job`."""
-
-    id: int
-    kind: str
-    webhook: str
-    requested_at: int
-    epoch: int
-    event: str | None
-    statuses: str | list[str]
-    since: int | None
-    until: int | None
-    cursor: str
-    can_begin: bool
-    organization: str
-    status: str
-    webhook_epoch: int
 
 
 async def run_slice(db: Session, now: int) -> bool:
@@ -45,10 +18,10 @@ async def run_slice(db: Session, now: int) -> bool:
     row = await db.fetch_row("next_job")
     if row is None:
         return False
-    job = _Job(*row)
+    job = Job(*row)
     if not job.can_begin and not await db.fetch_value("see_job", job=job.id):
         return True
-    cursor = await (_cancel(db, job) if job.kind == "cancel" else _replay(db, job, now))
+    cursor = await _slice(db, job, now)
     if cursor is None:
         await db.execute("end_job", job=job.id)
     else:
@@ -56,18 +29,33 @@ async def run_slice(db: Session, now: int) -> bool:
     return True
 
 
-async def _cancel(db: Session, job: _Job) -> str | None:
-    """Move deliveries that count as cancelled from `pending` to `delivery`.
+async def _slice(db: Session, job: Job, now: int) -> str | None:
+    """Return the cursor of the next slice, or None after the last one."""
+    if job.kind == "recover":
+        return await recover_slice(db, job, now)
+    if job.kind == "replay":
+        return await _replay(db, job, now)
+    return await _cancel(db, job, now)
 
-    Return the cursor of the next slice, or None after the last one.
+
+async def _cancel(db: Session, job: Job, now: int) -> str | None:
+    """Move deliveries from `pending` to `delivery`, as cancelled.
+
+    These are what a webhook's change of status cancels, or what a recovery has not sent yet.
     """
-    last, examined = await db.fetch_row(
-        "cancel_slice", **job._asdict(), slice=SLICE, deleted=job.status == DELETED
+    stops = job.kind == "stop"
+    last, examined, counted = await db.fetch_row(
+        "cancel_slice",
+        **job._asdict() | {"requested_at": now if stops else job.requested_at},
+        slice=SLICE,
+        deleted=not stops and job.status == DELETED,
     )
+    counts = decoded_counts(counted)
+    await add_counts(db, JobCounts({(one, job.reason): counts[one] for one in counts}))
     return last if examined == SLICE else None
 
 
-async def _replay(db: Session, job: _Job, now: int) -> str | None:
+async def _replay(db: Session, job: Job, now: int) -> str | None:
     """Request replays of deliveries that match the filter now and matched when the job was added.
 
     Return the cursor of the next slice, or None after the last one.
@@ -78,7 +66,7 @@ async def _replay(db: Session, job: _Job, now: int) -> str | None:
         "replay_slice",
         **job._asdict() | {"epoch": job.webhook_epoch, "statuses": decoded_list(job.statuses)},
         now=now,
-        before=_before(job.until),
+        before=before_id(job.until),
         slice=SLICE,
     )
     if matched:
@@ -86,37 +74,7 @@ async def _replay(db: Session, job: _Job, now: int) -> str | None:
     return last if examined == SLICE else None
 
 
-async def count_matching(db: Session, query: ReplayFilter) -> int:
-    """Return how many deliveries a replay of many would send now, or still has to send."""
-    # What had its outcome by `asked_at` was accepted by then.
-    until = query.asked_at if query.until is None else query.until
-    values = _filter(query) | {"before": _before(until)}
-    stored: int = await db.fetch_value("count_replays", **values)
-    cancelling: int = await db.fetch_value("count_cancelling", **values)
-    return stored + cancelling
-
-
 async def enqueue(db: Session, query: ReplayFilter, now: int) -> None:
     """Add a job for each active webhook that the filter names."""
     asked_at = now if query.asked_at is None else min(now, query.asked_at)
-    await db.execute("add_replay_jobs", **_filter(query), now=asked_at)
-
-
-def _filter(query: ReplayFilter) -> dict[str, object]:
-    floor = _FIRST_DELIVERY if query.since is None else id_floor("dlv", query.since - SLACK_MS)
-    return asdict(query) | {"statuses": statuses_of(query), "floor": floor}
-
-
-def _before(until: int | None) -> str:
-    """Return the id that ends a range of deliveries accepted before `until`."""
-    return _LAST_DELIVERY if until is None else id_floor("dlv", until + SLACK_MS)
-
-
-def statuses_of(query: ReplayFilter) -> list[str]:
-    """Return the states of the deliveries that a filter selects."""
-    both = [FAILED, CANCELLED]
-    if query.failed_only:
-        both.remove(CANCELLED)
-    if query.cancelled_only:
-        both.remove(FAILED)
-    return both
+    await db.execute("add_replay_jobs", **filter_values(query) | {"now": asked_at})

@@ -74,7 +74,7 @@ async def _open(
     else:
         change = WebhookChange(url=new.url, events=new.events, status=ACTIVE)
         changed = await webhook_queries.change(
-            db, organization, webhook_id, change, now, replay_cancelled=False
+            db, organization, webhook_id, change, now, recovery_id=None
         )
         assert changed is not None  # noqa: S101  found in this very transaction
         opened = changed

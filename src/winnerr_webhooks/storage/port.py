@@ -19,6 +19,7 @@ from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
+from winnerr_webhooks.storage.job_port import Jobs
 from winnerr_webhooks.storage.outbox import Outbox
 from winnerr_webhooks.storage.values import (
     ApiKey,
@@ -148,7 +149,8 @@ class Road(Protocol):
 
         Return False if there is no job.
 
-        Jobs cancel what is pending of a webhook that stopped being active, and enqueue replays.
+        Jobs cancel what is pending of a webhook that stopped being active, enqueue replays, and
+        recover what did not arrive.
         """
         ...
 
@@ -185,9 +187,12 @@ class Webhooks(Protocol):
         webhook_id: str,
         change: WebhookChange,
         *,
-        replay_cancelled: bool = False,
+        recovery_id: str | None = None,
     ) -> Webhook | None:
-        """Apply a change; with `replay_cancelled`, also add a job that replays `cancelled` ones."""
+        """Apply a change.
+
+        With `recovery_id`, also recover all `cancelled` deliveries, with a report of this id.
+        """
         ...
 
     async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
@@ -361,7 +366,7 @@ class Housekeeping(Protocol):
         - attempts older than that, except the newest 500 of each organization,
         - then events and deliveries that no attempt needs and that are not pending,
         - health figures older than 8 days, and idempotency entries older than 30 days,
-        - links and sessions that have expired,
+        - links and sessions that have expired, and reports of jobs after 30 days,
         - deleted webhooks, a day later at the earliest, once none of these belongs to them.
 
         PostgreSQL removes attempts, deliveries and events by the day (UTC), when all of it is that
@@ -386,7 +391,7 @@ class Housekeeping(Protocol):
         ...
 
 
-class Storage(Road, Webhooks, Listeners, Log, SignIn, Keys, Housekeeping, Protocol):
+class Storage(Road, Webhooks, Listeners, Log, Jobs, SignIn, Keys, Housekeeping, Protocol):
     """All of the port: what wiring opens, and hands to each user as the part it asks for."""
 
     @property

@@ -5,10 +5,11 @@ A replay waits in `pending`, like a retry.
 
 from winnerr_webhooks.domain.delivery import CANCELLED
 from winnerr_webhooks.domain.errors import Conflict, NotFound
-from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, DISABLED
+from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, DISABLED, PAUSED
 from winnerr_webhooks.ids import webhook_number
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow, ended
+from winnerr_webhooks.storage.job_reports import JobCounts, add_counts
 from winnerr_webhooks.storage.settling import (
     put_pending,
     put_settled,
@@ -39,9 +40,13 @@ async def replay(db: Session, organization: str, delivery_id: str, now: int) -> 
             "enqueue_replay", epoch=epoch, now=now, organization=organization, delivery=delivery_id
         )
     else:
+        counts = JobCounts()
+        if pending.job and pending.stopped(epoch):
+            counts[pending.job, PAUSED] = 1
         outcome = request_replay(pending, settled, epoch, now)
         await put_settled(db, [] if outcome is None else [outcome])
         await put_pending(db, [pending])
+        await add_counts(db, counts)
     await db.lower_lanes({webhook_id: now})
     return str(webhook_id)
 
@@ -57,7 +62,7 @@ def request_replay(
     if row.stopped(epoch):  # cancelled by a pause that is over, but not yet by the pause's job
         if settled is None:
             outcome = ended(row, CANCELLED, now)
-        row.finished, row.retry_at = 1, None
+        row.finished, row.retry_at, row.job = 1, None, ""
         row.epoch, row.idle_leases = epoch, 0
     row.replay += 1
     if row.lease_until is None:

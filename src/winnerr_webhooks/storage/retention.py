@@ -1,6 +1,7 @@
 """The part of retention that both databases share: rows with an age alone, and deleted webhooks.
 
-Some rows are removed by their age alone: health figures, idempotency entries, links, sessions.
+Some rows are removed by their age alone: health figures, idempotency entries, links, sessions,
+reports of jobs.
 Attempts, deliveries and events are removed by `sqlite_retention` and `postgres_retention`.
 """
 
@@ -18,6 +19,8 @@ REMOVALS: Final = 200
 """Deleted webhooks that are checked in one transaction."""
 _DAY_MS: Final = 86_400_000
 _HEALTH_MS: Final = 8 * _DAY_MS
+REPORTS_MS: Final = 30 * _DAY_MS
+"""How long the report of a job stays."""
 
 
 async def remove_expired(db: Session, now: int) -> int:
@@ -26,6 +29,8 @@ async def remove_expired(db: Session, now: int) -> int:
     gone += await db.execute("drop_idempotency", before=now - REMEMBERED_MS, slice=SLICE)
     gone += await db.execute("drop_links", now=now, slice=SLICE)
     gone += await db.execute("drop_sessions", now=now, slice=SLICE)
+    await db.execute("drop_counts", before=now - REPORTS_MS, slice=SLICE)
+    gone += await db.execute("drop_reports", before=now - REPORTS_MS, slice=SLICE)
     await db.execute("end_overlaps", now=now, slice=SLICE)
     return gone
 

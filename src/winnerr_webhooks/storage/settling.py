@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import astuple
 
+from winnerr_webhooks.domain.delivery import FAILED
 from winnerr_webhooks.domain.webhook import DISABLED
 from winnerr_webhooks.storage.claim_selection import given_up
 from winnerr_webhooks.storage.database_session import Session
@@ -19,6 +20,12 @@ from winnerr_webhooks.storage.failure_streak import (
     count_failures,
     count_health,
     to_disable,
+)
+from winnerr_webhooks.storage.job_reports import (
+    JobCounts,
+    add_counts,
+    count_late,
+    count_settled,
 )
 from winnerr_webhooks.storage.transitions import DeliveryRows, transition
 from winnerr_webhooks.storage.values import Settled, Settlement
@@ -58,9 +65,12 @@ async def settle_logged(
     pending = await read_pending(db, sorted(set(map(lock_order, rest))))
     streaks = await _read_streaks(db, {item.delivery.webhook_id for item in batch})
     found = await _find_rows(db, rest, pending, streaks)
+    jobs = JobCounts()
     for item in rest:
         rows = found[item.delivery.id]
+        before = rows.status
         exhausted = transition(rows, item, now)
+        _count_job(jobs, rows, item, before, streaks)
         if rows.test or item.by_listener:
             uncounted.add(item.delivery.id)
         else:
@@ -68,7 +78,24 @@ async def settle_logged(
     replays_due = await _write_rows(db, found, now)
     await _put_health(db, health, node)
     disabled = await _count_failures(db, batch, streaks, uncounted, rule=rule, now=now)
+    await add_counts(db, jobs, node)
     return Settled(disabled=disabled, replays_due=replays_due)
+
+
+def _count_job(
+    jobs: JobCounts,
+    rows: DeliveryRows,
+    item: Settlement,
+    before: str,
+    streaks: Mapping[str, FailureStreak],
+) -> None:
+    """Count a delivery for its report, if it has one and this attempt has ended it."""
+    if rows.job is None:  # no row was pending: it was counted when that was removed
+        if item.delivery.job:
+            count_late(jobs, item.delivery.job, before, rows.status)
+    elif rows.job and (rows.pending is None or rows.pending.finished):
+        count_settled(jobs, rows.job, rows.status, streaks[rows.webhook_id].status)
+        rows.job = None
 
 
 async def _find_rows(
@@ -98,6 +125,7 @@ async def _find_rows(
             settled=outcome,
             test=one.trigger == "test" or (known is not None and bool(known.test)),
             stopped=row is not None and streak is not None and row.stopped(streak.epoch),
+            job=None if row is None else row.job,
         )
     return found
 
@@ -164,9 +192,11 @@ async def _read_streaks(db: Session, webhook_ids: Iterable[str]) -> dict[str, Fa
 
 async def give_up(db: Session, rows: Sequence[PendingRow], now: int) -> None:
     """End deliveries that were leased too often without a settled attempt."""
+    jobs = JobCounts((row.job, FAILED) for row in rows if row.job and not row.finished)
     finished = [(row.organization, row.delivery_id) for row in rows if row.finished]
     await put_settled(db, given_up(rows, await read_settled(db, finished), now))
     await drop_pending(db, [(row.webhook_id, row.delivery_id) for row in rows])
+    await add_counts(db, jobs)
 
 
 # --- rows -----------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ class DeliveryRows:
     test: bool
     stopped: bool
     """Whether its webhook has left `active` since: then the delivery counts as cancelled."""
+    job: str | None = None
+    """The report that counts the delivery when it ends, '' if none does; None: it has no pending
+    row."""
 
     @property
     def status(self) -> str:
@@ -45,12 +48,15 @@ class DeliveryRows:
 def is_common_case(item: Settlement) -> bool:
     """Return whether a settlement may only need its row moved from `pending` to `delivery`.
 
-    That is a success of an automatic attempt or a test that no listener made. The statement that
-    moves it also checks that the lease is the current one and that no replay waits.
+    That is a success of an automatic attempt or a test that no listener made and no report counts.
+    The statement that moves it also checks that the lease is the current one and that no replay
+    waits.
     """
+    delivery = item.delivery
     return (
         item.verdict.happened == SUCCESS
-        and item.delivery.trigger != "replay"
+        and delivery.trigger != "replay"
+        and not delivery.job
         and not item.by_listener
     )
 
@@ -73,6 +79,7 @@ def transition(rows: DeliveryRows, item: Settlement, now: int) -> bool:
         if pending is not None:
             pending.finished = 1
             pending.retry_at = None
+            pending.job = ""
     if pending is not None and counts:
         rows.pending = _remaining(
             pending, item, happened, now, has_lease=has_lease, stopped=rows.stopped

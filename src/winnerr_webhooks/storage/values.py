@@ -229,6 +229,58 @@ class ReplayFilter(msgspec.Struct, frozen=True, kw_only=True):
     A replay that fails changes neither outcome nor time, so its delivery still matches."""
 
 
+class RecoveryPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recovery would do, counted before it starts."""
+
+    count: int
+    """Deliveries that did not arrive, and would be sent again."""
+    arrived: int
+    """Deliveries of the same webhook and time that arrived already."""
+    arrived_is_partial: bool
+    """Whether only the newest deliveries were examined, so that more may have arrived."""
+
+
+class JobReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the deliveries that a job sends again. Each is counted once.
+
+    Instants are ms. `since` and `until` bound the time of acceptance; None does not.
+    """
+
+    id: str
+    kind: str
+    """`recover`."""
+    organization: str
+    webhook_id: str
+    requested_at: int
+    since: int | None
+    until: int | None
+    total: int
+    """Deliveries of the job: while it collects them, at least this many."""
+    found: int
+    """How many of these it has collected."""
+    delivered: int
+    failed_again: int
+    """The retries were used up again."""
+    not_sent: dict[str, int]
+    """By reason: see `domain.delivery.NOT_SENT_REASONS`."""
+    collecting: bool
+    """Whether the job still collects its deliveries."""
+    cancelled_at: int | None
+
+    @property
+    def status(self) -> str:
+        """`running`, `done` or `cancelled`."""
+        if self.cancelled_at is not None:
+            return "cancelled"
+        return "running" if self.collecting or self.to_come else "done"
+
+    @property
+    def to_come(self) -> int:
+        """Deliveries that still wait for an attempt, or for its result."""
+        done = self.delivered + self.failed_again + sum(self.not_sent.values())
+        return max(self.total - done, 0)
+
+
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """An API key; the key itself is never stored."""
 

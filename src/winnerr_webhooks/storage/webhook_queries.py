@@ -18,7 +18,7 @@ from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.errors import Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
 from winnerr_webhooks.ids import delivery_id
-from winnerr_webhooks.storage import jobs
+from winnerr_webhooks.storage import recovery
 from winnerr_webhooks.storage.database_session import Session, decoded_list, struct_of
 from winnerr_webhooks.storage.sealed_secrets import Secrets, check, opened
 from winnerr_webhooks.storage.settling import leave_active
@@ -121,7 +121,7 @@ async def change(
     asked: WebhookChange,
     now: int,
     *,
-    replay_cancelled: bool,
+    recovery_id: str | None,
 ) -> Webhook | None:
     """Apply a change; see `Webhooks.change_webhook`. Unchanged fields are not written."""
     webhook = await _lock(db, organization, webhook_id, now)
@@ -140,10 +140,21 @@ async def change(
             await leave_active(db, webhook_id, wanted.status, None, now)
         else:  # disabled, then paused
             await db.execute("relabel", webhook=webhook_id, status=wanted.status, now=now)
-    if replay_cancelled:
+    changed = await get(db, organization, webhook_id, now)
+    if recovery_id is not None:
         query = ReplayFilter(organization=organization, webhook=webhook_id, cancelled_only=True)
-        await jobs.enqueue(db, query, now)
-    return await get(db, organization, webhook_id, now)
+        await recovery.enqueue(db, changed, query, recovery_id, planned=0, now=now)
+    return changed
+
+
+async def recover(db: Session, query: ReplayFilter, report: str, *, planned: int, now: int) -> None:
+    """Add a recovery; see `Jobs.recover_since`."""
+    webhook = await _lock(db, query.organization, query.webhook or "", now)
+    if webhook is not None and await db.fetch_value("is_collecting", webhook=webhook.id):
+        raise Conflict(
+            "A recovery of this webhook is beginning: wait until it has collected its deliveries."
+        )
+    await recovery.enqueue(db, webhook, query, report, planned=planned, now=now)
 
 
 class _Wanted(NamedTuple):

@@ -1,10 +1,11 @@
-"""The verbs of webhooks and their secrets, of replays and jobs, and of what lanes send to."""
+"""The verbs of webhooks and their secrets, of replays, and of what lanes send to."""
 
 from collections.abc import Sequence
 
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage import accepting, jobs, replays, webhook_queries, webhook_states
+from winnerr_webhooks.storage.job_selection import count_matching
 from winnerr_webhooks.storage.sealed_secrets import opened, sealed
 from winnerr_webhooks.storage.values import (
     LeaseTerms,
@@ -17,11 +18,10 @@ from winnerr_webhooks.storage.verb_base import VerbBase
 
 
 class WebhookVerbs(VerbBase):
-    """`storage.port.Webhooks`, `Log.replay` and `replay_many`, and four verbs of `Road`.
+    """`storage.port.Webhooks`, `Log.replay` and `replay_many`, and three verbs of `Road`.
 
-    These four are `send_test`, `targets`, `changed_webhooks` and `run_job_slice`. See
-    `storage.port` for what each verb promises. Each reads the clock when it runs, so that instants
-    follow the order of commits.
+    These three are `send_test`, `targets` and `changed_webhooks`. See `storage.port` for what each
+    verb promises. Each reads the clock when it runs, so that instants follow the order of commits.
     """
 
     async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
@@ -51,7 +51,7 @@ class WebhookVerbs(VerbBase):
         webhook_id: str,
         change: WebhookChange,
         *,
-        replay_cancelled: bool = False,
+        recovery_id: str | None = None,
     ) -> Webhook | None:
         """Apply a change."""
         return await self._write(
@@ -61,7 +61,7 @@ class WebhookVerbs(VerbBase):
                 webhook_id,
                 change,
                 self._clock.now_ms(),
-                replay_cancelled=replay_cancelled,
+                recovery_id=recovery_id,
             )
         )
 
@@ -139,11 +139,7 @@ class WebhookVerbs(VerbBase):
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
         """Return how many deliveries match; unless `dry_run`, a job that replays them."""
-        count = await self._scan(query.organization, lambda db: jobs.count_matching(db, query))
+        count = await self._scan(query.organization, lambda db: count_matching(db, query))
         if count and not dry_run:
             await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
         return count
-
-    async def run_job_slice(self) -> bool:
-        """Run one slice of the next job."""
-        return await self._write_slice(lambda db: jobs.run_slice(db, self._clock.now_ms()))

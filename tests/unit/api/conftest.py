@@ -34,6 +34,7 @@ from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.management.api_keys import ApiKeys
 from winnerr_webhooks.management.listeners import Listeners
+from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
@@ -287,6 +288,7 @@ async def running(
             signals=node,
         ),
         replays=Replays(storage=storage, catalog=CATALOG, signals=node),
+        recoveries=Recoveries(storage=storage, signals=node, clock=clock, ids=ids, concurrency=16),
         listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node),
         listener_hub=hub,
         metrics=metrics,

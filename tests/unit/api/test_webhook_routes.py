@@ -112,7 +112,7 @@ async def test_a_webhook_is_paused_and_resumed_by_its_status(api):
     while await api.storage.run_job_slice():
         pass
     (replayed,) = await api.claim()
-    assert (replayed.id, replayed.trigger) == (missed["id"], "replay")
+    assert (replayed.id, replayed.trigger) == (missed["id"], "automatic")
 
 
 async def test_a_test_event_is_one_delivery_also_while_the_webhook_is_paused(api):

@@ -28,6 +28,7 @@ from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookManagement
 from winnerr_webhooks.settings_page.page_app import SettingsPage
@@ -256,6 +257,9 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 storage=storage,
                 webhooks=webhooks,
                 replays=Replays(storage=storage, catalog=CATALOG, signals=node),
+                recoveries=Recoveries(
+                    storage=storage, signals=node, clock=clock, ids=ids, concurrency=16
+                ),
                 budgets=Budgets(derive(config, 20_000), clock),
                 identify=identify,
             )

@@ -34,6 +34,7 @@ def pending(webhook_id: str, number: int, due_at: int) -> PendingRow:
         retry_at=due_at,
         replay=0,
         finished=0,
+        job="",
     )
 
 

@@ -40,6 +40,7 @@ def _pending(*, finished: bool, replay: int, lease: int = 3) -> PendingRow:
         retry_at=None if finished else 500,
         replay=replay,
         finished=int(finished),
+        job="",
     )
 
 

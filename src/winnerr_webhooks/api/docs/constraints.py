@@ -55,6 +55,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "since": {"format": "date-time"},
         "until": {"format": "date-time"},
     },
+    "RecoveryRequest": {"since": {"format": "date-time"}, "until": {"format": "date-time"}},
     "PortalSessionRequest": {"role": {"enum": list(ROLES)}, "user": {"maxLength": MAX_USER}},
     "WebhookShape": {
         "id": id_of("wh"),
@@ -73,6 +74,23 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "DeliveryShape": {"id": id_of("dlv"), "eventId": id_of("evt"), "webhookId": id_of("wh")},
     "EventShape": {"id": id_of("evt"), "organizationId": ORGANIZATION_ID},
     "ReplayedShape": {"count": _NOT_NEGATIVE},
+    "RecoveryShape": {
+        "count": _NOT_NEGATIVE,
+        "arrived": _NOT_NEGATIVE,
+        "expectedSeconds": _NOT_NEGATIVE,
+        "jobId": id_of("job"),
+    },
+    "NotSentShape": {"count": {"minimum": 1}},
+    "ProgressShape": {
+        "toCome": _NOT_NEGATIVE,
+        "delivered": _NOT_NEGATIVE,
+        "failedAgain": _NOT_NEGATIVE,
+    },
+    "JobShape": {
+        "id": id_of("job"),
+        "webhookId": id_of("wh"),
+        "expectedSeconds": _NOT_NEGATIVE,
+    },
     "ResponseShape": {"status": {"minimum": 100, "maximum": 999}},
 }
 """The constraints by schema and field. Schemas have the names of their types in the code."""

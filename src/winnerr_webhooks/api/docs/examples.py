@@ -6,6 +6,7 @@ ORGANIZATION: Final = "org_abc123"
 _EVENT_ID: Final = "evt_01kb2r8v5h0000001t5x9m3q7c"
 _WEBHOOK_ID: Final = "wh_01kb2r7c900000001t5x9m3q7c"
 _DELIVERY_ID: Final = "dlv_01kb2r8v5h0000001t5x9m3q7c0007"
+_JOB_ID: Final = "job_01kb2rk9f40000003t5x9m3q7c"
 _ATTEMPT_ID: Final = "att_01kb2r8v7e0000002t5x9m3q7c"
 _URL: Final = "https://hooks.example.com/crm"
 
@@ -168,6 +169,46 @@ REPLAY_MANY: Final = {
     "dryRun": True,
 }
 REPLAYED: Final = {"count": 17, "dryRun": True}
+RECOVERY_REQUEST: Final = {"since": "2025-01-15T09:12:00Z", "dryRun": False}
+RECOVERY: Final = {
+    "count": 379,
+    "arrived": 1204,
+    "arrivedIsPartial": False,
+    "expectedSeconds": 240,
+    "jobId": _JOB_ID,
+    "dryRun": False,
+}
+JOB: Final = {
+    "id": _JOB_ID,
+    "kind": "recover",
+    "webhookId": _WEBHOOK_ID,
+    "status": "running",
+    "requestedAt": "2025-01-15T14:30:00.000Z",
+    "since": "2025-01-15T09:12:00.000Z",
+    "until": None,
+    "progress": {
+        "toCome": 120,
+        "delivered": 250,
+        "failedAgain": 2,
+        "notSent": [{"reason": "unsubscribed", "count": 7}],
+    },
+    "expectedSeconds": 75,
+}
+JOB_LIST: Final = {"items": [JOB]}
+CANCELLED_JOB: Final = {
+    **JOB,
+    "status": "cancelled",
+    "progress": {
+        "toCome": 0,
+        "delivered": 250,
+        "failedAgain": 2,
+        "notSent": [
+            {"reason": "stopped", "count": 120},
+            {"reason": "unsubscribed", "count": 7},
+        ],
+    },
+    "expectedSeconds": 0,
+}
 PORTAL_SESSION: Final = {"role": "admin", "user": "Jane"}
 LISTENER_DRAFT: Final = {
     "forwardTo": "http://localhost:3000/hook",

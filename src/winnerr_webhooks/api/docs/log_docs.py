@@ -14,6 +14,7 @@ from winnerr_webhooks.api.docs.operation import (
     Parameter,
 )
 from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
+from winnerr_webhooks.api.routes.job_routes import RecoveryRequest
 from winnerr_webhooks.api.routes.log_routes import ReplayManyRequest
 
 _PAGING: Final = (
@@ -149,5 +150,65 @@ LOGS: Final = (
         answer=shapes.ReplayedShape,
         answer_example=examples.REPLAYED,
         refusals=WRITE,
+    ),
+    Operation(
+        method="post",
+        path=ORGANIZATION + "/webhooks/{webhookId}/recoveries",
+        id="recoverWebhook",
+        tag="Replays",
+        summary="Recover what a webhook missed",
+        description=(
+            "Gives every `failed` or `cancelled` delivery of the webhook its whole retry schedule "
+            "anew, in the background, if its event was accepted from `since` on and before "
+            "`until`. Test events, and events that the webhook no longer subscribes to, are not "
+            "sent. With `dryRun`, the deliveries are only counted. The webhook must be active."
+        ),
+        body=RecoveryRequest,
+        body_example=examples.RECOVERY_REQUEST,
+        status=202,
+        answer=shapes.RecoveryShape,
+        answer_example=examples.RECOVERY,
+        refusals=(*WRITE, CONFLICT),
+    ),
+    Operation(
+        method="get",
+        path=ORGANIZATION + "/jobs",
+        id="listJobs",
+        tag="Replays",
+        summary="List jobs",
+        description="The newest 100 recoveries, newest first. `replayCancelled` makes one too.",
+        parameters=(_OF_WEBHOOK,),
+        answer=shapes.JobList,
+        answer_example=examples.JOB_LIST,
+        refusals=READ,
+    ),
+    Operation(
+        method="get",
+        path=ORGANIZATION + "/jobs/{jobId}",
+        id="getJob",
+        tag="Replays",
+        summary="Get a job with its progress",
+        description=(
+            "Jobs stay for 30 days. A delivery is counted in one figure. `notSent` says why: the "
+            "job was cancelled (`stopped`), the webhook was `paused`, `disabled` or `deleted`, or "
+            "it no longer subscribes to the event type (`unsubscribed`)."
+        ),
+        answer=shapes.JobShape,
+        answer_example=examples.JOB,
+        refusals=READ,
+    ),
+    Operation(
+        method="post",
+        path=ORGANIZATION + "/jobs/{jobId}/cancel",
+        id="cancelJob",
+        tag="Replays",
+        summary="Cancel a job",
+        description=(
+            "What is not sent yet becomes `cancelled`. Attempts in flight are finished. A job that "
+            "has ended stays as it is, so the call can be repeated."
+        ),
+        answer=shapes.JobShape,
+        answer_example=examples.CANCELLED_JOB,
+        refusals=(*READ, UNCERTAIN),
     ),
 )

@@ -37,6 +37,7 @@ _PATH_DESCRIPTIONS: Final = {
     "eventId": "`evt_…`",
     "deliveryId": "`dlv_…`",
     "attemptId": "`att_…`",
+    "jobId": "`job_…`",
 }
 _PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "organizationId": ORGANIZATION_ID,
@@ -45,6 +46,7 @@ _PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "eventId": id_of("evt"),
     "deliveryId": id_of("dlv"),
     "attemptId": id_of("att"),
+    "jobId": id_of("job"),
 }
 _OF_EVERY_CALL: Final = (TOO_SLOW, HEAD_TOO_LARGE, INTERNAL)
 """Errors of every call: those found before it is handled, and errors of the service."""

@@ -28,6 +28,7 @@ from winnerr_webhooks.settings_page.snippets import snippets
 from winnerr_webhooks.storage.values import Delivery, LogFilter
 
 _RECENT_ATTEMPTS: Final = 10
+_RECENT_JOBS: Final = 3
 
 
 @get("/{webhook:str}")
@@ -122,6 +123,7 @@ async def webhook_values(page: PageContext, visitor: Visitor, found: Webhook) ->
         "overview": await _overview(page, found),
         "missed": missed,
         "rows": make_rows(page, recent.items, [found]),
+        "jobs": (await page.recoveries.jobs(organization, found.id))[:_RECENT_JOBS],
         "events": [page.catalog.get(name) for name in chosen],
         "all_events": all_events,
         "snippets": snippets(page.environment, found.url, page.header_prefix),

@@ -18,6 +18,7 @@ from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
+from winnerr_webhooks.storage.job_verbs import JobVerbs
 from winnerr_webhooks.storage.listener_verbs import ListenerVerbs
 from winnerr_webhooks.storage.log_verbs import LogVerbs
 from winnerr_webhooks.storage.postgres import postgres_schema
@@ -36,7 +37,14 @@ ROAD_CONNECTIONS: Final = 4
 
 
 class PostgresStorage(
-    RoadVerbs, PostgresHousekeeping, WebhookVerbs, ListenerVerbs, LogVerbs, SignInVerbs, KeyVerbs
+    RoadVerbs,
+    PostgresHousekeeping,
+    WebhookVerbs,
+    JobVerbs,
+    ListenerVerbs,
+    LogVerbs,
+    SignInVerbs,
+    KeyVerbs,
 ):
     """`storage.port.Storage` in one database; see there for what each verb promises."""
 

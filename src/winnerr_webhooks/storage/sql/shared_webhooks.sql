@@ -91,8 +91,8 @@ FROM webhook WHERE id {any:webhooks}
 (SELECT coalesce(max(last_run), 0) FROM job)
 
 -- name: add_cancel_job
-INSERT INTO job (kind, webhook_id, requested_at, epoch, statuses, cursor, last_run)
-SELECT 'cancel', id, updated_at, epoch, {no_statuses}, '', {last_run}
+INSERT INTO job (kind, webhook_id, requested_at, epoch, statuses, cursor, last_run, reason)
+SELECT 'cancel', id, updated_at, epoch, {no_statuses}, '', {last_run}, status
 FROM webhook WHERE id = :webhook
 
 -- name: move_job

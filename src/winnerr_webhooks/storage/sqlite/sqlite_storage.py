@@ -30,6 +30,7 @@ from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
+from winnerr_webhooks.storage.job_verbs import JobVerbs
 from winnerr_webhooks.storage.listener_verbs import ListenerVerbs
 from winnerr_webhooks.storage.log_verbs import LogVerbs
 from winnerr_webhooks.storage.sqlite import (
@@ -60,7 +61,13 @@ _READS = 2
 
 
 class SqliteStorage(
-    SqliteHousekeeping, WebhookVerbs, ListenerVerbs, LogVerbs, SignInVerbs, KeyVerbs
+    SqliteHousekeeping,
+    WebhookVerbs,
+    JobVerbs,
+    ListenerVerbs,
+    LogVerbs,
+    SignInVerbs,
+    KeyVerbs,
 ):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 

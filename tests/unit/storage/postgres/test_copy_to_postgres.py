@@ -44,6 +44,10 @@ async def old(path, clock, keyring, world_class):
         outcome = ("success", EXHAUSTED, RETRY)[day % 3]
         await world.settle(delivery, outcome, message="no\0thing", body=bytes(range(256)))
         clock.advance(days=1)
+    until = clock.ms - 39 * 86_400_000  # one delivery has failed before
+    early = ReplayFilter(organization="org_1", webhook=world.signed.id, until=until)
+    await storage.recover_since(early, world.ids.new("job"), 1)
+    await world.finish_jobs()
     world.leased_before = await world.leased()
     await storage.accept([world.event("deal.created", organization="org_2")], None)
     await world.change(world.paused, status="paused")
@@ -76,6 +80,7 @@ async def everything(storage) -> list[object]:
         await storage.webhooks("org_2"),
         sorted(map(msgspec.structs.astuple, await storage.health("org_1", 0))),
         await storage.webhook_states("org_1"),
+        await storage.jobs("org_1", None, 10),
         await storage.link(b"2" * 32),
         await storage.session(b"4" * 32),
     ]

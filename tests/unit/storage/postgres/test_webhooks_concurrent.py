@@ -119,9 +119,7 @@ async def test_a_mark_is_not_seen_before_those_below_it(worlds) -> None:
 
     def edit(db):
         change = WebhookChange(url="https://new.example.com/")
-        return webhook_queries.change(
-            db, "org_1", first.id, change, one.clock.ms, replay_cancelled=False
-        )
+        return webhook_queries.change(db, "org_1", first.id, change, one.clock.ms, recovery_id=None)
 
     async with under_way(one.storage, edit):
         later = await blocked(
@@ -168,7 +166,7 @@ async def test_a_webhook_paused_at_that_moment_is_not_disabled(worlds) -> None:
     def pause(db):
         change = WebhookChange(status="paused")
         return webhook_queries.change(
-            db, "org_1", webhook.id, change, one.clock.ms, replay_cancelled=False
+            db, "org_1", webhook.id, change, one.clock.ms, recovery_id=None
         )
 
     async with under_way(one.storage, pause):
@@ -286,11 +284,11 @@ async def test_another_node_runs_another_webhooks_job_but_no_later_one_of_the_sa
         assert await other.storage.run_job_slice()
         await other.finish_jobs()
         jobs_left = "SELECT array_agg(kind ORDER BY id) FROM job WHERE webhook_id = $1"
-        assert await value_of(other.storage, jobs_left, busy.id) == ["cancel", "replay"]
+        assert await value_of(other.storage, jobs_left, busy.id) == ["cancel", "recover"]
     await other.finish_jobs()
     assert await one.status(delivery) == states.CANCELLED
     assert [(found.webhook_id, found.trigger) for found in await other.claim()] == [
-        (busy.id, "replay")
+        (busy.id, "automatic")
     ]
 
 
@@ -407,7 +405,7 @@ async def test_an_event_accepted_for_a_paused_webhook_while_it_resumes_is_replay
         await _blocked_job(other)
     await other.finish_jobs()
     (replay,) = await other.claim()
-    assert replay.trigger == "replay"
+    assert (replay.trigger, replay.retries_used) == ("automatic", 0)
 
 
 async def test_a_webhook_deleted_while_a_test_is_sent_leaves_nothing_waiting(worlds) -> None:

@@ -3,7 +3,13 @@
 import pytest
 
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.storage import jobs, log_queries, webhook_queries, webhook_states
+from winnerr_webhooks.storage import (
+    job_selection,
+    jobs,
+    log_queries,
+    webhook_queries,
+    webhook_states,
+)
 from winnerr_webhooks.storage.sqlite import sqlite_file
 from winnerr_webhooks.storage.sqlite.sqlite_session import run_to_end
 from winnerr_webhooks.storage.values import DeliveryFilter, NewWebhook, ReplayFilter
@@ -48,7 +54,7 @@ READS = {
     "failed deliveries of one webhook": lambda db: read_deliveries(
         db, status="failed", webhook=f"wh_{1:026}"
     ),
-    "a replay's count": lambda db: jobs.count_matching(
+    "a replay's count": lambda db: job_selection.count_matching(
         db, ReplayFilter(organization=ORGANIZATION, asked_at=NOW)
     ),
     "active webhooks": lambda db: jobs.enqueue(db, ReplayFilter(organization=ORGANIZATION), NOW),

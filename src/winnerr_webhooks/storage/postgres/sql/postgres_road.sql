@@ -247,7 +247,7 @@ RETURNING id
 pending.webhook_id, pending.delivery_id, pending.organization, pending.event, pending.test::int,
 pending.epoch, pending.accepted_at, pending.due_at, pending.lease_until, pending.lease,
 pending.idle_leases, pending.attempts, pending.retries_used, pending.retry_at, pending.replay,
-pending.finished::int
+pending.finished::int, pending.job
 
 -- name: lock_pending
 SELECT {pending_columns}
@@ -321,8 +321,8 @@ WITH given AS MATERIALIZED (
     FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::bigint[],
         $8::bigint[], $9::bigint[], $10::int[], $11::int[], $12::int[], $13::int[], $14::bigint[],
-        $15::int[], $16::int[])
-        AS given ({pending_row})
+        $15::int[], $16::int[], $17::text[])
+        AS given ({pending_row}, job)
     CROSS JOIN LATERAL (
         SELECT ctid AS at FROM pending
         WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
@@ -333,7 +333,7 @@ UPDATE pending SET
     epoch = given.epoch, due_at = given.due_at, lease_until = given.lease_until,
     lease = given.lease, idle_leases = given.idle_leases, attempts = given.attempts,
     retries_used = given.retries_used, retry_at = given.retry_at, replay = given.replay,
-    finished = given.finished::boolean
+    finished = given.finished::boolean, job = given.job
 FROM given WHERE pending.ctid = given.at
 
 -- name: put_health

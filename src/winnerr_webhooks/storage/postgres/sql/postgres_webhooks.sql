@@ -98,6 +98,7 @@ WHERE datname = current_database() AND usename IN (current_user, session_user)
 -- know yet of the change that the job follows, and could add to what it has gone through.
 SELECT job.id, job.kind, job.webhook_id, job.requested_at, job.epoch, job.event, job.statuses,
     job.accepted_since, job.accepted_until, job.cursor, job.seen_at IS NOT NULL,
+    job.report, job.reason,
     webhook.organization, webhook.status, webhook.epoch
 FROM job JOIN webhook ON webhook.id = job.webhook_id
 WHERE NOT EXISTS (
@@ -113,9 +114,9 @@ UPDATE job SET seen_at = clock_timestamp() WHERE id = :job
 RETURNING seen_at <= coalesce({oldest_writer}, 'infinity')
 
 -- name: cancel_slice
--- Write down what counts as cancelled: rows older than an epoch, or all of a deleted webhook. The
--- last of the rows that were examined, and how many those were. A row that has an outcome keeps
--- it: only its replay ends here. One that is being settled at this moment is waited for, and taken
+-- Write down what counts as cancelled: rows older than an epoch, all of a deleted webhook, or all of
+-- a job that stops. The last of the rows that were examined, how many those were, and how many end
+-- of each job. A row that has an outcome keeps it: only its replay ends here. One that is being settled at this moment is waited for, and taken
 -- as it is then, or found to be settled.
 WITH slice AS MATERIALIZED (
     SELECT max(delivery_id) AS last, count(*) AS examined
@@ -128,7 +129,7 @@ doomed AS MATERIALIZED (
     SELECT webhook_id, delivery_id FROM pending
     WHERE webhook_id = :webhook AND delivery_id > :cursor
         AND delivery_id <= (SELECT last FROM slice)
-        AND (epoch >= 0 AND epoch < :epoch OR :deleted)
+        AND (epoch >= 0 AND epoch < :epoch OR :deleted OR job = :report AND job <> '')
     ORDER BY delivery_id
     FOR UPDATE
 ),
@@ -145,7 +146,10 @@ outcomes AS (
     ON CONFLICT (organization, id) DO UPDATE SET
         attempts = excluded.attempts, lease = excluded.lease
 )
-SELECT last, examined FROM slice
+SELECT last, examined, (
+    SELECT json_object_agg(job, deliveries)::text
+    FROM (SELECT job, count(*) AS deliveries FROM gone WHERE job <> '' GROUP BY job) AS counted)
+FROM slice
 
 -- name: replay_slice
 -- Ask for replays of the next undelivered rows that match: the last of the rows that were
@@ -165,3 +169,11 @@ replays AS (
     {or_one_more}
 )
 SELECT max(id), count(*), count(*) FILTER (WHERE matches) FROM undelivered
+
+-- name: add_job_counts
+INSERT INTO job_count AS known (report, outcome, node, deliveries)
+SELECT given.report, given.outcome, :node, given.deliveries
+FROM unnest($1::text[], $2::text[], $3::bigint[]) AS given (report, outcome, deliveries)
+JOIN job_report ON job_report.id = given.report
+ON CONFLICT (report, outcome, node) DO UPDATE SET
+    deliveries = known.deliveries + excluded.deliveries

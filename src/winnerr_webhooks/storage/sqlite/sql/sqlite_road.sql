@@ -102,8 +102,8 @@ SELECT json_group_array(json_array(
 FROM ({rows:3}) AS given
 
 -- name: put_pending
-INSERT OR REPLACE INTO pending ({pending_row})
-{rows:16}
+INSERT OR REPLACE INTO pending ({pending_row}, job)
+{rows:17}
 
 -- name: common_case
 pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
@@ -136,7 +136,7 @@ ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
 WHERE excluded.next_due_at < lane.next_due_at
 
 -- name: lock_pending
-SELECT json_group_array(json_array({pending_row}))
+SELECT json_group_array(json_array({pending_row}, job))
 FROM ({rows:2}) AS given
 CROSS JOIN pending
     ON pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
@@ -193,7 +193,7 @@ FROM json_each(:webhooks) AS asked CROSS JOIN webhook ON webhook.id = asked.valu
 
 -- name: due_pending
 -- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
-SELECT json_group_array(json_array({pending_row}))
+SELECT json_group_array(json_array({pending_row}, job))
 FROM (
     SELECT pending.*
     FROM json_each(:lanes) AS due

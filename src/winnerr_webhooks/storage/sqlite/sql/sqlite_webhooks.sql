@@ -90,7 +90,7 @@ ORDER BY number
 -- name: next_job
 -- Jobs of one webhook run in order; webhooks take turns. Each can begin at once.
 SELECT job.id, job.kind, job.webhook_id, job.requested_at, job.epoch, job.event, job.statuses,
-    job.accepted_since, job.accepted_until, job.cursor, true,
+    job.accepted_since, job.accepted_until, job.cursor, true, job.report, job.reason,
     webhook.organization, webhook.status, webhook.epoch
 FROM job LEFT JOIN webhook ON webhook.id = job.webhook_id
 WHERE NOT EXISTS (
@@ -105,13 +105,17 @@ ORDER BY delivery_id LIMIT :slice
 -- name: cancelled_range
 webhook_id = :webhook AND delivery_id > :cursor
 AND delivery_id <= (SELECT max(delivery_id) FROM ({next_pending}))
-AND (epoch BETWEEN 0 AND :epoch - 1 OR :deleted)
+AND (epoch BETWEEN 0 AND :epoch - 1 OR :deleted OR job = :report AND job <> '')
 
 -- name: cancel_slice
--- The last of the rows that are examined, and how many those are; then write down those that count
--- as cancelled: rows older than an epoch, or all of a deleted webhook. A row that has an outcome
--- keeps it: only its replay ends here.
-SELECT max(delivery_id), count(*) FROM ({next_pending});
+-- The last of the rows that are examined, how many those are, and how many end of each job; then
+-- write down those that count as cancelled: rows older than an epoch, all of a deleted webhook, or
+-- all of a job that stops. A row that has an outcome keeps it: only its replay ends here.
+SELECT max(delivery_id), count(*), (
+    SELECT json_group_object(job, deliveries) FROM (
+        SELECT job, count(*) AS deliveries FROM pending
+        WHERE {cancelled_range} AND job <> '' GROUP BY job))
+FROM ({next_pending});
 INSERT INTO delivery ({settled_row})
 SELECT organization, delivery_id, webhook_id, event, 'cancelled', test, attempts, lease,
        accepted_at, :requested_at
@@ -134,3 +138,10 @@ ORDER BY id LIMIT :slice
 FROM ({next_undelivered}) WHERE matches
 {or_one_more};
 SELECT max(id), count(*), sum(matches) FROM ({next_undelivered})
+
+-- name: add_job_counts
+INSERT INTO job_count (report, outcome, node, deliveries)
+SELECT given.column1, given.column2, '', given.column3 FROM ({rows:3}) AS given
+CROSS JOIN job_report ON job_report.id = given.column1
+WHERE true
+ON CONFLICT (report, outcome, node) DO UPDATE SET deliveries = deliveries + excluded.deliveries
