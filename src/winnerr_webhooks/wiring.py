@@ -33,6 +33,7 @@ from winnerr_webhooks.log_setup import set_up_logs
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.page_sign_in import PAGE
 from winnerr_webhooks.management.recoveries import Recoveries
+from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
@@ -185,6 +186,17 @@ async def _build(
         metrics=metrics,
         budgets=budgets,
     )
+    webhooks = WebhookManagement(
+        config=config,
+        storage=storage,
+        intake=node.intake,
+        catalog=CATALOG,
+        policy=policy,
+        resolver=resolver,
+        clock=clock,
+        ids=ids,
+        signals=node.signals,
+    )
     services = Services(
         config=config,
         clock=clock,
@@ -192,17 +204,7 @@ async def _build(
         catalog=CATALOG,
         storage=storage,
         intake=node.intake,
-        webhooks=WebhookManagement(
-            config=config,
-            storage=storage,
-            intake=node.intake,
-            catalog=CATALOG,
-            policy=policy,
-            resolver=resolver,
-            clock=clock,
-            ids=ids,
-            signals=node.signals,
-        ),
+        webhooks=webhooks,
         replays=Replays(storage=storage, catalog=CATALOG, signals=node.signals),
         listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node.signals),
         listener_hub=node.listeners,
@@ -213,6 +215,7 @@ async def _build(
             ids=ids,
             concurrency=config.webhook_concurrency,
         ),
+        rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node.signals, ids=ids),
         metrics=metrics,
         budgets=budgets,
         node=node,
@@ -252,6 +255,7 @@ def _settings_page(services: Services, identify: Identify | None) -> SettingsPag
             webhooks=services.webhooks,
             replays=services.replays,
             recoveries=services.recoveries,
+            rehearsals=services.rehearsals,
             budgets=services.budgets,
             header_prefix=HEADER_PREFIX,
             identify=identify,

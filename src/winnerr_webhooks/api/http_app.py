@@ -19,6 +19,7 @@ from winnerr_webhooks.api.routes.listener_routes import ListenerRoutes, open_lis
 from winnerr_webhooks.api.routes.log_routes import LogRoutes
 from winnerr_webhooks.api.routes.portal_session_routes import create_portal_session
 from winnerr_webhooks.api.routes.probe_routes import healthz, metrics, readyz
+from winnerr_webhooks.api.routes.rehearsal_routes import RehearsalRoutes
 from winnerr_webhooks.api.routes.webhook_routes import WebhookRoutes
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.domain.errors import NotFound
@@ -103,6 +104,7 @@ def _api(authenticator: Authenticator, receiving: Budget) -> Router:
             WebhookRoutes,
             LogRoutes,
             JobRoutes,
+            RehearsalRoutes,
             ListenerRoutes,
             create_portal_session,
         ],

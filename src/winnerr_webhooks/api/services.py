@@ -15,6 +15,7 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.recoveries import Recoveries
+from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
@@ -77,6 +78,7 @@ class Services:
         listeners: Listeners,
         listener_hub: ListenerHub,
         recoveries: Recoveries,
+        rehearsals: Rehearsals,
         metrics: Metrics,
         budgets: Budgets,
         node: Readiness,
@@ -93,6 +95,7 @@ class Services:
         self.listeners = listeners
         self.listener_hub = listener_hub
         self.recoveries = recoveries
+        self.rehearsals = rehearsals
         self.metrics = metrics
         self.budgets = budgets
         self.node = node

@@ -6,6 +6,7 @@ import msgspec
 
 from winnerr_webhooks.api.shapes import (
     UNSET,
+    AnswerShape,
     AttemptPage,
     AttemptShape,
     DeliveryList,
@@ -16,6 +17,8 @@ from winnerr_webhooks.api.shapes import (
     NotSentShape,
     Payload,
     ProgressShape,
+    RehearsalAnswerShape,
+    RehearsalShape,
     RequestShape,
     ResponseShape,
     RotationShape,
@@ -29,6 +32,7 @@ from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.management.webhook_management import Rotated, Saved
+from winnerr_webhooks.storage.rehearsal_port import AnswerStart, Rehearsal
 from winnerr_webhooks.storage.values import Delivery, DeliveryPage, JobReport, LogPage, StoredEvent
 
 T = TypeVar("T")
@@ -231,4 +235,37 @@ def job_shape(job: JobReport, expected_seconds: int | None) -> JobShape:
             ],
         ),
         expected_seconds=expected_seconds,
+    )
+
+
+def rehearsal_shape(rehearsal: Rehearsal) -> RehearsalShape:
+    """A rehearsal with its answers so far."""
+    return RehearsalShape(
+        id=rehearsal.id,
+        webhook_id=rehearsal.webhook_id,
+        url=rehearsal.url,
+        status=rehearsal.status,
+        requested_at=rfc3339_ms(rehearsal.requested_at),
+        answers=[
+            RehearsalAnswerShape(
+                delivery_id=one.delivery_id,
+                attempt_id=one.attempt_id,
+                event=one.event,
+                recorded=_answer_shape(one.recorded),
+                rehearsed=_answer_shape(one.rehearsed),
+            )
+            for one in rehearsal.answers
+        ],
+    )
+
+
+def _answer_shape(answer: AnswerStart | None) -> AnswerShape | None:
+    if answer is None:
+        return None
+    return AnswerShape(
+        outcome=answer.outcome,
+        status=answer.status,
+        duration_ms=answer.duration_ms,
+        error=answer.error_message or None,
+        body=answer.body.decode("utf-8", "replace"),
     )

@@ -275,6 +275,37 @@ class JobList(Shape):
     items: list[JobShape]
 
 
+class AnswerShape(Shape):
+    """How a receiver answered. `body` is the beginning of its response's body."""
+
+    outcome: Outcome
+    status: int | None
+    duration_ms: float
+    error: str | None
+    body: str
+
+
+class RehearsalAnswerShape(Shape):
+    """One event of a rehearsal. `rehearsed` is null while it is to come."""
+
+    delivery_id: str
+    attempt_id: str
+    event: str
+    recorded: AnswerShape | None
+    rehearsed: AnswerShape | None
+
+
+class RehearsalShape(Shape):
+    """A rehearsal with its answers, in the order of the requests, oldest event first."""
+
+    id: str
+    webhook_id: str
+    url: str
+    status: JobStatus
+    requested_at: Time
+    answers: list[RehearsalAnswerShape]
+
+
 class LinkShape(Shape):
     """A one-time link into the settings page."""
 

@@ -26,6 +26,7 @@ from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.outbox_mover import OutboxMover
 from winnerr_webhooks.pipeline.pruner import Pruner
 from winnerr_webhooks.pipeline.record import Recorder
+from winnerr_webhooks.pipeline.rehearser import Rehearser
 from winnerr_webhooks.pipeline.shutdown import Countdown, within
 from winnerr_webhooks.storage.port import Storage
 
@@ -112,6 +113,9 @@ class Node:
             schedule=config.retry_schedule,
             signals=self.signals,
         )
+        self._rehearser = Rehearser(
+            storage, attempter, timeout=config.delivery_timeout, signals=self.signals
+        )
         self._pruner = Pruner(storage, config.log_retention_days)
         self._outbox_mover: OutboxMover | None = None
         if storage.outbox is not None:
@@ -137,6 +141,7 @@ class Node:
         if self._delivers:
             await self._loops.start()
             self._pruner.start()
+            self._rehearser.start()
         if self._outbox_mover is not None:
             self._outbox_mover.start()
         self._started = True
@@ -152,6 +157,7 @@ class Node:
         await within(
             left + CANCEL_SECONDS,
             pruner=self._pruner.close(),
+            rehearsals=self._rehearser.close(),
             claims=self._loops.close(),
             outbox=self._close_outbox(),
             listeners=self.listeners.close(),

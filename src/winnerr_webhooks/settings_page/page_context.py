@@ -18,6 +18,7 @@ from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.page_sign_in import PAGE, PageSignIn
 from winnerr_webhooks.management.recoveries import Recoveries
+from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.settings_page.assets import Assets
@@ -54,6 +55,7 @@ class PageContext:
         webhooks: WebhookManagement,
         replays: Replays,
         recoveries: Recoveries,
+        rehearsals: Rehearsals,
         budgets: Budgets,
         header_prefix: str = "Winnerr",
         identify: Identify | None = None,
@@ -66,6 +68,7 @@ class PageContext:
         self.webhooks = webhooks
         self.replays = replays
         self.recoveries = recoveries
+        self.rehearsals = rehearsals
         self.budgets = budgets
         self.header_prefix = header_prefix
         self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)

@@ -34,6 +34,7 @@ def make_environment(asset: Callable[[str], str], base: str) -> Environment:
         "short_id": formatting.short_id,
         "short_url": formatting.short_url,
         "span": formatting.span,
+        "visible": formatting.visible,
         "pluralize": formatting.pluralize,
     }
     environment.filters |= filters

@@ -75,6 +75,8 @@ _TABLES: Final = (
     _Table("job", ("id", "webhook_id", "cursor", "report")),
     _Table("job_report", ("id", "webhook_id", "planned")),
     _Table("job_count", ("report", "outcome", "deliveries")),
+    _Table("rehearsal", ("id", "webhook_id", "ended_at")),
+    _Table("rehearsal_answer", ("rehearsal", "position", "attempt_id", "status")),
     _Table("sign_in_link", ("hash", "expires_at")),
     _Table("session", ("hash", "expires_at")),
     _Table("event", ("id", "organization", "body")),

@@ -49,6 +49,15 @@ FROM job_report
 -- name: job_count
 SELECT report, outcome, node, deliveries FROM job_count
 
+-- name: rehearsal
+SELECT id, organization, webhook_id, url, requested_at, cancelled_at, ended_at, lease_until
+FROM rehearsal
+
+-- name: rehearsal_answer
+SELECT rehearsal, position, delivery_id, attempt_id, event, attempt, answered_at, outcome, status,
+    duration_ms, error_message, body_start
+FROM rehearsal_answer
+
 -- name: sign_in_link
 SELECT hash, organization, role, user AS user_name, expires_at FROM sign_in_link
 

@@ -21,6 +21,7 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage.job_port import Jobs
 from winnerr_webhooks.storage.outbox import Outbox
+from winnerr_webhooks.storage.rehearsal_port import Rehearsals
 from winnerr_webhooks.storage.values import (
     ApiKey,
     Claim,
@@ -366,7 +367,8 @@ class Housekeeping(Protocol):
         - attempts older than that, except the newest 500 of each organization,
         - then events and deliveries that no attempt needs and that are not pending,
         - health figures older than 8 days, and idempotency entries older than 30 days,
-        - links and sessions that have expired, and reports of jobs after 30 days,
+        - links and sessions that have expired, reports of jobs after 30 days,
+          rehearsals after 7 days,
         - deleted webhooks, a day later at the earliest, once none of these belongs to them.
 
         PostgreSQL removes attempts, deliveries and events by the day (UTC), when all of it is that
@@ -391,7 +393,9 @@ class Housekeeping(Protocol):
         ...
 
 
-class Storage(Road, Webhooks, Listeners, Log, Jobs, SignIn, Keys, Housekeeping, Protocol):
+class Storage(
+    Road, Webhooks, Listeners, Log, Jobs, Rehearsals, SignIn, Keys, Housekeeping, Protocol
+):
     """All of the port: what wiring opens, and hands to each user as the part it asks for."""
 
     @property

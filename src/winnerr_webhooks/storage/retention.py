@@ -1,12 +1,13 @@
 """The part of retention that both databases share: rows with an age alone, and deleted webhooks.
 
 Some rows are removed by their age alone: health figures, idempotency entries, links, sessions,
-reports of jobs.
+reports of jobs, rehearsals.
 Attempts, deliveries and events are removed by `sqlite_retention` and `postgres_retention`.
 """
 
 from typing import Final, NamedTuple
 
+from winnerr_webhooks.ids import id_floor
 from winnerr_webhooks.storage.database_session import Session
 
 SLICE: Final = 1_000
@@ -21,6 +22,8 @@ _DAY_MS: Final = 86_400_000
 _HEALTH_MS: Final = 8 * _DAY_MS
 REPORTS_MS: Final = 30 * _DAY_MS
 """How long the report of a job stays."""
+REHEARSALS_MS: Final = 7 * _DAY_MS
+"""How long a rehearsal stays."""
 
 
 async def remove_expired(db: Session, now: int) -> int:
@@ -31,6 +34,9 @@ async def remove_expired(db: Session, now: int) -> int:
     gone += await db.execute("drop_sessions", now=now, slice=SLICE)
     await db.execute("drop_counts", before=now - REPORTS_MS, slice=SLICE)
     gone += await db.execute("drop_reports", before=now - REPORTS_MS, slice=SLICE)
+    floor = id_floor("reh", now - REHEARSALS_MS)
+    await db.execute("drop_rehearsal_answers", floor=floor, slice=SLICE)
+    gone += await db.execute("drop_rehearsals", floor=floor, slice=SLICE)
     await db.execute("end_overlaps", now=now, slice=SLICE)
     return gone
 

@@ -35,6 +35,7 @@ from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.management.api_keys import ApiKeys
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.recoveries import Recoveries
+from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
@@ -269,6 +270,17 @@ async def running(
         jitter=Jitter(),
         signals=signals,
     )
+    webhooks = WebhookManagement(
+        config=config,
+        storage=storage,
+        intake=node,
+        catalog=CATALOG,
+        policy=AddressPolicy(allow=_LOOPBACK, allow_http=True),
+        resolver=resolver,
+        clock=clock,
+        ids=ids,
+        signals=node,
+    )
     services = Services(
         config=config,
         clock=clock,
@@ -276,19 +288,10 @@ async def running(
         catalog=CATALOG,
         storage=storage,
         intake=node,
-        webhooks=WebhookManagement(
-            config=config,
-            storage=storage,
-            intake=node,
-            catalog=CATALOG,
-            policy=AddressPolicy(allow=_LOOPBACK, allow_http=True),
-            resolver=resolver,
-            clock=clock,
-            ids=ids,
-            signals=node,
-        ),
+        webhooks=webhooks,
         replays=Replays(storage=storage, catalog=CATALOG, signals=node),
         recoveries=Recoveries(storage=storage, signals=node, clock=clock, ids=ids, concurrency=16),
+        rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node, ids=ids),
         listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node),
         listener_hub=hub,
         metrics=metrics,

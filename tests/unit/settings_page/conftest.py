@@ -29,6 +29,7 @@ from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.recoveries import Recoveries
+from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookManagement
 from winnerr_webhooks.settings_page.page_app import SettingsPage
@@ -260,6 +261,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 recoveries=Recoveries(
                     storage=storage, signals=node, clock=clock, ids=ids, concurrency=16
                 ),
+                rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node, ids=ids),
                 budgets=Budgets(derive(config, 20_000), clock),
                 identify=identify,
             )

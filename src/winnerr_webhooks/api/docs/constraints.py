@@ -7,6 +7,7 @@ from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
 from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
 from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
+from winnerr_webhooks.management.rehearsals import MOST_EVENTS
 from winnerr_webhooks.management.webhook_management import MAX_OVERLAP
 
 ORGANIZATION_ID: Final[dict[str, Any]] = {
@@ -56,6 +57,10 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "until": {"format": "date-time"},
     },
     "RecoveryRequest": {"since": {"format": "date-time"}, "until": {"format": "date-time"}},
+    "RehearsalRequest": {
+        "url": {"format": "uri", "minLength": 1, "maxLength": MAX_URL},
+        "last": {"minimum": 1, "maximum": MOST_EVENTS},
+    },
     "PortalSessionRequest": {"role": {"enum": list(ROLES)}, "user": {"maxLength": MAX_USER}},
     "WebhookShape": {
         "id": id_of("wh"),
@@ -80,6 +85,9 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "expectedSeconds": _NOT_NEGATIVE,
         "jobId": id_of("job"),
     },
+    "RehearsalShape": {"id": id_of("reh"), "webhookId": id_of("wh"), "url": {"format": "uri"}},
+    "RehearsalAnswerShape": {"deliveryId": id_of("dlv"), "attemptId": id_of("att")},
+    "AnswerShape": {"durationMs": _NOT_NEGATIVE},
     "NotSentShape": {"count": {"minimum": 1}},
     "ProgressShape": {
         "toCome": _NOT_NEGATIVE,

@@ -209,6 +209,39 @@ CANCELLED_JOB: Final = {
     },
     "expectedSeconds": 0,
 }
+REHEARSAL_REQUEST: Final = {"url": "https://new.example.com/hook", "last": 1}
+_REHEARSED: Final[dict[str, Any]] = {
+    "deliveryId": _DELIVERY_ID,
+    "attemptId": _ATTEMPT_ID,
+    "event": "contact.created",
+    "recorded": {
+        "outcome": "failed",
+        "status": 503,
+        "durationMs": 2096.0,
+        "error": "503 Service Unavailable",
+        "body": "busy",
+    },
+    "rehearsed": {
+        "outcome": "succeeded",
+        "status": 200,
+        "durationMs": 84.2,
+        "error": None,
+        "body": "ok",
+    },
+}
+REHEARSAL: Final = {
+    "id": "reh_01kb2rmn5t0000004t5x9m3q7c",
+    "webhookId": _WEBHOOK_ID,
+    "url": "https://new.example.com/hook",
+    "status": "done",
+    "requestedAt": "2025-01-15T14:40:00.000Z",
+    "answers": [_REHEARSED],
+}
+CANCELLED_REHEARSAL: Final = {
+    **REHEARSAL,
+    "status": "cancelled",
+    "answers": [{**_REHEARSED, "rehearsed": None}],
+}
 PORTAL_SESSION: Final = {"role": "admin", "user": "Jane"}
 LISTENER_DRAFT: Final = {
     "forwardTo": "http://localhost:3000/hook",

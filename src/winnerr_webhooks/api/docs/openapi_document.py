@@ -13,6 +13,7 @@ from winnerr_webhooks.api.docs.listener_docs import LISTENERS
 from winnerr_webhooks.api.docs.log_docs import LOGS
 from winnerr_webhooks.api.docs.operation import Operation, Parameter
 from winnerr_webhooks.api.docs.portal_session_docs import PORTAL_SESSIONS
+from winnerr_webhooks.api.docs.rehearsal_docs import REHEARSALS
 from winnerr_webhooks.api.docs.service_docs import SERVICE
 from winnerr_webhooks.api.docs.webhook_docs import WEBHOOKS
 from winnerr_webhooks.api.problems import (
@@ -26,7 +27,15 @@ from winnerr_webhooks.api.problems import (
 )
 from winnerr_webhooks.api.shapes import WebhookWithSecretShape
 
-OPERATIONS: Final = (*EVENTS, *WEBHOOKS, *LOGS, *LISTENERS, *PORTAL_SESSIONS, *SERVICE)
+OPERATIONS: Final = (
+    *EVENTS,
+    *WEBHOOKS,
+    *LOGS,
+    *REHEARSALS,
+    *LISTENERS,
+    *PORTAL_SESSIONS,
+    *SERVICE,
+)
 
 _REF: Final = "#/components/schemas/"
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
@@ -38,6 +47,7 @@ _PATH_DESCRIPTIONS: Final = {
     "deliveryId": "`dlv_…`",
     "attemptId": "`att_…`",
     "jobId": "`job_…`",
+    "rehearsalId": "`reh_…`",
 }
 _PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "organizationId": ORGANIZATION_ID,
@@ -47,6 +57,7 @@ _PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "deliveryId": id_of("dlv"),
     "attemptId": id_of("att"),
     "jobId": id_of("job"),
+    "rehearsalId": id_of("reh"),
 }
 _OF_EVERY_CALL: Final = (TOO_SLOW, HEAD_TOO_LARGE, INTERNAL)
 """Errors of every call: those found before it is handled, and errors of the service."""
@@ -55,6 +66,7 @@ _TAGS: Final = {
     "Webhooks": "The URLs that events are sent to, with their subscriptions and secrets.",
     "Logs": "Every attempt with its request and response.",
     "Replays": "Send deliveries again.",
+    "Rehearsals": "Try another URL with the last events, without changing anything.",
     "Listeners": "Receive deliveries over an outgoing connection.",
     "Settings page": "Sign a person in to the settings page of their organization.",
     "Operation": "For operators. No key is needed.",

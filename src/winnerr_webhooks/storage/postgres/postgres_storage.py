@@ -27,6 +27,7 @@ from winnerr_webhooks.storage.postgres.postgres_housekeeping import PostgresHous
 from winnerr_webhooks.storage.postgres.postgres_outbox import PostgresOutbox
 from winnerr_webhooks.storage.postgres.postgres_road import RoadVerbs
 from winnerr_webhooks.storage.postgres.transactions import Database
+from winnerr_webhooks.storage.rehearsal_verbs import RehearsalVerbs
 from winnerr_webhooks.storage.webhook_queries import check_secrets
 from winnerr_webhooks.storage.webhook_verbs import WebhookVerbs
 
@@ -41,6 +42,7 @@ class PostgresStorage(
     PostgresHousekeeping,
     WebhookVerbs,
     JobVerbs,
+    RehearsalVerbs,
     ListenerVerbs,
     LogVerbs,
     SignInVerbs,

@@ -33,6 +33,7 @@ from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.job_verbs import JobVerbs
 from winnerr_webhooks.storage.listener_verbs import ListenerVerbs
 from winnerr_webhooks.storage.log_verbs import LogVerbs
+from winnerr_webhooks.storage.rehearsal_verbs import RehearsalVerbs
 from winnerr_webhooks.storage.sqlite import (
     calls,
     sqlite_accept,
@@ -64,6 +65,7 @@ class SqliteStorage(
     SqliteHousekeeping,
     WebhookVerbs,
     JobVerbs,
+    RehearsalVerbs,
     ListenerVerbs,
     LogVerbs,
     SignInVerbs,

@@ -11,6 +11,7 @@ from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.storage import copy_to_postgres as module
 from winnerr_webhooks.storage.copy_to_postgres import copy
+from winnerr_webhooks.storage.rehearsal_port import NewRehearsal
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import ApiKey, DeliveryFilter, Grant, LogFilter, ReplayFilter
 
@@ -48,6 +49,14 @@ async def old(path, clock, keyring, world_class):
     early = ReplayFilter(organization="org_1", webhook=world.signed.id, until=until)
     await storage.recover_since(early, world.ids.new("job"), 1)
     await world.finish_jobs()
+    world.rehearsal = NewRehearsal(
+        id=world.ids.new("reh"),
+        organization="org_1",
+        webhook_id=world.signed.id,
+        url="https://c.example",
+        last=2,
+    )
+    await storage.add_rehearsal(world.rehearsal)
     world.leased_before = await world.leased()
     await storage.accept([world.event("deal.created", organization="org_2")], None)
     await world.change(world.paused, status="paused")
