@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from tests import quarantine
 from tests.pgbouncer import Pgbouncer
-from tests.postgres import Missing, PostgresServer
+from tests.postgres import PostgresServer
+from tests.postgres_binaries import Missing
 from tests.receiver import Answer, Receiver
 from tests.server import Server
 from xdist.scheduler import LoadScopeScheduling

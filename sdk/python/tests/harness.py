@@ -95,13 +95,12 @@ class Service:
 
 
 _POSTGRES = """
-import asyncio, importlib.util, sys
-spec = importlib.util.spec_from_file_location("postgres", sys.argv[1])
-postgres = sys.modules["postgres"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(postgres)
+import asyncio, sys
+sys.path.insert(0, sys.argv[1])
+from tests import postgres, postgres_binaries
 try:
     server = postgres.PostgresServer.create()
-except postgres.Missing as error:
+except postgres_binaries.Missing as error:
     sys.exit(str(error))
 print(server.url(asyncio.run(server.create_database())), flush=True)
 sys.stdin.read()
@@ -122,7 +121,7 @@ def postgres():
     if not Path(SERVER_PYTHON).exists():
         raise Missing("set TEST_POSTGRES_URL, or SERVER_PYTHON")
     process = subprocess.Popen(
-        [SERVER_PYTHON, "-c", _POSTGRES, str(REPOSITORY / "tests/postgres.py")],
+        [SERVER_PYTHON, "-c", _POSTGRES, str(REPOSITORY)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

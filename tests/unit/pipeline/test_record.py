@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
+from winnerr_webhooks.pipeline.node import CLOSING_SECONDS
 from winnerr_webhooks.pipeline.settler import SLOW
 
 
@@ -217,8 +218,10 @@ async def test_delivery_goes_on_when_the_last_half_of_a_refused_batch_is_recorde
     assert not world.node.recorder.stalled
 
 
-async def test_stopping_while_the_database_is_away_ends(world) -> None:
+async def test_stopping_while_the_database_is_away_ends(make_world) -> None:
     """What could not be recorded is attempted again by the next process."""
+    world = await make_world(delivery_timeout=1)
+    world.budgets.stop_seconds = CLOSING_SECONDS + 2
     await world.webhook()
     await world.emit()
     call = await world.egress.next()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.loss import Proxy
+from tests.postgres import PostgresServer
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
@@ -22,6 +23,8 @@ assert _spec is not None
 assert _spec.loader is not None
 contract = sys.modules["contract_words"] = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(contract)
+
+TEMPLATE = "template_started"
 
 Open = Callable[..., Awaitable[PostgresStorage]]
 
@@ -43,11 +46,29 @@ def keyring() -> Keyring:
 
 
 @pytest.fixture
-async def open_node(empty_postgres_url: str, clock: Any, keyring: Keyring) -> AsyncIterator[Open]:
+async def node_url(
+    postgres_server: PostgresServer, clock: Any, keyring: Keyring
+) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, as the first node leaves it at the clock's time."""
+
+    async def start_once(url: str) -> None:
+        node = await PostgresStorage.open(
+            url, clock=clock, keyring=keyring, serves=True, follow_database_clock=False
+        )
+        await node.close()
+
+    await postgres_server.make_template(start_once, TEMPLATE)
+    name = await postgres_server.create_database(TEMPLATE)
+    yield postgres_server.url(name)
+    await postgres_server.drop_database(name)
+
+
+@pytest.fixture
+async def open_node(node_url: str, clock: Any, keyring: Keyring) -> AsyncIterator[Open]:
     """Open one node after another on the same database."""
     opened: list[PostgresStorage] = []
 
-    async def open_(url: str = empty_postgres_url, **options: Any) -> PostgresStorage:
+    async def open_(url: str = node_url, **options: Any) -> PostgresStorage:
         settings = {"clock": clock, "keyring": keyring, "serves": True} | options
         settings.setdefault("follow_database_clock", False)
         opened.append(await PostgresStorage.open(url, **settings))

@@ -19,6 +19,12 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
+def node_url(empty_postgres_url):
+    """Nodes open what was copied into an empty database."""
+    return empty_postgres_url
+
+
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "webhooks.db"
 

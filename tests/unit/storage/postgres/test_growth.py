@@ -45,8 +45,8 @@ def rows(plan):
 
 
 @pytest.fixture
-async def connection(node, empty_postgres_url):
-    opened = await asyncpg.connect(empty_postgres_url)
+async def connection(node, node_url):
+    opened = await asyncpg.connect(node_url)
     schema = await opened.fetchval(
         "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'attempt'"
     )

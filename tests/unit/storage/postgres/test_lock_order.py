@@ -20,12 +20,12 @@ WAITS = (
 
 
 @pytest.fixture
-async def connect(empty_postgres_url, world) -> AsyncIterator:
+async def connect(node_url, world) -> AsyncIterator:
     """ConnectionPool of the test's own, beside those of the node."""
     opened: list[asyncpg.Connection] = []
 
     async def connect_() -> asyncpg.Connection:
-        opened.append(await asyncpg.connect(empty_postgres_url))
+        opened.append(await asyncpg.connect(node_url))
         schema = await opened[0].fetchval(
             "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'pending'"
         )

@@ -104,10 +104,7 @@ async def test_nodes_that_make_a_day_at_once_make_it_once(
     assert not any("days ahead" in told for node in nodes for told in node.warnings())
 
 
-async def test_rows_of_a_day_without_a_partition_move_into_it(
-    open_node, empty_postgres_url, clock, world_class
-) -> None:
-    node = await open_node(empty_postgres_url)
+async def test_rows_of_a_day_without_a_partition_move_into_it(node, clock, world_class) -> None:
     world = world_class(node, clock)
     await world.webhook()
     clock.advance(days=20)  # and no pass of retention in that time
@@ -135,12 +132,12 @@ async def test_a_node_whose_clock_is_years_ahead_is_put_up_with(node, world_clas
 
 
 async def test_a_locked_table_delays_neither_new_partitions_nor_accept(
-    node, empty_postgres_url, world, clock, monkeypatch
+    node, node_url, world, clock, monkeypatch
 ) -> None:
     monkeypatch.setattr(postgres_housekeeping, "LOCK_PAUSE", 0.01)
     await world.webhook()
     clock.advance(days=9)
-    other = await asyncpg.connect(empty_postgres_url)
+    other = await asyncpg.connect(node_url)
     try:
         async with other.transaction():
             await other.execute("LOCK TABLE winnerr_webhooks.event_default IN ROW EXCLUSIVE MODE")

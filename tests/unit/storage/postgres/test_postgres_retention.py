@@ -220,11 +220,11 @@ async def test_a_longer_retention_asked_for_meanwhile_counts(world, node, clock)
 # --- locks ----------------------------------------------------------------------------------------
 
 
-async def test_a_long_read_of_the_log_postpones_it(world, node, empty_postgres_url, clock) -> None:
+async def test_a_long_read_of_the_log_postpones_it(world, node, node_url, clock) -> None:
     await world.webhook()
     old = await settled(world, 600)
     clock.advance(days=31)
-    other = await asyncpg.connect(empty_postgres_url)
+    other = await asyncpg.connect(node_url)
     try:
         async with other.transaction():
             await other.fetchval("SELECT count(*) FROM winnerr_webhooks.attempt")

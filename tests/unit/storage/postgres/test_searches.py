@@ -7,11 +7,9 @@ import asyncpg
 from winnerr_webhooks.storage.values import LogFilter
 
 
-async def test_searches_leave_connections_for_changes_jobs_and_repair(
-    world, empty_postgres_url
-) -> None:
+async def test_searches_leave_connections_for_changes_jobs_and_repair(world, node_url) -> None:
     webhook = await world.webhook()
-    holder = await asyncpg.connect(empty_postgres_url)
+    holder = await asyncpg.connect(node_url)
     schema = await holder.fetchval(
         "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'attempt'"
     )

@@ -22,17 +22,15 @@ PROVIDERS = [
 
 
 @pytest.mark.parametrize("options", PROVIDERS)
-async def test_a_url_with_a_providers_options_connects(
-    options, open_node, empty_postgres_url
-) -> None:
-    joined = "&" if "?" in empty_postgres_url else "?"
-    node = await open_node(parse(f"{empty_postgres_url}{joined}{options}"))
+async def test_a_url_with_a_providers_options_connects(options, open_node, node_url) -> None:
+    joined = "&" if "?" in node_url else "?"
+    node = await open_node(parse(f"{node_url}{joined}{options}"))
     await node.check()
 
 
 @pytest.mark.parametrize("other", ["[2001:db8::1]:1", "127.0.0.1:1", "[::1]:1"])
 async def test_an_ipv6_host_among_several_goes_with_a_providers_options(
-    other, open_node, empty_postgres_url, postgres_server, monkeypatch
+    other, open_node, node_url, postgres_server, monkeypatch
 ) -> None:
     """`urlsplit` of Python 3.11.2 refuses such hosts, so nothing may rest on it."""
 
@@ -45,7 +43,7 @@ async def test_an_ipv6_host_among_several_goes_with_a_providers_options(
     relay = await asyncio.start_server(partial(_relay, postgres_server.port), "::1", 0)
     async with relay:
         port = relay.sockets[0].getsockname()[1]
-        who, _, rest = empty_postgres_url.partition("@")
+        who, _, rest = node_url.partition("@")
         name = rest.partition("/")[2]
         url = f"{who}@{other},[::1]:{port}/{name}?connect_timeout=5&keepalives=1&sslmode=disable"
         node = await open_node(parse(url))
@@ -67,20 +65,18 @@ async def _relay(port, reader, writer) -> None:
     await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
 
 
-async def test_what_has_no_effect_is_named_once_and_without_its_value(
-    open_node, empty_postgres_url
-) -> None:
-    joined = "&" if "?" in empty_postgres_url else "?"
-    url = f"{empty_postgres_url}{joined}connect_timeout=7&gssencmode=disable&keepalives=0"
+async def test_what_has_no_effect_is_named_once_and_without_its_value(open_node, node_url) -> None:
+    joined = "&" if "?" in node_url else "?"
+    url = f"{node_url}{joined}connect_timeout=7&gssencmode=disable&keepalives=0"
     with structlog.testing.capture_logs() as lines:
         await open_node(url)
     said = [line for line in lines if "no effect" in line["event"]]
     assert {line["options"] for line in said} == {("connect_timeout", "keepalives")}
 
 
-async def test_an_application_name_of_the_urls_own_is_kept(open_node, empty_postgres_url) -> None:
-    joined = "&" if "?" in empty_postgres_url else "?"
-    node = await open_node(f"{empty_postgres_url}{joined}application_name=crm-hooks")
+async def test_an_application_name_of_the_urls_own_is_kept(open_node, node_url) -> None:
+    joined = "&" if "?" in node_url else "?"
+    node = await open_node(f"{node_url}{joined}application_name=crm-hooks")
     shown = await node._aside.transact(
         lambda db: db.connection.fetchval("SELECT current_setting('application_name')")
     )
