@@ -41,6 +41,7 @@ class Budgets:
         self.log_searches = Budget(bounds.log_searches, clock)
         self.pages = Budget(bounds.pages, clock)
         self.live_streams = Budget(bounds.live_streams, clock)
+        self.receiver_checks = Budget(bounds.receiver_checks, clock)
         self.stop_seconds = bounds.stop_seconds.limit
         """Seconds that a stop takes at most; not a `Budget`, because nothing spends it."""
 
@@ -67,6 +68,7 @@ class Bounds(NamedTuple):
     log_searches: Bound
     pages: Bound
     live_streams: Bound
+    receiver_checks: Bound
     stop_seconds: Bound
 
 
@@ -183,6 +185,10 @@ def derive(config: Config, descriptors: int) -> Bounds:
             "settings_page.live_log, api.routes.listener_routes",
             "The log page opens without its live part; a listener is answered 503 and tries again.",
             quota=20,
+        ),
+        receiver_checks=Bound(
+            "receiver_checks", 4, "checks", "constant", "management.receiver_checks",
+            "The check is answered 503.", quota=1,
         ),
         stop_seconds=Bound(
             "stop_seconds", stop_seconds(config), "seconds", "DELIVERY_TIMEOUT and 10 s",

@@ -25,6 +25,7 @@ from winnerr_webhooks.budgets import (
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, check_service
 from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
@@ -32,6 +33,7 @@ from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.log_setup import set_up_logs
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.page_sign_in import PAGE
+from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
@@ -223,7 +225,17 @@ async def _build(
     )
     if not config.accepts:
         return _Service(node, create_probes(services), lambda: None)
-    settings_page = _settings_page(services, identify)
+    receiver_checks = ReceiverChecks(
+        egress=egress,
+        catalog=CATALOG,
+        clock=clock,
+        ids=ids,
+        header_prefix=HEADER_PREFIX,
+        success=success_rule(config.success_statuses),
+        timeout=config.delivery_timeout,
+        budget=budgets.receiver_checks,
+    )
+    settings_page = _settings_page(services, receiver_checks, identify)
 
     def end_streams() -> None:
         settings_page.stop()
@@ -244,7 +256,9 @@ async def _share_metrics(
     return peer_metrics
 
 
-def _settings_page(services: Services, identify: Identify | None) -> SettingsPage:
+def _settings_page(
+    services: Services, receiver_checks: ReceiverChecks, identify: Identify | None
+) -> SettingsPage:
     return SettingsPage(
         PageContext(
             config=services.config,
@@ -256,6 +270,7 @@ def _settings_page(services: Services, identify: Identify | None) -> SettingsPag
             replays=services.replays,
             recoveries=services.recoveries,
             rehearsals=services.rehearsals,
+            receiver_checks=receiver_checks,
             budgets=services.budgets,
             header_prefix=HEADER_PREFIX,
             identify=identify,

@@ -129,6 +129,26 @@ async def test_a_webhook_in_every_state(visit, server, receiver, answer, check):
     await check(page)
 
 
+async def test_signature_check_and_receiver_check(visit, server, receiver, check):
+    """Empty, with errors, with mistakes, valid; before a check, and a report card."""
+    webhook = await server.webhook(receiver.url, generateSecret=True)
+    page = await visit(f"/{webhook['id']}/signature-check")
+    await check(page)
+    await page.get_by_role("button", name="Check signature").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await check(page)
+    await page.get_by_label("Body").fill('{"event": "contact.created", "data": {}}\n')
+    await page.get_by_label("Headers or signature").fill("X-Winnerr-Signature: " + "ab" * 32)
+    await page.get_by_role("button", name="Check signature").click()
+    await expect(page.get_by_role("heading", name="prefix")).to_be_visible()
+    await check(page)
+    await page.goto(f"/settings/webhooks/{webhook['id']}/check-receiver")
+    await check(page)
+    await page.get_by_role("button", name="Check receiver").click()
+    await expect(page.get_by_role("heading", name="1 problem, 1 risk")).to_be_visible()
+    await check(page)
+
+
 async def test_the_log_and_its_attempts(visit, server, receiver, answer, check):
     """Empty, filtered to nothing, wrong filters, full, an attempt that failed, one that did not."""
     page = await visit("/logs")

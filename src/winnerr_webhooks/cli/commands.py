@@ -7,6 +7,7 @@ import typer
 from winnerr_webhooks import __version__
 from winnerr_webhooks.cli import demo, keys_command, outbox_command
 from winnerr_webhooks.cli.backup_command import backup
+from winnerr_webhooks.cli.check_receiver_command import check_receiver
 from winnerr_webhooks.cli.config_command import show_config
 from winnerr_webhooks.cli.configuration import PROGRAM
 from winnerr_webhooks.cli.emit_command import emit
@@ -14,6 +15,7 @@ from winnerr_webhooks.cli.listen import listen
 from winnerr_webhooks.cli.login_link_command import login_link
 from winnerr_webhooks.cli.migrate_command import migrate
 from winnerr_webhooks.cli.serve_command import serve
+from winnerr_webhooks.cli.verify_command import verify
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.processes.worker_context import WorkerContext
 
@@ -46,6 +48,12 @@ app.command(
     epilog=f"Example: {PROGRAM} listen --forward-to http://localhost:3000/hook "
     "--events contact.created,deal.created"
 )(listen)
+app.command(
+    epilog=f"Example: {PROGRAM} verify --body body.json --headers headers.txt --secret-file secret"
+)(verify)
+app.command(
+    epilog=f"Example: {PROGRAM} check-receiver http://localhost:3000/hook --secret-file secret"
+)(check_receiver)
 
 
 @app.callback(invoke_without_command=True)

@@ -17,6 +17,7 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.page_sign_in import PAGE, PageSignIn
+from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
@@ -56,6 +57,7 @@ class PageContext:
         replays: Replays,
         recoveries: Recoveries,
         rehearsals: Rehearsals,
+        receiver_checks: ReceiverChecks,
         budgets: Budgets,
         header_prefix: str = "Winnerr",
         identify: Identify | None = None,
@@ -69,6 +71,7 @@ class PageContext:
         self.replays = replays
         self.recoveries = recoveries
         self.rehearsals = rehearsals
+        self.receiver_checks = receiver_checks
         self.budgets = budgets
         self.header_prefix = header_prefix
         self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)

@@ -23,11 +23,13 @@ from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload
-from winnerr_webhooks.domain.verdict import Verdict
+from winnerr_webhooks.domain.verdict import Verdict, success_rule
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.egress.address_policy import AddressPolicy
+from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
@@ -239,12 +241,22 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 **{"allow_http": True, "public_url": f"http://127.0.0.1:{port}"} | settings
             )
             node = StubNode(storage)
+            budgets = Budgets(derive(config, 20_000), clock)
+            policy = AddressPolicy(allow=(ip_network("127.0.0.0/8"),), allow_http=True)
+            egress = EgressClient(
+                policy=policy,
+                resolver=resolver,
+                clock=clock,
+                timeout=config.delivery_timeout,
+                kept=budgets.kept_connections,
+            )
+            stack.push_async_callback(egress.close)
             webhooks = WebhookManagement(
                 config=config,
                 storage=storage,
                 intake=node,
                 catalog=CATALOG,
-                policy=AddressPolicy(allow=(ip_network("127.0.0.0/8"),), allow_http=True),
+                policy=policy,
                 resolver=resolver,
                 clock=clock,
                 ids=ids,
@@ -262,7 +274,17 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                     storage=storage, signals=node, clock=clock, ids=ids, concurrency=16
                 ),
                 rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node, ids=ids),
-                budgets=Budgets(derive(config, 20_000), clock),
+                receiver_checks=ReceiverChecks(
+                    egress=egress,
+                    catalog=CATALOG,
+                    clock=clock,
+                    ids=ids,
+                    header_prefix="Winnerr",
+                    success=success_rule("2xx"),
+                    timeout=config.delivery_timeout,
+                    budget=budgets.receiver_checks,
+                ),
+                budgets=budgets,
                 identify=identify,
             )
             app = SettingsPage(page)

@@ -1,0 +1,90 @@
+"""`check-receiver`: from arguments to a report card and an exit code, against a real receiver."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests import broken_receivers as receivers
+
+
+@contextmanager
+def running(make) -> Iterator[receivers.Receiver]:
+    """Run a receiver in a thread, because the command has an event loop of its own."""
+    ready, ended = threading.Event(), threading.Event()
+    found: list[receivers.Receiver] = []
+
+    async def serve() -> None:
+        async with receivers.serving(make) as receiver:
+            found.append(receiver)
+            ready.set()
+            await asyncio.to_thread(ended.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield found[0]
+    finally:
+        ended.set()
+        thread.join(10)
+
+
+@pytest.fixture
+def check(run, monkeypatch):
+    monkeypatch.setenv("WINNERR_WEBHOOK_SECRET", receivers.SECRET)
+
+    def command(*words):
+        return run("check-receiver", *words, "--event", receivers.KNOWN)
+
+    return command
+
+
+def test_a_good_receiver_on_localhost_passes(check):
+    with running(receivers.Receiver) as receiver:
+        done = check(receiver.url.replace("127.0.0.1", "localhost"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("ok   A good event (200 X in ")
+    assert done.stdout.endswith("\n0 problems, 0 risks\n")
+
+
+def test_a_receiver_that_accepts_forgeries_fails_with_what_to_do(check):
+    with running(receivers.NoSignatureCheck) as receiver:
+        done = check(receiver.url)
+    assert done.returncode == 1
+    assert "FAIL A wrong signature (200" in done.stdout
+    assert "accepts forged requests" in done.stdout
+    assert "What to do: Verify the signature" in done.stdout
+    assert done.stdout.endswith("\n1 problem, 1 risk\n")
+    assert receivers.SECRET not in done.stdout
+
+
+def test_json_is_for_scripts(check):
+    with running(receivers.NotIdempotent) as receiver:
+        done = check(receiver.url, "--json")
+    found = json.loads(done.stdout)
+    assert found["passed"] is False
+    problems = [line["name"] for line in found["lines"] if line["result"] == "problem"]
+    assert problems == ["repeat"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("ftp://localhost/",), "must begin with https://"),
+        (("http://localhost:1/", "--secret", "short"), "8 to 256 characters"),
+        (("http://localhost:1/", "--event", "contact.create"), "Did you mean"),
+    ],
+)
+def test_wrong_usage_ends_with_2(run, words, says):
+    done = run("check-receiver", *words, *(() if "--secret" in words else ("--secret", "12345678")))
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_other_private_networks_are_refused_unless_they_are_allowed(check):
+    done = check("http://10.0.0.1:9/")
+    assert done.returncode == 1
+    assert "FAIL A good event" in done.stdout
