@@ -30,14 +30,15 @@ SELECT webhook_id FROM lane WHERE webhook_id {any:webhooks} AND next_due_at <= :
 -- name: is_stale_listener
 -- Whether nobody was connected for too long, or too much waits.
 (listener_seen_at < :before
-    OR (SELECT count(*) FROM (
-        SELECT 1 FROM pending WHERE pending.webhook_id = webhook.id LIMIT :most_waiting + 1
-    ) AS waiting) > :most_waiting)
+    OR EXISTS (
+        SELECT 1 FROM pending WHERE pending.webhook_id = webhook.id
+        LIMIT 1 OFFSET :most_waiting))
 
 -- name: stale_listeners
+-- `>= 0`: SQLite then reads the index of listeners, and not all webhooks.
 SELECT id, organization FROM webhook
-WHERE listener IS NOT NULL AND status = 'active' AND {is_stale_listener}
-ORDER BY id LIMIT :slice
+WHERE listener IS NOT NULL AND status = 'active' AND listener_seen_at >= 0 AND {is_stale_listener}
+ORDER BY listener_seen_at LIMIT :slice
 
 -- name: lock_stale_listeners
 SELECT id FROM webhook
