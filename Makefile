@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full sdk chaos build clean
+.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full sdk smoke chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -76,10 +76,16 @@ bench-%: $(VENV)/.bench
 	@$(RUN) -m bench.run $* $(ARGS)
 
 sdk: $(VENV)/.development ## tests of the SDKs, of each language that is installed (ARGS="go php")
+	@tests/install mariadb || true
 	@$(RUN) sdk/run_tests.py $(ARGS)
+
+smoke: $(VENV)/.development ## every package installed and used as the tutorials say (ARGS="go nginx")
+	@$(RUN) sdk/smoke.py $(ARGS)
 
 chaos: $(VENV)/.development ## long failure runs
 	@$(RUN) -m pytest tests/crash tests/unit/bench -m chaos $(ARGS)
+	@tests/install mariadb || true
+	@$(RUN) sdk/run_tests.py --chaos
 
 build: $(VENV)/.development ## wheel and source archive, in dist/
 	@$(RUN) -m hatchling build

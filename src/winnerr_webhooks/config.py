@@ -148,7 +148,7 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, str] | None = None)
 
 def warnings(environ: Mapping[str, str]) -> list[str]:
     """Return a warning for each unknown variable with the product's prefix."""
-    known = ["API_KEY", *(setting.name for setting in SETTINGS)]
+    known = ["API_KEY", "OUTBOX_URL", *(setting.name for setting in SETTINGS)]
     lines = []
     for name in sorted(v.removeprefix(PREFIX) for v in environ if v.startswith(PREFIX)):
         if name in known or _KUBERNETES.fullmatch(name):

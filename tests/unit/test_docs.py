@@ -127,7 +127,7 @@ def test_every_link_inside_the_documentation_leads_somewhere(path):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_variable_a_page_names_exists(path):
-    known = {"API_KEY", *(setting.name for setting in SETTINGS)}
+    known = {"API_KEY", "OUTBOX_URL", *(setting.name for setting in SETTINGS)}
     assert known.issuperset(re.findall(rf"\b{PREFIX}([A-Z0-9_]+)", path.read_text()))
 
 

@@ -161,6 +161,7 @@ def mariadb(folder):
 class SqliteDatabase:
     def __init__(self, file):
         self.place = self.file = file
+        self.relay_url = f"sqlite:///{file}"
 
     def connect(self):
         connection = sqlite3.connect(str(self.file), timeout=60)
@@ -170,7 +171,7 @@ class SqliteDatabase:
 
 class PostgresDatabase:
     def __init__(self, url):
-        self.place = self.url = url
+        self.place = self.url = self.relay_url = url
 
     def connect(self):
         return pytest.importorskip("psycopg").connect(self.url)
@@ -179,6 +180,7 @@ class PostgresDatabase:
 class MariaDatabase:
     def __init__(self, port):
         self.place = self.port = int(port)
+        self.relay_url = f"mysql://root@127.0.0.1:{port}/product"
         with contextlib.closing(self.connect(None)) as connection:
             connection.cursor().execute("CREATE DATABASE IF NOT EXISTS product")
 

@@ -24,6 +24,20 @@ def test_a_block_of_code_runs(number, monkeypatch, tmp_path):
             value.close()
 
 
+def test_one_program_takes_two_senders_while_receivers_move():
+    from winnerr_webhooks_sdk.testing import sign
+
+    page = README.parents[2] / "docs/how-to/move-from-another-sender.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    names = {}
+    exec(block, names)
+    for options in ({}, {"signature_header": "X-Hub-Signature-256"}):
+        body, headers = sign("contact.created", names["secret"], **options)
+        if options:
+            headers = {name: headers[name] for name in options.values()}
+        assert names["verifier_of"](headers).verify(body, headers).type == "contact.created"
+
+
 def test_the_first_block_receives_a_request(monkeypatch, capsys):
     from winnerr_webhooks_sdk.testing import sign
 

@@ -14,6 +14,7 @@ from winnerr_webhooks.cli.emit_command import emit
 from winnerr_webhooks.cli.listen import listen
 from winnerr_webhooks.cli.login_link_command import login_link
 from winnerr_webhooks.cli.migrate_command import migrate
+from winnerr_webhooks.cli.outbox_relay_command import outbox_relay
 from winnerr_webhooks.cli.serve_command import serve
 from winnerr_webhooks.cli.verify_command import verify
 from winnerr_webhooks.domain.errors import Invalid
@@ -54,6 +55,15 @@ app.command(
 app.command(
     epilog=f"Example: {PROGRAM} check-receiver http://localhost:3000/hook --secret-file secret"
 )(check_receiver)
+
+app.command(
+    "outbox-relay",
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    },
+)(outbox_relay)
 
 
 @app.callback(invoke_without_command=True)

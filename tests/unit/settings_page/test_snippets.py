@@ -12,8 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from html import unescape
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ VARIABLE = "WINNERR_WEBHOOK_SECRET"
 SECRET = "a secret of Zoë's: \N{KEY}"
 PAYLOAD = {"event": "contact.created", "data": {"name": "Zoë \N{HOT BEVERAGE} 日本"}}
 BODY = json.dumps(PAYLOAD, ensure_ascii=False, separators=(",", ":")).encode()
+VECTORS = Path(__file__).parents[3] / "sdk/vectors.json"
 LANGUAGES = ("node", "python", "go", "php", "ruby", "java")
 
 HARNESSES = {
@@ -108,6 +110,7 @@ class Receiver:
     """The snippet of one language in a harness that runs it."""
 
     def __init__(self, language, folder):
+        self.language = language
         self.folder = folder
         self.command = getattr(self, f"_{language}")(codes()[language], HARNESSES[language])
 
@@ -220,6 +223,36 @@ def test_only_the_signature_of_the_exact_bytes_is_accepted(receiver):
     verified = receiver.verifies(cases.values(), **{VARIABLE: SECRET})
     accepted = {case for case, passed in zip(cases, verified, strict=True) if passed}
     assert accepted == {case for case in cases if case.startswith("the right one")}
+
+
+def vectors():
+    """Return the SDKs' vectors that a snippet can judge: one secret, and our signature alone.
+
+    Each is (name, secret, body, signature, whether it is right).
+    """
+    for one in json.loads(VECTORS.read_text("utf-8"))["vectors"]:
+        names = [name.lower() for name, _ in one["headers"]]
+        expect = one["expect"]
+        if names == ["x-winnerr-signature"] and len(one["secrets"]) == 1 and not one["options"]:
+            right = expect["ok"] or expect.get("error") == "invalid_payload"
+            # SDKs read hexadecimal digits in either case; the snippets compare text.
+            right = right and one["name"] != "upper_case_hex"
+            body, signature = b64decode(one["body"]), one["headers"][0][1]
+            yield one["name"], one["secrets"][0], body, signature.strip(), right
+
+
+def test_the_vectors_of_the_sdks_are_judged_right(receiver):
+    """`sdk/run_tests.py` reads what this prints."""
+    judged = 0
+    for secret in {secret for _, secret, *_ in vectors()}:
+        mine = [one for one in vectors() if one[1] == secret]
+        cases = [(body, signature) for _, _, body, signature, _ in mine]
+        verified = receiver.verifies(cases, **{VARIABLE: secret})
+        for (name, *_, right), accepted in zip(mine, verified, strict=True):
+            assert accepted is right, name
+            print(f"page, {receiver.language}: vector {name} passed")
+            judged += 1
+    assert judged > 20
 
 
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: ""}], ids=["unset", "empty"])

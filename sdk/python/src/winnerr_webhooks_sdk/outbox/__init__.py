@@ -9,7 +9,8 @@ the API, with the row's id as the event's id, so that each is accepted once.
     connection.commit()
 
 `create_table` makes the table. `relay` moves what is there once, `run_relay` does so until it is
-stopped. PostgreSQL, MySQL 8, MariaDB 10.6 and SQLite, by any driver of the DB-API or SQLAlchemy.
+stopped, and so does the program `winnerr-webhooks-outbox-relay`. PostgreSQL, MySQL 8, MariaDB 10.6
+and SQLite, by any driver of the DB-API or SQLAlchemy.
 """
 
 from winnerr_webhooks_sdk.outbox.relay import Round, relay, run_relay
