@@ -146,9 +146,9 @@ class ListenSession:
         )
         try:
             answer = await self._call(path, b"", None)
-            row.note = "replay asked for" if answer.accepted else "the server refused the replay"
+            row.note = "replay asked for" if answer.accepted else "replay refused"
         except Unavailable:
-            row.note = "no replay: the server does not answer"
+            row.note = "no replay: no answer"
         self._display.changed(row)
 
     # --- what comes from the server -------------------------------------------------------------
@@ -186,7 +186,7 @@ class ListenSession:
         self._display.changed(row)
 
         def waiting() -> None:
-            row.note = "waits for your receiver to start"
+            row.note = "waits for your receiver"
             self._display.changed(row)
 
         row.exchange = await self._forwarder.forward(offer, waiting)
@@ -194,7 +194,7 @@ class ListenSession:
         self._display.changed(row)
         row.is_recorded = await self._report(offer, stream, row)
         if not row.is_recorded:
-            row.note = "not in the log yet: the connection is gone"
+            row.note = "not in the log yet"
         self._display.changed(row)
 
     async def _report(self, offer: OfferedDelivery, stream: str, row: Row) -> bool:

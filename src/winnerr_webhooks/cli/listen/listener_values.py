@@ -62,7 +62,7 @@ class Row:
         self.exchange: Exchange | None = None
         """The local receiver's answer. While it is awaited, None."""
         self.note = ""
-        """What else there is to say, such as that the answer is not in the log."""
+        """What else there is to say, in up to 24 characters: the table has room for no more."""
         self.is_recorded = False
         """Whether the answer is in the log of the server."""
 
