@@ -38,6 +38,12 @@ Recording attempts:
 - `record`              gathers finished attempts, and delays new ones while these cannot be stored
 - `settler`             stores a batch of attempts, and tries again until that succeeds
 
+Sending beside the lanes:
+
+- `listener_hub`        offers deliveries to the programs that are connected to this node
+- `listener_stream`     one such program, what it was offered, and its answers
+- `rehearser`           sends the requests of rehearsals, and stores the answers
+
 The whole node:
 
 - `node`                creates all of this for a role, and starts and stops it in order
