@@ -12,7 +12,6 @@ from contextlib import suppress
 
 import pytest
 
-from winnerr_webhooks.cli.listen import table_display
 from winnerr_webhooks.cli.listen.line_display import PlainLines, remedy
 from winnerr_webhooks.cli.listen.listener_values import (
     ListenerRequest,
@@ -116,15 +115,8 @@ class Terminal:
 
 
 @pytest.fixture
-async def terminal(monkeypatch):
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.delenv("LINES", raising=False)
+async def terminal():
     one = Terminal()
-    monkeypatch.setattr(
-        table_display.shutil,
-        "get_terminal_size",
-        lambda: os.get_terminal_size(one.output.fileno()),
-    )
     yield one
     one.close()
 

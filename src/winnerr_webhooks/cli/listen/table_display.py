@@ -8,7 +8,6 @@ unchecked: characters that are not printable are shown as `·`.
 import asyncio
 import base64
 import os
-import shutil
 import signal
 import termios
 import tty
@@ -162,12 +161,17 @@ class TableDisplay:
 
     def _draw(self) -> None:
         self._drawing = None
-        size = shutil.get_terminal_size()
+        size = self._size()
         if self._details is not None:
             shown = self._detail_page(size)
         else:
             shown = [fit(line, size.columns) for line in self._table(size)[: size.lines]]
         self._write("\x1b[H" + "\x1b[K\r\n".join(shown) + "\x1b[K\x1b[J")
+
+    def _size(self) -> os.terminal_size:
+        """The terminal's size; some terminals do not know theirs and say 0."""
+        columns, lines = os.get_terminal_size(self._output.fileno())
+        return os.terminal_size((columns or 80, lines or 24))
 
     def _table(self, size: os.terminal_size) -> list[str]:
         rows = list(self._rows.values())
