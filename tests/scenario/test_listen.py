@@ -101,6 +101,7 @@ async def test_a_failure_is_not_repeated_until_somebody_replays_it(
     assert len(receiver.requests) == 2
 
 
+@one_database
 async def test_it_listens_only_for_what_it_is_told_and_keeps_its_secret(
     make_server, receiver, listen
 ) -> None:
@@ -116,6 +117,7 @@ async def test_it_listens_only_for_what_it_is_told_and_keeps_its_secret(
     assert (await server.emit())["deliveries"] == 1
 
 
+@one_database
 async def test_those_with_the_same_key_share_and_copies_get_all(
     make_server, receiver, receivers, listen
 ) -> None:
@@ -141,6 +143,7 @@ async def test_those_with_the_same_key_share_and_copies_get_all(
     assert len({request["X-Winnerr-Delivery"] for request in requests}) == 16
 
 
+@one_database
 async def test_with_a_webhook_it_has_its_events_and_secret_and_takes_nothing_from_it(
     make_server, receiver, receivers, listen
 ) -> None:
@@ -224,6 +227,7 @@ async def test_after_sleep_it_gets_what_came_meanwhile_and_holds_nobody_up(
     assert [one["status"] for one in health] == ["active"]
 
 
+@one_database
 async def test_it_notices_a_network_that_is_gone_without_a_word_and_comes_back(
     make_server, receiver, listen
 ) -> None:
@@ -294,6 +298,7 @@ async def test_a_receiver_that_stays_down_is_a_failure_to_replay(
 # --- the end, and refusals ---
 
 
+@one_database
 async def test_a_revoked_key_ends_it_with_a_sentence(make_server, receiver, listen) -> None:
     server = await make_server()
     listening = await listen(server, receiver.url)
@@ -305,27 +310,28 @@ async def test_a_revoked_key_ends_it_with_a_sentence(make_server, receiver, list
     assert errors == "winnerr-webhooks: The API key was revoked.\n"
 
 
+REFUSED = [
+    (["--forward-to", "http://192.0.2.1/"], 2, "--allow-external"),
+    (["--forward-to", "http://2130706433/"], 2, "decimal"),
+    (["--forward-to", "localhost:3000"], 2, "URL"),
+    (["--forward-to", "http://localhost/", "--events", ","], 2, "--events"),
+    (["--forward-to", "http://localhost/", "--events", "deal.made"], 1, "deal.made"),
+    (["--forward-to", "http://localhost/", "--webhook", "wh_1"], 1, "no webhook"),
+    (["--forward-to", "http://localhost/", "--key", "wwk_wrong"], 77, "does not work"),
+]
+
+
 @one_database
-@pytest.mark.parametrize(
-    ("words", "code", "says"),
-    [
-        (["--forward-to", "http://192.0.2.1/"], 2, "--allow-external"),
-        (["--forward-to", "http://2130706433/"], 2, "decimal"),
-        (["--forward-to", "localhost:3000"], 2, "URL"),
-        (["--forward-to", "http://localhost/", "--events", ","], 2, "--events"),
-        (["--forward-to", "http://localhost/", "--events", "deal.made"], 1, "deal.made"),
-        (["--forward-to", "http://localhost/", "--webhook", "wh_1"], 1, "no webhook"),
-        (["--forward-to", "http://localhost/", "--key", "wwk_wrong"], 77, "does not work"),
-    ],
-)
-async def test_what_cannot_work_is_refused_at_once(make_server, words, code, says) -> None:
+async def test_what_cannot_work_is_refused_at_once(make_server, subtests) -> None:
     server = await make_server()
     server.settings["API_KEY"] = server.key
     server.settings["PUBLIC_URL"] = f"http://127.0.0.1:{server.port}"
-    done = await server.command("listen", "--organization", "org_1", *words)
-    assert (done[0], done[1]) == (code, "")
-    assert says in done[2]
-    assert len(done[2].splitlines()) == 1
+    for words, code, says in REFUSED:
+        with subtests.test(words=words):
+            done = await server.command("listen", "--organization", "org_1", *words)
+            assert (done[0], done[1]) == (code, "")
+            assert says in done[2]
+            assert len(done[2].splitlines()) == 1
 
 
 async def test_a_stream_is_not_open_to_others_and_answers_are_checked(
