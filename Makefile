@@ -12,7 +12,7 @@ NEWEST := $(or $(PYTHON),python3.14 python3.13 python3.12 $(wildcard $(HOME)/.py
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
 ARGS ?=
-PYTEST := -m pytest -n auto --maxprocesses 4 -m "not chaos"
+PYTEST := -m pytest -n 4 -m "not chaos"
 # What depends on the versions of Python and of libraries, and is quick: no tests of crashes, of the
 # browser, of the benches or of the demo, and none that starts a PostgreSQL server of its own.
 QUICK := $(addprefix tests/unit/,api egress pipeline settings_page storage/sqlite test_config.py \
