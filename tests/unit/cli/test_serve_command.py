@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 
+import aiohttp
 import pytest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -33,6 +34,26 @@ async def test_an_option_takes_precedence_over_its_variable(server):
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 60) == 0
     assert (server.folder / "option.db").exists()
+
+
+async def test_it_starts_without_a_library_that_only_its_web_framework_could_use(server):
+    """Pydantic takes a sixth of the start. The API and its reference work without it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-X", "importtime", "-m", "winnerr_webhooks", "serve", "--port", "0",
+        env=server.environment | {"WINNERR_WEBHOOKS_DATABASE_URL": "sqlite:///light.db"},
+        cwd=server.folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    line = await asyncio.wait_for(process.stdout.readline(), 60)
+    url = line.decode().split()[4]
+    async with aiohttp.ClientSession() as caller, caller.get(f"{url}/api/openapi.json") as answer:
+        assert answer.status == 200
+        assert "/api/v1/events" in (await answer.json(content_type=None))["paths"]
+    process.terminate()
+    _, imports = await asyncio.wait_for(process.communicate(), 60)
+    assert b"litestar" in imports
+    assert b"pydantic_core" not in imports
 
 
 async def test_it_listens_on_an_ipv6_address(server):
