@@ -8,6 +8,7 @@ import typer
 
 from winnerr_webhooks.cli.api_client import api_key, call, refusal
 from winnerr_webhooks.cli.configuration import configure
+from winnerr_webhooks.cli.setting_options import ClientKey, ServerUrl
 from winnerr_webhooks.domain.errors import Invalid
 
 
@@ -23,12 +24,8 @@ def emit(
     timestamp: Annotated[
         str | None, typer.Option(help="When it happened, RFC 3339; default: now.")
     ] = None,
-    server: Annotated[
-        str | None, typer.Option(help="URL of the API; default: WINNERR_WEBHOOKS_PUBLIC_URL.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The API key; default: WINNERR_WEBHOOKS_API_KEY.")
-    ] = None,
+    server: ServerUrl = None,
+    key: ClientKey = None,
 ) -> None:
     """Send one event through the API, and print the answer.
 

@@ -1,4 +1,4 @@
-"""Adds the settings as options to a command, and passes it the loaded `Config`."""
+"""Options that commands share: the settings, and where and as whom they call the API."""
 
 import functools
 import inspect
@@ -11,6 +11,13 @@ from winnerr_webhooks.cli.configuration import configure
 from winnerr_webhooks.config import SETTINGS, Config, Setting
 
 Command = Callable[..., None]
+
+ServerUrl = Annotated[
+    str | None, typer.Option(help="URL of the API; default: WINNERR_WEBHOOKS_PUBLIC_URL.")
+]
+ClientKey = Annotated[
+    str | None, typer.Option(help="The API key; default: WINNERR_WEBHOOKS_API_KEY.")
+]
 
 
 def takes_settings(*names: str) -> Callable[[Command], Command]:

@@ -27,7 +27,8 @@ LEASE_SLACK: Final = 2.0
 UNREADABLE_WAIT: Final = 30.0
 """Seconds until a webhook whose configuration cannot be used is tried again."""
 LISTENER_WAIT: Final = 600.0
-"""Seconds between two times that this node gives back what it leased of a listener."""
+"""Seconds for which the lane of a listener is held once its lease was released: only the listener
+hub claims for it, but an accept may still lease to it."""
 
 log = structlog.get_logger(__name__)
 

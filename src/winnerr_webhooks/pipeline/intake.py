@@ -272,9 +272,11 @@ class Intake:
         if self._open and all(map(self._foreground.others_than, organizations)):
             return min(GIVE_WAY * seconds, LONGEST_PAUSE)
         pause = self._bulk.between_commits(batch, seconds)
-        if pause and self._open and self._dispatcher is not None:
-            return min(max(seconds, pause), LONGEST_PAUSE)
-        return pause
+        if not pause or not self._open or self._dispatcher is None:
+            return pause
+        if any(admitted.cost.is_wide for admitted, _ in batch):  # claimed in any case
+            return pause
+        return min(max(seconds, pause), LONGEST_PAUSE)
 
     # --- what follows -------------------------------------------------------------------------
 

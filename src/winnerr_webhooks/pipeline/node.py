@@ -2,8 +2,8 @@
 
 A node of role `all` has every station. One of role `api` only accepts: its deliveries are stored
 unleased, and a test, a replay or a job waits in the database until a node that delivers polls for
-it. One of role `deliver` only delivers. Each of
-them moves events on from the outbox.
+it. One of role `deliver` only delivers. On PostgreSQL, each of them moves events from the outbox to
+its intake.
 """
 
 import asyncio

@@ -163,8 +163,9 @@ async def test_of_two_large_batches_the_later_one_does_not_wait_for_the_other(wo
     await large
 
 
-async def test_a_large_batch_leaves_as_much_time_to_deliveries_as_it_takes(world) -> None:
-    """Otherwise a node stores events faster than it delivers them, and has to claim them again."""
+@pytest.fixture
+async def commits(world) -> list[list[float]]:
+    """When each commit of the world began and ended, in the loop's time."""
     loop = asyncio.get_running_loop()
     commits: list[list[float]] = []
 
@@ -175,11 +176,27 @@ async def test_a_large_batch_leaves_as_much_time_to_deliveries_as_it_takes(world
         commits[-1].append(loop.time())
 
     world.storage.before["accept"], world.storage.after["accept"] = begin, end
+    return commits
+
+
+async def test_a_large_batch_leaves_as_much_time_to_deliveries_as_it_takes(world, commits) -> None:
+    """Otherwise a node stores events faster than it delivers them, and has to claim them again."""
     await subscribe(world, 1)
     await store(world, 3_000)
     assert len(commits) > 4
     for (began, ended), (next_began, _) in pairwise(commits):
         assert next_began - ended >= min(ended - began, intake.LONGEST_PAUSE)
+
+
+async def test_a_large_batch_for_many_webhooks_does_not_wait_for_deliveries(world, commits) -> None:
+    """They are claimed from the database in any case."""
+    await subscribe(world, 100)
+    await store(world, 400)
+    assert len(commits) > 4
+    assert any(
+        next_began - ended < (ended - began) / 2
+        for (began, ended), (next_began, _) in pairwise(commits)
+    )
 
 
 async def test_a_lone_event_costs_one_call_of_the_storage(world) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from winnerr_webhooks.cli.api_client import api_key
 from winnerr_webhooks.cli.configuration import configure
+from winnerr_webhooks.cli.setting_options import ClientKey, ServerUrl
 from winnerr_webhooks.domain.errors import Invalid
 
 
@@ -36,12 +37,8 @@ def listen(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, for scripts.")
     ] = False,
-    server: Annotated[
-        str | None, typer.Option(help="URL of the API; default: WINNERR_WEBHOOKS_PUBLIC_URL.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The API key; default: WINNERR_WEBHOOKS_API_KEY.")
-    ] = None,
+    server: ServerUrl = None,
+    key: ClientKey = None,
 ) -> None:
     """Receive events on this machine: each is posted to a local URL, signed as for a webhook.
 
