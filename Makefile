@@ -76,7 +76,7 @@ bench-%: $(VENV)/.bench
 	@$(RUN) -m bench.run $* $(ARGS)
 
 sdk: $(VENV)/.development ## tests of the SDKs, of each language that is installed (ARGS="go php")
-	@tests/install mariadb || true
+	@tests/install mariadb js-runtimes || true
 	@$(RUN) sdk/run_tests.py $(ARGS)
 
 smoke: $(VENV)/.development ## every package installed and used as the tutorials say (ARGS="go nginx")

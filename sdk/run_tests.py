@@ -9,8 +9,8 @@ signing, `page` the code examples of the settings page in six languages. The out
 is in `sdk/.test-output`. Exit code 1 if any failed, or did not pass a vector that it must.
 
 The tests of Python and JavaScript also start the server, with the interpreter that runs this
-script: install the server's requirements first, as `make sdk` does. TEST_RUNTIMES is a folder whose
-node_modules has deno, bun, miniflare and node (18); the tests of JavaScript then use them too.
+script: install the server's requirements first, as `make sdk` does. It also installs the runtimes
+of `sdk/js/runtimes` (Deno, Bun, Workers, two versions of Node.js), which have rows of their own.
 """
 
 import json
@@ -28,7 +28,7 @@ HERE: Final = Path(__file__).parent
 VENV: Final = HERE / "python" / ".venv"
 OUTPUT: Final = HERE / ".test-output"
 PYTEST: Final = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider")
-RUNTIMES: Final = ("Deno", "Bun", "Workers", "Node 18")
+RUNTIMES: Final = ("Node 18", "Node 26", "Deno", "Bun", "Workers")
 KINDS: Final = (
     "ok",
     "missing_header",
@@ -179,7 +179,7 @@ def table(
         for row, pattern in suites[name].rows.items():
             passed = passed_vectors(name, pattern) & vectors.keys()
             if not passed and row != name:
-                notes.append(f"{row} was skipped: its toolchain is not here")
+                notes.append(f"{row} was skipped: it is not installed")
                 continue
             counts = Counter(vectors[one] for one in passed)
             cells = [

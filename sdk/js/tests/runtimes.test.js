@@ -1,6 +1,6 @@
 // The package as it is published, installed into an empty folder, on every runtime at hand.
 //
-// TEST_RUNTIMES is a folder whose node_modules has deno, bun, miniflare and node (18), or some.
+// `npm ci` in ../runtimes installs Deno, Bun, workerd, and the oldest and the newest Node.js.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -23,7 +23,9 @@ import { startScriptedApi } from "./scripted_api.js";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const PACKAGE = join(HERE, "..");
 const VECTORS = join(PACKAGE, "../vectors.json");
-const RUNTIMES = process.env.TEST_RUNTIMES && join(process.env.TEST_RUNTIMES, "node_modules");
+const RUNTIMES = join(PACKAGE, "runtimes/node_modules");
+const CPU = process.arch === "arm64" ? "aarch64" : process.arch; // as Bun names it
+const NOT_INSTALLED = "not installed: run npm ci in sdk/js/runtimes";
 const PROGRAM_FILES = [
   "check.js",
   "portable_emit.js",
@@ -87,9 +89,8 @@ function verdict(t, name, { passed, failures }) {
   assert.ok(passed.length > 200);
 }
 
-function checkProgram(name, binary, options) {
-  const program = binary ?? (RUNTIMES && join(RUNTIMES, ".bin", name.split(" ")[0].toLowerCase()));
-  const skip = program && existsSync(program) ? false : "not in TEST_RUNTIMES";
+function checkProgram(name, program, options) {
+  const skip = existsSync(program) ? false : NOT_INSTALLED;
   test(`${name} runs all portable checks`, { skip }, async (t) => {
     t.diagnostic((await run(program, ["--version"])).trim().split("\n")[0]);
     const output = await run(program, [
@@ -103,18 +104,19 @@ function checkProgram(name, binary, options) {
 }
 
 checkProgram("Node.js at hand", process.execPath, []);
-checkProgram("Node 18", RUNTIMES && join(RUNTIMES, "node/bin/node"), []);
-checkProgram("Deno", undefined, [
+for (const version of [18, 26])
+  checkProgram(`Node ${version}`, join(RUNTIMES, `node${version}-${process.arch}`, "bin/node"), []);
+checkProgram("Deno", join(RUNTIMES, ".bin/deno"), [
   "run",
   "--allow-net",
   "--allow-read",
   "--allow-env",
   "--no-check",
 ]);
-checkProgram("Bun", undefined, ["run"]);
+checkProgram("Bun", join(RUNTIMES, `@oven/bun-linux-${CPU}`, "bin/bun"), ["run"]);
 
-const MINIFLARE = RUNTIMES && join(RUNTIMES, "miniflare/dist/src/index.js");
-const noMiniflare = MINIFLARE && existsSync(MINIFLARE) ? false : "not in TEST_RUNTIMES";
+const MINIFLARE = join(RUNTIMES, "miniflare/dist/src/index.js");
+const noMiniflare = existsSync(MINIFLARE) ? false : NOT_INSTALLED;
 
 test("workerd (Cloudflare Workers) runs all portable checks", { skip: noMiniflare }, async (t) => {
   const { Miniflare } = await import(pathToFileURL(MINIFLARE));
