@@ -18,7 +18,7 @@ from winnerr_webhooks.cli.setting_options import takes_settings
 from winnerr_webhooks.config import Config
 
 if TYPE_CHECKING:
-    from winnerr_webhooks.domain.receiver_report import ReceiverReport
+    from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport
 
 _WIDTH: Final = 100
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

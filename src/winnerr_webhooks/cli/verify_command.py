@@ -11,8 +11,8 @@ from winnerr_webhooks.cli.secret_options import SecretFile, SecretOption, read_b
 from winnerr_webhooks.domain.errors import Invalid
 
 if TYPE_CHECKING:
-    from winnerr_webhooks.domain.signature_check import SignatureCheck
-    from winnerr_webhooks.domain.signature_claims import RequestHeaders
+    from winnerr_webhooks.domain.signature_check.signature_checker import SignatureCheck
+    from winnerr_webhooks.domain.signature_check.signature_claims import RequestHeaders
 
 _WIDTH = 100
 
@@ -57,7 +57,7 @@ def verify(
     It tries what receivers do wrong: JSON that was written again, another secret, and more. It
     needs no server. Exit code 0: the signature is valid; 1: it is not.
     """
-    from winnerr_webhooks.domain.signature_check import check_signature  # noqa: PLC0415  --help loads none
+    from winnerr_webhooks.domain.signature_check.signature_checker import check_signature  # noqa: PLC0415  --help loads none
 
     if [body, headers, secret_file, previous_secret_file].count("-") > 1:
         raise Invalid("Only one of the files can be stdin (-).")
@@ -86,7 +86,7 @@ def _headers(
     event_id: str | None,
     timestamp: str | None,
 ) -> "RequestHeaders":
-    from winnerr_webhooks.domain.signature_claims import (  # noqa: PLC0415  --help loads none
+    from winnerr_webhooks.domain.signature_check.signature_claims import (  # noqa: PLC0415  --help loads none
         parse_headers,
         read_headers,
         read_signature,

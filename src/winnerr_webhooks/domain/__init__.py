@@ -17,12 +17,6 @@ Nothing here does I/O, reads a clock or draws random numbers: callers pass those
 - `duration_classes`  the classes into which the log counts durations
 - `timestamp`         reads and normalizes timestamps
 - `errors`            all errors of this package
-
-Why a signature does not match: `signature_check` tries the readings of a request's signatures
-(`signature_claims`), body (`body_readings`) and secret (`secret_readings`). `json_styles` and
-`json_restorations` write JSON as other encoders do. `signature_findings` and `signature_texts` say
-what is wrong and what to change.
-
-How a receiver behaves: `receiver_probes` are the requests that it gets, `receiver_report` judges
-its answers, and `receiver_texts` has the sentences.
+- `signature_check/`  finds out why a signature does not match
+- `receiver_check/`   judges how a receiver answers sample requests
 """

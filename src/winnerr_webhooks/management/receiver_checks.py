@@ -14,8 +14,8 @@ from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.catalog import ALL_EVENTS, Catalog
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import LocalShortage, Unavailable
-from winnerr_webhooks.domain.receiver_probes import GOOD_EVENT, Probe, make_probes
-from winnerr_webhooks.domain.receiver_report import ReceiverReport, report
+from winnerr_webhooks.domain.receiver_check.receiver_probes import GOOD_EVENT, Probe, make_probes
+from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport, report
 from winnerr_webhooks.domain.verdict import SuccessRule
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.ids import Ids, new_secret

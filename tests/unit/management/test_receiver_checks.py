@@ -12,7 +12,7 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid, Unavailable
-from winnerr_webhooks.domain.receiver_probes import LINES
+from winnerr_webhooks.domain.receiver_check.receiver_probes import LINES
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.domain.webhook import ACTIVE, Target
 from winnerr_webhooks.egress.address_policy import AddressPolicy

@@ -10,8 +10,11 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import NotFound
-from winnerr_webhooks.domain.signature_check import SignatureCheck, check_signature
-from winnerr_webhooks.domain.signature_claims import (
+from winnerr_webhooks.domain.signature_check.signature_checker import (
+    SignatureCheck,
+    check_signature,
+)
+from winnerr_webhooks.domain.signature_check.signature_claims import (
     RequestHeaders,
     parse_headers,
     read_headers,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice, permutations
 from typing import Any, Final, NamedTuple
 
-from winnerr_webhooks.domain.json_styles import Members, Number, parse
+from winnerr_webhooks.domain.signature_check.json_styles import Members, Number, parse
 
 ENVELOPE: Final = ("event", "timestamp", "organizationId", "data")
 """The keys of a payload, in the order in which they are sent."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.json_styles import parse, styles
+from winnerr_webhooks.domain.signature_check.json_styles import parse, styles
 
 VALUE = (
     '{"b":"Zoë & <Søn> 🔑 a/b\\u007f\\u2028\\t\\"","a":{"z":[],"y":{}},"n":[1,12000.0,-0.5,null],'

@@ -6,7 +6,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import NotFound
-from winnerr_webhooks.domain.receiver_report import ReceiverReport
+from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport
 from winnerr_webhooks.domain.webhook import DELETED, Webhook
 from winnerr_webhooks.settings_page.page_context import (
     PageContext,

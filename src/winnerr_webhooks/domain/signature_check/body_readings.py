@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from winnerr_webhooks.domain.json_restorations import (
+from winnerr_webhooks.domain.signature_check.json_restorations import (
     envelope_in_order,
     parse_other_text,
     restorations,
 )
-from winnerr_webhooks.domain.json_styles import (
+from winnerr_webhooks.domain.signature_check.json_styles import (
     COMPACT,
     Members,
     Number,

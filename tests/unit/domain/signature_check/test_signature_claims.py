@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from winnerr_webhooks.domain.signature_claims import (
+from winnerr_webhooks.domain.signature_check.signature_claims import (
     OWN,
     STANDARD,
     parse_headers,

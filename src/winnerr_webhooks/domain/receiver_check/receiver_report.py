@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain import receiver_texts as texts
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.diagnosis import diagnose
-from winnerr_webhooks.domain.receiver_probes import (
+from winnerr_webhooks.domain.receiver_check import receiver_texts as texts
+from winnerr_webhooks.domain.receiver_check.receiver_probes import (
     BAD_SIGNATURE,
     EXACT_BYTES,
     GOOD_EVENT,

@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.body_readings import (
+from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.signature_check.body_readings import (
     BodyReading,
     Rewritten,
     restored_readings,
@@ -19,16 +20,19 @@ from winnerr_webhooks.domain.body_readings import (
     rewritten_readings,
     simple_readings,
 )
-from winnerr_webhooks.domain.errors import Invalid
-from winnerr_webhooks.domain.secret_readings import GIVEN, SecretReading, secret_readings
-from winnerr_webhooks.domain.signature_claims import STANDARD, Claim, RequestHeaders
-from winnerr_webhooks.domain.signature_findings import (
+from winnerr_webhooks.domain.signature_check.secret_readings import (
+    GIVEN,
+    SecretReading,
+    secret_readings,
+)
+from winnerr_webhooks.domain.signature_check.signature_claims import STANDARD, Claim, RequestHeaders
+from winnerr_webhooks.domain.signature_check.signature_findings import (
     Match,
     explain,
     explain_failure,
     explain_headers,
 )
-from winnerr_webhooks.domain.signature_texts import Finding
+from winnerr_webhooks.domain.signature_check.signature_texts import Finding
 
 MAX_BODY: Final = 1 << 20
 """The largest body in bytes: four times the largest payload, so that an indented one fits."""

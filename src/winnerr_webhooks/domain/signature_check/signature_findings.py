@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from winnerr_webhooks.domain import signature_texts as texts
-from winnerr_webhooks.domain.body_readings import BodyReading, Rewritten
-from winnerr_webhooks.domain.secret_readings import PREVIOUS, SecretReading
-from winnerr_webhooks.domain.signature_claims import Claim, RequestHeaders, SignatureHeader
-from winnerr_webhooks.domain.signature_texts import Finding
+from winnerr_webhooks.domain.signature_check import signature_texts as texts
+from winnerr_webhooks.domain.signature_check.body_readings import BodyReading, Rewritten
+from winnerr_webhooks.domain.signature_check.secret_readings import PREVIOUS, SecretReading
+from winnerr_webhooks.domain.signature_check.signature_claims import (
+    Claim,
+    RequestHeaders,
+    SignatureHeader,
+)
+from winnerr_webhooks.domain.signature_check.signature_texts import Finding
 
 
 class Match(NamedTuple):

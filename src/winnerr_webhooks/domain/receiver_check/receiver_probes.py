@@ -1,7 +1,7 @@
 """The requests with which a receiver is checked: what each is, and its body.
 
 All of them are test deliveries of one event type, signed as real ones; only the probes that say so
-differ. `domain.receiver_report` judges the answers.
+differ. `receiver_report` judges the answers.
 """
 
 from collections.abc import Callable

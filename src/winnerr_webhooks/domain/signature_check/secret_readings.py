@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from winnerr_webhooks.domain.signature_claims import OWN, STANDARD
+from winnerr_webhooks.domain.signature_check.signature_claims import OWN, STANDARD
 from winnerr_webhooks.domain.signing import SECRET_PREFIX
 
 GIVEN: Final = "given"

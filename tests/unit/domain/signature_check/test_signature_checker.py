@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winnerr_webhooks.domain.errors import Invalid
-from winnerr_webhooks.domain.signature_check import MAX_BODY, check_signature
-from winnerr_webhooks.domain.signature_claims import read_headers, read_signature
+from winnerr_webhooks.domain.signature_check.signature_checker import MAX_BODY, check_signature
+from winnerr_webhooks.domain.signature_check.signature_claims import read_headers, read_signature
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 REQUESTS = json.loads((ROOT / "tests/mistaken_requests/requests.json").read_text())
 VECTORS = json.loads((ROOT / "sdk/vectors.json").read_text())["vectors"]
 OWN = "X-Winnerr-Signature"

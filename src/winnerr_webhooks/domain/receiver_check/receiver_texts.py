@@ -5,7 +5,7 @@
 
 from typing import Final
 
-from winnerr_webhooks.domain.receiver_probes import (
+from winnerr_webhooks.domain.receiver_check.receiver_probes import (
     BAD_SIGNATURE,
     EXACT_BYTES,
     GOOD_EVENT,

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.signature_claims import OWN, STANDARD
+from winnerr_webhooks.domain.signature_check.signature_claims import OWN, STANDARD
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
