@@ -19,7 +19,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from winnerr_webhooks.config import EncryptionKey
+from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
@@ -143,7 +143,7 @@ class Traffic:
             Receivers(clock, self.rng, end),
             schedule=(60.0, 600.0, 6000.0),
             success=success_rule("2xx"),
-            header_prefix="Winnerr",
+            branding=Config().branding,
             clock=clock,
             ids=self.ids,
             jitter=NoJitter(),

@@ -54,7 +54,7 @@ class Poster:
             status="active",
             secret="whsec_" + "a" * 43 + "=",
         )
-        self.sender = RequestTemplate(target, "Winnerr")
+        self.sender = RequestTemplate(target, Config().branding)
         self.delivery = LeasedDelivery(
             id="dlv_01kanbench000000000000000000001",
             event_id="evt_01kanbench0000000000000000",
@@ -68,7 +68,7 @@ class Poster:
         )
 
     def head(self):
-        return self.sender.head(self.delivery, self.clock.now_ms(), b"")
+        return self.sender.head(self.delivery, self.clock.now_ms())
 
     async def post_until(self, end):
         """Post until then; how often."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.signing import Signer
 
 SDK = Path(__file__).parents[1]
@@ -59,7 +60,7 @@ def test_enough_vectors_are_as_the_server_sends_them():
 
 def server_signs(vector, secret):
     headers = dict(vector["headers"])
-    lines = Signer(secret).headers(
+    lines = Signer(secret, branding=Config().branding).headers(
         base64.b64decode(vector["body"]),
         headers["webhook-id"].strip(),
         int(headers["webhook-timestamp"]),

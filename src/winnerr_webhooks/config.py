@@ -14,6 +14,7 @@ import msgspec
 
 from winnerr_webhooks import database_url
 from winnerr_webhooks import setting_parsers as parsers
+from winnerr_webhooks.domain.branding import Branding, SignatureFormat, make_branding
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.setting_parsers import Network
 
@@ -53,6 +54,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     nat64_prefixes: tuple[ipaddress.IPv6Network, ...] = ()
     encryption_keys: tuple[EncryptionKey, ...] = ()
     log_retention_days: int = 30
+    brand: str = "Winnerr"
+    header_prefix: str = "X-Winnerr-"
+    signature_header: str = "X-Winnerr-Signature"
+    signature_format: SignatureFormat = SignatureFormat("sha256=", "hex")
     log_level: str = "info"
     log_format: str = ""
     role: str = "all"
@@ -72,6 +77,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def database_name(self) -> str:
         """The database's name for messages, without user, password and options."""
         return database_url.display_name(self.database_url)
+
+    @property
+    def branding(self) -> Branding:
+        """The product's name, its headers and its signature."""
+        return Branding(
+            self.brand, self.header_prefix, self.signature_header, self.signature_format
+        )
 
     @property
     def accepts(self) -> bool:
@@ -139,11 +151,29 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, str] | None = None)
             parsed[setting.field] = setting.parse(text.strip())
         except ValueError as error:
             raise ConfigurationError(f"{source}{_quoted(setting, text)}: {error}.") from None
-    config = Config(**parsed)
+    config = Config(**parsed | _header_names(parsed))
     if "public_url" in parsed:
         return config
     host = f"[{config.host}]" if ":" in config.host else config.host
     return msgspec.structs.replace(config, public_url=f"http://{host}:{config.port}")
+
+
+def _header_names(parsed: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of the product's headers; those that are not set follow from BRAND."""
+    default = Config()
+    try:
+        branding = make_branding(
+            parsed.get("brand", default.brand),
+            parsed.get("header_prefix", ""),
+            parsed.get("signature_header", ""),
+            parsed.get("signature_format", default.signature_format),
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"{PREFIX}{error}.") from None
+    return {
+        "header_prefix": branding.header_prefix,
+        "signature_header": branding.signature_header,
+    }
 
 
 def warnings(environ: Mapping[str, str]) -> list[str]:
@@ -302,6 +332,18 @@ SETTINGS = (
         confidential=True,
     ),
     Setting("LOG_RETENTION_DAYS", parsers.whole(1, 3_650), "Days an attempt stays in the log."),
+    Setting("BRAND", parsers.brand, "The product's name, as people and receivers read it."),
+    Setting("HEADER_PREFIX", parsers.header_name, "Prefix of its headers; empty: X-<BRAND>-."),
+    Setting(
+        "SIGNATURE_HEADER",
+        parsers.header_name,
+        "Name of its own signature header; empty: <HEADER_PREFIX>Signature.",
+    ),
+    Setting(
+        "SIGNATURE_FORMAT",
+        parsers.signature_format,
+        "How that signature is written: {hex} or {base64} with any text around it.",
+    ),
     Setting(
         "LOG_LEVEL",
         parsers.one_of("debug", "info", "warning", "error"),

@@ -6,12 +6,18 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from winnerr_webhooks.domain.branding import SignatureFormat, parse_signature_format
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A header name (RFC 9110, section 5.6.2)."""
+_MAX_NAME = 64
+_MAX_FORMAT = 128
 _DAY = 86_400
 _LONGEST_RETRY_DAYS = 30
 _MOST_RETRIES = 30
@@ -93,6 +99,30 @@ def origins(text: str) -> tuple[str, ...]:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError("expected origins such as https://crm.example.com, comma-separated")
     return found
+
+
+def brand(text: str) -> str:
+    """Parse the product's name."""
+    if not 0 < len(text) <= _MAX_NAME or not text.isprintable():
+        raise ValueError(f"expected a name of 1 to {_MAX_NAME} printable characters")
+    return text
+
+
+def header_name(text: str) -> str:
+    """Parse a header name or its beginning; empty means the default."""
+    if text and not (len(text) <= _MAX_NAME and _TOKEN.fullmatch(text)):
+        raise ValueError(
+            f"expected up to {_MAX_NAME} characters that header names have: letters, digits and "
+            "hyphens (RFC 9110, section 5.6.2), such as X-Acme-"
+        )
+    return text
+
+
+def signature_format(text: str) -> SignatureFormat:
+    """Parse how the product's own signature is written."""
+    if len(text) > _MAX_FORMAT:
+        raise ValueError(f"expected at most {_MAX_FORMAT} characters")
+    return parse_signature_format(text)
 
 
 def retry_schedule(text: str) -> tuple[float, ...]:

@@ -49,8 +49,6 @@ from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.storage_opener import open_storage
 
-HEADER_PREFIX = "Winnerr"
-"""The product's name in the `X-…` headers and the User-Agent."""
 SWITCH_INTERVAL = 0.0005
 """How long a thread may hold the interpreter, in seconds. With Python's 5 ms the storage thread
 would wait ten times as long as its work takes (docs/adr/0001)."""
@@ -181,7 +179,7 @@ async def _build(
         storage,
         egress,
         catalog=CATALOG,
-        header_prefix=HEADER_PREFIX,
+        branding=config.branding,
         clock=clock,
         ids=ids,
         jitter=Jitter(),
@@ -220,6 +218,7 @@ async def _build(
         rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node.signals, ids=ids),
         metrics=metrics,
         budgets=budgets,
+        branding=config.branding,
         node=node,
         peer_metrics=peer_metrics,
     )
@@ -230,7 +229,7 @@ async def _build(
         catalog=CATALOG,
         clock=clock,
         ids=ids,
-        header_prefix=HEADER_PREFIX,
+        branding=config.branding,
         success=success_rule(config.success_statuses),
         timeout=config.delivery_timeout,
         budget=budgets.receiver_checks,
@@ -272,7 +271,7 @@ def _settings_page(
             rehearsals=services.rehearsals,
             receiver_checks=receiver_checks,
             budgets=services.budgets,
-            header_prefix=HEADER_PREFIX,
+            branding=services.branding,
             identify=identify,
         )
     )

@@ -17,6 +17,7 @@ from winnerr_webhooks.config import (
     parse_encryption_keys,
     warnings,
 )
+from winnerr_webhooks.domain.branding import SignatureFormat
 from winnerr_webhooks.domain.errors import ConfigurationError
 
 KEY = base64.b64encode(bytes(32)).decode()
@@ -35,6 +36,23 @@ def error(name: str, value: str) -> str:
 
 def test_without_variables_every_setting_has_its_documented_default():
     assert load({}, {}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("BRAND", "株式会社", "HEADER_PREFIX: no header name can be made of BRAND='株式会社'"),
+        ("SIGNATURE_HEADER", "Host", "SIGNATURE_HEADER: Host is a header of HTTP"),
+        ("SIGNATURE_HEADER", "x-winnerr-attempt", "two headers of a request would be x-winnerr"),
+    ],
+)
+def test_names_of_headers_that_do_not_go_together_are_refused(name, value, says):
+    assert says in error(name, value)
+
+
+def test_the_names_of_headers_follow_from_the_brand():
+    found = load({PREFIX + "BRAND": "Globex CRM", PREFIX + "SIGNATURE_HEADER": "X-Sign"}, {})
+    assert (found.header_prefix, found.signature_header) == ("X-Globex-CRM-", "X-Sign")
 
 
 def test_every_field_has_exactly_one_setting():
@@ -79,6 +97,11 @@ def test_every_field_has_exactly_one_setting():
         ("DENY_NETWORKS", "", ()),
         ("NAT64_PREFIXES", "2001:db8:64::/96", (ipaddress.IPv6Network("2001:db8:64::/96"),)),
         ("LOG_RETENTION_DAYS", "1", 1),
+        ("BRAND", "Globex CRM", "Globex CRM"),
+        ("HEADER_PREFIX", "Acme-", "Acme-"),
+        ("HEADER_PREFIX", "", "X-Winnerr-"),
+        ("SIGNATURE_HEADER", "X-Hub-Signature-256", "X-Hub-Signature-256"),
+        ("SIGNATURE_FORMAT", "v1={base64};", SignatureFormat("v1=", "base64", ";")),
         ("ROLE", "api", "api"),
         ("ROLE", "deliver", "deliver"),
         ("PROCESSES", "64", 64),
@@ -131,6 +154,13 @@ def test_a_valid_value_is_parsed(name, text, value):
         ("SIGN_IN_URL", "javascript:alert(1)", "expected a URL such as https://"),
         ("FRAME_ANCESTORS", "https://a.example/page", "expected origins such as"),
         ("FRAME_ANCESTORS", "https://a.example; script-src *", "expected origins such as"),
+        ("BRAND", "", "a name of 1 to 64 printable characters"),
+        ("BRAND", "Globex\r\nX-Injected: 1", "a name of 1 to 64 printable characters"),
+        ("HEADER_PREFIX", "X Acme-", "characters that header names have"),
+        ("HEADER_PREFIX", "X-Acme:", "characters that header names have"),
+        ("HEADER_PREFIX", "X-Ümlaut-", "characters that header names have"),
+        ("SIGNATURE_FORMAT", "sha256=", "{hex} or {base64} exactly once"),
+        ("SIGNATURE_FORMAT", "a\nb={hex}", "printable ASCII characters around"),
         ("RETRY_SCHEDULE", "60,0", "each above 0"),
         ("RETRY_SCHEDULE", "60,-5", "each above 0"),
         ("RETRY_SCHEDULE", "60,,5", "each above 0"),

@@ -29,7 +29,7 @@ ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _SAFE_HEADERS = {name.decode(): value.decode() for name, value in problems.SAFE_HEADERS}
 DELIVERS_ONLY = (
-    "This node only delivers (WINNERR_WEBHOOKS_ROLE=deliver): it answers /healthz, /readyz and "
+    "This node only delivers (ROLE=deliver): it answers /healthz, /readyz and "
     "/metrics. The API and the settings page are on the nodes with the role api or all."
 )
 

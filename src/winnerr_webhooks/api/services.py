@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
@@ -81,6 +82,7 @@ class Services:
         rehearsals: Rehearsals,
         metrics: Metrics,
         budgets: Budgets,
+        branding: Branding,
         node: Readiness,
         peer_metrics: PeerMetrics | None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class Services:
         self.rehearsals = rehearsals
         self.metrics = metrics
         self.budgets = budgets
+        self.branding = branding
         self.node = node
         self.peer_metrics = peer_metrics
 

@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from winnerr_webhooks.cli.secret_options import SecretFile, SecretOption, read_secret
-from winnerr_webhooks.cli.setting_options import takes_settings
+from winnerr_webhooks.cli.setting_options import BRANDING, takes_settings
 from winnerr_webhooks.config import Config
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ _ORGANIZATION: Final = "org_receiver_check"
 _MARKS: Final = {"ok": "ok  ", "warning": "RISK", "problem": "FAIL", "skipped": "-   "}
 
 
-@takes_settings("DELIVERY_TIMEOUT", "SUCCESS_STATUSES", "ALLOW_NETWORKS", "DENY_NETWORKS")
+@takes_settings(
+    "DELIVERY_TIMEOUT", "SUCCESS_STATUSES", "ALLOW_NETWORKS", "DENY_NETWORKS", *BRANDING
+)
 def check_receiver(
     config: Config,
     url: Annotated[str, typer.Argument(metavar="URL", help="Such as http://localhost:3000/hook.")],
@@ -45,7 +47,9 @@ def check_receiver(
     It needs no server, and may reach this machine (loopback) besides public addresses. Exit code 0:
     no problem; 1: a problem. Risks alone are no problem.
     """
-    report = asyncio.run(_check(config, url, read_secret(secret, secret_file).strip(), event))
+    report = asyncio.run(
+        _check(config, url, read_secret(config, secret, secret_file).strip(), event)
+    )
     if as_json:
         document = {"passed": report.passed, **msgspec.to_builtins(report)}
         typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
@@ -67,7 +71,6 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
     from winnerr_webhooks.egress.resolver import DnsResolver  # noqa: PLC0415
     from winnerr_webhooks.ids import Ids  # noqa: PLC0415
     from winnerr_webhooks.management.receiver_checks import ReceiverChecks  # noqa: PLC0415
-    from winnerr_webhooks.wiring import HEADER_PREFIX  # noqa: PLC0415
 
     parse_url(url, allow_http=True)
     check_secret(secret)
@@ -92,7 +95,7 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
         catalog=CATALOG,
         clock=clock,
         ids=ids,
-        header_prefix=HEADER_PREFIX,
+        branding=config.branding,
         success=success_rule(config.success_statuses),
         timeout=config.delivery_timeout,
         budget=budgets.receiver_checks,

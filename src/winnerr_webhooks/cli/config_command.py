@@ -8,11 +8,14 @@ import typer
 
 from winnerr_webhooks.cli.setting_options import takes_settings
 from winnerr_webhooks.config import SETTINGS, Config, Setting, check_service, environment
+from winnerr_webhooks.domain.branding import SignatureFormat
 
 if TYPE_CHECKING:
     from winnerr_webhooks.quotas import Bound
 
 HIDDEN = "•••"
+_DERIVED = ("PUBLIC_URL", "HEADER_PREFIX", "SIGNATURE_HEADER")
+"""Settings that follow from others unless they are set."""
 
 
 @takes_settings()
@@ -52,6 +55,8 @@ def _value(config: Config, setting: Setting) -> Any:
         return config.database_name
     if setting.name == "ENCRYPTION_KEYS":
         return [f"{key.id}:{HIDDEN}" for key in value]
+    if isinstance(value, SignatureFormat):
+        return str(value)
     if isinstance(value, tuple):
         return [item if isinstance(item, float) else str(item) for item in value]
     return value
@@ -61,8 +66,7 @@ def _source(config: Config, setting: Setting) -> str:
     """Return where a value comes from; an option that repeats the default counts as default."""
     if setting.variable in environment():
         return "environment"
-    is_derived = setting.name == "PUBLIC_URL"  # from HOST and PORT, unless it is set
-    return "default" if is_derived or _is_default(config, setting) else "option"
+    return "default" if setting.name in _DERIVED or _is_default(config, setting) else "option"
 
 
 def _is_default(config: Config, setting: Setting) -> bool:

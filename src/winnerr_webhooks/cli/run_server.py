@@ -7,6 +7,7 @@ import asyncio
 import gc
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 from winnerr_webhooks.config import Config, check_service
@@ -40,7 +41,7 @@ def _serve(config: Config, worker: WorkerContext | None) -> None:
 
     gc.freeze()
     gc.enable()
-    work = wiring.serve(config, on_started=_announce, worker=worker)
+    work = wiring.serve(config, on_started=_announcer(config), worker=worker)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)
 
@@ -54,16 +55,21 @@ def _supervise(config: Config) -> int:
     supervisor = Supervisor(
         config,
         (sys.executable, "-m", "winnerr_webhooks.cli.worker_process", *sys.argv[1:]),
-        on_started=_announce,
+        on_started=_announcer(config),
         clock=SystemClock(),
         jitter=Jitter(),
     )
     return asyncio.run(supervisor.run())
 
 
-def _announce(url: str) -> None:
-    sys.stdout.write(f"Winnerr Webhooks listens on {url} (API reference: {url}/api/docs)\n")
-    sys.stdout.flush()
+def _announcer(config: Config) -> Callable[[str], None]:
+    def announce(url: str) -> None:
+        sys.stdout.write(
+            f"{config.brand} Webhooks listens on {url} (API reference: {url}/api/docs)\n"
+        )
+        sys.stdout.flush()
+
+    return announce
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -2,15 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from winnerr_webhooks.config import environment
+from winnerr_webhooks.config import Config, environment
 from winnerr_webhooks.domain.errors import Invalid
-
-VARIABLE: Final = "WINNERR_WEBHOOK_SECRET"
-"""The variable that the code examples of the settings page read it from, too."""
 
 SecretFile = Annotated[
     str | None,
@@ -19,27 +16,29 @@ SecretFile = Annotated[
 SecretOption = Annotated[
     str | None,
     typer.Option(
-        help=f"The secret itself, which other users of the machine can see; default: {VARIABLE}."
+        help="The secret itself, which other users of the machine can see; default: the variable "
+        "that the page's code examples read, WINNERR_WEBHOOK_SECRET unless BRAND is set."
     ),
 ]
 
 
-def read_secret(secret: str | None, secret_file: str | None) -> str:
+def read_secret(config: Config, secret: str | None, secret_file: str | None) -> str:
     """Return the secret exactly as it is there, a line break at its end included.
 
     Asks for it on a terminal if it is nowhere else. Raises `Invalid` if there is none.
     """
     if secret is not None and secret_file is not None:
         raise Invalid("Give either --secret or --secret-file, not both.")
+    variable = config.branding.secret_variable
     found = secret
     if secret_file is not None:
         found = read_bytes(secret_file).decode(errors="surrogateescape")
     if found is None:
-        found = environment().get(VARIABLE)
+        found = environment().get(variable)
     if found is None and sys.stdin.isatty():
         found = typer.prompt("The webhook's secret", hide_input=True, err=True)
     if not found:
-        raise Invalid(f"No secret: set {VARIABLE}, or give --secret-file.")
+        raise Invalid(f"No secret: set {variable}, or give --secret-file.")
     return found
 
 

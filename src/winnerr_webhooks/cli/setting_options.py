@@ -3,12 +3,15 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from winnerr_webhooks.cli.configuration import configure
 from winnerr_webhooks.config import SETTINGS, Config, Setting
+
+BRANDING: Final = ("BRAND", "HEADER_PREFIX", "SIGNATURE_HEADER", "SIGNATURE_FORMAT")
+"""The settings that a command needs to know the product's signature."""
 
 Command = Callable[..., None]
 

@@ -8,6 +8,9 @@ import msgspec
 import typer
 
 from winnerr_webhooks.cli.secret_options import SecretFile, SecretOption, read_bytes, read_secret
+from winnerr_webhooks.cli.setting_options import BRANDING, takes_settings
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 _WIDTH = 100
 
 
+@takes_settings(*BRANDING)
 def verify(
+    config: Config,
     *,
     body: Annotated[str, typer.Option(help="A file with the raw body; - reads stdin.")],
     headers: Annotated[
@@ -45,9 +50,6 @@ def verify(
     tolerance: Annotated[
         int, typer.Option(min=0, help="The age in seconds that the receiver accepts.")
     ] = 300,
-    signature_header: Annotated[
-        str, typer.Option(help="The name of the product's own signature header.")
-    ] = "X-Winnerr-Signature",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document in place of text.")
     ] = False,
@@ -66,8 +68,8 @@ def verify(
         previous = read_bytes(previous_secret_file).decode(errors="surrogateescape").strip()
     found = check_signature(
         body=read_bytes(body),
-        headers=_headers(headers, signature, signature_header, event_id, timestamp),
-        secret=read_secret(secret, secret_file),
+        headers=_headers(headers, signature, config.branding, event_id, timestamp),
+        secret=read_secret(config, secret, secret_file),
         previous=previous,
         now=_seconds(at),
         tolerance=tolerance,
@@ -82,7 +84,7 @@ def verify(
 def _headers(
     path: str | None,
     signature: str | None,
-    own_name: str,
+    branding: Branding,
     event_id: str | None,
     timestamp: str | None,
 ) -> "RequestHeaders":
@@ -97,8 +99,8 @@ def _headers(
     if path is not None:
         pairs, signature = parse_headers(read_bytes(path).decode("utf-8", "replace"))
         if signature is None:
-            return read_headers(pairs, own_name)
-    return read_signature(signature or "", own_name, event_id, timestamp)
+            return read_headers(pairs, branding)
+    return read_signature(signature or "", branding, event_id, timestamp)
 
 
 def _seconds(at: str | None) -> int:

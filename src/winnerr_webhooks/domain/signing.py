@@ -1,9 +1,10 @@
 """Signs request bodies: the product's own signature header, and Standard Webhooks 1.0.
 
-`X-Winnerr-Signature: sha256=<hex>` is HMAC-SHA256 (RFC 2104) of the raw body. Its key is the UTF-8
-bytes of the whole secret. `webhook-signature: v1,<base64>` is HMAC-SHA256 of
-`<webhook-id>.<webhook-timestamp>.<body>` (Standard Webhooks 1.0). Its key is the base64-decoded
-rest of a `whsec_` secret, or the UTF-8 bytes of any other secret.
+The product's own header, such as `X-Acme-Signature: sha256=<hex>`, is HMAC-SHA256 (RFC 2104) of the
+raw body in the product's `SignatureFormat`. Its key is the UTF-8 bytes of the whole secret.
+`webhook-signature: v1,<base64>` is HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<body>`
+(Standard Webhooks 1.0). Its key is the base64-decoded rest of a `whsec_` secret, or the UTF-8 bytes
+of any other secret.
 
 This module writes only the header lines that need a secret. `pipeline.attempter` writes the others,
 `webhook-id` and `webhook-timestamp` among them.
@@ -14,6 +15,7 @@ import re
 from hashlib import sha256
 from typing import Final
 
+from winnerr_webhooks.domain.branding import HEX, Branding
 from winnerr_webhooks.domain.errors import Invalid
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  not a secret itself
@@ -66,18 +68,18 @@ class _Key:
         self._standard = _Hmac(standard_key(secret))
 
     def own(self, body: bytes) -> bytes:
-        """Return the hexadecimal value of the product's own signature header."""
-        return binascii.hexlify(self._own.digest(b"", body))
+        """Return the 32 bytes that the product's own signature header has in some encoding."""
+        return self._own.digest(b"", body)
 
     def standard(self, start: bytes, body: bytes) -> bytes:
         """Return the base64 signature of Standard Webhooks; `start` is `<id>.<timestamp>.`."""
-        return binascii.b2a_base64(self._standard.digest(start, body), newline=False)
+        return _base64(self._standard.digest(start, body))
 
 
 class Signer:
     """Signs with a webhook's secret; while a rotation overlaps, with the old and the new one."""
 
-    __slots__ = ("_key", "_next", "_overlap_ends_at", "_own_line")
+    __slots__ = ("_encode", "_key", "_lines", "_next", "_overlap_ends_at", "_overlap_lines")
 
     def __init__(
         self,
@@ -85,12 +87,22 @@ class Signer:
         next_secret: str | None = None,
         overlap_ends_at: int | None = None,
         *,
-        header_prefix: str = "Winnerr",
+        branding: Branding,
     ) -> None:
         self._key = _Key(secret)
         self._next = _Key(next_secret) if next_secret is not None else None
         self._overlap_ends_at = overlap_ends_at or 0
-        self._own_line = f"X-{header_prefix}-Signature".encode()
+        form = branding.signature_format
+        self._encode = binascii.hexlify if form.encoding == HEX else _base64
+        # The only `%` signs must be ours: the product's texts may hold some.
+        name, prefix, suffix = (
+            text.replace("%", "%%")
+            for text in (branding.signature_header, form.prefix, form.suffix)
+        )
+        own = f"{name}: {prefix}%b{suffix}\r\n"
+        following = f"{name}-Next: {prefix}%b{suffix}\r\n"
+        self._lines = f"{own}webhook-signature: v1,%b\r\n".encode()
+        self._overlap_lines = f"{own}{following}webhook-signature: v1,%b v1,%b\r\n".encode()
 
     def headers(self, body: bytes, event_id: str, seconds: int, now_ms: int) -> bytes:
         """Return the signature header lines, each ending with CRLF.
@@ -101,22 +113,20 @@ class Signer:
         start = b"%b.%d." % (event_id.encode(), seconds)
         key, following = self._key, self._next
         if following is None:
-            return b"%b: sha256=%b\r\nwebhook-signature: v1,%b\r\n" % (
-                self._own_line,
-                key.own(body),
-                key.standard(start, body),
-            )
+            return self._lines % (self._encode(key.own(body)), key.standard(start, body))
         if now_ms >= self._overlap_ends_at:
             self._key, self._next = following, None
             return self.headers(body, event_id, seconds, now_ms)
-        return b"%b: sha256=%b\r\n%b-Next: sha256=%b\r\nwebhook-signature: v1,%b v1,%b\r\n" % (
-            self._own_line,
-            key.own(body),
-            self._own_line,
-            following.own(body),
+        return self._overlap_lines % (
+            self._encode(key.own(body)),
+            self._encode(following.own(body)),
             key.standard(start, body),
             following.standard(start, body),
         )
+
+
+def _base64(digest: bytes) -> bytes:
+    return binascii.b2a_base64(digest, newline=False)
 
 
 def standard_key(secret: str) -> bytes:

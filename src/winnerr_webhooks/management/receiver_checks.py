@@ -11,6 +11,7 @@ import msgspec
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import Exchange
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import ALL_EVENTS, Catalog
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import LocalShortage, Unavailable
@@ -39,7 +40,7 @@ class ReceiverChecks:
         catalog: Catalog,
         clock: Clock,
         ids: Ids,
-        header_prefix: str,
+        branding: Branding,
         success: SuccessRule,
         timeout: float,
         budget: Budget,
@@ -48,8 +49,7 @@ class ReceiverChecks:
         self._catalog = catalog
         self._clock = clock
         self._ids = ids
-        self._header_prefix = header_prefix
-        self._test_line = f"X-{header_prefix}-Test: true\r\n".encode()
+        self._branding = branding
         self._success = success
         self._timeout = timeout
         self._budget = budget
@@ -84,16 +84,16 @@ class ReceiverChecks:
             signed=target.secret is not None,
             success=self._success,
             timeout=self._timeout,
-            header_prefix=self._header_prefix,
+            branding=self._branding,
         )
 
     async def _ask(self, target: Target, name: str, ends: float) -> dict[str, list[Exchange]]:
         """Send the probes; returns the answers by line. Ends early if the good event fails."""
         event = self._catalog.get(name)
         assert event is not None  # noqa: S101  `check` has looked it up
-        genuine = RequestTemplate(target, self._header_prefix)
+        genuine = RequestTemplate(target, self._branding)
         stranger = msgspec.structs.replace(target, secret=new_secret(), next_secret=None)
-        forged = RequestTemplate(stranger, self._header_prefix)
+        forged = RequestTemplate(stranger, self._branding)
         probes = make_probes(
             event,
             target.organization,
@@ -126,7 +126,7 @@ class ReceiverChecks:
             attempt=probe.attempt,
         )
         signed_at = self._clock.now_ms() - 1_000 * probe.age
-        head = template.head(delivery, signed_at, self._test_line)
+        head = template.head(delivery, signed_at)
         return await self._egress.post(
             template.destination, template.organization, head, probe.body
         )

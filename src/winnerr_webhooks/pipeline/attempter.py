@@ -5,6 +5,7 @@ from typing import Protocol
 from winnerr_webhooks import __version__
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.retry import Jitter
 from winnerr_webhooks.domain.signing import Signer
@@ -28,9 +29,9 @@ class Egress(Protocol):
 class RequestTemplate:
     """The request of one version of a webhook, with everything that is the same every time."""
 
-    __slots__ = ("_before", "destination", "organization", "signer", "target")
+    __slots__ = ("_before", "_test_line", "destination", "organization", "signer", "target")
 
-    def __init__(self, target: Target, header_prefix: str) -> None:
+    def __init__(self, target: Target, branding: Branding) -> None:
         self.target = target
         self.organization = target.organization
         self.destination = parse_url(target.url, allow_http=True)  # judged when it was saved
@@ -39,7 +40,7 @@ class RequestTemplate:
                 target.secret,
                 target.next_secret,
                 target.overlap_ends_at,
-                header_prefix=header_prefix,
+                branding=branding,
             )
             if target.secret is not None
             else None
@@ -51,17 +52,19 @@ class RequestTemplate:
             "Content-Type: application/json\r\n"
             "Accept: */*\r\n"
             "Accept-Encoding: identity\r\n"
-            f"User-Agent: {header_prefix}-Webhooks/{__version__}\r\n"
-            f"X-{header_prefix}-Webhook: {target.webhook_id}\r\n"
+            f"User-Agent: {branding.product}/{__version__}\r\n"
+            f"{branding.header('Webhook')}: {target.webhook_id}\r\n"
         ).replace("%", "%%")
+        own = branding.header_prefix.replace("%", "%%")
         self._before = (
-            f"{fixed}X-{header_prefix}-Event: %b\r\n"
-            f"X-{header_prefix}-Delivery: %b\r\n"
-            f"X-{header_prefix}-Attempt: %d\r\n"
+            f"{fixed}{own}Event: %b\r\n"
+            f"{own}Delivery: %b\r\n"
+            f"{own}Attempt: %d\r\n"
             f"%bContent-Length: %d\r\nwebhook-id: %b\r\nwebhook-timestamp: %d\r\n%b\r\n"
         ).encode()
+        self._test_line = f"{branding.header('Test')}: true\r\n".encode()
 
-    def head(self, delivery: LeasedDelivery, now_ms: int, test_line: bytes) -> bytes:
+    def head(self, delivery: LeasedDelivery, now_ms: int) -> bytes:
         """Return the request line and headers, with the blank line."""
         seconds = now_ms // 1000
         event_id = delivery.event_id
@@ -72,7 +75,7 @@ class RequestTemplate:
             delivery.event.encode(),
             delivery.id.encode(),
             delivery.attempt,
-            test_line if delivery.test else b"",
+            self._test_line if delivery.test else b"",
             len(delivery.body),
             event_id.encode(),
             seconds,
@@ -89,7 +92,7 @@ class Attempter:
         *,
         schedule: tuple[float, ...],
         success: SuccessRule,
-        header_prefix: str,
+        branding: Branding,
         clock: Clock,
         ids: Ids,
         jitter: Jitter,
@@ -97,22 +100,21 @@ class Attempter:
         self._egress = egress
         self._schedule = schedule
         self._success = success
-        self._header_prefix = header_prefix
-        self._test_line = f"X-{header_prefix}-Test: true\r\n".encode()
+        self._branding = branding
         self._clock = clock
         self._ids = ids
         self._jitter = jitter
 
     def template(self, target: Target) -> RequestTemplate:
         """Build the request template of a webhook."""
-        return RequestTemplate(target, self._header_prefix)
+        return RequestTemplate(target, self._branding)
 
     async def attempt(self, template: RequestTemplate, delivery: LeasedDelivery) -> Settlement:
         """Make one HTTP request of a delivery; returns what to record about it.
 
         Raises `LocalShortage` when this machine lacks something, and nothing was sent.
         """
-        head = template.head(delivery, self._clock.now_ms(), self._test_line)
+        head = template.head(delivery, self._clock.now_ms())
         exchange = await self._egress.post(
             template.destination, template.organization, head, delivery.body
         )

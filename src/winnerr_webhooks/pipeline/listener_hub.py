@@ -16,6 +16,7 @@ import structlog
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Failure, Timings
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import Conflict, Misdirected, NotFound, Unavailable
 from winnerr_webhooks.domain.retry import Jitter
@@ -75,7 +76,7 @@ class ListenerHub:
         releaser: LeaseReleaser,
         *,
         success: SuccessRule,
-        header_prefix: str,
+        branding: Branding,
         timeout: float,
         lease_seconds: float,
         clock: Clock,
@@ -87,8 +88,7 @@ class ListenerHub:
         self._recorder = recorder
         self._releaser = releaser
         self._success = success
-        self._header_prefix = header_prefix
-        self._test_line = f"X-{header_prefix}-Test: true\r\n".encode()
+        self._branding = branding
         self._answer_seconds = timeout + ANSWER_SLACK
         self._lease_seconds = lease_seconds
         self._clock = clock
@@ -131,7 +131,7 @@ class ListenerHub:
         former = self._streams.get(replaces or "")
         if former is not None and former.target.webhook_id == target.webhook_id:
             self._end(former, REPLACED)
-        stream = ListenerStream(self._ids.new("lst"), target, forward_to, self._header_prefix)
+        stream = ListenerStream(self._ids.new("lst"), target, forward_to, self._branding)
         if not self._open:
             stream.end(STOPPING)
             return stream
@@ -319,7 +319,7 @@ class ListenerHub:
         now = self._clock.now_ms()
         return Offer(
             delivery=delivery,
-            head=stream.template.head(delivery, now, self._test_line),
+            head=stream.template.head(delivery, now),
             url=stream.forward_to,
             offered_at=now,
             answer_by=began + self._answer_seconds,

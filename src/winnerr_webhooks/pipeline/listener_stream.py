@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.pipeline.attempter import RequestTemplate
@@ -56,7 +57,7 @@ class End(msgspec.Struct, frozen=True, gc=False):
 class ListenerStream:
     """The stream of one connected program; `pipeline.listener_hub` fills it and takes answers."""
 
-    def __init__(self, id_: str, target: Target, forward_to: str, header_prefix: str) -> None:
+    def __init__(self, id_: str, target: Target, forward_to: str, branding: Branding) -> None:
         """`forward_to`: the URL that the program posts to, in requests and in the log."""
         self.id = id_
         self.forward_to = forward_to
@@ -65,7 +66,7 @@ class ListenerStream:
         self.answered: deque[str] = deque(maxlen=REMEMBERED)
         """The deliveries that were answered last: a call whose answer was lost is repeated."""
         self.end_reason: str | None = None
-        self._header_prefix = header_prefix
+        self._branding = branding
         self._queue: deque[Offer] = deque()
         self._wake = asyncio.Event()
         self.use(target)
@@ -74,7 +75,7 @@ class ListenerStream:
         """Sign as this version of the webhook says, from now on."""
         self.target = target
         self.template = RequestTemplate(
-            msgspec.structs.replace(target, url=self.forward_to), self._header_prefix
+            msgspec.structs.replace(target, url=self.forward_to), self._branding
         )
 
     @property

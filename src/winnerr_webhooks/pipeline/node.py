@@ -12,6 +12,7 @@ from typing import Final
 from winnerr_webhooks.budgets import STOP_SLACK, Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
@@ -48,7 +49,7 @@ class Node:
         egress: Egress,
         *,
         catalog: Catalog,
-        header_prefix: str,
+        branding: Branding,
         clock: Clock,
         ids: Ids,
         jitter: Jitter,
@@ -63,7 +64,7 @@ class Node:
             egress,
             schedule=config.retry_schedule,
             success=success_rule(config.success_statuses),
-            header_prefix=header_prefix,
+            branding=branding,
             clock=clock,
             ids=ids,
             jitter=jitter,
@@ -85,7 +86,7 @@ class Node:
             self.recorder,
             self.dispatcher.queues.releaser,
             success=success_rule(config.success_statuses),
-            header_prefix=header_prefix,
+            branding=branding,
             timeout=config.delivery_timeout,
             lease_seconds=config.lease_seconds,
             clock=clock,

@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.page_sign_in import PAGE, PageSignIn
@@ -59,7 +60,7 @@ class PageContext:
         rehearsals: Rehearsals,
         receiver_checks: ReceiverChecks,
         budgets: Budgets,
-        header_prefix: str = "Winnerr",
+        branding: Branding,
         identify: Identify | None = None,
     ) -> None:
         self.config = config
@@ -73,7 +74,7 @@ class PageContext:
         self.rehearsals = rehearsals
         self.receiver_checks = receiver_checks
         self.budgets = budgets
-        self.header_prefix = header_prefix
+        self.branding = branding
         self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)
         self.auth = VisitorAuth(config, self.sign_in, identify)
         self.assets = Assets(_BASE)
@@ -97,7 +98,11 @@ class PageContext:
     def render(self, template: str, visitor: Visitor | None, /, **values: Any) -> str:
         """The text of a template with these values."""
         return self.environment.get_template(template).render(
-            visitor=visitor, now=self.now(), sign_in_url=self.config.sign_in_url, **values
+            visitor=visitor,
+            now=self.now(),
+            brand=self.branding.name,
+            sign_in_url=self.config.sign_in_url,
+            **values,
         )
 
     def turn(self, organization: str) -> AbstractAsyncContextManager[None]:
@@ -146,7 +151,7 @@ PageDependency = NamedDependency[PageContext]
 def html_response(
     text: str, visitor: Visitor | None, auth: VisitorAuth, *, status: int = 200
 ) -> Response[str]:
-    """An HTML answer. A new visitor of an embedding CRM also gets the CSRF cookie."""
+    """An HTML answer. A new visitor of an embedding product also gets the CSRF cookie."""
     seed = visitor.new_csrf_seed if visitor else None
     headers = {"Set-Cookie": auth.csrf_cookie(seed)} if seed else {}
     return Response(text, media_type=MediaType.HTML, status_code=status, headers=headers)

@@ -1,7 +1,7 @@
 """Visitors of the settings page: session cookies, roles, CSRF tokens and origin checks.
 
 A visitor signs in in one of two ways. With a sign-in link, the browser gets a session cookie.
-When a CRM embeds the page, it passes `identify`, which maps the CRM's signed-in user to an
+When a product embeds the page, it passes `identify`, which maps the product's signed-in user to an
 `Identity`. The browser then gets only a random cookie, to which the CSRF token is bound.
 """
 
@@ -17,13 +17,13 @@ from winnerr_webhooks.domain.errors import Forbidden
 from winnerr_webhooks.ids import new_token
 from winnerr_webhooks.management.page_sign_in import ADMIN, SESSION_SECONDS, PageSignIn
 
-SESSION_COOKIE: Final = "winnerr_webhooks_session"
-CSRF_COOKIE: Final = "winnerr_webhooks_csrf"
-_CSRF_PURPOSE: Final = b"winnerr-webhooks settings page csrf"
+SESSION_COOKIE: Final = "webhooks_session"
+CSRF_COOKIE: Final = "webhooks_csrf"
+_CSRF_PURPOSE: Final = b"settings page csrf"
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """A user whom the embedding CRM has signed in."""
+    """A user whom the embedding product has signed in."""
 
     organization: str
     """1 to 64 of `A-Z a-z 0-9 _ -`, as in the API."""
@@ -34,7 +34,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Identify = Callable[[Mapping[str, Any]], Awaitable[Identity | None]]
-"""Maps an ASGI scope to the CRM's user. None: not a user of the CRM; the session cookie decides."""
+"""Maps an ASGI scope to the product's user. None: not a user of it; the session cookie decides."""
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None
     csrf: str
     session: str | None
-    """The session's token; None when an embedding CRM identified the visitor."""
+    """The session's token; None when an embedding product identified the visitor."""
     new_csrf_seed: str | None = None
     """The value of the CSRF cookie to set with this answer; None: the browser has one."""
 

@@ -5,12 +5,15 @@ signature and refuses everything when no secret is set. Otherwise it computes th
 the raw body and compares in constant time. The last comment shows how a framework calls it.
 """
 
+import json
 from string import ascii_letters, digits
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 from jinja2 import Environment
+
+from winnerr_webhooks.domain.branding import Branding
 
 LANGUAGES: Final = (
     ("Node.js", "node"),
@@ -31,25 +34,39 @@ class Snippet(msgspec.Struct, frozen=True):
     code: str
 
 
-def snippets(environment: Environment, url: str, header_prefix: str) -> list[Snippet]:
+def snippets(environment: Environment, url: str, branding: Branding) -> list[Snippet]:
     """An example in each language, with this webhook's path and this product's header.
 
     The examples read the secret from the receiver's environment. They leave out the URL's query,
     because it can contain a secret too.
     """
-    name = f"X-{header_prefix}-Signature"
+    name, form = branding.signature_header, branding.signature_format
     values = {
         "path": _path(urlsplit(url).path or "/"),
         "header": name,
         "cgi_header": "HTTP_" + name.upper().replace("-", "_"),
-        "variable": f"{header_prefix.upper()}_WEBHOOK_SECRET",
+        "variable": branding.secret_variable,
+        "encoding": form.encoding,
     }
-    return [
-        Snippet(
-            language, slug, environment.get_template(f"snippets/{slug}.txt").render(values).strip()
-        )
-        for language, slug in LANGUAGES
-    ]
+    found = []
+    for language, slug in LANGUAGES:
+        plus = " . " if slug == "php" else " + "
+        around = {
+            "before": _quoted(form.prefix, slug) + plus if form.prefix else "",
+            "after": plus + _quoted(form.suffix, slug) if form.suffix else "",
+        }
+        template = environment.get_template(f"snippets/{slug}.txt")
+        found.append(Snippet(language, slug, template.render(values | around).strip()))
+    return found
+
+
+def _quoted(text: str, slug: str) -> str:
+    """Printable ASCII as a string literal of a language."""
+    if slug == "php":
+        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    literal = json.dumps(text)
+    return literal.replace("#", "\\#") if slug == "ruby" else literal
 
 
 def _path(path: str) -> str:

@@ -262,7 +262,7 @@ async def running(
         Recorder(storage, metrics, Jitter(), budgets, signals),
         LeaseReleaser(storage, metrics, lambda: None),
         success=success_rule("2xx"),
-        header_prefix="Winnerr",
+        branding=config.branding,
         timeout=10,
         lease_seconds=60,
         clock=clock,
@@ -296,6 +296,7 @@ async def running(
         listener_hub=hub,
         metrics=metrics,
         budgets=budgets,
+        branding=config.branding,
         node=node,
     )
     key = await ApiKeys(storage, clock, ids).create("tests")

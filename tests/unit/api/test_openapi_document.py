@@ -12,6 +12,7 @@ from winnerr_webhooks.api.docs import docs_page
 from winnerr_webhooks.api.docs.openapi_document import OPERATIONS, build
 from winnerr_webhooks.api.http_app import _api
 from winnerr_webhooks.api.problems import KINDS
+from winnerr_webhooks.config import Config
 
 
 def references(value):
@@ -37,7 +38,7 @@ def routes():
 
 @pytest.fixture(scope="module")
 def document():
-    return json.loads(msgspec.json.encode(build()))
+    return json.loads(msgspec.json.encode(build(Config().branding)))
 
 
 def test_exactly_the_routes_are_described_with_their_parameters(document):

@@ -32,7 +32,8 @@ WRONG = {
     "DISABLE_AFTER_DAYS": "-1", "MAX_WEBHOOKS": "many", "ALLOW_HTTP": "maybe",
     "ALLOW_NETWORKS": "10.0.0.1/8", "DENY_NETWORKS": "x", "NAT64_PREFIXES": "10.0.0.0/8",
     "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0", "ROLE": "both", "PROCESSES": "0",
-    "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+    "BRAND": "x" * 65, "HEADER_PREFIX": "X Acme", "SIGNATURE_HEADER": "Host",
+    "SIGNATURE_FORMAT": "sha1", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 }  # fmt: skip
 
 

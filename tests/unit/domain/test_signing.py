@@ -14,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.branding import Branding, make_branding, parse_signature_format
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.signing import Signer, check_secret, standard_key
 
+BRANDING = Config().branding
 BODY = '{"event":"contact.created","data":{"name":"Zoë Nguyễn 👩","n":1.0}}'.encode()
 EVENT_ID = "evt_01kan00000000000000000000a"
 SECONDS = 1_736_950_980
@@ -26,6 +29,10 @@ NEXT_WHSEC = "whsec_" + base64.b64encode(b"the next key").decode()
 NEW = "a passphrase, ünïcode & all"
 
 OWN, NEXT, STANDARD = "X-Winnerr-Signature", "X-Winnerr-Signature-Next", "webhook-signature"
+
+
+def signer_of(secret: str, *rotation: str | int, branding: Branding = BRANDING) -> Signer:
+    return Signer(secret, *rotation, branding=branding)
 
 
 def headers(signer: Signer, body: bytes = BODY, now_ms: int = NOW_MS) -> dict[str, str]:
@@ -45,7 +52,7 @@ def standard(secret: str, body: bytes = BODY) -> str:
 
 
 def test_a_secret_gives_both_signatures_and_nothing_else():
-    assert headers(Signer(OLD)) == {OWN: own(OLD), STANDARD: standard(OLD)}
+    assert headers(signer_of(OLD)) == {OWN: own(OLD), STANDARD: standard(OLD)}
 
 
 @given(
@@ -55,7 +62,7 @@ def test_a_secret_gives_both_signatures_and_nothing_else():
     body=st.binary(max_size=3_000),
 )
 def test_any_secret_and_any_body_sign_as_the_standard_library_does(secret, body):
-    assert headers(Signer(secret), body) == {
+    assert headers(signer_of(secret), body) == {
         OWN: own(secret, body),
         STANDARD: standard(secret, body),
     }
@@ -64,20 +71,20 @@ def test_any_secret_and_any_body_sign_as_the_standard_library_does(secret, body)
 @given(key=st.binary(min_size=1, max_size=180), body=st.binary(max_size=200))
 def test_keys_of_any_length_in_a_whsec_secret_sign_as_the_standard_library_does(key, body):
     secret = "whsec_" + base64.b64encode(key).decode()
-    assert headers(Signer(secret), body) == {
+    assert headers(signer_of(secret), body) == {
         OWN: own(secret, body),
         STANDARD: standard(secret, body),
     }
 
 
 def test_one_signer_signs_many_bodies_without_mixing_them_up():
-    signer = Signer(OLD)
+    signer = signer_of(OLD)
     for body in (b"{}", BODY, b"", b"{}"):
         assert headers(signer, body)[OWN] == own(OLD, body)
 
 
 def test_during_a_rotation_the_old_secret_signs_and_the_new_one_beside_it():
-    signer = Signer(OLD, NEW, NOW_MS + 1)
+    signer = signer_of(OLD, NEW, NOW_MS + 1)
     assert headers(signer) == {
         OWN: own(OLD),
         NEXT: own(NEW),
@@ -86,19 +93,33 @@ def test_during_a_rotation_the_old_secret_signs_and_the_new_one_beside_it():
 
 
 def test_after_the_rotation_the_new_secret_signs_alone():
-    signer = Signer(OLD, NEW, NOW_MS)
+    signer = signer_of(OLD, NEW, NOW_MS)
     assert NEXT in headers(signer, now_ms=NOW_MS - 1)
     assert headers(signer, now_ms=NOW_MS) == {OWN: own(NEW), STANDARD: standard(NEW)}
 
 
-def test_the_header_takes_another_products_name():
-    assert headers(Signer(OLD, header_prefix="Acme"))["X-Acme-Signature"] == own(OLD)
+@pytest.mark.parametrize(
+    ("form", "digest_of"),
+    [
+        ("{hex}", lambda digest: digest.hex()),
+        ("100%b {base64} %d", lambda digest: f"100%b {base64.b64encode(digest).decode()} %d"),
+    ],
+)
+def test_another_product_names_its_header_and_writes_its_signature(form, digest_of):
+    branding = make_branding("Globex", "", "X-Hub%-Sign", parse_signature_format(form))
+    expected = [digest_of(hmac.digest(one.encode(), BODY, "sha256")) for one in (OLD, NEW)]
+    rotating = headers(signer_of(OLD, NEW, NOW_MS + 1, branding=branding))
+    assert [rotating["X-Hub%-Sign"], rotating["X-Hub%-Sign-Next"]] == expected
+    assert headers(signer_of(OLD, branding=branding)) == {
+        "X-Hub%-Sign": expected[0],
+        STANDARD: standard(OLD),
+    }
 
 
 @pytest.mark.parametrize("receivers", [OLD, NEXT_WHSEC])
 def test_the_standardwebhooks_package_verifies_it_with_either_secret_of_a_rotation(receivers):
     now = int(time.time())  # the package reads the clock itself
-    raw = Signer(OLD, NEXT_WHSEC, now * 1000 + 1).headers(BODY, EVENT_ID, now, now * 1000)
+    raw = signer_of(OLD, NEXT_WHSEC, now * 1000 + 1).headers(BODY, EVENT_ID, now, now * 1000)
     (signature,) = re.findall(rb"^webhook-signature: (.+)\r$", raw, re.MULTILINE)
     sent = {
         "webhook-id": EVENT_ID,
@@ -126,7 +147,7 @@ def test_nodejs_createhmac_over_the_raw_body_gives_the_same(secret):
     node = subprocess.run(
         ["node", "-e", script, secret], input=BODY, capture_output=True, check=True, timeout=30
     )
-    assert node.stdout.decode() == headers(Signer(secret))[OWN]
+    assert node.stdout.decode() == headers(signer_of(secret))[OWN]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +156,7 @@ def test_nodejs_createhmac_over_the_raw_body_gives_the_same(secret):
 )
 def test_a_valid_secret_is_accepted(secret):
     check_secret(secret)
-    Signer(secret)
+    signer_of(secret)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ async def make_checks():
             catalog=CATALOG,
             clock=clock or SystemClock(),
             ids=Ids(SystemClock()),
-            header_prefix="Winnerr",
+            branding=Config().branding,
             success=success_rule("2xx"),
             timeout=TIMEOUT,
             budget=budgets.receiver_checks,

@@ -177,7 +177,7 @@ class World:
             self.storage,  # type: ignore[arg-type]  # looks like one
             self.egress,
             catalog=CATALOG,
-            header_prefix="Winnerr",
+            branding=Config().branding,
             clock=clock,
             ids=self.ids,
             jitter=Jitter(1),

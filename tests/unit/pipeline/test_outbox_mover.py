@@ -40,7 +40,7 @@ class Mover:
             storage,
             None,  # type: ignore[arg-type]  # it makes no attempts
             catalog=CATALOG,
-            header_prefix="Winnerr",
+            branding=Config().branding,
             clock=clock,
             ids=Ids(clock),
             jitter=Jitter(1),

@@ -279,12 +279,13 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                     catalog=CATALOG,
                     clock=clock,
                     ids=ids,
-                    header_prefix="Winnerr",
+                    branding=config.branding,
                     success=success_rule("2xx"),
                     timeout=config.delivery_timeout,
                     budget=budgets.receiver_checks,
                 ),
                 budgets=budgets,
+                branding=config.branding,
                 identify=identify,
             )
             app = SettingsPage(page)

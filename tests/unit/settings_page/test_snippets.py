@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.branding import Branding, make_branding, parse_signature_format
 from winnerr_webhooks.settings_page.snippets import snippets
 from winnerr_webhooks.settings_page.templating import make_environment
 
@@ -97,9 +99,19 @@ public final class Harness {
 }  # fmt: skip
 
 
-def codes(url: str = URL) -> dict[str, str]:
+BRANDING = Config().branding
+OTHER_PRODUCT = make_branding(
+    "Winnerr",
+    "",
+    "Authentication",
+    parse_signature_format("key='a\\u0041\"#$x\\',sign={base64} %d"),
+)
+"""Its format has the characters that string literals of these languages escape."""
+
+
+def codes(url: str = URL, branding: Branding = BRANDING) -> dict[str, str]:
     environment = make_environment(str, "/settings/webhooks")
-    return {snippet.slug: snippet.code for snippet in snippets(environment, url, "Winnerr")}
+    return {snippet.slug: snippet.code for snippet in snippets(environment, url, branding)}
 
 
 def sign(body: bytes, secret: str = SECRET) -> str:
@@ -109,10 +121,12 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 class Receiver:
     """The snippet of one language in a harness that runs it."""
 
-    def __init__(self, language, folder):
+    def __init__(self, language, folder, branding=BRANDING):
         self.language = language
         self.folder = folder
-        self.command = getattr(self, f"_{language}")(codes()[language], HARNESSES[language])
+        self.command = getattr(self, f"_{language}")(
+            codes(branding=branding)[language], HARNESSES[language]
+        )
 
     def verifies(self, cases, **environment):
         """For each (body, signature), whether the snippet accepts it."""
@@ -223,6 +237,17 @@ def test_only_the_signature_of_the_exact_bytes_is_accepted(receiver):
     verified = receiver.verifies(cases.values(), **{VARIABLE: SECRET})
     accepted = {case for case, passed in zip(cases, verified, strict=True) if passed}
     assert accepted == {case for case in cases if case.startswith("the right one")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_products_own_format_is_the_only_one_accepted(language, tmp_path):
+    receiver = Receiver(language, tmp_path, OTHER_PRODUCT)
+    digest = hmac.digest(SECRET.encode(), BODY, "sha256")
+    form = OTHER_PRODUCT.signature_format
+    right = f"{form.prefix}{b64encode(digest).decode()}{form.suffix}"
+    wrong = [f"{form.prefix}{digest.hex()}{form.suffix}", right.removesuffix("d"), right[1:]]
+    cases = [(BODY, one) for one in (right, *wrong, sign(BODY))]
+    assert receiver.verifies(cases, **{VARIABLE: SECRET}) == [True, False, False, False, False]
 
 
 def vectors():

@@ -114,9 +114,9 @@ ATTEMPT: Final[dict[str, Any]] = {
         "headers": {
             "Host": "hooks.example.com",
             "Content-Type": "application/json",
-            "X-Winnerr-Event": "contact.created",
-            "X-Winnerr-Delivery": _DELIVERY_ID,
-            "X-Winnerr-Attempt": "1",
+            "X-…-Event": "contact.created",
+            "X-…-Delivery": _DELIVERY_ID,
+            "X-…-Attempt": "1",
         },
         "body": PAYLOAD_TEXT,
     },

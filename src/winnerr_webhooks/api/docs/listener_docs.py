@@ -26,7 +26,7 @@ LISTENERS: Final = (
         tag="Listeners",
         summary="Open a listener",
         description=(
-            "For programs such as `winnerr-webhooks listen`, which receive deliveries over an "
+            "For programs such as `listen`, which receive deliveries over an "
             "outgoing connection. Programs with the same key and `name` share one listener: each "
             "delivery goes to one of them, and the `events` of the last call hold. Its secret "
             "stays the same. With `webhook` it has that webhook's events and secret; that one goes"

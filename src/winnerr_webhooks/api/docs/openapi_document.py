@@ -26,6 +26,7 @@ from winnerr_webhooks.api.problems import (
     ProblemKind,
 )
 from winnerr_webhooks.api.shapes import WebhookWithSecretShape
+from winnerr_webhooks.domain.branding import Branding
 
 OPERATIONS: Final = (
     *EVENTS,
@@ -79,7 +80,7 @@ _INTRODUCTION: Final = (
 )
 
 
-def build(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
+def build(branding: Branding, operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
     """The document, ready to encode as JSON."""
     types = [type_ for operation in operations for type_ in (operation.body, operation.answer)]
     types = [type_ for type_ in types if type_ is not None]
@@ -94,7 +95,7 @@ def build(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
     document = {
         "openapi": "3.1.0",
         "info": {
-            "title": "Winnerr Webhooks",
+            "title": f"{branding.name} Webhooks",
             "version": __version__,
             "description": _INTRODUCTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -111,7 +112,7 @@ def build(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
         },
     }
-    return _with_public_names(document)
+    return _with_public_names(document, branding)
 
 
 def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -209,8 +210,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _with_public_names(document: dict[str, Any]) -> dict[str, Any]:
-    """Rename the schemas for readers: `Webhook` instead of `WebhookShape`."""
+def _with_public_names(document: dict[str, Any], branding: Branding) -> dict[str, Any]:
+    """Name things as readers know them: `Webhook` for `WebhookShape`, and the product's headers."""
     schemas = document["components"]["schemas"]
     public = {name: name.removesuffix("Shape") for name in schemas}
     document["components"]["schemas"] = {
@@ -221,10 +222,10 @@ def _with_public_names(document: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             if isinstance(ref := value.get("$ref"), str):
                 value = value | {"$ref": _REF + public[ref.removeprefix(_REF)]}
-            return {key: renamed(item) for key, item in value.items()}
+            return {branding.fill(key): renamed(item) for key, item in value.items()}
         if isinstance(value, list):
             return [renamed(item) for item in value]
-        return value
+        return branding.fill(value) if isinstance(value, str) else value
 
     renamed_document: dict[str, Any] = renamed(document)
     return renamed_document

@@ -109,8 +109,8 @@ WEBHOOKS: Final = (
         tag="Webhooks",
         summary="Set or rotate the secret",
         description=(
-            "Without `secret`, a secret is generated. During the overlap, X-Winnerr-Signature is "
-            "made with the old secret, X-Winnerr-Signature-Next with the new one, and "
+            "Without `secret`, a secret is generated. During the overlap, X-…-Signature is made "
+            "with the old secret, X-…-Signature-Next with the new one, and "
             "webhook-signature lists both. To end the overlap, send the same new secret with "
             "`overlapSeconds` 0."
         ),

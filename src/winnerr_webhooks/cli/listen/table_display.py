@@ -199,7 +199,7 @@ class TableDisplay:
         events = "all events" if events == "*" else events
         route = f"{printable(events)} of {organization}  → {_BOLD}{printable(to)}{_PLAIN}"
         return [
-            f"{_BOLD}Winnerr Webhooks{_PLAIN}  {route}",
+            f"{_BOLD}Webhooks{_PLAIN}  {route}",
             f"Secret  {printable(secret)}",
             f"Server  {self._state}",
             "",

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from winnerr_webhooks.domain.attempt import Exchange
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.receiver_check import receiver_texts as texts
 from winnerr_webhooks.domain.receiver_check.receiver_probes import (
@@ -66,7 +67,7 @@ def report(
     signed: bool,
     success: SuccessRule,
     timeout: float,
-    header_prefix: str,
+    branding: Branding,
 ) -> ReceiverReport:
     """Judge all answers. `exchanges` has those of each line that was asked, in order of sending.
 
@@ -80,8 +81,8 @@ def report(
         lines.append(
             msgspec.structs.replace(
                 line,
-                meaning=line.meaning.replace("X-…-", f"X-{header_prefix}-"),
-                remedy=line.remedy.replace("X-…-", f"X-{header_prefix}-"),
+                meaning=branding.fill(line.meaning),
+                remedy=branding.fill(line.remedy),
             )
         )
     return ReceiverReport(url=url, event=event, lines=tuple(lines))

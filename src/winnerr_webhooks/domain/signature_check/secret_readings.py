@@ -1,7 +1,7 @@
 """The keys that receivers make of a secret, right and wrong.
 
-`X-Winnerr-Signature` is keyed with the UTF-8 of the whole secret. Standard Webhooks is keyed with
-the base64-decoded rest of a `whsec_` secret, and with the UTF-8 of any other.
+The product's own signature is keyed with the UTF-8 of the whole secret. Standard Webhooks is keyed
+with the base64-decoded rest of a `whsec_` secret, and with the UTF-8 of any other.
 """
 
 import base64

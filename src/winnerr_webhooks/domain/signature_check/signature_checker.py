@@ -156,10 +156,12 @@ def _conclude(
     tolerance: int,
 ) -> SignatureCheck:
     matches = list(search.found.values())
-    findings = {one.name: one for match in matches for one in explain(match, given)}
+    findings = {one.name: one for match in matches for one in explain(match, headers, given)}
     failed = [header for header in headers.signatures if header.name not in search.found]
     for header in failed:
-        for one in explain_failure(header, matches, given, is_secret_known=is_secret_known):
+        for one in explain_failure(
+            header, headers, matches, given, is_secret_known=is_secret_known
+        ):
             findings.setdefault(one.name, one)
     age = None if headers.seconds is None else now - headers.seconds
     is_timed = any(match.scheme == STANDARD for match in matches)
@@ -167,7 +169,7 @@ def _conclude(
         findings.setdefault(one.name, one)
     return SignatureCheck(
         valid=not findings,
-        mistakes=tuple(one.about(headers.own_name) for one in findings.values()),
+        mistakes=tuple(one.about(headers.branding.signature_header) for one in findings.values()),
         notes=tuple(_notes(matches)),
         proven=not failed and bool(matches),
         trials=search.trials,

@@ -1,8 +1,8 @@
 """Reads the signatures of a request, also those that are written wrongly.
 
-`X-Winnerr-Signature` has to be `sha256=` and 64 lower-case hexadecimal digits, and each entry of
-`webhook-signature` has to be `v1,` and base64 with padding. A claim is any text that still holds
-the 32 bytes of a SHA-256.
+The product's own header has to be written in its `SignatureFormat`, such as `sha256=` and 64
+lower-case hexadecimal digits, and each entry of `webhook-signature` has to be `v1,` and base64 with
+padding. A claim is any text that still holds the 32 bytes of a SHA-256.
 """
 
 import base64
@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from winnerr_webhooks.domain.branding import STANDARD_FORMAT, Branding, SignatureFormat
+
 OWN: Final = "own"
 STANDARD: Final = "standard"
-_EXPECTED: Final = {OWN: ("sha256=", "hex"), STANDARD: ("v1,", "base64")}
-"""The prefix and the encoding of each scheme."""
-
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}\s?[=:,]\s?|[A-Za-z][A-Za-z0-9-]{0,15} ")
 _TIME: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -37,13 +36,14 @@ class Claim(NamedTuple):
     prefix: str
     encoding: str
     """`hex`, `HEX` (upper case or hyphens), `base64`, or `base64url` (also without padding)."""
+    suffix: str = ""
     is_next: bool = False
     """Whether it is of the `…-Next` header, which the new secret signs during a rotation."""
 
-    def mistakes(self, scheme: str) -> tuple[str, ...]:
-        """Return the mistakes of writing it so for a scheme."""
-        prefix, encoding = _EXPECTED[scheme]
-        wrong = (("encoding", self.encoding != encoding), ("prefix", self.prefix != prefix))
+    def mistakes(self, form: SignatureFormat) -> tuple[str, ...]:
+        """Return the mistakes of writing it so where a format is expected."""
+        around = (self.prefix, self.suffix) != (form.prefix, form.suffix)
+        wrong = (("encoding", self.encoding != form.encoding), ("prefix", around))
         return tuple(name for name, is_wrong in wrong if is_wrong)
 
 
@@ -60,8 +60,8 @@ class SignatureHeader(NamedTuple):
 class RequestHeaders(NamedTuple):
     """What the headers of a request say about its signature."""
 
-    own_name: str
-    """The name of the product's own header, such as `X-Winnerr-Signature`."""
+    branding: Branding
+    """How the product names and writes its own signature."""
     signatures: tuple[SignatureHeader, ...]
     event_id: str | None
     time: str | None
@@ -69,6 +69,10 @@ class RequestHeaders(NamedTuple):
     """Names of headers that have to be there beside those that are."""
     malformed: tuple[str, ...] = ()
     """Names of headers that no receiver accepts."""
+
+    def form(self, scheme: str) -> SignatureFormat:
+        """Return how a scheme writes its signatures."""
+        return STANDARD_FORMAT if scheme == STANDARD else self.branding.signature_format
 
     @property
     def seconds(self) -> int | None:
@@ -103,26 +107,28 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def read_headers(pairs: Iterable[tuple[str, str]], own_name: str) -> RequestHeaders:
-    """Find the signatures among all headers; `own_name` is that of the product's own header.
+def read_headers(pairs: Iterable[tuple[str, str]], branding: Branding) -> RequestHeaders:
+    """Find the signatures among all headers.
 
-    Names are compared as `HTTP_X_WINNERR_SIGNATURE` and `x-winnerr-signature` both write them.
+    Names are compared as `HTTP_X_ACME_SIGNATURE` and `x-acme-signature` both write them.
     """
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         plain = name.lower().replace("_", "-").removeprefix("http-")
         values.setdefault(plain, []).append(value.strip(" \t"))
-    own = own_name.lower()
+    own_name, form = branding.signature_header, branding.signature_format
+    own = own_name.lower().replace("_", "-")
     following = f"{own}-next"
     signatures = []
     if own in values or following in values:
-        claims = _claims(values.get(own, []), OWN)
+        claims = _claims(values.get(own, []), form)
         claims += tuple(
-            one._replace(is_next=True) for one in _claims(values.get(following, []), OWN)
+            one._replace(is_next=True) for one in _claims(values.get(following, []), form)
         )
         signatures.append(SignatureHeader(own_name, (OWN,), claims))
     if "webhook-signature" in values:
-        claims = _claims(values["webhook-signature"], STANDARD)
+        entries = " ".join(values["webhook-signature"]).split()
+        claims = _claims(entries, STANDARD_FORMAT)
         signatures.append(SignatureHeader("webhook-signature", (STANDARD,), claims))
     standard = ("webhook-id", "webhook-timestamp", "webhook-signature")
     there = [name for name in standard if name in values]
@@ -130,57 +136,62 @@ def read_headers(pairs: Iterable[tuple[str, str]], own_name: str) -> RequestHead
     if not there and not signatures:
         missing = (own_name,)
     return RequestHeaders(
-        own_name,
+        branding,
         tuple(signatures),
         _first(values, "webhook-id"),
         _first(values, "webhook-timestamp"),
         missing,
-        tuple(_malformed(values, (own, following, *standard))),
+        tuple(_malformed(values, (own, following, *standard), form)),
     )
 
 
 def read_signature(
-    text: str, own_name: str, event_id: str | None = None, time: str | None = None
+    text: str, branding: Branding, event_id: str | None = None, time: str | None = None
 ) -> RequestHeaders:
     """Read a signature that is given alone; it may be of either scheme."""
     schemes = (OWN, STANDARD) if event_id and time else (OWN,)
-    claim = _claim(text)
+    claim = _claim(text, branding.signature_format)
     header = SignatureHeader("signature", schemes, (claim,) if claim else ())
-    return RequestHeaders(own_name, (header,), event_id, time)
+    return RequestHeaders(branding, (header,), event_id, time)
 
 
 def _first(values: dict[str, list[str]], name: str) -> str | None:
     return values[name][0] if name in values else None
 
 
-def _malformed(values: dict[str, list[str]], names: Iterable[str]) -> Iterable[str]:
+def _malformed(
+    values: dict[str, list[str]], names: Iterable[str], form: SignatureFormat
+) -> Iterable[str]:
     """Yield the names of headers that occur twice, or hold what a receiver has to refuse."""
     for name in names:
         found = values.get(name, [])
-        if len(found) > 1 or (found and not _is_well_formed(name, found[0])):
+        if len(found) > 1 or (found and not _is_well_formed(name, found[0], form)):
             yield name
 
 
-def _is_well_formed(name: str, value: str) -> bool:
+def _is_well_formed(name: str, value: str, form: SignatureFormat) -> bool:
     """Whether receivers can read a header; a signature may still be written wrongly."""
     if name == "webhook-id":
         return _ID.fullmatch(value) is not None
     if name == "webhook-timestamp":
         return _TIME.fullmatch(value) is not None
     entries = value.split() if name == "webhook-signature" else [value]
-    return all(_OTHER_VERSION.fullmatch(entry) or _claim(entry) for entry in entries)
+    return all(_OTHER_VERSION.fullmatch(entry) or _claim(entry, form) for entry in entries)
 
 
-def _claims(values: list[str], scheme: str) -> tuple[Claim, ...]:
-    texts = [
-        text for value in values for text in (value.split() if scheme == STANDARD else [value])
-    ]
-    found = map(_claim, texts[:_MAX_CLAIMS])
+def _claims(texts: list[str], form: SignatureFormat) -> tuple[Claim, ...]:
+    found = (_claim(text, form) for text in texts[:_MAX_CLAIMS])
     return tuple(claim for claim in found if claim is not None)
 
 
-def _claim(text: str) -> Claim | None:
-    text = text.strip().strip("'\"`")
+def _claim(text: str, form: SignatureFormat = STANDARD_FORMAT) -> Claim | None:
+    """Read a signature, in the form that is expected or in another that receivers write."""
+    text = text.strip()
+    if text.startswith(form.prefix) and text.endswith(form.suffix):
+        found = _digest(text[len(form.prefix) : len(text) - len(form.suffix)])
+        if found is not None:
+            return Claim(found[0], form.prefix, found[1], form.suffix)
+    text = text.strip("'\"`")
     prefix = _PREFIX.match(text)
     for start in ((prefix.end(),) if prefix else ()) + (0,):
         found = _digest(text[start:])

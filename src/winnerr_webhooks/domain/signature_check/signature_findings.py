@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from winnerr_webhooks.domain.branding import SignatureFormat
 from winnerr_webhooks.domain.signature_check import signature_texts as texts
 from winnerr_webhooks.domain.signature_check.body_readings import BodyReading, Rewritten
 from winnerr_webhooks.domain.signature_check.secret_readings import PREVIOUS, SecretReading
@@ -24,17 +25,18 @@ class Match(NamedTuple):
     body: BodyReading
 
 
-def explain(match: Match, given: Rewritten | None) -> Iterator[Finding]:
+def explain(match: Match, headers: RequestHeaders, given: Rewritten | None) -> Iterator[Finding]:
     """Yield each mistake that a match undoes, the body's first."""
     for name in match.body.mistakes:
         yield _of_body(name, match.body.detail, given)
     for name in match.secret.mistakes:
         yield _of_secret(name, match.secret)
-    yield from _of_form(match.claim, match.scheme)
+    yield from _of_form(match.claim, headers.form(match.scheme))
 
 
 def explain_failure(
     header: SignatureHeader,
+    headers: RequestHeaders,
     matches: list[Match],
     given: Rewritten | None,
     *,
@@ -46,7 +48,7 @@ def explain_failure(
         yield _finding("malformed_header", explanation.format(header=header.name), remedy)
         return
     if len(header.schemes) == 1:
-        yield from _of_form(header.claims[0], header.schemes[0])
+        yield from _of_form(header.claims[0], headers.form(header.schemes[0]))
     if matches:
         explanation = f"{matches[0].header.name} fits, but {header.name} does not."
         yield _finding("changed_header", explanation, texts.OTHER_HEADERS)
@@ -119,13 +121,20 @@ def _of_secret(name: str, reading: SecretReading) -> Finding:
     return _finding(name, texts.SIGNED_WITH_ANOTHER, texts.COPY_FROM_PAGE)
 
 
-def _of_form(claim: Claim, scheme: str) -> Iterator[Finding]:
-    prefix, encoding, how = texts.FORMS[scheme]
-    for name in claim.mistakes(scheme):
+def _of_form(claim: Claim, form: SignatureFormat) -> Iterator[Finding]:
+    encoding, how = texts.HOW_TO_ENCODE[form.encoding]
+    for name in claim.mistakes(form):
         if name == "prefix":
             found = f"begins with `{claim.prefix}`" if claim.prefix else "has no prefix"
-            explanation = f"The signature {found}. It has to begin with {prefix}."
-            remedy = f"Put {prefix} in front of what you compute, and compare the whole value."
+            if form.suffix or not form.prefix:
+                explanation = f"The signature {found}. It has to be written as `{form}`."
+                remedy = f"Write what you compute as `{form}`, and compare the whole value."
+            else:
+                explanation = f"The signature {found}. It has to begin with `{form.prefix}`."
+                remedy = (
+                    f"Put `{form.prefix}` in front of what you compute, and compare the whole "
+                    "value."
+                )
         else:
             found = texts.ENCODINGS[claim.encoding]
             explanation = f"The signature is written in {found}. It has to be {encoding}."

@@ -1,13 +1,13 @@
 """Names the mistakes of receivers that verify signatures: what is wrong, and what to change.
 
-`{own}` stands for the product's own header, such as `X-Winnerr-Signature`.
+`{own}` stands for the product's own header, such as `X-Acme-Signature`.
 """
 
 from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.signature_check.signature_claims import OWN, STANDARD
+from winnerr_webhooks.domain.branding import BASE64, HEX
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,19 +110,14 @@ ENCODINGS: Final = {
     "base64": "base64",
     "base64url": "base64 for URLs or without padding",
 }
-FORMS: Final = {
-    OWN: (
-        "`sha256=`",
+HOW_TO_ENCODE: Final = {
+    HEX: (
         "lower-case hexadecimal digits",
         "digest('hex') in Node.js, hexdigest() in Python and Ruby, hash_hmac() in PHP",
     ),
-    STANDARD: (
-        "`v1,`",
-        "base64",
-        "digest('base64') in Node.js, base64 of digest() in Python and Ruby",
-    ),
+    BASE64: ("base64", "digest('base64') in Node.js, base64 of digest() in Python and Ruby"),
 }
-"""(prefix, encoding, how to get it) of each scheme."""
+"""(its name, how to get it) of each encoding."""
 
 NO_DIGEST: Final = (
     "{header} holds no SHA-256, which is 64 hexadecimal digits or 44 characters of base64.",

@@ -145,7 +145,7 @@ def _response_body(attempt: LoggedAttempt) -> Body | None:
 def _replay_obstacle(webhook: Webhook | None, attempt: LoggedAttempt) -> str | None:
     """Why the delivery cannot be replayed now, and what would change that; None: it can be."""
     if webhook is None and attempt.trigger == "listen":
-        return "Replay this where winnerr-webhooks listen runs."
+        return "Replay this in the program that receives it, where the command listen runs."
     if webhook is None:
         return "This cannot be replayed because its webhook was deleted."
     if webhook.status != ACTIVE:

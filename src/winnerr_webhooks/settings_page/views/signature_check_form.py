@@ -9,6 +9,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.signature_check.signature_checker import (
     SignatureCheck,
@@ -95,7 +96,7 @@ def _errors(webhook: Webhook, pasted: CheckInput) -> dict[str, str]:
     if not pasted.body:
         errors["body"] = "Paste the body of the request."
     elif len(pasted.body.encode()) > MAX_BODY:
-        errors["body"] = "The body is larger than 512 KiB. Use winnerr-webhooks verify for it."
+        errors["body"] = "The body is larger than 512 KiB. Use the command verify for it."
     if not pasted.headers.strip():
         errors["headers"] = "Paste the headers of the request, or the signature alone."
     elif len(pasted.headers) > _MAX_TEXT:
@@ -108,7 +109,7 @@ def _errors(webhook: Webhook, pasted: CheckInput) -> dict[str, str]:
 
 
 async def _check(page: PageContext, webhook: Webhook, pasted: CheckInput) -> SignatureCheck:
-    headers = _headers(pasted.headers, f"X-{page.header_prefix}-Signature")
+    headers = _headers(pasted.headers, page.branding)
     signing, following = await page.storage.secrets(webhook.organization, webhook.id)
     current = following or signing
     sent = None
@@ -133,10 +134,10 @@ async def _check(page: PageContext, webhook: Webhook, pasted: CheckInput) -> Sig
     )
 
 
-def _headers(text: str, own_name: str) -> RequestHeaders:
+def _headers(text: str, branding: Branding) -> RequestHeaders:
     pairs, signature = parse_headers(text)
     return (
-        read_headers(pairs, own_name) if signature is None else read_signature(signature, own_name)
+        read_headers(pairs, branding) if signature is None else read_signature(signature, branding)
     )
 
 
@@ -155,7 +156,7 @@ def _answer(
         request.auth,
         status=422 if errors else 200,
         errors=errors or {},
-        header=f"X-{page.header_prefix}-Signature",
+        header=page.branding.signature_header,
         **values,
     )
 

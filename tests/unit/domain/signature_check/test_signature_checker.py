@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.signature_check.signature_checker import MAX_BODY, check_signature
 from winnerr_webhooks.domain.signature_check.signature_claims import read_headers, read_signature
@@ -17,7 +18,8 @@ from winnerr_webhooks.domain.signature_check.signature_claims import read_header
 ROOT = Path(__file__).parents[4]
 REQUESTS = json.loads((ROOT / "tests/mistaken_requests/requests.json").read_text())
 VECTORS = json.loads((ROOT / "sdk/vectors.json").read_text())["vectors"]
-OWN = "X-Winnerr-Signature"
+BRANDING = Config().branding
+OWN = BRANDING.signature_header
 SECRET, OTHER = "a secret of ours", "another secret"
 BODY = (
     b'{"event":"deal.closed_won","timestamp":"2025-01-15T14:23:00Z","organizationId":"o","data":{}}'
@@ -45,7 +47,11 @@ BY_REASON = {
 
 
 def check(body=BODY, signature=None, *, secret=SECRET, headers=(), now=0, **known):
-    read = read_headers(headers, OWN) if signature is None else read_signature(signature, OWN)
+    read = (
+        read_headers(headers, BRANDING)
+        if signature is None
+        else read_signature(signature, BRANDING)
+    )
     return check_signature(body=body, headers=read, secret=secret, now=now, **known)
 
 
@@ -60,10 +66,10 @@ def own(body=BODY, secret=SECRET):
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda one: one["name"])
 def test_each_mistake_of_a_real_receiver_is_named(request_):
     values = dict(request_["headers"])
-    headers = read_headers(request_["headers"], OWN)
+    headers = read_headers(request_["headers"], BRANDING)
     if "signature" in values:
         headers = read_signature(
-            values["signature"], OWN, values["webhook-id"], values["webhook-timestamp"]
+            values["signature"], BRANDING, values["webhook-id"], values["webhook-timestamp"]
         )
     found = check_signature(
         body=base64.b64decode(request_["body"]),
@@ -86,7 +92,7 @@ def test_the_sdks_vectors_are_valid_or_named(vector):
     secret, *others = vector["secrets"]
     found = check_signature(
         body=base64.b64decode(vector["body"]),
-        headers=read_headers(vector["headers"], OWN),
+        headers=read_headers(vector["headers"], BRANDING),
         secret=secret,
         previous=others[0] if others else None,
         now=vector["now"],

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.branding import STANDARD_FORMAT, make_branding, parse_signature_format
 from winnerr_webhooks.domain.signature_check.signature_claims import (
     OWN,
     STANDARD,
@@ -15,7 +17,9 @@ from winnerr_webhooks.domain.signature_check.signature_claims import (
 DIGEST = bytes(range(32))
 HEX = DIGEST.hex()
 BASE64 = base64.b64encode(DIGEST).decode()
-NAME = "X-Winnerr-Signature"
+BRANDING = Config().branding
+NAME = BRANDING.signature_header
+FORMS = {OWN: BRANDING.signature_format, STANDARD: STANDARD_FORMAT}
 
 
 @pytest.mark.parametrize(
@@ -32,9 +36,9 @@ NAME = "X-Winnerr-Signature"
 def test_headers_are_found_in_what_people_paste(text):
     pairs, signature = parse_headers(text)
     assert signature is None
-    (header,) = read_headers(pairs, NAME).signatures
+    (header,) = read_headers(pairs, BRANDING).signatures
     assert header.claims[0].digest == DIGEST
-    assert header.claims[0].mistakes(OWN) == ()
+    assert header.claims[0].mistakes(BRANDING.signature_format) == ()
 
 
 @pytest.mark.parametrize("text", [f"sha256={HEX}", HEX, f"sha256:{HEX}", f"v1,{BASE64}"])
@@ -57,19 +61,40 @@ def test_a_signature_alone_is_no_header(text):
     ],
 )
 def test_the_way_a_signature_is_written_is_told_from_its_value(text, scheme, mistakes):
-    (header,) = read_signature(text, NAME, "evt_1", "1").signatures
+    (header,) = read_signature(text, BRANDING, "evt_1", "1").signatures
     assert header.schemes == (OWN, STANDARD)
-    assert header.claims[0].mistakes(scheme) == mistakes
+    assert header.claims[0].mistakes(FORMS[scheme]) == mistakes
 
 
 @pytest.mark.parametrize("text", ["", "sha256=", "sha1=" + "0" * 40, HEX[:-1], "é" * 64, "A" * 42])
 def test_what_holds_no_sha_256_is_no_claim(text):
-    (header,) = read_signature(text, NAME).signatures
+    (header,) = read_signature(text, BRANDING).signatures
     assert header.claims == ()
 
 
 def test_headers_that_are_missing_or_malformed_are_listed():
-    found = read_headers([("webhook-id", "evt.1"), ("Webhook-Timestamp", "1736950982123")], NAME)
+    found = read_headers(
+        [("webhook-id", "evt.1"), ("Webhook-Timestamp", "1736950982123")], BRANDING
+    )
     assert found.missing == ("webhook-signature",)
     assert found.malformed == ("webhook-id", "webhook-timestamp")
-    assert read_headers([], NAME).missing == (NAME,)
+    assert read_headers([], BRANDING).missing == (NAME,)
+
+
+@pytest.mark.parametrize(
+    ("written", "mistakes"),
+    [
+        (f'keyId="x",signature="{BASE64}"', ()),
+        (f'keyId="x",signature="{HEX}"', ("encoding",)),
+        (BASE64, ("prefix",)),
+        (f"sha256={HEX}", ("encoding", "prefix")),
+    ],
+)
+def test_a_products_own_format_has_text_on_both_sides(written, mistakes):
+    form = parse_signature_format('keyId="x",signature="{base64}"')
+    branding = make_branding("Globex CRM", "", "", form)
+    found = read_headers([("x-globex-crm-signature", written)], branding)
+    assert found.malformed == ()
+    (claim,) = found.signatures[0].claims
+    assert claim.digest == DIGEST
+    assert claim.mistakes(form) == mistakes
