@@ -59,6 +59,15 @@ async def test_the_last_events_are_sent_oldest_first_and_answers_are_beside_the_
     assert await _step(world) is None
 
 
+async def test_a_recorded_answer_without_a_body_is_an_empty_body(world) -> None:
+    webhook = await world.webhook()
+    await world.settle(await world.leased(), EXHAUSTED, body=b"")
+    new = _new(world, webhook)
+    await world.storage.add_rehearsal(new)
+    found = await world.storage.rehearsal("org_1", new.id)
+    assert found.answers[0].recorded.body == b""
+
+
 async def test_a_rehearsal_changes_nothing_of_deliveries_and_webhook(world) -> None:
     webhook = await world.webhook()
     failed = await world.leased()

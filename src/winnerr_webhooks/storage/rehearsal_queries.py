@@ -129,6 +129,13 @@ def _answer(row: Sequence[Any]) -> RehearsalAnswer:
         delivery_id=delivery_id,
         attempt_id=attempt_id,
         event=event,
-        rehearsed=None if rehearsed[0] is None else AnswerStart(*rehearsed),
-        recorded=AnswerStart(*recorded) if is_kept else None,
+        rehearsed=None if rehearsed[0] is None else _answer_start(*rehearsed),
+        recorded=_answer_start(*recorded) if is_kept else None,
     )
+
+
+def _answer_start(
+    outcome: str, status: int | None, duration_ms: float, error_message: str, body: bytes | None
+) -> AnswerStart:
+    """Return an answer as it is stored. On SQLite, `substr` of an empty body is NULL."""
+    return AnswerStart(outcome, status, duration_ms, error_message, body or b"")
