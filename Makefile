@@ -79,7 +79,7 @@ sdk: $(VENV)/.development ## tests of the SDKs, of each language that is install
 	@tests/install mariadb js-runtimes || true
 	@$(RUN) sdk/run_tests.py $(ARGS)
 
-smoke: $(VENV)/.development ## every package installed and used as the tutorials say (ARGS="go nginx")
+smoke: $(VENV)/.development ## the tutorials and commands of the docs, and every package, as a stranger uses them (ARGS="go nginx")
 	@$(RUN) sdk/smoke.py $(ARGS)
 
 chaos: $(VENV)/.development ## long failure runs

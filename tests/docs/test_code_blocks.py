@@ -1,0 +1,124 @@
+"""Every code block of the documentation is run by a test, or its place below says why not.
+
+`make smoke` runs the sections of `sdk/smoke_rows.py`. Other tests run the blocks of `RUN_BY_TESTS`.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "sdk"))
+
+from code_blocks import Block, code_blocks, pages, section  # noqa: E402  the folder is no package
+from smoke_rows import EMIT, HOW_TO, PACKAGES, README, REFERENCES, TUTORIALS  # noqa: E402
+
+DOCS = "tests/unit/test_docs.py"
+RECIPES = "sdk/python/tests/test_outbox_recipes.py"
+RUN_BY_TESTS = {
+    # page, heading, language: the file of the test, and a word that is in it
+    (README, "Try it", "sh"): ("tests/unit/cli/demo/test_demo.py", '"demo"'),
+    (README, "Receiving", "json"): (DOCS, "every_json_sample_parses"),
+    (README, "Receiving", "js"): (DOCS, "the_nodejs_receiver_of_the_readme"),
+    (README, "Receiving", "python"): (DOCS, "the_python_receiver_of_the_readme"),
+    ("docs/delivery-states.md", "The states of a delivery", "mermaid"): (
+        "tests/unit/domain/test_delivery_states.py",
+        "delivery-states.md",
+    ),
+    ("docs/how-to/move-from-another-sender.md", "What receivers have to change", "python"): (
+        "sdk/python/tests/test_readme.py",
+        "move-from-another-sender.md",
+    ),
+    ("docs/outbox.md", "Emit inside your own transaction", "sql"): (RECIPES, "BEGIN"),
+    ("docs/outbox.md", "Rights", "sql"): (RECIPES, "GRANT"),
+    ("docs/outbox.md", "psycopg", "python"): (RECIPES, "import psycopg"),
+    ("docs/outbox.md", "SQLAlchemy", "python"): (RECIPES, "sqlalchemy"),
+    ("docs/outbox.md", "Django", "python"): (RECIPES, "django"),
+    ("docs/reference/receiving.md", "The request", "json"): (DOCS, "every_json_sample_parses"),
+    ("docs/reference/receiving.md", "Signatures", "python"): (DOCS, "the_standard_webhooks_sample"),
+}
+NOT_RUN = {
+    # page, heading, language: why
+    ("CONTRIBUTING.md", "Run it", "sh"): "They are the test suites themselves.",
+    ("docs/performance/README.md", "Repeat it", "sh"): (
+        "They take from minutes to hours. tests/unit/bench runs each bench for a moment."
+    ),
+    (HOW_TO, "Run it in a container", "sh"): (
+        "They need a Docker daemon, and base images from a registry of images."
+    ),
+    (HOW_TO, "Create, change and revoke API keys", "systemd-run"): (
+        "It needs a machine that systemd has started, and the service installed on it."
+    ),
+}
+Place = tuple[str, str, str]
+
+
+def played() -> Iterator[Block]:
+    """Yield the blocks that `make smoke` runs."""
+    for tutorial in TUTORIALS.values():
+        for one in tutorial.sections:
+            yield from section(*one)
+    for package in PACKAGES.values():
+        yield from section(*package.section)
+        if package.emit:
+            yield from section(EMIT, package.emit)
+    for reference in REFERENCES.values():
+        for one in reference.sections:
+            yield from section(*one)
+
+
+def place(block: Block) -> Place:
+    """Return where a block is; a command that is an exception in its section has its name there."""
+    command = block.text.split()[0]
+    named = (block.page, block.headings[-1], command)
+    return named if named in NOT_RUN else (block.page, block.headings[-1], block.language)
+
+
+BLOCKS = [block for page in pages() for block in code_blocks(page) if block.is_code]
+PLAYED = set(played())
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
+def test_each_block_of_code_is_run_or_says_why_not(page):
+    lacking = [
+        f"{block.headings[-1]}: {block.text.splitlines()[0]}"
+        for block in BLOCKS
+        if block.page == page
+        and block not in PLAYED
+        and place(block) not in RUN_BY_TESTS
+        and place(block) not in NOT_RUN
+    ]
+    assert lacking == [], "run it in sdk/smoke_rows.py or in a test, or add it to NOT_RUN"
+
+
+def test_the_lists_name_only_blocks_that_exist_and_that_make_smoke_does_not_run():
+    places = {place(block) for block in BLOCKS}
+    assert [one for one in [*RUN_BY_TESTS, *NOT_RUN] if one not in places] == []
+    twice = {place(block) for block in PLAYED} & {*RUN_BY_TESTS}
+    assert twice == set()
+
+
+@pytest.mark.parametrize(("file", "word"), sorted(set(RUN_BY_TESTS.values())))
+def test_the_tests_that_are_named_exist(file, word):
+    assert word in (ROOT / file).read_text("utf-8")
+
+
+def test_what_the_smoke_run_plays_exists():
+    """A heading that was renamed would make its section empty."""
+    rows = [one for row in [*TUTORIALS.values(), *REFERENCES.values()] for one in row.sections]
+    assert [one for one in rows if not section(*one)] == []
+    assert [one for one in PACKAGES.values() if not section(*one.section)] == []
+
+
+def test_only_output_and_drawings_are_without_a_language():
+    """A command that is fenced as text would escape this check."""
+    begins = ("winnerr-webhooks ", "curl ", "make ", "export ", "npm ", "pip ", "python")
+    hidden = [
+        block.text
+        for page in pages()
+        for block in code_blocks(page)
+        if not block.is_code and block.text.startswith(begins)
+    ]
+    assert hidden == []
