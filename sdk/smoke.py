@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent / "python/src"))
 sys.path.insert(0, str(Path(__file__).parent / "python/tests"))
 
 from harness import Service
+from naming_trial import NamingTrial
 from package_trial import PackageTrial
 from postgres_trial import PostgresTrial
 from proxy_trial import ProxyTrial
@@ -55,6 +56,8 @@ def play(name: str, service: Service, done: dict[str, str]) -> None:
         CommandsTrial(service, done).run()
     elif name == "postgresql":
         PostgresTrial(done).run()
+    elif name == "names":
+        NamingTrial(done).run()
     elif name in REFERENCES:
         ProxyTrial(name, service, done).run()
     else:

@@ -135,4 +135,11 @@ REFERENCES: Final = {
     ),
     "proxy": Reference(("nginx", "openssl", "curl"), (Section(HOW_TO, "nginx"),)),
     "caddy": Reference(("caddy", "curl"), (Section(HOW_TO, "Caddy"),)),
+    "names": Reference(
+        ("curl",),
+        (
+            Section("docs/how-to/your-own-name-and-look.md", "The name"),
+            Section("docs/how-to/move-from-another-sender.md", "Keep your old header"),
+        ),
+    ),
 }

@@ -27,7 +27,7 @@ RUN_BY_TESTS = {
         "tests/unit/domain/test_delivery_states.py",
         "delivery-states.md",
     ),
-    ("docs/how-to/move-from-another-sender.md", "What receivers have to change", "python"): (
+    ("docs/how-to/move-from-another-sender.md", "One program for both senders", "python"): (
         "sdk/python/tests/test_readme.py",
         "move-from-another-sender.md",
     ),
