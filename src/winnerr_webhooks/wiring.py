@@ -32,7 +32,7 @@ from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.log_setup import set_up_logs
 from winnerr_webhooks.management.listeners import Listeners
-from winnerr_webhooks.management.page_sign_in import PAGE
+from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals

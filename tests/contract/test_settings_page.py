@@ -4,7 +4,7 @@ import asyncio
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.ids import id_floor
-from winnerr_webhooks.storage.values import Grant, LogFilter
+from winnerr_webhooks.storage.values import Grant, LogFilter, PageOptions
 
 LINK, SESSION, OTHER = b"l" * 32, b"s" * 32, b"o" * 32
 
@@ -15,6 +15,7 @@ def grant(world, *, seconds=600, role="admin"):
         role=role,
         user="Jane",
         expires_at=world.clock.now_ms() + seconds * 1000,
+        page=PageOptions(path="/logs", language="de", organization_name="Zoë & Söhne"),
     )
 
 
@@ -26,6 +27,7 @@ async def test_a_link_starts_one_session_and_is_used_up_by_it(world):
     assert session is not None
     assert (session.organization, session.role, session.user) == ("org_1", "viewer", "Jane")
     assert session.expires_at == world.clock.now_ms() + 28_800_000
+    assert session.page == grant(world).page
     assert await world.storage.session(SESSION) == session
     assert await world.storage.link(LINK) is None
     assert await world.storage.consume_link(LINK, OTHER, 28_800) is None

@@ -12,11 +12,10 @@ from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.ids import new_token
 from winnerr_webhooks.management.field_checks import FieldChecks, check_organization
+from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.storage.port import SignIn
-from winnerr_webhooks.storage.values import Grant
+from winnerr_webhooks.storage.values import Grant, PageOptions
 
-PAGE: Final = "/settings/webhooks"
-"""The path of the settings page under PUBLIC_URL."""
 LINK_SECONDS: Final = 600
 """How long a link can be used."""
 SESSION_SECONDS: Final = 8 * 3600
@@ -59,20 +58,33 @@ class PageSignIn:
         self._page = public_url + PAGE
 
     async def create_link(
-        self, organization: str, role: str = ADMIN, user: str | None = None
+        self,
+        organization: str,
+        role: str = ADMIN,
+        user: str | None = None,
+        *,
+        page: PageOptions | None = None,
+        checks: FieldChecks | None = None,
     ) -> NewLink:
         """Create a link that signs in the first person who opens it, within ten minutes.
 
-        Raises `Invalid` at /organizationId, /role or /user.
+        Raises `Invalid` at /organizationId, /role or /user, and with what `checks` has already
+        found wrong.
         """
-        checks = FieldChecks()
+        checks = checks or FieldChecks()
         checks.run(check_organization, organization, "")
         checks.run(_check_role, role, "")
         user = checks.run(_check_user, user, None)
         checks.done()
         token = new_token()
         expires_at = self._clock.now_ms() + LINK_SECONDS * 1000
-        grant = Grant(organization=organization, role=role, user=user, expires_at=expires_at)
+        grant = Grant(
+            organization=organization,
+            role=role,
+            user=user,
+            expires_at=expires_at,
+            page=page or PageOptions(),
+        )
         await self._storage.create_link(grant, hash_key(token))
         return NewLink(url=f"{self._page}/sign-in/{token}", expires_at=expires_at)
 

@@ -38,6 +38,10 @@ class Assets:
         _ = self._files[name]
         return self._base + name
 
+    def content(self, name: str) -> Asset:
+        """A file by its name. Raises KeyError when there is no such file."""
+        return self._files[name]
+
     def get(self, version: str, name: str) -> Asset | None:
         """The file of a URL; None when this version of the page does not have it."""
         return self._files.get(name) if version == self.version else None

@@ -1,5 +1,6 @@
 """The settings page as an ASGI application, mounted next to the API."""
 
+import re
 from typing import Any, Final
 
 from litestar import Litestar
@@ -7,13 +8,15 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.management.page_sign_in import PAGE
+from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.settings_page.guard import authorize
 from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.page_errors import answer_error
+from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_path
 from winnerr_webhooks.settings_page.views import (
     attempt_detail,
     bulk_replay,
+    embed_script,
     log_list,
     receiver_check_form,
     rehearsal,
@@ -27,6 +30,7 @@ from winnerr_webhooks.settings_page.views import (
     webhook_secret,
 )
 
+_OF_ORGANIZATION: Final = re.compile(rf"{PAGE}/@([A-Za-z0-9_-]{{1,64}})(?=/|$)")
 MAX_FORM_BYTES: Final = 65_536
 """Several times what a form with the longest URL, description and secret needs."""
 
@@ -34,9 +38,9 @@ MAX_FORM_BYTES: Final = 65_536
 class SettingsPage:
     """Answers every request under `/settings/webhooks`.
 
-    Every answer, errors included, has the same security headers. They allow no inline script or
-    style and nothing from other sites, framing only by `FRAME_ANCESTORS`, no guessing of content
-    types, and no referrer.
+    Every answer, errors included, has the same security headers, unless a file says otherwise.
+    They allow no inline script or style and nothing from other sites, framing only by
+    `FRAME_ANCESTORS`, no guessing of content types, and no referrer.
     """
 
     def __init__(self, page: PageContext) -> None:
@@ -46,12 +50,13 @@ class SettingsPage:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
+        organization = _take_organization(scope)
 
         async def send_with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], *self._headers]
-                if not any(name == b"cache-control" for name, _ in headers):
-                    headers.append((b"cache-control", b"no-store"))
+                headers = [_moved(header, organization) for header in message["headers"]]
+                own = {name for name, _ in headers}
+                headers += [header for header in self._headers if header[0] not in own]
                 message = {**message, "headers": headers}
             await send(message)
 
@@ -62,6 +67,27 @@ class SettingsPage:
         self._page.stop()
 
 
+def _take_organization(scope: Any) -> str | None:
+    """Take `/@org_1` out of the address, so that routes need not know it; returns the id."""
+    found = _OF_ORGANIZATION.match(scope["path"])
+    if found is None:
+        return None
+    organization = found[1]
+    own = organization_path(organization)
+    scope["path"] = PAGE + scope["path"].removeprefix(own)
+    scope["raw_path"] = PAGE.encode() + scope["raw_path"].removeprefix(own.encode())
+    scope[ORGANIZATION] = organization
+    return organization
+
+
+def _moved(header: tuple[bytes, bytes], organization: str | None) -> tuple[bytes, bytes]:
+    """Let a redirect stay at the organization's address."""
+    name, value = header
+    if organization is None or name != b"location" or not value.startswith(PAGE.encode()):
+        return header
+    return name, organization_path(organization).encode() + value.removeprefix(PAGE.encode())
+
+
 def _litestar(page: PageContext) -> Litestar:
     def provide() -> PageContext:
         return page
@@ -69,6 +95,7 @@ def _litestar(page: PageContext) -> Litestar:
     app = Litestar(
         [
             *sign_in_link.ROUTES,
+            *embed_script.ROUTES,
             *webhook_list.ROUTES,
             *webhook_detail.ROUTES,
             *webhook_form.ROUTES,
@@ -103,6 +130,7 @@ def _security_headers(config: Config) -> list[tuple[bytes, bytes]]:
         f"frame-ancestors {ancestors}"
     )
     headers = {
+        "cache-control": "no-store",
         "content-security-policy": policy,
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",

@@ -17,7 +17,8 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.management.page_sign_in import PAGE, PageSignIn
+from winnerr_webhooks.management.page_options import PAGE
+from winnerr_webhooks.management.page_sign_in import PageSignIn
 from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals
@@ -25,6 +26,7 @@ from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.settings_page.assets import Assets
 from winnerr_webhooks.settings_page.forms import Form
+from winnerr_webhooks.settings_page.languages import page_language
 from winnerr_webhooks.settings_page.session import Identify, Visitor, VisitorAuth
 from winnerr_webhooks.settings_page.shared_polls import SharedPolls
 from winnerr_webhooks.settings_page.templating import make_environment
@@ -78,7 +80,7 @@ class PageContext:
         self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)
         self.auth = VisitorAuth(config, self.sign_in, identify)
         self.assets = Assets(_BASE)
-        self.environment = make_environment(self.assets.url, _BASE)
+        self.environment = make_environment(self.assets.url)
         self.stopping = asyncio.Event()
         self.polls = SharedPolls(storage, clock)
         self._turns = FairSemaphore.of(budgets.pages)
@@ -101,8 +103,10 @@ class PageContext:
             visitor=visitor,
             now=self.now(),
             brand=self.branding.name,
-            sign_in_url=self.config.sign_in_url,
-            **values,
+            language=page_language(visitor.page.language if visitor else None),
+            frame_ancestors=self.config.frame_ancestors,
+            **{"sign_in_url": self.config.sign_in_url, "base": visitor.base if visitor else _BASE}
+            | values,
         )
 
     def turn(self, organization: str) -> AbstractAsyncContextManager[None]:
@@ -157,9 +161,9 @@ def html_response(
     return Response(text, media_type=MediaType.HTML, status_code=status, headers=headers)
 
 
-def redirect(path: str) -> Redirect:
+def redirect(path: str, *, base: str = _BASE) -> Redirect:
     """Send the browser to another view, with a GET."""
-    return Redirect(_BASE + path, status_code=SEE_OTHER)
+    return Redirect(base + path, status_code=SEE_OTHER)
 
 
 def form_of(request: PageRequest) -> Form:

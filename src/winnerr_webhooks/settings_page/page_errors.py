@@ -3,6 +3,7 @@
 import traceback
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 import structlog
 from litestar import Request, Response
@@ -50,13 +51,40 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 
 def _signed_out(request: Request[Any, Any, Any], page: PageContext) -> Response[Any]:
-    """Where to sign in. A form that was posted is not redirected, which would lose its input."""
+    """Where to sign in. A form that was posted is not redirected, which would lose its input.
+
+    Neither is a frame, in which the product would load inside itself: its page has a link instead.
+    """
     navigates = request.method in ("GET", "HEAD") and not request.headers.get("x-part")
-    if page.config.sign_in_url and navigates:
-        return Redirect(page.config.sign_in_url, status_code=SEE_OTHER)
+    sign_in_url = _sign_in_url(request, page.config.sign_in_url) if navigates else None
+    if sign_in_url and not _may_be_framed(request, page):
+        return Redirect(sign_in_url, status_code=SEE_OTHER)
     return page.answer(
-        "signed_out.html", None, status=HTTPStatus.UNAUTHORIZED, posted=not navigates
+        "signed_out.html",
+        None,
+        status=HTTPStatus.UNAUTHORIZED,
+        posted=not navigates,
+        **({"sign_in_url": sign_in_url} if sign_in_url else {}),
     )
+
+
+def _sign_in_url(request: Request[Any, Any, Any], url: str) -> str:
+    """SIGN_IN_URL with the page that was asked for, as `portal-sessions` takes it."""
+    if not url:
+        return ""
+    query = request.scope["query_string"].decode("latin-1")
+    asked = request.url.path + (f"?{query}" if query else "")
+    parts = urlsplit(url)
+    known = f"{parts.query}&" if parts.query else ""
+    return parts._replace(query=f"{known}return_to={quote(asked, safe='/')}").geturl()
+
+
+def _may_be_framed(request: Request[Any, Any, Any], page: PageContext) -> bool:
+    """Whether a frame may have asked; over plain HTTP browsers do not say (Fetch Metadata)."""
+    destination = request.headers.get("sec-fetch-dest")
+    if destination is None:
+        return bool(page.config.frame_ancestors)
+    return destination != "document"
 
 
 def _explain(error: Exception, page: PageContext) -> tuple[int, str, str]:

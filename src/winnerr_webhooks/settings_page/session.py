@@ -15,9 +15,13 @@ import msgspec
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import Forbidden
 from winnerr_webhooks.ids import new_token
+from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.management.page_sign_in import ADMIN, SESSION_SECONDS, PageSignIn
+from winnerr_webhooks.storage.values import Grant, PageOptions
 
 SESSION_COOKIE: Final = "webhooks_session"
+ORGANIZATION: Final = "webhooks_organization"
+"""The key in the ASGI scope of the organization that the address names."""
 CSRF_COOKIE: Final = "webhooks_csrf"
 _CSRF_PURPOSE: Final = b"settings page csrf"
 
@@ -46,6 +50,9 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     csrf: str
     session: str | None
     """The session's token; None when an embedding product identified the visitor."""
+    base: str = PAGE
+    """The path that links begin with; `organization_path` says when it is another."""
+    page: PageOptions = PageOptions()
     new_csrf_seed: str | None = None
     """The value of the CSRF cookie to set with this answer; None: the browser has one."""
 
@@ -76,7 +83,19 @@ class VisitorAuth:
         self._prefix = "__Host-" if self._secure else ""
 
     async def visitor(self, scope: Mapping[str, Any]) -> Visitor | None:
-        """The visitor of a request; None when nobody is signed in."""
+        """The visitor of a request; None when nobody is signed in.
+
+        At an address of an organization only a visitor of that organization counts.
+        """
+        organization = scope.get(ORGANIZATION)
+        found = await self._visitor(scope, organization)
+        if organization is None or found is None:
+            return found
+        if found.organization != organization:
+            return None
+        return msgspec.structs.replace(found, base=organization_path(organization))
+
+    async def _visitor(self, scope: Mapping[str, Any], organization: str | None) -> Visitor | None:
         cookies = self._cookies(scope)
         if self._identify is not None:
             identity = await self._identify(scope)
@@ -91,17 +110,12 @@ class VisitorAuth:
                     session=None,
                     new_csrf_seed=new_seed,
                 )
-        token = cookies.get(self._prefix + SESSION_COOKIE)
-        grant = await self._sign_in.session(token) if token else None
-        if token is None or grant is None:
-            return None
-        return Visitor(
-            organization=grant.organization,
-            role=grant.role,
-            user=grant.user,
-            csrf=_csrf(token),
-            session=token,
-        )
+        for name in dict.fromkeys((_session_cookie(organization), SESSION_COOKIE)):
+            token = cookies.get(self._prefix + name)
+            grant = await self._sign_in.session(token) if token else None
+            if token is not None and grant is not None:
+                return _visitor(grant, token)
+        return None
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Refuse a change that a page of another site asks for; raises `Forbidden`.
@@ -127,17 +141,19 @@ class VisitorAuth:
                 "the page and try again."
             )
 
-    def session_cookie(self, token: str) -> str:
-        """The Set-Cookie value that starts a session."""
-        return self._cookie(SESSION_COOKIE, token, SESSION_SECONDS)
+    def session_cookie(self, token: str, organization: str | None = None) -> str:
+        """The Set-Cookie value that starts a session, also one beside the browser's first."""
+        return self._cookie(_session_cookie(organization), token, SESSION_SECONDS)
 
     def csrf_cookie(self, seed: str) -> str:
         """The Set-Cookie value to which the CSRF token is bound when there is no session."""
         return self._cookie(CSRF_COOKIE, seed, SESSION_SECONDS)
 
-    def expired_session_cookie(self) -> str:
-        """The Set-Cookie value that ends a session."""
-        return self._cookie(SESSION_COOKIE, "", 0)
+    def expired_session_cookie(self, scope: Mapping[str, Any]) -> str:
+        """The Set-Cookie value that ends the session of a request."""
+        name = _session_cookie(scope.get(ORGANIZATION))
+        sent = self._cookies(scope)
+        return self._cookie(name if self._prefix + name in sent else SESSION_COOKIE, "", 0)
 
     def _cookie(self, name: str, value: str, seconds: int) -> str:
         site = "None" if self._embedded else "Lax"
@@ -154,6 +170,30 @@ class VisitorAuth:
         text = ";".join(value.decode("latin-1") for name, value in headers if name == b"cookie")
         pairs = (pair.strip().partition("=") for pair in text.split(";"))
         return {name: value for name, _, value in pairs}
+
+
+def _visitor(grant: Grant, token: str) -> Visitor:
+    return Visitor(
+        organization=grant.organization,
+        role=grant.role,
+        user=grant.user,
+        csrf=_csrf(token),
+        session=token,
+        page=grant.page,
+    )
+
+
+def organization_path(organization: str) -> str:
+    """The page's address for one organization: a browser's second session has this one.
+
+    A browser sends all cookies of a host, so only the address can tell two organizations apart
+    that are open in two tabs. The first keeps the plain address.
+    """
+    return f"{PAGE}/@{organization}"
+
+
+def _session_cookie(organization: str | None) -> str:
+    return f"{SESSION_COOKIE}.{organization}" if organization else SESSION_COOKIE
 
 
 def _csrf(seed: str) -> str:

@@ -8,11 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from winnerr_webhooks.settings_page import charts, formatting
 
 
-def make_environment(asset: Callable[[str], str], base: str) -> Environment:
+def make_environment(asset: Callable[[str], str]) -> Environment:
     """Build the environment.
 
-    Templates can use `asset(name)`, the page's `base` path, `charts`, and the functions of
-    `formatting` as filters.
+    Templates can use `asset(name)`, `charts`, and the functions of `formatting` as filters.
     """
     environment = Environment(
         loader=PackageLoader("winnerr_webhooks.settings_page"),
@@ -22,7 +21,7 @@ def make_environment(asset: Callable[[str], str], base: str) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals |= {"asset": asset, "base": base, "charts": charts}
+    environment.globals |= {"asset": asset, "charts": charts}
     filters: dict[str, Callable[..., Any]] = {
         "about": formatting.about,
         "ago": formatting.ago,

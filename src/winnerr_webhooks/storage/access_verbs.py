@@ -1,10 +1,16 @@
 """The verbs of API keys and of sign-in to the settings page."""
 
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
 from msgspec.structs import asdict, replace
 
 from winnerr_webhooks.storage.database_session import Session, struct_of
-from winnerr_webhooks.storage.values import ApiKey, Grant
+from winnerr_webhooks.storage.values import ApiKey, Grant, PageOptions
 from winnerr_webhooks.storage.verb_base import VerbBase
+
+_page_options: Final = msgspec.json.Decoder(PageOptions)
 
 
 class KeyVerbs(VerbBase):
@@ -62,7 +68,7 @@ class SignInVerbs(VerbBase):
     async def _look_up_grant(self, statement: str, hash_: bytes) -> Grant | None:
         now = self._clock.now_ms()
         row = await self._look_up(lambda db: db.fetch_row(statement, hash=hash_, now=now))
-        return None if row is None else struct_of(Grant, row)
+        return None if row is None else _grant(row)
 
 
 async def _consume(
@@ -71,7 +77,7 @@ async def _consume(
     row = await db.fetch_row("take_link", hash=link_hash)
     if row is None:
         return None
-    link = struct_of(Grant, row)
+    link = _grant(row)
     if link.expires_at <= now:
         return None
     session = replace(link, expires_at=ends_at)
@@ -80,4 +86,11 @@ async def _consume(
 
 
 async def _add(db: Session, statement: str, grant: Grant, hash_: bytes) -> None:
-    await db.execute(statement, **asdict(grant), hash=hash_)
+    options = msgspec.json.encode(grant.page).decode()
+    await db.execute(statement, **asdict(grant), hash=hash_, page_options=options)
+
+
+def _grant(row: Sequence[Any]) -> Grant:
+    *fields, options = row  # NULL: a program that did not know them yet
+    page = _page_options.decode(options) if options else PageOptions()
+    return struct_of(Grant, fields, page=page)

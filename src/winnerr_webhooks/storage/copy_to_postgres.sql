@@ -59,10 +59,10 @@ SELECT rehearsal, position, delivery_id, attempt_id, event, attempt, answered_at
 FROM rehearsal_answer
 
 -- name: sign_in_link
-SELECT hash, organization, role, user AS user_name, expires_at FROM sign_in_link
+SELECT hash, organization, role, user AS user_name, expires_at, page_options FROM sign_in_link
 
 -- name: session
-SELECT hash, organization, role, user AS user_name, expires_at FROM session
+SELECT hash, organization, role, user AS user_name, expires_at, page_options FROM session
 
 -- name: event
 SELECT id, organization, name, client_id, accepted_at, body FROM event

@@ -306,6 +306,21 @@ class HealthBucket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Deliveries whose retries were used up."""
 
 
+class PageOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a sign-in link says about the settings page that it opens."""
+
+    path: str = ""
+    """Where the link leads: what follows the page's own path."""
+    return_url: str | None = None
+    """The way back to the product."""
+    language: str | None = None
+    """A language tag (BCP 47)."""
+    organization_name: str | None = None
+    """Shown in place of the organization's id."""
+    auto_sign_in: bool = False
+    """Whether the link's page submits itself."""
+
+
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What a sign-in link or a session of the settings page lets its bearer do."""
 
@@ -316,6 +331,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """The user's name, as given by the caller that made the link."""
     expires_at: int
     """ms."""
+    page: PageOptions = PageOptions()
 
 
 class LastAttempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):

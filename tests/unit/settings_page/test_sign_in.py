@@ -1,11 +1,15 @@
 """Signing in and out, CSRF and origin checks, security headers, and what each role may do."""
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from yarl import URL
 
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.management.field_checks import FieldChecks
+from winnerr_webhooks.management.page_options import check_page_options
 from winnerr_webhooks.settings_page.session import Identity, VisitorAuth
+from winnerr_webhooks.storage.values import PageOptions
 
 EVIL = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
 
@@ -50,10 +54,128 @@ async def test_with_a_sign_in_url_a_signed_out_visitor_is_sent_there(make_site):
     site = await make_site(sign_in_url="https://crm.example.com/login")
     async with site.browser().session.get("/settings/webhooks", allow_redirects=False) as answer:
         assert answer.status == 303
-        assert answer.headers["Location"] == "https://crm.example.com/login"
+        location = answer.headers["Location"]
+    assert location == "https://crm.example.com/login?return_to=/settings/webhooks"
     posted = await site.browser().post("/new", csrf="x")
     assert posted.status == 401
     assert posted.all("a", href="https://crm.example.com/login")
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "location"),
+    [
+        ("https://a.example", "/logs", "https://a.example?return_to=/settings/webhooks/logs"),
+        (
+            "https://a.example/in?x=1#top",
+            "/logs?q=a%26b&limit=5",
+            (
+                "https://a.example/in?x=1"
+                "&return_to=/settings/webhooks/logs%3Fq%3Da%2526b%26limit%3D5#top"
+            ),
+        ),
+        ("https://a.example", "/@org_2/new", "https://a.example?return_to=/settings/webhooks/new"),
+    ],
+)
+async def test_the_product_is_told_which_page_was_asked_for(make_site, url, path, location):
+    site = await make_site(sign_in_url=url)
+    address = URL(f"/settings/webhooks{path}", encoded=True)
+    async with site.browser().session.get(address, allow_redirects=False) as answer:
+        assert answer.headers["Location"] == location
+        asked = parse_qs(urlsplit(location).query)["return_to"][0]
+    checks = FieldChecks()
+    options = check_page_options(checks, (), path=asked)
+    checks.done()  # portal-sessions takes it as it is
+    assert f"/settings/webhooks{options.path}" == asked
+
+
+@pytest.mark.parametrize(
+    ("headers", "ancestors", "redirects"),
+    [
+        ({"Sec-Fetch-Dest": "document"}, ("https://a.example",), True),
+        ({"Sec-Fetch-Dest": "iframe"}, ("https://a.example",), False),
+        ({"Sec-Fetch-Dest": "iframe"}, (), False),
+        ({}, ("https://a.example",), False),
+        ({}, (), True),
+    ],
+)
+async def test_sign_in_never_loads_the_product_in_its_own_frame(
+    make_site, headers, ancestors, redirects
+):
+    site = await make_site(sign_in_url="https://a.example/in", frame_ancestors=ancestors)
+    answer = await site.browser().session.get(
+        "/settings/webhooks/logs", headers=headers, allow_redirects=False
+    )
+    assert answer.status == (303 if redirects else 401)
+    if not redirects:
+        link = 'href="https://a.example/in?return_to=/settings/webhooks/logs" target="_top"'
+        assert link in await answer.text()
+
+
+async def test_a_link_leads_to_its_page_and_says_its_names(site):
+    page = PageOptions(
+        path="/logs?outcome=failed",
+        return_url="https://a.example/settings?a=1&b=2",
+        organization_name="Acme <GmbH>",
+        language="de-CH",
+    )
+    link = await site.page.sign_in.create_link("org_1", page=page)
+    browser = site.browser()
+    assert "Acme <GmbH>" in (await browser.get(path_of(link.url))).text
+    logs = await browser.post(path_of(link.url), csrf="")
+    assert str(logs.url).endswith("/settings/webhooks/logs?outcome=failed")
+    assert "Acme <GmbH>" in logs.text
+    assert "org_1" not in logs.text
+    assert 'href="https://a.example/settings?a=1&amp;b=2" target="_top"' in logs.html
+    assert '<html lang="en">' in logs.html  # the only language that is there
+
+
+async def test_two_organizations_in_two_tabs_stay_apart(site):
+    browser = site.browser()
+    await browser.sign_in(organization="org_1")
+    ours = await site.webhook(url="http://127.0.0.1:9/ours")
+    link = path_of((await site.page.sign_in.create_link("org_2", "viewer")).url)
+    second = await browser.post(link, csrf="")
+
+    assert path_of(second.url) == "/settings/webhooks/@org_2"
+    assert "org_2" in second.text
+    links = [one["href"] for one in second.all("a") if one["href"].startswith("/")]
+    assert links
+    assert all(link.startswith("/settings/webhooks/@org_2") for link in links)
+    for path in ("", "/logs"):
+        assert "org_1" in (await browser.get(path)).text
+        assert "org_2" in (await browser.get(f"/@org_2{path}")).text
+    assert (await browser.get(f"/{ours.id}")).status == 200
+    assert (await browser.get(f"/@org_2/{ours.id}")).status == 404
+    assert (await browser.get("/@org_2/new")).status == 403
+    assert (await browser.get("/@org_1/new")).status == 200
+    assert (await browser.get("/@org_3")).status == 401
+
+    token = (await browser.get("/new")).csrf
+    assert (await browser.post("/@org_2/sign-out", csrf=token)).status == 403
+    out = await browser.post("/@org_2/sign-out", csrf=second.csrf)
+    assert path_of(out.url) == "/settings/webhooks/@org_2/signed-out"
+    assert (await browser.get("/@org_2")).status == 401
+    assert (await browser.get()).status == 200
+
+
+async def test_a_new_link_of_the_same_organization_replaces_its_session(site):
+    browser = await site.browser().sign_in(organization="org_1")
+    for organization in ("org_2", "org_2", "org_1"):
+        link = path_of((await site.page.sign_in.create_link(organization)).url)
+        await browser.post(link, csrf="")
+    cookies = [one.key for one in browser.session.cookie_jar]
+    assert sorted(cookies) == ["webhooks_session", "webhooks_session.org_2"]
+    assert (await browser.get("/@org_2")).status == (await browser.get()).status == 200
+
+
+async def test_a_redirect_stays_at_the_organizations_address(site):
+    browser = await site.browser().sign_in(organization="org_1")
+    link = path_of((await site.page.sign_in.create_link("org_2")).url)
+    await browser.post(link, csrf="")
+    theirs = await site.webhook(organization="org_2")
+    token = (await browser.get("/@org_2/new")).csrf
+    paused = await browser.post(f"/@org_2/{theirs.id}/pause", csrf=token)
+    assert path_of(paused.url) == f"/settings/webhooks/@org_2/{theirs.id}"
 
 
 async def test_signing_out_ends_the_session_on_the_server_too(site, admin):

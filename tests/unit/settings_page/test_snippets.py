@@ -110,7 +110,7 @@ OTHER_PRODUCT = make_branding(
 
 
 def codes(url: str = URL, branding: Branding = BRANDING) -> dict[str, str]:
-    environment = make_environment(str, "/settings/webhooks")
+    environment = make_environment(str)
     return {snippet.slug: snippet.code for snippet in snippets(environment, url, branding)}
 
 

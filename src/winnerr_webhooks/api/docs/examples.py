@@ -242,7 +242,13 @@ CANCELLED_REHEARSAL: Final = {
     "status": "cancelled",
     "answers": [{**_REHEARSED, "rehearsed": None}],
 }
-PORTAL_SESSION: Final = {"role": "admin", "user": "Jane"}
+PORTAL_SESSION: Final = {
+    "role": "admin",
+    "user": "Jane",
+    "organizationName": "Acme GmbH",
+    "path": "/settings/webhooks/logs?outcome=failed",
+    "returnUrl": "https://app.example.com/settings",
+}
 LISTENER_DRAFT: Final = {
     "forwardTo": "http://localhost:3000/hook",
     "events": ["contact.created"],

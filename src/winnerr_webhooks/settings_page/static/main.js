@@ -2,12 +2,15 @@
 
 import { attemptOpener } from "./attempt_panel.js";
 import { showCopyButtons } from "./copy_buttons.js";
+import { answerEmbeddingPage } from "./framing.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLiveLog } from "./live_log.js";
 import { refreshUntilDone } from "./refresh.js";
 import { keepTimesCurrent, showTimes } from "./times.js";
 import { enhanceWebhookForm } from "./webhook_form.js";
 
+answerEmbeddingPage();
+document.querySelector("form[data-auto-sign-in]")?.requestSubmit();
 showTimes(document);
 keepTimesCurrent();
 showCopyButtons(document);

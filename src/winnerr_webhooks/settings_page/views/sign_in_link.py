@@ -5,8 +5,9 @@ from http import HTTPStatus
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from winnerr_webhooks.management.page_sign_in import PAGE
+from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.settings_page.page_context import PageDependency, PageRequest, redirect
+from winnerr_webhooks.settings_page.session import ORGANIZATION, Visitor, organization_path
 
 
 @get("/sign-in/{token:str}", public=True)
@@ -22,16 +23,29 @@ async def show_link(page: PageDependency, token: FromPath[str]) -> Response[str]
 async def use_link(
     page: PageDependency, request: PageRequest, token: FromPath[str]
 ) -> Response[str]:
-    """Use the link and start a session. A session that the browser already had ends."""
+    """Use the link and start a session. An earlier one of the same organization ends."""
     session = await page.sign_in.use_link(token)
     if session is None:
         return page.answer("link_expired.html", None, status=HTTPStatus.GONE)
-    previous = request.auth
+    organization, path = session.grant.organization, session.grant.page.path
+    beside = _is_beside(request.auth, organization)
+    previous = await page.auth.visitor({**request.scope, ORGANIZATION: organization})
     if previous is not None and previous.session is not None:
         await page.sign_in.end(previous.session)
-    answer = redirect("")
-    answer.headers["Set-Cookie"] = page.auth.session_cookie(session.token)
+    answer = redirect(path, base=organization_path(organization) if beside else PAGE)
+    answer.headers["Set-Cookie"] = page.auth.session_cookie(
+        session.token, organization if beside else None
+    )
     return answer
+
+
+def _is_beside(signed_in: Visitor | None, organization: str) -> bool:
+    """Whether the browser has a session of another organization, which goes on in its tabs."""
+    return (
+        signed_in is not None
+        and signed_in.session is not None
+        and signed_in.organization != organization
+    )
 
 
 @post("/sign-out", viewer=True)
@@ -40,7 +54,7 @@ async def sign_out(page: PageDependency, request: PageRequest) -> Response[str]:
     if request.auth.session is not None:
         await page.sign_in.end(request.auth.session)
     answer = redirect("/signed-out")
-    answer.headers["Set-Cookie"] = page.auth.expired_session_cookie()
+    answer.headers["Set-Cookie"] = page.auth.expired_session_cookie(request.scope)
     return answer
 
 

@@ -15,23 +15,24 @@ SELECT id, name, organization, created_at, revoked_at FROM api_key
 WHERE hash = :hash AND revoked_at IS NULL
 
 -- name: add_link
-INSERT INTO sign_in_link (hash, organization, role, {user}, expires_at)
-VALUES (:hash, :organization, :role, :user, :expires_at)
+INSERT INTO sign_in_link (hash, organization, role, {user}, expires_at, page_options)
+VALUES (:hash, :organization, :role, :user, :expires_at, :page_options)
 
 -- name: find_link
-SELECT organization, role, {user}, expires_at FROM sign_in_link
+SELECT organization, role, {user}, expires_at, page_options FROM sign_in_link
 WHERE hash = :hash AND expires_at > :now
 
 -- name: take_link
 -- Of two at once, the second waits for the first's commit and finds the link gone.
-DELETE FROM sign_in_link WHERE hash = :hash RETURNING organization, role, {user}, expires_at
+DELETE FROM sign_in_link WHERE hash = :hash
+RETURNING organization, role, {user}, expires_at, page_options
 
 -- name: add_session
-INSERT INTO session (hash, organization, role, {user}, expires_at)
-VALUES (:hash, :organization, :role, :user, :expires_at)
+INSERT INTO session (hash, organization, role, {user}, expires_at, page_options)
+VALUES (:hash, :organization, :role, :user, :expires_at, :page_options)
 
 -- name: find_session
-SELECT organization, role, {user}, expires_at FROM session
+SELECT organization, role, {user}, expires_at, page_options FROM session
 WHERE hash = :hash AND expires_at > :now
 
 -- name: end_session

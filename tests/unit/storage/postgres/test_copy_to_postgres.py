@@ -13,7 +13,14 @@ from winnerr_webhooks.storage import copy_to_postgres as module
 from winnerr_webhooks.storage.copy_to_postgres import copy
 from winnerr_webhooks.storage.rehearsal_port import NewRehearsal
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import ApiKey, DeliveryFilter, Grant, LogFilter, ReplayFilter
+from winnerr_webhooks.storage.values import (
+    ApiKey,
+    DeliveryFilter,
+    Grant,
+    LogFilter,
+    PageOptions,
+    ReplayFilter,
+)
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -42,7 +49,13 @@ async def old(path, clock, keyring, world_class):
     await storage.set_secret("org_1", world.signed.id, SECRET[::-1], 86_400 * 60)
     service = ApiKey(id="key_1", name="CR\0M", organization=None, created_at=1, revoked_at=None)
     await storage.create_key(service, b"1" * 32)
-    grant = Grant(organization="org_1", role="admin", user="Zoë", expires_at=clock.ms + 10**12)
+    grant = Grant(
+        organization="org_1",
+        role="admin",
+        user="Zoë",
+        expires_at=clock.ms + 10**12,
+        page=PageOptions(path="/logs"),
+    )
     await storage.create_link(grant, b"2" * 32)
     await storage.create_link(grant, b"3" * 32)
     await storage.consume_link(b"3" * 32, b"4" * 32, 10**8)

@@ -1,0 +1,231 @@
+"""A second product shows the settings page in a frame of its own site, over TLS, in a browser."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from html import escape
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import trustme
+from playwright.async_api import FrameLocator, Page, expect
+from tests.postgres import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SETTINGS = "/settings/webhooks"
+Pages = dict[str, str]
+
+
+@asynccontextmanager
+async def tls_proxy(port: int, target: int, tls: ssl.SSLContext) -> AsyncIterator[None]:
+    """Terminate TLS on a port in front of a plain server, as a load balancer does."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, ssl.SSLError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", target)
+        await asyncio.gather(pump(reader, outer), pump(inner, writer), return_exceptions=True)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=tls)
+    yield
+    server.close()
+
+
+@asynccontextmanager
+async def product(port: int, pages: Pages, tls: ssl.SSLContext) -> AsyncIterator[None]:
+    """Serve the product's own pages, whose policy allows no inline style either."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                path = head.split(b" ")[1].decode().partition("?")[0]
+                body = pages.get(path, "").encode()
+                kind = "text/javascript" if path.endswith(".js") else "text/html; charset=utf-8"
+                writer.write(
+                    f"HTTP/1.1 {200 if body else 404} x\r\nContent-Type: {kind}\r\n"
+                    "Content-Security-Policy: style-src 'none'\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n".encode()
+                    + body
+                )
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=tls)
+    yield
+    server.close()
+
+
+class Globex:
+    """The second product: its origin, its pages, and the webhooks server behind its own origin."""
+
+    def __init__(self, server: Any, origin: str, webhooks: str, pages: Pages) -> None:
+        self.server = server
+        self.origin = origin
+        self.webhooks = webhooks
+        self.pages = pages
+
+    async def embed(self, path: str, url: str) -> None:
+        """Make a page of the product that embeds a URL, and gets the script from there."""
+        self.pages[path] = (
+            "<!doctype html><title>Globex CRM</title><h1>Globex CRM</h1>"
+            f'<iframe title="Webhooks" width="900" src="{escape(url)}"></iframe>'
+            f'<script src="{self.webhooks}{SETTINGS}/embed.js"></script>'
+            '<script src="/own.js"></script>'
+        )
+        self.pages["/own.js"] = (
+            "addEventListener('webhooks:signed-out', (event) => {"
+            " document.title = `signed out at ${event.detail.path}`; });"
+        )
+
+    async def link(self, organization: str = "org_1", **fields: Any) -> str:
+        body = {"role": "admin", "user": "Jane", "autoSignIn": True} | fields
+        return (await self.server.of(organization).ok("POST", "~/portal-sessions", body))["url"]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def globex(make_server: Callable[..., Awaitable[Any]]) -> AsyncIterator[Globex]:
+    authority, port, webhooks_port = trustme.CA(), free_port(), free_port()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(tls)
+    origin, webhooks = f"https://localhost:{port}", f"https://127.0.0.1:{webhooks_port}"
+    server = await make_server(
+        BRAND="Globex CRM",
+        PUBLIC_URL=webhooks,
+        FRAME_ANCESTORS=origin,
+        SIGN_IN_URL=f"{origin}/sign-in",
+    )
+    pages: Pages = {
+        "/favicon.ico": "none",
+        "/sign-in": "<!doctype html><title>Sign in to Globex</title>",
+    }
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(tls_proxy(webhooks_port, server.port, tls))
+        await stack.enter_async_context(product(port, pages, tls))
+        yield Globex(server, origin, webhooks, pages)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(chromium) -> AsyncIterator[Callable[[str], Awaitable[Page]]]:
+    context = await chromium.new_context(ignore_https_errors=True)
+    problems: list[str] = []
+    context.on("console", lambda one: problems.append(one.text) if one.type == "error" else None)
+    context.on("weberror", lambda one: problems.append(str(one.error)))
+
+    async def start(url: str) -> Page:
+        page = await context.new_page()
+        await page.goto(url)
+        return page
+
+    yield start
+    await context.close()
+    # A session that ended is answered with 401, and Chromium moves no focus into another site's
+    # frame by itself.
+    expected = ("status of 401", "Blocked autofocusing")
+    assert [one for one in problems if not any(part in one for part in expected)] == []
+
+
+def frame_of(page: Page) -> FrameLocator:
+    return page.frame_locator("iframe")
+
+
+FITS = """() => {
+  const frame = document.querySelector('iframe');
+  return frame.clientHeight > 0 && Number.parseFloat(frame.style.height) || 0;
+}"""
+
+
+async def test_a_frame_signs_in_by_itself_and_is_as_tall_as_its_content(globex, open_page):
+    for number in range(12):
+        await globex.server.webhook(f"http://127.0.0.1:9/{number}")
+    await globex.embed("/webhooks", await globex.link(organizationName="Acme GmbH"))
+    page = await open_page(f"{globex.origin}/webhooks")
+    frame = frame_of(page)
+    await expect(frame.get_by_text("Acme GmbH")).to_be_visible()
+    listed = await _fitting_height(page)
+    await frame.get_by_role("link", name="Add Webhook").click()
+    await expect(frame.get_by_label("Destination URL")).to_be_visible()
+    await frame.get_by_label("Destination URL").fill("https://example.com/hook")
+    await frame.get_by_role("checkbox", name="contact.created").check()
+    added = await _fitting_height(page)
+    assert listed != added
+    await frame.get_by_role("button", name="Save").click()  # a POST from the frame of another site
+    await expect(frame.get_by_text("The webhook is live")).to_be_visible()
+
+
+async def _fitting_height(page: Page) -> float:
+    """Wait until the frame needs no scroll bar and has no empty space; return its height."""
+    inside = page.frames[1]
+    for _ in range(200):
+        outer = await page.evaluate(FITS)
+        content = await inside.evaluate("document.documentElement.getBoundingClientRect().height")
+        if outer and abs(outer - content) < 2:
+            return outer
+        await page.evaluate("new Promise(requestAnimationFrame)")
+    raise AssertionError(f"the frame is {outer} px tall, its content {content} px")
+
+
+async def test_two_organizations_in_two_tabs_of_the_product_stay_apart(globex, open_page):
+    tabs = {}
+    for organization in ("org_1", "org_2"):
+        await globex.embed(f"/{organization}", await globex.link(organization))
+        tabs[organization] = frame_of(await open_page(f"{globex.origin}/{organization}"))
+        await expect(tabs[organization].get_by_text(organization)).to_be_visible()
+    for organization, frame in tabs.items():
+        await frame.get_by_role("link", name="Add Webhook").click()
+        await frame.get_by_label("Destination URL").fill(f"https://example.com/{organization}")
+        await frame.get_by_role("checkbox", name="contact.created").check()
+        await frame.get_by_role("button", name="Save").click()
+        await expect(frame.get_by_text("The webhook is live")).to_be_visible()
+    for organization in tabs:
+        items = (await globex.server.of(organization).ok("GET", "~/webhooks"))["items"]
+        assert [one["url"] for one in items] == [f"https://example.com/{organization}"]
+
+
+async def test_a_frame_without_a_session_asks_the_product_and_never_loads_it_inside(
+    globex, open_page
+):
+    await globex.embed("/webhooks", f"{globex.webhooks}{SETTINGS}/logs?outcome=failed")
+    page = await open_page(f"{globex.origin}/webhooks")
+    await page.wait_for_function("document.title.startsWith('signed out at')")
+    assert await page.title() == f"signed out at {SETTINGS}/logs?outcome=failed"
+    assert [frame.url.partition("/settings")[0] for frame in page.frames[1:]] == [globex.webhooks]
+    await frame_of(page).get_by_role("link", name="Sign in").click()
+    await page.wait_for_url(f"{globex.origin}/sign-in?return_to=**")
+    assert await page.title() == "Sign in to Globex"
+    assert len(page.frames) == 1
+
+
+async def test_a_site_that_is_not_named_may_not_embed_the_page(globex, open_page, chromium):
+    await globex.embed("/webhooks", await globex.link())
+    port = globex.origin.rpartition(":")[2]
+    context = await chromium.new_context(ignore_https_errors=True)
+    page = await context.new_page()
+    await page.goto(f"https://127.0.0.1:{port}/webhooks")  # another origin than FRAME_ANCESTORS has
+    await expect(frame_of(page).get_by_role("button", name="Sign in")).to_have_count(0)
+    assert page.frames[1].url.startswith("chrome-error:")
+    await context.close()
+
+
+async def test_another_page_in_the_frame_gets_no_answer(globex, open_page):
+    """The page answers only the window around it, and only an origin of FRAME_ANCESTORS."""
+    link = await globex.link()
+    page = await open_page(link)
+    await page.wait_for_url(f"{globex.webhooks}{SETTINGS}")
+    answered = await page.evaluate(
+        """() => new Promise((resolve) => {
+          let answers = 0;
+          addEventListener('message', ({ data }) => { answers += data.type === 'webhooks:page'; });
+          postMessage({ type: 'webhooks:hello' }, '*');
+          requestAnimationFrame(() => requestAnimationFrame(() => resolve(answers)));
+        })"""
+    )
+    assert answered == 0
+    assert not await page.evaluate("document.documentElement.classList.contains('framed')")
