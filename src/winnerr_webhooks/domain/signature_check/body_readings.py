@@ -11,7 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from winnerr_webhooks.domain.signature_check.body_wrappings import unwrapped
 from winnerr_webhooks.domain.signature_check.json_restorations import (
+    ENVELOPE,
     envelope_in_order,
     parse_other_text,
     restorations,
@@ -67,6 +69,8 @@ def simple_readings(body: bytes, sent: bytes | None) -> Iterator[BodyReading]:
     for text, detail in _TEXTS:
         yield BodyReading(text, ("reserialized",), f"text:{detail}")
     yield from _other_charsets(bare)
+    for before, what in unwrapped(bare):
+        yield BodyReading(before, ("changed_body", *mistakes), f"wrapped:{what}")
 
 
 def _bare(body: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -104,6 +108,14 @@ class Rewritten(NamedTuple):
     """It without white space, its strings and numbers as they are; empty if it is not JSON."""
     is_as_sent: bool = False
     """Whether it is compact with its keys in their order, as every body is when it is sent."""
+
+    @property
+    def is_payload(self) -> bool:
+        """Whether it has the keys of a payload; True if its value is not known."""
+        if self.value is None:
+            return True
+        keys = [key for key, _ in self.value] if isinstance(self.value, Members) else []
+        return sorted(keys) == sorted(ENVELOPE)
 
 
 def rewritten(body: bytes) -> Rewritten | None:

@@ -1,7 +1,8 @@
 """What encoders lose when they write JSON again, and the guesses that may bring it back.
 
-A sorted object has lost the order of its keys, JavaScript loses the `.0` of a whole number, and PHP
-turns `{}` into `[]`. Each guess is a value like the one given, with one such loss undone.
+A sorted object has lost the order of its keys, JavaScript loses the `.0` of a whole number and
+rounds large ones, PHP turns `{}` into `[]`, and a typed model may write times in another form. Each
+guess is a value like the one given, with one such loss undone.
 """
 
 import re
@@ -10,14 +11,18 @@ from itertools import islice, permutations
 from typing import Any, Final, NamedTuple
 
 from winnerr_webhooks.domain.signature_check.json_styles import Members, Number, parse
+from winnerr_webhooks.domain.timestamp import normalise
 
 ENVELOPE: Final = ("event", "timestamp", "organizationId", "data")
 """The keys of a payload, in the order in which they are sent."""
 _REORDERED: Final = "changed the order of keys"
+_REDATED: Final = "wrote the timestamp in another form"
 _MAX_PLACES: Final = 8
 """How many numbers, or empty containers, are restored one at a time."""
 _MAX_ORDERS: Final = 720
 """How many orders of the keys of `data` are tried: all of six keys."""
+_MAX_ROUNDING: Final = 256
+"""How far JavaScript moves a number of 19 digits: its doubles are 256 apart there."""
 
 
 class _Loss(NamedTuple):
@@ -32,10 +37,26 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, Number) and re.fullmatch(r"-?[0-9]+(\.0)?", value) is not None
 
 
+def _is_tenths(value: Any) -> bool:
+    return isinstance(value, Number) and re.fullmatch(r"-?[0-9]+\.[0-9]", value) is not None
+
+
+def _is_large(value: Any) -> bool:
+    """Whether JavaScript may have rounded it: it is beyond 2^53."""
+    return isinstance(value, Number) and re.fullmatch(r"-?[0-9]{16,19}", value) is not None
+
+
+def _less_rounding(difference: int) -> Callable[[Any], Any]:
+    return lambda number: Number(int(number) + difference)
+
+
 _LOSSES: Final = (
     _Loss("lost the decimals of a number", _is_whole, lambda n: Number(n.partition(".")[0] + ".0")),
     _Loss(
         "lost the decimals of a number", _is_whole, lambda n: Number(n.partition(".")[0] + ".00")
+    ),
+    _Loss(
+        "lost the last zero of a number, such as of 12.50", _is_tenths, lambda n: Number(n + "0")
     ),
     _Loss(
         "turned empty objects into empty arrays",
@@ -50,8 +71,37 @@ _LOSSES: Final = (
 )
 
 
+_ROUNDINGS: Final = tuple(
+    _Loss("rounded a large number", _is_large, _less_rounding(sign * distance))
+    for distance in range(1, _MAX_ROUNDING + 1)
+    for sign in (1, -1)
+)
+
+
 def restorations(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield each guess as (what writing again did, value before that), likely ones first."""
+    redated = _timestamp_as_sent(value)
+    if redated is not None:
+        yield _REDATED, redated
+        for lost, guess in _guesses(redated):
+            yield f"{_REDATED} and {lost}", guess
+    yield from _guesses(value)
+    if count := _count(value, _is_large):
+        yield from _restored(value, [(loss, count) for loss in _ROUNDINGS], "")
+
+
+def _timestamp_as_sent(value: Any) -> Members | None:
+    """Return a payload with its timestamp in the form that is sent; None if it has that form."""
+    if not isinstance(value, Members):
+        return None
+    sent = Members(
+        (key, (normalise(inner) or inner) if key == "timestamp" and type(inner) is str else inner)
+        for key, inner in value
+    )
+    return None if sent == value else sent
+
+
+def _guesses(value: Any) -> Iterator[tuple[str, Any]]:
     losses = [(loss, count) for loss in _LOSSES if (count := _count(value, loss.is_part))]
     in_order = envelope_in_order(value)
     if in_order is None:

@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from winnerr_webhooks.domain.signature_check.signature_claims import OWN, STANDARD
@@ -64,6 +65,9 @@ def _readings(role: str, secret: str) -> Iterator[SecretReading]:
     unquoted = trimmed.strip("'\"")
     if unquoted != trimmed and unquoted:
         yield _reading(role, "wrong_secret", "has_quotes", _right_keys(unquoted))
+    if not secret.isascii():
+        with suppress(UnicodeError):
+            yield _reading(role, "encoding", "key_in_latin1", _same(secret.encode("latin-1")))
     rest = secret.removeprefix(SECRET_PREFIX)
     if rest == secret:
         yield _reading(role, "prefix", "whsec_missing", _right_keys(SECRET_PREFIX + secret))

@@ -21,6 +21,7 @@ _PREFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}\s?[=:,]\s?|[A-Za-z][A-Z
 _TIME: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 _ID: Final = re.compile(r"[!-\-/-~]{1,255}")
 """Visible ASCII without a full stop, which separates what Standard Webhooks signs."""
+_HEX: Final = re.compile(rb"[0-9A-Fa-f]{64}")
 _OTHER_VERSION: Final = re.compile(r"v(?!1,)[0-9]+[a-z]*,[^,]+")
 """An entry that receivers ignore, such as one of Ed25519."""
 _MAX_CLAIMS: Final = 8
@@ -35,7 +36,8 @@ class Claim(NamedTuple):
     digest: bytes
     prefix: str
     encoding: str
-    """`hex`, `HEX` (upper case or hyphens), `base64`, or `base64url` (also without padding)."""
+    """`hex`, `HEX` (upper case or hyphens), `base64`, `base64url` (also without padding), or
+    `base64 of hex`."""
     suffix: str = ""
     is_next: bool = False
     """Whether it is of the `…-Next` header, which the new secret signs during a rotation."""
@@ -207,6 +209,9 @@ def _digest(text: str) -> tuple[bytes, str] | None:
     )
     if re.fullmatch("[0-9A-Fa-f]{64}", plain):
         return bytes.fromhex(plain), "hex" if plain == text == text.lower() else "HEX"
+    if re.fullmatch("[A-Za-z0-9+/]{86}==", text):
+        inner = base64.b64decode(text)
+        return (bytes.fromhex(inner.decode()), "base64 of hex") if _HEX.fullmatch(inner) else None
     if not re.fullmatch("[A-Za-z0-9+/_-]{43}=?", text):
         return None
     try:

@@ -54,6 +54,8 @@ def explain_failure(
         yield _finding("changed_header", explanation, texts.OTHER_HEADERS)
     elif given is None:
         yield _finding("changed_body", *texts.NOT_JSON)
+    elif not given.is_payload:
+        yield _finding("changed_body", *texts.NOT_A_PAYLOAD)
     elif not given.is_as_sent:
         lost = texts.UNFOUND_CHANGE if given.value is not None else ""
         explanation = f"The body is not what was sent: it is written {given.formatting}.{lost}"
@@ -88,6 +90,11 @@ def _finding(name: str, explanation: str, remedy: str) -> Finding:
 def _of_body(name: str, detail: str, given: Rewritten | None) -> Finding:
     if name == "reserialized":
         return _finding(name, _rewritten(detail, given), texts.RAW_BODY)
+    kind, _, what = detail.partition(":")
+    if name == "changed_body" and kind == "wrapped":
+        return _finding(
+            name, f"The body was {what}. With that undone, the signature fits.", texts.RAW_BODY
+        )
     has_it, is_of_it, remedy = texts.BODIES[name]
     given_has_it = detail == "body_has_more" or (given is not None and name in given.mistakes)
     return _finding(name, has_it if given_has_it else is_of_it, remedy)

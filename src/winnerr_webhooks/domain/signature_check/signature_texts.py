@@ -70,6 +70,7 @@ SECRETS: Final[dict[str, tuple[str, str]]] = {
         _KEYS
         + " Some libraries decode every secret: give them the secret encoded in base64, or bytes.",
     ),
+    "key_in_latin1": ("The secret was read or used as Latin-1, and not as UTF-8.", _KEYS),
     "key_from_hex": ("The secret was decoded from hexadecimal digits.", _KEYS),
 }
 """(explanation, remedy) of what was done with a secret."""
@@ -109,6 +110,7 @@ ENCODINGS: Final = {
     "HEX": "upper-case or hyphenated hexadecimal digits",
     "base64": "base64",
     "base64url": "base64 for URLs or without padding",
+    "base64 of hex": "base64 of hexadecimal digits: it is encoded twice",
 }
 HOW_TO_ENCODE: Final = {
     HEX: (
@@ -151,6 +153,13 @@ NOT_JSON: Final = (
         "Use the whole raw body. If it is empty or cut, something read it before your code; a "
         "proxy may also compress it."
     ),
+)
+NOT_A_PAYLOAD: Final = (
+    (
+        "The body is JSON, but not what was sent: that has the keys event, timestamp, "
+        "organizationId and data, and no others."
+    ),
+    "Use the whole raw body, neither a part of it nor what a tool puts around it.",
 )
 UNFOUND_CHANGE: Final = (
     " Nothing that was tried makes the signature fit, so a number, an escape or the order of keys "
