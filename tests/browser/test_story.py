@@ -17,7 +17,7 @@ async def add_webhook(page: Page, url: str) -> str:
     await field.fill("http://169.254.169.254/latest")
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#error-summary")).to_contain_text("to save")
-    await expect(page.locator("#url-error")).to_contain_text("not on the public internet")
+    await expect(page.locator("#url-check")).to_contain_text("not on the public internet")
     await expect(field).to_have_attribute("aria-invalid", "true")
     await field.fill(url)
     await page.get_by_role("checkbox", name="contact.created").check()

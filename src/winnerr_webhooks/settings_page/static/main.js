@@ -6,12 +6,11 @@ import { answerEmbeddingPage } from "./framing.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLiveLog } from "./live_log.js";
 import { refreshUntilDone } from "./refresh.js";
-import { keepTimesCurrent, showTimes } from "./times.js";
+import { keepTimesCurrent } from "./times.js";
 import { enhanceWebhookForm } from "./webhook_form.js";
 
 answerEmbeddingPage();
 document.querySelector("form[data-auto-sign-in]")?.requestSubmit();
-showTimes(document);
 keepTimesCurrent();
 showCopyButtons(document);
 const form = document.getElementById("form");

@@ -17,12 +17,10 @@ function checkUrl(input, result) {
     checked = url;
     const answer = await post("/check-url", { url });
     if (!answer || input.value.trim() !== url) return;
-    document.getElementById("url-error")?.remove();
     input.toggleAttribute("aria-invalid", false);
     if (!answer.ok) input.setAttribute("aria-invalid", "true");
     result.className = `url-check ${answer.ok ? (answer.message ? "is-warn" : "is-ok") : "is-bad"}`;
     result.textContent = answer.message || "This URL can be used.";
-    input.setAttribute("aria-describedby", "url-check url-hint");
   });
 }
 
