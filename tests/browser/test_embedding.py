@@ -1,10 +1,13 @@
 """A second product shows the settings page in a frame of its own site, over TLS, in a browser."""
 
 import asyncio
+import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SETTINGS = "/settings/webhooks"
 Pages = dict[str, str]
+GUIDE = (Path(__file__).parents[2] / "docs/how-to/embed-the-page.md").read_text("utf-8")
+WEBHOOKS, PRODUCT = "https://webhooks.example.com", "https://app.example.com"
+"""The two origins as the guide names them."""
+
+
+def block(language: str, part: str = "") -> str:
+    """Return the first code block of the guide in a language, and with a part of its text."""
+    found = re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+    return next(text for text in found if part in text)
 
 
 @asynccontextmanager
@@ -72,21 +84,27 @@ class Globex:
         self.webhooks = webhooks
         self.pages = pages
 
-    async def embed(self, path: str, url: str) -> None:
-        """Make a page of the product that embeds a URL, and gets the script from there."""
+    def embed(self, path: str, url: str, new_link: str = "about:blank") -> None:
+        """Make a page of the product that embeds a URL, of the code that the documentation shows.
+
+        `new_link` is what its backend answers when it is asked for another link.
+        """
+        html = block("html").replace(f"{WEBHOOKS}{SETTINGS}/sign-in/…", escape(url))
+        assert escape(url) in html
         self.pages[path] = (
-            "<!doctype html><title>Globex CRM</title><h1>Globex CRM</h1>"
-            f'<iframe title="Webhooks" width="900" src="{escape(url)}"></iframe>'
-            f'<script src="{self.webhooks}{SETTINGS}/embed.js"></script>'
-            '<script src="/own.js"></script>'
+            f"<!doctype html><title>Globex CRM</title><h1>Globex CRM</h1>"
+            f'{html.replace(WEBHOOKS, self.webhooks)}<script src="/own.js"></script>'
         )
         self.pages["/own.js"] = (
-            "addEventListener('webhooks:signed-out', (event) => {"
-            " document.title = `signed out at ${event.detail.path}`; });"
+            "async function newWebhooksLink(path) {"
+            f" document.title = `asked for ${{path}}`; return {json.dumps(new_link)}; }}\n"
+            + block("js")
         )
 
     async def link(self, organization: str = "org_1", **fields: Any) -> str:
-        body = {"role": "admin", "user": "Jane", "autoSignIn": True} | fields
+        said = re.search("-d '(.*)'", block("sh", "-d "))
+        assert said
+        body = json.loads(said[1]) | fields
         return (await self.server.of(organization).ok("POST", "~/portal-sessions", body))["url"]
 
 
@@ -98,13 +116,14 @@ async def globex(make_server: Callable[..., Awaitable[Any]]) -> AsyncIterator[Gl
     origin, webhooks = f"https://localhost:{port}", f"https://127.0.0.1:{webhooks_port}"
     server = await make_server(
         BRAND="Globex CRM",
-        PUBLIC_URL=webhooks,
-        FRAME_ANCESTORS=origin,
-        SIGN_IN_URL=f"{origin}/sign-in",
+        **{
+            name: value.replace(WEBHOOKS, webhooks).replace(PRODUCT, origin)
+            for name, value in re.findall(r"WINNERR_WEBHOOKS_(\w+)=(\S+)", block("sh"))
+        },
     )
     pages: Pages = {
         "/favicon.ico": "none",
-        "/sign-in": "<!doctype html><title>Sign in to Globex</title>",
+        SETTINGS: "<!doctype html><title>Sign in to Globex</title>",
     }
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(tls_proxy(webhooks_port, server.port, tls))
@@ -145,7 +164,7 @@ FITS = """() => {
 async def test_a_frame_signs_in_by_itself_and_is_as_tall_as_its_content(globex, open_page):
     for number in range(12):
         await globex.server.webhook(f"http://127.0.0.1:9/{number}")
-    await globex.embed("/webhooks", await globex.link(organizationName="Acme GmbH"))
+    globex.embed("/webhooks", await globex.link(organizationName="Acme GmbH"))
     page = await open_page(f"{globex.origin}/webhooks")
     frame = frame_of(page)
     await expect(frame.get_by_text("Acme GmbH")).to_be_visible()
@@ -175,7 +194,9 @@ async def _fitting_height(page: Page) -> float:
 async def test_two_organizations_in_two_tabs_of_the_product_stay_apart(globex, open_page):
     tabs = {}
     for organization in ("org_1", "org_2"):
-        await globex.embed(f"/{organization}", await globex.link(organization))
+        globex.embed(
+            f"/{organization}", await globex.link(organization, organizationName=organization)
+        )
         tabs[organization] = frame_of(await open_page(f"{globex.origin}/{organization}"))
         await expect(tabs[organization].get_by_text(organization)).to_be_visible()
     for organization, frame in tabs.items():
@@ -189,22 +210,31 @@ async def test_two_organizations_in_two_tabs_of_the_product_stay_apart(globex, o
         assert [one["url"] for one in items] == [f"https://example.com/{organization}"]
 
 
-async def test_a_frame_without_a_session_asks_the_product_and_never_loads_it_inside(
-    globex, open_page
-):
-    await globex.embed("/webhooks", f"{globex.webhooks}{SETTINGS}/logs?outcome=failed")
+async def test_a_frame_without_a_session_gets_another_from_the_product(globex, open_page):
+    asked = f"{SETTINGS}/logs?outcome=failed"
+    link = await globex.link(path=asked, organizationName="Acme GmbH")
+    globex.embed("/webhooks", f"{globex.webhooks}{asked}", new_link=link)
     page = await open_page(f"{globex.origin}/webhooks")
-    await page.wait_for_function("document.title.startsWith('signed out at')")
-    assert await page.title() == f"signed out at {SETTINGS}/logs?outcome=failed"
+    await expect(frame_of(page).get_by_text("Acme GmbH")).to_be_visible()
+    assert await page.title() == f"asked for {asked}"
+    assert page.frames[1].url == f"{globex.webhooks}{asked}"
+
+
+async def test_sign_in_opens_in_the_whole_window_and_never_in_the_frame(globex, open_page):
+    globex.embed("/webhooks", f"{globex.webhooks}{SETTINGS}/logs?outcome=failed")
+    globex.pages["/own.js"] = "// a product that does not ask for another link"
+    page = await open_page(f"{globex.origin}/webhooks")
+    sign_in = frame_of(page).get_by_role("link", name="Sign in")
+    await expect(sign_in).to_be_visible()
     assert [frame.url.partition("/settings")[0] for frame in page.frames[1:]] == [globex.webhooks]
-    await frame_of(page).get_by_role("link", name="Sign in").click()
-    await page.wait_for_url(f"{globex.origin}/sign-in?return_to=**")
+    await sign_in.click()
+    await page.wait_for_url(lambda url: url.startswith(f"{globex.origin}{SETTINGS}?return_to="))
     assert await page.title() == "Sign in to Globex"
     assert len(page.frames) == 1
 
 
 async def test_a_site_that_is_not_named_may_not_embed_the_page(globex, open_page, chromium):
-    await globex.embed("/webhooks", await globex.link())
+    globex.embed("/webhooks", await globex.link())
     port = globex.origin.rpartition(":")[2]
     context = await chromium.new_context(ignore_https_errors=True)
     page = await context.new_page()

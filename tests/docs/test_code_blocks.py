@@ -17,6 +17,7 @@ from smoke_rows import EMIT, HOW_TO, PACKAGES, README, REFERENCES, TUTORIALS  # 
 
 DOCS = "tests/unit/test_docs.py"
 RECIPES = "sdk/python/tests/test_outbox_recipes.py"
+EMBED, EMBEDDING = "docs/how-to/embed-the-page.md", "tests/browser/test_embedding.py"
 RUN_BY_TESTS = {
     # page, heading, language: the file of the test, and a word that is in it
     (README, "Try it", "sh"): ("tests/unit/cli/demo/test_demo.py", '"demo"'),
@@ -27,6 +28,10 @@ RUN_BY_TESTS = {
         "tests/unit/domain/test_delivery_states.py",
         "delivery-states.md",
     ),
+    (EMBED, "1. Allow it", "sh"): (EMBEDDING, 'block("sh")'),
+    (EMBED, "2. Make a link for each visit", "sh"): (EMBEDDING, 'block("sh", "-d ")'),
+    (EMBED, "2. Make a link for each visit", "html"): (EMBEDDING, 'block("html")'),
+    (EMBED, "3. Renew the session", "js"): (EMBEDDING, 'block("js")'),
     ("docs/how-to/move-from-another-sender.md", "One program for both senders", "python"): (
         "sdk/python/tests/test_readme.py",
         "move-from-another-sender.md",
