@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.loss import IN_TIME, Proxy
+from tests.scenario.listening import Listening
 
 KEYS = "k1:" + "A" * 43 + "="
 OTHER_KEYS = "k2:" + "B" * 42 + "E="
@@ -126,7 +127,10 @@ async def test_a_delivery_node_that_stops_hands_its_work_over_at_once(
     assert await second.terminate() == 0
 
 
-async def test_processes_share_the_work_and_any_of_them_may_be_killed(make_node, receiver) -> None:
+async def test_processes_share_the_work_and_any_of_them_may_be_killed(
+    make_node, receiver, receivers
+) -> None:
+    """The events of `listen` come from either process, whichever has its stream."""
     node = await make_node(PROCESSES="2")
     await node.webhook(receiver.url)
     await ready(node, 2, 1)
@@ -139,11 +143,18 @@ async def test_processes_share_the_work_and_any_of_them_may_be_killed(make_node,
             pass  # one that a busy machine keeps from answering in time is left out
     assert sum(shown[name] for name in both) == 50
     assert shown["pending"] == 0
-    os.kill(pids(node, 2)[0], signal.SIGKILL)
-    await ready(node, 2, 2)
-    for n in range(50, 80):
-        await node.emit(id=f"crm-{n}")
-    await deliveries(node, "delivered", 80)
+    local = await receivers()
+    listening = await Listening(node, local.url).start()  # its stream is on one of the processes
+    try:
+        os.kill(pids(node, 2)[0], signal.SIGKILL)
+        await ready(node, 2, 2)
+        for n in range(50, 80):
+            await node.emit(id=f"crm-{n}")
+        await deliveries(node, "delivered", 110)
+        forwarded = await listening.until("delivery", 30)
+    finally:
+        await listening.close()
+    assert len({line["deliveryId"] for line in forwarded}) == len(local.requests) == 30
     assert len(pids(node, 1)) == 1
     assert await node.terminate() == 0
     assert len([line for line in node.log if "listens on" in line]) == 1
