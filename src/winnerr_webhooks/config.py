@@ -14,9 +14,11 @@ import msgspec
 
 from winnerr_webhooks import database_url
 from winnerr_webhooks import setting_parsers as parsers
+from winnerr_webhooks.domain.accent import accents, parse_accent
 from winnerr_webhooks.domain.branding import Branding, SignatureFormat, make_branding
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.setting_parsers import Network
+from winnerr_webhooks.theme_files import read_logo, read_stylesheet
 
 PREFIX = "WINNERR_WEBHOOKS_"
 
@@ -58,6 +60,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     header_prefix: str = "X-Winnerr-"
     signature_header: str = "X-Winnerr-Signature"
     signature_format: SignatureFormat = SignatureFormat("sha256=", "hex")
+    theme_accent: tuple[str, ...] = ()
+    theme_font: str = ""
+    theme_logo: str = ""
+    theme_color_scheme: str = "auto"
+    theme_header: str = "show"
+    theme_stylesheet: str = ""
     log_level: str = "info"
     log_format: str = ""
     role: str = "all"
@@ -152,6 +160,8 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, str] | None = None)
         except ValueError as error:
             raise ConfigurationError(f"{source}{_quoted(setting, text)}: {error}.") from None
     config = Config(**parsed | _header_names(parsed))
+    if config.theme_accent:
+        _check("THEME_ACCENT", accents, config.theme_accent, config.theme_color_scheme)
     if "public_url" in parsed:
         return config
     host = f"[{config.host}]" if ":" in config.host else config.host
@@ -170,10 +180,16 @@ def _header_names(parsed: Mapping[str, Any]) -> dict[str, str]:
         )
     except ValueError as error:
         raise ConfigurationError(f"{PREFIX}{error}.") from None
-    return {
-        "header_prefix": branding.header_prefix,
-        "signature_header": branding.signature_header,
-    }
+    names = ("header_prefix", "signature_header")
+    return {name: getattr(branding, name) for name in names}
+
+
+def _check(setting: str, check: Callable[..., object], *values: Any) -> None:
+    """Run a check that raises `ValueError`; raise `ConfigurationError` that names the setting."""
+    try:
+        check(*values)
+    except ValueError as error:
+        raise ConfigurationError(f"{PREFIX}{setting}: {error}.") from None
 
 
 def warnings(environ: Mapping[str, str]) -> list[str]:
@@ -194,6 +210,12 @@ def check_service(config: Config) -> None:
 
     Other commands have the same environment, but do not need all that `serve` needs.
     """
+    if config.theme_logo:
+        _check(f"THEME_LOGO={config.theme_logo}", read_logo, config.theme_logo)
+    if config.theme_stylesheet:
+        _check(
+            f"THEME_STYLESHEET={config.theme_stylesheet}", read_stylesheet, config.theme_stylesheet
+        )
     if config.uses_postgres:
         if not config.encryption_keys:
             raise ConfigurationError(
@@ -344,6 +366,18 @@ SETTINGS = (
         parsers.signature_format,
         "How that signature is written: {hex} or {base64} with any text around it.",
     ),
+    Setting(
+        "THEME_ACCENT", parse_accent, "Accent colour: #rrggbb, or one for light, one for dark."
+    ),
+    Setting("THEME_FONT", parsers.font, "Font stack of the settings page."),
+    Setting("THEME_LOGO", parsers.file_path, "Path of an SVG or PNG for the page's header."),
+    Setting(
+        "THEME_COLOR_SCHEME",
+        parsers.one_of("auto", "light", "dark"),
+        "Colours of the page: as the visitor prefers (auto), light or dark.",
+    ),
+    Setting("THEME_HEADER", parsers.one_of("show", "hide"), "Whether the page has its header."),
+    Setting("THEME_STYLESHEET", parsers.file_path, "Path of a CSS file served after the page's."),
     Setting(
         "LOG_LEVEL",
         parsers.one_of("debug", "info", "warning", "error"),

@@ -16,6 +16,9 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A header name (RFC 9110, section 5.6.2)."""
+_FONT = re.compile(r"""(?:"[^"'\\<>]+"|'[^"'\\<>]+'|-?[A-Za-z][A-Za-z0-9_ -]*)""")
+"""A font family (CSS Fonts 4, section 2.1)."""
+_MAX_FONT = 400
 _MAX_NAME = 64
 _MAX_FORMAT = 128
 _DAY = 86_400
@@ -123,6 +126,23 @@ def signature_format(text: str) -> SignatureFormat:
     if len(text) > _MAX_FORMAT:
         raise ValueError(f"expected at most {_MAX_FORMAT} characters")
     return parse_signature_format(text)
+
+
+def font(text: str) -> str:
+    """Parse a font stack; empty means the page's own."""
+    families = [part.strip() for part in text.split(",")] if text else []
+    if len(text) > _MAX_FONT or not all(_FONT.fullmatch(one) for one in families):
+        raise ValueError('expected font families such as "Globex Sans", Arial, sans-serif')
+    if not text.isprintable():
+        raise ValueError("expected printable characters")
+    return ", ".join(families)
+
+
+def file_path(text: str) -> str:
+    """Parse the path of a file, which is read when the service starts; empty means none."""
+    if not text.isprintable():
+        raise ValueError("expected the path of a file")
+    return text
 
 
 def retry_schedule(text: str) -> tuple[float, ...]:

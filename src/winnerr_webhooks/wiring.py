@@ -47,6 +47,7 @@ from winnerr_webhooks.processes.worker_context import WorkerContext
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.session import Identify
+from winnerr_webhooks.settings_page.theme import load_theme
 from winnerr_webhooks.storage_opener import open_storage
 
 SWITCH_INTERVAL = 0.0005
@@ -272,6 +273,7 @@ def _settings_page(
             receiver_checks=receiver_checks,
             budgets=services.budgets,
             branding=services.branding,
+            theme=load_theme(services.config),
             identify=identify,
         )
     )

@@ -28,6 +28,10 @@ RUN_BY_TESTS = {
         "tests/unit/domain/test_delivery_states.py",
         "delivery-states.md",
     ),
+    ("docs/how-to/your-own-name-and-look.md", "The look", "sh"): (
+        "tests/browser/test_own_look.py",
+        '"## The look"',
+    ),
     (EMBED, "1. Allow it", "sh"): (EMBEDDING, 'block("sh")'),
     (EMBED, "2. Make a link for each visit", "sh"): (EMBEDDING, 'block("sh", "-d ")'),
     (EMBED, "2. Make a link for each visit", "html"): (EMBEDDING, 'block("html")'),

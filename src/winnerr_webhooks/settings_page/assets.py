@@ -1,32 +1,39 @@
 """The page's static files: read at start, under URLs that change with their content."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
 import msgspec
 
-_TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+CSS: Final = "text/css; charset=utf-8"
+_TYPES: Final = {"css": CSS, "js": "text/javascript; charset=utf-8"}
 CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
 """The Cache-Control of a file whose URL contains the hash of its content."""
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """A static file: its bytes and its media type."""
+    """A static file: its bytes, its media type, and headers that only it has."""
 
     content: bytes
     media_type: str
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Assets:
-    """All static files under one hash, so that scripts can import each other by plain name."""
+    """All static files under one hash, so that scripts can import each other by plain name.
 
-    def __init__(self, base: str) -> None:
+    `more` are files by name that the operator has added.
+    """
+
+    def __init__(self, base: str, more: Mapping[str, Asset]) -> None:
         folder = files(__package__).joinpath("static")
         self._files = {
             file.name: Asset(file.read_bytes(), _TYPES[file.name.rpartition(".")[2]])
             for file in sorted(folder.iterdir(), key=lambda file: file.name)
         }
+        self._files |= more
         digest = hashlib.sha256()
         for name, asset in self._files.items():
             digest.update(name.encode() + b"\0" + asset.content + b"\0")

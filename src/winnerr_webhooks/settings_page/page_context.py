@@ -30,6 +30,7 @@ from winnerr_webhooks.settings_page.languages import page_language
 from winnerr_webhooks.settings_page.session import Identify, Visitor, VisitorAuth
 from winnerr_webhooks.settings_page.shared_polls import SharedPolls
 from winnerr_webhooks.settings_page.templating import make_environment
+from winnerr_webhooks.settings_page.theme import Theme
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.port import Storage
 
@@ -63,6 +64,7 @@ class PageContext:
         receiver_checks: ReceiverChecks,
         budgets: Budgets,
         branding: Branding,
+        theme: Theme,
         identify: Identify | None = None,
     ) -> None:
         self.config = config
@@ -77,9 +79,10 @@ class PageContext:
         self.receiver_checks = receiver_checks
         self.budgets = budgets
         self.branding = branding
+        self.theme = theme
         self.sign_in = PageSignIn(storage=storage, clock=clock, public_url=config.public_url)
         self.auth = VisitorAuth(config, self.sign_in, identify)
-        self.assets = Assets(_BASE)
+        self.assets = Assets(_BASE, theme.files)
         self.environment = make_environment(self.assets.url)
         self.stopping = asyncio.Event()
         self.polls = SharedPolls(storage, clock)
@@ -103,6 +106,7 @@ class PageContext:
             visitor=visitor,
             now=self.now(),
             brand=self.branding.name,
+            theme=self.theme,
             language=page_language(visitor.page.language if visitor else None),
             frame_ancestors=self.config.frame_ancestors,
             **{"sign_in_url": self.config.sign_in_url, "base": visitor.base if visitor else _BASE}

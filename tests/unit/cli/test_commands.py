@@ -33,7 +33,9 @@ WRONG = {
     "ALLOW_NETWORKS": "10.0.0.1/8", "DENY_NETWORKS": "x", "NAT64_PREFIXES": "10.0.0.0/8",
     "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0", "ROLE": "both", "PROCESSES": "0",
     "BRAND": "x" * 65, "HEADER_PREFIX": "X Acme", "SIGNATURE_HEADER": "Host",
-    "SIGNATURE_FORMAT": "sha1", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+    "SIGNATURE_FORMAT": "sha1", "THEME_ACCENT": "green", "THEME_FONT": "a;b",
+    "THEME_LOGO": "/nowhere/logo.svg", "THEME_COLOR_SCHEME": "sepia", "THEME_HEADER": "none",
+    "THEME_STYLESHEET": "/nowhere/own.css", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookManagement
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
+from winnerr_webhooks.settings_page.theme import load_theme
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import LeaseTerms, Settlement
 
@@ -286,6 +287,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 ),
                 budgets=budgets,
                 branding=config.branding,
+                theme=load_theme(config),
                 identify=identify,
             )
             app = SettingsPage(page)

@@ -16,7 +16,7 @@ async def static_file(
     asset = page.assets.get(version, name)
     if asset is None:
         raise NotFound("This file belongs to another version of the page. Reload the page.")
-    headers = {"Cache-Control": CACHE_FOREVER}
+    headers = {"Cache-Control": CACHE_FOREVER, **asset.headers}
     return Response(asset.content, media_type=asset.media_type, headers=headers)
 
 
