@@ -180,8 +180,7 @@ def _header_names(parsed: Mapping[str, Any]) -> dict[str, str]:
         )
     except ValueError as error:
         raise ConfigurationError(f"{PREFIX}{error}.") from None
-    names = ("header_prefix", "signature_header")
-    return {name: getattr(branding, name) for name in names}
+    return {name: getattr(branding, name) for name in ("header_prefix", "signature_header")}
 
 
 def _check(setting: str, check: Callable[..., object], *values: Any) -> None:

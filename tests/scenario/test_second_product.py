@@ -10,6 +10,8 @@ from typing import Self
 import aiohttp
 import pytest
 
+from winnerr_webhooks import settings_page
+
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.parametrize("adapter", ["sqlite"], scope="session"),
@@ -19,7 +21,9 @@ GLOBEX = {
     "BRAND": "Globex CRM",
     "SIGNATURE_HEADER": "X-Globex-Hmac",
     "SIGNATURE_FORMAT": "sha256:{base64}",
+    "THEME_ACCENT": "#0f766e,#2dd4bf",
 }
+STATIC = {one.name for one in (Path(settings_page.__file__).parent / "static").iterdir()}
 SECRET = "a secret of Globex"
 SETTINGS = "/settings/webhooks"
 
@@ -70,12 +74,18 @@ async def test_no_page_header_or_answer_says_another_products_name(make_server, 
             await browser.get(SETTINGS + path)
         for path in (own, *(f"{own}/{view}" for view in views)):
             await browser.get(path)
-        files = set(re.findall(r'"(/settings/[^"]+/static/[^"]+)"', browser.text))
-        assert len(files) >= 2
-        for path in files:
-            await browser.get(path)
+        (folder, *_) = re.findall(r'"(/settings/[^"]+/static/[^"]+/)page.css"', browser.text)
+        files = {*STATIC, "theme.css", f"{SETTINGS}/embed.js"}
+        for name in files:
+            await browser.get(name if name.startswith("/") else folder + name)
         assert_neutral(browser.text)
-        for shown in ("Globex CRM", "X-Globex-CRM-Event", "X-Globex-Hmac", "Sign out"):
+        for shown in (
+            "Globex CRM",
+            "X-Globex-CRM-Event",
+            "X-Globex-Hmac",
+            "Sign out",
+            "--accent: #2dd4bf",
+        ):
             assert shown in browser.text
     assert_neutral(json.dumps(await globex.ok("GET", f"~/logs/{attempt}")))
 
@@ -103,6 +113,7 @@ class Browser:
     async def _ask(self, method: str, path: str) -> None:
         async with self.session.request(method, path) as answer:
             assert answer.status < 500, path
+            assert answer.status == 200 or "/static/" not in path
             for one in (*answer.history, answer):
                 self.text += f"\n{path} {one.headers}\n"
             self.text += await answer.text()
@@ -139,6 +150,14 @@ async def test_the_commands_check_what_the_product_sends(make_server, receiver, 
     [
         ({"HEADER_PREFIX": "X Acme"}, "WINNERR_WEBHOOKS_HEADER_PREFIX='X Acme': expected up to 64"),
         ({"SIGNATURE_HEADER": "Host"}, "WINNERR_WEBHOOKS_SIGNATURE_HEADER: Host is a header"),
+        (
+            {"THEME_ACCENT": "#0f766e"},
+            "WINNERR_WEBHOOKS_THEME_ACCENT: #0f766e has a contrast of 3.0:1 in dark",
+        ),
+        (
+            {"THEME_LOGO": "/nowhere.svg"},
+            "THEME_LOGO=/nowhere.svg: the file cannot be read (No such file or directory)",
+        ),
         ({"SIGNATURE_FORMAT": "sha1"}, "WINNERR_WEBHOOKS_SIGNATURE_FORMAT='sha1': expected {hex}"),
     ],
 )
