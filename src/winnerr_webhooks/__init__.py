@@ -31,6 +31,7 @@ The other packages:
 The other modules:
 
 - `wiring`          creates and connects all of the above, and runs it
+- `web_wiring`      does so for the REST API and the settings page, which are loaded after the start
 - `storage_opener`  opens the database that the settings name
 - `config`          the settings, with `setting_parsers` and `database_url`
 - `budgets`         the limits of a node; `quotas` tracks how much of each is in use

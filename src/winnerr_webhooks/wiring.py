@@ -12,9 +12,12 @@ from typing import NamedTuple
 import structlog
 
 from winnerr_webhooks import __version__
+from winnerr_webhooks.api.auth import Authenticator
+from winnerr_webhooks.api.deferred_app import DeferredApp, StoppableApp
+from winnerr_webhooks.api.event_endpoint import EventEndpoint
 from winnerr_webhooks.api.http.http_server import HttpServer
 from winnerr_webhooks.api.http_app import HttpApp, create_app, create_probes
-from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.api.probes import Probes
 from winnerr_webhooks.budgets import (
     STOP_SLACK,
     Budgets,
@@ -25,27 +28,17 @@ from winnerr_webhooks.budgets import (
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, check_service
 from winnerr_webhooks.domain.catalog import CATALOG
-from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.log_setup import set_up_logs
-from winnerr_webhooks.management.listeners import Listeners
-from winnerr_webhooks.management.page_options import PAGE
-from winnerr_webhooks.management.receiver_checks import ReceiverChecks
-from winnerr_webhooks.management.recoveries import Recoveries
-from winnerr_webhooks.management.rehearsals import Rehearsals
-from winnerr_webhooks.management.replay_requests import Replays
-from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.node import CLOSING_SECONDS, Node
 from winnerr_webhooks.pipeline.shutdown import ShutdownStack, within
 from winnerr_webhooks.processes.listening_socket import BACKLOG, adopt, listen, url_of
 from winnerr_webhooks.processes.peer_metrics import PeerMetrics
 from winnerr_webhooks.processes.worker_context import WorkerContext
-from winnerr_webhooks.settings_page.page_app import SettingsPage
-from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.settings_page.theme import load_theme
 from winnerr_webhooks.storage_opener import open_storage
@@ -102,14 +95,12 @@ async def serve(
             descriptors=descriptors,
         )
         await server.start(listener, backlog=BACKLOG)
-        gc.collect()
-        gc.freeze()
         log.info("started", url=url_of(config, listener))
         if worker is not None:
             worker.ready()
         elif on_started is not None:
             on_started(url_of(config, listener))
-        await stop.wait()
+        await _load_and_work_until(stop, service.web_app)
         log.info("stopping", within_seconds=config.drain_seconds + seconds)
         service.node.drain()
         await asyncio.sleep(config.drain_seconds)
@@ -121,12 +112,27 @@ async def serve(
     log.info("stopped")
 
 
+async def _load_and_work_until(stop: asyncio.Event, web_app: DeferredApp | None) -> None:
+    """Load what the node does without at first, and wait for `stop`; raise if the loading fails."""
+    stopped = asyncio.ensure_future(stop.wait())
+    if web_app is not None:
+        loading = asyncio.ensure_future(web_app.load())
+        await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            loading.result()
+    gc.collect()
+    gc.freeze()
+    await stopped
+
+
 async def _finish_requests_and_attempts(
     config: Config, service: "_Service", server: HttpServer
 ) -> None:
     """Answer current requests, while other nodes take over the deliveries queued here."""
     grace = min(GRACE, math.floor(config.delivery_timeout + STOP_SLACK))
-    service.end_streams()
+    service.node.listeners.stop()
+    if service.web_app is not None:
+        service.web_app.stop()
     asyncio.get_running_loop().call_later(grace - LAST_ANSWERS, service.node.stop_accepting)
     await within(
         stop_seconds(config) - CLOSING_SECONDS,
@@ -140,8 +146,8 @@ class _Service(NamedTuple):
 
     node: Node
     http_app: HttpApp
-    end_streams: Callable[[], None]
-    """Ends live logs and listeners' streams, which would delay the shutdown of the server."""
+    web_app: DeferredApp | None
+    """The part of it that is loaded after the start; None: this node only delivers."""
 
 
 async def _build(
@@ -187,61 +193,43 @@ async def _build(
         metrics=metrics,
         budgets=budgets,
     )
-    webhooks = WebhookManagement(
-        config=config,
-        storage=storage,
+    probes = Probes(node=node, storage=storage, metrics=metrics, peer_metrics=peer_metrics, ids=ids)
+    if not config.accepts:
+        return _Service(node, create_probes(probes), None)
+    theme = load_theme(config)  # before the node is ready: a wrong setting ends the start
+    authenticator = Authenticator(storage, clock, budgets.key_lookups)
+    events = EventEndpoint(
+        authenticator=authenticator,
         intake=node.intake,
+        storage=storage,
         catalog=CATALOG,
-        policy=policy,
-        resolver=resolver,
         clock=clock,
         ids=ids,
-        signals=node.signals,
+        metrics=metrics,
+        receiving=budgets.receiving_bytes,
     )
-    services = Services(
-        config=config,
-        clock=clock,
-        ids=ids,
-        catalog=CATALOG,
-        storage=storage,
-        intake=node.intake,
-        webhooks=webhooks,
-        replays=Replays(storage=storage, catalog=CATALOG, signals=node.signals),
-        listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node.signals),
-        listener_hub=node.listeners,
-        recoveries=Recoveries(
-            storage=storage,
-            signals=node.signals,
+
+    def load_web_app() -> StoppableApp:
+        from winnerr_webhooks.web_wiring import create_web_app  # noqa: PLC0415  see DeferredApp
+
+        return create_web_app(
+            config=config,
             clock=clock,
             ids=ids,
-            concurrency=config.webhook_concurrency,
-        ),
-        rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node.signals, ids=ids),
-        metrics=metrics,
-        budgets=budgets,
-        branding=config.branding,
-        node=node,
-        peer_metrics=peer_metrics,
-    )
-    if not config.accepts:
-        return _Service(node, create_probes(services), lambda: None)
-    receiver_checks = ReceiverChecks(
-        egress=egress,
-        catalog=CATALOG,
-        clock=clock,
-        ids=ids,
-        branding=config.branding,
-        success=success_rule(config.success_statuses),
-        timeout=config.delivery_timeout,
-        budget=budgets.receiver_checks,
-    )
-    settings_page = _settings_page(services, receiver_checks, identify)
+            catalog=CATALOG,
+            storage=storage,
+            authenticator=authenticator,
+            node=node,
+            egress=egress,
+            policy=policy,
+            resolver=resolver,
+            budgets=budgets,
+            theme=theme,
+            identify=identify,
+        )
 
-    def end_streams() -> None:
-        settings_page.stop()
-        node.listeners.stop()
-
-    return _Service(node, create_app(services, beside={PAGE: settings_page}), end_streams)
+    web_app = DeferredApp(load_web_app)
+    return _Service(node, create_app(events, probes, web_app), web_app)
 
 
 async def _share_metrics(
@@ -254,29 +242,6 @@ async def _share_metrics(
     await peer_metrics.start()
     parts.add("peer metrics", peer_metrics.close)
     return peer_metrics
-
-
-def _settings_page(
-    services: Services, receiver_checks: ReceiverChecks, identify: Identify | None
-) -> SettingsPage:
-    return SettingsPage(
-        PageContext(
-            config=services.config,
-            clock=services.clock,
-            ids=services.ids,
-            catalog=services.catalog,
-            storage=services.storage,
-            webhooks=services.webhooks,
-            replays=services.replays,
-            recoveries=services.recoveries,
-            rehearsals=services.rehearsals,
-            receiver_checks=receiver_checks,
-            budgets=services.budgets,
-            branding=services.branding,
-            theme=load_theme(services.config),
-            identify=identify,
-        )
-    )
 
 
 def _stop_on_signals(stop: asyncio.Event, *, again: bool) -> None:

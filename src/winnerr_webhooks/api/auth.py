@@ -1,20 +1,14 @@
 """API keys: who a caller is, looked up by the key's hash and remembered for at most 5 s."""
 
 import asyncio
-import functools
 import re
-from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
-from litestar.connection import ASGIConnection
-from litestar.handlers.base import BaseRouteHandler
-from litestar.types import Guard
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import hash_key
-from winnerr_webhooks.domain.errors import NotFound, Unauthorized, Unavailable
-from winnerr_webhooks.management.field_checks import check_organization
+from winnerr_webhooks.domain.errors import Unauthorized, Unavailable
 from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.port import Keys
 from winnerr_webhooks.storage.values import ApiKey
@@ -141,33 +135,3 @@ def _remember(memory: dict[bytes, T], key: bytes, value: T) -> None:
 def _ignore_failure(task: asyncio.Task[ApiKey | None]) -> None:
     if not task.cancelled():
         task.exception()
-
-
-def key_guard(authenticator: Authenticator, receiving: Budget) -> Guard:
-    """A guard that refuses callers to whom the path does not belong; it sets `request.auth`.
-
-    `receiving` is the budget of bodies that are being received. This is a function and not a
-    method because the framework copies its guards deeply.
-    """
-
-    async def guard(
-        connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
-    ) -> None:
-        header = authorization(connection.scope["headers"])
-        caller = await authenticator.caller(header)
-        organization = connection.path_params.get("organization")
-        if organization is not None:
-            if caller.organization not in (None, organization):
-                raise NotFound("Nothing of this organization belongs to this API key.")
-            check_organization(organization)
-        connection.scope["auth"] = caller
-        connection.state.receiving = receiving
-        connection.state.check_key_again = functools.partial(authenticator.caller, header)
-
-    return guard
-
-
-def authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The one Authorization header; None when there is none, or more than one."""
-    found = [value for name, value in headers if name == b"authorization"]
-    return found[0] if len(found) == 1 else None

@@ -7,19 +7,16 @@ server hands them to `EventEndpoint.take` (`api.http.fast_path`).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, Protocol
 
+from winnerr_webhooks.api.asgi_response import Send, send_problem, send_response
 from winnerr_webhooks.api.auth import Authenticator, Caller
-from winnerr_webhooks.api.problems import (
-    HEADERS,
-    SAFE_HEADERS,
-    ErrorAnswer,
-    answer_to,
-    method_not_allowed,
-)
+from winnerr_webhooks.api.problems import ErrorAnswer, answer_to, method_not_allowed
 from winnerr_webhooks.api.query_parameters import QueryParameters
 from winnerr_webhooks.api.request_body import BodyQuota, read_body
-from winnerr_webhooks.api.services import AnswerCallback, Services
+from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import (
     Conflict,
     Forbidden,
@@ -38,11 +35,14 @@ from winnerr_webhooks.domain.submission import (
     read_batch,
     split_batch,
 )
+from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline import repeated_events
+from winnerr_webhooks.quotas import Budget
+from winnerr_webhooks.storage.port import Storage
 
 Headers = Iterable[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 PATH: Final = "/api/v1/events"
 BATCH_PATH: Final = "/api/v1/events/batch"
@@ -50,20 +50,49 @@ SLICE_EVENTS: Final = 50
 SLICE_BYTES: Final = 256 * 1024
 """What is read of a batch at once: about a millisecond of work. Then other calls are served."""
 
-_JSON: Final = ((b"content-type", b"application/json"), *SAFE_HEADERS)
+AnswerCallback = Callable[[Accepted | None, Exception | None], None]
+"""Called with the answer to one event, or with the error that it failed with."""
+
+
+class Intake(Protocol):
+    """Stores events (`pipeline.intake`)."""
+
+    def take(self, event: NewEvent, answered: AnswerCallback) -> None:
+        """Store one event with its deliveries, then call `answered`; errors may also be raised."""
+        ...
+
+    def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
+        """Store one event with its deliveries; `Unavailable` or `Uncertain` when it cannot."""
+        ...
+
+    async def accept_many(self, events: Sequence[NewEvent]) -> list[Accepted | WebhooksError]:
+        """Store several events; each has its own answer or its own error."""
+        ...
 
 
 class EventEndpoint:
     """Answers both calls, and has the steps that the fast path shares with them."""
 
-    def __init__(self, services: Services, authenticator: Authenticator) -> None:
-        self._metrics = services.metrics
-        self._catalog = services.catalog
-        self._clock = services.clock
-        self._ids = services.ids
-        self._intake = services.intake
-        self._storage = services.storage
-        self._receiving = services.budgets.receiving_bytes
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        intake: Intake,
+        storage: Storage,
+        catalog: Catalog,
+        clock: Clock,
+        ids: Ids,
+        metrics: Metrics,
+        receiving: Budget,
+    ) -> None:
+        """`receiving`: the budget of bodies that are being received."""
+        self._metrics = metrics
+        self._catalog = catalog
+        self._clock = clock
+        self._ids = ids
+        self._intake = intake
+        self._storage = storage
+        self._receiving = receiving
         self._authenticator = authenticator
         self.remembered = authenticator.remembered
         """The caller of an Authorization header that needs no look into the database, or None."""
@@ -86,21 +115,14 @@ class EventEndpoint:
         send: Send,
     ) -> None:
         if scope["method"] != "POST":
-            await _send_error(send, method_not_allowed("POST"))
+            await send_problem(send, method_not_allowed("POST"))
             return
         try:
             body = await accept(scope, receive)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer
-            await _send_error(send, self.refusal(error))
+            await send_problem(send, self.refusal(error))
             return
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 202,
-                "headers": [(b"content-length", b"%d" % len(body)), *_JSON],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        await send_response(send, HTTPStatus.ACCEPTED, body, b"application/json")
 
     def body_quota(self, caller: Caller) -> BodyQuota:
         """A counter for the bytes of a body while it arrives."""
@@ -245,12 +267,3 @@ def event_headers(headers: Headers) -> tuple[bytes | None, str | None, bytes]:
         elif name == b"content-type":
             content_type = value
     return key, client_id, content_type
-
-
-async def _send_error(send: Send, answer: ErrorAnswer) -> None:
-    body = answer.body
-    headers = [(b"content-length", b"%d" % len(body)), *HEADERS]
-    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    status = answer.problem.status
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 import structlog
-from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.domain.errors import (
     Conflict,
@@ -212,8 +211,6 @@ def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:
     match error:
         case Refused() | Unavailable():
             return refused(error)
-        case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return _of_framework(error)
         case _:
             return _unexpected(error, ids)
 
@@ -238,18 +235,17 @@ def refused(error: Refused | Unavailable) -> ErrorAnswer:
     return ErrorAnswer(problem, headers)
 
 
-def _of_framework(error: HTTPException) -> ErrorAnswer:
-    if error.status_code == NOT_FOUND.status:
-        return ErrorAnswer(
-            _problem(NOT_FOUND, f"There is nothing at this path; {DOCS} lists all paths.")
-        )
-    if error.status_code == METHOD_NOT_ALLOWED.status:
-        allowed = (error.headers or {}).get("allow", "").replace("GET", "GET, HEAD")
-        return method_not_allowed(allowed)
-    phrase = HTTPStatus(error.status_code).phrase
+def nothing_here() -> ErrorAnswer:
+    """404 for a path that does not exist."""
     return ErrorAnswer(
-        Problem(type="about:blank", title=phrase, status=error.status_code, detail=error.detail)
+        _problem(NOT_FOUND, f"There is nothing at this path; {DOCS} lists all paths.")
     )
+
+
+def of_status(status: int, detail: str) -> ErrorAnswer:
+    """An error without a kind of its own: its title is that of the status (RFC 9457, 4.2.1)."""
+    phrase = HTTPStatus(status).phrase
+    return ErrorAnswer(Problem(type="about:blank", title=phrase, status=status, detail=detail))
 
 
 def method_not_allowed(allowed: str) -> ErrorAnswer:

@@ -4,12 +4,10 @@ import difflib
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.connection import ASGIConnection
-from litestar.handlers.base import BaseRouteHandler
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, Malformed
@@ -111,18 +109,6 @@ class QueryParameters:
         if value is not None and (len(value) > MAX_SEARCH or "\0" in value):
             raise Invalid.field("/q", f"`q` must have at most {MAX_SEARCH} characters, and no NUL.")
         return value
-
-
-async def read_query(
-    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-) -> None:
-    """A guard that reads the query string, and refuses parameters not in the handler's `query`.
-
-    Stores the parameters as `request.state.query`.
-    """
-    connection.state.query = QueryParameters(
-        connection.scope["query_string"], handler.opt.get("query", ())
-    )
 
 
 def read_timestamp(pointer: str, text: str) -> int:

@@ -311,11 +311,3 @@ class LinkShape(Shape):
 
     url: str
     expires_at: Time
-
-
-class StatusShape(Shape):
-    """The answer of a probe when all is well."""
-
-    status: str
-    warnings: tuple[str, ...] | UnsetType = UNSET
-    """Only of `/readyz`: what an operator should act on before it becomes a problem."""

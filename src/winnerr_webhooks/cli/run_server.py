@@ -17,6 +17,9 @@ from winnerr_webhooks.processes.worker_context import WorkerContext
 def run_server(config: Config, worker: WorkerContext | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; return the exit code."""
     check_service(config)
+    # structlog loads rich if it is installed, for tracebacks that no log of a server shows. An
+    # entry of None counts as not installed (import system, 5.3.1).
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     # Before the server has its own handlers there is nothing to finish, so exit at once.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
@@ -33,7 +36,7 @@ def _serve(config: Config, worker: WorkerContext | None) -> None:
     # Imported modules are never freed, so the garbage collector need not look at them.
     gc.disable()
     # Litestar loads support for pydantic if it is installed, which takes a sixth of the start.
-    # Nothing here uses it; an entry of None counts as not installed (import system, 5.3.1).
+    # Nothing here uses it.
     sys.modules.setdefault("pydantic", None)  # type: ignore[arg-type]
     import uvloop  # noqa: PLC0415  a supervisor and --help do not load the server
 

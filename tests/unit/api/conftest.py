@@ -15,10 +15,14 @@ import pytest
 import pytest_asyncio
 import uvloop
 
+from winnerr_webhooks.api.auth import Authenticator
+from winnerr_webhooks.api.event_endpoint import AnswerCallback, EventEndpoint
 from winnerr_webhooks.api.http.http_server import HttpServer
 from winnerr_webhooks.api.http.request_head import Limits
 from winnerr_webhooks.api.http_app import HttpApp, create_app
-from winnerr_webhooks.api.services import AnswerCallback, Services
+from winnerr_webhooks.api.probes import Probes
+from winnerr_webhooks.api.rest_api import create_rest_api
+from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
@@ -121,6 +125,7 @@ class Api:
         self,
         services: Services,
         node: StubNode,
+        probes: Probes,
         key: str,
         *,
         port: int,
@@ -132,6 +137,7 @@ class Api:
         self.services = services
         self.storage = services.storage
         self.node = node
+        self.probes = probes
         self.port = port
         self.key = key
         self.keys = ApiKeys(services.storage, services.clock, services.ids)
@@ -281,23 +287,22 @@ async def running(
         ids=ids,
         signals=node,
     )
+    authenticator = Authenticator(storage, clock, budgets.key_lookups)
     services = Services(
         config=config,
         clock=clock,
         ids=ids,
         catalog=CATALOG,
         storage=storage,
-        intake=node,
+        authenticator=authenticator,
         webhooks=webhooks,
         replays=Replays(storage=storage, catalog=CATALOG, signals=node),
         recoveries=Recoveries(storage=storage, signals=node, clock=clock, ids=ids, concurrency=16),
         rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node, ids=ids),
         listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node),
         listener_hub=hub,
-        metrics=metrics,
         budgets=budgets,
         branding=config.branding,
-        node=node,
     )
     key = await ApiKeys(storage, clock, ids).create("tests")
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms an answer.
@@ -305,7 +310,18 @@ async def running(
     if send_buffer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listener.bind(("127.0.0.1", 0))
-    http_app = create_app(services)
+    probes = Probes(node=node, storage=storage, metrics=metrics, peer_metrics=None, ids=ids)
+    events = EventEndpoint(
+        authenticator=authenticator,
+        intake=node,
+        storage=storage,
+        catalog=CATALOG,
+        clock=clock,
+        ids=ids,
+        metrics=metrics,
+        receiving=budgets.receiving_bytes,
+    )
+    http_app = create_app(events, probes, create_rest_api(services))
     server = HttpServer(
         http_app,
         clock=clock,
@@ -316,7 +332,7 @@ async def running(
     )
     await server.start(listener, backlog=100)
     port = listener.getsockname()[1]
-    api = Api(services, node, key.secret, port=port, http_app=http_app, server=server)
+    api = Api(services, node, probes, key.secret, port=port, http_app=http_app, server=server)
     try:
         yield api
     finally:

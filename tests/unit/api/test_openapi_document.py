@@ -10,8 +10,8 @@ import pytest
 from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.docs import docs_page
 from winnerr_webhooks.api.docs.openapi_document import OPERATIONS, build
-from winnerr_webhooks.api.http_app import _api
 from winnerr_webhooks.api.problems import KINDS
+from winnerr_webhooks.api.rest_api import routes as api_routes
 from winnerr_webhooks.config import Config
 
 
@@ -28,7 +28,7 @@ def references(value):
 
 def routes():
     """Every route of the REST API: (path template, method, its query parameters)."""
-    router = _api(Authenticator(None, None, None), None)
+    router = api_routes(Authenticator(None, None, None), None)
     for route in router.routes:
         for handler in route.route_handlers:
             for method in handler.http_methods - {"OPTIONS"}:

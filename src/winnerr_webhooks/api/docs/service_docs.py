@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from winnerr_webhooks.api import shapes
 from winnerr_webhooks.api.docs.operation import Operation
+from winnerr_webhooks.api.probes import StatusShape
 from winnerr_webhooks.api.problems import UNAVAILABLE
 
 SERVICE: Final = (
@@ -13,7 +13,7 @@ SERVICE: Final = (
         id="healthz",
         tag="Operation",
         summary="Is the process up?",
-        answer=shapes.StatusShape,
+        answer=StatusShape,
         answer_example={"status": "ok"},
         needs_key=False,
     ),
@@ -25,7 +25,7 @@ SERVICE: Final = (
         summary="Can events be accepted?",
         description="If not, the answer is 503 with the reason. `warnings` lists what an operator "
         "should act on before it becomes a problem.",
-        answer=shapes.StatusShape,
+        answer=StatusShape,
         answer_example={"status": "ready"},
         refusals=(UNAVAILABLE,),
         needs_key=False,

@@ -13,7 +13,7 @@ from litestar import Controller, get, post
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from winnerr_webhooks.api.request_body import ApiRequest, read_json
+from winnerr_webhooks.api.json_body import ApiRequest, read_json
 from winnerr_webhooks.api.services import Services, ServicesDependency
 from winnerr_webhooks.api.shapes import ErrorKind, ListenerShape, TimingsShape
 from winnerr_webhooks.domain.attempt import ERROR_KINDS, PHASES, Failure, Timings

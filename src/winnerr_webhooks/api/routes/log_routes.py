@@ -4,8 +4,8 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath
 
+from winnerr_webhooks.api.json_body import ApiRequest, read_json
 from winnerr_webhooks.api.query_parameters import QueryParameters, read_timestamp
-from winnerr_webhooks.api.request_body import ApiRequest, read_json
 from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shape_builders import (
     attempt_page,

@@ -4,7 +4,7 @@ import msgspec
 from litestar import Controller, delete, get, patch, post, put
 from litestar.params import FromPath
 
-from winnerr_webhooks.api.request_body import ApiRequest, read_json
+from winnerr_webhooks.api.json_body import ApiRequest, read_json
 from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shape_builders import rotation_shape, saved_shape, webhook_shape
 from winnerr_webhooks.api.shapes import (

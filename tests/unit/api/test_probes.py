@@ -11,6 +11,8 @@ async def test_probes_need_no_key(api):
     assert await api.ok("GET", "/readyz", key=None) == {"status": "ready"}
     response, raw = await api.raw("HEAD", "/readyz", key=None)
     assert (response.status, raw) == (200, b"")
+    response, _ = await api.raw("POST", "/readyz", key=None)
+    assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD")
 
 
 async def test_a_node_that_is_not_ready_says_why(api):
@@ -59,7 +61,7 @@ async def test_figures_of_siblings_stand_beside_those_of_the_one_database(api, m
 
     await api.webhook()
     await api.emit()
-    monkeypatch.setattr(api.services, "peer_metrics", PeerMetrics())
+    monkeypatch.setattr(api.probes, "_peer_metrics", PeerMetrics())
     _, raw = await api.raw("GET", "/metrics", key=None)
     lines = raw.decode().splitlines()
     assert lines[0] == "# all of them"
@@ -89,7 +91,7 @@ async def request(app, method: str, path: str) -> tuple[int, bytes, bytes]:
 
 
 async def test_a_node_that_only_delivers_answers_probes_and_refuses_the_rest(api):
-    http_app = create_probes(api.services)
+    http_app = create_probes(api.probes)
     assert http_app.events is None
     for path in ("/healthz", "/readyz", "/metrics"):
         assert (await request(http_app.app, "GET", path))[0] == 200

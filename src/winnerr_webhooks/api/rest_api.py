@@ -1,0 +1,93 @@
+"""The REST API except for events and probes, as a Litestar application."""
+
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import ResponseHeader
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from winnerr_webhooks.api import problems
+from winnerr_webhooks.api.auth import Authenticator
+from winnerr_webhooks.api.route_guards import key_guard, read_query
+from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
+from winnerr_webhooks.api.routes.event_type_routes import list_event_types
+from winnerr_webhooks.api.routes.job_routes import JobRoutes
+from winnerr_webhooks.api.routes.listener_routes import ListenerRoutes, open_listener
+from winnerr_webhooks.api.routes.log_routes import LogRoutes
+from winnerr_webhooks.api.routes.portal_session_routes import create_portal_session
+from winnerr_webhooks.api.routes.rehearsal_routes import RehearsalRoutes
+from winnerr_webhooks.api.routes.webhook_routes import WebhookRoutes
+from winnerr_webhooks.api.services import Services
+from winnerr_webhooks.quotas import Budget
+
+_SAFE_HEADERS = {name.decode(): value.decode() for name, value in problems.SAFE_HEADERS}
+
+
+def create_rest_api(services: Services) -> Litestar:
+    """The calls below `/api/v1` except for events, and the API's documentation."""
+
+    def provide() -> Services:
+        return services
+
+    def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        refusal = _refusal(error) or problems.answer_to(error, services.ids)
+        return Response(
+            refusal.body,
+            status_code=refusal.problem.status,
+            media_type=problems.MEDIA_TYPE,
+            headers={**_SAFE_HEADERS, **refusal.headers},
+        )
+
+    return Litestar(
+        [
+            routes(services.authenticator, services.budgets.receiving_bytes),
+            show_openapi,
+            show_docs,
+            show_docs_css,
+        ],
+        dependencies={"services": Provide(provide, use_cache=True, sync_to_thread=False)},
+        exception_handlers={HTTPException: answer, Exception: answer},
+        response_headers=[
+            ResponseHeader(name=name, value=value) for name, value in _SAFE_HEADERS.items()
+        ],
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def routes(authenticator: Authenticator, receiving: Budget) -> Router:
+    """The calls below `/api/v1`; `receiving` is the budget of bodies that are being received."""
+    of_organization = Router(
+        "/organizations/{organization:str}",
+        route_handlers=[
+            WebhookRoutes,
+            LogRoutes,
+            JobRoutes,
+            RehearsalRoutes,
+            ListenerRoutes,
+            create_portal_session,
+        ],
+    )
+    return Router(
+        "/api/v1",
+        guards=[key_guard(authenticator, receiving), read_query],
+        route_handlers=[list_event_types, open_listener, of_organization],
+    )
+
+
+def _refusal(error: Exception) -> problems.ErrorAnswer | None:
+    """The answer to a request that Litestar refuses; None for every other error."""
+    if not isinstance(error, HTTPException):
+        return None
+    status = error.status_code
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return None
+    if status == HTTPStatus.NOT_FOUND:
+        return problems.nothing_here()
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("allow", "")
+        return problems.method_not_allowed(allowed.replace("GET", "GET, HEAD"))
+    return problems.of_status(status, error.detail)

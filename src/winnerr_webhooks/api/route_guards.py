@@ -1,0 +1,57 @@
+"""What Litestar does before each handler of the REST API: it checks the key and reads the query."""
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+from litestar.types import Guard
+
+from winnerr_webhooks.api.auth import Authenticator
+from winnerr_webhooks.api.query_parameters import QueryParameters
+from winnerr_webhooks.domain.errors import NotFound
+from winnerr_webhooks.management.field_checks import check_organization
+from winnerr_webhooks.quotas import Budget
+
+
+def key_guard(authenticator: Authenticator, receiving: Budget) -> Guard:
+    """A guard that refuses callers to whom the path does not belong; it sets `request.auth`.
+
+    `receiving` is the budget of bodies that are being received. This is a function and not a
+    method because the framework copies its guards deeply.
+    """
+
+    async def guard(
+        connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
+    ) -> None:
+        header = authorization(connection.scope["headers"])
+        caller = await authenticator.caller(header)
+        organization = connection.path_params.get("organization")
+        if organization is not None:
+            if caller.organization not in (None, organization):
+                raise NotFound("Nothing of this organization belongs to this API key.")
+            check_organization(organization)
+        connection.scope["auth"] = caller
+        connection.state.receiving = receiving
+        connection.state.check_key_again = functools.partial(authenticator.caller, header)
+
+    return guard
+
+
+async def read_query(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """A guard that reads the query string, and refuses parameters not in the handler's `query`.
+
+    Stores the parameters as `request.state.query`.
+    """
+    connection.state.query = QueryParameters(
+        connection.scope["query_string"], handler.opt.get("query", ())
+    )
+
+
+def authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The one Authorization header; None when there is none, or more than one."""
+    found = [value for name, value in headers if name == b"authorization"]
+    return found[0] if len(found) == 1 else None
