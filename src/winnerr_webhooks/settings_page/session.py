@@ -110,8 +110,8 @@ class VisitorAuth:
                     session=None,
                     new_csrf_seed=new_seed,
                 )
-        for name in dict.fromkeys((_session_cookie(organization), SESSION_COOKIE)):
-            token = cookies.get(self._prefix + name)
+        for name in self._session_cookies(cookies, organization):
+            token = cookies.get(name)
             grant = await self._sign_in.session(token) if token else None
             if token is not None and grant is not None:
                 return _visitor(grant, token)
@@ -155,6 +155,19 @@ class VisitorAuth:
         sent = self._cookies(scope)
         return self._cookie(name if self._prefix + name in sent else SESSION_COOKIE, "", 0)
 
+    def _session_cookies(
+        self, cookies: Mapping[str, str], organization: str | None
+    ) -> Iterable[str]:
+        """Names of the cookies that count at an address, the first that has a session first.
+
+        The plain address takes an organization's own session only if there is no other one.
+        """
+        plain = self._prefix + SESSION_COOKIE
+        if organization is not None:
+            return self._prefix + _session_cookie(organization), plain
+        own = [name for name in cookies if name.startswith(f"{plain}.")]
+        return (plain, *own) if len(own) == 1 else (plain,)
+
     def _cookie(self, name: str, value: str, seconds: int) -> str:
         site = "None" if self._embedded else "Lax"
         parts = [f"{self._prefix}{name}={value}", "Path=/", f"Max-Age={seconds}", "HttpOnly"]
@@ -184,10 +197,11 @@ def _visitor(grant: Grant, token: str) -> Visitor:
 
 
 def organization_path(organization: str) -> str:
-    """The page's address for one organization: a browser's second session has this one.
+    """The page's address for one organization.
 
     A browser sends all cookies of a host, so only the address can tell two organizations apart
-    that are open in two tabs. The first keeps the plain address.
+    that are open in two tabs. Links that sign in by themselves lead here, and so does one of
+    another organization than the browser has already; others keep the plain address.
     """
     return f"{PAGE}/@{organization}"
 

@@ -1,5 +1,6 @@
 """Signing in and out, CSRF and origin checks, security headers, and what each role may do."""
 
+import asyncio
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -158,6 +159,28 @@ async def test_two_organizations_in_two_tabs_stay_apart(site):
     assert (await browser.get()).status == 200
 
 
+async def test_two_tabs_that_a_product_opens_at_once_stay_apart(site):
+    browser = site.browser()
+    options = PageOptions(auto_sign_in=True)
+    names = ("org_1", "org_2")
+    links = [(await site.page.sign_in.create_link(name, page=options)).url for name in names]
+    await asyncio.gather(*(browser.post(path_of(link), csrf="") for link in links))
+    for name in names:
+        assert name in (await browser.get(f"/@{name}/logs")).text
+    assert (await browser.get()).status == 401  # whose page that is nobody can say
+
+
+async def test_the_plain_address_takes_the_only_session_there_is(site):
+    browser = site.browser()
+    options = PageOptions(auto_sign_in=True)
+    link = path_of((await site.page.sign_in.create_link("org_1", page=options)).url)
+    signed_in = await browser.post(link, csrf="")
+    assert path_of(signed_in.url) == "/settings/webhooks/@org_1"
+    assert "org_1" in (await browser.get()).text
+    await browser.post("/sign-out")
+    assert (await browser.get()).status == (await browser.get("/@org_1")).status == 401
+
+
 async def test_a_new_link_of_the_same_organization_replaces_its_session(site):
     browser = await site.browser().sign_in(organization="org_1")
     for organization in ("org_2", "org_2", "org_1"):
@@ -264,10 +287,12 @@ async def test_a_frame_ancestor_may_frame_the_page(make_site):
 
 async def test_static_files_are_cached_forever_under_a_url_of_their_content(site, admin):
     page = await admin.get()
-    (style,) = page.all("link", rel="stylesheet")
-    async with admin.session.get(style["href"]) as answer:
-        assert answer.content_type == "text/css"
-        assert "immutable" in answer.headers["Cache-Control"]
+    styles = page.all("link", rel="stylesheet")
+    assert styles
+    for style in styles:
+        async with admin.session.get(style["href"]) as answer:
+            assert answer.content_type == "text/css"
+            assert "immutable" in answer.headers["Cache-Control"]
     async with admin.session.get("/settings/webhooks/static/000000000000/page.css") as answer:
         assert answer.status == 404
 

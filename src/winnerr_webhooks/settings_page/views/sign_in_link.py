@@ -28,7 +28,8 @@ async def use_link(
     if session is None:
         return page.answer("link_expired.html", None, status=HTTPStatus.GONE)
     organization, path = session.grant.organization, session.grant.page.path
-    beside = _is_beside(request.auth, organization)
+    # A product that opens several tabs at once uses such links at once, so none can see the other.
+    beside = session.grant.page.auto_sign_in or _is_beside(request.auth, organization)
     previous = await page.auth.visitor({**request.scope, ORGANIZATION: organization})
     if previous is not None and previous.session is not None:
         await page.sign_in.end(previous.session)
