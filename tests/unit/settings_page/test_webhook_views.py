@@ -63,10 +63,10 @@ async def test_errors_are_shown_at_their_fields_and_in_a_summary_and_input_is_ke
     assert {"#url", "#events", "#secret"} <= links
     for link in links - {"#main"}:
         assert any(attributes.get("id") == link[1:] for _, attributes in page.tags)
-    for field in ("url", "secret"):
+    for field, message in (("url", "url-check"), ("secret", "secret-error")):
         (control,) = page.all("input", name=field)
         assert control["aria-invalid"] == "true"
-        assert f"{field}-error" in control["aria-describedby"].split()
+        assert message in control["aria-describedby"].split()
         assert control["value"] == fields[field]
     assert page.all("input", name="description")[0]["value"] == "Mine & yours"
     assert "<i>" not in page.html
