@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 from winnerr_webhooks.domain.errors import Invalid, Malformed
 
 MAX_FIELDS: Final = 200
+MAX_NUMBER: Final = 10**9
+"""Larger than any number that a form takes, so the check of its field refuses it."""
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -26,6 +28,13 @@ class Form:
     def text(self, name: str) -> str:
         """The first value of a field without surrounding white space; empty when it is missing."""
         return next((value.strip() for key, value in self._pairs if key == name), "")
+
+    def number(self, name: str, default: int) -> int:
+        """A field that is a whole number; `default` when it is none. A huge one is `MAX_NUMBER`."""
+        digits = self.text(name).lstrip("0") or self.text(name)[:1]
+        if not (digits.isascii() and digits.isdecimal()):
+            return default
+        return int(digits) if len(digits) < len(str(MAX_NUMBER)) else MAX_NUMBER
 
     def all(self, name: str) -> list[str]:
         """Every value of a field."""

@@ -244,3 +244,12 @@ async def test_an_invalid_secret_is_refused_at_its_field(site, admin):
     assert "Requests are signed" in page.text
     page = await admin.post(f"/{webhook.id}/unsign")
     assert "Requests are unsigned" in page.text
+
+
+async def test_a_number_of_5000_digits_is_refused_beside_its_field(site, admin):
+    webhook = await site.webhook(secret="a-secret-of-mine")
+    for path, fields in (
+        ("rotate", {"overlap": "9" * 5_000}),
+        ("rehearse", {"url": "http://127.0.0.1:9/other", "last": "9" * 5_000}),
+    ):
+        assert (await admin.post(f"/{webhook.id}/{path}", fields)).status == 422, path

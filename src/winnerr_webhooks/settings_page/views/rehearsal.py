@@ -45,7 +45,7 @@ async def start_rehearsal(
     url, last = form.text("url"), form.text("last")
     try:
         started = await page.rehearsals.start(
-            found.organization, webhook, url, int(last) if last.isdecimal() else 0
+            found.organization, webhook, url, form.number("last", 0)
         )
     except Invalid as refusal:
         return page.answer(

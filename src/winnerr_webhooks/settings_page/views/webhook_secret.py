@@ -39,8 +39,7 @@ async def rotate(
     """Set or rotate the secret, and show it. Without one in the form, generate it."""
     form = form_of(request)
     found = await page.webhooks.get(request.auth.organization, webhook)
-    seconds = form.text("overlap")
-    draft = SecretDraft(overlap_seconds=int(seconds) if seconds.isdecimal() else DEFAULT_OVERLAP)
+    draft = SecretDraft(overlap_seconds=form.number("overlap", DEFAULT_OVERLAP))
     if secret := form.text("secret"):
         draft.secret = secret
     errors, done = None, "rotated" if found.has_secret else "signed"
