@@ -1,6 +1,9 @@
 # Everything a developer does here. Needs Linux, make and Python 3.11 or newer; the rest comes
 # into .venv, exactly as the lock files say. `make PYTHON=/path/to/python3` chooses the Python.
 
+# The suite starts hundreds of servers: each would compile all modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full sdk smoke chaos build clean
