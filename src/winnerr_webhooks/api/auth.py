@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from winnerr_webhooks.storage.values import ApiKey
 T = TypeVar("T")
 
 REMEMBERED_SECONDS: Final = 5.0
+RENEWED_SECONDS: Final = 1.0
+"""A key that is asked for in its last second is looked up again meanwhile."""
 REMEMBERED_KEYS: Final = 4_096
 
 _PLAIN: Final = len("Bearer ") + 47
@@ -41,8 +43,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 class Authenticator:
     """Turns an Authorization header into a caller.
 
-    A key that works is remembered for 5 s, so a revoked key works for at most 5 s more. Then it is
-    looked up again, with the reads that events wait for.
+    A key that works is remembered for 5 s, so a revoked key works for at most 5 s more. It is
+    looked up again with the reads that events wait for.
 
     A key that has not worked here before is looked up apart from those reads, a few keys at a
     time, so a flood of unknown keys does not slow events down. That a key does not work is
@@ -60,11 +62,23 @@ class Authenticator:
         """Hashes of keys that do not work, and until when (monotonic) that is remembered."""
         self._pending: dict[bytes, asyncio.Task[ApiKey | None]] = {}
         """Lookups of new keys that are under way, by hash."""
+        self._renewals: dict[bytes, asyncio.Task[Caller | None]] = {}
+        """Lookups of keys that worked before, by header."""
 
     def remembered(self, header: bytes | None) -> Caller | None:
-        """The caller of an Authorization header if it is known without the database, else None."""
+        """The caller of an Authorization header if it is known without the database, else None.
+
+        A key that is in use is looked up again before it is forgotten, so no call waits for that.
+        """
         caller = None if header is None else self._callers.get(header)
-        return caller if caller is not None and caller.until > self._clock.monotonic() else None
+        if header is None or caller is None:
+            return None
+        left = caller.until - self._clock.monotonic()
+        if left < RENEWED_SECONDS:
+            if left <= 0:
+                return None
+            self._renewal(header)
+        return caller
 
     async def caller(self, header: bytes | None) -> Caller:
         """The caller of an Authorization header (RFC 6750, section 2.1).
@@ -77,21 +91,38 @@ class Authenticator:
         return self.remembered(header) or await self._look_up(header)
 
     async def _look_up(self, header: bytes) -> Caller:
-        now = self._clock.monotonic()
-        bearer = _BEARER.fullmatch(header)
-        if bearer is None:
-            raise _unauthorized()
-        hash_ = hash_key(bearer[1].decode())
         if header in self._callers:
-            key = await self._storage.key_by_hash(hash_)
+            caller = await asyncio.shield(self._renewal(header))
         else:
-            key = await self._look_up_new(hash_)
-        if key is None:
-            self._callers.pop(header, None)
+            now = self._clock.monotonic()
+            caller = self._known(header, await self._look_up_new(_hash(header)), now)
+        if caller is None:
             raise _unauthorized()
+        return caller
+
+    def _renewal(self, header: bytes) -> asyncio.Task[Caller | None]:
+        """Look up a key that worked here before, once for all calls that ask for it now."""
+        task = self._renewals.get(header)
+        if task is None:
+            task = self._renewals[header] = asyncio.create_task(self._renew(header))
+            task.add_done_callback(_ignore_failure)  # all calls that asked may be gone
+        return task
+
+    async def _renew(self, header: bytes) -> Caller | None:
+        now = self._clock.monotonic()
+        try:
+            key = await self._storage.key_by_hash(_hash(header))
+            return self._known(header, key, now)
+        finally:
+            del self._renewals[header]
+
+    def _known(self, header: bytes, key: ApiKey | None, now: float) -> Caller | None:
+        """Remember what a lookup that began at `now` found."""
+        self._callers.pop(header, None)
+        if key is None:
+            return None
         caller = Caller(key.id, key.organization, now + REMEMBERED_SECONDS)
         if len(header) == _PLAIN:
-            self._callers.pop(header, None)
             _remember(self._callers, header, caller)
         return caller
 
@@ -121,6 +152,14 @@ class Authenticator:
             self._lookups.release()
 
 
+def _hash(header: bytes) -> bytes:
+    """The hash of a header's key. Raises `Unauthorized` if no key can look like that."""
+    bearer = _BEARER.fullmatch(header)
+    if bearer is None:
+        raise _unauthorized()
+    return hash_key(bearer[1].decode())
+
+
 def _unauthorized() -> Unauthorized:
     return Unauthorized("This API key does not work: it is unknown or was revoked.")
 
@@ -132,6 +171,6 @@ def _remember(memory: dict[bytes, T], key: bytes, value: T) -> None:
     memory[key] = value
 
 
-def _ignore_failure(task: asyncio.Task[ApiKey | None]) -> None:
+def _ignore_failure(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()

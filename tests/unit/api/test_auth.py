@@ -233,6 +233,44 @@ async def test_a_key_asked_for_by_many_at_once_is_looked_up_once(api):
     assert (storage.aside, storage.on_road) == (1, 0)
 
 
+async def test_a_key_in_use_is_looked_up_again_once_before_it_is_forgotten(api):
+    clock, storage = HandClock(), Watched(api.storage)
+    authenticator = Authenticator(storage, clock, lookups())
+    header = f"Bearer {api.key}".encode()
+    await authenticator.caller(header)
+    clock.seconds += REMEMBERED_SECONDS - 0.5
+    assert all(authenticator.remembered(header) for _ in range(20))
+    await asyncio.gather(*authenticator._renewals.values())
+    clock.seconds += REMEMBERED_SECONDS - 1.5
+    assert authenticator.remembered(header) is not None
+    assert (storage.aside, storage.on_road) == (1, 1)
+
+
+async def test_a_known_key_that_expired_is_looked_up_once_for_all_who_ask(api):
+    clock, storage = HandClock(), Watched(api.storage)
+    authenticator = Authenticator(storage, clock, lookups())
+    header = f"Bearer {api.key}".encode()
+    await authenticator.caller(header)
+    clock.seconds += REMEMBERED_SECONDS + 0.1
+    await asyncio.gather(*(authenticator.caller(header) for _ in range(20)))
+    assert (storage.aside, storage.on_road) == (1, 1)
+
+
+async def test_a_revoked_key_is_forgotten_when_it_is_looked_up_again(api):
+    clock = HandClock()
+    authenticator = Authenticator(api.storage, clock, lookups())
+    made = await api.keys.create("soon gone")
+    header = f"Bearer {made.secret}".encode()
+    await authenticator.caller(header)
+    await api.keys.revoke(made.key.id)
+    clock.seconds += REMEMBERED_SECONDS - 0.5
+    assert authenticator.remembered(header) is not None
+    await asyncio.gather(*authenticator._renewals.values())
+    assert authenticator.remembered(header) is None
+    with pytest.raises(Unauthorized):
+        await authenticator.caller(header)
+
+
 async def test_a_caller_that_goes_away_takes_its_key_from_nobody_else(api):
     storage = Watched(api.storage)
     authenticator = Authenticator(storage, HandClock(), lookups(limit=1))
