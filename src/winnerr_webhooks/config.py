@@ -209,9 +209,9 @@ def check_service(config: Config) -> None:
 
     Other commands have the same environment, but do not need all that `serve` needs.
     """
-    if config.theme_logo:
+    if config.accepts and config.theme_logo:
         _check(f"THEME_LOGO={config.theme_logo}", read_logo, config.theme_logo)
-    if config.theme_stylesheet:
+    if config.accepts and config.theme_stylesheet:
         _check(
             f"THEME_STYLESHEET={config.theme_stylesheet}", read_stylesheet, config.theme_stylesheet
         )

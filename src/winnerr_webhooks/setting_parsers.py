@@ -16,9 +16,14 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """A header name (RFC 9110, section 5.6.2)."""
-_FONT = re.compile(r"""(?:"[^"'\\<>]+"|'[^"'\\<>]+'|-?[A-Za-z][A-Za-z0-9_ -]*)""")
-"""A font family (CSS Fonts 4, section 2.1)."""
+_FONT = re.compile(
+    r"""(?:"[^"'\\<>]+"|'[^"'\\<>]+'|-?[A-Za-z_][A-Za-z0-9_-]*(?: +-?[A-Za-z_][A-Za-z0-9_-]*)*)"""
+)
+"""A font family: quoted, or words that are identifiers (CSS Fonts 4, section 2.1)."""
+_CSS_WIDE = frozenset(("inherit", "initial", "unset", "revert", "revert-layer", "default"))
+"""Words that no family may be called (CSS Values 4, section 4.1.1)."""
 _MAX_FONT = 400
+_MAX_PORT = 65_535
 _MAX_NAME = 64
 _MAX_FORMAT = 128
 _DAY = 86_400
@@ -99,7 +104,8 @@ def origins(text: str) -> tuple[str, ...]:
     """Parse origins for the `frame-ancestors` of a Content-Security-Policy."""
     found = tuple(re.split(r"[\s,]+", text)) if text else ()
     for origin in found:
-        if not _ORIGIN.fullmatch(origin):
+        match = _ORIGIN.fullmatch(origin)
+        if match is None or int((match[2] or ":1")[1:]) > _MAX_PORT:
             raise ValueError("expected origins such as https://crm.example.com, comma-separated")
     return found
 
@@ -131,8 +137,13 @@ def signature_format(text: str) -> SignatureFormat:
 def font(text: str) -> str:
     """Parse a font stack; empty means the page's own."""
     families = [part.strip() for part in text.split(",")] if text else []
-    if len(text) > _MAX_FONT or not all(_FONT.fullmatch(one) for one in families):
-        raise ValueError('expected font families such as "Globex Sans", Arial, sans-serif')
+    if len(text) > _MAX_FONT or not all(
+        _FONT.fullmatch(one) and one.lower() not in _CSS_WIDE for one in families
+    ):
+        raise ValueError(
+            'expected font families such as "Globex Sans 3", Arial, sans-serif; a name with a word '
+            "that begins with a digit needs quotes"
+        )
     if not text.isprintable():
         raise ValueError("expected printable characters")
     return ", ".join(families)

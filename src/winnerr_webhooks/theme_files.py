@@ -1,5 +1,6 @@
 """Reads the files of the page's look that an operator names: a logo and a style sheet."""
 
+import math
 import re
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -39,7 +40,7 @@ def read_logo(path: str) -> Logo:
     content = _read(path)
     is_svg = not content.startswith(_PNG)
     wide, high = _svg_size(content) if is_svg else _png_size(content)
-    if not (wide > 0 and high > 0):
+    if not (0 < wide < math.inf and 0 < high < math.inf):
         raise ValueError("the logo has no width or no height")
     return Logo(content, is_svg, min(_MAX_WIDTH, max(1, round(LOGO_HEIGHT * wide / high))))
 

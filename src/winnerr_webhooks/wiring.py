@@ -100,29 +100,39 @@ async def serve(
             worker.ready()
         elif on_started is not None:
             on_started(url_of(config, listener))
-        await _load_and_work_until(stop, service.web_app)
+        failure = await _load_and_work_until(stop, service.web_app)
         log.info("stopping", within_seconds=config.drain_seconds + seconds)
         service.node.drain()
         await asyncio.sleep(config.drain_seconds)
         ends = loop.time() + seconds
         await _finish_requests_and_attempts(config, service, server)
+        if failure is not None:
+            raise failure
     finally:
         await parts.close(min(ends - loop.time(), seconds) - EXIT_SECONDS)
         listener.close()
     log.info("stopped")
 
 
-async def _load_and_work_until(stop: asyncio.Event, web_app: DeferredApp | None) -> None:
-    """Load what the node does without at first, and wait for `stop`; raise if the loading fails."""
+async def _load_and_work_until(
+    stop: asyncio.Event, web_app: DeferredApp | None
+) -> BaseException | None:
+    """Load what the node does without at first, and wait for `stop`.
+
+    If the loading fails, return its error at once: the node then stops as it does when it is told
+    to, and the requests that it has are answered.
+    """
     stopped = asyncio.ensure_future(stop.wait())
     if web_app is not None:
         loading = asyncio.ensure_future(web_app.load())
         await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if loading.done():
-            loading.result()
+        if loading.done() and (failure := loading.exception()) is not None:
+            log.error("the API and the settings page cannot be loaded", reason=repr(failure))
+            return failure
     gc.collect()
     gc.freeze()
     await stopped
+    return None
 
 
 async def _finish_requests_and_attempts(

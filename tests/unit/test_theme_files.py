@@ -37,6 +37,7 @@ def test_a_logo_keeps_its_proportions(tmp_path, content, is_svg, width):
         (b"<svg viewBox='0 0 1 1'/>", "neither an SVG nor a PNG"),
         (svg('viewBox="0 0 1"'), "needs a viewBox"),
         (svg('viewBox="0 0 0 10"'), "no width or no height"),
+        (svg(f'viewBox="0 0 {"9" * 400} 10"'), "no width or no height"),
         (PNG[:8], "no width or no height"),
         (b" " * (MAX_BYTES + 1), "larger than 256 KiB"),
     ],

@@ -33,9 +33,14 @@ class DeferredApp:
     async def load(self) -> None:
         """Load the application, and let the waiting requests go on in the order they came.
 
-        Raises what `load` raises; then no request is ever answered.
+        Raises what `load` raises; then the requests that wait, and later ones, fail with it.
         """
-        self._app.set_result(await asyncio.to_thread(self._load))
+        try:
+            self._app.set_result(await asyncio.to_thread(self._load))
+        except Exception as error:
+            self._app.set_exception(error)
+            self._app.exception()  # asked for, so that nobody needs to wait for it
+            raise
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -44,4 +49,9 @@ class DeferredApp:
 
     def stop(self) -> None:
         """End the answers that would delay the stop of the node: now, or once it is loaded."""
-        self._app.add_done_callback(lambda app: app.result().stop())
+        self._app.add_done_callback(_stop)
+
+
+def _stop(app: asyncio.Future[StoppableApp]) -> None:
+    if app.exception() is None:
+        app.result().stop()

@@ -72,14 +72,14 @@ class Probes:
 
     def has(self, path: str) -> bool:
         """Whether this path is one of a probe."""
-        return path in self._answers
+        return path.rstrip("/") in self._answers
 
     async def __call__(self, scope: Any, _receive: Any, send: Send) -> None:
         """Answer one request."""
         if scope["method"] != "GET":
             await send_problem(send, method_not_allowed("GET, HEAD"))
             return
-        answer, content_type = self._answers[scope["path"]]
+        answer, content_type = self._answers[scope["path"].rstrip("/")]
         try:
             body = await answer()
         except Exception as error:  # noqa: BLE001  whatever it is, the caller gets an answer

@@ -9,6 +9,7 @@ from winnerr_webhooks.domain.errors import Unavailable
 async def test_probes_need_no_key(api):
     assert await api.ok("GET", "/healthz", key=None) == {"status": "ok"}
     assert await api.ok("GET", "/readyz", key=None) == {"status": "ready"}
+    assert await api.ok("GET", "/readyz/", key=None) == {"status": "ready"}
     response, raw = await api.raw("HEAD", "/readyz", key=None)
     assert (response.status, raw) == (200, b"")
     response, _ = await api.raw("POST", "/readyz", key=None)

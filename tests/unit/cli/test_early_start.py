@@ -69,8 +69,11 @@ async def test_a_stop_while_it_loads_still_answers_who_waits(server):
     assert await asyncio.wait_for(server.process.wait(), server.patience) == 0
 
 
-async def test_it_ends_with_the_error_when_the_loading_fails(server):
+async def test_it_ends_with_the_error_when_the_loading_fails_and_answers_who_waits(server):
+    waiting = asyncio.create_task(server.call("GET", "~/webhooks"))
+    await server.call("GET", "/readyz")
     await open_gate(server, "the framework is broken")
+    assert (await waiting)[0] == 500
     assert await asyncio.wait_for(server.process.wait(), server.patience) == 1
     await server._output
     assert "ImportError: the framework is broken\n" in server.log
