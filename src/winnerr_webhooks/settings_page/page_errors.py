@@ -11,8 +11,10 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from winnerr_webhooks.domain.errors import Refused, Unavailable, Uncertain
+from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.settings_page.guard import AdminRequired, SignedOut
 from winnerr_webhooks.settings_page.page_context import SEE_OTHER, PageContext
+from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_path
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +45,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         status=status,
         title=title,
         detail=detail,
-        retry=request.url.path if unavailable else None,
+        retry=_asked(request) if unavailable and request.method == "GET" else None,
     )
     if unavailable:
         answer.headers["Retry-After"] = "5"
@@ -66,6 +68,15 @@ def _signed_out(request: Request[Any, Any, Any], page: PageContext) -> Response[
         posted=not navigates,
         **({"sign_in_url": sign_in_url} if sign_in_url else {}),
     )
+
+
+def _asked(request: Request[Any, Any, Any]) -> str:
+    """The address that was asked for, as the browser has it: with the organization in it."""
+    path, query = request.url.path, request.url.query
+    organization = request.scope.get(ORGANIZATION)
+    if organization is not None:
+        path = organization_path(str(organization)) + path.removeprefix(PAGE)
+    return f"{path}?{query}" if query else path
 
 
 def _sign_in_url(request: Request[Any, Any, Any], url: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from yarl import URL
 
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.management.field_checks import FieldChecks
 from winnerr_webhooks.management.page_options import check_page_options
 from winnerr_webhooks.settings_page.session import Identity, VisitorAuth
@@ -387,3 +388,17 @@ async def test_an_embedding_crm_identifies_its_own_users(make_site):
     assert (await site.browser().get()).status == 401
     limited = await site.browser().get("/new", headers={"X-CRM-User": "viewer"})
     assert limited.status == 403
+
+
+async def test_trying_again_leads_to_the_same_organization_and_view(site, monkeypatch):
+    async def away(*_: object) -> None:
+        raise Unavailable("The database cannot be reached.")
+
+    browser = site.browser()
+    await browser.sign_in(organization="org_1")
+    link = path_of((await site.page.sign_in.create_link("org_2")).url)
+    await browser.post(link, csrf="")
+    monkeypatch.setattr(site.storage, "log", away)
+    page = await browser.get("/@org_2/logs?outcome=failed")
+    assert page.status == 503
+    assert 'href="/settings/webhooks/@org_2/logs?outcome=failed"' in page.html

@@ -18,11 +18,14 @@
     if (!Number.isFinite(height)) return;
     const border = getComputedStyle(frame).boxSizing === "border-box" ? frame.offsetHeight - frame.clientHeight : 0;
     frame.style.height = `${height + border}px`;
-    if (signedOut) frame.dispatchEvent(new CustomEvent("webhooks:signed-out", { detail: { path }, bubbles: true }));
+    if (!signedOut || frame.dataset.webhooksSignedOut) return;
+    frame.dataset.webhooksSignedOut = "true"; // a page says it again whenever its height changes
+    frame.dispatchEvent(new CustomEvent("webhooks:signed-out", { detail: { path }, bubbles: true }));
   });
 
   // A frame loads each page that is opened in it; the top of a new page should be in view.
   const loaded = (frame) => {
+    delete frame.dataset.webhooksSignedOut;
     greet(frame);
     if (frame.dataset.webhooksLoaded && frame.getBoundingClientRect().top < 0) frame.scrollIntoView();
     frame.dataset.webhooksLoaded = "true";
