@@ -96,11 +96,9 @@ async def serve(
         )
         await server.start(listener, backlog=BACKLOG)
         log.info("started", url=url_of(config, listener))
-        if worker is not None:
-            worker.ready()
-        elif on_started is not None:
+        if worker is None and on_started is not None:
             on_started(url_of(config, listener))
-        failure = await _load_and_work_until(stop, service.web_app)
+        failure = await _load_and_work_until(stop, service.web_app, worker)
         log.info("stopping", within_seconds=config.drain_seconds + seconds)
         service.node.drain()
         await asyncio.sleep(config.drain_seconds)
@@ -115,12 +113,13 @@ async def serve(
 
 
 async def _load_and_work_until(
-    stop: asyncio.Event, web_app: DeferredApp | None
+    stop: asyncio.Event, web_app: DeferredApp | None, worker: WorkerContext | None
 ) -> BaseException | None:
     """Load what the node does without at first, and wait for `stop`.
 
     If the loading fails, return its error at once: the node then stops as it does when it is told
-    to, and the requests that it has are answered.
+    to, and the requests that it has are answered. A worker is ready only after the loading: its
+    supervisor restarts one that was ready, and gives up when one cannot start.
     """
     stopped = asyncio.ensure_future(stop.wait())
     if web_app is not None:
@@ -129,6 +128,8 @@ async def _load_and_work_until(
         if loading.done() and (failure := loading.exception()) is not None:
             log.error("the API and the settings page cannot be loaded", reason=repr(failure))
             return failure
+    if worker is not None and not stop.is_set():
+        worker.ready()
     gc.collect()
     gc.freeze()
     await stopped

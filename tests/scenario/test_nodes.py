@@ -235,6 +235,19 @@ async def test_settings_that_do_not_fit_stop_all_processes_with_one_line(make_no
     assert line.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_ENCRYPTION_KEYS: ")
 
 
+async def test_processes_that_cannot_load_the_api_end_the_start_and_are_not_restarted(
+    make_node, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "litestar.py").write_text("raise ImportError('the framework is broken')")
+    node = await make_node()
+    node.settings["PROCESSES"] = "2"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    code, _, err = await node.command("serve", "--port", "0")
+    assert code == 1
+    assert "the framework is broken" in err
+    assert "is restarted" not in err
+
+
 async def test_keys_and_links_need_the_database_only_and_migrate_says_which(make_node) -> None:
     node = await make_node()
     secret = node.settings["DATABASE_URL"].rpartition("@")[0].rpartition(":")[2]

@@ -39,7 +39,7 @@ class DeferredApp:
             self._app.set_result(await asyncio.to_thread(self._load))
         except Exception as error:
             self._app.set_exception(error)
-            self._app.exception()  # asked for, so that nobody needs to wait for it
+            self._app.exception()  # now asyncio does not complain when no request waits for it
             raise
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

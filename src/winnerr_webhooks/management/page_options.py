@@ -12,7 +12,7 @@ from winnerr_webhooks.storage.values import PageOptions
 PAGE: Final = "/settings/webhooks"
 """The path of the settings page under PUBLIC_URL."""
 _ORGANIZATION: Final = re.compile(r"^/@[A-Za-z0-9_-]{1,64}(?=[/?]|$)")
-"""What the address of a browser's second session has."""
+"""The part of a page's address that names an organization: see `session.organization_path`."""
 MAX_URL: Final = 2_048
 MAX_NAME: Final = 100
 _MAX_LANGUAGE: Final = 35
