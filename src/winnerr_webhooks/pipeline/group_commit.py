@@ -16,6 +16,7 @@ next batches, so later items do not wait until the parts fit (docs/adr/0018).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -49,6 +50,13 @@ class CommitQueue(BatchQueue[Entry[Item]], Protocol[Item]):
 
 
 NextJoiner = Callable[[], Entry[Item] | None]
+
+
+def pause_between(
+    queue: CommitQueue[Item], batch: Sequence[Entry[Item]], _seconds: float = 0.0
+) -> float:
+    """Return the default pause before the queue's next batch: none, unless it is busy."""
+    return PAUSE if len(batch) > BUSY and queue else 0.0
 
 
 class JoinableBatch(Generic[Item]):
@@ -104,7 +112,7 @@ class GroupCommit(Generic[Item, Answer]):
     ) -> None:
         self._commit = commit
         self._queue = queue
-        self._pause = pause or self.between_commits
+        self._pause = pause or partial(pause_between, queue)
         self._patience = patience
         self._next_joiner = next_joiner
         self._batcher = Batcher(queue, self._commit_next)
@@ -128,10 +136,6 @@ class GroupCommit(Generic[Item, Answer]):
         while self._batcher.is_busy or self._parts.is_busy:
             await self._batcher.idle()
             await self._parts.idle()
-
-    def between_commits(self, batch: Sequence[Entry[Item]], _seconds: float) -> float:
-        """Return the default pause: none, unless the group is busy."""
-        return PAUSE if len(batch) > BUSY and self._queue else 0.0
 
     async def _commit_next(self, batch: list[Entry[Item]]) -> float:
         """Commit a batch; returns the pause until the next one, in seconds."""

@@ -31,6 +31,7 @@ from winnerr_webhooks.pipeline.group_commit import (
     GroupCommit,
     JoinableBatch,
     OnAnswer,
+    pause_between,
     resolve_future,
 )
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
@@ -89,7 +90,7 @@ class Intake:
         self._bulk: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
             self._store_bulk,
             bulk,
-            pause=self._pause_of_bulk,
+            pause=partial(self._pause_of_bulk, bulk),
             patience=BULK_PATIENCE,
             next_joiner=bulk.next_joiner,
         )
@@ -163,7 +164,7 @@ class Intake:
                 on_answer(None, error)
             else:
                 queue.put((admitted, admitted))
-        await commit_in_order(queue, self._store_in_order, self._pause_of_bulk)
+        await commit_in_order(queue, self._store_in_order, partial(self._pause_of_bulk, queue))
         return await answers.all
 
     async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:
@@ -266,12 +267,20 @@ class Intake:
         except Unavailable as error:  # the commit itself is tried anyway
             log.warning("it is not known how many webhooks want events", reason=error.detail)
 
-    def _pause_of_bulk(self, batch: Sequence[Entry[AdmittedEvent]], seconds: float) -> float:
-        """Return the seconds to leave to other organizations' calls, or else to deliveries."""
+    def _pause_of_bulk(
+        self,
+        queue: FairQueue[AdmittedEvent],
+        batch: Sequence[Entry[AdmittedEvent]],
+        seconds: float,
+    ) -> float:
+        """Return the seconds to leave to other organizations' calls, or else to deliveries.
+
+        `queue` is where the batch came from, and `seconds` is what its commit took.
+        """
         organizations = {admitted.organization for admitted, _ in batch}
         if self._open and all(map(self._foreground.others_than, organizations)):
             return min(GIVE_WAY * seconds, LONGEST_PAUSE)
-        pause = self._bulk.between_commits(batch, seconds)
+        pause = pause_between(queue, batch)
         if not pause or not self._open or self._dispatcher is None:
             return pause
         if any(admitted.cost.is_wide for admitted, _ in batch):  # claimed in any case
