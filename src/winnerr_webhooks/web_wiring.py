@@ -13,7 +13,6 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import Catalog
-from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
@@ -116,14 +115,7 @@ def create_web_app(
         recoveries=recoveries,
         rehearsals=rehearsals,
         receiver_checks=ReceiverChecks(
-            egress=egress,
-            catalog=catalog,
-            clock=clock,
-            ids=ids,
-            branding=branding,
-            success=success_rule(config.success_statuses),
-            timeout=config.delivery_timeout,
-            budget=budgets.receiver_checks,
+            config=config, egress=egress, catalog=catalog, clock=clock, ids=ids, budgets=budgets
         ),
         budgets=budgets,
         branding=branding,

@@ -64,7 +64,6 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
     from winnerr_webhooks.domain.catalog import CATALOG  # noqa: PLC0415
     from winnerr_webhooks.domain.signing import check_secret  # noqa: PLC0415
     from winnerr_webhooks.domain.url import parse_url  # noqa: PLC0415
-    from winnerr_webhooks.domain.verdict import success_rule  # noqa: PLC0415
     from winnerr_webhooks.domain.webhook import ACTIVE, Target  # noqa: PLC0415
     from winnerr_webhooks.egress.address_policy import AddressPolicy  # noqa: PLC0415
     from winnerr_webhooks.egress.client import EgressClient  # noqa: PLC0415
@@ -91,14 +90,7 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
         kept=budgets.kept_connections,
     )
     checks = ReceiverChecks(
-        egress=egress,
-        catalog=CATALOG,
-        clock=clock,
-        ids=ids,
-        branding=config.branding,
-        success=success_rule(config.success_statuses),
-        timeout=config.delivery_timeout,
-        budget=budgets.receiver_checks,
+        config=config, egress=egress, catalog=CATALOG, clock=clock, ids=ids, budgets=budgets
     )
     target = Target(
         webhook_id=ids.new("wh"),

@@ -9,20 +9,20 @@ from typing import Final
 
 import msgspec
 
+from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.attempt import Exchange
-from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import ALL_EVENTS, Catalog
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import LocalShortage, Unavailable
 from winnerr_webhooks.domain.receiver_check.receiver_probes import GOOD_EVENT, Probe, make_probes
 from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport, report
-from winnerr_webhooks.domain.verdict import SuccessRule
+from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.ids import Ids, new_secret
 from winnerr_webhooks.management.field_checks import check_event
 from winnerr_webhooks.pipeline.attempter import Egress, RequestTemplate
-from winnerr_webhooks.quotas import Budget
 
 CHECK_SECONDS: Final = 30.0
 """No request of a check starts later than this; the last one may take a whole timeout."""
@@ -36,23 +36,21 @@ class ReceiverChecks:
     def __init__(
         self,
         *,
+        config: Config,
         egress: Egress,
         catalog: Catalog,
         clock: Clock,
         ids: Ids,
-        branding: Branding,
-        success: SuccessRule,
-        timeout: float,
-        budget: Budget,
+        budgets: Budgets,
     ) -> None:
         self._egress = egress
         self._catalog = catalog
         self._clock = clock
         self._ids = ids
-        self._branding = branding
-        self._success = success
-        self._timeout = timeout
-        self._budget = budget
+        self._branding = config.branding
+        self._success = success_rule(config.success_statuses)
+        self._timeout = config.delivery_timeout
+        self._budget = budgets.receiver_checks
 
     async def check(self, target: Target, event: str) -> ReceiverReport:
         """Send all probes to a webhook's URL and judge the answers.

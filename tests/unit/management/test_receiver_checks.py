@@ -13,7 +13,6 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid, Unavailable
 from winnerr_webhooks.domain.receiver_check.receiver_probes import LINES
-from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.domain.webhook import ACTIVE, Target
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
@@ -53,14 +52,12 @@ async def make_checks():
         )
         opened.append(egress)
         return ReceiverChecks(
+            config=Config(delivery_timeout=TIMEOUT),
             egress=egress,
             catalog=CATALOG,
             clock=clock or SystemClock(),
             ids=Ids(SystemClock()),
-            branding=Config().branding,
-            success=success_rule("2xx"),
-            timeout=TIMEOUT,
-            budget=budgets.receiver_checks,
+            budgets=budgets,
         )
 
     yield make

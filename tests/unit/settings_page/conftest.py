@@ -23,7 +23,7 @@ from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange, Timings
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent, encode_payload
-from winnerr_webhooks.domain.verdict import Verdict, success_rule
+from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
@@ -276,14 +276,12 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 ),
                 rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node, ids=ids),
                 receiver_checks=ReceiverChecks(
+                    config=config,
                     egress=egress,
                     catalog=CATALOG,
                     clock=clock,
                     ids=ids,
-                    branding=config.branding,
-                    success=success_rule("2xx"),
-                    timeout=config.delivery_timeout,
-                    budget=budgets.receiver_checks,
+                    budgets=budgets,
                 ),
                 budgets=budgets,
                 branding=config.branding,
