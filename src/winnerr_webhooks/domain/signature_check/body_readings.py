@@ -110,6 +110,13 @@ class Rewritten(NamedTuple):
     """Whether it is compact with its keys in their order, as every body is when it is sent."""
 
     @property
+    def event_time(self) -> str | None:
+        """The payload's `timestamp`, if it is a text."""
+        members = dict(self.value) if isinstance(self.value, Members) else {}
+        time = members.get("timestamp")
+        return time if isinstance(time, str) else None
+
+    @property
     def is_payload(self) -> bool:
         """Whether it has the keys of a payload; True if its value is not known."""
         if self.value is None:

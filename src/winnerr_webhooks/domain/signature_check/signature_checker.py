@@ -33,6 +33,11 @@ from winnerr_webhooks.domain.signature_check.signature_findings import (
     explain_headers,
 )
 from winnerr_webhooks.domain.signature_check.signature_texts import Finding
+from winnerr_webhooks.domain.signature_check.signed_texts import (
+    SignedText,
+    right_texts,
+    wrong_texts,
+)
 
 MAX_BODY: Final = 1 << 20
 """The largest body in bytes: four times the largest payload, so that an indented one fits."""
@@ -40,6 +45,11 @@ MOST_BYTES: Final = 64 << 20
 """How many bytes a search hashes and writes; about half a second."""
 TOLERANCE: Final = 300
 """Seconds between signing and receipt that receivers accept (Standard Webhooks 1.0)."""
+_AS_SENT: Final = ("", "body_has_more", "sent")
+"""The readings of a body with which other signed texts are tried first, by their detail."""
+
+Texts = dict[str, list[SignedText]]
+"""What may have been signed, by the name of the header that holds the signature."""
 
 
 class SignatureCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,11 +92,20 @@ def check_signature(
     secrets = secret_readings(secret, current, previous)
     plain = [reading for reading in secrets if not reading.detail]
     given = rewritten(body)
-    search.run_by_likelihood(list(simple_readings(body, sent)), secrets)
+    event_time = None if given is None else given.event_time
+    signed = headers.signatures
+    right = {header.name: right_texts(header, headers) for header in signed}
+    wrong = {header.name: wrong_texts(header, headers, event_time) for header in signed}
+    simple = list(simple_readings(body, sent))
+    search.run_by_likelihood(simple, secrets, right)
+    search.run([one for one in simple if one.detail in _AS_SENT], plain, wrong)
     if given is not None and given.value is not None:
-        search.run(rewritten_readings(given), plain)
-        search.run(rewritten_readings(given), secrets)
-        search.run(restored_readings(given), plain)
+        search.run(rewritten_readings(given), plain, right)
+        search.run(rewritten_readings(given), secrets, right)
+        search.run(restored_readings(given), plain, right)
+    search.run_by_likelihood(simple, secrets, wrong)
+    if given is not None and given.value is not None:
+        search.run(rewritten_readings(given), plain, wrong)
     return _conclude(search, headers, given, is_secret_known=current is not None,
                      now=now, tolerance=tolerance)  # fmt: skip
 
@@ -98,7 +117,6 @@ class _Search:
         self.open = {header.name: header for header in headers.signatures if header.claims}
         self.found: dict[str, Match] = {}
         self.trials = 0
-        self._start = f"{headers.event_id}.{headers.time}.".encode("utf-8", "surrogatepass")
         self._left = most_bytes
         self._seen: set[tuple[bytes, int]] = set()
 
@@ -107,37 +125,43 @@ class _Search:
         """Whether the allowed work is done."""
         return self._left < 0
 
-    def run_by_likelihood(self, bodies: list[BodyReading], secrets: list[SecretReading]) -> None:
+    def run_by_likelihood(
+        self, bodies: list[BodyReading], secrets: list[SecretReading], texts: Texts
+    ) -> None:
         """Try all pairs, those with the fewest mistakes first."""
+        if not self.open:
+            return
         pairs = [(body, secret) for body in bodies for secret in secrets]
         pairs.sort(key=lambda pair: len(pair[0].mistakes) + len(pair[1].mistakes))
         for body, secret in pairs:
-            self._try(body, secret)
+            self._try(body, secret, texts)
 
-    def run(self, bodies: Iterable[BodyReading], secrets: list[SecretReading]) -> None:
+    def run(
+        self, bodies: Iterable[BodyReading], secrets: list[SecretReading], texts: Texts
+    ) -> None:
         """Try all pairs, body by body."""
         if not self.open:
             return
         for body in bodies:
             self._left -= len(body.body)
             for secret in secrets:
-                self._try(body, secret)
+                self._try(body, secret, texts)
             if self.exhausted or not self.open:
                 return
 
-    def _try(self, body: BodyReading, secret: SecretReading) -> None:
+    def _try(self, body: BodyReading, secret: SecretReading, texts: Texts) -> None:
         for header in list(self.open.values()):
-            for scheme in header.schemes:
-                key = secret.keys.get(scheme)
+            for text in texts[header.name]:
+                key = secret.keys.get(text.key)
                 if key is None or self.exhausted:
                     continue
-                content = self._start + body.body if scheme == STANDARD else body.body
+                content = text.start + body.body
                 self._left -= len(content) + 256  # what a short HMAC costs beside its bytes
                 self.trials += 1
                 made = digest(key, content, "sha256")
                 claim = _matching(header.claims, made)
                 if claim is not None:
-                    self.found[header.name] = Match(header, claim, scheme, secret, body)
+                    self.found[header.name] = Match(header, claim, text, secret, body)
                     self.open.pop(header.name, None)
                     break
 
@@ -164,7 +188,7 @@ def _conclude(
         ):
             findings.setdefault(one.name, one)
     age = None if headers.seconds is None else now - headers.seconds
-    is_timed = any(match.scheme == STANDARD for match in matches)
+    is_timed = any(match.text.scheme == STANDARD and not match.text.detail for match in matches)
     for one in explain_headers(headers, age if is_timed else None, tolerance):
         findings.setdefault(one.name, one)
     return SignatureCheck(

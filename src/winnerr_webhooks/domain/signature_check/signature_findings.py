@@ -13,25 +13,29 @@ from winnerr_webhooks.domain.signature_check.signature_claims import (
     SignatureHeader,
 )
 from winnerr_webhooks.domain.signature_check.signature_texts import Finding
+from winnerr_webhooks.domain.signature_check.signed_texts import SignedText
 
 
 class Match(NamedTuple):
-    """The readings of body, secret and signature with which a header fits."""
+    """The readings of signed text, body, secret and signature with which a header fits."""
 
     header: SignatureHeader
     claim: Claim
-    scheme: str
+    text: SignedText
     secret: SecretReading
     body: BodyReading
 
 
 def explain(match: Match, headers: RequestHeaders, given: Rewritten | None) -> Iterator[Finding]:
-    """Yield each mistake that a match undoes, the body's first."""
+    """Yield each mistake that a match undoes, that of the signed text first."""
+    if match.text.detail:
+        explanation, remedy = texts.SIGNED_CONTENT
+        yield _finding("signed_content", explanation.format(text=match.text.detail), remedy)
     for name in match.body.mistakes:
         yield _of_body(name, match.body.detail, given)
     for name in match.secret.mistakes:
         yield _of_secret(name, match.secret)
-    yield from _of_form(match.claim, headers.form(match.scheme))
+    yield from _of_form(match.claim, headers.form(match.text.scheme))
 
 
 def explain_failure(

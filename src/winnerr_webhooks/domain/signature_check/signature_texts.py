@@ -105,6 +105,14 @@ BODIES: Final[dict[str, tuple[str, str, str]]] = {
 }
 """(explanation if the body given has it, explanation if the signature is of it, remedy)."""
 
+SIGNED_CONTENT: Final = (
+    "The signature was computed over {text}.",
+    (
+        "Compute {own} over the raw body alone, and webhook-signature over "
+        "<webhook-id>.<webhook-timestamp>.<body>. The code may be another sender's: each signs a "
+        "text of its own."
+    ),
+)
 ENCODINGS: Final = {
     "hex": "lower-case hexadecimal digits",
     "HEX": "upper-case or hyphenated hexadecimal digits",

@@ -178,6 +178,89 @@ def test_what_receivers_do_to_a_secret_is_named(secret, given, mistake):
     assert found.proven
 
 
+ID, TIME, KEY = "evt_01", "1736950982", "whsec_c2VjcmV0IG9mIG91cnM="
+OWN_KEY, STANDARD_KEY = KEY.encode(), base64.b64decode(KEY[6:])
+STARTS = (
+    (f"{TIME}.", "`<webhook-timestamp>.<body>`, as Stripe does"),
+    (f"v0:{TIME}:", "`v0:<webhook-timestamp>:<body>`, as Slack does"),
+    (f"{ID}.", "`<webhook-id>.<body>`"),
+    ("2025-01-15T14:23:00Z.", "`<timestamp in the body>.<body>`, as Stripe does"),
+)
+
+
+def mac(start, body=BODY, key=OWN_KEY):
+    return hmac.new(key, start.encode() + body, hashlib.sha256)
+
+
+def standard(start, body=BODY, key=STANDARD_KEY):
+    return "v1," + base64.b64encode(mac(start, body, key).digest()).decode()
+
+
+def check_both(own_value=None, standard_value=None, body=BODY):
+    """Check a request whose headers are right but for these."""
+    headers = [
+        (OWN, own_value or own(secret=KEY)),
+        ("webhook-id", ID),
+        ("webhook-timestamp", TIME),
+        ("webhook-signature", standard_value or standard(f"{ID}.{TIME}.")),
+    ]
+    return check(body, headers=headers, secret=KEY, now=int(TIME))
+
+
+@pytest.mark.parametrize(("start", "called"), STARTS)
+@pytest.mark.parametrize("header", ["own_value", "standard_value"])
+def test_another_text_than_the_right_one_was_signed(header, start, called):
+    value = f"sha256={mac(start).hexdigest()}" if header == "own_value" else standard(start)
+    found = check_both(**{header: value})
+    (mistake,) = found.mistakes
+    assert mistake.name == "signed_content"
+    assert called in mistake.explanation
+    assert f"Compute {OWN} over the raw body alone" in mistake.remedy
+    assert found.proven
+
+
+def test_the_text_of_one_signature_was_signed_for_the_other():
+    for key in (OWN_KEY, STANDARD_KEY):
+        made = mac(f"{ID}.{TIME}.", key=key).hexdigest()
+        found = check_both(f"sha256={made}")
+        assert names(found) == {"signed_content"}
+        assert "as Standard Webhooks does" in found.mistakes[0].explanation
+        found = check_both(None, standard("", key=key))
+        assert names(found) == {"signed_content"}
+        assert "over the body alone" in found.mistakes[0].explanation
+
+
+def test_headers_that_the_receiver_s_code_does_not_find_are_named():
+    found = check_both(None, standard("undefined.undefined."))
+    assert names(found) == {"signed_content"}
+    assert "your code does not find the headers" in found.mistakes[0].explanation
+
+
+def test_another_text_and_other_mistakes_are_undone_together():
+    """As with `${timestamp}.${JSON.stringify(req.body)}`, in base64."""
+    written = BODY.replace(b'"data":', b'"data": ')
+    signature = base64.b64encode(mac(f"{TIME}.", BODY).digest()).decode()
+    found = check_signature(
+        body=written,
+        headers=read_signature(signature, BRANDING, None, TIME),
+        secret=KEY,
+        now=int(TIME),
+    )
+    assert names(found) == {"signed_content", "reserialized", "encoding", "prefix"}
+    assert found.proven
+
+
+def test_a_signature_alone_may_be_of_either_scheme():
+    for value in (own(secret=KEY), standard(f"{ID}.{TIME}.")):
+        found = check_signature(
+            body=BODY,
+            headers=read_signature(value, BRANDING, ID, TIME),
+            secret=KEY,
+            now=int(TIME),
+        )
+        assert found.valid
+
+
 def test_secrets_are_in_no_text_and_no_repr():
     found = check(signature=own(), secret="\tnobody may read this\n", current=SECRET)
     assert "nobody may read" not in repr(found)
