@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,6 +91,49 @@ def cpu_seconds(pid: int) -> float:
             # utime, stime, cutime, cstime: proc_pid_stat(5), fields 14 to 17
             ticks += sum(int(field) for field in fields[11:15])
     return ticks / TICK
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What processes have used up to now; the difference of two is what they used between."""
+
+    cpu: float
+    """Seconds, of the threads that are alive."""
+    wakeups: int
+    """Voluntary context switches of these threads: each ended with a wake-up."""
+    database_cpu: float = 0.0
+    """The part of `cpu` that a database server of its own used."""
+
+    def __sub__(self, earlier: "Usage") -> "Usage":
+        return Usage(
+            self.cpu - earlier.cpu,
+            self.wakeups - earlier.wakeups,
+            self.database_cpu - earlier.database_cpu,
+        )
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.cpu + other.cpu,
+            self.wakeups + other.wakeups,
+            self.database_cpu + other.database_cpu,
+        )
+
+
+def usage(pid: int) -> Usage:
+    """Of a process and its family, in nanoseconds where `cpu_seconds` has hundredths of a second.
+
+    Threads and processes that have ended are not in it.
+    """
+    cpu, wakeups = 0, 0
+    for one in family(pid):
+        for task in Path(f"/proc/{one}/task").glob("*"):
+            try:
+                cpu += int((task / "schedstat").read_text().split()[0])
+                status = (task / "status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            wakeups += int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return Usage(cpu / 1e9, wakeups)
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from bench import machine
 from bench.child import BenchError, Child, until
 
 USER = "nobody"
@@ -30,7 +31,7 @@ class Postgres:
     def __init__(self, folder: Path, port: int, settings: Sequence[str] = ()) -> None:
         self._binaries = _binaries()
         self._port = port
-        self._data = folder / "postgres"
+        self._data = folder / f"postgres-{port}"
         self._data.mkdir(mode=0o700)
         self._user = {}
         if os.geteuid() == 0:
@@ -82,6 +83,14 @@ class Postgres:
     def cpu(self) -> float:
         """CPU seconds of all its processes, those that ended included."""
         return self._server.cpu()
+
+    def usage(self) -> machine.Usage:
+        """What its processes have used so far."""
+        return machine.usage(self.pid)
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
 
     def __enter__(self) -> Self:
         return self

@@ -177,6 +177,23 @@ class Service:
         """CPU seconds of the database's own processes; 0 when it is embedded."""
         return self._postgres.cpu() if self._postgres else 0.0
 
+    def usage(self) -> machine.Usage:
+        """What its nodes and its database have used so far."""
+        used = machine.Usage(0.0, 0)
+        for node, _ in self._nodes:
+            used += machine.usage(node.pid)
+        if self._postgres:
+            database = self._postgres.usage()
+            used += machine.Usage(database.cpu, database.wakeups, database.cpu)
+        return used
+
+    def pids(self) -> list[int]:
+        """All its processes, the database's included."""
+        roots = [node.pid for node, _ in self._nodes]
+        if self._postgres:
+            roots.append(self._postgres.pid)
+        return [pid for root in roots for pid in machine.family(root)]
+
     def resident_mib(self) -> float:
         return sum(machine.resident_mib(node.pid) for node, _ in self._nodes)
 

@@ -19,7 +19,7 @@ from bench.child import BenchError, end_all
 from bench.stage import FULL, NORMAL, PERFORMANCE, QUICK, Outcome, Scale, Stage
 
 NAMES = ("limit", "throughput", "baseline", "https", "latency", "isolation", "fairness", "backlog",
-         "growth")  # fmt: skip
+         "growth", "quiet")  # fmt: skip
 MOST_SECONDS = {"quick": 120, "normal": 600, "full": 7_200}
 """The most seconds a bench may take; then it is ended as faulty."""
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")

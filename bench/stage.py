@@ -44,6 +44,11 @@ class Scale:
     """Share of the webhooks, connections and rows that an attack of `fairness` has in full."""
     attack_seconds: float
     """Of a stream during an attack."""
+    rest_seconds: float
+    """How long services at rest are watched."""
+    quiet_seconds: float
+    """Of a stream at a low rate; longer where it would have fewer than six events."""
+    quiet_rates: Sequence[int] = (1, 10, 50, 200)
 
 
 QUICK = Scale(
@@ -64,6 +69,9 @@ QUICK = Scale(
     rate=200,
     attack_size=0.01,
     attack_seconds=0.5,
+    rest_seconds=1.0,
+    quiet_seconds=0.5,
+    quiet_rates=(50, 200),
 )
 NORMAL = Scale(
     name="normal",
@@ -83,6 +91,8 @@ NORMAL = Scale(
     rate=500,
     attack_size=1.0,
     attack_seconds=5.0,
+    rest_seconds=20.0,
+    quiet_seconds=4.0,
 )
 FULL = Scale(
     name="full",
@@ -102,6 +112,8 @@ FULL = Scale(
     rate=500,
     attack_size=1.0,
     attack_seconds=20.0,
+    rest_seconds=30.0,
+    quiet_seconds=15.0,
 )
 
 

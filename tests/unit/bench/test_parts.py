@@ -99,3 +99,31 @@ def test_an_fsync_takes_time_and_leaves_no_file(tmp_path):
     taken = machine.fsync_ms(tmp_path, times=3)
     assert 0 < taken["p50"] <= taken["max"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_usage_is_the_work_and_the_wakeups_of_a_process_and_its_children():
+    echo = """if True:
+        import sys, time
+        for line in sys.stdin:
+            while time.thread_time() < float(line): pass
+            print(flush=True)"""
+    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {echo!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", nested], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+
+        def ask(seconds: float) -> None:
+            process.stdin.write(b"%f\n" % seconds)
+            process.stdin.flush()
+            process.stdout.readline()
+
+        ask(0)
+        before = machine.usage(process.pid)
+        ask(1.0)
+        worked = machine.usage(process.pid) - before
+        for _ in range(20):
+            ask(0)
+        waited = machine.usage(process.pid) - before
+        process.stdin.close()
+    assert worked.cpu >= 0.8
+    assert waited.wakeups >= 20
