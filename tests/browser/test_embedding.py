@@ -191,6 +191,20 @@ async def _fitting_height(page: Page) -> float:
     raise AssertionError(f"the frame is {outer} px tall, its content {content} px")
 
 
+async def test_a_frame_that_may_not_use_the_clipboard_copies_all_the_same(globex, open_page):
+    webhook = await globex.server.webhook("http://127.0.0.1:9/")
+    globex.embed("/webhooks", await globex.link(path=f"{SETTINGS}/{webhook['id']}"))
+    page = await open_page(f"{globex.origin}/webhooks")
+    frame = frame_of(page)
+    button = frame.locator("button.id").first
+    await button.click()
+    await expect(button).to_have_attribute("data-note", "Copied")
+    await frame.get_by_role("link", name="Logs", exact=True).click()
+    await frame.get_by_label("Text").focus()
+    await page.keyboard.press("Control+v")
+    await expect(frame.get_by_label("Text")).to_have_value(webhook["id"])
+
+
 async def test_two_organizations_in_two_tabs_of_the_product_stay_apart(globex, open_page):
     tabs = {}
     for organization in ("org_1", "org_2"):

@@ -1,9 +1,10 @@
 """Formats times, sizes, counts, ids and bytes for people. Times are in ms since 1970."""
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _SECOND: Final = 1_000
 _MINUTE: Final = 60 * _SECOND
@@ -164,18 +165,33 @@ def pluralize(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def visible(raw: bytes) -> str:
-    """Bytes as harmless text.
+def visible(raw: bytes | str) -> Markup:
+    """Text of somebody else as HTML in which every character is seen, and none moves others.
 
-    Invalid UTF-8 becomes U+FFFD, and control characters become their Unicode pictures.
+    A character that is invisible or changes the direction of text stays as it is, in an element
+    that isolates it. The style sheet shows its code point there, so what a reader selects and
+    copies is what was sent. Only bytes that are not UTF-8 become U+FFFD, and so does NUL, which
+    HTML cannot hold.
     """
-    return raw.decode("utf-8", "replace").translate(_PICTURES)
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    return Markup(_HIDDEN.sub(_marked, str(escape(text))))  # noqa: S704  escaped just before
 
 
-_PICTURES: Final = {
-    **{code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)},
-    0x0D: None,
-    0x7F: 0x2421,
-    # Characters that change the direction of text would make it look different from what was sent.
-    **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F), 0xFFFD),
-}
+def _marked(found: re.Match[str]) -> str:
+    # A parser of HTML reads CR as a line feed, and drops NUL.
+    if found[0] == "\r\n":
+        return "&#13;\n"
+    code = ord(found[0])
+    character = {0x0D: "&#13;", 0: "\ufffd"}.get(code, found[0])
+    return f'<span class="code-point" data-code="U+{code:04X}">{character}</span>'
+
+
+_HIDDEN: Final = re.compile(
+    "\r\n|[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, without tab and line feed
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0001\U000e0020-\U000e007f]"
+)
+"""The end of a line, and characters that are not seen or turn the text around them (UAX #9).
+
+Joiners (U+200C, U+200D) are not among them: words of some languages and emoji contain them.
+"""

@@ -5,17 +5,18 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.settings_page.formatting import visible
+from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.url import parse_url
 
 _CURL_HEADERS: Final = {"host", "content-length", "connection", "user-agent"}
 """Headers that curl sends by itself."""
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """A request or response body as a page shows it."""
+    """A request or response body as text. A page shows it with the filter `visible`."""
 
     raw: str
-    """The bytes as harmless text."""
+    """The body as it was sent; bytes that are not UTF-8 are U+FFFD."""
     indented: str | None
     """The body indented; None when it is not JSON or is indented already."""
     size: int
@@ -25,11 +26,11 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 def body_text(raw: bytes, content_type: str) -> Body:
     """A body as text, and indented when it is JSON. Digits and key order stay as sent."""
-    text = visible(raw)
+    text = raw.decode("utf-8", "replace")
     indented = None
     if raw and (b"{" in raw[:64] or b"[" in raw[:64]) and "html" not in content_type.lower():
         try:
-            indented = visible(msgspec.json.format(raw, indent=2))
+            indented = msgspec.json.format(raw, indent=2).decode("utf-8", "replace")
         except (msgspec.DecodeError, RecursionError):
             indented = None
     return Body(raw=text, indented=indented if indented != text else None, size=len(raw))
@@ -43,13 +44,16 @@ def header_lines(head: bytes) -> list[tuple[str, str]]:
             name, colon, value = line.partition(b": ")
             if not colon:
                 name, _, value = line.partition(b":") if b" " not in line else (line, b"", b"")
-            found.append((visible(name), visible(value.strip())))
+            found.append((_text(name), _text(value.strip())))
     return found
 
 
 def curl_command(url: str, headers: list[tuple[str, str]], body: bytes) -> str:
-    """A command for a POSIX shell that sends the same request, with exactly the same body."""
-    lines = [f"curl {shlex.quote(url)}"]
+    """A command for a POSIX shell that sends the same request, with exactly the same body.
+
+    curl would take brackets and braces of a URL as patterns, and resolve `/../` in it.
+    """
+    lines = [f"curl --globoff --path-as-is {shlex.quote(_as_sent(url))}"]
     lines += [
         f"-H {shlex.quote(f'{name}: {value}')}"
         for name, value in headers
@@ -57,3 +61,16 @@ def curl_command(url: str, headers: list[tuple[str, str]], body: bytes) -> str:
     ]
     lines.append(f"--data-binary {shlex.quote(body.decode('utf-8', 'replace'))}")
     return " \\\n  ".join(lines)
+
+
+def _as_sent(url: str) -> str:
+    """The URL with the host and the target that the request had: encoded, in ASCII."""
+    try:
+        to = parse_url(url, allow_http=True)
+    except Invalid:  # of a listener, which has no URL
+        return url
+    return f"{to.scheme}://{to.authority}{to.target}"
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace")

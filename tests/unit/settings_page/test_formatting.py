@@ -58,6 +58,14 @@ def test_sizes_counts_ids_and_urls_are_short():
     assert formatting.short_url("https://hooks.example.com/") == "hooks.example.com"
 
 
-def test_bytes_become_harmless_text():
-    assert formatting.visible(b"a\r\n\tb\x00\x7f\xff") == "a\n\tb\u2400\u2421\ufffd"
-    assert formatting.visible("\u202eevil".encode()) == "\ufffdevil"
+def test_what_cannot_be_seen_is_named_and_stays_what_it_was():
+    assert formatting.visible(b"<a>\r\n\tb\xff") == "&lt;a&gt;&#13;\n\tb\ufffd"
+    assert formatting.visible("\u202eevil".encode()) == (
+        '<span class="code-point" data-code="U+202E">\u202e</span>evil'
+    )
+    for code in (0x1B, 0x7F, 0x85, 0xAD, 0x200B, 0x2066, 0x2028, 0xFEFF, 0xE0041):
+        marked = formatting.visible(f"a{chr(code)}b")
+        assert f'data-code="U+{code:04X}">{chr(code)}</span>b' in marked
+    assert 'data-code="U+000D">&#13;<' in formatting.visible("a\rb")
+    joined = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"  # Persian, with a joiner
+    assert formatting.visible(joined) == joined

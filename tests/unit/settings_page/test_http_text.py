@@ -23,7 +23,11 @@ def test_headers_are_lines_as_they_were_sent():
 
 def test_the_curl_command_sends_the_same_bytes_in_a_real_shell(tmp_path):
     body = """{"a":"it's $HOME `x` \\\\ \\"q\\" é"}""".encode()
-    line = curl_command("https://h.example/a?b='c'", [("X-A", "1 'two'"), ("Host", "h")], body)
+    line = curl_command(
+        "https://b\u00fccher.example/a/../\u00e9?b='c'&d=[1-9]{x,y}",
+        [("X-A", "1 'two'"), ("Host", "h")],
+        body,
+    )
     fake = tmp_path / "curl"
     fake.write_text(f"#!{sys.executable}\nimport sys\nprint(repr(sys.argv[1:]))\n")
     fake.chmod(0o755)
@@ -35,5 +39,13 @@ def test_the_curl_command_sends_the_same_bytes_in_a_real_shell(tmp_path):
         text=True,
     )
     assert run.stdout.strip() == repr(
-        ["https://h.example/a?b='c'", "-H", "X-A: 1 'two'", "--data-binary", body.decode()]
+        [
+            "--globoff",
+            "--path-as-is",
+            "https://xn--bcher-kva.example/a/../%C3%A9?b='c'&d=[1-9]%7Bx,y%7D",
+            "-H",
+            "X-A: 1 'two'",
+            "--data-binary",
+            body.decode(),
+        ]
     )

@@ -1,18 +1,59 @@
-// Buttons that copy a text, and ids that copy themselves when clicked.
+// Buttons that copy a text, and ids that copy themselves when clicked. What became of it is said
+// above the button, so that nothing changes its width.
 
 import { announce } from "./dom.js";
 
-async function copy(text, button) {
+const NOTE_MS = 1200;
+const REFUSED_NOTE_MS = 6000;
+
+async function copy(text, button, source) {
+  const copied = await toClipboard(text, button);
+  const selected = !copied && source && select(source);
+  if (copied) show(button, "Copied", NOTE_MS);
+  else show(button, selected ? "Press Ctrl+C to copy" : "The browser does not allow copying", REFUSED_NOTE_MS);
+}
+
+// Over plain HTTP, and in a frame that may not use the clipboard, there is only the older way.
+async function toClipboard(text, button) {
   try {
     await navigator.clipboard.writeText(text);
+    return true;
   } catch {
-    announce("The browser did not allow copying.");
-    return;
+    return copySelection(text, button);
   }
-  const label = button.textContent;
-  button.textContent = "Copied";
-  announce("Copied");
-  setTimeout(() => { button.textContent = label; }, 1200);
+}
+
+function copySelection(text, button) {
+  const field = document.createElement("textarea");
+  field.className = "visually-hidden";
+  field.readOnly = true;
+  field.setAttribute("aria-hidden", "true");
+  button.after(field);
+  field.value = text;
+  field.select();
+  const write = (event) => { // a field makes line feeds of carriage returns
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+  };
+  field.addEventListener("copy", write);
+  const copied = document.execCommand("copy");
+  field.remove();
+  button.focus({ preventScroll: true });
+  return copied;
+}
+
+function select(source) {
+  for (let part = source.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  if (source.select) source.select();
+  else getSelection().selectAllChildren(source);
+  return true;
+}
+
+function show(button, note, time) {
+  button.dataset.note = note;
+  announce(note);
+  clearTimeout(button.noteTimer);
+  button.noteTimer = setTimeout(() => { delete button.dataset.note; }, time);
 }
 
 /** Shows the copy buttons below a node, and turns its ids into buttons. */
@@ -21,7 +62,7 @@ export function showCopyButtons(root) {
     const source = document.querySelector(button.dataset.copy) ?? root.querySelector(button.dataset.copy);
     if (!source) continue;
     button.hidden = false;
-    button.addEventListener("click", () => copy(source.value ?? source.textContent, button));
+    button.addEventListener("click", () => copy(source.value ?? source.textContent, button, source));
   }
   for (const id of root.querySelectorAll("code[data-copy-text]")) {
     const button = document.createElement("button");
