@@ -45,6 +45,23 @@ async def test_every_subscribed_webhook_gets_one_delivery(world, lease) -> None:
     assert {one.status for one in stored.deliveries} == {states.PENDING}
 
 
+async def test_a_pattern_gets_all_events_that_begin_with_it(world, lease) -> None:
+    broad = await world.webhook("deal.*")
+    narrow = await world.webhook("deal.stage.*")
+    both = await world.webhook("deal.*", "deal.stage.*", "deal.stage.won")
+    await world.webhook("deals.*", "dea.*", "deal")
+    answers = await world.accept(
+        *map(world.event, ("deal.stage.won", "deal.created", "deal", "contact.created")),
+        lease=lease,
+    )
+    assert [answer.deliveries for answer in answers] == [3, 2, 1, 0]
+    found = [one for answer in answers for one in answer.leased] if lease else await world.claim()
+    sent = {(one.webhook_id, one.event_id) for one in found}
+    assert {(broad.id, answers[0].id), (narrow.id, answers[0].id), (both.id, answers[0].id)} < sent
+    assert {(broad.id, answers[1].id), (both.id, answers[1].id)} < sent
+    assert len(found) == 6
+
+
 async def test_deliveries_born_free_are_those_born_leased(world) -> None:
     """Both ways to fan out give the same ids, webhooks and bodies, for dozens of webhooks."""
     await world.webhook()
@@ -82,8 +99,9 @@ async def test_fan_out_counts_the_webhooks_that_want_an_event(world) -> None:
     gone = await world.webhook("*")
     await world.storage.delete_webhook("org_1", gone.id)
     await world.webhook("deal.created", organization="org_2")
+    await world.webhook("call.*", organization="org_2")
     pairs = [("org_1", "contact.created"), ("org_2", "contact.created"), ("org_2", "deal.created")]
-    assert await world.storage.fan_out(pairs) == [2, 0, 1]
+    assert await world.storage.fan_out([*pairs, ("org_2", "call.missed")]) == [2, 0, 1, 1]
 
 
 async def test_a_delivery_is_born_leased_with_all_it_takes_to_send_it(world) -> None:

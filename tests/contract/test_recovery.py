@@ -140,11 +140,12 @@ async def test_settling_a_batch_again_counts_nothing_twice(world) -> None:
     assert await _figures(world, job) == (0, 1, 1, {})
 
 
-async def test_what_is_no_longer_subscribed_to_is_not_sent(world) -> None:
+@pytest.mark.parametrize("subscribed", [("contact.created",), ("contact.*",)])
+async def test_what_is_no_longer_subscribed_to_is_not_sent(world, subscribed) -> None:
     webhook = await world.webhook("contact.created", "deal.created")
     kept, *_ = await _failed(world)
     dropped, *_ = await _failed(world, name="deal.created")
-    await world.change(webhook, events=("contact.created",))
+    await world.change(webhook, events=subscribed)
     job = await _recover(world, webhook)
     await world.finish_jobs()
     assert [one.id for one in await world.claim()] == [kept.id]

@@ -39,6 +39,24 @@ async def test_a_new_webhook_has_exactly_the_promised_fields(server, receiver) -
     assert await server.ok("GET", "~/webhooks") == {"items": [hook]}
 
 
+async def test_a_webhook_of_a_pattern_gets_all_events_of_that_prefix(server, receiver) -> None:
+    hook = await server.webhook(receiver.url, events=["deal.*", "deal.created"])
+    assert hook["events"] == ["deal.*", "deal.created"]
+    await server.emit("contact.created")
+    await server.emit("deal.closed_won")
+    await server.emit("deal.created")
+    got = await receiver.wait_for(2)
+    assert {one["X-Winnerr-Event"] for one in got} == {"deal.closed_won", "deal.created"}
+    await server.ok("POST", f"~/webhooks/{hook['id']}/test")
+    status, problem = await server.call(
+        "PATCH", f"~/webhooks/{hook['id']}", {"events": ["deal.*", "dael.*"]}
+    )
+    assert status == 422
+    (error,) = problem["errors"]
+    assert error["pointer"] == "/events/1"
+    assert "did you mean deal.*?" in error["message"]
+
+
 async def test_a_secret_is_shown_once_when_generated_and_on_request(server, receiver) -> None:
     given = await server.webhook(receiver.url, secret=OLD)
     assert list(given) == FIELDS

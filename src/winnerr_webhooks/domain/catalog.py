@@ -1,5 +1,6 @@
 """The catalogue: all event types of the product, with an example of each."""
 
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import Final
 
@@ -7,8 +8,11 @@ import msgspec
 
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event import encode_payload
-
-ALL_EVENTS: Final = "*"
+from winnerr_webhooks.domain.event_pattern import (
+    ALL_EVENTS,
+    is_prefix_pattern,
+    patterns_matching,
+)
 
 _MIN_SIMILARITY: Final = 0.6
 """The lowest `difflib` ratio (0 to 1) at which a name is suggested."""
@@ -45,6 +49,8 @@ class Catalog:
         for one in types:
             grouped.setdefault(one.category, []).append(one)
         self.names: tuple[str, ...] = tuple(self._by_name)
+        patterns = dict.fromkeys(one for name in self.names for one in patterns_matching(name))
+        self._places = {pattern: place for place, pattern in enumerate(patterns)}
         self.categories: tuple[tuple[str, tuple[EventType, ...]], ...] = tuple(
             (category, tuple(members)) for category, members in grouped.items()
         )
@@ -59,14 +65,16 @@ class Catalog:
         Either side of the dot is enough: `created` matches every `….created`, and `deals`
         matches every `deal.…`.
         """
-        matcher = SequenceMatcher(autojunk=False)
-        matcher.set_seq2(name[:_MAX_NAME_SHOWN].lower())
-        scored = [(_similarity(matcher, known), known) for known in self.names]
-        best = max((score for score, _ in scored), default=0.0)
-        enough = max(_MIN_SIMILARITY, best - _SIMILARITY_RANGE)
-        near = [pair for pair in scored if pair[0] >= enough]
-        near.sort(key=lambda pair: -pair[0])  # stable: ties stay in catalogue order
-        return [known for _, known in near[:n]]
+        return _nearest(name, self.names, n)
+
+    def chosen(self, events: Iterable[str]) -> tuple[EventType, ...]:
+        """Return the event types that any of these patterns matches, in catalogue order."""
+        wanted = set(events)
+        return tuple(
+            one
+            for name, one in self._by_name.items()
+            if not wanted.isdisjoint(patterns_matching(name))
+        )
 
     def example_body(self, name: str, organization: str, timestamp: str) -> bytes:
         """Return a complete sample payload. Raises `KeyError` for an unknown name."""
@@ -75,8 +83,9 @@ class Catalog:
     def normalise_events(self, events: list[str]) -> tuple[str, ...]:
         """Return a webhook's `events` without duplicates, in catalogue order, or `("*",)`.
 
-        Raises `Invalid` at `/events` if the list is empty or has `*` beside names, and at
-        `/events/<index>` for unknown names.
+        A pattern comes before the first name that it matches. Raises `Invalid` at `/events` if the
+        list is empty or has `*` beside others, and at `/events/<index>` for what is no event type
+        and no pattern that matches one.
         """
         wanted = dict.fromkeys(events)
         if not wanted:
@@ -87,20 +96,40 @@ class Catalog:
                     "/events", '"*" stands for every event; send it alone or leave it out.'
                 )
             return (ALL_EVENTS,)
-        if wanted.keys() <= self._by_name.keys():
-            return tuple(name for name in self.names if name in wanted)
-        unknown = [at for at, name in enumerate(events) if name not in self._by_name]
+        if wanted.keys() <= self._places.keys():
+            return tuple(sorted(wanted, key=self._places.__getitem__))
+        unknown = [at for at, name in enumerate(events) if name not in self._places]
         errors = tuple(
             FieldError(f"/events/{at}", self._unknown(events[at])) for at in unknown[:_MAX_ERRORS]
         )
         raise Invalid(errors[0].message, errors)
 
-    def _unknown(self, name: str) -> str:
-        near = self.nearest(name)
+    def _unknown(self, text: str) -> str:
+        shown = text[:_MAX_NAME_SHOWN]
+        near = self.nearest(text)
+        if ALL_EVENTS not in text:
+            mistake = f"There is no event {shown!r}"
+        else:
+            patterns = [one for one in self._places if one.endswith(".*")]
+            near = _nearest(text, patterns, 3) or near
+            mistake = f"{shown!r} is no event, and no pattern that ends with '.*'"
+            if is_prefix_pattern(text):
+                mistake = f"No event begins with {shown.removesuffix('*')!r}"
         advice = (
             f"did you mean {' or '.join(near)}?" if near else "GET /api/v1/event-types lists all."
         )
-        return f"There is no event {name[:_MAX_NAME_SHOWN]!r}; {advice}"
+        return f"{mistake}; {advice}"
+
+
+def _nearest(text: str, known: Sequence[str], n: int) -> list[str]:
+    matcher = SequenceMatcher(autojunk=False)
+    matcher.set_seq2(text[:_MAX_NAME_SHOWN].lower())
+    scored = [(_similarity(matcher, one), one) for one in known]
+    best = max((score for score, _ in scored), default=0.0)
+    enough = max(_MIN_SIMILARITY, best - _SIMILARITY_RANGE)
+    near = [pair for pair in scored if pair[0] >= enough]
+    near.sort(key=lambda pair: -pair[0])  # stable: ties stay in catalogue order
+    return [one for _, one in near[:n]]
 
 
 def _similarity(matcher: SequenceMatcher[str], known: str) -> float:

@@ -13,7 +13,7 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     url: str
     description: str | None
     events: tuple[str, ...]
-    """Event names in catalogue order, or `("*",)`."""
+    """Patterns (see `event_pattern`) in catalogue order: names, `prefix.*`, or `*` alone."""
     status: str
     """`active`, `paused` or `disabled`; `deleted` only within the storage."""
     status_reason: str | None

@@ -4,8 +4,9 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.catalog import ALL_EVENTS, Catalog
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
+from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.url import parse_url
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids, is_id, new_secret

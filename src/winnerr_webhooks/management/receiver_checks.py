@@ -13,9 +13,10 @@ from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.attempt import Exchange
-from winnerr_webhooks.domain.catalog import ALL_EVENTS, Catalog
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import LocalShortage, Unavailable
+from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.receiver_check.receiver_probes import GOOD_EVENT, Probe, make_probes
 from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport, report
 from winnerr_webhooks.domain.verdict import success_rule

@@ -6,7 +6,7 @@ import msgspec
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.catalog import ALL_EVENTS, Catalog
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
 from winnerr_webhooks.domain.signing import check_secret
@@ -251,8 +251,7 @@ class WebhookManagement:
         Without `event`, the webhook's first event is used. Raises `Invalid` at /event.
         """
         if event is None:
-            first = webhook.events[0]
-            name = self._catalog.names[0] if first == ALL_EVENTS else first
+            name = self._catalog.chosen(webhook.events)[0].name
         else:
             name = check_event(self._catalog, event)
         organization = webhook.organization

@@ -37,6 +37,8 @@ class Job(NamedTuple):
     status: str
     """The webhook's."""
     webhook_epoch: int
+    events: str | list[str]
+    """What the webhook is subscribed to."""
 
 
 async def count_matching(db: Session, query: ReplayFilter) -> int:

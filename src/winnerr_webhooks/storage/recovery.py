@@ -7,6 +7,7 @@ Each becomes `pending` again, as if its event had just been accepted. A job does
 from typing import Final
 
 from winnerr_webhooks.domain.errors import Conflict, NotFound
+from winnerr_webhooks.domain.event_pattern import patterns_matching
 from winnerr_webhooks.domain.webhook import ACTIVE, DISABLED, Webhook
 from winnerr_webhooks.storage import job_reports
 from winnerr_webhooks.storage.database_session import Session, decoded_list
@@ -86,12 +87,12 @@ async def recover_slice(db: Session, job: Job, now: int) -> str | None:
     statuses = decoded_list(job.statuses)
     values = job._asdict() | {"statuses": statuses, "before": before_id(job.until)}
     rows = await db.fetch("next_to_recover", **values, slice=SLICE)
-    wanted = [id_ for id_, matches, subscribed in rows if matches and subscribed]
+    asked = [(id_, event) for id_, event, matches in rows if matches]
+    subscribed = set(decoded_list(job.events))
+    wanted = [id_ for id_, event in asked if not subscribed.isdisjoint(patterns_matching(event))]
     taken = await _take(db, job, wanted, now)
     counts = JobCounts()
-    counts[job.report, UNSUBSCRIBED] = sum(
-        bool(matches and not subscribed) for _, matches, subscribed in rows
-    )
+    counts[job.report, UNSUBSCRIBED] = len(asked) - len(wanted)
     counts[job.report, FOUND] = taken + counts[job.report, UNSUBSCRIBED]
     is_last = len(rows) < SLICE
     if is_last:

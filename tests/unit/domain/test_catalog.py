@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.catalog import ALL_EVENTS, CATALOG, Catalog, EventType
+from winnerr_webhooks.domain.catalog import CATALOG, Catalog, EventType
 from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 
 PROMISED = {
     "Contacts": ["contact.created", "contact.updated", "contact.deleted"],
@@ -90,6 +91,8 @@ def test_no_more_names_are_suggested_than_asked_for():
         (["task.created", "task.created"], ("task.created",)),
         (["*"], ("*",)),
         (["*", "*"], ("*",)),
+        (["contact.*"], ("contact.*",)),
+        (["deal.created", "deal.*", "contact.*"], ("contact.*", "deal.*", "deal.created")),
         (list(CATALOG.names), CATALOG.names),
     ],
 )
@@ -116,13 +119,48 @@ def test_each_unknown_event_is_refused_at_its_place_with_the_nearest():
     assert "GET /api/v1/event-types" in second.message
 
 
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("contacts.*", "No event begins with 'contacts.'; did you mean contact.*?"),
+        (
+            "contact*",
+            "'contact*' is no event, and no pattern that ends with '.*'; did you mean con",
+        ),
+        ("*.created", "is no event, and no pattern that ends with '.*'"),
+        ("zzzz.*", "No event begins with 'zzzz.'; GET /api/v1/event-types lists all."),
+        ("Contact.*", "did you mean contact.*?"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest(pattern, says):
+    (error,) = refusal([pattern])
+    assert error.pointer == "/events/0"
+    assert says in error.message
+
+
+def test_the_event_types_that_patterns_match_are_in_catalogue_order():
+    types = CATALOG.chosen(["task.*", "contact.deleted", "contact.created", "gone.event"])
+    assert [one.name for one in types] == [
+        "contact.created",
+        "contact.deleted",
+        "task.created",
+        "task.completed",
+        "task.overdue",
+    ]
+    assert [one.name for one in CATALOG.chosen(["*"])] == list(CATALOG.names)
+
+
 def test_a_flood_of_long_unknown_events_gets_a_short_answer():
     errors = refusal(["x" * 100_000 + str(number) for number in range(500)])
     assert len(errors) == 20
     assert all(len(error.message) < 200 for error in errors)
 
 
-@given(st.lists(st.text() | st.sampled_from((*CATALOG.names, ALL_EVENTS)), max_size=8))
+@given(
+    st.lists(
+        st.text() | st.sampled_from((*CATALOG.names, ALL_EVENTS, "contact.*", "deal.*")), max_size=8
+    )
+)
 def test_any_list_of_events_is_normalised_or_refused_with_pointers(events):
     try:
         kept = CATALOG.normalise_events(events)

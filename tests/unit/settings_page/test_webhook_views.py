@@ -26,7 +26,10 @@ async def test_the_fields_of_the_form_have_their_public_names(admin):
     assert labels["secret"].strip() == "Secret"
     assert labels["description"].strip() == "Description"
     boxes = [box["value"] for box in page.all("input", type="checkbox", name="events")]
-    assert len(boxes) == 21
+    assert len(boxes) == 27
+    assert [box for box in boxes if box.endswith(".*")] == [
+        "contact.*", "deal.*", "call.*", "task.*", "email.*", "workflow.*",
+    ]  # fmt: skip
     for name in boxes[1:]:
         assert labels[f"event-{name}"] == name
     assert len(page.all("fieldset", **{"class": "category"})) == 6
@@ -51,6 +54,24 @@ async def test_a_saved_webhook_is_live_and_offers_a_test_event(site, admin):
 async def test_all_events_is_one_checkbox(site, admin):
     await admin.post("/new", [("url", FORM["url"]), ("events", "*"), ("events", "deal.created")])
     assert (await only_webhook(site)).events == ("*",)
+
+
+async def test_a_pattern_is_one_checkbox_and_includes_the_boxes_below_it(site, admin):
+    ticked = ["deal.*", "deal.created", "contact.created"]
+    page = await admin.post("/new", [("url", FORM["url"]), *(("events", one) for one in ticked)])
+    webhook = await only_webhook(site)
+    assert webhook.events == ("contact.created", "deal.*")
+    assert page.all("li", title="4 events, and any that are added later")
+    assert "contact.created +1" in (await admin.get()).text
+    options = re.findall("<option>([^<]+)</option>", page.html)
+    assert options == [
+        "contact.created", "deal.created", "deal.stage_changed", "deal.closed_won",
+        "deal.closed_lost",
+    ]  # fmt: skip
+    form = await admin.get(f"/{webhook.id}/edit")
+    assert "5 of 20 selected" in form.text
+    ticked = [box["value"] for box in form.all("input", name="events") if "checked" in box]
+    assert ticked == ["contact.created", "deal.*"]
 
 
 async def test_errors_are_shown_at_their_fields_and_in_a_summary_and_input_is_kept(site, admin):

@@ -34,8 +34,9 @@ WEBHOOKS: Final = (
         summary="Create a webhook",
         description=(
             "Events are sent to it at once. The URL must be https and publicly reachable. `events` "
-            'lists event types, or is ["*"] for all of them. The answer has `secret` only when it '
-            "was generated."
+            "lists event types, and patterns such as `contact.*` for all of a prefix, also those "
+            'added later, or is ["*"] for all of them. The answer has `secret` only when it was '
+            "generated."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,

@@ -30,12 +30,15 @@ function countEvents(form) {
   const total = Number(count.dataset.total);
   const categories = [...form.querySelectorAll(".category")].map((set) => ({
     button: set.querySelector(".select-all"),
-    boxes: [...set.querySelectorAll("input[type=checkbox]")],
+    boxes: [...set.querySelectorAll("input[type=checkbox]:not([data-pattern])")],
     name: set.querySelector("legend").textContent,
   }));
   const boxes = categories.flatMap((category) => category.boxes);
+  const patterns = [...form.querySelectorAll("[data-pattern]")];
   const update = () => {
-    const chosen = all.checked ? total : boxes.filter((box) => box.checked).length;
+    const prefixes = patterns.filter((box) => box.checked).map((box) => box.value.slice(0, -1));
+    const isChosen = (box) => box.checked || prefixes.some((prefix) => box.value.startsWith(prefix));
+    const chosen = all.checked ? total : boxes.filter(isChosen).length;
     count.textContent = `${chosen} of ${total} selected`;
     for (const { button, boxes: own, name } of categories) {
       const every = own.every((box) => box.checked);
@@ -52,7 +55,7 @@ function countEvents(form) {
       announce(count.textContent);
     });
   }
-  for (const box of boxes) {
+  for (const box of [...boxes, ...patterns]) {
     box.addEventListener("change", () => {
       if (box.checked) all.checked = false;
       update();

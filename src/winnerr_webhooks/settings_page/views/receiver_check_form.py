@@ -6,6 +6,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import NotFound
+from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport
 from winnerr_webhooks.domain.webhook import DELETED, Webhook
 from winnerr_webhooks.settings_page.page_context import (
@@ -22,7 +23,7 @@ async def show_receiver_check(
 ) -> Response[str]:
     """Show what will be sent, and the button."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    return _answer(page, request, found, found.events[0], None)
+    return _answer(page, request, found, "", None)
 
 
 @post("/{webhook:str}/check-receiver", status_code=200)
@@ -31,7 +32,7 @@ async def run_receiver_check(
 ) -> Response[str]:
     """Send the requests, and show the report card."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    event = form_of(request).text("event") or found.events[0]
+    event = form_of(request).text("event") or ALL_EVENTS
     targets = await page.storage.targets([found.id])
     if not targets or targets[0].status == DELETED:
         raise NotFound(f"There is no webhook {found.id}; it may have been deleted.")
@@ -47,7 +48,7 @@ def _answer(
     event: str,
     report: ReceiverReport | None,
 ) -> Response[str]:
-    names = page.catalog.names if "*" in webhook.events else webhook.events
+    names = [one.name for one in page.catalog.chosen(webhook.events)]
     values: dict[str, Any] = {"webhook": webhook, "events": names, "event": event, "report": report}
     return page.answer("receiver_check.html", request.auth, **values)
 

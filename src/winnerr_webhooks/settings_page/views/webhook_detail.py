@@ -5,8 +5,8 @@ from typing import Any, Final
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 
-from winnerr_webhooks.domain.catalog import ALL_EVENTS
 from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.management.webhook_management import WebhookPatch
@@ -115,8 +115,6 @@ async def webhook_values(page: PageContext, visitor: Visitor, found: Webhook) ->
     recent = await page.storage.log(
         LogFilter(organization=organization, webhook=found.id, limit=_RECENT_ATTEMPTS)
     )
-    all_events = found.events == (ALL_EVENTS,)
-    chosen = page.catalog.names if all_events else found.events
     return {
         "tab": "webhooks",
         "webhook": found,
@@ -124,8 +122,9 @@ async def webhook_values(page: PageContext, visitor: Visitor, found: Webhook) ->
         "missed": missed,
         "rows": make_rows(page, recent.items, [found]),
         "jobs": (await page.recoveries.jobs(organization, found.id))[:_RECENT_JOBS],
-        "events": [page.catalog.get(name) for name in chosen],
-        "all_events": all_events,
+        "events": page.catalog.chosen(found.events),
+        "all_events": found.events == (ALL_EVENTS,),
+        "subscriptions": [(pattern, page.catalog.chosen([pattern])) for pattern in found.events],
         "snippets": snippets(page.environment, found.url, page.branding),
         "header": page.branding.signature_header,
         "warnings": (),

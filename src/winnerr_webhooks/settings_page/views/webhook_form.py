@@ -9,11 +9,12 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from winnerr_webhooks.domain.catalog import ALL_EVENTS
 from winnerr_webhooks.domain.errors import Conflict, Invalid
+from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookPatch
+from winnerr_webhooks.settings_page.event_choices import category_choices, without_covered
 from winnerr_webhooks.settings_page.forms import Form, FormErrors
 from winnerr_webhooks.settings_page.page_context import (
     PageContext,
@@ -125,11 +126,9 @@ async def generate_secret() -> dict[str, str]:
 
 
 def _read(form: Form) -> FormInput:
-    chosen = form.all("events")
     return FormInput(
         url=form.text("url"),
-        # "All events" includes the other ticked boxes.
-        events=(ALL_EVENTS,) if ALL_EVENTS in chosen else tuple(chosen),
+        events=without_covered(form.all("events")),
         secret=form.text("secret"),
         description=form.text("description"),
     )
@@ -150,7 +149,8 @@ def _answer(
         tab="webhooks",
         form_input=form_input,
         webhook=webhook,
-        categories=page.catalog.categories,
+        categories=category_choices(page.catalog, form_input.events),
+        selected=len(page.catalog.chosen(form_input.events)),
         total=len(page.catalog.names),
         errors=errors.by_field,
         summary=errors.in_order(_FIELDS),

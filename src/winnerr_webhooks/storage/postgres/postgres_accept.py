@@ -1,11 +1,13 @@
 """Accept on PostgreSQL: events and their deliveries, fanned out inside one statement."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.domain.event_pattern import CACHED_NAMES, patterns_matching
 from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeated
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row, columns
 from winnerr_webhooks.storage.retention import REMEMBERED_MS
@@ -44,9 +46,7 @@ async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms, now: int
     asked = batch.asked
     rows = await db.fetch(
         "accept_free" if terms.lease is None else "accept",
-        *columns(
-            [(e.id, e.organization, e.name, e.client_id, e.fingerprint, e.body) for e in asked]
-        ),
+        *columns([_row(event) for event in asked]),
         now,
         terms.lease_until,
         [] if terms.lease is None else list(terms.lease.full),
@@ -58,6 +58,25 @@ async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms, now: int
         fresh = _leased_answers(asked, rows, terms)
         free = {row[2] for row in rows if row[5] and not row[4]}
     return await _stored(db, batch, fresh, free)
+
+
+def _row(event: NewEvent) -> tuple[object, ...]:
+    patterns = _patterns(event.name)
+    return (
+        event.id,
+        event.organization,
+        event.name,
+        patterns,
+        event.client_id,
+        event.fingerprint,
+        event.body,
+    )
+
+
+@lru_cache(CACHED_NAMES)
+def _patterns(name: str) -> str:
+    """Return what the statements call `patterns`."""
+    return " ".join(patterns_matching(name))
 
 
 async def _stored(
@@ -156,7 +175,8 @@ async def fan_out(db: PostgresSession, pairs: Sequence[tuple[str, str]]) -> list
     """Return how many webhooks want the events of each pair; see `Road.fan_out`."""
     if not pairs:
         return []
-    rows = await db.fetch("fan_out", *columns(pairs))
+    asked = [(organization, _patterns(name)) for organization, name in pairs]
+    rows = await db.fetch("fan_out", *columns(asked))
     counts = [0] * len(pairs)
     for ordinal, count in rows:
         counts[ordinal - 1] = count

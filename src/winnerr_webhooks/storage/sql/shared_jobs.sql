@@ -16,15 +16,10 @@ FROM job_report WHERE id = :report
 SELECT EXISTS (SELECT 1 FROM job WHERE webhook_id = :webhook AND kind = 'recover')
 
 -- name: next_to_recover
--- The next undelivered rows of a webhook: whether each is asked for, and still subscribed to.
-SELECT id,
+-- The next undelivered rows of a webhook, and whether each is asked for.
+SELECT id, event,
     NOT test AND settled_at <= :requested_at AND status {any:statuses}
-        AND {asked:delivery} AS matches,
-    EXISTS (
-        SELECT 1 FROM subscription
-        WHERE subscription.organization = :organization
-            AND subscription.event IN (delivery.event, '*')
-            AND subscription.webhook_id = :webhook) AS subscribed
+        AND {asked:delivery} AS matches
 FROM {undelivered}
 WHERE webhook_id = :webhook AND id > :cursor AND id < :before
     AND status IN ('failed', 'cancelled')

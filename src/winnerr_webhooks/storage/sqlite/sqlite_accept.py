@@ -1,11 +1,14 @@
 """Accept on SQLite: events and their deliveries, fanned out inside the transaction."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
 from winnerr_webhooks.domain.delivery import CANCELLED, LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.domain.event_pattern import CACHED_NAMES, patterns_matching
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeated
@@ -155,7 +158,7 @@ def _insert_free(
     for event in events:
         pair = (event.organization, event.name)
         wanted = counts[pair]
-        row = (event.id, *pair)
+        row = (event.id, *pair, _patterns(event.name))
         if wanted.active:
             active.append(row)
             pairs[pair] = None
@@ -163,7 +166,8 @@ def _insert_free(
             idle.append(row)
     db.write_rows("insert_free", active, now=now)
     db.write_rows("insert_cancelled", idle, now=now)
-    db.write_rows("wake_lanes", list(pairs), now=now)
+    lanes = [(organization, _patterns(name)) for organization, name in pairs]
+    db.write_rows("wake_lanes", lanes, now=now)
 
 
 def _each_once(
@@ -234,4 +238,10 @@ def _pairs(events: Sequence[NewEvent]) -> list[tuple[str, str]]:
 
 def _numbered(pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:
     for index, (organization, name) in enumerate(pairs):
-        yield index, organization, name
+        yield index, organization, _patterns(name)
+
+
+@lru_cache(CACHED_NAMES)
+def _patterns(name: str) -> str:
+    """Return what the statements call `patterns`."""
+    return json.dumps(patterns_matching(name))

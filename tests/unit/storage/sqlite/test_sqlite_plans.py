@@ -29,6 +29,8 @@ SCANS = {
 }
 """Statements that read a whole table, and why they may."""
 INNER = {
+    "fan_out": "the few patterns of an event's name",
+    "count_wanted": "the few patterns of an event's name",
     "insert_cancelled": "of a batch's events, for each webhook: few where webhooks are many",
     "insert_free": "of a batch's events, for each webhook: few where webhooks are many",
     "wake_lanes": "`born` is one row",

@@ -10,25 +10,25 @@
 -- all rows that follow. It waits for a client id that another node is accepting at this moment. No
 -- two parts are joined, because that would be a loop over a batch within a loop over a batch: each
 -- row carries all that is needed later.
--- $1..$6 id, organization, name, client id, fingerprint, body; $7 now; $8 end of the leases (NULL:
--- all deliveries are free); $9 webhooks whose deliveries are free; $10 how far back client ids are
--- remembered
+-- $1..$7 id, organization, name, all patterns that match the name (with spaces between them), client
+-- id, fingerprint, body; $8 now; $9 end of the leases (NULL: all deliveries are free); $10 webhooks
+-- whose deliveries are free; $11 how far back client ids are remembered
 WITH given AS MATERIALIZED (
     SELECT generate_subscripts($1::text[], 1) AS ordinal, unnest($1::text[]) AS id,
         unnest($2::text[]) AS organization, unnest($3::text[]) AS name,
-        unnest($4::text[]) AS client_id, unnest($5::bytea[]) AS fingerprint,
-        unnest($6::bytea[]) AS body
+        unnest($4::text[]) AS patterns, unnest($5::text[]) AS client_id,
+        unnest($6::bytea[]) AS fingerprint, unnest($7::bytea[]) AS body
 ),
 wanted AS MATERIALIZED (
     SELECT given.ordinal, given.id, given.organization, given.name, given.client_id,
         webhook.id AS webhook_id, webhook.suffix, webhook.version, webhook.epoch,
         webhook.status = 'active' AS active,
-        $8::bigint IS NOT NULL AND webhook.id <> ALL ($9::text[]) AS leased
+        $9::bigint IS NOT NULL AND webhook.id <> ALL ($10::text[]) AS leased
     FROM given
     CROSS JOIN LATERAL (
         SELECT DISTINCT webhook_id FROM subscription
         WHERE subscription.organization = given.organization
-            AND subscription.event IN (given.name, '*')
+            AND subscription.event = ANY (string_to_array(given.patterns, ' '))
     ) AS one
     JOIN webhook ON webhook.id = one.webhook_id
     WHERE webhook.status <> 'deleted'
@@ -43,17 +43,17 @@ counts AS MATERIALIZED (
 remembered AS (
     INSERT INTO idempotency AS known (organization, client_id, fingerprint, event_id, deliveries, at)
     SELECT organization, client_id, fingerprint, id,
-        coalesce(((SELECT by_ordinal FROM counts) ->> ordinal::text)::int, 0), $7
+        coalesce(((SELECT by_ordinal FROM counts) ->> ordinal::text)::int, 0), $8
     FROM given WHERE client_id IS NOT NULL ORDER BY organization, client_id
     ON CONFLICT (organization, client_id) DO UPDATE SET
         fingerprint = excluded.fingerprint, event_id = excluded.event_id,
         deliveries = excluded.deliveries, at = excluded.at
-        WHERE known.at < $10
+        WHERE known.at < $11
     RETURNING event_id
 ),
 events AS (
     INSERT INTO event (id, organization, name, client_id, accepted_at, body)
-    SELECT id, organization, name, client_id, $7, body FROM given
+    SELECT id, organization, name, client_id, $8, body FROM given
     WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 ),
 new_deliveries AS MATERIALIZED (
@@ -64,13 +64,13 @@ new_deliveries AS MATERIALIZED (
 ),
 waiting AS (
     INSERT INTO pending ({pending_row})
-    SELECT webhook_id, id, organization, name, false, epoch, $7, $7,
-        CASE WHEN leased THEN $8 END, leased::int, leased::int, 0, 0, $7, 0, false
+    SELECT webhook_id, id, organization, name, false, epoch, $8, $8,
+        CASE WHEN leased THEN $9 END, leased::int, leased::int, 0, 0, $8, 0, false
     FROM new_deliveries WHERE active
 ),
 cancelled AS (
     INSERT INTO delivery ({settled_row})
-    SELECT organization, id, webhook_id, name, 'cancelled', false, 0, 0, $7, $7
+    SELECT organization, id, webhook_id, name, 'cancelled', false, 0, 0, $8, $8
     FROM new_deliveries WHERE NOT active
 )
 
@@ -98,13 +98,14 @@ UNION ALL
 SELECT 0, 0, 0, array_agg(DISTINCT webhook_id) FROM new_deliveries WHERE active
 
 -- name: fan_out
--- How many webhooks want the events of each (organization, name), but deleted ones.
+-- How many webhooks want the events of each (organization, patterns), but deleted ones.
 SELECT given.ordinal, (
     SELECT count(DISTINCT webhook.id)
     FROM subscription JOIN webhook ON webhook.id = subscription.webhook_id
     WHERE subscription.organization = given.organization
-        AND subscription.event IN (given.name, '*') AND webhook.status <> 'deleted')
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, name, ordinal)
+        AND subscription.event = ANY (string_to_array(given.patterns, ' '))
+        AND webhook.status <> 'deleted')
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, patterns, ordinal)
 
 -- name: first_answers
 SELECT given.ordinal, idempotency.fingerprint, idempotency.event_id, idempotency.deliveries

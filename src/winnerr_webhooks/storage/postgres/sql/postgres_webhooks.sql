@@ -99,7 +99,7 @@ WHERE datname = current_database() AND usename IN (current_user, session_user)
 SELECT job.id, job.kind, job.webhook_id, job.requested_at, job.epoch, job.event, job.statuses,
     job.accepted_since, job.accepted_until, job.cursor, job.seen_at IS NOT NULL,
     job.report, job.reason,
-    webhook.organization, webhook.status, webhook.epoch
+    webhook.organization, webhook.status, webhook.epoch, webhook.events
 FROM job JOIN webhook ON webhook.id = job.webhook_id
 WHERE NOT EXISTS (
         SELECT FROM job AS earlier WHERE earlier.webhook_id = job.webhook_id AND earlier.id < job.id)

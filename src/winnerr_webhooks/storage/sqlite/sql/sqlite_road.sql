@@ -1,11 +1,15 @@
 -- The verbs of an event's road. Each takes a whole batch: see sqlite_storage.py.
+--
+-- `patterns` is a JSON array of all patterns that match an event's name: a webhook wants the event if
+-- it is subscribed to one of them.
 
 -- name: fan_out
 SELECT json_group_array(json_array(
     given.column1, webhook.id, webhook.number, webhook.status, webhook.version, webhook.epoch))
 FROM ({rows:3}) AS given
+CROSS JOIN json_each(given.column3) AS pattern
 CROSS JOIN subscription
-    ON subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
+    ON subscription.organization = given.column2 AND subscription.event = pattern.value
 CROSS JOIN webhook ON webhook.id = subscription.webhook_id
 
 -- name: find_accepted
@@ -42,9 +46,10 @@ wanted AS MATERIALIZED (
         || substr({digits}, (webhook.number >> 10 & 31) + 1, 1)
         || substr({digits}, (webhook.number >> 5 & 31) + 1, 1)
         || substr({digits}, (webhook.number & 31) + 1, 1) AS suffix
-    FROM (SELECT DISTINCT organization, name FROM given) AS pair
+    FROM (SELECT DISTINCT organization, name, patterns FROM given) AS pair
+    CROSS JOIN json_each(pair.patterns) AS pattern
     CROSS JOIN subscription
-        ON subscription.organization = pair.organization AND subscription.event IN (pair.name, '*')
+        ON subscription.organization = pair.organization AND subscription.event = pattern.value
     CROSS JOIN webhook ON webhook.id = subscription.webhook_id AND webhook.status <> 'deleted'
     ORDER BY webhook.id
 )
@@ -55,7 +60,7 @@ wanted AS MATERIALIZED (
 -- name: insert_free
 -- The deliveries of events to all active webhooks, free and due now. However many these are, none
 -- goes through Python.
-WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
+WITH given (id, organization, name, patterns) AS MATERIALIZED ({rows:4}), {wanted}
 INSERT INTO pending ({pending_row})
 SELECT wanted.webhook_id, 'dlv_' || substr(given.id, 5) || wanted.suffix, given.organization,
     given.name, 0, wanted.epoch, given_now.at, given_now.at, NULL, 0, 0, 0, 0, given_now.at, 0, 0
@@ -65,7 +70,7 @@ CROSS JOIN given ON given.organization = wanted.organization AND given.name = wa
 WHERE wanted.active
 
 -- name: insert_cancelled
-WITH given (id, organization, name) AS MATERIALIZED ({rows:3}), {wanted}
+WITH given (id, organization, name, patterns) AS MATERIALIZED ({rows:4}), {wanted}
 INSERT INTO delivery ({settled_row})
 SELECT given.organization, 'dlv_' || substr(given.id, 5) || wanted.suffix, wanted.webhook_id,
     given.name, 'cancelled', 0, 0, 0, given_now.at, given_now.at
@@ -75,30 +80,33 @@ CROSS JOIN given ON given.organization = wanted.organization AND given.name = wa
 WHERE NOT wanted.active
 
 -- name: wake_lanes
--- Of all active webhooks that want one of these (organization, event name).
+-- Of all active webhooks that want one of these (organization, patterns).
 INSERT INTO lane (webhook_id, next_due_at)
 SELECT DISTINCT webhook.id, given_now.at
 FROM ({rows:2}) AS given
 CROSS JOIN (SELECT :now AS at) AS given_now
+CROSS JOIN json_each(given.column2) AS pattern
 CROSS JOIN subscription
-    ON subscription.organization = given.column1 AND subscription.event IN (given.column2, '*')
+    ON subscription.organization = given.column1 AND subscription.event = pattern.value
 CROSS JOIN webhook ON webhook.id = subscription.webhook_id AND webhook.status = 'active'
 WHERE true
 ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
 WHERE excluded.next_due_at < lane.next_due_at
 
 -- name: count_wanted
--- How many webhooks want the events of an (organization, name): active ones, and all but deleted.
+-- How many webhooks want the events of an (organization, patterns): active ones, and all but deleted.
 SELECT json_group_array(json_array(
     given.column1,
-    (SELECT count(DISTINCT webhook.id) FROM subscription
+    (SELECT count(DISTINCT webhook.id) FROM json_each(given.column3) AS pattern
+     CROSS JOIN subscription
+        ON subscription.organization = given.column2 AND subscription.event = pattern.value
      CROSS JOIN webhook ON webhook.id = subscription.webhook_id
-     WHERE subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
-        AND webhook.status = 'active'),
-    (SELECT count(DISTINCT webhook.id) FROM subscription
+     WHERE webhook.status = 'active'),
+    (SELECT count(DISTINCT webhook.id) FROM json_each(given.column3) AS pattern
+     CROSS JOIN subscription
+        ON subscription.organization = given.column2 AND subscription.event = pattern.value
      CROSS JOIN webhook ON webhook.id = subscription.webhook_id
-     WHERE subscription.organization = given.column2 AND subscription.event IN (given.column3, '*')
-        AND webhook.status <> 'deleted')))
+     WHERE webhook.status <> 'deleted')))
 FROM ({rows:3}) AS given
 
 -- name: put_pending

@@ -91,7 +91,7 @@ ORDER BY number
 -- Jobs of one webhook run in order; webhooks take turns. Each can begin at once.
 SELECT job.id, job.kind, job.webhook_id, job.requested_at, job.epoch, job.event, job.statuses,
     job.accepted_since, job.accepted_until, job.cursor, true, job.report, job.reason,
-    webhook.organization, webhook.status, webhook.epoch
+    webhook.organization, webhook.status, webhook.epoch, webhook.events
 FROM job LEFT JOIN webhook ON webhook.id = job.webhook_id
 WHERE NOT EXISTS (
     SELECT 1 FROM job AS earlier WHERE earlier.webhook_id = job.webhook_id AND earlier.id < job.id)
