@@ -67,6 +67,7 @@ class World:
         secret: str | None = None,
         limit: int = 500,
         url: str = "https://hooks.example.com/crm",
+        **options: Any,
     ) -> Webhook:
         new = NewWebhook(
             id=self.ids.new("wh"),
@@ -75,6 +76,7 @@ class World:
             description=None,
             events=events or ("*",),
             secret=secret,
+            **options,
         )
         return await self.storage.create_webhook(new, limit)
 

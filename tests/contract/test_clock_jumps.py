@@ -68,6 +68,23 @@ async def test_after_a_restart_nothing_waits_longer_than_the_schedule_allows(mak
 
 
 @pytest.mark.parametrize("adapter", ["sqlite"], indirect=True)
+async def test_a_restart_measures_a_wait_by_the_webhooks_own_schedule(make_world) -> None:
+    """A wait of 7 days stays as it is, and one that only the clock made longer is shortened."""
+    world = await make_world()
+    for schedule in ((7 * 86_400.0,), "long", "standard"):
+        await world.webhook(retry_schedule=schedule)
+    (answer,) = await world.accept()
+    for delivery in answer.leased:
+        await world.settle(delivery, RETRY, retry_in=7 * 86_400)
+    await world.storage.recover(longest_waits((60.0,)))
+    waits = [
+        ((await world.delivery(one)).next_attempt_at - world.clock.ms) / 1000
+        for one in answer.leased
+    ]
+    assert waits == [7 * 86_400, HOUR, HOUR]
+
+
+@pytest.mark.parametrize("adapter", ["sqlite"], indirect=True)
 async def test_a_retry_that_waits_as_it_should_keeps_its_time(make_world) -> None:
     world = await make_world()
     await world.webhook()

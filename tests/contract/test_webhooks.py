@@ -70,6 +70,34 @@ async def test_a_change_sets_what_it_names(world) -> None:
     assert (await world.change(described, description=None)).description is None
 
 
+@pytest.mark.parametrize("schedule", ["standard", "long", (), (60.0, 0.5, 604_800.0)])
+async def test_a_webhook_has_its_own_name_time_limit_and_schedule(world, schedule) -> None:
+    options = {"name": "Café ☃", "timeout": 2.5, "retry_schedule": schedule}
+    webhook = await world.webhook(**options)
+    assert {field: getattr(webhook, field) for field in options} == options
+    assert await world.storage.webhook("org_1", webhook.id) == webhook
+    (target,) = await world.storage.targets([webhook.id])
+    assert (target.timeout, target.retry_schedule) == (2.5, schedule)
+
+    described = await world.change(webhook, description="Zapier")
+    assert {field: getattr(described, field) for field in options} == options
+    cleared = await world.change(webhook, name=None, timeout=None, retry_schedule="standard")
+    assert (cleared.name, cleared.timeout, cleared.retry_schedule) == (None, None, "standard")
+    again = await world.change(cleared, **options)
+    assert {field: getattr(again, field) for field in options} == options
+    assert again.version > cleared.version
+
+
+async def test_a_webhook_that_begins_paused_keeps_events_until_it_is_active(world) -> None:
+    webhook = await world.webhook(status="paused")
+    assert webhook.status == "paused"
+    (answer,) = await world.accept()
+    assert (answer.deliveries, answer.leased) == (0, ())
+    assert await world.storage.cancelled("org_1", webhook.id) == 1
+    assert (await world.change(webhook, status="active")).status == "active"
+    assert (await world.accept())[0].deliveries == 1
+
+
 async def test_a_change_to_what_is_changes_nothing(world) -> None:
     webhook = await world.webhook()
     world.clock.advance(seconds=5)

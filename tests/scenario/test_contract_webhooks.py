@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 OLD, NEW, NEWER = "an old secret", "a new secret", "a newer secret"
 FIELDS = [
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
-    "hasSecret", "createdAt", "updatedAt",
+    "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
 ]  # fmt: skip
 
 

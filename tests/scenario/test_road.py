@@ -98,6 +98,29 @@ async def test_four_attempts_then_failed_then_one_replay_delivers(server, receiv
     assert receiver.requests[4].body == requests[0].body
 
 
+async def test_a_webhook_fails_only_after_the_last_retry_of_its_own_schedule(
+    server, receivers, answer
+) -> None:
+    """Given webhooks with five retries, with none, and with a time limit of a second.
+
+    Then each has its own number of attempts, and a receiver that hangs has its own second.
+    """
+    many, none, slow = [await receivers() for _ in range(3)]
+    many.answer = none.answer = lambda _request: answer(500)
+    slow.answer = lambda _request: answer(hang=True)
+    await server.webhook(many.url, retrySchedule=[0.05] * 5)
+    await server.webhook(none.url, retrySchedule=[])
+    await server.webhook(slow.url, retrySchedule=[0.05], timeout=1)
+    await server.emit()
+    for receiver, count in ((many, 6), (none, 1), (slow, 2)):
+        requests = await receiver.wait_for(count)
+        delivery = await server.delivery(requests[0]["X-Winnerr-Delivery"], "failed")
+        assert len(delivery["attempts"]) == len(receiver.requests) == count
+    assert [one["error"]["message"] for one in delivery["attempts"]] == [
+        "The receiver did not answer in time (1 s)."
+    ] * 2
+
+
 async def test_node_verifies_the_signature_over_the_raw_body(server, receiver) -> None:
     """The documented one-liner of MISSION.md, run in Node.js itself."""
     node = shutil.which("node")

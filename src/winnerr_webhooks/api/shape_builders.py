@@ -51,6 +51,9 @@ def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
         has_secret=webhook.has_secret,
         created_at=rfc3339(webhook.created_at),
         updated_at=rfc3339(webhook.updated_at),
+        name=webhook.name,
+        timeout=webhook.timeout,
+        retry_schedule=webhook.retry_schedule,
     )
     if secret is None:
         return shape
@@ -184,7 +187,7 @@ def _error(attempt: LoggedAttempt, timeout: float) -> ErrorShape | None:
         response_head=attempt.response_head,
         response_body=attempt.response_body,
         url=attempt.url,
-        timeout=timeout,
+        timeout=attempt.time_limit or timeout,
     )
     return ErrorShape(
         kind=attempt.error_kind,

@@ -43,6 +43,11 @@ class WebhookShape(Shape):
     has_secret: bool
     created_at: Time
     updated_at: Time
+    name: str | None
+    timeout: float | None
+    """Seconds for one whole attempt; null: the service's own limit."""
+    retry_schedule: str | tuple[float, ...]
+    """`standard` (the service's own), `long`, or the seconds before each retry."""
 
 
 class WebhookWithSecretShape(WebhookShape):

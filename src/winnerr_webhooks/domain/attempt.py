@@ -1,5 +1,7 @@
 """An attempt: one HTTP request of a delivery, and its result."""
 
+import re
+
 import msgspec
 
 ERROR_KINDS = ("dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "status")
@@ -103,3 +105,13 @@ class LoggedAttempt(msgspec.Struct, kw_only=True, gc=False):
     delivery_status: str
     """The delivery's current status: `pending`, `delivered`, `failed` or `cancelled`."""
     next_attempt_at: int | None
+
+    @property
+    def time_limit(self) -> float | None:
+        """The seconds that this attempt had, as far as its error says them."""
+        found = _TIME_LIMIT.search(self.error_message) if self.error_kind == "timeout" else None
+        return float(found[1]) if found else None
+
+
+_TIME_LIMIT = re.compile(r" \(([0-9.]+) s\)\.$")
+"""How the message of a timeout ends: see `egress.failures.timeout_failure`."""

@@ -42,7 +42,9 @@ def diagnose(
     keys = (phase, code, code.removesuffix("_timeout"), "")
     found = next((FAILURES[kind, key] for key in keys if (kind, key) in FAILURES), UNKNOWN)
     host = _host(url)
-    limit = "in time" if timeout is None else f"within {timeout:g} seconds"
+    limit = (
+        "in time" if timeout is None else f"within {timeout:g} second{'' if timeout == 1 else 's'}"
+    )
     return Diagnosis(
         found.summary.format(host=host, limit=limit), found.hint.format(host=host, limit=limit)
     )

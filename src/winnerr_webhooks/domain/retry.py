@@ -11,6 +11,14 @@ MAX_RETRY_AFTER: Final = 3600.0
 """The longest wait in seconds that a receiver can ask for."""
 JITTER: Final = 0.2
 """Each wait is up to this fraction shorter or longer than the schedule says."""
+STANDARD: Final = "standard"
+"""The name of the product's own schedule, RETRY_SCHEDULE."""
+LONG: Final = "long"
+"""The name of `LONG_SCHEDULE`."""
+LONG_SCHEDULE: Final = (60.0, 600.0, 3_600.0, 10_800.0, 28_800.0, 43_200.0, 86_400.0, 86_400.0)
+"""Eight retries over about three days, in seconds."""
+RetrySchedule = str | tuple[float, ...]
+"""A webhook's schedule: `standard`, `long`, or the seconds before each retry."""
 _MAX_HEADER_VALUE: Final = 64
 """Longer `Retry-After` values are ignored; a date has 29 characters."""
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -32,6 +40,18 @@ def retry_delay(schedule: Sequence[float], retries_used: int, jitter: Jitter) ->
     if retries_used >= len(schedule):
         return None
     return jitter.around(schedule[retries_used], JITTER)
+
+
+def waits_of(schedule: RetrySchedule, standard: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the seconds before each retry; `standard` is the product's schedule."""
+    if isinstance(schedule, tuple):
+        return schedule
+    return LONG_SCHEDULE if schedule == LONG else standard
+
+
+def longest_span(schedule: Sequence[float]) -> float:
+    """Return the seconds that the retries of a schedule can take together."""
+    return sum(schedule) * (1 + JITTER)
 
 
 def longest_waits(schedule: Sequence[float]) -> tuple[float, ...]:

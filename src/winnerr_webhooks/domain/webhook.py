@@ -2,6 +2,8 @@
 
 import msgspec
 
+from winnerr_webhooks.domain.retry import STANDARD, RetrySchedule
+
 ACTIVE, PAUSED, DISABLED, DELETED = "active", "paused", "disabled", "deleted"
 
 
@@ -24,6 +26,11 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     updated_at: int
     version: int
     """Goes up by 1 with every change."""
+    name: str | None = None
+    """What people call it; shown first wherever the webhook is named."""
+    timeout: float | None = None
+    """Seconds for one whole attempt; None: DELIVERY_TIMEOUT, which is also the most."""
+    retry_schedule: RetrySchedule = STANDARD
 
 
 class Target(msgspec.Struct, kw_only=True, gc=False):
@@ -40,6 +47,9 @@ class Target(msgspec.Struct, kw_only=True, gc=False):
     overlap_ends_at: int | None = None
     by_listener: bool = False
     """Whether its attempts are made by a connected listener instead of a lane."""
+    timeout: float | None = None
+    """Seconds for one whole attempt, if the webhook has its own limit."""
+    retry_schedule: RetrySchedule = STANDARD
 
     def __repr__(self) -> str:
         """Leave the secrets out: a repr may end up in a log."""

@@ -35,8 +35,9 @@ BODY_GRACE: Final = 2.0
 class EgressClient:
     """Sends requests to receivers. Use it on one event loop only.
 
-    An attempt takes at most `timeout` seconds, from the name lookup to the end of the response. The
-    client follows no redirects, keeps no cookies, uses no proxies and decompresses nothing.
+    An attempt takes at most `timeout` seconds, from the name lookup to the end of the response, or
+    the shorter time that its webhook has. The client follows no redirects, keeps no cookies, uses
+    no proxies and decompresses nothing.
     """
 
     def __init__(
@@ -69,13 +70,18 @@ class EgressClient:
         self._all_closed: asyncio.Event | None = None
 
     async def post(
-        self, destination: Destination, organization: str, head: bytes, body: bytes
+        self,
+        destination: Destination,
+        organization: str,
+        head: bytes,
+        body: bytes,
+        limit: float | None = None,
     ) -> Exchange:
         """Send a request. Failures of the network and the receiver are part of the result.
 
         `head` is the request line and all headers, with the blank line at the end. If a reused
         connection turns out to be closed, the request is sent again on a new one within the same
-        deadline.
+        deadline. `limit` in seconds can only shorten that.
 
         Raises `LocalShortage` if this machine is out of descriptors, memory, buffers or ports and
         there is no connection. Out of descriptors, idle connections are closed first. If the task
@@ -86,12 +92,13 @@ class EgressClient:
         key = (organization, destination.scheme, destination.host, destination.port)
         trace = Trace()
         connection = self._pool.take(key, start)
+        limit = self._timeout if limit is None else min(limit, self._timeout)
         if connection is not None:
-            waiter = connection.request(head + body)
+            waiter = connection.request(head + body, limit)
             if not self._outbox:
                 connection.loop.call_soon(self._send_outbox)
             self._outbox.append(connection)
-            self._deadlines.add(connection, connection.loop)
+            self._deadlines.add(connection, connection.loop, limit)
             try:
                 await waiter
             except asyncio.CancelledError:
@@ -103,7 +110,9 @@ class EgressClient:
                 return self._exchange(connection, trace, started_at, start)
             self._pool.learn_from_close(connection)
             trace.timings.reconnected = True
-        return await self._post_on_new(destination, key, head + body, trace, started_at, start)
+        return await self._post_on_new(
+            destination, key, head + body, trace, started_at, start, limit
+        )
 
     async def _post_on_new(  # noqa: PLR0917  by position, as everywhere in this class
         self,
@@ -113,11 +122,12 @@ class EgressClient:
         trace: Trace,
         started_at: int,
         start: float,
+        limit: float,
     ) -> Exchange:
         """Send a request on a new connection, in the time that is left since `start`."""
-        left = self._timeout - (self._clock.monotonic() - start)
-        end = asyncio.get_running_loop().time() + left
-        failure, connection = await self._send_on_new(destination, key, request, trace, end)
+        failure, connection = await self._send_on_new(
+            destination, key, request, trace, start, limit
+        )
         if failure is not None:
             return Exchange(
                 started_at=started_at,
@@ -143,20 +153,26 @@ class EgressClient:
         for connection in outbox:
             connection.send()
 
-    async def _send_on_new(
-        self, destination: Destination, key: Key, request: bytes, trace: Trace, end: float
+    async def _send_on_new(  # noqa: PLR0917  by position, as everywhere in this class
+        self,
+        destination: Destination,
+        key: Key,
+        request: bytes,
+        trace: Trace,
+        start: float,
+        limit: float,
     ) -> tuple[Failure | None, OutgoingConnection]:
         """Connect, send, and wait for the response; a `Failure` means that nothing was sent."""
         loop = asyncio.get_running_loop()
+        end = loop.time() + limit - (self._clock.monotonic() - start)
         connection = OutgoingConnection(
             key,
             clock=self._clock,
             loop=loop,
-            timeout=self._timeout,
             grace=self._grace,
             on_lost=self._connection_lost,
         )
-        waiter = connection.request(request)
+        waiter = connection.request(request, limit)
         try:
             async with asyncio.timeout_at(end):
                 await self._establish(connection, destination, trace)
@@ -165,7 +181,7 @@ class EgressClient:
             if not connection.sent_at:
                 if trace.shortage and trace.phase == "connect":
                     raise LocalShortage(trace.shortage) from None
-                return timeout_failure(trace.phase, self._timeout), connection
+                return timeout_failure(trace.phase, limit), connection
             connection.expire()
         except DialError as error:
             return error.failure, connection

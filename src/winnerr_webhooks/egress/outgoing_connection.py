@@ -41,16 +41,15 @@ class OutgoingConnection(asyncio.Protocol):
         *,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
-        timeout: float,
         grace: Deadlines,
         on_lost: Callable[["OutgoingConnection"], None],
     ) -> None:
-        """`timeout` is shown in messages. `grace` limits the time of the body in seconds."""
+        """`grace` limits the time of the body in seconds."""
         self.key = key
         self.loop = loop
         self.response = ResponseReader()
         self._clock = clock
-        self._timeout = timeout
+        self._timeout = 0.0
         self._grace = grace
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -68,8 +67,12 @@ class OutgoingConnection(asyncio.Protocol):
 
     # The client calls these methods.
 
-    def request(self, data: bytes) -> asyncio.Future[None]:
-        """Prepare a whole request: `send` sends it, or `connection_made` on a new connection."""
+    def request(self, data: bytes, timeout: float) -> asyncio.Future[None]:
+        """Prepare a whole request: `send` sends it, or `connection_made` on a new connection.
+
+        `timeout` is the request's time limit in seconds, as its failure names it.
+        """
+        self._timeout = timeout
         self.response.begin()
         self.reusable = False
         self.sent_at = 0.0

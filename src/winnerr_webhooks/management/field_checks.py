@@ -70,17 +70,21 @@ def check_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
 
 def check_description(text: str | None) -> str | None:
     """Return a stripped one-line description; None if it is empty. Raises `Invalid`."""
+    return check_one_line(text, "description", MAX_DESCRIPTION)
+
+
+def check_one_line(text: str | None, field: str, longest: int) -> str | None:
+    """Return a stripped text of one line; None if it is empty. Raises `Invalid` at the field."""
     if text is None or not (text := text.strip()):
         return None
-    if len(text) > MAX_DESCRIPTION:
+    if len(text) > longest:
         raise Invalid.field(
-            "/description",
-            f"The description has {len(text)} characters; shorten it to {MAX_DESCRIPTION}.",
+            f"/{field}", f"The {field} has {len(text)} characters; shorten it to {longest}."
         )
     if not text.isprintable():
         raise Invalid.field(
-            "/description",
-            "The description has a line break or an invisible control character; remove it.",
+            f"/{field}",
+            f"The {field} has a line break or an invisible control character; remove it.",
         )
     return text
 

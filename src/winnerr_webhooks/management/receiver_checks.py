@@ -82,7 +82,7 @@ class ReceiverChecks:
             exchanges,
             signed=target.secret is not None,
             success=self._success,
-            timeout=self._timeout,
+            timeout=min(target.timeout or self._timeout, self._timeout),
             branding=self._branding,
         )
 
@@ -127,5 +127,9 @@ class ReceiverChecks:
         signed_at = self._clock.now_ms() - 1_000 * probe.age
         head = template.head(delivery, signed_at)
         return await self._egress.post(
-            template.destination, template.organization, head, probe.body
+            template.destination,
+            template.organization,
+            head,
+            probe.body,
+            template.target.timeout,
         )

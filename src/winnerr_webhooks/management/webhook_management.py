@@ -10,59 +10,25 @@ from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
 from winnerr_webhooks.domain.signing import check_secret
-from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
+from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolver
 from winnerr_webhooks.ids import Ids, is_id, new_secret
 from winnerr_webhooks.management.destination_check import DestinationCheck
 from winnerr_webhooks.management.field_checks import FieldChecks, check_description, check_event
 from winnerr_webhooks.management.ports import NodeSignals, TestIntake
+from winnerr_webhooks.management.webhook_checks import OptionChecks
+from winnerr_webhooks.management.webhook_drafts import (
+    UNSET,
+    SecretDraft,
+    UnsetType,
+    WebhookDraft,
+    WebhookPatch,
+)
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
-DEFAULT_OVERLAP: Final = 86_400
-"""For how many seconds the old and the new secret overlap, if the caller does not say."""
 MAX_OVERLAP: Final = 30 * 86_400
-
-UNSET = msgspec.UNSET
-UnsetType = msgspec.UnsetType
-
-
-class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A new webhook as the customer describes it, unchecked."""
-
-    url: str
-    events: list[str]
-    secret: str | None = None
-    generate_secret: bool = False
-    description: str | None = None
-
-    def __repr__(self) -> str:
-        """Leave the secret out."""
-        return f"WebhookDraft({self.url!r})"
-
-
-class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A change that the customer asks for, unchecked; fields that are unset do not change."""
-
-    url: str | UnsetType = UNSET
-    events: list[str] | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
-    status: str | UnsetType = UNSET
-    """`active` or `paused`."""
-    replay_cancelled: bool = False
-    """Also send the deliveries that were cancelled in the meantime; only with `active`."""
-
-
-class SecretDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A new secret, unchecked; if it is unset, one is generated."""
-
-    secret: str | UnsetType = UNSET
-    overlap_seconds: int = DEFAULT_OVERLAP
-
-    def __repr__(self) -> str:
-        """Leave the secret out."""
-        return f"SecretDraft(overlap_seconds={self.overlap_seconds})"
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +82,9 @@ class WebhookManagement:
         self._ids = ids
         self._signals = signals
         self._limit = config.max_webhooks
+        self._options = OptionChecks(
+            timeout=config.delivery_timeout, retention_days=config.log_retention_days
+        )
 
     async def list(self, organization: str) -> list[Webhook]:
         """Return all webhooks of an organization, oldest first."""
@@ -143,6 +112,7 @@ class WebhookManagement:
         warnings = await checks.wait(self._destinations.check(draft.url), ())
         events = checks.run(self._catalog.normalise_events, draft.events, ())
         description = checks.run(check_description, draft.description, None)
+        options = self._options.check(checks, draft)
         secret = draft.secret
         if secret is not None:
             checks.run(check_secret, secret, None)
@@ -161,6 +131,7 @@ class WebhookManagement:
                 description=description,
                 events=events,
                 secret=secret,
+                **options,
             ),
             self._limit,
         )
@@ -185,14 +156,11 @@ class WebhookManagement:
             events = checks.run(self._catalog.normalise_events, patch.events, ())
         if patch.description is not UNSET:
             description = checks.run(check_description, patch.description, None)
-        if patch.status not in (UNSET, ACTIVE, PAUSED):
-            checks.refuse("/status", "`status` can be set to `active` or `paused`.")
+        options = self._options.check(checks, patch)
         if patch.replay_cancelled and patch.status != ACTIVE:
             checks.refuse("/replayCancelled", '`replayCancelled` needs `"status": "active"`.')
         checks.done()
-        change = WebhookChange(
-            url=patch.url, events=events, description=description, status=patch.status
-        )
+        change = WebhookChange(url=patch.url, events=events, description=description, **options)
         if change == WebhookChange():
             return Saved(webhook=await self.get(organization, webhook_id))
         webhook = await self._storage.change_webhook(

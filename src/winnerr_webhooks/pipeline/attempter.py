@@ -7,7 +7,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.delivery import LeasedDelivery
-from winnerr_webhooks.domain.retry import Jitter
+from winnerr_webhooks.domain.retry import Jitter, waits_of
 from winnerr_webhooks.domain.signing import Signer
 from winnerr_webhooks.domain.url import Destination, parse_url
 from winnerr_webhooks.domain.verdict import SuccessRule, Verdict, judge
@@ -20,9 +20,17 @@ class Egress(Protocol):
     """What sends a request: `egress.client.EgressClient`."""
 
     async def post(
-        self, destination: Destination, organization: str, head: bytes, body: bytes
+        self,
+        destination: Destination,
+        organization: str,
+        head: bytes,
+        body: bytes,
+        limit: float | None = None,
     ) -> Exchange:
-        """Send once; the result tells what the network or the receiver did."""
+        """Send once; the result tells what the network or the receiver did.
+
+        `limit` is the webhook's own time limit in seconds; that of the egress is the most.
+        """
         ...
 
 
@@ -116,9 +124,13 @@ class Attempter:
         """
         head = template.head(delivery, self._clock.now_ms())
         exchange = await self._egress.post(
-            template.destination, template.organization, head, delivery.body
+            template.destination,
+            template.organization,
+            head,
+            delivery.body,
+            template.target.timeout,
         )
-        verdict = self._judge(exchange, delivery)
+        verdict = self._judge(exchange, delivery, template.target)
         return Settlement(
             delivery=delivery,
             record=AttemptRecord(
@@ -134,12 +146,12 @@ class Attempter:
             verdict=verdict,
         )
 
-    def _judge(self, exchange: Exchange, delivery: LeasedDelivery) -> Verdict:
+    def _judge(self, exchange: Exchange, delivery: LeasedDelivery, target: Target) -> Verdict:
         return judge(
             exchange,
             trigger=delivery.trigger,
             retries_used=delivery.retries_used,
-            schedule=self._schedule,
+            schedule=waits_of(target.retry_schedule, self._schedule),
             success=self._success,
             jitter=self._jitter,
         )

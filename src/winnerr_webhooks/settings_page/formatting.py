@@ -1,10 +1,13 @@
 """Formats times, sizes, counts, ids and bytes for people. Times are in ms since 1970."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from markupsafe import Markup, escape
+
+from winnerr_webhooks.domain.webhook import Webhook
 
 _SECOND: Final = 1_000
 _MINUTE: Final = 60 * _SECOND
@@ -153,6 +156,20 @@ def short_id(id_: str) -> str:
     if len(rest) <= 2 * _ID_END:
         return id_
     return f"{kind}_{rest[:_ID_END]}…{rest[-_ID_END:]}"
+
+
+def webhook_name(webhook: Webhook) -> str:
+    """What a webhook is called: its name, or else its URL."""
+    return webhook.name or short_url(webhook.url)
+
+
+def retries(waits: Sequence[float]) -> str:
+    """A schedule in words: `3 retries, after 1 minute, 10 minutes and 100 minutes`."""
+    spans = [span(int(wait)) if wait == int(wait) else f"{wait:g} seconds" for wait in waits]
+    if not spans:
+        return "no retries"
+    listed = f"{', '.join(spans[:-1])} and {spans[-1]}" if len(spans) > 1 else spans[0]
+    return f"{pluralize(len(spans), 'retry', 'retries')}, after {listed}"
 
 
 def short_url(url: str) -> str:

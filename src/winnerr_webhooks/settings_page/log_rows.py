@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDING
+from winnerr_webhooks.domain.retry import STANDARD, waits_of
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.charts import duration_bar
@@ -36,6 +37,8 @@ class LogRow(msgspec.Struct, kw_only=True, gc=False):
     message: str
     """The full error message; empty on success."""
     event: str
+    webhook: str
+    """Its name, or else the URL."""
     url: str
     """Without the scheme."""
     deleted: bool
@@ -58,8 +61,7 @@ def make_rows(
     `webhooks` are those of the organization, without the deleted ones.
     """
     now = page.now()
-    status_of = {webhook.id: webhook.status for webhook in webhooks}
-    max_attempts = len(page.config.retry_schedule) + 1
+    webhook_of = {webhook.id: webhook for webhook in webhooks}
     longest_ms = page.config.delivery_timeout * 1000
     seen: set[str] = set()
     rows = []
@@ -68,7 +70,8 @@ def make_rows(
         seen.add(attempt.delivery_id)
         failed = attempt.outcome == "failed"
         undelivered = attempt.delivery_status != DELIVERED
-        status = status_of.get(attempt.webhook_id)
+        webhook = webhook_of.get(attempt.webhook_id)
+        url = formatting.short_url(attempt.url).removeprefix("http://")
         rows.append(
             LogRow(
                 id=attempt.id,
@@ -77,17 +80,30 @@ def make_rows(
                 result=attempt_result(attempt),
                 message=attempt.error_message if failed else "",
                 event=attempt.event,
-                url=formatting.short_url(attempt.url).removeprefix("http://"),
-                deleted=status is None and attempt.trigger != "listen",
+                webhook=(webhook and webhook.name) or url,
+                url=url,
+                deleted=webhook is None and attempt.trigger != "listen",
                 time=formatting.clock(attempt.started_at, now),
                 duration=formatting.duration(attempt.duration_ms),
                 bar=duration_bar(attempt.duration_ms, longest_ms, attempt.outcome),
-                label=attempt_label(attempt, max_attempts),
+                label=attempt_label(attempt, most_attempts(page, webhook)),
                 next=_next_step(attempt, now) if newest else "",
-                replayable=newest and failed and undelivered and status == ACTIVE,
+                replayable=(
+                    newest
+                    and failed
+                    and undelivered
+                    and webhook is not None
+                    and webhook.status == ACTIVE
+                ),
             )
         )
     return rows
+
+
+def most_attempts(page: PageContext, webhook: Webhook | None) -> int:
+    """How many automatic attempts a delivery of a webhook has; None: one that was deleted."""
+    schedule = STANDARD if webhook is None else webhook.retry_schedule
+    return len(waits_of(schedule, page.config.retry_schedule)) + 1
 
 
 def attempt_result(attempt: LoggedAttempt) -> str:

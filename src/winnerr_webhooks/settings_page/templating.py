@@ -33,8 +33,10 @@ def make_environment(asset: Callable[[str], str]) -> Environment:
         "short_id": formatting.short_id,
         "short_url": formatting.short_url,
         "span": formatting.span,
+        "retries": formatting.retries,
         "visible": formatting.visible,
         "pluralize": formatting.pluralize,
+        "webhook_name": formatting.webhook_name,
     }
     environment.filters |= filters
     return environment

@@ -65,7 +65,10 @@ class _Table(NamedTuple):
 
 _TABLES: Final = (
     _Table("api_key", ("id", "hash", "revoked_at")),
-    _Table("webhook", ("id", "organization", "number", "status", "secret", "next_secret")),
+    _Table(
+        "webhook",
+        ("id", "organization", "number", "status", "secret", "next_secret", "retry_schedule"),
+    ),
     _Table("run", ("webhook_id", "failing_since", "failures")),
     _Table("subscription", ("organization", "event", "webhook_id")),
     _Table("idempotency", ("organization", "client_id", "fingerprint", "event_id", "at")),

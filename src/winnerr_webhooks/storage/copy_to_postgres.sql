@@ -7,7 +7,7 @@ SELECT id, name, organization, hash, created_at, revoked_at FROM api_key
 -- name: webhook
 SELECT id, organization, number, number AS suffix, url, description, events, status, status_reason,
     secret, next_secret, overlap_ends_at, created_at, updated_at, version, epoch, change_mark,
-    listener, listener_seen_at
+    listener, listener_seen_at, name, timeout, retry_schedule
 FROM webhook
 
 -- name: run

@@ -11,7 +11,9 @@ import msgspec
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, LoggedAttempt
 from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.retry import STANDARD, RetrySchedule
 from winnerr_webhooks.domain.verdict import Verdict
+from winnerr_webhooks.domain.webhook import ACTIVE
 
 
 class LeaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,11 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None
     events: tuple[str, ...]
     secret: str | None
+    name: str | None = None
+    status: str = ACTIVE
+    """`active` or `paused`."""
+    timeout: float | None = None
+    retry_schedule: RetrySchedule = STANDARD
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -115,6 +122,9 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     status: str | msgspec.UnsetType = msgspec.UNSET
     """`active` or `paused`. Leaving `active` cancels pending deliveries by a job; entering it
     resets the streak of failures."""
+    name: str | msgspec.UnsetType | None = msgspec.UNSET
+    timeout: float | msgspec.UnsetType | None = msgspec.UNSET
+    retry_schedule: RetrySchedule | msgspec.UnsetType = msgspec.UNSET
 
 
 class LogFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ PostgreSQL locks rows in one order: the streak of failures, the webhook, the cha
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from msgspec import UNSET
 from msgspec.structs import asdict
@@ -19,10 +19,11 @@ from winnerr_webhooks.domain.errors import Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage import recovery
-from winnerr_webhooks.storage.database_session import Session, decoded_list, struct_of
-from winnerr_webhooks.storage.sealed_secrets import Secrets, check, opened
+from winnerr_webhooks.storage.database_session import Session, decoded_list
+from winnerr_webhooks.storage.sealed_secrets import Secrets, check
 from winnerr_webhooks.storage.settling import leave_active
 from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange
+from winnerr_webhooks.storage.webhook_columns import Edit, schedule_column, target_of, webhook_of
 
 MAX_NUMBER: Final = 1 << 20
 """Webhooks that an organization can ever make: a delivery's id ends with four characters of base
@@ -35,13 +36,13 @@ MAX_NUMBER: Final = 1 << 20
 async def list_webhooks(db: Session, organization: str, now: int) -> list[Webhook]:
     """Return all webhooks of an organization, oldest first."""
     rows = await db.fetch("list_webhooks", organization=organization)
-    return [_webhook(row, now) for row in rows]
+    return [webhook_of(row, now) for row in rows]
 
 
 async def get(db: Session, organization: str, webhook_id: str, now: int) -> Webhook | None:
     """Return one webhook."""
     row = await db.fetch_row("get_webhook", webhook=webhook_id, organization=organization)
-    return None if row is None else _webhook(row, now)
+    return None if row is None else webhook_of(row, now)
 
 
 async def targets(
@@ -49,7 +50,7 @@ async def targets(
 ) -> list[Target]:
     """Return what lanes need to send; see `Road.targets`."""
     rows = await db.fetch("get_targets", webhooks=list(webhook_ids))
-    return [_target(row, keyring, now) for row in rows]
+    return [target_of(row, keyring, now) for row in rows]
 
 
 async def changed(db: Session, since: int) -> tuple[int, list[str]]:
@@ -61,31 +62,6 @@ async def changed(db: Session, since: int) -> tuple[int, list[str]]:
 async def check_secrets(db: Session, keyring: Sealer) -> None:
     """`ConfigurationError` unless the keys open the secrets that are stored."""
     check(await db.fetch("all_secrets"), keyring)
-
-
-def _webhook(row: Sequence[Any], now: int) -> Webhook:
-    webhook = struct_of(Webhook, row)
-    webhook.events = tuple(decoded_list(webhook.events))
-    webhook.has_secret = bool(webhook.has_secret)
-    if (webhook.overlap_ends_at or 0) <= now:
-        webhook.overlap_ends_at = None
-    return webhook
-
-
-def _target(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
-    webhook_id, organization, version, url, status, signing, following, ends_at, by_listener = row
-    held = Secrets.now(signing, following, ends_at, now)
-    return Target(
-        webhook_id=webhook_id,
-        organization=organization,
-        version=version,
-        url=url,
-        status=status,
-        secret=opened(keyring, held.signing, webhook_id),
-        next_secret=opened(keyring, held.following, webhook_id),
-        overlap_ends_at=held.overlap_ends_at,
-        by_listener=bool(by_listener),
-    )
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -103,7 +79,7 @@ async def create(
         )
     await db.execute(
         "add_webhook",
-        **asdict(new) | {"secret": secret},
+        **asdict(new) | {"secret": secret, "retry_schedule": schedule_column(new.retry_schedule)},
         number=number,
         suffix=delivery_id("evt_", number).removeprefix("dlv_"),
         now=now,
@@ -127,19 +103,20 @@ async def change(
     webhook = await _lock(db, organization, webhook_id, now)
     if webhook is None:
         return None
-    wanted = _Wanted.of(webhook, asked)
-    if wanted.edits(webhook):
-        await db.execute("edit_webhook", webhook=webhook_id, now=now, **wanted._asdict())
+    wanted = Edit.of(webhook, asked)
+    if wanted != Edit.of(webhook):
+        await db.execute("edit_webhook", webhook=webhook_id, now=now, **wanted.columns())
         if wanted.events != webhook.events:
             await db.execute("unsubscribe", organization=organization, webhook=webhook_id)
             await subscribe(db, organization, webhook_id, wanted.events)
-    if wanted.status != webhook.status:
-        if wanted.status == ACTIVE:
+    status = webhook.status if asked.status is UNSET else asked.status
+    if status != webhook.status:
+        if status == ACTIVE:
             await _enter_active(db, webhook_id, now)
         elif webhook.status == ACTIVE:
-            await leave_active(db, webhook_id, wanted.status, None, now)
+            await leave_active(db, webhook_id, status, None, now)
         else:  # disabled, then paused
-            await db.execute("relabel", webhook=webhook_id, status=wanted.status, now=now)
+            await db.execute("relabel", webhook=webhook_id, status=status, now=now)
     changed = await get(db, organization, webhook_id, now)
     if recovery_id is not None:
         query = ReplayFilter(organization=organization, webhook=webhook_id, cancelled_only=True)
@@ -157,38 +134,11 @@ async def recover(db: Session, query: ReplayFilter, report: str, *, planned: int
     await recovery.enqueue(db, webhook, query, report, planned=planned, now=now)
 
 
-class _Wanted(NamedTuple):
-    """A webhook's fields after a change."""
-
-    url: str
-    description: str | None
-    events: tuple[str, ...]
-    status: str
-
-    @classmethod
-    def of(cls, webhook: Webhook, change: WebhookChange) -> "_Wanted":
-        """Fields that a change leaves out stay as they are."""
-        return cls(
-            webhook.url if change.url is UNSET else change.url,
-            webhook.description if change.description is UNSET else change.description,
-            webhook.events if change.events is UNSET else change.events,
-            webhook.status if change.status is UNSET else change.status,
-        )
-
-    def edits(self, webhook: Webhook) -> bool:
-        """Return whether anything but the status changes."""
-        return (self.url, self.description, self.events) != (
-            webhook.url,
-            webhook.description,
-            webhook.events,
-        )
-
-
 async def _lock(db: Session, organization: str, webhook_id: str, now: int) -> Webhook | None:
     """Return one webhook, with its streak of failures and itself locked."""
     await db.execute("lock_streaks", webhooks=[webhook_id])
     row = await db.fetch_row("lock_webhook", webhook=webhook_id, organization=organization)
-    return None if row is None else _webhook(row, now)
+    return None if row is None else webhook_of(row, now)
 
 
 async def subscribe(

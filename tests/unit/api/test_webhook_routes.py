@@ -6,7 +6,7 @@ import pytest
 
 FIELDS = {
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
-    "hasSecret", "createdAt", "updatedAt",
+    "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
 }  # fmt: skip
 DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
 
@@ -29,6 +29,41 @@ async def test_a_webhook_is_created_read_listed_and_deleted(api):
     assert (await api.call("DELETE", path))[0] == 404
     assert await api.ok("GET", "~/webhooks") == {"items": []}
     assert api.node.changed == [made["id"]]
+
+
+async def test_a_webhook_has_its_own_name_time_limit_and_schedule(api):
+    made = await api.webhook(name=" CRM ", timeout=2.5, retrySchedule=[60, 0.5], status="paused")
+    assert (made["name"], made["timeout"], made["status"]) == ("CRM", 2.5, "paused")
+    assert made["retrySchedule"] == [60, 0.5]
+    path = f"~/webhooks/{made['id']}"
+    assert await api.ok("GET", path) == made
+    changed = await api.ok("PATCH", path, {"retrySchedule": "long", "timeout": None})
+    assert (changed["retrySchedule"], changed["timeout"]) == ("long", None)
+    assert (changed["name"], changed["status"]) == ("CRM", "paused")
+    cleared = await api.ok("PATCH", path, {"retrySchedule": [], "name": None})
+    assert (cleared["retrySchedule"], cleared["name"]) == ([], None)
+    assert (await api.ok("PATCH", path, {"retrySchedule": "standard"}))[
+        "retrySchedule"
+    ] == "standard"
+    plain = await api.webhook()
+    assert (plain["name"], plain["timeout"], plain["retrySchedule"]) == (None, None, "standard")
+
+
+async def test_wrong_options_are_refused_with_their_places(api):
+    for wrong, pointer in (
+        ({"name": "x" * 81}, "/name"),
+        ({"timeout": 0}, "/timeout"),
+        ({"timeout": "5"}, "/timeout"),
+        ({"retrySchedule": "never"}, "/retrySchedule"),
+        ({"retrySchedule": None}, "/retrySchedule"),
+        ({"retrySchedule": [60, 0]}, "/retrySchedule/1"),
+        ({"retrySchedule": [60, "60"]}, "/retrySchedule/1"),
+        ({"retrySchedule": [604_800] * 20}, "/retrySchedule"),
+        ({"status": "disabled"}, "/status"),
+    ):
+        status, answer = await api.call("POST", "~/webhooks", DRAFT | wrong)
+        assert (status, [one["pointer"] for one in answer["errors"]]) == (422, [pointer]), wrong
+    assert await api.ok("GET", "~/webhooks") == {"items": []}
 
 
 async def test_all_events_are_shown_as_a_star(api):

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.retry import parse_retry_after, retry_delay
+from winnerr_webhooks.domain.retry import (
+    LONG,
+    LONG_SCHEDULE,
+    STANDARD,
+    longest_span,
+    parse_retry_after,
+    retry_delay,
+    waits_of,
+)
 from winnerr_webhooks.ids import Jitter
 
 NOW = 1_736_951_000_000  # 2025-01-15T14:23:20Z, a Wednesday
@@ -18,6 +26,19 @@ def test_each_retry_waits_as_scheduled_within_a_fifth():
         assert min(waits) >= seconds * 0.8
         assert max(waits) <= seconds * 1.2
         assert max(waits) - min(waits) > seconds * 0.3, "it spreads"
+
+
+def test_a_webhook_has_the_standard_schedule_the_long_one_or_its_own():
+    assert waits_of(STANDARD, SCHEDULE) == SCHEDULE
+    assert waits_of(LONG, SCHEDULE) == LONG_SCHEDULE
+    assert waits_of((5.0,), SCHEDULE) == (5.0,)
+    assert waits_of((), SCHEDULE) == ()
+
+
+def test_the_long_schedule_has_8_retries_over_about_3_days():
+    assert len(LONG_SCHEDULE) == 8
+    assert 2.9 < sum(LONG_SCHEDULE) / 86_400 < 3.1
+    assert longest_span(LONG_SCHEDULE) == pytest.approx(1.2 * sum(LONG_SCHEDULE))
 
 
 @pytest.mark.parametrize(("schedule", "used"), [(SCHEDULE, 3), (SCHEDULE, 9), ((), 0)])

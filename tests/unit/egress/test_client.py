@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from winnerr_webhooks.domain.url import parse_url
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -291,6 +293,28 @@ async def test_a_reused_connection_that_hangs_is_not_replaced(serve, make_client
     assert (exchange.failure.kind, exchange.failure.phase) == ("timeout", "wait")
     assert 1490 <= exchange.duration_ms < 20_000
     assert len(receiver.peers) == 1
+
+
+async def test_an_attempt_can_have_a_shorter_limit_of_its_own(serve, make_client):
+    """On a new connection and on a reused one; a limit above the client's counts as that."""
+
+    async def script(peer) -> None:
+        await peer.request()
+        if peer is receiver.peers[0]:
+            await peer.send(OK)
+        await peer.gone()
+
+    client = make_client(timeout=3.0)
+    receiver = await serve(script)
+    destination = parse_url(f"http://127.0.0.1:{receiver.port}/", allow_http=True)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+    assert (await client.post(destination, "org_1", head, b"{}", 1.0)).status == 200
+    for limit in (1.0, 1.0, 30.0):
+        exchange = await client.post(destination, "org_1", head, b"{}", limit)
+        seconds = min(limit, 3.0)
+        assert exchange.failure.message == f"The receiver did not answer in time ({seconds:g} s)."
+        assert seconds * 1000 - 10 <= exchange.duration_ms
+    assert len(receiver.peers) == 3
 
 
 async def test_a_full_pool_closes_its_least_recently_used_connection(

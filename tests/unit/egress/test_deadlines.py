@@ -28,6 +28,24 @@ async def test_each_expires_once_its_time_is_over():
     assert len(deadlines) == 0
 
 
+async def test_a_deadline_of_another_length_has_its_own_time():
+    deadlines = Deadlines(30)
+    loop = asyncio.get_running_loop()
+    usual, short, dropped = Job(), Job(), Job()
+    deadlines.add(usual, loop)
+    deadlines.add(dropped, loop, 0.02)
+    deadlines.add(short, loop, 0.05)
+    deadlines.add(short, loop, 0.02)
+    deadlines.discard(dropped)
+    assert 0.045 <= await short.expired < 20
+    assert not usual.expired.done()
+    assert not dropped.expired.done()
+    assert len(deadlines) == 1
+    deadlines.add(short, loop, 0.02)
+    deadlines.close()
+    assert len(deadlines) == 0
+
+
 async def test_a_discarded_target_does_not_expire():
     deadlines = Deadlines(0.05)
     loop = asyncio.get_running_loop()

@@ -77,7 +77,12 @@ class ScriptedEgress:
         self.script: Callable[[Call], object] | None = None
 
     async def post(
-        self, destination: Destination, organization: str, head: bytes, body: bytes
+        self,
+        destination: Destination,
+        organization: str,
+        head: bytes,
+        body: bytes,
+        limit: float | None = None,
     ) -> Exchange:
         call = Call(destination, head, body)
         self.made.append(call)

@@ -33,7 +33,8 @@ from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
-from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookManagement
+from winnerr_webhooks.management.webhook_drafts import WebhookDraft
+from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.theme import load_theme

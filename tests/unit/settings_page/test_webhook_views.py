@@ -51,6 +51,59 @@ async def test_a_saved_webhook_is_live_and_offers_a_test_event(site, admin):
     assert "Mirror" in page.text
 
 
+OPTIONS = {"name": "CRM & co", "timeout": "2.5", "schedule": "own", "waits": "60, 0.5"}
+
+
+async def test_a_webhook_gets_its_name_time_limit_and_retries_from_the_form(site, admin):
+    page = await admin.post("/new", FORM | OPTIONS | {"paused": "1"})
+    webhook = await only_webhook(site)
+    assert (webhook.name, webhook.timeout) == ("CRM & co", 2.5)
+    assert (webhook.retry_schedule, webhook.status) == ((60, 0.5), "paused")
+    assert "An attempt may take 2.5 s." in page.text
+    assert "2 retries, after 1 minute and 0.5 seconds" in page.text
+
+    edit = await admin.get(f"/{webhook.id}/edit")
+    for field in ("name", "timeout", "waits"):
+        assert edit.all("input", name=field)[0]["value"] == OPTIONS[field]
+    assert edit.all("option", value="own")[0].keys() >= {"selected"}
+    assert not edit.all("input", name="paused")
+    await admin.post(f"/{webhook.id}/edit", FORM | {"schedule": "long", "waits": "5"})
+    changed = await only_webhook(site)
+    assert (changed.name, changed.timeout, changed.retry_schedule) == (None, None, "long")
+
+
+async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):
+    await admin.post("/new", FORM | OPTIONS)
+    webhook = await only_webhook(site)
+    for path, shown in (
+        ("", "CRM &amp; co</a>"),
+        (f"/{webhook.id}", "CRM &amp; co</h1>"),
+        (f"/{webhook.id}/delete", "CRM &amp; co</b>"),
+        (f"/{webhook.id}/recover", "CRM &amp; co</a>"),
+        (f"/{webhook.id}/signature-check", "CRM &amp; co</a>"),
+        (f"/{webhook.id}/check-receiver", "CRM &amp; co</a>"),
+        ("/logs", "CRM &amp; co</option>"),
+    ):
+        assert shown in (await admin.get(path)).html, path
+
+
+async def test_wrong_options_are_shown_at_their_fields(admin):
+    wrong = {"name": "x" * 81, "timeout": "soon", "schedule": "own", "waits": "60, x"}
+    page = await admin.post("/new", FORM | wrong)
+    assert page.status == 422
+    assert "Fix 3 fields to save" in page.text
+    for field, message in (
+        ("name", "name-error"),
+        ("timeout", "timeout-error"),
+        ("waits", "retrySchedule-error"),
+    ):
+        (control,) = page.all("input", name=field)
+        assert control["aria-invalid"] == "true"
+        assert message in control["aria-describedby"].split()
+        assert control["value"] == wrong[field]
+    assert page.all("a", href="#waits")
+
+
 async def test_all_events_is_one_checkbox(site, admin):
     await admin.post("/new", [("url", FORM["url"]), ("events", "*"), ("events", "deal.created")])
     assert (await only_webhook(site)).events == ("*",)

@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
 from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
 from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
 from winnerr_webhooks.management.rehearsals import MOST_EVENTS
+from winnerr_webhooks.management.webhook_checks import (
+    LONGEST_WAIT,
+    MAX_NAME,
+    MOST_RETRIES,
+    SHORTEST_TIMEOUT,
+)
 from winnerr_webhooks.management.webhook_management import MAX_OVERLAP
 
 ORGANIZATION_ID: Final[dict[str, Any]] = {
@@ -20,6 +27,22 @@ CLIENT_ID: Final = {"pattern": r"^[\x20-\x7e]+$", "minLength": 1, "maxLength": 2
 _SECRET: Final = {"minLength": MIN_SECRET, "maxLength": MAX_SECRET}
 _EVENTS: Final = {"minItems": 1}
 _NOT_NEGATIVE: Final = {"minimum": 0}
+_RETRY_SCHEDULE: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"enum": [STANDARD, LONG]},
+        {
+            "type": "array",
+            "maxItems": MOST_RETRIES,
+            "items": {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_WAIT},
+        },
+    ]
+}
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "name": {"maxLength": MAX_NAME},
+    "timeout": {"minimum": SHORTEST_TIMEOUT},
+    "retrySchedule": _RETRY_SCHEDULE,
+}
+"""What a webhook can have of its own."""
 
 
 def id_of(prefix: str) -> dict[str, Any]:
@@ -39,12 +62,15 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "events": _EVENTS,
         "secret": _SECRET,
         "description": {"maxLength": MAX_DESCRIPTION},
+        "status": {"enum": ["active", "paused"]},
+        **_OPTIONS,
     },
     "WebhookPatch": {
         "url": {"format": "uri", "minLength": 1, "maxLength": MAX_URL},
         "events": _EVENTS,
         "description": {"maxLength": MAX_DESCRIPTION},
         "status": {"enum": ["active", "paused"]},
+        **_OPTIONS,
     },
     "SecretDraft": {
         "secret": _SECRET,
@@ -66,6 +92,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "id": id_of("wh"),
         "organizationId": ORGANIZATION_ID,
         "url": {"format": "uri"},
+        "retrySchedule": _RETRY_SCHEDULE,
     },
     "DeliveryStarted": {"deliveryId": id_of("dlv")},
     "AttemptShape": {

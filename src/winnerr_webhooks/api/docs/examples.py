@@ -69,6 +69,9 @@ WEBHOOK_DRAFT: Final = {
     "events": ["contact.created", "deal.closed_won"],
     "generateSecret": True,
     "description": "Mailing list",
+    "name": "CRM",
+    "timeout": 5,
+    "retrySchedule": "long",
 }
 WEBHOOK: Final[dict[str, Any]] = {
     "id": _WEBHOOK_ID,
@@ -81,6 +84,9 @@ WEBHOOK: Final[dict[str, Any]] = {
     "hasSecret": True,
     "createdAt": "2025-01-15T14:20:00Z",
     "updatedAt": "2025-01-15T14:20:00Z",
+    "name": "CRM",
+    "timeout": 5.0,
+    "retrySchedule": "long",
 }
 SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  its decoded text says that it is an example
 CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}

@@ -9,7 +9,7 @@ from winnerr_webhooks.api.docs import examples
 from winnerr_webhooks.api.docs.operation import ORGANIZATION, READ, WRITE, Operation
 from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
 from winnerr_webhooks.api.routes.webhook_routes import TestRequest
-from winnerr_webhooks.management.webhook_management import SecretDraft, WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_drafts import SecretDraft, WebhookDraft, WebhookPatch
 
 CREATED: Final = Annotated[
     Any,
@@ -36,7 +36,10 @@ WEBHOOKS: Final = (
             "Events are sent to it at once. The URL must be https and publicly reachable. `events` "
             "lists event types, and patterns such as `contact.*` for all of a prefix, also those "
             'added later, or is ["*"] for all of them. The answer has `secret` only when it was '
-            "generated."
+            "generated. `timeout` is the seconds that an attempt may take, up to the limit of "
+            "this service. `retrySchedule` is `standard`, `long` (8 retries over about 3 days) or "
+            "a list of the seconds before each retry. With `status` `paused`, nothing is sent "
+            "until it is `active`, and events are kept as cancelled deliveries."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,

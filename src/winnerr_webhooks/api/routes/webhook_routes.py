@@ -14,7 +14,7 @@ from winnerr_webhooks.api.shapes import (
     WebhookList,
     WebhookShape,
 )
-from winnerr_webhooks.management.webhook_management import SecretDraft, WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_drafts import SecretDraft, WebhookDraft, WebhookPatch
 
 
 class TestRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -19,7 +19,11 @@ def listen(
         str, typer.Option(help="URL of your receiver, such as http://localhost:3000/hook.")
     ],
     events: Annotated[
-        str | None, typer.Option(help="Only these events, separated by commas; contact.* is all of a prefix. Default: all.")
+        str | None,
+        typer.Option(
+            help="Only these events, separated by commas; contact.* is all of a prefix. "
+            "Default: all."
+        ),
     ] = None,
     webhook: Annotated[
         str | None,

@@ -16,7 +16,7 @@ from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page import charts
 from winnerr_webhooks.settings_page.filters import read_filters
 from winnerr_webhooks.settings_page.http_text import Body, body_text, curl_command, header_lines
-from winnerr_webhooks.settings_page.log_rows import attempt_label, attempt_result
+from winnerr_webhooks.settings_page.log_rows import attempt_label, attempt_result, most_attempts
 from winnerr_webhooks.settings_page.page_context import (
     PageContext,
     PageDependency,
@@ -87,7 +87,7 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
     event = await page.storage.event(organization, attempt.event_id)
     webhooks = {webhook.id: webhook for webhook in await page.webhooks.list(organization)}
     webhook = webhooks.get(attempt.webhook_id)
-    max_attempts = len(page.config.retry_schedule) + 1
+    max_attempts = most_attempts(page, webhook)
     attempts = delivery.attempts if delivery else [attempt]
     head = header_lines(attempt.request_head)
     return {
@@ -129,7 +129,7 @@ def _diagnosis(attempt: LoggedAttempt, timeout: float) -> Diagnosis | None:
         response_head=attempt.response_head,
         response_body=attempt.response_body,
         url=attempt.url,
-        timeout=timeout,
+        timeout=attempt.time_limit or timeout,
     )
 
 

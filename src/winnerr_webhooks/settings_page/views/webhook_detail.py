@@ -7,9 +7,10 @@ from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
+from winnerr_webhooks.domain.retry import waits_of
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import is_id
-from winnerr_webhooks.management.webhook_management import WebhookPatch
+from winnerr_webhooks.management.webhook_drafts import WebhookPatch
 from winnerr_webhooks.settings_page.health_summary import (
     WebhookOverview,
     webhook_overviews,
@@ -125,6 +126,10 @@ async def webhook_values(page: PageContext, visitor: Visitor, found: Webhook) ->
         "events": page.catalog.chosen(found.events),
         "all_events": found.events == (ALL_EVENTS,),
         "subscriptions": [(pattern, page.catalog.chosen([pattern])) for pattern in found.events],
+        "delivery": {
+            "timeout": f"{found.timeout or page.config.delivery_timeout:g}",
+            "waits": waits_of(found.retry_schedule, page.config.retry_schedule),
+        },
         "snippets": snippets(page.environment, found.url, page.branding),
         "header": page.branding.signature_header,
         "warnings": (),

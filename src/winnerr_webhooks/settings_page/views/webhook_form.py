@@ -3,6 +3,7 @@
 A form that is refused comes back with its input and an error beside each wrong field.
 """
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -11,9 +12,12 @@ from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
-from winnerr_webhooks.domain.webhook import Webhook
+from winnerr_webhooks.domain.retry import LONG_SCHEDULE, STANDARD
+from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import new_secret
-from winnerr_webhooks.management.webhook_management import WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_checks import MOST_RETRIES
+from winnerr_webhooks.management.webhook_drafts import WebhookDraft, WebhookPatch
+from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.event_choices import category_choices, without_covered
 from winnerr_webhooks.settings_page.forms import Form, FormErrors
 from winnerr_webhooks.settings_page.page_context import (
@@ -28,7 +32,10 @@ _FIELDS: Final = {
     "url": "url",
     "events": "events",
     "secret": "secret",
+    "name": "name",
     "description": "description",
+    "timeout": "timeout",
+    "retrySchedule": "waits",
 }
 """The id of each field's input, in the order of the form."""
 
@@ -40,6 +47,37 @@ class FormInput(msgspec.Struct, kw_only=True):
     events: tuple[str, ...] = ()
     secret: str = ""
     description: str = ""
+    name: str = ""
+    timeout: str = ""
+    schedule: str = STANDARD
+    """`standard`, `long`, or `own`: then `waits` has it."""
+    waits: str = ""
+    paused: bool = False
+
+    @classmethod
+    def of(cls, webhook: Webhook) -> "FormInput":
+        """The values that a webhook has now."""
+        schedule = webhook.retry_schedule
+        is_own = not isinstance(schedule, str)
+        return cls(
+            url=webhook.url,
+            events=webhook.events,
+            description=webhook.description or "",
+            name=webhook.name or "",
+            timeout="" if webhook.timeout is None else f"{webhook.timeout:g}",
+            schedule="own" if is_own else str(schedule),
+            waits=", ".join(f"{wait:.15g}" for wait in schedule) if is_own else "",
+        )
+
+    def options(self) -> dict[str, Any]:
+        """The options as a draft and a patch name them."""
+        own = [_seconds(part) for part in self.waits.split(",") if part.strip()]
+        return {
+            "description": self.description,
+            "name": self.name,
+            "timeout": _seconds(self.timeout) if self.timeout else None,
+            "retry_schedule": own if self.schedule == "own" else self.schedule,
+        }
 
     def __repr__(self) -> str:
         """The input without its secret, which must not get into logs."""
@@ -69,7 +107,8 @@ async def create(page: PageDependency, request: PageRequest) -> Response[str]:
         url=form_input.url,
         events=list(form_input.events),
         secret=form_input.secret or None,
-        description=form_input.description,
+        status=PAUSED if form_input.paused else ACTIVE,
+        **form_input.options(),
     )
     try:
         saved = await page.webhooks.create(request.auth.organization, draft)
@@ -87,8 +126,7 @@ async def show_edit(
 ) -> Response[str]:
     """Show the form with the webhook's current values."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    form_input = FormInput(url=found.url, events=found.events, description=found.description or "")
-    return _answer(page, request, form_input, found)
+    return _answer(page, request, FormInput.of(found), found)
 
 
 @post("/{webhook:str}/edit")
@@ -99,7 +137,7 @@ async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str
     patch = WebhookPatch(
         url=form_input.url if form_input.url != found.url else msgspec.UNSET,
         events=list(form_input.events),
-        description=form_input.description,
+        **form_input.options(),
     )
     try:
         await page.webhooks.change(request.auth.organization, webhook, patch)
@@ -131,7 +169,20 @@ def _read(form: Form) -> FormInput:
         events=without_covered(form.all("events")),
         secret=form.text("secret"),
         description=form.text("description"),
+        name=form.text("name"),
+        timeout=form.text("timeout"),
+        schedule=form.text("schedule") or STANDARD,
+        waits=form.text("waits"),
+        paused=form.has("paused"),
     )
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds; NaN if it is none, which the check of its field refuses."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _answer(
@@ -152,6 +203,12 @@ def _answer(
         categories=category_choices(page.catalog, form_input.events),
         selected=len(page.catalog.chosen(form_input.events)),
         total=len(page.catalog.names),
+        limits={
+            "timeout": f"{page.config.delivery_timeout:g}",
+            "standard": formatting.retries(page.config.retry_schedule),
+            "long": f"{len(LONG_SCHEDULE)} retries over about 3 days",
+            "retries": MOST_RETRIES,
+        },
         errors=errors.by_field,
         summary=errors.in_order(_FIELDS),
     )

@@ -7,7 +7,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import Conflict, Invalid
-from winnerr_webhooks.management.webhook_management import DEFAULT_OVERLAP, SecretDraft
+from winnerr_webhooks.management.webhook_drafts import DEFAULT_OVERLAP, SecretDraft
 from winnerr_webhooks.settings_page.forms import FormErrors
 from winnerr_webhooks.settings_page.page_context import (
     PageDependency,

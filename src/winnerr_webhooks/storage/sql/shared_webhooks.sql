@@ -5,7 +5,7 @@
 
 -- name: webhook_columns
 id, organization, url, description, events, status, status_reason, secret IS NOT NULL,
-overlap_ends_at, created_at, updated_at, version
+overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule
 
 -- name: list_webhooks
 SELECT {webhook_columns} FROM {live_webhooks}
@@ -40,7 +40,9 @@ DELETE FROM subscription WHERE organization = :organization AND webhook_id = :we
 
 -- name: edit_webhook
 {take_change_mark}
-UPDATE webhook SET url = :url, description = :description, events = :events, {changed}
+UPDATE webhook SET
+    url = :url, description = :description, events = :events, name = :name, timeout = :timeout,
+    retry_schedule = :retry_schedule, {changed}
 WHERE id = :webhook
 
 -- name: enter_active
@@ -84,7 +86,7 @@ SELECT id, next_secret FROM {live_webhooks} WHERE status <> 'deleted' AND next_s
 
 -- name: get_targets
 SELECT id, organization, version, url, status, secret, next_secret, overlap_ends_at,
-    listener IS NOT NULL
+    listener IS NOT NULL, timeout, retry_schedule
 FROM webhook WHERE id {any:webhooks}
 
 -- name: last_run

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.retry import longest_waits as longest_waits_of
+from winnerr_webhooks.domain.retry import waits_of
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
@@ -22,6 +24,7 @@ from winnerr_webhooks.storage.sqlite.sqlite_rows import (
 )
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession
 from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
+from winnerr_webhooks.storage.webhook_columns import schedule_of
 
 
 class _Lane(msgspec.Struct, array_like=True, gc=False):
@@ -36,6 +39,7 @@ _LANES = msgspec.json.Decoder(list[_Lane])
 _PENDING = msgspec.json.Decoder(list[PendingRow])
 _SIZES = msgspec.json.Decoder(list[tuple[str, int]])
 _IDS = msgspec.json.Decoder(list[str])
+_KEYS = msgspec.json.Decoder(list[tuple[str, str]])
 
 
 def due_lanes(db: Connection, after: DueLane | None, limit: int, now: int) -> DuePage:
@@ -119,7 +123,11 @@ def recover(db: Connection, longest_waits: Sequence[float], now: int) -> int:
     """Free all leases: their process is dead; see `Road.recover`."""
     webhooks = set(_IDS.decode(db.row("leased_webhooks")[0]))
     freed = db.run("free_all")
-    waits = {"now": now, "waits": as_json([round(seconds * 1000) for seconds in longest_waits])}
+    waits = {
+        "now": now,
+        "waits": as_json(_milliseconds(longest_waits)),
+        "own": as_json(_own_waits(db) if longest_waits else {}),
+    }
     late = db.json("waits_too_long", waits, _IDS)
     if late:
         db.run("shorten_waits", waits)
@@ -127,14 +135,22 @@ def recover(db: Connection, longest_waits: Sequence[float], now: int) -> int:
     return freed
 
 
+def _own_waits(db: Connection) -> dict[str, list[int]]:
+    """Return the longest waits, in ms, of the webhooks with a schedule of their own."""
+    own = db.json("own_schedules", (), _KEYS)
+    schedules = {webhook_id: waits_of(schedule_of(text), ()) for webhook_id, text in own}
+    return {one: _milliseconds(longest_waits_of(waits)) for one, waits in schedules.items()}
+
+
+def _milliseconds(waits: Sequence[float]) -> list[int]:
+    return [round(seconds * 1000) for seconds in waits]
+
+
 class Repairs(NamedTuple):
     """What a reader found to repair."""
 
     expired: list[tuple[str, str]]
     lanes: list[tuple[str, int]]
-
-
-_KEYS = msgspec.json.Decoder(list[tuple[str, str]])
 
 
 def find_repairs(db: Connection, now: float) -> Repairs:

@@ -44,7 +44,12 @@ async def old(path, clock, keyring, world_class):
     world = world_class(storage, clock)
     world.signed = await world.webhook(secret=SECRET)
     world.paused = await world.webhook(
-        "deal.created", organization="org_2", url="https://b.example"
+        "deal.created",
+        organization="org_2",
+        url="https://b.example",
+        name="CRM",
+        timeout=2.5,
+        retry_schedule=(60.0, 0.5),
     )
     await storage.set_secret("org_1", world.signed.id, SECRET[::-1], 86_400 * 60)
     service = ApiKey(id="key_1", name="CR\0M", organization=None, created_at=1, revoked_at=None)

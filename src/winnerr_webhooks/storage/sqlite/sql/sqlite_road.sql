@@ -265,8 +265,15 @@ UPDATE pending SET lease_until = NULL, idle_leases = max(idle_leases - 1, 0)
 WHERE lease_until IS NOT NULL
 
 -- name: longest_wait
--- The most milliseconds that a delivery can have to wait for its next attempt.
-iif(pending.replay, 0, :waits ->> min(pending.retries_used, json_array_length(:waits) - 1))
+-- The most milliseconds that a delivery can have to wait for its next attempt. `:own` has those of
+-- the webhooks that have a schedule of their own.
+iif(pending.replay, 0, (
+    SELECT allowed.waits ->> min(pending.retries_used, json_array_length(allowed.waits) - 1)
+    FROM (SELECT coalesce(:own -> pending.webhook_id, :waits) AS waits) AS allowed))
+
+-- name: own_schedules
+SELECT json_group_array(json_array(id, retry_schedule)) FROM webhook
+WHERE retry_schedule IS NOT NULL AND status <> 'deleted'
 
 -- name: waits_too_long
 SELECT json_group_array(DISTINCT webhook_id) FROM pending INDEXED BY pending_free

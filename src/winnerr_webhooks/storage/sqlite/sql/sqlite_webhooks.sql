@@ -44,10 +44,10 @@ updated_at = :now, version = version + 1, change_mark = {next_change_mark}
 -- name: add_webhook
 INSERT INTO webhook
     (id, organization, number, url, description, events, status, secret, created_at, updated_at,
-     version, epoch, change_mark, failures)
+     version, epoch, change_mark, failures, name, timeout, retry_schedule)
 VALUES
-    (:id, :organization, :number, :url, :description, :events, 'active', :secret, :now, :now,
-     1, 1, {next_change_mark}, 0)
+    (:id, :organization, :number, :url, :description, :events, :status, :secret, :now, :now,
+     1, 1, {next_change_mark}, 0, :name, :timeout, :retry_schedule)
 
 -- name: subscribe
 INSERT OR IGNORE INTO subscription (organization, event, webhook_id)

@@ -1,0 +1,59 @@
+"""Webhooks and secrets as customers describe them, unchecked."""
+
+from typing import Final
+
+import msgspec
+
+from winnerr_webhooks.domain.retry import STANDARD
+from winnerr_webhooks.domain.webhook import ACTIVE
+
+DEFAULT_OVERLAP: Final = 86_400
+"""For how many seconds the old and the new secret overlap, if the caller does not say."""
+
+UNSET = msgspec.UNSET
+UnsetType = msgspec.UnsetType
+
+
+class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A new webhook as the customer describes it, unchecked."""
+
+    url: str
+    events: list[str]
+    secret: str | None = None
+    generate_secret: bool = False
+    description: str | None = None
+    name: str | None = None
+    status: str = ACTIVE
+    """`active` or `paused`."""
+    timeout: float | None = None
+    retry_schedule: str | list[float] = STANDARD
+
+    def __repr__(self) -> str:
+        """Leave the secret out."""
+        return f"WebhookDraft({self.url!r})"
+
+
+class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A change that the customer asks for, unchecked; fields that are unset do not change."""
+
+    url: str | UnsetType = UNSET
+    events: list[str] | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+    status: str | UnsetType = UNSET
+    """`active` or `paused`."""
+    replay_cancelled: bool = False
+    """Also send the deliveries that were cancelled in the meantime; only with `active`."""
+    timeout: float | UnsetType | None = UNSET
+    retry_schedule: str | list[float] | UnsetType = UNSET
+
+
+class SecretDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A new secret, unchecked; if it is unset, one is generated."""
+
+    secret: str | UnsetType = UNSET
+    overlap_seconds: int = DEFAULT_OVERLAP
+
+    def __repr__(self) -> str:
+        """Leave the secret out."""
+        return f"SecretDraft(overlap_seconds={self.overlap_seconds})"

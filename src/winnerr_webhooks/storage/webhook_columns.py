@@ -1,0 +1,82 @@
+"""Webhooks as they are stored: what columns hold, and what a change writes."""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET
+
+from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.domain.retry import LONG, STANDARD, RetrySchedule
+from winnerr_webhooks.domain.webhook import Target, Webhook
+from winnerr_webhooks.storage.database_session import decoded_list, struct_of
+from winnerr_webhooks.storage.sealed_secrets import Secrets, opened
+from winnerr_webhooks.storage.values import WebhookChange
+
+_NO_RETRIES: Final = "none"
+
+
+def webhook_of(row: Sequence[Any], now: int) -> Webhook:
+    """Return the webhook of a row with `webhook_columns`."""
+    webhook = struct_of(Webhook, row)
+    webhook.events = tuple(decoded_list(webhook.events))
+    webhook.has_secret = bool(webhook.has_secret)
+    webhook.retry_schedule = schedule_of(row[-1])
+    if (webhook.overlap_ends_at or 0) <= now:
+        webhook.overlap_ends_at = None
+    return webhook
+
+
+def target_of(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
+    """Return the target of a row of `get_targets`."""
+    webhook_id, organization, version, url, status, signing, following, ends_at, *rest = row
+    by_listener, timeout, schedule = rest
+    held = Secrets.now(signing, following, ends_at, now)
+    return Target(
+        webhook_id=webhook_id,
+        organization=organization,
+        version=version,
+        url=url,
+        status=status,
+        secret=opened(keyring, held.signing, webhook_id),
+        next_secret=opened(keyring, held.following, webhook_id),
+        overlap_ends_at=held.overlap_ends_at,
+        by_listener=bool(by_listener),
+        timeout=timeout,
+        retry_schedule=schedule_of(schedule),
+    )
+
+
+def schedule_column(schedule: RetrySchedule) -> str | None:
+    """Return a retry schedule as the column holds it: see `schedule_of`."""
+    if isinstance(schedule, str):
+        return None if schedule == STANDARD else schedule
+    return ",".join(f"{seconds:.15g}" for seconds in schedule) or _NO_RETRIES
+
+
+def schedule_of(text: str | None) -> RetrySchedule:
+    """Return the retry schedule of a column: NULL, `long`, `none`, or seconds and commas."""
+    if text is None or text == LONG:
+        return text or STANDARD
+    return () if text == _NO_RETRIES else tuple(map(float, text.split(",")))
+
+
+class Edit(NamedTuple):
+    """A webhook's fields after a change, but its status."""
+
+    url: str
+    description: str | None
+    events: tuple[str, ...]
+    name: str | None
+    timeout: float | None
+    retry_schedule: RetrySchedule
+
+    @classmethod
+    def of(cls, webhook: Webhook, change: WebhookChange | None = None) -> "Edit":
+        """Return the fields; those that the change leaves out stay as they are."""
+        now = [getattr(webhook, field) for field in cls._fields]
+        asked = [getattr(change, field, UNSET) for field in cls._fields]
+        return cls._make(old if new is UNSET else new for old, new in zip(now, asked, strict=True))
+
+    def columns(self) -> dict[str, Any]:
+        """Return what the statement `edit_webhook` writes."""
+        return self._asdict() | {"retry_schedule": schedule_column(self.retry_schedule)}
