@@ -17,6 +17,7 @@ SCANS = {
     "figures": "counts what waits, less often where that takes long",
     "leased_webhooks": "once, at the start",
     "free_all": "once, at the start",
+    "own_schedules": "once, at the start",
     "waits_too_long": "once, at the start",
     "shorten_waits": "once, at the start, after a clock ran ahead",
     "expired": "every 30 s, on the reader that searches",

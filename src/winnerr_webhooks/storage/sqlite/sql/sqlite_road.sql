@@ -267,9 +267,10 @@ WHERE lease_until IS NOT NULL
 -- name: longest_wait
 -- The most milliseconds that a delivery can have to wait for its next attempt. `:own` has those of
 -- the webhooks that have a schedule of their own.
-iif(pending.replay, 0, (
-    SELECT allowed.waits ->> min(pending.retries_used, json_array_length(allowed.waits) - 1)
-    FROM (SELECT coalesce(:own -> pending.webhook_id, :waits) AS waits) AS allowed))
+iif(pending.replay, 0, coalesce(
+    :own -> pending.webhook_id
+        ->> min(pending.retries_used, json_array_length(:own -> pending.webhook_id) - 1),
+    :waits ->> min(pending.retries_used, json_array_length(:waits) - 1)))
 
 -- name: own_schedules
 SELECT json_group_array(json_array(id, retry_schedule)) FROM webhook
