@@ -67,7 +67,8 @@ def explain_failure(
     elif is_secret_known:
         yield _finding("changed_body", *texts.OTHER_REQUEST)
     else:
-        yield _finding("wrong_secret", texts.NOTHING_FITS, texts.COPY_FROM_PAGE)
+        untried = texts.NO_TIME if headers.time is None else ""
+        yield _finding("wrong_secret", texts.NOTHING_FITS + untried, texts.COPY_FROM_PAGE)
 
 
 def explain_headers(headers: RequestHeaders, age: int | None, tolerance: int) -> Iterator[Finding]:

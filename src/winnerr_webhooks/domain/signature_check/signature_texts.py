@@ -148,6 +148,10 @@ NOTHING_FITS: Final = (
     "Nothing that was tried makes the signature fit. The secret is probably another webhook's, or "
     "a value in the body was changed."
 )
+NO_TIME: Final = (
+    " If your code signs a time or an id with the body, add webhook-timestamp and webhook-id: a "
+    "signature over them is found then."
+)
 OTHER_REQUEST: Final = (
     "The signature was not made with this webhook's secret for this body.",
     (

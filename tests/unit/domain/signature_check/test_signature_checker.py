@@ -219,6 +219,13 @@ def test_another_text_than_the_right_one_was_signed(header, start, called):
     assert found.proven
 
 
+def test_without_the_time_it_says_that_a_signature_over_it_cannot_be_found():
+    signature = f"sha256={mac(f'{TIME}.').hexdigest()}"
+    (mistake,) = check(signature=signature, secret=KEY).mistakes
+    assert mistake.name == "wrong_secret"
+    assert "add webhook-timestamp and webhook-id" in mistake.explanation
+
+
 def test_the_text_of_one_signature_was_signed_for_the_other():
     for key in (OWN_KEY, STANDARD_KEY):
         made = mac(f"{ID}.{TIME}.", key=key).hexdigest()
