@@ -114,6 +114,18 @@ async def test_another_node_goes_on_when_the_lease_has_run_out(world) -> None:
     assert await _step(world, again) is None
 
 
+@pytest.mark.parametrize("adapter", ["sqlite"], indirect=True)
+async def test_the_only_node_goes_on_at_its_start(world) -> None:
+    """It is alone, so no other node can have the lease."""
+    webhook = await world.webhook()
+    await world.settle(await world.leased())
+    await world.storage.add_rehearsal(_new(world, webhook))
+    first = await _step(world)
+    assert await _step(world) is None
+    await world.storage.recover()
+    assert await _step(world) == first
+
+
 async def test_a_cancelled_rehearsal_sends_nothing_more(world) -> None:
     webhook = await world.webhook()
     for _ in range(2):

@@ -1,8 +1,10 @@
 """`Webhook`: what it takes, what it says, and real requests of a real server."""
 
 import http.server
+import json
 import pickle
 import queue
+import subprocess
 import threading
 import time
 from decimal import Decimal
@@ -211,6 +213,40 @@ def test_what_the_server_sends_is_verified(service, receiver, secret):
             assert Webhook(known).verify(body, own).id is None
         with pytest.raises(VerificationError):
             Webhook(OTHER).verify(body, headers)
+
+
+def test_a_request_of_before_a_rotation_verifies_with_both_secrets_and_is_named(
+    service, receiver, tmp_path
+):
+    """It is signed with the old secret alone, and arrives while the overlap lasts."""
+    organization = f"org_{time.time_ns()}"
+    base = f"/api/v1/organizations/{organization}/webhooks"
+    made = service.call(
+        "POST", base, {"url": receiver.url, "events": ["*"], "generateSecret": True}
+    )
+    with Emitter(service.url, service.key) as emitter:
+        emitter.emit("contact.created", organization, {"id": "contact_xyz"})
+    body, headers = receiver.requests.get(timeout=60)
+    old = made["secret"]
+    new = service.call("PUT", f"{base}/{made['id']}/secret", {"overlapSeconds": 3600})["secret"]
+    Webhook([new, old]).verify(body, headers)
+    with pytest.raises(VerificationError) as refused:
+        Webhook(new).verify(body, headers)
+    assert refused.value.reason == "no_match"
+
+    files = {"body": body, "headers": "\n".join(f"{n}: {v}" for n, v in headers.items()).encode()}
+    for name, content in {**files, "new": new.encode(), "old": old.encode()}.items():
+        (tmp_path / name).write_bytes(content)
+    words = ("--body", "body", "--headers", "headers", "--json")
+    secrets = ("--secret-file", "new", "--previous-secret-file", "old")
+    found = subprocess.run(
+        service.command("verify", *words, *secrets),
+        env=service.environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        check=False,  # 1: there is a mistake
+    )
+    assert [one["name"] for one in json.loads(found.stdout)["mistakes"]] == ["previous_secret"]
 
 
 def receiver_headers(event):

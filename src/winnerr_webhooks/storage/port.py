@@ -131,11 +131,11 @@ class Road(Protocol):
     async def recover(self, longest_waits: Sequence[float] = ()) -> int:
         """Free what a dead predecessor of an embedded node had leased; return how many deliveries.
 
-        Retries keep their times, unless these are impossible: `longest_waits` are the most seconds
-        before automatic attempt 1, 2, 3, …. A time that is further away was set by a clock that
-        ran ahead, and the retry is due after the longest wait instead. Without `longest_waits` no
-        time is changed. The freed leases do not count toward the five. Only the one node may call
-        this, before it claims.
+        Rehearsals are freed, too. Retries keep their times, unless these are impossible:
+        `longest_waits` are the most seconds before automatic attempt 1, 2, 3, …. A time that is
+        further away was set by a clock that ran ahead, and the retry is due after the longest wait
+        instead. Without `longest_waits` no time is changed. The freed leases do not count toward
+        the five. Only the one node may call this, before it claims.
         """
         ...
 

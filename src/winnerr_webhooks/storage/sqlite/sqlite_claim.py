@@ -123,6 +123,7 @@ def recover(db: Connection, longest_waits: Sequence[float], now: int) -> int:
     """Free all leases: their process is dead; see `Road.recover`."""
     webhooks = set(_IDS.decode(db.row("leased_webhooks")[0]))
     freed = db.run("free_all")
+    db.run("free_rehearsals")
     waits = {
         "now": now,
         "waits": as_json(_milliseconds(longest_waits)),

@@ -264,6 +264,9 @@ WHERE pending.webhook_id = given.value ->> 0 AND pending.delivery_id = given.val
 UPDATE pending SET lease_until = NULL, idle_leases = max(idle_leases - 1, 0)
 WHERE lease_until IS NOT NULL
 
+-- name: free_rehearsals
+UPDATE rehearsal SET lease_until = 0 WHERE ended_at IS NULL
+
 -- name: longest_wait
 -- The most milliseconds that a delivery can have to wait for its next attempt. `:own` has those of
 -- the webhooks that have a schedule of their own.
