@@ -43,6 +43,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = "http://127.0.0.1:8400"
     sign_in_url: str = ""
     frame_ancestors: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     retry_schedule: tuple[float, ...] = (60.0, 600.0, 6000.0)
     delivery_timeout: float = 10.0
     drain_seconds: float = 0.0
@@ -310,6 +311,7 @@ SETTINGS = (
     Setting(
         "FRAME_ANCESTORS", parsers.origins, "Origins that may embed the page, comma-separated."
     ),
+    Setting("TRUSTED_PROXIES", parsers.networks, "CIDRs of proxies that set X-Forwarded-For."),
     Setting(
         "RETRY_SCHEDULE", parsers.retry_schedule, "Seconds before retry 1, 2, 3, …; empty: none."
     ),
@@ -336,11 +338,7 @@ SETTINGS = (
         parsers.number(0, 3_650, "days"),
         "Days of nothing but failures after which a webhook is disabled; 0: never.",
     ),
-    Setting(
-        "MAX_WEBHOOKS",
-        parsers.whole(1, 1_000_000),
-        "Maximum number of webhooks of an organization.",
-    ),
+    Setting("MAX_WEBHOOKS", parsers.whole(1, 1_000_000), "Most webhooks of an organization."),
     Setting("ALLOW_HTTP", parsers.boolean, "Accept http:// destinations (development only)."),
     Setting("ALLOW_NETWORKS", parsers.networks, "CIDRs that may be reached though not public."),
     Setting("DENY_NETWORKS", parsers.networks, "CIDRs that may not be reached though public."),

@@ -229,3 +229,21 @@ async def test_recovering_what_was_missed(visit, server, receiver, answer, check
     await page.goto(f"/settings/webhooks/{webhook['id']}")
     await expect(page.get_by_text("1 delivered, 0 failed again")).to_be_visible()
     await check(page)
+
+
+async def test_the_activity(visit, server, receiver, check):
+    """Nothing that matches, and entries of a key and a user, with changes and a deleted webhook."""
+    webhook = await server.webhook("http://127.0.0.1:9/" + "long-path/" * 20, description="A")
+    path = f"~/webhooks/{webhook['id']}"
+    await server.ok("PATCH", path, {"name": "Data warehouse", "events": ["contact.created"]})
+    page = await visit("/activity")
+    await expect(page.get_by_role("table").get_by_text("Edited the webhook")).to_be_visible()
+    await check(page)
+    await page.get_by_label("Who").fill("Nobody")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.get_by_role("heading", name="No matching entries")).to_be_visible()
+    await check(page)
+    await server.ok("DELETE", path)
+    await page.goto("/settings/webhooks/activity?action=webhook.deleted")
+    await expect(page.get_by_text("deleted", exact=True).first).to_be_visible()
+    await check(page)

@@ -103,12 +103,18 @@ class QueryParameters:
         first = int(match[1]) * 100
         return first, first + 99
 
+    def short_text(self, name: str) -> str | None:
+        """A parameter of at most `MAX_SEARCH` characters."""
+        value = self.text(name)
+        if value is not None and (len(value) > MAX_SEARCH or "\0" in value):
+            raise Invalid.field(
+                f"/{name}", f"`{name}` must have at most {MAX_SEARCH} characters, and no NUL."
+            )
+        return value
+
     def search(self) -> str | None:
         """`q`: the text to search for."""
-        value = self.text("q")
-        if value is not None and (len(value) > MAX_SEARCH or "\0" in value):
-            raise Invalid.field("/q", f"`q` must have at most {MAX_SEARCH} characters, and no NUL.")
-        return value
+        return self.short_text("q")
 
 
 def read_timestamp(pointer: str, text: str) -> int:

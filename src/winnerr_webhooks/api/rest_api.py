@@ -1,5 +1,6 @@
 """The REST API except for events and probes, as a Litestar application."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,7 @@ from litestar.exceptions import HTTPException
 from winnerr_webhooks.api import problems
 from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.route_guards import key_guard, read_query
+from winnerr_webhooks.api.routes.activity_routes import list_activity
 from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
 from winnerr_webhooks.api.routes.event_type_routes import list_event_types
 from winnerr_webhooks.api.routes.job_routes import JobRoutes
@@ -21,6 +23,7 @@ from winnerr_webhooks.api.routes.rehearsal_routes import RehearsalRoutes
 from winnerr_webhooks.api.routes.webhook_routes import WebhookRoutes
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.quotas import Budget
+from winnerr_webhooks.setting_parsers import Network
 
 _SAFE_HEADERS = {name.decode(): value.decode() for name, value in problems.SAFE_HEADERS}
 
@@ -42,7 +45,11 @@ def create_rest_api(services: Services) -> Litestar:
 
     return Litestar(
         [
-            routes(services.authenticator, services.budgets.receiving_bytes),
+            routes(
+                services.authenticator,
+                services.budgets.receiving_bytes,
+                services.config.trusted_proxies,
+            ),
             show_openapi,
             show_docs,
             show_docs_css,
@@ -58,8 +65,10 @@ def create_rest_api(services: Services) -> Litestar:
     )
 
 
-def routes(authenticator: Authenticator, receiving: Budget) -> Router:
-    """The calls below `/api/v1`; `receiving` is the budget of bodies that are being received."""
+def routes(
+    authenticator: Authenticator, receiving: Budget, trusted_proxies: Sequence[Network] = ()
+) -> Router:
+    """The calls below `/api/v1`; the arguments are those of `key_guard`."""
     of_organization = Router(
         "/organizations/{organization:str}",
         route_handlers=[
@@ -69,11 +78,12 @@ def routes(authenticator: Authenticator, receiving: Budget) -> Router:
             RehearsalRoutes,
             ListenerRoutes,
             create_portal_session,
+            list_activity,
         ],
     )
     return Router(
         "/api/v1",
-        guards=[key_guard(authenticator, receiving), read_query],
+        guards=[key_guard(authenticator, receiving, trusted_proxies), read_query],
         route_handlers=[list_event_types, open_listener, of_organization],
     )
 

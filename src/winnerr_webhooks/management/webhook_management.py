@@ -6,6 +6,7 @@ import msgspec
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.activity import SIGNING_REVEALED
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
@@ -186,6 +187,15 @@ class WebhookManagement:
         secret = following or signing
         if secret is None:
             raise NotFound("This webhook has no secret: its requests are not signed.")
+        return secret
+
+    async def reveal_secret(self, organization: str, webhook_id: str) -> str:
+        """Return what `secret` returns, for a person or a program to see.
+
+        The activity log has it before the caller does: what cannot be recorded is not revealed.
+        """
+        secret = await self.secret(organization, webhook_id)
+        await self._storage.record_activity(organization, SIGNING_REVEALED, webhook=webhook_id)
         return secret
 
     async def set_secret(self, organization: str, webhook_id: str, draft: SecretDraft) -> Rotated:

@@ -10,9 +10,12 @@ from litestar.connection import ASGIConnection, Request
 from litestar.exceptions import InternalServerException
 from litestar.handlers.base import BaseRouteHandler
 
+from winnerr_webhooks.domain.activity import USER, Actor
 from winnerr_webhooks.domain.errors import Forbidden, Malformed, Unauthorized
+from winnerr_webhooks.management.client_address import client_address
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.page_context import PageContext
+from winnerr_webhooks.storage.acting import act_as
 
 
 class SignedOut(Unauthorized):
@@ -28,7 +31,8 @@ async def authorize(
 ) -> None:
     """Check session, origin, role and CSRF token, in this order.
 
-    Stores the visitor as `request.auth` and the form of a POST as `request.state.form`. Handlers
+    Stores the visitor as `request.auth` and the form of a POST as `request.state.form`, and says
+    who acts for the activity log. Handlers
     with `public=True` serve visitors who are not signed in yet; those with `asset=True` serve
     the page's static files and are not checked.
     """
@@ -40,6 +44,13 @@ async def authorize(
     is_post = request.method == "POST"
     visitor = await page.auth.visitor(connection.scope)
     connection.scope["auth"] = visitor
+    act_as(
+        Actor(
+            kind=USER,
+            name=visitor.user if visitor else None,
+            address=client_address(connection.scope, page.config.trusted_proxies),
+        )
+    )
     if is_post:
         page.auth.check_origin(connection.headers)
     if not public:

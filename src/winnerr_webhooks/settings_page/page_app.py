@@ -14,6 +14,7 @@ from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.page_errors import answer_error
 from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_path
 from winnerr_webhooks.settings_page.views import (
+    activity_list,
     attempt_detail,
     bulk_replay,
     embed_script,
@@ -102,6 +103,7 @@ def _litestar(page: PageContext) -> Litestar:
             *webhook_secret.ROUTES,
             *signature_check_form.ROUTES,
             *receiver_check_form.ROUTES,
+            *activity_list.ROUTES,
             *log_list.ROUTES,
             *attempt_detail.ROUTES,
             *bulk_replay.ROUTES,

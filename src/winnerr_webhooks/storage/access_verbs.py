@@ -6,6 +6,9 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict, replace
 
+from winnerr_webhooks.domain import activity
+from winnerr_webhooks.domain.activity import Actor
+from winnerr_webhooks.storage.acting import Recorder
 from winnerr_webhooks.storage.database_session import Session, struct_of
 from winnerr_webhooks.storage.values import ApiKey, Grant, PageOptions
 from winnerr_webhooks.storage.verb_base import VerbBase
@@ -18,7 +21,16 @@ class KeyVerbs(VerbBase):
 
     async def create_key(self, key: ApiKey, key_hash: bytes) -> None:
         """Store a key by its SHA-256."""
-        await self._write(lambda db: db.execute("add_key", **asdict(key), hash=key_hash))
+        recorder = self._recorder()
+
+        async def create(db: Session) -> None:
+            await db.execute("add_key", **asdict(key), hash=key_hash)
+            if key.organization is not None:  # a service key is of no organization
+                await recorder.record(
+                    db, key.organization, activity.KEY_CREATED, subject=key.id, name=key.name
+                )
+
+        await self._write(create)
 
     async def keys(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
@@ -27,8 +39,9 @@ class KeyVerbs(VerbBase):
 
     async def revoke_key(self, key_id: str) -> bool:
         """Revoke a key."""
+        recorder = self._recorder()
         now = self._clock.now_ms()
-        return await self._write(lambda db: db.execute("revoke_key", now=now, id=key_id)) > 0
+        return await self._write(lambda db: _revoke(db, key_id, now, recorder))
 
     async def key_by_hash(self, key_hash: bytes, *, aside: bool = False) -> ApiKey | None:
         """Return the key of this SHA-256 that still works."""
@@ -55,7 +68,12 @@ class SignInVerbs(VerbBase):
         """Use a link up and start its session."""
         now = self._clock.now_ms()
         ends_at = now + session_seconds * 1000
-        return await self._write(lambda db: _consume(db, link_hash, session_hash, ends_at, now))
+        recorder = self._recorder()
+        return await self._write(
+            lambda db: _consume(
+                db, link_hash, session_hash, ends_at=ends_at, now=now, recorder=recorder
+            )
+        )
 
     async def session(self, session_hash: bytes) -> Grant | None:
         """Return what a session grants."""
@@ -71,8 +89,23 @@ class SignInVerbs(VerbBase):
         return None if row is None else _grant(row)
 
 
+async def _revoke(db: Session, key_id: str, now: int, recorder: Recorder) -> bool:
+    if not await db.execute("revoke_key", now=now, id=key_id):
+        return False
+    name, organization = await db.fetch_row("key_named", id=key_id)
+    if organization is not None:
+        await recorder.record(db, organization, activity.KEY_REVOKED, subject=key_id, name=name)
+    return True
+
+
 async def _consume(
-    db: Session, link_hash: bytes, session_hash: bytes, ends_at: int, now: int
+    db: Session,
+    link_hash: bytes,
+    session_hash: bytes,
+    *,
+    ends_at: int,
+    now: int,
+    recorder: Recorder,
 ) -> Grant | None:
     row = await db.fetch_row("take_link", hash=link_hash)
     if row is None:
@@ -82,6 +115,11 @@ async def _consume(
         return None
     session = replace(link, expires_at=ends_at)
     await _add(db, "add_session", session, session_hash)
+    # Who signs in is known only now; where they come from was known before.
+    who = Actor(kind=activity.USER, name=link.user, address=recorder.actor.address)
+    await recorder._replace(actor=who).record(
+        db, link.organization, activity.SIGNED_IN, role=link.role
+    )
     return session
 
 

@@ -51,7 +51,10 @@ _CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "reconnected": bool,
     "truncated": bool,
     **dict.fromkeys(
-        ("name", "url", "description", "status_reason", "reason", "error_message", "user_name"),
+        (
+            *("name", "url", "description", "status_reason", "reason", "error_message"),
+            *("user_name", "actor_name", "webhook_url", "webhook_name"),
+        ),
         storable,
     ),
 }
@@ -80,6 +83,7 @@ _TABLES: Final = (
     _Table("job_count", ("report", "outcome", "deliveries")),
     _Table("rehearsal", ("id", "webhook_id", "ended_at")),
     _Table("rehearsal_answer", ("rehearsal", "position", "attempt_id", "status")),
+    _Table("activity", ("organization", "id", "action", "actor_kind", "details")),
     _Table("sign_in_link", ("hash", "expires_at")),
     _Table("session", ("hash", "expires_at")),
     _Table("event", ("id", "organization", "body")),

@@ -58,6 +58,11 @@ SELECT rehearsal, position, delivery_id, attempt_id, event, attempt, answered_at
     duration_ms, error_message, body_start
 FROM rehearsal_answer
 
+-- name: activity
+SELECT id, organization, action, webhook_id, webhook_url, webhook_name, subject, actor_kind, actor_id, actor_name,
+    address, changes, details
+FROM activity
+
 -- name: sign_in_link
 SELECT hash, organization, role, user AS user_name, expires_at, page_options FROM sign_in_link
 

@@ -1,6 +1,9 @@
 """The verbs of recoveries, and of the reports of jobs."""
 
+from winnerr_webhooks.domain import activity
+from winnerr_webhooks.domain.event import rfc3339
 from winnerr_webhooks.storage import job_reports, jobs, recovery, webhook_queries
+from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.values import JobReport, RecoveryPlan, ReplayFilter
 from winnerr_webhooks.storage.verb_base import VerbBase
 
@@ -14,11 +17,24 @@ class JobVerbs(VerbBase):
 
     async def recover_since(self, query: ReplayFilter, report_id: str, planned: int) -> None:
         """Add a recovery."""
-        await self._write(
-            lambda db: webhook_queries.recover(
+        recorder = self._recorder()
+
+        async def recover(db: Session) -> None:
+            await webhook_queries.recover(
                 db, query, report_id, planned=planned, now=self._clock.now_ms()
             )
-        )
+            await recorder.record(
+                db,
+                query.organization,
+                activity.RECOVERY_STARTED,
+                webhook=query.webhook,
+                subject=report_id,
+                count=planned,
+                since=None if query.since is None else rfc3339(query.since),
+                until=None if query.until is None else rfc3339(query.until),
+            )
+
+        await self._write(recover)
 
     async def jobs(self, organization: str, webhook: str | None, limit: int) -> list[JobReport]:
         """Return the newest reports."""
@@ -34,9 +50,22 @@ class JobVerbs(VerbBase):
 
     async def cancel_job(self, organization: str, job_id: str) -> JobReport:
         """Stop what a job has not sent yet."""
-        return await self._write(
-            lambda db: job_reports.cancel(db, organization, job_id, self._clock.now_ms())
-        )
+        recorder = self._recorder()
+
+        async def cancel(db: Session) -> JobReport:
+            held = await job_reports.report(db, organization, job_id)
+            report = await job_reports.cancel(db, organization, job_id, self._clock.now_ms())
+            if held is not None and held.cancelled_at != report.cancelled_at:
+                await recorder.record(
+                    db,
+                    organization,
+                    activity.RECOVERY_CANCELLED,
+                    webhook=report.webhook_id,
+                    subject=job_id,
+                )
+            return report
+
+        return await self._write(cancel)
 
     async def run_job_slice(self) -> bool:
         """Run one slice of the next job."""

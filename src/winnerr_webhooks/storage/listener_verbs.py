@@ -9,9 +9,11 @@ subscriptions, so that events make no rows for it. Its secret stays.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.errors import Conflict
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.storage import webhook_queries
+from winnerr_webhooks.storage.acting import Recorder
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.sealed_secrets import sealed
 from winnerr_webhooks.storage.settling import leave_active
@@ -28,9 +30,13 @@ class ListenerVerbs(VerbBase):
     async def open_listener(self, new: NewWebhook, identity: str, limit: int) -> Webhook:
         """Find or make a listener, and subscribe it."""
         secret = sealed(self._keyring, new.secret, new.id)
-        return await self._write(
-            lambda db: _open(db, new, secret, identity, limit=limit, now=self._clock.now_ms())
-        )
+        recorder = self._recorder()
+
+        async def open_(db: Session) -> Webhook:
+            now = self._clock.now_ms()
+            return await _open(db, new, secret, identity, recorder, limit=limit, now=now)
+
+        return await self._write(open_)
 
     async def see_listeners(self, webhook_ids: Sequence[str]) -> None:
         """Note that the programs of these listeners are connected now."""
@@ -63,7 +69,14 @@ class ListenerVerbs(VerbBase):
 
 
 async def _open(
-    db: Session, new: NewWebhook, secret: bytes | None, identity: str, *, limit: int, now: int
+    db: Session,
+    new: NewWebhook,
+    secret: bytes | None,
+    identity: str,
+    recorder: Recorder,
+    *,
+    limit: int,
+    now: int,
 ) -> Webhook:
     organization = new.organization
     await db.execute("lock_organization", organization=organization)
@@ -71,6 +84,9 @@ async def _open(
     if webhook_id is None:
         await _make_room(db, organization, limit, now)
         opened = await webhook_queries.create(db, new, secret, webhook_queries.MAX_NUMBER, now)
+        await recorder.record(
+            db, organization, activity.LISTENER_OPENED, subject=opened.id, url=new.url
+        )
     else:
         change = WebhookChange(url=new.url, events=new.events, status=ACTIVE)
         changed = await webhook_queries.change(

@@ -19,6 +19,7 @@ from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
+from winnerr_webhooks.storage.activity_port import ActivityLog
 from winnerr_webhooks.storage.job_port import Jobs
 from winnerr_webhooks.storage.listener_port import Listeners
 from winnerr_webhooks.storage.outbox import Outbox
@@ -333,6 +334,7 @@ class Housekeeping(Protocol):
         It removes
 
         - attempts older than that, except the newest 500 of each organization,
+        - entries of the activity log older than that,
         - then events and deliveries that no attempt needs and that are not pending,
         - health figures older than 8 days, and idempotency entries older than 30 days,
         - links and sessions that have expired, reports of jobs after 30 days,
@@ -362,7 +364,17 @@ class Housekeeping(Protocol):
 
 
 class Storage(
-    Road, Webhooks, Listeners, Log, Jobs, Rehearsals, SignIn, Keys, Housekeeping, Protocol
+    Road,
+    Webhooks,
+    Listeners,
+    Log,
+    Jobs,
+    Rehearsals,
+    ActivityLog,
+    SignIn,
+    Keys,
+    Housekeeping,
+    Protocol,
 ):
     """All of the port: what wiring opens, and hands to each user as the part it asks for."""
 

@@ -1,6 +1,8 @@
 """The verbs of rehearsals."""
 
+from winnerr_webhooks.domain import activity
 from winnerr_webhooks.storage import rehearsal_queries
+from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.rehearsal_port import (
     NewRehearsal,
     Rehearsal,
@@ -15,7 +17,23 @@ class RehearsalVerbs(VerbBase):
 
     async def add_rehearsal(self, new: NewRehearsal) -> int:
         """Add a rehearsal."""
-        return await self._write(lambda db: rehearsal_queries.add(db, new, self._clock.now_ms()))
+        recorder = self._recorder()
+
+        async def add(db: Session) -> int:
+            count = await rehearsal_queries.add(db, new, self._clock.now_ms())
+            if count:
+                await recorder.record(
+                    db,
+                    new.organization,
+                    activity.REHEARSAL_STARTED,
+                    webhook=new.webhook_id,
+                    subject=new.id,
+                    url=new.url,
+                    count=count,
+                )
+            return count
+
+        return await self._write(add)
 
     async def rehearsal_step(
         self, done: RehearsalResult | None, lease_seconds: float
@@ -35,8 +53,18 @@ class RehearsalVerbs(VerbBase):
 
     async def cancel_rehearsal(self, organization: str, rehearsal_id: str) -> None:
         """End a rehearsal."""
-        await self._write(
-            lambda db: rehearsal_queries.cancel(
-                db, organization, rehearsal_id, self._clock.now_ms()
-            )
-        )
+        recorder = self._recorder()
+
+        async def cancel(db: Session) -> None:
+            found = await rehearsal_queries.rehearsal(db, organization, rehearsal_id)
+            await rehearsal_queries.cancel(db, organization, rehearsal_id, self._clock.now_ms())
+            if found is not None and found.status == "running":
+                await recorder.record(
+                    db,
+                    organization,
+                    activity.REHEARSAL_CANCELLED,
+                    webhook=found.webhook_id,
+                    subject=rehearsal_id,
+                )
+
+        await self._write(cancel)

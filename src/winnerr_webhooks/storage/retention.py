@@ -1,7 +1,7 @@
 """The part of retention that both databases share: rows with an age alone, and deleted webhooks.
 
 Some rows are removed by their age alone: health figures, idempotency entries, links, sessions,
-reports of jobs, rehearsals.
+reports of jobs, rehearsals, entries of the activity log.
 Attempts, deliveries and events are removed by `sqlite_retention` and `postgres_retention`.
 """
 
@@ -26,8 +26,11 @@ REHEARSALS_MS: Final = 7 * _DAY_MS
 """How long a rehearsal stays."""
 
 
-async def remove_expired(db: Session, now: int) -> int:
-    """Remove a slice of each kind of row that expires by its age alone; return how many."""
+async def remove_expired(db: Session, now: int, retention_days: int) -> int:
+    """Remove a slice of each kind of row that expires by its age alone; return how many.
+
+    Entries of the activity log stay as long as attempts: `retention_days`.
+    """
     gone = await db.execute("drop_health", before=now - _HEALTH_MS, slice=SLICE)
     gone += await db.execute("drop_idempotency", before=now - REMEMBERED_MS, slice=SLICE)
     gone += await db.execute("drop_links", now=now, slice=SLICE)
@@ -37,6 +40,8 @@ async def remove_expired(db: Session, now: int) -> int:
     floor = id_floor("reh", now - REHEARSALS_MS)
     await db.execute("drop_rehearsal_answers", floor=floor, slice=SLICE)
     gone += await db.execute("drop_rehearsals", floor=floor, slice=SLICE)
+    floor = id_floor("act", now - retention_days * _DAY_MS)
+    gone += await db.execute("drop_activity", floor=floor, slice=SLICE)
     await db.execute("end_overlaps", now=now, slice=SLICE)
     return gone
 

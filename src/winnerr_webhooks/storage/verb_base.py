@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage.accepting import AcceptTerms
+from winnerr_webhooks.storage.acting import Recorder, current_actor
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.values import LeaseTerms
@@ -25,10 +27,18 @@ class VerbBase:
 
     _clock: Clock
     _keyring: Sealer
+    _ids: Ids
     _reads: FairSemaphore
     """Slots for reads of pages and calls."""
     _searches: FairSemaphore
     """Slots for reads that may examine many rows."""
+
+    def _recorder(self) -> Recorder:
+        """Return what writes entries of the activity log for whoever acts in this task.
+
+        Take it before a verb is run: on SQLite that happens in another thread.
+        """
+        return Recorder(current_actor(), self._ids.new)
 
     def _terms(self, lease: LeaseTerms | None) -> AcceptTerms:
         """Return the terms of an accept. Leases count from before the statement that takes them."""

@@ -100,7 +100,7 @@ async def change(
     recovery_id: str | None,
 ) -> Webhook | None:
     """Apply a change; see `Webhooks.change_webhook`. Unchanged fields are not written."""
-    webhook = await _lock(db, organization, webhook_id, now)
+    webhook = await lock(db, organization, webhook_id, now)
     if webhook is None:
         return None
     wanted = Edit.of(webhook, asked)
@@ -126,7 +126,7 @@ async def change(
 
 async def recover(db: Session, query: ReplayFilter, report: str, *, planned: int, now: int) -> None:
     """Add a recovery; see `Jobs.recover_since`."""
-    webhook = await _lock(db, query.organization, query.webhook or "", now)
+    webhook = await lock(db, query.organization, query.webhook or "", now)
     if webhook is not None and await db.fetch_value("is_collecting", webhook=webhook.id):
         raise Conflict(
             "A recovery of this webhook is beginning: wait until it has collected its deliveries."
@@ -134,7 +134,7 @@ async def recover(db: Session, query: ReplayFilter, report: str, *, planned: int
     await recovery.enqueue(db, webhook, query, report, planned=planned, now=now)
 
 
-async def _lock(db: Session, organization: str, webhook_id: str, now: int) -> Webhook | None:
+async def lock(db: Session, organization: str, webhook_id: str, now: int) -> Webhook | None:
     """Return one webhook, with its streak of failures and itself locked."""
     await db.execute("lock_streaks", webhooks=[webhook_id])
     row = await db.fetch_row("lock_webhook", webhook=webhook_id, organization=organization)
@@ -156,7 +156,7 @@ async def _enter_active(db: Session, webhook_id: str, now: int) -> None:
 
 async def delete(db: Session, organization: str, webhook_id: str, now: int) -> bool:
     """Delete a webhook: its secrets at once, its pending deliveries by a job; its log stays."""
-    if await _lock(db, organization, webhook_id, now) is None:
+    if await lock(db, organization, webhook_id, now) is None:
         return False
     await db.execute("end_streaks", webhooks=[webhook_id])
     await db.execute("unsubscribe", organization=organization, webhook=webhook_id)

@@ -2,9 +2,18 @@
 
 from collections.abc import Sequence
 
+from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.webhook import Target, Webhook
-from winnerr_webhooks.storage import accepting, jobs, replays, webhook_queries, webhook_states
+from winnerr_webhooks.storage import (
+    accepting,
+    jobs,
+    recorded_changes,
+    replays,
+    webhook_queries,
+    webhook_states,
+)
+from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.job_selection import count_matching
 from winnerr_webhooks.storage.sealed_secrets import opened, sealed
 from winnerr_webhooks.storage.values import (
@@ -27,8 +36,11 @@ class WebhookVerbs(VerbBase):
     async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
         """Store a webhook, live from then on."""
         secret = sealed(self._keyring, new.secret, new.id)
+        recorder = self._recorder()
         return await self._write(
-            lambda db: webhook_queries.create(db, new, secret, limit, self._clock.now_ms())
+            lambda db: recorded_changes.create(
+                db, new, secret, limit, now=self._clock.now_ms(), recorder=recorder
+            )
         )
 
     async def webhooks(self, organization: str) -> list[Webhook]:
@@ -54,21 +66,26 @@ class WebhookVerbs(VerbBase):
         recovery_id: str | None = None,
     ) -> Webhook | None:
         """Apply a change."""
+        recorder = self._recorder()
         return await self._write(
-            lambda db: webhook_queries.change(
+            lambda db: recorded_changes.change(
                 db,
                 organization,
                 webhook_id,
                 change,
                 self._clock.now_ms(),
                 recovery_id=recovery_id,
+                recorder=recorder,
             )
         )
 
     async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
         """Delete a webhook; its log stays."""
+        recorder = self._recorder()
         return await self._write(
-            lambda db: webhook_queries.delete(db, organization, webhook_id, self._clock.now_ms())
+            lambda db: recorded_changes.delete(
+                db, organization, webhook_id, self._clock.now_ms(), recorder
+            )
         )
 
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
@@ -87,14 +104,16 @@ class WebhookVerbs(VerbBase):
     ) -> int | None:
         """Set, rotate or remove the secret."""
         stored = sealed(self._keyring, secret, webhook_id)
+        recorder = self._recorder()
         return await self._write(
-            lambda db: webhook_queries.set_secret(
+            lambda db: recorded_changes.set_secret(
                 db,
                 organization,
                 webhook_id,
                 stored,
                 overlap_seconds=overlap_seconds,
                 now=self._clock.now_ms(),
+                recorder=recorder,
             )
         )
 
@@ -103,9 +122,21 @@ class WebhookVerbs(VerbBase):
     ) -> Accepted:
         """Store a sample event and its one delivery."""
         terms = self._terms(lease)
-        return await self._write(
-            lambda db: accepting.send_test(db, event, webhook_id, terms, self._clock.now_ms())
-        )
+        recorder = self._recorder()
+
+        async def send(db: Session) -> Accepted:
+            accepted = await accepting.send_test(db, event, webhook_id, terms, self._clock.now_ms())
+            await recorder.record(
+                db,
+                event.organization,
+                activity.TEST_SENT,
+                webhook=webhook_id,
+                subject=event.id,
+                event=event.name,
+            )
+            return accepted
+
+        return await self._write(send)
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
         """Return what lanes need to send."""
@@ -133,13 +164,34 @@ class WebhookVerbs(VerbBase):
 
     async def replay(self, organization: str, delivery_id: str) -> str:
         """Ask for one more attempt."""
-        return await self._write(
-            lambda db: replays.replay(db, organization, delivery_id, self._clock.now_ms())
-        )
+        recorder = self._recorder()
+
+        async def replay(db: Session) -> str:
+            webhook = await replays.replay(db, organization, delivery_id, self._clock.now_ms())
+            await recorder.record(
+                db, organization, activity.DELIVERY_REPLAYED, webhook=webhook, subject=delivery_id
+            )
+            return webhook
+
+        return await self._write(replay)
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
         """Return how many deliveries match; unless `dry_run`, a job that replays them."""
         count = await self._scan(query.organization, lambda db: count_matching(db, query))
-        if count and not dry_run:
-            await self._write(lambda db: jobs.enqueue(db, query, self._clock.now_ms()))
+        if dry_run or not count:
+            return count
+        recorder = self._recorder()
+
+        async def enqueue(db: Session) -> None:
+            await jobs.enqueue(db, query, self._clock.now_ms())
+            await recorder.record(
+                db,
+                query.organization,
+                activity.DELIVERIES_REPLAYED,
+                webhook=query.webhook,
+                count=count,
+                event=query.event,
+            )
+
+        await self._write(enqueue)
         return count

@@ -8,6 +8,7 @@ _WEBHOOK_ID: Final = "wh_01kb2r7c900000001t5x9m3q7c"
 _DELIVERY_ID: Final = "dlv_01kb2r8v5h0000001t5x9m3q7c0007"
 _JOB_ID: Final = "job_01kb2rk9f40000003t5x9m3q7c"
 _ATTEMPT_ID: Final = "att_01kb2r8v7e0000002t5x9m3q7c"
+_ACTIVITY_ID: Final = "act_01kb2s1m2c0000004t5x9m3q7c"
 _URL: Final = "https://hooks.example.com/crm"
 
 DATA: Final = {"id": "contact_xyz", "name": "Jane Smith", "email": "jane@example.com"}
@@ -278,4 +279,21 @@ LISTENER_REPORT: Final = {
 LINK: Final = {
     "url": "https://webhooks.example.com/settings/webhooks/sign-in/Zm9yIG9uZSB1c2Ugb25seQ",
     "expiresAt": "2025-01-15T14:33:00Z",
+}
+ACTIVITY_PAGE: Final = {
+    "items": [
+        {
+            "id": _ACTIVITY_ID,
+            "at": "2025-01-15T14:40:11.020Z",
+            "action": "webhook.changed",
+            "actor": {"kind": "user", "id": None, "name": "Jane", "address": "203.0.113.7"},
+            "webhookId": _WEBHOOK_ID,
+            "webhookUrl": _URL,
+            "webhookName": None,
+            "subjectId": None,
+            "changes": [{"field": "description", "old": None, "new": "Data warehouse"}],
+            "details": {},
+        }
+    ],
+    "next": _ACTIVITY_ID,
 }

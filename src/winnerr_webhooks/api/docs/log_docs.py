@@ -17,7 +17,7 @@ from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
 from winnerr_webhooks.api.routes.job_routes import RecoveryRequest
 from winnerr_webhooks.api.routes.log_routes import ReplayManyRequest
 
-_PAGING: Final = (
+PAGING: Final = (
     Parameter("since", "Only at or after this time.", TIME),
     Parameter("until", "Only before this time.", TIME),
     Parameter(
@@ -27,8 +27,8 @@ _PAGING: Final = (
     ),
     Parameter("before", "The `next` of the previous answer.", TEXT),
 )
-_OF_WEBHOOK: Final = Parameter("webhook", "Only of the webhook with this id.", TEXT)
-_OF_EVENT: Final = Parameter("event", "Only of this event type.", TEXT)
+OF_WEBHOOK: Final = Parameter("webhook", "Only of the webhook with this id.", TEXT)
+OF_EVENT: Final = Parameter("event", "Only of this event type.", TEXT)
 
 LOGS: Final = (
     Operation(
@@ -42,8 +42,8 @@ LOGS: Final = (
             "few items, because a long search stops early. Pass it as `before` to continue."
         ),
         parameters=(
-            _OF_WEBHOOK,
-            _OF_EVENT,
+            OF_WEBHOOK,
+            OF_EVENT,
             Parameter(
                 "outcome",
                 "Only attempts with this outcome.",
@@ -59,7 +59,7 @@ LOGS: Final = (
                 "Part of the request body, response body or error, ignoring case; or an id.",
                 {"type": "string", "maxLength": 200},
             ),
-            *_PAGING,
+            *PAGING,
         ),
         answer=shapes.AttemptPage,
         answer_example=examples.ATTEMPT_PAGE,
@@ -84,14 +84,14 @@ LOGS: Final = (
         summary="List deliveries",
         description="The last accepted first, without attempts and body.",
         parameters=(
-            _OF_WEBHOOK,
-            _OF_EVENT,
+            OF_WEBHOOK,
+            OF_EVENT,
             Parameter(
                 "status",
                 "Only deliveries with this status.",
                 {"type": "string", "enum": ["pending", "delivered", "failed", "cancelled"]},
             ),
-            *_PAGING,
+            *PAGING,
         ),
         answer=shapes.DeliveryList,
         answer_example=examples.DELIVERY_LIST,
@@ -177,7 +177,7 @@ LOGS: Final = (
         tag="Replays",
         summary="List jobs",
         description="The newest 100 recoveries, newest first. `replayCancelled` makes one too.",
-        parameters=(_OF_WEBHOOK,),
+        parameters=(OF_WEBHOOK,),
         answer=shapes.JobList,
         answer_example=examples.JOB_LIST,
         refusals=READ,

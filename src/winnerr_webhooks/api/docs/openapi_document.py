@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from winnerr_webhooks import __version__
+from winnerr_webhooks.api.docs.activity_docs import ACTIVITY
 from winnerr_webhooks.api.docs.constraints import ORGANIZATION_ID, add_constraints, id_of
 from winnerr_webhooks.api.docs.event_docs import EVENTS, AcceptedEvent, RefusedEvent
 from winnerr_webhooks.api.docs.listener_docs import LISTENERS
@@ -32,6 +33,7 @@ OPERATIONS: Final = (
     *EVENTS,
     *WEBHOOKS,
     *LOGS,
+    *ACTIVITY,
     *REHEARSALS,
     *LISTENERS,
     *PORTAL_SESSIONS,
@@ -66,6 +68,7 @@ _TAGS: Final = {
     "Events": "Send events, and see what became of them.",
     "Webhooks": "The URLs that events are sent to, with their subscriptions and secrets.",
     "Logs": "Every attempt with its request and response.",
+    "Activity": "Who did what, when and from where.",
     "Replays": "Send deliveries again.",
     "Rehearsals": "Try another URL with the last events, without changing anything.",
     "Listeners": "Receive deliveries over an outgoing connection.",

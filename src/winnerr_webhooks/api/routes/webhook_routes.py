@@ -78,7 +78,7 @@ class WebhookRoutes(Controller):
     ) -> SecretShape:
         """Reveal the secret."""
         await services.webhooks.get(organization, webhook)
-        return SecretShape(secret=await services.webhooks.secret(organization, webhook))
+        return SecretShape(secret=await services.webhooks.reveal_secret(organization, webhook))
 
     @put("/{webhook:str}/secret")
     async def set_secret(

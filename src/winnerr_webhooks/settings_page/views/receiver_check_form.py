@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from winnerr_webhooks.domain.activity import RECEIVER_CHECKED
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport
@@ -36,6 +37,7 @@ async def run_receiver_check(
     targets = await page.storage.targets([found.id])
     if not targets or targets[0].status == DELETED:
         raise NotFound(f"There is no webhook {found.id}; it may have been deleted.")
+    await page.storage.record_activity(found.organization, RECEIVER_CHECKED, webhook=found.id)
     page.audit("receiver checked", request.auth, webhook=found.id)
     report = await page.receiver_checks.check(targets[0], event)
     return _answer(page, request, found, event, report)

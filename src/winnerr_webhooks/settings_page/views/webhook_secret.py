@@ -24,7 +24,7 @@ async def reveal(
 ) -> Response[str]:
     """Show the secret, and record in the audit log who saw it."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    secret = await page.webhooks.secret(found.organization, webhook)
+    secret = await page.webhooks.reveal_secret(found.organization, webhook)
     page.audit("signing key revealed", request.auth, webhook=webhook)
     values = await webhook_values(page, request.auth, found)
     return page.answer(

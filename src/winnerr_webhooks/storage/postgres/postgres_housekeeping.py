@@ -169,7 +169,9 @@ class PostgresHousekeeping(PostgresVerbs, HousekeepingVerbs):
         """
         await self.read_clock()
         now = self._clock.now_ms()
-        gone = await self._aside.transact(lambda db: postgres_retention.remove_expired(db, now))
+        gone = await self._aside.transact(
+            lambda db: postgres_retention.remove_expired(db, now, retention_days)
+        )
         gone += await self.outbox.remove_refused(retention_days)
         if self._clock.monotonic() >= self._not_before:
             await self.make_partitions()

@@ -73,11 +73,11 @@ _IDLE: Final = _Carry("", 0, "", 0)
 # --- what both databases share --------------------------------------------------------------------
 
 
-async def remove_expired(db: PostgresSession, now: int) -> int:
+async def remove_expired(db: PostgresSession, now: int, retention_days: int) -> int:
     """Remove a slice of rows that expire by age alone, unless another node is at it."""
     if await db.fetch_row("carry_state") is None:
         return 0
-    return await retention.remove_expired(db, now)
+    return await retention.remove_expired(db, now, retention_days)
 
 
 async def remove_webhooks(db: PostgresSession, now: int) -> Removals:

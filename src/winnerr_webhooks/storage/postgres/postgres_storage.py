@@ -16,6 +16,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
+from winnerr_webhooks.storage.activity_verbs import ActivityVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.job_verbs import JobVerbs
@@ -47,6 +48,7 @@ class PostgresStorage(
     LogVerbs,
     SignInVerbs,
     KeyVerbs,
+    ActivityVerbs,
 ):
     """`storage.port.Storage` in one database; see there for what each verb promises."""
 
@@ -69,6 +71,7 @@ class PostgresStorage(
         self._searches = searches
         self._clock = clock
         self._keyring = keyring
+        self._ids = Ids(clock)
         self._rule = rule._replace(skipped_since=clock.skips.since)
         self._node = node
         self.outbox = PostgresOutbox(aside, clock)

@@ -10,6 +10,9 @@ SELECT id, name, organization, created_at, revoked_at FROM api_key ORDER BY crea
 -- name: revoke_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL
 
+-- name: key_named
+SELECT name, organization FROM api_key WHERE id = :id
+
 -- name: find_key
 SELECT id, name, organization, created_at, revoked_at FROM api_key
 WHERE hash = :hash AND revoked_at IS NULL

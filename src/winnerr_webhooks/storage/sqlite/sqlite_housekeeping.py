@@ -24,7 +24,9 @@ class SqliteHousekeeping(SqliteVerbs, HousekeepingVerbs):
         found = await self._threads.search(
             lambda db: sqlite_retention.find(db, at, retention_days, now), calls.SCAN
         )
-        gone = await self._write_slice(lambda db: sqlite_retention.remove(db, at.kind, found, now))
+        gone = await self._write_slice(
+            lambda db: sqlite_retention.remove(db, at.kind, found, now, retention_days)
+        )
         if not found:
             self._retention = sqlite_retention.RetentionPass()
             gone += await self._remove_deleted_webhooks()

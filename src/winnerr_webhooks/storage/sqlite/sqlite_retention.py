@@ -62,7 +62,13 @@ def find(
     return []
 
 
-async def remove(db: SqliteSession, kind: int, found: list[tuple[str, str | int]], now: int) -> int:
+async def remove(
+    db: SqliteSession,
+    kind: int,
+    found: list[tuple[str, str | int]],
+    now: int,
+    retention_days: int,
+) -> int:
     """Remove what was found, and a slice of rows that expire by age alone; return how many."""
     gone = db.run(KINDS[kind].drop, (as_json(found),)) if found else 0
-    return gone + await remove_expired(db, now)
+    return gone + await remove_expired(db, now, retention_days)

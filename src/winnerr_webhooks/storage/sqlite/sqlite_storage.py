@@ -25,9 +25,11 @@ from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage import values
 from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
+from winnerr_webhooks.storage.activity_verbs import ActivityVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.job_verbs import JobVerbs
@@ -70,6 +72,7 @@ class SqliteStorage(
     LogVerbs,
     SignInVerbs,
     KeyVerbs,
+    ActivityVerbs,
 ):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
@@ -90,6 +93,7 @@ class SqliteStorage(
         self._threads = threads
         self._clock = SteadyClock(clock)
         self._keyring = keyring
+        self._ids = Ids(self._clock)
         self._rule = rule._replace(skipped_since=self._clock.skips.since)
         self._lock = lock
         self._reads = reads
