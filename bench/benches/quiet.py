@@ -68,6 +68,8 @@ def _at_rest(stage: Stage, hook: str, *, with_postgres: bool) -> list[dict]:
             services[f"PostgreSQL, {text}"] = _resting(
                 stage, hook, webhooks, postgres=stage.postgres()
             )
+    for service in services.values():
+        service.request("/api/v1/event-types")  # answered once all of the service is loaded
     page.read_for(stage.scale.rest_seconds / 4)  # what follows a start is over after that
     before, began = [service.usage() for service in services.values()], time.monotonic()
     page.read_for(stage.scale.rest_seconds)
@@ -99,6 +101,7 @@ def _under_load(stage: Stage, receiver: Receiver, hook: str, name: str) -> list[
     )
     service.seed(webhooks=[[number, hook] for number in range(MANY)], keys=[None])
     stage.enter(service)
+    service.request("/api/v1/event-types")  # answered once all of the service is loaded
     stream(service, receiver, 50, 1.0)  # windows open, connections made, statements prepared
     rates = stage.scale.quiet_rates
     found = []

@@ -75,14 +75,20 @@ class Batcher(Generic[Item]):
 
     `process` returns the seconds to pause before the next batch. It deals with its own errors: one
     that it raises ends the run, and the next `add` starts another. Made and used on one event loop.
+
+    With `gather_seconds`, an idle batcher waits that long for more items before its first batch.
     """
 
     def __init__(
-        self, queue: BatchQueue[Item], process: Callable[[list[Item]], Awaitable[float]]
+        self,
+        queue: BatchQueue[Item],
+        process: Callable[[list[Item]], Awaitable[float]],
+        gather_seconds: float = 0.0,
     ) -> None:
         self._queue = queue
         self._process = process
         self._put = queue.put
+        self._gather_seconds = gather_seconds
         self._task: asyncio.Task[None] | None = None
         self._open = True
         # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
@@ -119,6 +125,8 @@ class Batcher(Generic[Item]):
     async def _run(self) -> None:
         queue, process = self._queue, self._process
         try:
+            if self._gather_seconds:
+                await asyncio.sleep(self._gather_seconds)
             while queue and self._open:
                 if (pause := await process(queue.next_batch())) > 0:
                     await asyncio.sleep(pause)

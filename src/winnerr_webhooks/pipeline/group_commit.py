@@ -98,7 +98,8 @@ class GroupCommit(Generic[Item, Answer]):
     event loop.
 
     `pause` is called with a batch and the seconds its commit took; it returns the seconds until the
-    next commit. `next_joiner` lets items join a batch that has begun; see `JoinableBatch`.
+    next commit. `next_joiner` lets items join a batch that has begun; see `JoinableBatch`. An idle
+    group waits `gather_seconds` for more items before it commits.
     """
 
     def __init__(
@@ -109,13 +110,14 @@ class GroupCommit(Generic[Item, Answer]):
         pause: Callable[[Sequence[Entry[Item]], float], float] | None = None,
         patience: float = PATIENCE,
         next_joiner: NextJoiner[Item] | None = None,
+        gather_seconds: float = 0.0,
     ) -> None:
         self._commit = commit
         self._queue = queue
         self._pause = pause or partial(pause_between, queue)
         self._patience = patience
         self._next_joiner = next_joiner
-        self._batcher = Batcher(queue, self._commit_next)
+        self._batcher = Batcher(queue, self._commit_next, gather_seconds)
         self._parts = Batcher(Fifo[_Part[Item]](1), self._commit_part)
         """Commits the parts of batches that timed out, beside the batches that follow."""
         self._loop = asyncio.get_running_loop()

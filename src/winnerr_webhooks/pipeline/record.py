@@ -21,6 +21,9 @@ from winnerr_webhooks.storage.values import Settled, Settlement
 
 BATCH: Final = 512
 """Attempts a batch, at most."""
+GATHER_SECONDS: Final = 0.05
+"""How long an idle recorder waits for more attempts before it commits. No caller waits for it. At
+200 events a second, ten attempts share a commit (docs/adr/0032)."""
 CUT_ANSWER: Final = 1024
 """Bytes kept of an answer's head, in whole lines, and of its body, while memory for answers is
 short."""
@@ -57,7 +60,9 @@ class Recorder:
         self._most_attempts = self._attempts.bound.limit
         self._most_bytes = self._bytes.bound.limit
         self._settler = Settler(storage, jitter, self._pause)
-        self._group: GroupCommit[Unrecorded, None] = GroupCommit(self._settle, Fifo(BATCH))
+        self._group: GroupCommit[Unrecorded, None] = GroupCommit(
+            self._settle, Fifo(BATCH), gather_seconds=GATHER_SECONDS
+        )
         self._loop = asyncio.get_running_loop()
 
     @property

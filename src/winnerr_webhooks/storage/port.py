@@ -52,6 +52,11 @@ from winnerr_webhooks.storage.values import (
 class Road(Protocol):
     """The road of an event: accepted, claimed, settled, and repaired where that was cut short."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other nodes may use the same database, and make work due that only polls find."""
+        ...
+
     async def accept(
         self,
         events: Sequence[NewEvent],

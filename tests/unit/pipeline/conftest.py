@@ -98,6 +98,8 @@ class ScriptedEgress:
 class Steered:
     """A real storage; a verb may be watched, held or made to fail by what `before` names for it."""
 
+    is_shared = True
+    """The tests write beside the node, as other nodes would."""
     outbox = None
 
     def __init__(self, storage: SqliteStorage) -> None:

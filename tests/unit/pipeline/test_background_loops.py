@@ -5,9 +5,20 @@ import asyncio
 import pytest
 import structlog
 
+from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.pipeline import background_loops, claimer
+from winnerr_webhooks.management.replay_requests import ReplayRequest, Replays
+from winnerr_webhooks.pipeline import background_loops, claimer, poll_intervals
 from winnerr_webhooks.storage.values import LeaseTerms
+
+NEVER = 3_600.0
+
+
+@pytest.fixture
+def no_polls(monkeypatch) -> None:
+    """Idle loops ask the database hardly ever, so only signals find work."""
+    seldom = poll_intervals.PollIntervals(due=NEVER, changes=NEVER, rehearsals=NEVER)
+    monkeypatch.setattr(poll_intervals, "SHARED", seldom)
 
 
 @pytest.fixture
@@ -15,7 +26,7 @@ def quick(monkeypatch) -> None:
     """Repairs and looks for changes follow each other closely."""
     monkeypatch.setattr(background_loops, "REPAIR_EVERY", 0.05)
     monkeypatch.setattr(background_loops, "AWAY_WAIT", 0.05)
-    monkeypatch.setattr(background_loops, "CHANGES_EVERY", 0.05)
+    monkeypatch.setattr(poll_intervals, "SHARED", poll_intervals.SHARED._replace(changes=0.05))
 
 
 async def test_what_a_dead_process_had_leased_is_attempted_at_once(make_world) -> None:
@@ -207,3 +218,52 @@ async def test_an_idle_node_asks_seldom(world) -> None:
     looks = world.storage.counts["due_lanes"] - before["due_lanes"]
     assert looks / (loop.time() - began) < 10
     assert world.storage.counts["claim"] == before["claim"]
+
+
+async def test_a_retry_is_found_without_polls(no_polls, world) -> None:
+    await world.webhook()
+    await world.emit()
+    for _ in range(3):
+        (await world.egress.next()).answer(500)
+    (await world.egress.next()).answer()
+    await world.settled(1)
+
+
+async def test_what_did_not_fit_into_memory_is_found_without_polls(no_polls, make_world) -> None:
+    world = await make_world(webhook_concurrency=1)
+    await world.webhook()
+    world.egress.script = lambda call: call.answer()
+    for _ in range(10):
+        await world.emit(200)
+    await world.settled(2_000)
+
+
+async def test_replays_and_jobs_are_found_without_polls(no_polls, make_world) -> None:
+    world = await make_world(retry_schedule=())
+    webhook = await world.webhook()
+    await world.emit(3)
+    for _ in range(3):
+        (await world.egress.next()).answer(500)
+    await world.settled(3)
+    deliveries = sorted({call.delivery for call in world.egress.made})
+    replays = Replays(storage=world.storage, catalog=CATALOG, signals=world.node.signals)
+    await replays.replay_delivery(webhook.organization, deliveries[0])
+    (await world.egress.next()).answer()
+    await replays.replay_many(webhook.organization, ReplayRequest(), dry_run=False)
+    for _ in range(2):
+        (await world.egress.next()).answer()
+
+
+async def test_a_disabled_webhooks_deliveries_are_cancelled_without_polls(
+    no_polls, make_world
+) -> None:
+    world = await make_world(webhook_concurrency=1)
+    await world.webhook()
+    _, *others = await world.emit(4)
+    (await world.egress.next()).answer(410)
+    ids = [one.leased[0].id for one in others]
+
+    async def cancelled() -> bool:
+        return all([(await world.delivery(one)).status == "cancelled" for one in ids])
+
+    await world.until(cancelled)

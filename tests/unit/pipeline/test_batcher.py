@@ -87,3 +87,15 @@ def test_items_put_back_come_first_again() -> None:
     queue.put("a")
     queue.sort(ord)
     assert queue.next_batch() == ["a", "c"]
+
+
+async def test_an_idle_batcher_gathers_items_for_a_while_before_its_first_batch() -> None:
+    calls = Calls()
+    calls.go.set()
+    batcher = Batcher(Fifo[str](4), calls, gather_seconds=0.01)
+    batcher.add("a")
+    await asyncio.sleep(0)
+    assert calls.batches == []
+    batcher.add("b")
+    await batcher.idle()
+    assert calls.batches == [["a", "b"]]

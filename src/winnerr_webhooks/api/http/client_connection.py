@@ -17,6 +17,7 @@ from winnerr_webhooks.api.http.body_framing import (
     FixedLengthBody,
 )
 from winnerr_webhooks.api.http.connection_timeouts import TICKS, ConnectionTimeouts
+from winnerr_webhooks.api.http.date_header import DateHeader
 from winnerr_webhooks.api.http.fast_path import FastPath
 from winnerr_webhooks.api.http.open_connections import OpenConnections
 from winnerr_webhooks.api.http.request import Request
@@ -44,6 +45,7 @@ class ServerState:
         idle_ticks: float,
         open_connections: OpenConnections,
         timeouts: ConnectionTimeouts,
+        date: DateHeader,
     ) -> None:
         """`idle_ticks`: how long a connection may be idle between two requests."""
         self.app = app
@@ -52,8 +54,7 @@ class ServerState:
         self.idle_ticks = idle_ticks
         self.open_connections = open_connections
         self.timeouts = timeouts
-        self.date_line = b""
-        """The Date header line of all answers of this second."""
+        self.date = date
         self.connections: set[ClientConnection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.is_stopping = False
@@ -172,7 +173,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     @property
     def date_line(self) -> bytes:
         """The Date header line of an answer that is sent now."""
-        return self._server.date_line
+        return self._server.date.line()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a request's work as a task of the server."""
@@ -370,7 +371,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         if self.transport.is_closing():
             return
         if not is_answered:
-            lines = self._server.date_line + b"connection: close\r\n"
+            lines = self.date_line + b"connection: close\r\n"
             self.transport.write(response(refused(error), lines, head_only=is_head))
         self._linger()
 

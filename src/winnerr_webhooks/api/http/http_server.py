@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from email.utils import formatdate
 from typing import Final
 
 import structlog
 
 from winnerr_webhooks.api.http.client_connection import ClientConnection, ServerState
 from winnerr_webhooks.api.http.connection_timeouts import TICKS, ConnectionTimeouts
+from winnerr_webhooks.api.http.date_header import DateHeader
 from winnerr_webhooks.api.http.fast_path import FastPath
 from winnerr_webhooks.api.http.open_connections import OpenConnections
 from winnerr_webhooks.api.http.request_head import Limits
@@ -18,7 +18,6 @@ from winnerr_webhooks.quotas import Budget
 
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between two requests."""
-DATE_SECONDS: Final = 1.0
 IN_TRANSIT_SECONDS: Final = 0.1
 """How long a stopping server still reads from idle connections: a request may be on its way."""
 
@@ -42,9 +41,7 @@ class HttpServer:
         limits = limits or Limits()
         tick = limits.request_seconds / TICKS
         open_connections = OpenConnections(connections_in, descriptors)
-        self._clock = clock
         self._server: asyncio.Server | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self.state = ServerState(
             http_app.app,
             None if http_app.events is None else FastPath(http_app.events),
@@ -52,11 +49,11 @@ class HttpServer:
             idle_ticks=idle_seconds / tick,
             open_connections=open_connections,
             timeouts=ConnectionTimeouts(tick, open_connections.keep_descriptors_free),
+            date=DateHeader(clock.now_ms),
         )
 
     async def start(self, listener: socket.socket, *, backlog: int) -> None:
         """Accept connections on a bound socket; `backlog` of them may wait for that."""
-        self._set_date()
         self._server = await asyncio.get_running_loop().create_server(
             lambda: ClientConnection(self.state), sock=listener, backlog=backlog
         )
@@ -81,8 +78,6 @@ class HttpServer:
                     await state.is_quiet.wait()
             except TimeoutError:
                 await self._cut_off()
-        if self._timer is not None:
-            self._timer.cancel()
 
     async def _cut_off(self) -> None:
         state = self.state
@@ -96,9 +91,3 @@ class HttpServer:
         for connection in tuple(state.connections):
             connection.abort()
         await asyncio.gather(*state.tasks, return_exceptions=True)
-
-    def _set_date(self) -> None:
-        """Renew the Date header line (RFC 9110, section 6.6.1) once a second."""
-        date = formatdate(self._clock.now_ms() / 1000, usegmt=True)
-        self.state.date_line = f"date: {date}\r\n".encode()
-        self._timer = asyncio.get_running_loop().call_later(DATE_SECONDS, self._set_date)

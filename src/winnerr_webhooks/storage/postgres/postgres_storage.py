@@ -65,6 +65,7 @@ class PostgresStorage(
         node: str,
     ) -> None:
         super().__init__()
+        self.is_shared = True
         self._road = road
         self._aside = aside
         self._reads = reads

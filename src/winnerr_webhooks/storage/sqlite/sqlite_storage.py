@@ -76,6 +76,7 @@ class SqliteStorage(
 ):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
+    is_shared = False
     outbox = None
 
     def __init__(
