@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full sdk smoke chaos build clean
+.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full bench-peers sdk smoke chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -74,6 +74,9 @@ bench: $(VENV)/.bench ## how fast it is (one alone: make bench-latency; up to 10
 
 bench-full: $(VENV)/.bench
 	@$(RUN) -m bench.run --full $(ARGS)
+
+bench-peers: $(VENV)/.bench ## beside Svix, Outpost and WebhookX that you have started (ARGS="--svix URL …")
+	@$(RUN) -m bench.peers $(ARGS)
 
 bench-%: $(VENV)/.bench
 	@$(RUN) -m bench.run $* $(ARGS)

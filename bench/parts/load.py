@@ -14,6 +14,8 @@ first           number of the first organization, as in org_000000; default 0
 organizations   how many, in turn; default 1
 batch           events a request; default 1; needs the path of the batch call
 stamped         the events say when they were due, for the receiver; default: in open mode
+event           the JSON of one event, for another service: "%s" stands for the fields of its data,
+                which then always hold the organization
 
 Prints JSON: requests, events, statuses, errors (answers to a batch that hold one), refused (the
 first answer other than 2xx, as text, or null), first and last (monotonic seconds: first request
@@ -45,6 +47,9 @@ class Requests:
         batch = orders.get("batch", 1)
         stamp = ',"sent":%d' if stamped else ""
         event = f'{{"event":"contact.created","organizationId":"org_%06d","data":{DATA}{stamp}}}}}'
+        if "event" in orders:
+            fields = f'"organization":"org_%06d",{DATA[1:]}{stamp}'
+            event = orders["event"].replace("%s", fields)
         body = event if batch == 1 else f"[{','.join([event] * batch)}]"
         self.first = orders.get("first", 0)
         self.organizations = orders.get("organizations", 1)

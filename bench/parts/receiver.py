@@ -81,6 +81,8 @@ class Receiver:
             connection.sendall(self.asked(data.split(b" ", 2)[1]))
             return
         at = data.find(b"Content-Length: ") + 16
+        if at == 15:  # other senders write it in lower case
+            at = data.lower().find(b"content-length: ") + 16
         if end < 0 or len(data) < end + 4 + int(data[at : data.find(b"\r", at)]):
             self.parts[number] = data
             return
