@@ -54,6 +54,9 @@ NOT_RUN = {
     ("docs/performance/README.md", "Repeat it", "sh"): (
         "They take from minutes to hours. tests/unit/bench runs each bench for a moment."
     ),
+    ("docs/performance/peers.md", "Repeat it", "sh"): (
+        "They need the other senders. tests/unit/bench/test_peers.py drives stand-ins of them."
+    ),
     (HOW_TO, "Run it in a container", "sh"): (
         "They need a Docker daemon, and base images from a registry of images."
     ),
