@@ -10,16 +10,17 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.retry import longest_waits
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.pipeline.claimer import Claimer, wait_up_to
+from winnerr_webhooks.pipeline.claimer import IDLE_POLL, Claimer, wait_up_to
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
-from winnerr_webhooks.pipeline.poll_intervals import poll_intervals
 from winnerr_webhooks.storage.listener_port import Listeners
 from winnerr_webhooks.storage.port import Road
 
 REPAIR_EVERY: Final = 30.0
 """Seconds between searches for lost wake-ups and expired leases."""
+CHANGES_EVERY: Final = 10.0
+"""Seconds between reads of changed webhooks and of jobs that no signal asked for."""
 AWAY_WAIT: Final = 1.0
 """Seconds until a loop that failed starts again."""
 LISTENER_UNSEEN: Final = 900.0
@@ -52,7 +53,7 @@ class BackgroundLoops:
         self._jitter = jitter
         self._request_poll = dispatcher.queues.backlog.request_poll
         self._job_wake = asyncio.Event()
-        self._intervals = poll_intervals(is_shared=storage.is_shared)
+        self._changes_found = asyncio.Event()
         self._changes_mark = 0
         self._logged: set[str] = set()
         """Reasons why a loop failed that were logged since the last claim."""
@@ -61,7 +62,6 @@ class BackgroundLoops:
             dispatcher,
             foreground,
             clock,
-            idle_poll=self._intervals.due,
             on_success=self._logged.clear,
         )
         self._claiming: asyncio.Task[None] | None = None
@@ -69,6 +69,7 @@ class BackgroundLoops:
         self._open = True
         signals.work_due.connect(self.due_in)
         signals.job_created.connect(self._job_wake.set)
+        signals.changes_found.connect(self._changes_found.set)
 
     async def start(self) -> None:
         """Free what an earlier process of this node had leased, and start the loops."""
@@ -86,7 +87,7 @@ class BackgroundLoops:
         """Poll in `seconds`, because something in the database is due then."""
         if seconds <= 0:
             self._request_poll()
-        elif seconds < self._intervals.due:  # a poll before then finds what is due later
+        elif seconds < IDLE_POLL:  # a poll before then finds what is due later
             asyncio.get_running_loop().call_later(seconds, self._request_poll)
 
     async def close(self) -> None:
@@ -137,11 +138,12 @@ class BackgroundLoops:
             while await self._storage.run_job_slice():
                 self._request_poll()
                 await asyncio.sleep(0)  # other work may run between the slices of a large job
-            await wait_up_to(self._job_wake, self._intervals.changes)
+            await wait_up_to(self._job_wake, CHANGES_EVERY)
 
     async def _changes(self) -> None:
         while True:
-            await asyncio.sleep(self._intervals.changes)
+            self._changes_found.clear()
+            await wait_up_to(self._changes_found, CHANGES_EVERY)
             mark, changed = await self._storage.changed_webhooks(self._changes_mark)
             if mark < self._changes_mark:  # a failover or a restore has undone changes
                 changed = self._dispatcher.webhooks

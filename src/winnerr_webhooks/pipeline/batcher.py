@@ -15,6 +15,8 @@ AWAY_SECONDS: Final = 0.2
 CUT: Final = 8
 """A batch that timed out is cut into this many parts, and each part again. It takes three such
 steps from 512 items to a single one, and each step costs the full time limit."""
+FEW: Final = 16
+"""A batcher that gathers waits for more items while it has fewer than these."""
 
 Item = TypeVar("Item")
 
@@ -76,7 +78,8 @@ class Batcher(Generic[Item]):
     `process` returns the seconds to pause before the next batch. It deals with its own errors: one
     that it raises ends the run, and the next `add` starts another. Made and used on one event loop.
 
-    With `gather_seconds`, an idle batcher waits that long for more items before its first batch.
+    With `gather_seconds`, a batcher with only a FEW items waits that long for more, unless it is
+    asked to `hurry`.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Batcher(Generic[Item]):
         self._process = process
         self._put = queue.put
         self._gather_seconds = gather_seconds
+        self._gathering: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._open = True
         # Asked once: until Python 3.12 every asyncio.get_running_loop() is a getpid() syscall.
@@ -98,17 +102,32 @@ class Batcher(Generic[Item]):
         """Put an item into the next batch."""
         self._put(item)
         if self._task is None and self._open:
+            if not self._gather_seconds:
+                self._task = self._loop.create_task(self._run())
+            elif self._gathering is None:
+                self._gather()
+
+    def _gather(self) -> None:
+        self._gathering = self._loop.call_later(self._gather_seconds, self.hurry)
+
+    def hurry(self) -> None:
+        """Wait no longer for more items before the next batch."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
             self._task = self._loop.create_task(self._run())
 
     @property
     def is_busy(self) -> bool:
         """Whether a batch is being processed or waits for its pause to end."""
-        return self._task is not None
+        return self._task is not None or self._gathering is not None
 
     async def idle(self) -> None:
-        """Return when nothing waits and no batch is processed."""
+        """Process what waits without delay; return when nothing does and no batch is processed."""
+        self.hurry()
         while self._task is not None:
             await asyncio.shield(self._task)
+            self.hurry()
 
     def stop(self) -> None:
         """Process no further batch; the current one is processed to its end."""
@@ -116,6 +135,8 @@ class Batcher(Generic[Item]):
 
     async def close(self, seconds: float) -> None:
         """Process what waits for at most `seconds`, then cancel the current batch."""
+        self._gather_seconds = 0.0
+        self.hurry()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=max(seconds, 0.0))
         if self._task is not None:
@@ -125,13 +146,15 @@ class Batcher(Generic[Item]):
     async def _run(self) -> None:
         queue, process = self._queue, self._process
         try:
-            if self._gather_seconds:
-                await asyncio.sleep(self._gather_seconds)
             while queue and self._open:
                 if (pause := await process(queue.next_batch())) > 0:
                     await asyncio.sleep(pause)
+                if self._gather_seconds and len(queue) < FEW:
+                    break
         finally:
             self._task = None
+        if queue and self._open:
+            self._gather()
 
 
 def cut(batch: list[Item]) -> list[list[Item]]:

@@ -29,6 +29,9 @@ BUSY_POLL: Final = 0.02
 """Seconds between polls that find lanes with room."""
 CONTENDED_POLL: Final = 0.08
 """Seconds until the next poll when another node has claimed what the last one found."""
+IDLE_POLL: Final = 5.0
+"""Seconds between polls that find nothing, at most. They only repair what no signal told: whatever
+makes work due signals it, and `news_poller` does so for other nodes."""
 POLL_DUTY: Final = 10
 """The time between two polls is at least this many times what a poll takes."""
 LONGEST_POLL_PAUSE: Final = 5.0
@@ -46,11 +49,9 @@ class Claimer:
         foreground: Foreground,
         clock: Clock,
         *,
-        idle_poll: float,
         on_success: Callable[[], None],
         busy: Callable[[], float] = cpu_seconds,
     ) -> None:
-        """`idle_poll`: seconds between polls that find nothing, at most."""
         self._storage = storage
         self._dispatcher = dispatcher
         self._backlog = dispatcher.queues.backlog
@@ -58,7 +59,6 @@ class Claimer:
         self._clock = clock
         self._busy = busy
         """Returns the seconds of CPU time that this process has used."""
-        self._idle_poll = idle_poll
         self._wait = BUSY_POLL
         """Seconds from the last poll to the next one, unless one is requested."""
         self._next_poll = float("-inf")
@@ -90,9 +90,9 @@ class Claimer:
         return self._clock.monotonic() >= self._poll_at()
 
     def _until_poll(self) -> float:
-        """Return the seconds until the next poll; `idle_poll` while nothing may be claimed."""
+        """Return the seconds until the next poll; IDLE_POLL while nothing may be claimed."""
         if not self._dispatcher.accepts_claims:
-            return self._idle_poll
+            return IDLE_POLL
         return max(self._poll_at() - self._clock.monotonic(), 0.0)
 
     def _poll_at(self) -> float:
@@ -112,7 +112,7 @@ class Claimer:
         ended = monotonic()
         if not found:
             self._on_success()
-        self._wait = BUSY_POLL if found else min(2 * self._wait, self._idle_poll)
+        self._wait = BUSY_POLL if found else min(2 * self._wait, IDLE_POLL)
         wait = self._wait
         if page.next_due_in is not None:
             wait = min(wait, page.next_due_in)

@@ -129,6 +129,10 @@ class GroupCommit(Generic[Item, Answer]):
         """
         self._batcher.add((item, on_answer))
 
+    def hurry(self) -> None:
+        """Commit what waits now, without waiting for more items."""
+        self._batcher.hurry()
+
     def refuse(self, error: Unavailable) -> None:
         """Answer all items whose commit has not begun with this error."""
         _fail(self._queue.clear(), error)

@@ -23,6 +23,7 @@ from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.intake import Intake
 from winnerr_webhooks.pipeline.listener_hub import ListenerHub
+from winnerr_webhooks.pipeline.news_poller import NewsPoller
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.outbox_mover import OutboxMover
 from winnerr_webhooks.pipeline.pruner import Pruner
@@ -59,7 +60,7 @@ class Node:
         self.budgets = budgets
         self.signals = NodeSignals()
         # The stations, from the end of the road to its beginning: each gets those that follow it.
-        self.recorder = Recorder(storage, metrics, jitter, budgets, self.signals)
+        self.recorder = Recorder(storage, metrics, jitter, budgets, self.signals, clock=clock)
         attempter = Attempter(
             egress,
             schedule=config.retry_schedule,
@@ -129,7 +130,11 @@ class Node:
                 ids=ids,
                 jitter=jitter,
                 metrics=metrics,
+                signals=self.signals,
             )
+        self._news: NewsPoller | None = None
+        if storage.is_shared:
+            self._news = NewsPoller(storage, self.signals, jitter)
         self._watch(metrics)
         self._delivers = config.delivers
         self._started = False
@@ -145,6 +150,8 @@ class Node:
             self._rehearser.start()
         if self._outbox_mover is not None:
             self._outbox_mover.start()
+        if self._news is not None:
+            self._news.start()
         self._started = True
 
     async def stop_delivering(self) -> None:
@@ -157,6 +164,7 @@ class Node:
         left = self._stop.left(self._longest_attempt)
         await within(
             left + CANCEL_SECONDS,
+            news=self._close_news(),
             pruner=self._pruner.close(),
             rehearsals=self._rehearser.close(),
             claims=self._loops.close(),
@@ -164,6 +172,10 @@ class Node:
             listeners=self.listeners.close(),
             attempts=self.dispatcher.close(left),
         )
+
+    async def _close_news(self) -> None:
+        if self._news is not None:
+            await self._news.close()
 
     async def _close_outbox(self) -> None:
         if self._outbox_mover is not None:

@@ -41,6 +41,10 @@ class NodeSignals:
         """A user asked for an attempt of this webhook, even if its receiver asked for a pause."""
         self.job_created: Signal[[]] = Signal()
         """A job waits in the database."""
+        self.changes_found: Signal[[]] = Signal()
+        """Webhooks were changed, perhaps through another node."""
+        self.outbox_filled: Signal[[]] = Signal()
+        """Events wait in the outbox."""
         self.recording_resumed: Signal[[]] = Signal()
         """Every attempt made so far is recorded after a stall, so attempts may start again."""
 

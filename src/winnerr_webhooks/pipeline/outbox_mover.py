@@ -1,8 +1,7 @@
 """Outbox mover: the loop that moves committed events from the outbox to the intake.
 
-Every node runs one. It polls, because LISTEN does not work behind a pooler, and because every
-NOTIFY makes the product's commits wait for each other. The nodes take turns (`Outbox.next_events`),
-but nothing rests on that:
+Every node runs one, and `news_poller` wakes it. The nodes take turns (`Outbox.next_events`), but
+nothing rests on that:
 
 - **Once.** The intake accepts an id once, and a row leaves the outbox only after that. A row whose
   node died in between is moved again, and is then a repeat.
@@ -25,19 +24,17 @@ from winnerr_webhooks.domain.submission import MAX_EVENT, new_event, read
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline import repeated_events
+from winnerr_webhooks.pipeline.claimer import wait_up_to
 from winnerr_webhooks.pipeline.intake import Intake
+from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.outbox import EmittedEvent, Outbox
 from winnerr_webhooks.storage.port import Log
 
-POLL: Final = 0.25
-"""Seconds between polls that find nothing."""
-POLL_DUTY: Final = 10
-"""The time between two such polls is at least this many times what a poll takes."""
+POLL: Final = 5.0
+"""Seconds between polls that no signal asked for."""
 FEW: Final = 100
 BUSY_PAUSE: Final = 0.05
 """After fewer events than FEW, seconds until the next poll: meanwhile more of them gather."""
-LONGEST_POLL_PAUSE: Final = 5.0
-"""Seconds between two polls, at most."""
 RETRY_AFTER: Final = 1.0
 """Seconds for which an organization is left alone whose next event cannot be stored now."""
 AWAY_WAIT: Final = 1.0
@@ -67,6 +64,7 @@ class OutboxMover:
         ids: Ids,
         jitter: Jitter,
         metrics: Metrics,
+        signals: NodeSignals,
     ) -> None:
         self._outbox = outbox
         self._log = events
@@ -81,7 +79,9 @@ class OutboxMover:
         """The organization whose turn was last."""
         self._left_alone: dict[str, float] = {}
         """Until which loop time organizations are left alone."""
+        self._filled = asyncio.Event()
         self._closing = asyncio.Event()
+        signals.outbox_filled.connect(self._filled.set)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -91,6 +91,7 @@ class OutboxMover:
     async def close(self) -> None:
         """Stop the loop. What it is moving now is finished, or is moved by another node."""
         self._closing.set()
+        self._filled.set()
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=CLOSING_SECONDS)
             self._task.cancel()
@@ -99,7 +100,7 @@ class OutboxMover:
     async def _run(self) -> None:
         logged = ""
         while not self._closing.is_set():
-            began = self._loop.time()
+            self._filled.clear()
             try:
                 found = await self.move_some()
                 logged = ""
@@ -115,8 +116,7 @@ class OutboxMover:
                 await self._pause(self._jitter.around(AWAY_WAIT))
             else:
                 if not found:
-                    took = self._loop.time() - began
-                    await self._pause(min(max(POLL, POLL_DUTY * took), LONGEST_POLL_PAUSE))
+                    await wait_up_to(self._filled, POLL)
                 elif found < FEW:
                     await self._pause(BUSY_PAUSE)
 

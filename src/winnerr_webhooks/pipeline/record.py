@@ -7,6 +7,7 @@ import structlog
 from msgspec.structs import replace
 
 from winnerr_webhooks.budgets import Budgets
+from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord
 from winnerr_webhooks.domain.delivery import EXHAUSTED
 from winnerr_webhooks.domain.errors import Poisoned, Unavailable
@@ -24,6 +25,9 @@ BATCH: Final = 512
 GATHER_SECONDS: Final = 0.05
 """How long an idle recorder waits for more attempts before it commits. No caller waits for it. At
 200 events a second, ten attempts share a commit (docs/adr/0032)."""
+GATHER_SLACK: Final = 5.0
+"""An attempt whose lease expires in fewer seconds is recorded at once: when the lease is over, the
+delivery may be claimed again."""
 CUT_ANSWER: Final = 1024
 """Bytes kept of an answer's head, in whole lines, and of its body, while memory for answers is
 short."""
@@ -46,6 +50,8 @@ class Recorder:
         jitter: Jitter,
         budgets: Budgets,
         signals: NodeSignals,
+        *,
+        clock: Clock,
     ) -> None:
         self.stalled = False
         """Whether no attempt should start: those already made cannot be recorded now."""
@@ -55,6 +61,7 @@ class Recorder:
         """Whether a log line said that delivery pauses."""
         self._metrics = metrics
         self._signals = signals
+        self._monotonic = clock.monotonic
         self._attempts = budgets.unrecorded_attempts
         self._bytes = budgets.unrecorded_bytes
         self._most_attempts = self._attempts.bound.limit
@@ -78,6 +85,11 @@ class Recorder:
             settlement = _with_cut_answer(settlement)
             size = _size(settlement.record)
         self._group.put((settlement, size), _log_failure)
+        if (
+            delivery.trigger != "automatic"  # somebody waits for it
+            or delivery.expires - self._monotonic() < GATHER_SLACK
+        ):
+            self._group.hurry()
         self._attempts.used += 1
         self._bytes.used += size
         if not settlement.by_listener:  # those tell nothing about receivers

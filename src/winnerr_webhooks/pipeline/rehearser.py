@@ -16,11 +16,12 @@ from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.pipeline.attempter import Attempter
 from winnerr_webhooks.pipeline.claimer import wait_up_to
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
-from winnerr_webhooks.pipeline.poll_intervals import poll_intervals
 from winnerr_webhooks.storage.delivery_rows import event_of
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.rehearsal_port import AnswerStart, RehearsalResult, RehearsalStep
 
+POLL: Final = 30.0
+"""Seconds between looks for rehearsals that no signal told of."""
 LEASE_SLACK: Final = 20.0
 """Seconds that a lease is longer than the longest attempt."""
 
@@ -36,7 +37,6 @@ class Rehearser:
         self._storage = storage
         self._attempter = attempter
         self._lease_seconds = timeout + LEASE_SLACK
-        self._poll = poll_intervals(is_shared=storage.is_shared).rehearsals
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         signals.job_created.connect(self._wake.set)
@@ -60,7 +60,7 @@ class Rehearser:
                 log.warning("a rehearsal waits", reason=str(error))
             except Exception:
                 log.exception("a rehearsal failed and is tried again")
-            await wait_up_to(self._wake, self._poll)
+            await wait_up_to(self._wake, POLL)
 
     async def _rehearse(self) -> None:
         """Run free rehearsals to their ends."""

@@ -39,6 +39,7 @@ from winnerr_webhooks.storage.values import (
     LeaseTerms,
     LogFilter,
     LogPage,
+    News,
     NewWebhook,
     ReplayFilter,
     Settled,
@@ -54,7 +55,11 @@ class Road(Protocol):
 
     @property
     def is_shared(self) -> bool:
-        """Whether other nodes may use the same database, and make work due that only polls find."""
+        """Whether other nodes may use the same database; then `news` finds the work they leave."""
+        ...
+
+    async def news(self) -> News:
+        """Return what waits. It only reads, and costs about the same whatever waits."""
         ...
 
     async def accept(

@@ -72,6 +72,19 @@ class DuePage(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until the next lane becomes due. If no other lane will, None."""
 
 
+class News(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What waits in the database, whichever node left it there."""
+
+    is_due: bool
+    """Whether a lane is due."""
+    has_jobs: bool
+    """Whether a job or a rehearsal waits."""
+    outbox_waits: bool
+    """Whether an event waits in the outbox."""
+    change_mark: int
+    """It grows with every change of a webhook."""
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Which deliveries a node takes a lease on."""
 

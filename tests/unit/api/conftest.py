@@ -265,7 +265,7 @@ async def running(
     metrics, signals = Metrics(), NodeSignals()
     hub = ListenerHub(
         storage,
-        Recorder(storage, metrics, Jitter(), budgets, signals),
+        Recorder(storage, metrics, Jitter(), budgets, signals, clock=clock),
         LeaseReleaser(storage, metrics, lambda: None),
         success=success_rule("2xx"),
         branding=config.branding,

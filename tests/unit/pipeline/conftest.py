@@ -20,9 +20,16 @@ from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.metrics import Metrics
+from winnerr_webhooks.pipeline import background_loops, claimer
 from winnerr_webhooks.pipeline.node import Node
 from winnerr_webhooks.storage.sqlite import SqliteStorage, threads
-from winnerr_webhooks.storage.values import Claim, Claimed, Delivery, NewWebhook, WebhookChange
+from winnerr_webhooks.storage.values import (
+    Claim,
+    Claimed,
+    Delivery,
+    NewWebhook,
+    WebhookChange,
+)
 
 PATIENCE = 60.0
 
@@ -278,6 +285,16 @@ def world_class() -> type[World]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that a busy machine keeps waiting fails nothing: only the deadlines' own tests do."""
     monkeypatch.setattr(threads, "TICK", 3_600.0)
+
+
+@pytest.fixture
+def no_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is not shared, and idle loops hardly ever ask it: only signals find work."""
+    never = 3_600.0
+    monkeypatch.setattr(Steered, "is_shared", False)
+    monkeypatch.setattr(claimer, "IDLE_POLL", never)
+    monkeypatch.setattr(background_loops, "IDLE_POLL", never)
+    monkeypatch.setattr(background_loops, "CHANGES_EVERY", never)
 
 
 @pytest.fixture

@@ -8,17 +8,8 @@ import structlog
 from winnerr_webhooks.domain.catalog import CATALOG
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.management.replay_requests import ReplayRequest, Replays
-from winnerr_webhooks.pipeline import background_loops, claimer, poll_intervals
+from winnerr_webhooks.pipeline import background_loops, claimer
 from winnerr_webhooks.storage.values import LeaseTerms
-
-NEVER = 3_600.0
-
-
-@pytest.fixture
-def no_polls(monkeypatch) -> None:
-    """Idle loops ask the database hardly ever, so only signals find work."""
-    seldom = poll_intervals.PollIntervals(due=NEVER, changes=NEVER, rehearsals=NEVER)
-    monkeypatch.setattr(poll_intervals, "SHARED", seldom)
 
 
 @pytest.fixture
@@ -26,7 +17,7 @@ def quick(monkeypatch) -> None:
     """Repairs and looks for changes follow each other closely."""
     monkeypatch.setattr(background_loops, "REPAIR_EVERY", 0.05)
     monkeypatch.setattr(background_loops, "AWAY_WAIT", 0.05)
-    monkeypatch.setattr(poll_intervals, "SHARED", poll_intervals.SHARED._replace(changes=0.05))
+    monkeypatch.setattr(background_loops, "CHANGES_EVERY", 0.05)
 
 
 async def test_what_a_dead_process_had_leased_is_attempted_at_once(make_world) -> None:
@@ -63,7 +54,7 @@ async def test_that_nothing_can_be_claimed_is_logged_once(make_world, monkeypatc
 
 
 async def test_claims_follow_each_other_while_lanes_with_work_have_room(
-    make_world, monkeypatch
+    no_polls, make_world, monkeypatch
 ) -> None:
     """Given 40 lanes with room for 16 each, then all they take is there before it waits."""
     done: list[int] = []

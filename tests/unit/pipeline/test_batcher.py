@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from winnerr_webhooks.pipeline.batcher import Batcher, Fifo
+from winnerr_webhooks.pipeline.batcher import FEW, Batcher, Fifo
 
 
 class Calls:
@@ -89,13 +89,41 @@ def test_items_put_back_come_first_again() -> None:
     assert queue.next_batch() == ["a", "c"]
 
 
-async def test_an_idle_batcher_gathers_items_for_a_while_before_its_first_batch() -> None:
+async def test_a_few_items_wait_for_more() -> None:
     calls = Calls()
     calls.go.set()
-    batcher = Batcher(Fifo[str](4), calls, gather_seconds=0.01)
+    batcher = Batcher(Fifo[str](100), calls, gather_seconds=0.01)
     batcher.add("a")
     await asyncio.sleep(0)
     assert calls.batches == []
+    assert batcher.is_busy
     batcher.add("b")
-    await batcher.idle()
+    await calls.began.wait()
     assert calls.batches == [["a", "b"]]
+
+
+async def test_a_few_items_that_came_during_a_call_wait_too_and_many_do_not() -> None:
+    calls = Calls()
+    batcher = Batcher(Fifo[str](100), calls, gather_seconds=3_600.0)
+    batcher.add("first")
+    batcher.hurry()
+    await calls.began.wait()
+    for number in range(FEW):
+        batcher.add(str(number))
+    calls.began.clear()
+    calls.go.set()
+    await calls.began.wait()  # many: at once
+    batcher.add("later")
+    await asyncio.sleep(0)
+    assert [len(batch) for batch in calls.batches] == [1, FEW]
+    await batcher.idle()  # whoever waits for the end does not wait for more items
+    assert calls.batches[2] == ["later"]
+
+
+async def test_closing_processes_what_was_gathered() -> None:
+    calls = Calls()
+    calls.go.set()
+    batcher = Batcher(Fifo[str](100), calls, gather_seconds=3_600.0)
+    batcher.add("a")
+    await batcher.close(60)
+    assert calls.batches == [["a"]]

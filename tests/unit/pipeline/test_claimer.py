@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from winnerr_webhooks.pipeline import claimer, foreground, poll_intervals
+from winnerr_webhooks.pipeline import claimer, foreground
 
 HELD = 400
 
@@ -58,11 +58,10 @@ async def test_hundreds_of_held_lanes_keep_nobody_elses_work_waiting(make_world)
 
 
 async def test_a_lane_is_claimed_of_again_without_a_look_when_it_has_room(
-    make_world, monkeypatch
+    no_polls, make_world, monkeypatch
 ) -> None:
     """Given a backlog of many claims, then one look finds its lane, and it drains."""
     monkeypatch.setattr(claimer, "BUSY_POLL", 3_600.0)
-    monkeypatch.setattr(poll_intervals, "SHARED", poll_intervals.SHARED._replace(due=3_600.0))
     world = await make_world(start=False)
     await world.webhook()
     for _ in range(5):

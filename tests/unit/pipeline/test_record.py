@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
+from winnerr_webhooks.pipeline import record
 from winnerr_webhooks.pipeline.node import CLOSING_SECONDS
 from winnerr_webhooks.pipeline.settler import SLOW
 
@@ -439,3 +440,47 @@ async def test_stopping_tries_to_record_until_its_time_is_over(world) -> None:
     await world.node.stop()
     assert len(tries) == 3
     await world.settled(1)
+
+
+async def test_attempts_that_end_one_after_the_other_share_a_commit(world) -> None:
+    """At a low rate too: no caller waits for the record, and each commit costs the same."""
+    await world.webhook()
+    await world.emit(3)
+    for _ in range(3):
+        (await world.egress.next()).answer()
+    await world.settled(3)
+    assert world.storage.counts["settle"] == 1
+
+
+async def test_what_somebody_waits_for_is_recorded_at_once(make_world, monkeypatch) -> None:
+    monkeypatch.setattr(record, "GATHER_SECONDS", 3_600.0)
+    world = await make_world()
+    webhook = await world.webhook()
+    test = await world.node.intake.send_test(world.event(), webhook.id)
+    (await world.egress.next()).answer()
+    await world.until(lambda: world.metric("unrecorded") == 0)
+    assert (await world.delivery(test.leased[0].id)).status == "delivered"
+
+
+async def test_an_attempt_whose_lease_is_nearly_over_is_recorded_at_once(
+    make_world, monkeypatch
+) -> None:
+    """A process that slept wakes up: its deliveries would soon be claimed again."""
+    monkeypatch.setattr(record, "GATHER_SECONDS", 3_600.0)
+    world = await make_world()
+    await world.webhook()
+    await world.emit()
+    call = await world.egress.next()
+    world.clock.elapsed = 57.0
+    call.answer()
+    await world.settled(1)
+
+
+async def test_a_stop_records_what_waits_for_company(make_world, monkeypatch) -> None:
+    monkeypatch.setattr(record, "GATHER_SECONDS", 3_600.0)
+    world = await make_world()
+    await world.webhook()
+    (accepted,) = await world.emit()
+    (await world.egress.next()).answer()
+    await world.node.stop()
+    assert (await world.delivery(accepted.leased[0].id)).status == "delivered"

@@ -23,6 +23,7 @@ from winnerr_webhooks.storage.values import (
     DueLane,
     DuePage,
     LeaseTerms,
+    News,
     Settled,
     Settlement,
 )
@@ -134,6 +135,14 @@ class RoadVerbs(PostgresVerbs):
             self._road,
             lambda db: postgres_settle.settle(db, rest, rule=self._rule, node=self._node, now=now),
         )
+
+    # --- polls --------------------------------------------------------------------------------
+
+    async def news(self) -> News:
+        """Return what waits."""
+        await self.read_clock()
+        now = self._clock.now_ms()
+        return News(*await self._road.autocommit(lambda db: db.fetch_row("news", now=now)))
 
     # --- claim --------------------------------------------------------------------------------
 

@@ -197,6 +197,13 @@ class SqliteStorage(
             short=True,
         )
 
+    async def news(self) -> values.News:
+        """Return what waits."""
+        due, jobs, outbox, mark = await self._threads.read_for_road(
+            run_to_end(lambda db: db.fetch_row("news", now=self._clock.now_ms()))
+        )
+        return values.News(bool(due), bool(jobs), bool(outbox), mark)
+
     async def due_lanes(self, after: values.DueLane | None, limit: int) -> values.DuePage:
         """Return a page of lanes that are due, on a reader, so that no accept waits for it."""
         return await self._threads.read_for_road(

@@ -347,6 +347,14 @@ ON CONFLICT (webhook_id, starts_at, duration_class, node) DO UPDATE SET
     succeeded = known.succeeded + excluded.succeeded, failed = known.failed + excluded.failed,
     exhausted = known.exhausted + excluded.exhausted
 
+-- name: news
+-- What waits, in one look for all loops of a node.
+SELECT EXISTS (SELECT FROM lane WHERE next_due_at <= :now::bigint),
+    EXISTS (SELECT FROM job)
+        OR EXISTS (SELECT FROM rehearsal WHERE ended_at IS NULL AND lease_until < :now),
+    EXISTS (SELECT FROM outbox WHERE refused_at IS NULL),
+    (SELECT value FROM meta WHERE name = 'change_mark')
+
 -- name: due_lanes
 -- A page of lanes that are due, longest due first, and the first that is not due yet.
 -- $1 now; $2, $3 due time and webhook of the lane before the page; $4 limit

@@ -182,6 +182,13 @@ ON CONFLICT (webhook_id, starts_at, duration_class) DO UPDATE SET
 UPDATE webhook SET failing_since = run.column2, failures = run.column3
 FROM ({rows:3}) AS run WHERE webhook.id = run.column1
 
+-- name: news
+SELECT EXISTS (SELECT 1 FROM lane WHERE next_due_at <= :now),
+    EXISTS (SELECT 1 FROM job)
+        OR EXISTS (SELECT 1 FROM rehearsal WHERE ended_at IS NULL AND lease_until < :now),
+    0,
+    (SELECT coalesce(max(change_mark), 1) FROM webhook)
+
 -- name: due_lanes
 -- A page of lanes that are due, longest due first; and when the next one will be due.
 SELECT json_group_array(json_array(
