@@ -458,7 +458,7 @@ async def test_what_somebody_waits_for_is_recorded_at_once(make_world, monkeypat
     webhook = await world.webhook()
     test = await world.node.intake.send_test(world.event(), webhook.id)
     (await world.egress.next()).answer()
-    await world.until(lambda: world.metric("unrecorded") == 0)
+    await world.settled(1)
     assert (await world.delivery(test.leased[0].id)).status == "delivered"
 
 
