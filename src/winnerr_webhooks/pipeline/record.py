@@ -24,7 +24,7 @@ BATCH: Final = 512
 """Attempts a batch, at most."""
 GATHER_SECONDS: Final = 0.05
 """How long an idle recorder waits for more attempts before it commits. No caller waits for it. At
-200 events a second, ten attempts share a commit (docs/adr/0032)."""
+200 events a second, ten attempts share a commit (docs/adr/0033)."""
 GATHER_SLACK: Final = 5.0
 """An attempt whose lease expires in fewer seconds is recorded at once: when the lease is over, the
 delivery may be claimed again."""
