@@ -442,16 +442,6 @@ async def test_stopping_tries_to_record_until_its_time_is_over(world) -> None:
     await world.settled(1)
 
 
-async def test_attempts_that_end_one_after_the_other_share_a_commit(world) -> None:
-    """At a low rate too: no caller waits for the record, and each commit costs the same."""
-    await world.webhook()
-    await world.emit(3)
-    for _ in range(3):
-        (await world.egress.next()).answer()
-    await world.settled(3)
-    assert world.storage.counts["settle"] == 1
-
-
 async def test_what_somebody_waits_for_is_recorded_at_once(make_world, monkeypatch) -> None:
     monkeypatch.setattr(record, "GATHER_SECONDS", 3_600.0)
     world = await make_world()
@@ -476,11 +466,18 @@ async def test_an_attempt_whose_lease_is_nearly_over_is_recorded_at_once(
     await world.settled(1)
 
 
-async def test_a_stop_records_what_waits_for_company(make_world, monkeypatch) -> None:
+async def test_attempts_wait_for_others_and_share_a_commit_which_a_stop_makes_at_once(
+    make_world, monkeypatch
+) -> None:
+    """At a low rate too: no caller waits for the record, and each commit costs the same."""
     monkeypatch.setattr(record, "GATHER_SECONDS", 3_600.0)
     world = await make_world()
     await world.webhook()
-    (accepted,) = await world.emit()
-    (await world.egress.next()).answer()
+    accepted = await world.emit(3)
+    for _ in range(3):
+        (await world.egress.next()).answer()
+    await world.until(lambda: world.metric("unrecorded") == 3)
     await world.node.stop()
-    assert (await world.delivery(accepted.leased[0].id)).status == "delivered"
+    assert world.storage.counts["settle"] == 1
+    for one in accepted:
+        assert (await world.delivery(one.leased[0].id)).status == "delivered"
