@@ -102,9 +102,60 @@ async def test_j_k_enter_r_and_question_mark_walk_the_log(visit, server, receive
 
     await links.nth(0).focus()
     receiver.answer = lambda _request: answer()
+    question = page.get_by_role("dialog", name="Replay this delivery?")
     await page.keyboard.press("r")
+    await expect(question).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(question).to_be_hidden()
+    await expect(links.nth(0)).to_be_focused()
+    await page.keyboard.press("r")
+    await expect(question).not_to_contain_text("delivered already")
+    await page.keyboard.press("Enter")
     await receiver.wait_for(5)
     await expect(page.get_by_text("Replay requested")).to_be_visible()
+
+
+async def test_single_keys_can_be_turned_off_for_good(visit, server, receiver):
+    await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/logs", lambda found: found["items"])
+    page = await visit("/logs")
+    dialog = page.get_by_role("dialog", name="Keyboard")
+    await page.get_by_role("button", name="Keyboard shortcuts").click()
+    await dialog.get_by_role("checkbox", name="Use these keys").uncheck()
+    await dialog.get_by_role("button", name="Close").click()
+    for path in ("/logs", ""):
+        await page.goto(f"/settings/webhooks{path}")
+        for key in "jkr/?":
+            await page.keyboard.press(key)
+        await expect(dialog).to_be_hidden()
+        assert await page.evaluate("document.activeElement.tagName") == "BODY"
+    await page.get_by_role("button", name="Keyboard shortcuts").click()
+    await dialog.get_by_role("checkbox", name="Use these keys").check()
+    await page.goto("/settings/webhooks/logs")
+    await page.keyboard.press("j")
+    await expect(page.locator("#rows .result a")).to_be_focused()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+async def test_what_was_delivered_is_replayed_after_a_question_only(
+    visit, server, receiver, script
+):
+    await server.webhook(receiver.url)
+    await server.emit()
+    (attempt,) = (await server.until("~/logs", lambda found: found["items"]))["items"]
+    page = await visit(f"/logs/{attempt['id']}", java_script_enabled=script)
+    question = page.get_by_role("dialog") if script else page.locator("main")
+    await page.get_by_role("button", name="Replay", exact=True).click()
+    await expect(question).to_contain_text("It was delivered already.")
+    if script:
+        await question.get_by_role("button", name="Cancel").click()
+        await page.keyboard.press("r")
+        await expect(question).to_contain_text("It was delivered already.")
+    assert len(receiver.requests) == 1
+    await question.get_by_role("button", name="Replay", exact=True).click()
+    await receiver.wait_for(2)
+    assert len(receiver.requests) == 2
 
 
 async def test_an_attempt_opened_at_its_own_address_says_so_to_screen_readers(

@@ -109,6 +109,6 @@ async def test_the_state_of_the_live_log_does_not_move_what_stands_beside_it(vis
     label = page.locator("#live-label")
     await expect(label).to_have_text("Pause")
     before = await places(page)
-    for text in ("Connecting", "Reconnecting", "Off: try again", "Resume"):
+    for text in ("Connecting", "Reconnecting", "Off: try again", "In other tabs", "Resume"):
         await label.evaluate("(label, text) => { label.textContent = text; }", text)
         assert await places(page) == before, text

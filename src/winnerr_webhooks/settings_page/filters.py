@@ -22,6 +22,7 @@ RANGES: Final = (
     ("7d", "Last 7 days", 604_800_000),
 )
 _NAMES: Final = ("webhook", "event", "outcome", "status", "time", "since", "until", "q", "before")
+_OF_DELIVERIES: Final = {"webhook", "event", "outcome", "time", "since", "until", "before"}
 _STATUS: Final = re.compile(r"([1-9])([0-9][0-9]|xx)")
 _RANGE_MS: Final = {name: ms for name, _, ms in RANGES}
 
@@ -29,7 +30,8 @@ _RANGE_MS: Final = {name: ms for name, _, ms in RANGES}
 class Filters(msgspec.Struct, kw_only=True):
     """The filters as they were written in the URL.
 
-    `errors` has a message for each field that cannot be used; such a field does not narrow.
+    `errors` has a message for each field that cannot be used. With any of them, a view shows and
+    changes nothing, because it would be more than was asked for.
     """
 
     webhook: str = ""
@@ -65,21 +67,27 @@ class Filters(msgspec.Struct, kw_only=True):
 
     def log_filter(self, organization: str, now: int, *, limit: int = MAX_ROWS) -> LogFilter:
         """The filters as the storage takes them. `now` is in ms since 1970."""
-        since = None if "since" in self.errors else read_time(self.since)
+        since = read_time(self.since)
         if self.time in _RANGE_MS:
             since = max(since or 0, now - _RANGE_MS[self.time])
         return LogFilter(
             organization=organization,
             webhook=self.webhook or None,
-            event=None if "event" in self.errors else self.event or None,
+            event=self.event or None,
             outcome=self.outcome or None,
-            status=None if "status" in self.errors else _status_range(self.status),
+            status=_status_range(self.status),
             text=self.q or None,
             since=since,
-            until=None if "until" in self.errors else read_time(self.until),
+            until=read_time(self.until),
             limit=limit,
             before=self.before or None,
         )
+
+    @property
+    def not_for_replays(self) -> list[str]:
+        """Names of filters that are set and say something about attempts, not about deliveries."""
+        names = [name for name in _NAMES if name not in _OF_DELIVERIES and getattr(self, name)]
+        return names if self.outcome in {"", "failed"} else ["outcome", *names]
 
     def replay_request(self, now: int) -> ReplayRequest:
         """A request to replay the failed deliveries of the same webhook, event and time."""
@@ -96,8 +104,7 @@ class Filters(msgspec.Struct, kw_only=True):
 def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
     """Read the filters from a query string.
 
-    An invalid event, status, exact time or search text stays in its field with an error beside it.
-    Unknown parameters and invalid choices are dropped.
+    An invalid value stays in its field with an error beside it. Unknown parameters are dropped.
     """
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     given = {name: value.strip() for name, value in parse_qsl(text) if name in _NAMES}
@@ -115,11 +122,11 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
         found.errors["q"] = f"Enter at most {MAX_SEARCH} characters."
         found.q = found.q[:MAX_SEARCH].replace("\0", "")
     if found.outcome not in {"", *dict(OUTCOMES)}:
-        found.outcome = ""
+        found.errors["outcome"] = "Choose Delivered or Failed."
     if found.time not in {"", *_RANGE_MS}:
-        found.time = ""
+        found.errors["time"] = "Choose one of these times."
     if found.before and not is_id("att", found.before):
-        found.before = ""
+        found.errors["before"] = "The link to older attempts is not complete."
     return found
 
 

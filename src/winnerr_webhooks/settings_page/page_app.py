@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.settings_page.guard import authorize
-from winnerr_webhooks.settings_page.page_context import PageContext
+from winnerr_webhooks.settings_page.page_context import SEE_OTHER, PageContext
 from winnerr_webhooks.settings_page.page_errors import answer_error
 from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_path
 from winnerr_webhooks.settings_page.views import (
@@ -51,6 +51,7 @@ class SettingsPage:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
+        shorter = _without_empty_parameters(scope)
         organization = _take_organization(scope)
 
         async def send_with_headers(message: Any) -> None:
@@ -61,11 +62,36 @@ class SettingsPage:
                 message = {**message, "headers": headers}
             await send(message)
 
+        if shorter is not None:
+            await send_with_headers(
+                {
+                    "type": "http.response.start",
+                    "status": SEE_OTHER,
+                    "headers": [shorter, (b"content-length", b"0")],
+                }
+            )
+            await send({"type": "http.response.body", "body": b""})
+            return
         await self._app(scope, receive, send_with_headers)
 
     def stop(self) -> None:
         """End the live logs, so that they do not delay the node's stop."""
         self._page.stop()
+
+
+def _without_empty_parameters(scope: Any) -> tuple[bytes, bytes] | None:
+    """Where a GET leads whose address has parameters without a value; None when it has none.
+
+    A form without JavaScript sends all its fields, and people share the address that it makes.
+    """
+    query = scope["query_string"]
+    if scope["method"] != "GET" or not (b"=&" in query or query.endswith(b"=")):
+        return None
+    kept = b"&".join(part for part in query.split(b"&") if part.partition(b"=")[1:] != (b"=", b""))
+    if kept == query:
+        return None
+    path = scope["raw_path"]
+    return b"location", path + b"?" + kept if kept else path
 
 
 def _take_organization(scope: Any) -> str | None:

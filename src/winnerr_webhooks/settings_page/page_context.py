@@ -128,11 +128,11 @@ class PageContext:
         return await asyncio.get_running_loop().run_in_executor(self._renderer, make)
 
     async def answer_in_thread(
-        self, template: str, visitor: Visitor, /, **values: Any
+        self, template: str, visitor: Visitor, /, *, status: int = 200, **values: Any
     ) -> Response[str]:
         """A whole page, rendered in the renderer's thread."""
         text = await self.run_in_thread(lambda: self.render(template, visitor, **values))
-        return html_response(text, visitor, self.auth)
+        return html_response(text, visitor, self.auth, status=status)
 
     def answer(
         self, template: str, visitor: Visitor | None, /, *, status: int = 200, **values: Any

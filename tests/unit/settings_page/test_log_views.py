@@ -51,7 +51,6 @@ async def test_filters_are_read_from_the_url_and_shown_in_the_form(site, admin):
         (f"webhook={webhook.id}&time=1h", [good, bad]),
         ("since=2000-01-01T00:00", [good, bad]),
         ("until=2000-01-01T00:00", []),
-        ("outcome=nonsense&time=nonsense&before=nonsense", [good, bad]),
     ):
         assert rows(await admin.get(f"/logs?{query}")) == wanted, query
     page = await admin.get("/logs?event=deal.created&q=needle")
@@ -63,10 +62,72 @@ async def test_filters_are_read_from_the_url_and_shown_in_the_form(site, admin):
 async def test_an_invalid_filter_has_an_error_at_its_field(site, admin):
     await site.webhook()
     page = await admin.get("/logs?status=abc&event=deal.craeted&since=yesterday")
-    assert page.status == 200
+    assert page.status == 422
     assert "Did you mean deal.created" in page.text
     assert page.all("input", name="status")[0]["aria-describedby"] == "f-status-error"
     assert page.all("input", name="since")[0]["aria-invalid"] == "true"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=abc", "event=deal.craeted", "since=yesterday", "until=x", "outcome=x", "time=2w",
+     "before=x", "q=" + "x" * 201],
+)  # fmt: skip
+async def test_an_invalid_filter_never_means_all(site, admin, query):
+    await site.webhook()
+    await site.settle((await site.event())[0], 503, happened="exhausted")
+    page = await admin.get(f"/logs?{query}")
+    assert page.status == 422
+    assert rows(page) == []
+    assert "Nothing was searched" in page.text
+    assert page.all("div", id="attempts", **{"data-not-live": ""})
+    assert (await admin.get(f"/logs/stream?{query}")).status == 422
+    page = await admin.get(f"/logs/replay?{query}")
+    assert page.status == 422
+    assert "Nothing was counted" in page.text
+    page = await admin.post("/logs/replay", {"filters": f"?{query}"})
+    assert "Nothing was counted" in page.text
+    assert site.node.due == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [("q=needle", "Text"), ("status=503", "Status"), ("outcome=succeeded", "Outcome"),
+     ("outcome=failed&status=5xx&q=a", "Status and Text")],
+)  # fmt: skip
+async def test_replay_all_failed_refuses_a_filter_that_it_cannot_follow(site, admin, query, named):
+    await site.webhook()
+    await site.settle((await site.event())[0], 503, happened="exhausted")
+    log = await admin.get(f"/logs?event=contact.created&{query}")
+    (link,) = [a["href"] for a in log.all("a") if "/logs/replay" in a.get("href", "")]
+    page = await admin.get(link)
+    assert page.status == 422
+    assert f"The log is filtered by {named}." in page.text
+    assert not page.has_button("Replay 1 delivery")
+    await admin.post("/logs/replay", {"filters": f"?event=contact.created&{query}"})
+    assert site.node.due == 0
+    (without,) = [a["href"] for a in page.all("a") if "/logs/replay" in a.get("href", "")]
+    assert without.endswith("/logs/replay?event=contact.created") or "outcome=failed" in without
+    assert (await admin.get(without)).has_button("Replay 1 delivery")
+
+
+async def test_replay_all_failed_of_a_deleted_webhook_stays_with_it(site, admin):
+    webhook = await site.webhook()
+    await admin.post(f"/{webhook.id}/delete")
+    page = await admin.get(f"/logs/replay?webhook={webhook.id}")
+    chosen = page.all("option", value=webhook.id)
+    assert "selected" in chosen[0]
+
+
+async def test_an_address_to_share_has_no_empty_parameters(site, admin):
+    webhook = await site.webhook()
+    page = await admin.get("/logs?webhook=&event=&outcome=failed&status=&time=&q=a%3D&until=")
+    assert page.url.endswith("/logs?outcome=failed&q=a%3D")
+    assert (await admin.get("/logs?webhook=&event=")).url.endswith("/logs")
+    assert (await admin.get(f"/{webhook.id}/recover?time=7d&since=")).url.endswith("?time=7d")
+    page = await admin.get("/@org_1/logs?q=&outcome=failed")
+    assert page.url.endswith("/@org_1/logs?outcome=failed")
+    assert page.headers["content-security-policy"]
 
 
 async def test_an_attempt_shows_request_response_phases_and_what_to_do(site, admin):
@@ -200,6 +261,20 @@ async def test_a_replay_from_a_row_keeps_the_filters(site, admin):
     page = await admin.post(f"/logs/{attempt}/replay")
     assert page.url.endswith(f"/logs/{attempt}?done=replayed&before=1")
     assert page.all("p", **{"id": "replayed", "data-last-attempt": "1"})
+
+
+async def test_what_arrived_in_the_meantime_is_not_replayed_without_a_question(site, admin):
+    await site.webhook()
+    (delivery,) = await site.event()
+    attempt = await site.settle(delivery, 503)
+    await site.settle(msgspec.structs.replace(delivery, attempt=2), 200)
+    page = await admin.post(f"/logs/{attempt}/replay", {"back": ""})
+    assert page.url.endswith(f"/logs/{attempt}/replay")
+    assert "It was delivered already." in page.text
+    assert site.node.due == 0
+    page = await admin.post(f"/logs/{attempt}/replay", {"confirmed": "1"})
+    assert "Replay requested" in page.text
+    assert site.node.due == 1
 
 
 async def test_an_unknown_attempt_is_a_404_page_with_a_link(admin):

@@ -1,5 +1,8 @@
 // Shows new attempts as they arrive. Rows never move under the cursor: while an attempt is open, or
 // the table is scrolled or pointed at, new rows wait behind a bar that says "12 new".
+//
+// A browser holds few connections to one server, so a hidden tab has no stream, and of the tabs that
+// can be seen only the last used ones. The stream sends what was missed when it opens again.
 
 import { announce, nodesOf } from "./dom.js";
 import { showTimes } from "./times.js";
@@ -9,6 +12,7 @@ const MAX_ROWS = 500;
 // at most 500 rows a second. That row can itself be ten seconds late.
 const MAX_KNOWN = 10_000;
 const RETRY_MS = 15_000;
+const MAX_STREAMS = 3; // of all tabs of this browser; HTTP/1.1 has six connections for everything
 
 /** Starts the live log, unless the page shows older attempts. */
 export function startLiveLog(attempts, opener) {
@@ -20,6 +24,9 @@ export function startLiveLog(attempts, opener) {
   let source = null;
   let retryTimer = 0;
   let paused = false;
+  const others = new Set(); // tabs that opened their stream after this one
+  const self = Array.from(crypto.getRandomValues(new Uint32Array(4))).join(".");
+  const tabs = new BroadcastChannel("webhooks-live");
   let behind = false;
   let scheduled = false;
   const shown = Array.from(attempts.querySelectorAll("tbody tr[id]"), (row) => row.id);
@@ -90,7 +97,10 @@ export function startLiveLog(attempts, opener) {
 
   const connect = () => {
     clearTimeout(retryTimer);
+    if (source) disconnect();
     paused = false;
+    others.clear();
+    tabs.postMessage({ opened: self });
     if (button.getAttribute("aria-pressed") === "false") label.textContent = "Connecting";
     const url = new URL(attempts.dataset.stream, location.href);
     url.searchParams.set("after", newest);
@@ -111,13 +121,27 @@ export function startLiveLog(attempts, opener) {
     // The browser does not retry when the answer is not an event stream (WHATWG HTML, section 9.2).
     source = null;
     showState(false, "Off: try again");
-    retryTimer = setTimeout(connect, RETRY_MS);
+    retryTimer = setTimeout(connectIfSeen, RETRY_MS);
   };
 
   const disconnect = () => {
     clearTimeout(retryTimer);
+    if (source) tabs.postMessage({ closed: self });
     source?.close();
     source = null;
+  };
+
+  const connectIfSeen = () => {
+    if (!source && !paused && document.visibilityState === "visible") connect();
+  };
+
+  const giveWay = ({ data }) => {
+    if (data.closed) others.delete(data.closed);
+    if (!data.opened || !source) return;
+    others.add(data.opened);
+    if (others.size < MAX_STREAMS) return;
+    disconnect();
+    showState(false, "In other tabs");
   };
 
   const pause = () => {
@@ -135,6 +159,12 @@ export function startLiveLog(attempts, opener) {
     document.querySelector("#rows a")?.focus();
   });
   addEventListener("pagehide", disconnect);
-  addEventListener("pageshow", (event) => { if (event.persisted && !paused) connect(); });
-  connect();
+  addEventListener("pageshow", connectIfSeen);
+  addEventListener("focus", connectIfSeen);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") connectIfSeen();
+    else disconnect();
+  });
+  tabs.addEventListener("message", giveWay);
+  connectIfSeen();
 }

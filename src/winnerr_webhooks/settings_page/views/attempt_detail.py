@@ -46,20 +46,37 @@ async def show_attempt(
         return await page.answer_in_thread(template, request.auth, tab="logs", **values)
 
 
+@get("/logs/{attempt:str}/replay", admin=True)
+async def show_replay(
+    page: PageDependency, request: PageRequest, attempt: FromPath[str]
+) -> Response[str]:
+    """Ask whether to send a delivery once more."""
+    found = await _find(page, request.auth.organization, attempt)
+    return page.answer(
+        "confirm_replay.html",
+        request.auth,
+        attempt=found,
+        delivered=found.delivery_status == DELIVERED,
+    )
+
+
 @post("/logs/{attempt:str}/replay")
 async def replay(
     page: PageDependency, request: PageRequest, attempt: FromPath[str]
 ) -> Response[str]:
     """Send the attempt's delivery once more, outside the retry schedule.
 
-    Leads to the attempt, or to the log with the filters in the form field `back`.
+    Asks first when it was delivered already and the form does not say `confirmed`. Leads to the
+    attempt, or to the log with the filters in the form field `back`.
     """
+    form = form_of(request)
     found = await _find(page, request.auth.organization, attempt)
     delivery = await page.storage.delivery(found.organization, found.delivery_id)
+    if delivery and delivery.status == DELIVERED and not form.has("confirmed"):
+        return redirect(f"/logs/{attempt}/replay")
     before = delivery.attempts[-1].attempt if delivery and delivery.attempts else 0
     await page.replays.replay_delivery(found.organization, found.delivery_id)
     page.audit("delivery replayed", request.auth, delivery=found.delivery_id)
-    form = form_of(request)
     if form.has("back"):
         filters = read_filters(form.text("back").removeprefix("?"), page.catalog)
         return redirect(f"/logs{filters.query(done='replayed')}")
@@ -153,4 +170,4 @@ def _replay_obstacle(webhook: Webhook | None, attempt: LoggedAttempt) -> str | N
     return None
 
 
-ROUTES = (show_attempt, replay)
+ROUTES = (show_attempt, show_replay, replay)

@@ -1,5 +1,7 @@
 """Replay all failed: a page that counts the matching deliveries, then shows the progress."""
 
+from typing import Final
+
 import msgspec
 from litestar import Response, get, post
 from litestar.params import FromQuery
@@ -14,6 +16,9 @@ from winnerr_webhooks.settings_page.page_context import (
     redirect,
 )
 
+_OK: Final = 200
+_UNPROCESSABLE: Final = 422
+
 
 @get("/logs/replay", admin=True)
 async def show_bulk_replay(
@@ -27,24 +32,29 @@ async def show_bulk_replay(
     `started` is how many deliveries the replay has, and `at` is when it began, in ms.
     """
     filters = read_filters(request.scope["query_string"], page.catalog)
+    refused = bool(filters.errors or filters.not_for_replays)
     now = page.now()
-    wanted = filters.replay_request(now)
-    if started:
-        wanted = _as_of(filters, min(at, now) if at > 0 else now)
-    count = await page.replays.replay_many(request.auth.organization, wanted, dry_run=True)
+    count = 0
+    if not refused:
+        wanted = filters.replay_request(now)
+        if started:
+            wanted = _as_of(filters, min(at, now) if at > 0 else now)
+        count = await page.replays.replay_many(request.auth.organization, wanted, dry_run=True)
     if started:
         # Deliveries of a webhook that was resumed since are counted too, but are not part of it.
         count = min(count, started)
     return page.answer(
         "bulk_replay.html",
         request.auth,
+        status=_UNPROCESSABLE if refused else _OK,
         tab="logs",
+        without=filters.query(**dict.fromkeys(filters.not_for_replays, "")),
         filters=filters,
         webhooks=await page.webhooks.list(request.auth.organization),
         categories=page.catalog.categories,
         ranges=RANGES,
         count=count,
-        started=started,
+        started=0 if refused else started,
         delivered=max(started - count, 0),
     )
 
@@ -53,6 +63,8 @@ async def show_bulk_replay(
 async def start_bulk_replay(page: PageDependency, request: PageRequest) -> Response[str]:
     """Replay every failed delivery that matches, in a job that survives a restart."""
     filters = read_filters(form_of(request).text("filters").removeprefix("?"), page.catalog)
+    if filters.errors or filters.not_for_replays:
+        return redirect(f"/logs/replay{filters.query()}")
     now = page.now()
     try:
         started = await page.replays.replay_many(

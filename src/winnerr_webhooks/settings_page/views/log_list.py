@@ -1,6 +1,7 @@
 """The Logs tab: the newest attempts, filtered by the URL, and the live log."""
 
 from http import HTTPStatus
+from typing import Final
 
 from litestar import Response, get
 from litestar.params import FromQuery
@@ -11,25 +12,33 @@ from winnerr_webhooks.settings_page.live_log import has_room, live_rows, live_st
 from winnerr_webhooks.settings_page.log_rows import make_rows
 from winnerr_webhooks.settings_page.page_context import PageDependency, PageRequest
 from winnerr_webhooks.settings_page.views.webhook_list import read_overviews
+from winnerr_webhooks.storage.values import LogPage
+
+_UNPROCESSABLE: Final = 422
 
 
 @get("/logs")
 async def show_log(
     page: PageDependency, request: PageRequest, done: FromQuery[str] = ""
 ) -> Response[str]:
-    """Show attempts, newest first."""
+    """Show attempts, newest first; none while a filter is invalid."""
     visitor = request.auth
     filters = read_filters(request.scope["query_string"], page.catalog)
     query = filters.log_filter(visitor.organization, page.now())
     start = live_start(page)
     # A search may take seconds. It has turns of its own, so it runs before this page takes one.
-    searched = await page.storage.log(query) if query.is_search else None
+    searched = None
+    if filters.errors:
+        searched = LogPage(items=[], next=None)
+    elif query.is_search:
+        searched = await page.storage.log(query)
     async with page.turn(visitor.organization):
         found = searched or await page.storage.log(query)
         overviews, total = await read_overviews(page, visitor.organization)
         return await page.answer_in_thread(
             "log_list.html",
             visitor,
+            status=_UNPROCESSABLE if filters.errors else HTTPStatus.OK,
             tab="logs",
             done=done,
             health=total,
@@ -50,9 +59,11 @@ async def stream_log(
     page: PageDependency, request: PageRequest, after: FromQuery[str] = ""
 ) -> Response[str] | Stream:
     """Stream new attempts. A browser that reconnects first gets what it missed."""
+    filters = read_filters(request.scope["query_string"], page.catalog)
+    if filters.errors:
+        return Response("", status_code=_UNPROCESSABLE)
     if page.stopping.is_set() or not has_room(page, request.auth.organization):
         return Response("", status_code=HTTPStatus.SERVICE_UNAVAILABLE)
-    filters = read_filters(request.scope["query_string"], page.catalog)
     last = request.headers.get("last-event-id") or after
     return Stream(
         live_rows(page, request, filters, last),

@@ -43,10 +43,10 @@ async def show_recovery(
     organization = request.auth.organization
     found = await page.webhooks.get(organization, webhook)
     now = page.now()
-    if not since and time not in _MS:
+    if not since and not time:
         since = await _failing_since(page, organization, webhook)
         time = "" if since else _DEFAULT
-    at = read_time(since) if since else now - _MS[time]
+    at = read_time(since) if since else now - _MS[time] if time in _MS else None
     recovery = None
     if at is not None and at < now and found.status == ACTIVE:
         recovery = await page.recoveries.recover(organization, webhook, since=at, dry_run=True)

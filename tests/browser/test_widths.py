@@ -1,0 +1,60 @@
+"""Everything fits its place at every width: nothing is cut off, and no page scrolls sideways."""
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WIDTHS = (360, 721, 768, 960, 961, 1024, 1110, 1111, 1280)
+
+CUT = """() => [...document.querySelectorAll("#rows .num, #rows .next-text, #rows td:nth-child(6)")]
+  .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"""
+WIDEST_TEXTS = """() => {
+  const row = document.querySelector("#rows tr:has(.next button)");
+  row.querySelector("time").textContent = "23 Nov, 09:14";
+  row.querySelector(".duration span").textContent = "1 min 59 s";
+  row.querySelector(".next-text").textContent = "retry in 59 min";
+  row.cells[5].textContent = "10 of 21";
+}"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_row_of_the_log_shows_its_figures_and_its_button(
+    visit, server, receiver, answer, width
+):
+    receiver.answer = lambda _request: answer(503)
+    webhook = await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/deliveries?status=failed", lambda found: found["items"])
+    page = await visit(viewport={"width": width, "height": 900})
+    for path in ("/logs", f"/{webhook['id']}"):
+        await page.goto(f"/settings/webhooks{path}")
+        await page.evaluate(WIDEST_TEXTS)
+        assert await page.evaluate(CUT) == [], path
+        button = page.locator("#rows").get_by_role("button", name="Replay")
+        await expect(button).to_be_in_viewport(ratio=1)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
+    visit, server, receiver, width
+):
+    word = "w" * 500
+    webhook = await server.webhook(receiver.url + "/" + "u" * 1_900, description=word)
+    await server.emit()
+    (attempt,) = (await server.until("~/logs", lambda found: found["items"]))["items"]
+    link = await server.ok(
+        "POST",
+        "~/portal-sessions",
+        {"role": "admin", "user": "j" * 100, "organizationName": "o" * 100},
+    )
+    page = await visit(role=None, viewport={"width": width, "height": 900})
+    await page.goto(link["url"])
+    await page.get_by_role("button", name="Sign in").click()
+    id_ = webhook["id"]
+    views = ("", "/new", f"/{id_}", f"/{id_}/edit", f"/{id_}/delete", f"/{id_}/recover")
+    for path in (*views, f"/{id_}/rehearse", f"/{id_}/signature-check", f"/{id_}/check-receiver",
+                 "/logs", f"/logs/{attempt['id']}", "/logs/replay"):  # fmt: skip
+        await page.goto(f"/settings/webhooks{path}")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
