@@ -194,6 +194,9 @@ async def _fitting_height(page: Page) -> float:
 async def test_a_frame_that_may_not_use_the_clipboard_copies_all_the_same(globex, open_page):
     webhook = await globex.server.webhook("http://127.0.0.1:9/")
     globex.embed("/webhooks", await globex.link(path=f"{SETTINGS}/{webhook['id']}"))
+    allowed = globex.pages["/webhooks"]
+    globex.pages["/webhooks"] = allowed.replace(' allow="clipboard-write"', "")
+    assert globex.pages["/webhooks"] != allowed
     page = await open_page(f"{globex.origin}/webhooks")
     frame = frame_of(page)
     button = frame.locator("button.id").first

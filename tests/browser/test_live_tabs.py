@@ -38,8 +38,6 @@ async def test_twenty_tabs_of_the_log_work_at_once(visit, server, receiver):
     await expect(pages[-1].locator("#rows .result")).to_have_count(1)
     await expect(pages[0].locator("#rows .result")).to_have_count(0)
     await pages[0].evaluate("dispatchEvent(new Event('focus'))")  # it is used again
-    await expect(pages[0].locator("#live-label")).to_have_text("Pause")
-    await pages[0].reload()
     await expect(pages[0].locator("#rows .result")).to_have_count(1)
     await asyncio.gather(*(page.close() for page in pages))
 

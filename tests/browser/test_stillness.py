@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, Route, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -79,7 +80,7 @@ async def test_an_error_beside_the_url_is_replaced_in_its_place(visit):
     await page.get_by_label("Destination URL").fill("http://127.0.0.1:9/hook")
     before = await page.evaluate(PLACES)
     await page.get_by_label("Description").focus()
-    await expect(check).to_contain_text("can be")
+    await expect(check).to_contain_text("is allowed")
     assert await moved(page, before) == []
 
 
@@ -112,3 +113,115 @@ async def test_the_state_of_the_live_log_does_not_move_what_stands_beside_it(vis
     for text in ("Connecting", "Reconnecting", "Off: try again", "In other tabs", "Resume"):
         await label.evaluate("(label, text) => { label.textContent = text; }", text)
         assert await places(page) == before, text
+
+
+class SlowReceiver:
+    """Answers once it is released, and then at once."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self._released = asyncio.Event()
+
+    async def __call__(self, _request: Any) -> Any:
+        await self._released.wait()
+        return self._answer
+
+    def release(self) -> None:
+        self._released.set()
+
+
+async def test_a_test_event_and_its_late_result_move_nothing(visit, server, receiver, answer):
+    webhook = await server.webhook(receiver.url)
+    for width in (1280, 360):
+        receiver.answer = slow = SlowReceiver(answer(503, {}, b"x" * 200))
+        page = await visit(f"/{webhook['id']}", viewport={"width": width, "height": 900})
+        await page.get_by_role("button", name="Send test event").click()
+        await expect(page.locator("#test")).to_contain_text("on its way")
+        before = await page.locator("#recent").bounding_box()
+        slow.release()
+        await expect(page.locator("#test")).to_contain_text("Test event failed")
+        assert await page.locator("#recent").bounding_box() == before, width
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def patient(make_server: Any, chromium: Any) -> Any:
+    """A server that waits for slow receivers and retries after 12 s, and a page signed in to it."""
+    server = await make_server(RETRY_SCHEDULE="12", DELIVERY_TIMEOUT="60")
+    context = await chromium.new_context(base_url=f"http://127.0.0.1:{server.port}")
+    page = await context.new_page()
+    link = await server.ok("POST", "~/portal-sessions", {"role": "admin"})
+    await page.goto(link["url"])
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/settings/webhooks")
+    yield server, page
+    await context.close()
+
+
+async def test_an_opened_attempt_follows_its_delivery_and_keeps_what_is_open_in_it(
+    patient, receiver, answer
+):
+    server, page = patient
+    receiver.answer = lambda _request: answer(503)
+    await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/logs", lambda found: found["items"])
+    await page.goto("/settings/webhooks/logs")
+    await page.locator("#rows .result a").click()
+    article = page.locator("article.attempt")
+    await article.get_by_text("As curl", exact=True).click()
+    await expect(article.locator(".planned-attempt")).to_have_count(1)
+    before = await article.locator(".exchange").bounding_box()
+    await expect(article.locator(".delivery-attempts a")).to_have_count(2, timeout=45_000)
+    await expect(article.locator(".planned-attempt")).to_have_count(0)
+    await expect(article).to_contain_text("No further attempt is planned.")
+    await expect(article.get_by_label("The request as a curl command")).to_be_visible()
+    assert await article.locator(".exchange").bounding_box() == before
+
+    # A replay fills the place that is kept for it, and shows how it went.
+    await page.goto(await article.get_attribute("data-url"))
+    notice = page.locator("#replayed")
+    for status in (503, 200):
+        receiver.answer = slow = SlowReceiver(answer(status))
+        await page.get_by_role("button", name="Replay", exact=True).click()
+        await expect(notice).to_contain_text("Replay requested")
+        await expect(notice.locator("use")).to_have_attribute("href", "#i-wait")
+        await expect(page.locator(".planned-attempt")).to_have_count(1)
+        before = await page.locator(".exchange").bounding_box()
+        slow.release()
+        word, icon = ("delivered", "#i-ok") if status == 200 else ("The replay failed", "#i-bad")
+        await expect(notice).to_contain_text(word)
+        await expect(notice.locator("use")).to_have_attribute("href", icon)
+        await expect(page.locator(".planned-attempt")).to_have_count(0)
+        assert await page.locator(".exchange").bounding_box() == before
+
+
+async def test_an_error_goes_when_its_field_is_mended_and_nothing_moves(visit, receiver):
+    page = await visit("/new")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator("#events-error")).to_be_visible()
+    assert "[" not in await page.locator("#error-summary").inner_text()
+    before = await page.evaluate(PLACES)
+    await page.get_by_role("checkbox", name="contact.created").check()
+    await expect(page.locator("#events-error")).to_be_hidden()
+    await expect(page.locator("#error-summary").get_by_text("at least one event")).to_be_hidden()
+    await page.get_by_label("Destination URL").press_sequentially("h")
+    await expect(page.locator("#url-check")).to_be_empty()
+    await expect(page.get_by_label("Destination URL")).not_to_have_attribute("aria-invalid", "true")
+    assert [one[1:] for one in before] == [one[1:] for one in await page.evaluate(PLACES)]
+
+
+async def test_a_form_that_is_sent_twice_is_sent_once(visit, server, receiver):
+    webhook = await server.webhook(receiver.url)
+    page = await visit(f"/{webhook['id']}")
+    held = HeldAnswer()
+    sent = []
+    page.on("request", lambda one: sent.append(one) if one.method == "POST" else None)
+    await page.route("**/test", held)
+    await page.evaluate("""() => {
+      const form = document.querySelector("form.joined");
+      for (let press = 0; press < 3; press += 1) form.requestSubmit();
+    }""")
+    await held.asked.wait()
+    held.release()
+    await page.wait_for_url("**/*?test=*")
+    assert len(sent) == 1

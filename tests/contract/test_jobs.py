@@ -322,6 +322,30 @@ async def test_what_failed_after_the_time_it_is_asked_for_as_of_is_not_replayed(
     assert len(await world.claim()) == 1
 
 
+async def test_the_progress_of_a_replay_tells_what_waits_from_what_failed_again(world) -> None:
+    webhook = await world.webhook()
+    await _failed(world, 4)
+    query = await _begun(world)
+
+    async def progress() -> tuple[int, int, int]:
+        found = await world.storage.replay_progress(query)
+        return found.undelivered, found.waiting, found.failed_again
+
+    assert await progress() == (4, 4, 0)  # the job has not begun
+    await world.finish_jobs()
+    assert await progress() == (4, 4, 0)
+    claimed = await world.claim()
+    assert await progress() == (4, 4, 0)
+    await world.settle(claimed[0])
+    await world.settle(claimed[1], EXHAUSTED)
+    await world.settle(claimed[2], RETRY)
+    assert await progress() == (3, 1, 2)
+    await world.change(webhook, status="paused")
+    assert await progress() == (3, 0, 2)
+    await world.finish_jobs()
+    assert await progress() == (3, 0, 2)
+
+
 async def test_a_replay_of_many_goes_on_slice_by_slice(world) -> None:
     await world.webhook()
     answers = await world.accept(*(world.event() for _ in range(1_500)))

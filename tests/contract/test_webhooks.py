@@ -1,9 +1,10 @@
 """Webhooks, their secrets, and what lanes read of both."""
 
 import pytest
+from msgspec.structs import replace
 
 from winnerr_webhooks.domain import delivery as states
-from winnerr_webhooks.domain.errors import Conflict, NotFound
+from winnerr_webhooks.domain.errors import Conflict, NotFound, Outdated
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 
@@ -45,6 +46,39 @@ async def test_the_limit_counts_what_is_not_deleted(world) -> None:
     await world.webhook(limit=2, organization="org_2")
     await world.storage.delete_webhook("org_1", first.id)
     await world.webhook(limit=2)
+
+
+async def test_the_same_id_makes_one_webhook(world) -> None:
+    made = await world.webhook()
+    new = NewWebhook(
+        id=made.id,
+        organization="org_1",
+        url="https://hooks.example.com/2",
+        description=None,
+        events=("*",),
+        secret=None,
+    )
+    assert await world.storage.create_webhook(new, 1) == made
+    for other in (replace(new, organization="org_2"), new):
+        with pytest.raises(Conflict):
+            await world.storage.create_webhook(other, 500)
+        await world.storage.delete_webhook("org_1", made.id)
+    assert await world.storage.webhooks("org_2") == []
+
+
+async def test_a_change_of_an_older_version_changes_nothing(world) -> None:
+    webhook = await world.webhook()
+    changed = await world.change(webhook, url="https://hooks.example.com/2")
+    assert changed.version > webhook.version
+    late = WebhookChange(url="https://hooks.example.com/3")
+    for versions in ([webhook.version], []):
+        with pytest.raises(Outdated):
+            await world.storage.change_webhook("org_1", webhook.id, late, versions=versions)
+        with pytest.raises(Outdated):
+            await world.storage.delete_webhook("org_1", webhook.id, versions=versions)
+    assert await world.storage.webhook("org_1", webhook.id) == changed
+    versions = [webhook.version, changed.version]
+    assert await world.storage.change_webhook("org_1", webhook.id, late, versions=versions)
 
 
 async def test_deliveries_of_webhooks_made_after_a_deletion_have_ids_of_their_own(world) -> None:

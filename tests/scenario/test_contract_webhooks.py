@@ -103,6 +103,28 @@ async def test_a_patch_changes_what_it_names_and_delete_is_204(server, receiver)
     assert await server.ok("GET", "~/webhooks") == {"items": []}
 
 
+async def test_if_match_changes_only_the_version_that_was_read(server, receiver) -> None:
+    made = await server.webhook(receiver.url)
+    path = f"~/webhooks/{made['id']}"
+    url = path.replace("~", f"/api/v1/organizations/{server.organization}")
+    key = {"Authorization": f"Bearer {server.key}"}
+    async with server.session.get(url, headers=key) as answer:
+        read = answer.headers["ETag"]
+    change = {"description": "first"}
+    async with server.session.patch(url, json=change, headers=key | {"If-Match": read}) as answer:
+        assert answer.status == 200
+        current = answer.headers["ETag"]
+    assert current != read
+    for method, body in (("PATCH", {"description": "late"}), ("PATCH", {}), ("DELETE", None)):
+        for old in (read, "W/" + current, '"nonsense"'):
+            status, problem = await server.call(method, path, body, headers={"If-Match": old})
+            assert (status, problem["type"].rpartition("/")[2]) == (412, "outdated")
+    assert (await server.ok("GET", path))["description"] == "first"
+    tags = f'"7000", {current}'
+    assert (await server.ok("PATCH", path, {}, headers={"If-Match": tags}))["id"] == made["id"]
+    assert (await server.call("DELETE", path, headers={"If-Match": "*"}))[0] == 204
+
+
 async def test_of_another_organization_it_is_404_before_the_body_is_judged(
     server, receiver
 ) -> None:

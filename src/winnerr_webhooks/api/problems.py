@@ -16,6 +16,7 @@ from winnerr_webhooks.domain.errors import (
     Malformed,
     Misdirected,
     NotFound,
+    Outdated,
     Poisoned,
     Refused,
     TooLarge,
@@ -85,6 +86,12 @@ CONFLICT: Final = ProblemKind(
     "Conflict",
     "It is not possible in the current state; `detail` says what to do.",
 )
+OUTDATED: Final = ProblemKind(
+    "outdated",
+    412,
+    "Changed in between",
+    "`If-Match` names another version than the current one. Nothing was done. Read it again.",
+)
 TOO_LARGE: Final = ProblemKind(
     "too-large", 413, "Too large", "The body has more bytes than allowed."
 )
@@ -148,6 +155,7 @@ KINDS: Final = (
     METHOD_NOT_ALLOWED,
     TOO_SLOW,
     CONFLICT,
+    OUTDATED,
     TOO_LARGE,
     CONTENT_CODING,
     MISDIRECTED,
@@ -166,6 +174,7 @@ _KIND_OF: Final[dict[type[Exception], ProblemKind]] = {
     NotFound: NOT_FOUND,
     TooSlow: TOO_SLOW,
     Conflict: CONFLICT,
+    Outdated: OUTDATED,
     TooLarge: TOO_LARGE,
     ContentCoding: CONTENT_CODING,
     Misdirected: MISDIRECTED,

@@ -89,7 +89,7 @@ class Catalog:
         """
         wanted = dict.fromkeys(events)
         if not wanted:
-            raise Invalid.field("/events", 'Choose at least one event, or ["*"] for all of them.')
+            raise Invalid.field("/events", "Choose at least one event, or all events.")
         if ALL_EVENTS in wanted:
             if len(wanted) > 1:
                 raise Invalid.field(

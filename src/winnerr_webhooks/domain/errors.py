@@ -8,6 +8,7 @@
     │   ├── NotFound           404  there is nothing with this id
     │   ├── TooSlow            408  the request did not arrive in time
     │   ├── Conflict           409  not possible in the current state
+    │   ├── Outdated           412  it was changed since the caller read it
     │   ├── TooLarge           413  the body is too large
     │   ├── ContentCoding      415  the body is compressed or encoded
     │   ├── Misdirected        421  another node has what the request is about
@@ -84,6 +85,12 @@ class Conflict(Refused):
     """The call is not possible in the current state."""
 
     status = 409
+
+
+class Outdated(Refused):
+    """The caller changes a version that is no longer the current one."""
+
+    status = 412
 
 
 class TooLarge(Refused):

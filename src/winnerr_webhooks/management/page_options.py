@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.management.field_checks import FieldChecks
@@ -51,12 +51,16 @@ def is_allowed_origin(origin: str, ancestors: Iterable[str]) -> bool:
     given = urlsplit(origin)
     for ancestor in ancestors:
         allowed = urlsplit(ancestor)
-        if (given.scheme, given.port) != (allowed.scheme, allowed.port):
+        if (given.scheme, _port(given)) != (allowed.scheme, _port(allowed)):
             continue
         host, pattern = given.hostname or "", allowed.hostname or ""
         if host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])):
             return True
     return False
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _below_page(path: str | None) -> str:

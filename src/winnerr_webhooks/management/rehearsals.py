@@ -42,7 +42,7 @@ class Rehearsals:
         checks = FieldChecks()
         await checks.wait(self._webhooks.check_url(url), ())
         if not 1 <= last <= MOST_EVENTS:
-            checks.refuse("/last", f"`last` must be from 1 to {MOST_EVENTS}.")
+            checks.refuse("/last", f"The number of events must be from 1 to {MOST_EVENTS}.")
         checks.done()
         new = NewRehearsal(
             id=self._ids.new("reh"),

@@ -7,7 +7,7 @@ from winnerr_webhooks.domain.errors import Invalid, NotFound
 from winnerr_webhooks.management.field_checks import check_event
 from winnerr_webhooks.management.ports import NodeSignals
 from winnerr_webhooks.storage.port import Log
-from winnerr_webhooks.storage.values import ReplayFilter
+from winnerr_webhooks.storage.values import ReplayFilter, ReplayProgress
 
 OUTCOMES = ("failed", "cancelled")
 
@@ -62,19 +62,24 @@ class Replays:
             raise Invalid.field(
                 "/outcome", "`outcome` is `failed` or `cancelled`; or leave it out."
             )
-        count = await self._storage.replay_many(
-            ReplayFilter(
-                organization=organization,
-                webhook=wanted.webhook,
-                event=wanted.event,
-                failed_only=wanted.outcome == "failed",
-                cancelled_only=wanted.outcome == "cancelled",
-                since=wanted.since,
-                until=wanted.until,
-                asked_at=wanted.asked_at,
-            ),
-            dry_run=dry_run,
-        )
+        count = await self._storage.replay_many(_filter(organization, wanted), dry_run=dry_run)
         if count and not dry_run:
             self._signals.work_requested()
         return count
+
+    async def progress(self, organization: str, wanted: ReplayRequest) -> ReplayProgress:
+        """Return what became of the replay that was started with this request."""
+        return await self._storage.replay_progress(_filter(organization, wanted))
+
+
+def _filter(organization: str, wanted: ReplayRequest) -> ReplayFilter:
+    return ReplayFilter(
+        organization=organization,
+        webhook=wanted.webhook,
+        event=wanted.event,
+        failed_only=wanted.outcome == "failed",
+        cancelled_only=wanted.outcome == "cancelled",
+        since=wanted.since,
+        until=wanted.until,
+        asked_at=wanted.asked_at,
+    )

@@ -47,8 +47,8 @@ class OptionChecks:
         if seconds is not None and not shortest <= seconds <= self._timeout:
             raise Invalid.field(
                 "/timeout",
-                f"`timeout` must be from {shortest:g} to {self._timeout:g} seconds; "
-                "null stands for the most.",
+                f"The time limit must be from {shortest:g} to {self._timeout:g} seconds, or left "
+                "out for the most.",
             )
         return seconds
 

@@ -1,5 +1,6 @@
 """Creates, changes, tests and deletes webhooks, and checks the customer's input for it."""
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -8,7 +9,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.activity import SIGNING_REVEALED
 from winnerr_webhooks.domain.catalog import Catalog
-from winnerr_webhooks.domain.errors import NotFound
+from winnerr_webhooks.domain.errors import NotFound, Outdated
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
 from winnerr_webhooks.domain.signing import check_secret
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
@@ -104,10 +105,17 @@ class WebhookManagement:
         """Return warnings about a URL. Raises `Invalid` at /url if `create` would."""
         return await self._destinations.check(url)
 
-    async def create(self, organization: str, draft: WebhookDraft) -> Saved:
+    def new_id(self) -> str:
+        """Return an id for `create`."""
+        return self._ids.new("wh")
+
+    async def create(
+        self, organization: str, draft: WebhookDraft, *, webhook_id: str | None = None
+    ) -> Saved:
         """Create a webhook; it receives events from the moment this returns.
 
-        Raises `Invalid` with all wrong fields, and `Conflict` if there are too many webhooks.
+        With an id of `new_id`, the call can be repeated: the same draft makes one webhook. Raises
+        `Invalid` with all wrong fields, and `Conflict` if there are too many webhooks.
         """
         checks = FieldChecks()
         warnings = await checks.wait(self._destinations.check(draft.url), ())
@@ -124,28 +132,45 @@ class WebhookManagement:
         elif draft.generate_secret:
             secret = new_secret()
         checks.done()
-        webhook = await self._storage.create_webhook(
-            NewWebhook(
-                id=self._ids.new("wh"),
-                organization=organization,
-                url=draft.url,
-                description=description,
-                events=events,
-                secret=secret,
-                **options,
-            ),
-            self._limit,
+        new = NewWebhook(
+            id=webhook_id or self.new_id(),
+            organization=organization,
+            url=draft.url,
+            description=description,
+            events=events,
+            secret=secret,
+            **options,
         )
+        webhook = await self._storage.create_webhook(new, self._limit)
+        if webhook_id is not None and not await self._is_stored(new, webhook):
+            new = msgspec.structs.replace(new, id=self.new_id())
+            webhook = await self._storage.create_webhook(new, self._limit)
         return Saved(
             webhook=webhook,
             warnings=warnings,
             secret=secret if draft.generate_secret else None,
         )
 
-    async def change(self, organization: str, webhook_id: str, patch: WebhookPatch) -> Saved:
+    async def _is_stored(self, new: NewWebhook, webhook: Webhook) -> bool:
+        """Whether a stored webhook is what was asked for, and not an earlier use of its id."""
+        fields = ("url", "description", "events", "name", "timeout", "retry_schedule")
+        if any(getattr(new, field) != getattr(webhook, field) for field in fields):
+            return False
+        signing, following = await self._storage.secrets(webhook.organization, webhook.id)
+        return new.secret in (signing, following)
+
+    async def change(
+        self,
+        organization: str,
+        webhook_id: str,
+        patch: WebhookPatch,
+        *,
+        versions: Collection[int] | None = None,
+    ) -> Saved:
         """Change a webhook. It takes effect at once on this node, and within 2 s on others.
 
-        Raises `Invalid` with all wrong fields, and `NotFound`. An empty change does nothing.
+        Raises `Invalid` with all wrong fields, `NotFound`, and `Outdated` when the webhook's
+        version is none of `versions`. An empty change does nothing.
         """
         checks = FieldChecks()
         warnings: tuple[str, ...] = ()
@@ -163,11 +188,15 @@ class WebhookManagement:
         checks.done()
         change = WebhookChange(url=patch.url, events=events, description=description, **options)
         if change == WebhookChange():
-            return Saved(webhook=await self.get(organization, webhook_id))
+            unchanged = await self.get(organization, webhook_id)
+            if versions is not None and unchanged.version not in versions:
+                raise Outdated("The webhook was changed since you read it. Read it again.")
+            return Saved(webhook=unchanged)
         webhook = await self._storage.change_webhook(
             organization,
             webhook_id,
             change,
+            versions=versions,
             recovery_id=self._ids.new("job") if patch.replay_cancelled else None,
         )
         if webhook is None:
@@ -175,9 +204,11 @@ class WebhookManagement:
         self._signals.webhook_changed(webhook_id)
         return Saved(webhook=webhook, warnings=warnings)
 
-    async def delete(self, organization: str, webhook_id: str) -> None:
-        """Delete a webhook and its secrets; its log stays. Raises `NotFound`."""
-        if not await self._storage.delete_webhook(organization, webhook_id):
+    async def delete(
+        self, organization: str, webhook_id: str, *, versions: Collection[int] | None = None
+    ) -> None:
+        """Delete a webhook and its secrets; its log stays. Raises `NotFound`, `Outdated`."""
+        if not await self._storage.delete_webhook(organization, webhook_id, versions=versions):
             raise _no_webhook(webhook_id)
         self._signals.webhook_changed(webhook_id)
 
@@ -209,7 +240,7 @@ class WebhookManagement:
         if not 0 <= draft.overlap_seconds <= MAX_OVERLAP:
             checks.refuse(
                 "/overlapSeconds",
-                f"`overlapSeconds` must be from 0 (no overlap) to {MAX_OVERLAP} (30 days).",
+                f"The overlap must be from 0 (none) to {MAX_OVERLAP} seconds (30 days).",
             )
         checks.done()
         ends_at = await self._storage.set_secret(

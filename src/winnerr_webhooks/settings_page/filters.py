@@ -120,7 +120,6 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
             found.errors[name] = "Enter a time such as 2026-11-23T09:14 (UTC)."
     if len(found.q) > MAX_SEARCH or "\0" in found.q:
         found.errors["q"] = f"Enter at most {MAX_SEARCH} characters."
-        found.q = found.q[:MAX_SEARCH].replace("\0", "")
     if found.outcome not in {"", *dict(OUTCOMES)}:
         found.errors["outcome"] = "Choose Delivered or Failed."
     if found.time not in {"", *_RANGE_MS}:

@@ -9,6 +9,8 @@ from winnerr_webhooks.domain.errors import Invalid, Malformed
 MAX_FIELDS: Final = 200
 MAX_NUMBER: Final = 10**9
 """Larger than any number that a form takes, so the check of its field refuses it."""
+OF_SESSION: Final = frozenset({"csrf", "organization"})
+"""Fields that say for whom a form was made."""
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -39,6 +41,10 @@ class Form:
     def all(self, name: str) -> list[str]:
         """Every value of a field."""
         return [value for key, value in self._pairs if key == name]
+
+    def kept(self) -> list[tuple[str, str]]:
+        """What a visitor entered: every field that is not about the session, with its value."""
+        return [(key, value) for key, value in self._pairs if key not in OF_SESSION]
 
     def has(self, name: str) -> bool:
         """Whether the form has this field: a box that was ticked or the button that was pressed."""

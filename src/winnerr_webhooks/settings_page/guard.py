@@ -4,7 +4,7 @@ A POST needs an admin unless its handler says `viewer=True`, so a handler that s
 closed to viewers. A GET needs an admin only where its handler says `admin=True`.
 """
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from litestar.connection import ASGIConnection, Request
 from litestar.exceptions import InternalServerException
@@ -15,11 +15,27 @@ from winnerr_webhooks.domain.errors import Forbidden, Malformed, Unauthorized
 from winnerr_webhooks.management.client_address import client_address
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.page_context import PageContext
+from winnerr_webhooks.settings_page.session import Visitor
 from winnerr_webhooks.storage.acting import act_as
+
+MAX_KEPT_BYTES: Final = 65_536
+"""The largest form that is kept for a visitor whose session has ended."""
 
 
 class SignedOut(Unauthorized):
-    """No visitor is signed in, or the session has expired."""
+    """No visitor is signed in, or the session has expired. `form` is what was posted."""
+
+    def __init__(self, detail: str, form: Form | None = None) -> None:
+        super().__init__(detail)
+        self.form = form
+
+
+class SignedInAgain(Forbidden):
+    """A form was made for an earlier session of the organization whose visitor sent it."""
+
+    def __init__(self, detail: str, form: Form) -> None:
+        super().__init__(detail)
+        self.form = form
 
 
 class AdminRequired(Forbidden):
@@ -55,7 +71,8 @@ async def authorize(
         page.auth.check_origin(connection.headers)
     if not public:
         if visitor is None:
-            raise SignedOut("You are not signed in. A session ends after eight hours.")
+            form = await _posted_form(request) if is_post else None
+            raise SignedOut("You are not signed in. A session ends after eight hours.", form)
         needs_admin = handler.opt.get("admin", is_post and not handler.opt.get("viewer"))
         if needs_admin and not visitor.is_admin:
             raise AdminRequired(
@@ -65,8 +82,34 @@ async def authorize(
     if is_post:
         form = Form(request.headers.get("content-type", ""), await _read_body(request))
         if visitor is not None and not public:
-            page.auth.check_csrf(visitor, form.text("csrf"))
+            _check_csrf(page, visitor, form)
         connection.state.form = form
+
+
+def _check_csrf(page: PageContext, visitor: Visitor, form: Form) -> None:
+    """Check the token; a form of the same organization is not lost (see `SignedInAgain`).
+
+    What was entered may be shown only in a page of the organization for which it was entered.
+    """
+    try:
+        page.auth.check_csrf(visitor, form.text("csrf"))
+    except Forbidden as refusal:
+        if form.text("organization") != visitor.organization:
+            raise
+        raise SignedInAgain(refusal.detail, form) from None
+
+
+async def _posted_form(request: Request[Any, Any, Any]) -> Form | None:
+    """What was posted without a session; None when it is large, or no form."""
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or len(length) > len(str(MAX_KEPT_BYTES)):
+        return None
+    if int(length) > MAX_KEPT_BYTES:
+        return None
+    try:
+        return Form(request.headers.get("content-type", ""), await _read_body(request))
+    except Malformed:
+        return None
 
 
 async def _read_body(request: Request[Any, Any, Any]) -> bytes:

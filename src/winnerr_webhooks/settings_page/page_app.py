@@ -1,6 +1,7 @@
 """The settings page as an ASGI application, mounted next to the API."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from litestar import Litestar
@@ -56,7 +57,7 @@ class SettingsPage:
 
         async def send_with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                headers = [_moved(header, organization) for header in message["headers"]]
+                headers = [_moved(header, organization) for header in _each(message["headers"])]
                 own = {name for name, _ in headers}
                 headers += [header for header in self._headers if header[0] not in own]
                 message = {**message, "headers": headers}
@@ -77,6 +78,13 @@ class SettingsPage:
     def stop(self) -> None:
         """End the live logs, so that they do not delay the node's stop."""
         self._page.stop()
+
+
+def _each(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Each header; several cookies are one header a line (see `set_cookies`)."""
+    for name, value in headers:
+        for line in value.split(b"\n") if name == b"set-cookie" else (value,):
+            yield name, line
 
 
 def _without_empty_parameters(scope: Any) -> tuple[bytes, bytes] | None:

@@ -1,7 +1,7 @@
 """What every view of the settings page gets: services, rendering, answers and the audit log."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeVar
@@ -168,6 +168,11 @@ def html_response(
 def redirect(path: str, *, base: str = _BASE) -> Redirect:
     """Send the browser to another view, with a GET."""
     return Redirect(base + path, status_code=SEE_OTHER)
+
+
+def set_cookies(answer: Response[Any], cookies: Sequence[str]) -> None:
+    """Set several cookies with one answer; `page_app` makes a header of each line."""
+    answer.headers["Set-Cookie"] = "\n".join(cookies)
 
 
 def form_of(request: PageRequest) -> Form:

@@ -12,7 +12,8 @@ from litestar.response import Redirect
 
 from winnerr_webhooks.domain.errors import Refused, Unavailable, Uncertain
 from winnerr_webhooks.management.page_options import PAGE
-from winnerr_webhooks.settings_page.guard import AdminRequired, SignedOut
+from winnerr_webhooks.settings_page.forms import Form
+from winnerr_webhooks.settings_page.guard import AdminRequired, SignedInAgain, SignedOut
 from winnerr_webhooks.settings_page.page_context import SEE_OTHER, PageContext
 from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_path
 
@@ -29,12 +30,27 @@ _TITLES: Final = {
     503: "The service is busy or cannot reach its database",
 }
 
+_ACTS: Final = {
+    "test", "pause", "resume", "secret", "rotate", "switch", "unsign", "cancel", "sign-out",
+}  # fmt: skip
+"""Last parts of addresses that take forms only; the page with the form is above them."""
+_HELPERS: Final = {"check-url", "generate-secret"}
+"""The same for requests that the form of a webhook makes by itself."""
+
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The page for an exception that a view or the guard raised."""
     page: PageContext = request.app.state.page
     if isinstance(error, SignedOut):
-        return _signed_out(request, page)
+        return _signed_out(request, page, error.form)
+    if isinstance(error, SignedInAgain) and error.form.kept():
+        return page.answer(
+            "send_again.html",
+            request.scope["auth"],
+            status=error.status,
+            action=_asked(request),
+            fields=error.form.kept(),
+        )
     status, title, detail = _explain(error, page)
     if request.headers.get("x-part"):
         return Response(detail, status_code=status, media_type="text/plain; charset=utf-8")
@@ -52,21 +68,28 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     return answer
 
 
-def _signed_out(request: Request[Any, Any, Any], page: PageContext) -> Response[Any]:
-    """Where to sign in. A form that was posted is not redirected, which would lose its input.
+def _signed_out(
+    request: Request[Any, Any, Any], page: PageContext, form: Form | None
+) -> Response[Any]:
+    """Where to sign in. A form that was posted is kept: its page can send it again.
 
     Neither is a frame, in which the product would load inside itself: its page has a link instead.
     """
     navigates = request.method in ("GET", "HEAD") and not request.headers.get("x-part")
-    sign_in_url = _sign_in_url(request, page.config.sign_in_url) if navigates else None
-    if sign_in_url and not _may_be_framed(request, page):
+    asked = _asked(request) if navigates else _page_of_form(request)
+    sign_in_url = _sign_in_url(asked, page.config.sign_in_url)
+    if navigates and sign_in_url and not _may_be_framed(request, page):
         return Redirect(sign_in_url, status_code=SEE_OTHER)
     return page.answer(
         "signed_out.html",
         None,
         status=HTTPStatus.UNAUTHORIZED,
         posted=not navigates,
-        **({"sign_in_url": sign_in_url} if sign_in_url else {}),
+        asked=asked,
+        action=_asked(request),
+        organization=form.text("organization") if form else "",
+        fields=form.kept() if form else [],
+        sign_in_url=sign_in_url,
     )
 
 
@@ -79,12 +102,19 @@ def _asked(request: Request[Any, Any, Any]) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _sign_in_url(request: Request[Any, Any, Any], url: str) -> str:
+def _page_of_form(request: Request[Any, Any, Any]) -> str:
+    """The address of the page on which a form stands; some forms are sent to another one."""
+    path = _asked(request).partition("?")[0]
+    parent, _, act = path.rpartition("/")
+    if act in _ACTS:
+        return parent
+    return f"{parent}/new" if act in _HELPERS else path
+
+
+def _sign_in_url(asked: str, url: str) -> str:
     """SIGN_IN_URL with the page that was asked for, as `portal-sessions` takes it."""
     if not url:
         return ""
-    query = request.scope["query_string"].decode("latin-1")
-    asked = request.url.path + (f"?{query}" if query else "")
     parts = urlsplit(url)
     known = f"{parts.query}&" if parts.query else ""
     return parts._replace(query=f"{known}return_to={quote(asked, safe='/')}").geturl()

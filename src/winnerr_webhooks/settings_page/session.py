@@ -22,7 +22,11 @@ from winnerr_webhooks.storage.values import Grant, PageOptions
 SESSION_COOKIE: Final = "webhooks_session"
 ORGANIZATION: Final = "webhooks_organization"
 """The key in the ASGI scope of the organization that the address names."""
+MAX_ORGANIZATIONS: Final = 20
+"""Organizations in which one browser can have sessions of their own at once."""
 CSRF_COOKIE: Final = "webhooks_csrf"
+REVEAL_COOKIE: Final = "webhooks_reveal"
+REVEAL_SECONDS: Final = 60
 _CSRF_PURPOSE: Final = b"settings page csrf"
 
 
@@ -145,9 +149,41 @@ class VisitorAuth:
         """The Set-Cookie value that starts a session, also one beside the browser's first."""
         return self._cookie(_session_cookie(organization), token, SESSION_SECONDS)
 
+    def replaced_sessions(
+        self, scope: Mapping[str, Any], organization: str | None
+    ) -> Iterable[tuple[str, str | None]]:
+        """The sessions that a new cookie ends, each with the Set-Cookie value that takes it away.
+
+        That is the one of the cookie itself, and the oldest of a browser that has too many:
+        proxies refuse a request whose cookies are larger than about 8 KiB.
+        """
+        cookies = self._cookies(scope)
+        name = self._prefix + _session_cookie(organization)
+        if name in cookies:
+            yield cookies[name], None
+        if organization is not None:
+            # Browsers send the oldest first (RFC 6265, section 5.4).
+            own = [one for one in cookies if one.startswith(f"{self._prefix}{SESSION_COOKIE}.")]
+            others = [one for one in own if one != name]
+            for one in others[: max(len(others) + 1 - MAX_ORGANIZATIONS, 0)]:
+                yield cookies[one], self._cookie(one.removeprefix(self._prefix), "", 0)
+
     def csrf_cookie(self, seed: str) -> str:
         """The Set-Cookie value to which the CSRF token is bound when there is no session."""
         return self._cookie(CSRF_COOKIE, seed, SESSION_SECONDS)
+
+    def reveal_cookie(self, visitor: Visitor, webhook_id: str) -> str:
+        """The Set-Cookie value that shows a webhook's secret on the next page, once."""
+        return self._cookie(REVEAL_COOKIE, _reveal(visitor, webhook_id), REVEAL_SECONDS)
+
+    def takes_reveal(self, scope: Mapping[str, Any], visitor: Visitor, webhook_id: str) -> bool:
+        """Whether a request is the one for which `reveal_cookie` was set."""
+        sent = self._cookies(scope).get(self._prefix + REVEAL_COOKIE, "")
+        return hmac.compare_digest(sent.encode(), _reveal(visitor, webhook_id).encode())
+
+    def used_reveal_cookie(self) -> str:
+        """The Set-Cookie value after which a reload does not show the secret again."""
+        return self._cookie(REVEAL_COOKIE, "", 0)
 
     def expired_session_cookie(self, scope: Mapping[str, Any]) -> str:
         """The Set-Cookie value that ends the session of a request."""
@@ -208,6 +244,11 @@ def organization_path(organization: str) -> str:
 
 def _session_cookie(organization: str | None) -> str:
     return f"{SESSION_COOKIE}.{organization}" if organization else SESSION_COOKIE
+
+
+def _reveal(visitor: Visitor, webhook_id: str) -> str:
+    message = f"reveal {visitor.organization} {webhook_id}".encode()
+    return hmac.new(visitor.csrf.encode(), message, "sha256").hexdigest()
 
 
 def _csrf(seed: str) -> str:

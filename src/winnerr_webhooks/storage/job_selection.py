@@ -8,7 +8,7 @@ from winnerr_webhooks.domain.delivery import CANCELLED, FAILED
 from winnerr_webhooks.ids import id_floor
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.log_scan import SLACK_MS
-from winnerr_webhooks.storage.values import ReplayFilter
+from winnerr_webhooks.storage.values import ReplayFilter, ReplayProgress
 
 SLICE: Final = 1_000
 """Rows that a job examines in one transaction."""
@@ -49,6 +49,17 @@ async def count_matching(db: Session, query: ReplayFilter) -> int:
     stored: int = await db.fetch_value("count_replays", **values)
     cancelling: int = await db.fetch_value("count_cancelling", **values)
     return stored + cancelling
+
+
+async def replay_progress(db: Session, query: ReplayFilter) -> ReplayProgress:
+    """Return what became of a replay of many; see `Log.replay_progress`."""
+    values = filter_values(query) | {"before": before_id(query.until or query.asked_at)}
+    first = id_floor("att", (query.asked_at or 0) - SLACK_MS)
+    return ReplayProgress(
+        undelivered=await db.fetch_value("count_replays", **values),
+        waiting=await db.fetch_value("count_waiting_replays", **values),
+        failed_again=await db.fetch_value("count_vain_replays", **values, first_attempt=first),
+    )
 
 
 def filter_values(query: ReplayFilter) -> dict[str, object]:

@@ -12,7 +12,7 @@ A verb that names an organization returns only that organization's rows.
 Instants are milliseconds since 1970 of the database's clock; durations are seconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
@@ -42,6 +42,7 @@ from winnerr_webhooks.storage.values import (
     News,
     NewWebhook,
     ReplayFilter,
+    ReplayProgress,
     Settled,
     Settlement,
     StoredEvent,
@@ -183,7 +184,11 @@ class Webhooks(Protocol):
     """Webhooks and their secrets."""
 
     async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
-        """Store a webhook, live from then on. `Conflict` when the organization has `limit`."""
+        """Store a webhook, live from then on. `Conflict` when the organization has `limit`.
+
+        A webhook of the organization that has this id already is returned as it is. `Conflict` too
+        when another organization has it, or it was deleted.
+        """
         ...
 
     async def webhooks(self, organization: str) -> list[Webhook]:
@@ -200,16 +205,22 @@ class Webhooks(Protocol):
         webhook_id: str,
         change: WebhookChange,
         *,
+        versions: Collection[int] | None = None,
         recovery_id: str | None = None,
     ) -> Webhook | None:
-        """Apply a change.
+        """Apply a change. `Outdated` when the webhook's version is none of `versions`.
 
         With `recovery_id`, also recover all `cancelled` deliveries, with a report of this id.
         """
         ...
 
-    async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
-        """Delete a webhook and its secrets; its log stays. Return False if there is none."""
+    async def delete_webhook(
+        self, organization: str, webhook_id: str, *, versions: Collection[int] | None = None
+    ) -> bool:
+        """Delete a webhook and its secrets; its log stays. Return False if there is none.
+
+        `Outdated` as in `change_webhook`.
+        """
         ...
 
     async def secrets(self, organization: str, webhook_id: str) -> tuple[str | None, str | None]:
@@ -278,6 +289,10 @@ class Log(Protocol):
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
         """Return how many deliveries match now; unless `dry_run`, add jobs that replay them."""
+        ...
+
+    async def replay_progress(self, query: ReplayFilter) -> ReplayProgress:
+        """Return what became of the replay of many that was asked for at `asked_at`."""
         ...
 
 

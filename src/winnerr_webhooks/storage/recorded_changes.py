@@ -3,6 +3,7 @@
 Both are written in one transaction. `webhook_queries` makes the changes.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from msgspec.structs import asdict
@@ -46,6 +47,8 @@ async def create(
     recorder: Recorder,
 ) -> Webhook:
     """Store a webhook; see `Webhooks.create_webhook`."""
+    if (held := await webhook_queries.made_before(db, new, now)) is not None:
+        return held
     created = await webhook_queries.create(db, new, secret, limit, now)
     await recorder.record(
         db,
@@ -66,13 +69,14 @@ async def change(
     asked: WebhookChange,
     now: int,
     *,
+    versions: Collection[int] | None,
     recovery_id: str | None,
     recorder: Recorder,
 ) -> Webhook | None:
     """Apply a change; see `Webhooks.change_webhook`. What stays as it was makes no entry."""
     before = await webhook_queries.lock(db, organization, webhook_id, now)
     after = await webhook_queries.change(
-        db, organization, webhook_id, asked, now, recovery_id=recovery_id
+        db, organization, webhook_id, asked, now, versions=versions, recovery_id=recovery_id
     )
     if before is None or after is None:
         return after
@@ -95,10 +99,16 @@ async def change(
 
 
 async def delete(
-    db: Session, organization: str, webhook_id: str, now: int, recorder: Recorder
+    db: Session,
+    organization: str,
+    webhook_id: str,
+    now: int,
+    *,
+    versions: Collection[int] | None,
+    recorder: Recorder,
 ) -> bool:
     """Delete a webhook; see `Webhooks.delete_webhook`."""
-    deleted = await webhook_queries.delete(db, organization, webhook_id, now)
+    deleted = await webhook_queries.delete(db, organization, webhook_id, now, versions=versions)
     if deleted:
         await recorder.record(db, organization, activity.WEBHOOK_DELETED, webhook=webhook_id)
     return deleted

@@ -140,6 +140,16 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     retry_schedule: RetrySchedule | msgspec.UnsetType = msgspec.UNSET
 
 
+class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the deliveries of a replay of many that are not delivered yet."""
+
+    undelivered: int
+    waiting: int
+    """Of these, how many have their attempt still to come."""
+    failed_again: int
+    """How many were attempted in vain; the rest was not sent, because its webhook was stopped."""
+
+
 class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which attempts, newest first."""
 

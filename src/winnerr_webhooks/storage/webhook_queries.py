@@ -8,14 +8,14 @@ and the log treat it as cancelled. A job updates the rows afterwards.
 PostgreSQL locks rows in one order: the streak of failures, the webhook, the change mark.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec import UNSET
 from msgspec.structs import asdict
 
 from winnerr_webhooks.crypto import Sealer
-from winnerr_webhooks.domain.errors import Conflict, NotFound
+from winnerr_webhooks.domain.errors import Conflict, NotFound, Outdated
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage import recovery
@@ -90,6 +90,17 @@ async def create(
     return created
 
 
+async def made_before(db: Session, new: NewWebhook, now: int) -> Webhook | None:
+    """Return the webhook that has this id already; see `Webhooks.create_webhook`."""
+    await db.execute("lock_organization", organization=new.organization)
+    if not await db.fetch("get_targets", webhooks=[new.id]):
+        return None
+    held = await get(db, new.organization, new.id, now)
+    if held is None:
+        raise Conflict("This form was used before, and its webhook was deleted. Begin again.")
+    return held
+
+
 async def change(
     db: Session,
     organization: str,
@@ -97,12 +108,14 @@ async def change(
     asked: WebhookChange,
     now: int,
     *,
+    versions: Collection[int] | None = None,
     recovery_id: str | None,
 ) -> Webhook | None:
     """Apply a change; see `Webhooks.change_webhook`. Unchanged fields are not written."""
     webhook = await lock(db, organization, webhook_id, now)
     if webhook is None:
         return None
+    _check_version(webhook, versions)
     wanted = Edit.of(webhook, asked)
     if wanted != Edit.of(webhook):
         await db.execute("edit_webhook", webhook=webhook_id, now=now, **wanted.columns())
@@ -154,10 +167,24 @@ async def _enter_active(db: Session, webhook_id: str, now: int) -> None:
     await db.execute("enter_active", webhook=webhook_id, now=now)
 
 
-async def delete(db: Session, organization: str, webhook_id: str, now: int) -> bool:
+def _check_version(webhook: Webhook, versions: Collection[int] | None) -> None:
+    if versions is not None and webhook.version not in versions:
+        raise Outdated("The webhook was changed since you read it. Read it again.")
+
+
+async def delete(
+    db: Session,
+    organization: str,
+    webhook_id: str,
+    now: int,
+    *,
+    versions: Collection[int] | None = None,
+) -> bool:
     """Delete a webhook: its secrets at once, its pending deliveries by a job; its log stays."""
-    if await lock(db, organization, webhook_id, now) is None:
+    webhook = await lock(db, organization, webhook_id, now)
+    if webhook is None:
         return False
+    _check_version(webhook, versions)
     await db.execute("end_streaks", webhooks=[webhook_id])
     await db.execute("unsubscribe", organization=organization, webhook=webhook_id)
     await db.execute("drop_lanes", webhooks=[webhook_id])

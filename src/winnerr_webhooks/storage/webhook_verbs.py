@@ -1,6 +1,6 @@
 """The verbs of webhooks and their secrets, of replays, and of what lanes send to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.event import Accepted, NewEvent
@@ -14,12 +14,13 @@ from winnerr_webhooks.storage import (
     webhook_states,
 )
 from winnerr_webhooks.storage.database_session import Session
-from winnerr_webhooks.storage.job_selection import count_matching
+from winnerr_webhooks.storage.job_selection import count_matching, replay_progress
 from winnerr_webhooks.storage.sealed_secrets import opened, sealed
 from winnerr_webhooks.storage.values import (
     LeaseTerms,
     NewWebhook,
     ReplayFilter,
+    ReplayProgress,
     WebhookChange,
     WebhookState,
 )
@@ -63,6 +64,7 @@ class WebhookVerbs(VerbBase):
         webhook_id: str,
         change: WebhookChange,
         *,
+        versions: Collection[int] | None = None,
         recovery_id: str | None = None,
     ) -> Webhook | None:
         """Apply a change."""
@@ -74,17 +76,25 @@ class WebhookVerbs(VerbBase):
                 webhook_id,
                 change,
                 self._clock.now_ms(),
+                versions=versions,
                 recovery_id=recovery_id,
                 recorder=recorder,
             )
         )
 
-    async def delete_webhook(self, organization: str, webhook_id: str) -> bool:
+    async def delete_webhook(
+        self, organization: str, webhook_id: str, *, versions: Collection[int] | None = None
+    ) -> bool:
         """Delete a webhook; its log stays."""
         recorder = self._recorder()
         return await self._write(
             lambda db: recorded_changes.delete(
-                db, organization, webhook_id, self._clock.now_ms(), recorder
+                db,
+                organization,
+                webhook_id,
+                self._clock.now_ms(),
+                versions=versions,
+                recorder=recorder,
             )
         )
 
@@ -195,3 +205,7 @@ class WebhookVerbs(VerbBase):
 
         await self._write(enqueue)
         return count
+
+    async def replay_progress(self, query: ReplayFilter) -> ReplayProgress:
+        """Return what became of a replay of many."""
+        return await self._scan(query.organization, lambda db: replay_progress(db, query))

@@ -98,6 +98,9 @@ def test_all_errors_are_reported_together():
         ("http://a.globex.example", False),
         ("https://crm.example:8443", True),
         ("https://crm.example", False),
+        ("https://a.globex.example:443", True),
+        ("http://localhost:3000", True),
+        ("http://localhost", False),
     ],
 )
 def test_origins_are_matched_as_frame_ancestors_are(origin, allowed):

@@ -39,7 +39,7 @@ from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.theme import load_theme
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import LeaseTerms, Settlement
+from winnerr_webhooks.storage.values import Claim, LeaseTerms, Settlement
 
 BASE = "/settings/webhooks"
 ORGANIZATION = "org_1"
@@ -175,6 +175,13 @@ class Site:
         )
         (accepted,) = await self.storage.accept([new], LeaseTerms(seconds=60))
         return list(accepted.leased)
+
+    async def claim(self) -> list[LeasedDelivery]:
+        """Lease what is due, as a node does."""
+        due = await self.storage.due_lanes(None, 100)
+        limits = {one.webhook_id: 100 for one in due.lanes}
+        claim = Claim(lease_seconds=60, limits=limits, max_bytes=1 << 26)
+        return (await self.storage.claim(claim)).deliveries
 
     async def settle(
         self, delivery: LeasedDelivery, status: int | None = 200, **fields: Any

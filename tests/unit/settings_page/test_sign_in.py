@@ -1,6 +1,8 @@
 """Signing in and out, CSRF and origin checks, security headers, and what each role may do."""
 
 import asyncio
+import re
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -60,7 +62,8 @@ async def test_with_a_sign_in_url_a_signed_out_visitor_is_sent_there(make_site):
     assert location == "https://crm.example.com/login?return_to=/settings/webhooks"
     posted = await site.browser().post("/new", csrf="x")
     assert posted.status == 401
-    assert posted.all("a", href="https://crm.example.com/login")
+    (link,) = [one["href"] for one in posted.all("a") if "crm.example.com" in one["href"]]
+    assert link == "https://crm.example.com/login?return_to=/settings/webhooks/new"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,11 @@ async def test_with_a_sign_in_url_a_signed_out_visitor_is_sent_there(make_site):
                 "&return_to=/settings/webhooks/logs%3Fq%3Da%2526b%26limit%3D5#top"
             ),
         ),
-        ("https://a.example", "/@org_2/new", "https://a.example?return_to=/settings/webhooks/new"),
+        (
+            "https://a.example",
+            "/@org_2/new",
+            "https://a.example?return_to=/settings/webhooks/%40org_2/new",
+        ),
     ],
 )
 async def test_the_product_is_told_which_page_was_asked_for(make_site, url, path, location):
@@ -87,7 +94,7 @@ async def test_the_product_is_told_which_page_was_asked_for(make_site, url, path
     checks = FieldChecks()
     options = check_page_options(checks, (), path=asked)
     checks.done()  # portal-sessions takes it as it is
-    assert f"/settings/webhooks{options.path}" == asked
+    assert f"/settings/webhooks{options.path}" == asked.replace("/@org_2", "")
 
 
 @pytest.mark.parametrize(
@@ -402,3 +409,103 @@ async def test_trying_again_leads_to_the_same_organization_and_view(site, monkey
     page = await browser.get("/@org_2/logs?outcome=failed")
     assert page.status == 503
     assert 'href="/settings/webhooks/@org_2/logs?outcome=failed"' in page.html
+
+
+def fields_of(page, name: str = "") -> dict[str, str]:
+    """The fields that a page keeps."""
+    kept = re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', page.html, re.DOTALL)
+    return {key: unescape(value) for key, value in kept if key.startswith(name)}
+
+
+ENTERED = [
+    ("url", "https://hooks.example.com/crm"), ("events", "contact.created"),
+    ("events", "deal.created"), ("description", '\n"quoted" <b>&amp;'), ("secret", ""),
+]  # fmt: skip
+
+
+async def test_a_form_sent_after_the_session_ended_goes_on_after_signing_in(site):
+    browser = await site.browser().sign_in()
+    form = await browser.get("/new")
+    visitor = [("csrf", form.csrf), ("organization", "org_1")]
+    await browser.post("/sign-out")
+    page = await browser.post("/new", [*ENTERED, ("organization", "org_1")], csrf=form.csrf)
+    assert page.status == 401
+    assert "What you entered is kept on this page" in page.text
+    assert fields_of(page)["description"] == '\n"quoted" <b>&amp;'
+    assert not page.all("section", **{"data-signed-out": ""})
+    page = await browser.post("/new", [*ENTERED, visitor[1]], csrf="")
+    assert page.status == 401
+    assert fields_of(page)["url"] == "https://hooks.example.com/crm"
+
+    await browser.sign_in()
+    page = await browser.post("/new", [*ENTERED, visitor[1]], csrf="")
+    assert page.status == 403
+    assert "You signed in again" in page.text
+    assert page.has_button("Send it now")
+    assert await site.page.webhooks.list("org_1") == []
+    sent = re.findall(r'<textarea name="([^"]+)" hidden>\n(.*?)</textarea>', page.html, re.DOTALL)
+    page = await browser.post(
+        "/new", [(name, unescape(value)) for name, value in sent], csrf=page.csrf
+    )
+    (webhook,) = await site.page.webhooks.list("org_1")
+    assert webhook.events == ("contact.created", "deal.created")
+
+
+async def test_what_was_entered_for_one_organization_is_not_shown_to_another(site):
+    browser = await site.browser().sign_in()
+    form = await browser.get("/new")
+    await browser.post("/sign-out")
+    await browser.sign_in(organization="org_2")
+    fields = [*ENTERED, ("secret", "a secret of mine"), ("organization", "org_1")]
+    page = await browser.post("/new", fields, csrf=form.csrf)
+    assert page.status == 403
+    assert "out of date" in page.text
+    assert "hooks.example.com" not in page.html
+    assert "a secret of mine" not in page.html
+
+
+async def test_after_a_post_the_page_of_the_form_is_named_to_a_frame_and_to_the_sign_in(make_site):
+    site = await make_site(sign_in_url="https://crm.example.com/login")
+    browser = site.browser()
+    for path, page_of_it in (
+        ("/wh_1/pause", "/wh_1"),
+        ("/@org_1/wh_1/rotate", "/@org_1/wh_1"),
+        ("/new", "/new"),
+        ("/wh_1/delete", "/wh_1/delete"),
+        ("/logs/att_1/replay", "/logs/att_1/replay"),
+    ):
+        page = await browser.post(path, csrf="x")
+        (section,) = page.all("section", **{"class": "message-page"})
+        assert section["data-signed-out"] == f"/settings/webhooks{page_of_it}"
+        assert any(
+            link.get("href", "").endswith(
+                f"return_to=/settings/webhooks{page_of_it}".replace("@", "%40")
+            )
+            for link in page.all("a")
+        )
+
+
+async def test_signing_in_by_itself_leaves_the_session_of_the_plain_address_alone(site):
+    browser = await site.browser().sign_in()
+    token = next(one.value for one in browser.session.cookie_jar if "." not in one.key)
+    options = PageOptions(auto_sign_in=True)
+    for _ in range(2):
+        link = await site.page.sign_in.create_link("org_1", page=options)
+        await browser.post(path_of(link.url), csrf="")
+    assert await site.page.sign_in.session(token) is not None
+    assert sorted(one.key for one in browser.session.cookie_jar) == [
+        "webhooks_session", "webhooks_session.org_1",
+    ]  # fmt: skip
+    assert (await browser.get()).status == (await browser.get("/@org_1")).status == 200
+
+
+async def test_a_browser_holds_the_sessions_of_at_most_20_organizations(site):
+    browser = site.browser()
+    options = PageOptions(auto_sign_in=True)
+    for number in range(22):
+        link = await site.page.sign_in.create_link(f"org_{number}", page=options)
+        await browser.post(path_of(link.url), csrf="")
+    kept = {one.key for one in browser.session.cookie_jar}
+    assert len(kept) == 20
+    assert "webhooks_session.org_21" in kept
+    assert (await browser.get("/@org_21")).status == 200

@@ -1,7 +1,9 @@
 """The Webhooks tab without JavaScript: the list, the form, and the page of one webhook."""
 
+import asyncio
 import re
 
+import pytest
 import structlog
 
 FORM = {"url": "http://127.0.0.1:9/hook", "events": "contact.created"}
@@ -294,6 +296,36 @@ async def test_revealing_a_secret_is_audited_without_the_secret(site, admin):
     assert "a secret of mine" not in str(lines)
 
 
+@pytest.mark.parametrize("act", ["secret", "rotate"])
+async def test_a_secret_is_shown_after_a_redirect_and_a_reload_neither_shows_nor_rotates_it(
+    site, admin, act
+):
+    webhook = await site.webhook(secret="a secret of mine")
+    page = await admin.post(f"/{webhook.id}/{act}", {"overlap": "3600"})
+    assert page.url.partition("?")[0].endswith(f"/{webhook.id}")
+    shown = page.all("input", id="revealed")[0]["value"]
+    assert shown not in page.url
+    stored = await site.storage.secrets("org_1", webhook.id)
+    assert shown == (stored[1] or stored[0])
+    with structlog.testing.capture_logs() as lines:
+        again = await admin.get(page.url.partition("/settings/webhooks")[2])
+    assert shown not in again.html
+    assert not again.all("input", id="revealed")
+    assert not lines
+    if act == "rotate":
+        assert "Reveal it below" in again.text
+    assert await site.storage.secrets("org_1", webhook.id) == stored
+
+
+async def test_a_secret_to_be_shown_is_only_that_of_its_webhook(site, admin):
+    webhook = await site.webhook(secret="a secret of mine")
+    other = await site.webhook(secret="another secret")
+    await admin.post(f"/{webhook.id}/secret", allow_redirects=False)
+    page = await admin.get(f"/{other.id}")
+    assert not page.all("input", id="revealed")
+    assert "another secret" not in page.html
+
+
 async def test_rotating_shows_the_new_secret_and_when_the_old_one_stops(site, admin):
     webhook = await site.webhook(secret="a secret of mine")
     page = await admin.post(f"/{webhook.id}/rotate", {"overlap": "3600"})
@@ -327,3 +359,68 @@ async def test_a_number_of_5000_digits_is_refused_beside_its_field(site, admin):
         ("rehearse", {"url": "http://127.0.0.1:9/other", "last": "9" * 5_000}),
     ):
         assert (await admin.post(f"/{webhook.id}/{path}", fields)).status == 422, path
+
+
+async def test_saving_a_new_webhook_three_times_makes_one(site, admin):
+    form = await admin.get("/new")
+    token = form.all("input", name="token")[0]["value"]
+    fields = [*FORM.items(), ("secret", "a secret of mine"), ("token", token)]
+    csrf = form.csrf
+    pages = await asyncio.gather(*(admin.post("/new", fields, csrf=csrf) for _ in range(3)))
+    webhook = await only_webhook(site)
+    assert {page.url.partition("?")[0] for page in pages} == {pages[0].url.partition("?")[0]}
+    assert pages[0].url.endswith(f"/{webhook.id}?done=created")
+    # After Back, the same form with another URL is another webhook.
+    await admin.post("/new", [("url", "http://127.0.0.1:9/2"), *fields[1:]], csrf=csrf)
+    assert len(await site.page.webhooks.list("org_1")) == 2
+
+
+async def test_the_token_of_a_form_counts_for_its_visitor_only(site, admin):
+    other = await site.browser().sign_in(organization="org_2")
+    token = (await other.get("/new")).all("input", name="token")[0]["value"]
+    for wrong in (token, "wh_" + "0" * 26 + ".00", "nonsense"):
+        await admin.post("/new", [*FORM.items(), ("token", wrong), ("description", wrong[:9])])
+    ids = {webhook.id for webhook in await site.page.webhooks.list("org_1")}
+    assert len(ids) == 3
+    assert not [one for one in ids if one in token or "0" * 26 in one]
+
+
+async def test_a_form_whose_webhook_was_deleted_since_says_so(site, admin):
+    form = await admin.get("/new")
+    fields = [*FORM.items(), ("token", form.all("input", name="token")[0]["value"])]
+    await admin.post("/new", fields)
+    await admin.post(f"/{(await only_webhook(site)).id}/delete")
+    page = await admin.post("/new", fields)
+    assert page.status == 422
+    assert "was used before, and its webhook was deleted" in page.text
+
+
+async def test_editing_in_two_tabs_shows_both_versions_before_one_is_lost(site, admin):
+    webhook = await site.webhook(description="as it was")
+
+    async def opened():
+        form = await admin.get(f"/{webhook.id}/edit")
+        return form.all("input", name="known")[0]["value"]
+
+    first = second = await opened()
+    fields = {"url": webhook.url, "events": "*", "description": "of tab one", "known": first}
+    assert (await admin.post(f"/{webhook.id}/edit", fields)).url.endswith("?done=saved")
+    fields |= {"description": "of tab two", "known": second}
+    page = await admin.post(f"/{webhook.id}/edit", fields)
+    assert page.status == 409
+    assert "Description is now of tab one , and here of tab two" in page.text
+    assert (await only_webhook(site)).description == "of tab one"
+    assert page.all("input", id="description")[0]["value"] == "of tab two"
+    fields["known"] = page.all("input", name="known")[0]["value"]
+    assert (await admin.post(f"/{webhook.id}/edit", fields)).url.endswith("?done=saved")
+    assert (await only_webhook(site)).description == "of tab two"
+
+
+async def test_a_pause_in_between_is_no_conflict_of_the_form(site, admin):
+    webhook = await site.webhook()
+    known = (await admin.get(f"/{webhook.id}/edit")).all("input", name="known")[0]["value"]
+    await admin.post(f"/{webhook.id}/pause")
+    fields = {"url": webhook.url, "events": "*", "description": "mine", "known": known}
+    page = await admin.post(f"/{webhook.id}/edit", fields)
+    assert page.url.endswith("?done=saved")
+    assert (await only_webhook(site)).status == "paused"

@@ -6,8 +6,15 @@ import msgspec
 
 from winnerr_webhooks.api import shapes
 from winnerr_webhooks.api.docs import examples
-from winnerr_webhooks.api.docs.operation import ORGANIZATION, READ, WRITE, Operation
-from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
+from winnerr_webhooks.api.docs.operation import (
+    ORGANIZATION,
+    READ,
+    TEXT,
+    WRITE,
+    Operation,
+    Parameter,
+)
+from winnerr_webhooks.api.problems import CONFLICT, OUTDATED, UNCERTAIN
 from winnerr_webhooks.api.routes.webhook_routes import TestRequest
 from winnerr_webhooks.management.webhook_drafts import SecretDraft, WebhookDraft, WebhookPatch
 
@@ -23,6 +30,15 @@ CREATED: Final = Annotated[
     ),
 ]
 """The answer to a creation. Two types, because client generators mishandle an optional secret."""
+_IF_MATCH: Final = Parameter(
+    name="If-Match",
+    description=(
+        "The `ETag` of the answer in which you read the webhook. If it was changed since, nothing "
+        "is done, and the answer is 412."
+    ),
+    schema=TEXT,
+    location="header",
+)
 _WEBHOOK: Final = ORGANIZATION + "/webhooks/{webhookId}"
 
 WEBHOOKS: Final = (
@@ -79,11 +95,12 @@ WEBHOOKS: Final = (
             "cancels the waiting deliveries. With `active`, `replayCancelled` sends the deliveries "
             "that were cancelled."
         ),
+        parameters=(_IF_MATCH,),
         body=WebhookPatch,
         body_example=examples.WEBHOOK_PATCH,
         answer=shapes.WebhookShape,
         answer_example=examples.WEBHOOK,
-        refusals=WRITE,
+        refusals=(*WRITE, OUTDATED),
     ),
     Operation(
         method="delete",
@@ -92,8 +109,9 @@ WEBHOOKS: Final = (
         tag="Webhooks",
         summary="Delete a webhook",
         description="Its secret is erased, waiting deliveries are cancelled, and its log stays.",
+        parameters=(_IF_MATCH,),
         status=204,
-        refusals=(*READ, UNCERTAIN),
+        refusals=(*READ, OUTDATED, UNCERTAIN),
     ),
     Operation(
         method="get",

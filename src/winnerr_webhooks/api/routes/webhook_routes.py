@@ -1,7 +1,7 @@
 """`/api/v1/organizations/{organizationId}/webhooks`: webhooks and their secrets."""
 
 import msgspec
-from litestar import Controller, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.params import FromPath
 
 from winnerr_webhooks.api.json_body import ApiRequest, read_json
@@ -14,6 +14,7 @@ from winnerr_webhooks.api.shapes import (
     WebhookList,
     WebhookShape,
 )
+from winnerr_webhooks.api.versions import etag, wanted_versions
 from winnerr_webhooks.management.webhook_drafts import SecretDraft, WebhookDraft, WebhookPatch
 
 
@@ -31,10 +32,11 @@ class WebhookRoutes(Controller):
     @post()
     async def create(
         self, services: ServicesDependency, request: ApiRequest, organization: FromPath[str]
-    ) -> WebhookShape:
+    ) -> Response[WebhookShape]:
         """Create a webhook, which gets events at once."""
         draft = await read_json(request, WebhookDraft)
-        return saved_shape(await services.webhooks.create(organization, draft))
+        saved = await services.webhooks.create(organization, draft)
+        return Response(saved_shape(saved), headers=etag(saved.webhook))
 
     @get()
     async def get_all(
@@ -47,9 +49,10 @@ class WebhookRoutes(Controller):
     @get("/{webhook:str}")
     async def get_one(
         self, services: ServicesDependency, organization: FromPath[str], webhook: FromPath[str]
-    ) -> WebhookShape:
+    ) -> Response[WebhookShape]:
         """Get one webhook."""
-        return webhook_shape(await services.webhooks.get(organization, webhook))
+        found = await services.webhooks.get(organization, webhook)
+        return Response(webhook_shape(found), headers=etag(found))
 
     @patch("/{webhook:str}")
     async def change(
@@ -58,19 +61,27 @@ class WebhookRoutes(Controller):
         request: ApiRequest,
         organization: FromPath[str],
         webhook: FromPath[str],
-    ) -> WebhookShape:
+    ) -> Response[WebhookShape]:
         """Change a webhook."""
         await services.webhooks.get(organization, webhook)
         webhook_patch = await read_json(request, WebhookPatch)
-        return saved_shape(await services.webhooks.change(organization, webhook, webhook_patch))
+        saved = await services.webhooks.change(
+            organization, webhook, webhook_patch, versions=wanted_versions(request)
+        )
+        return Response(saved_shape(saved), headers=etag(saved.webhook))
 
     @delete("/{webhook:str}")
     async def remove(
-        self, services: ServicesDependency, organization: FromPath[str], webhook: FromPath[str]
+        self,
+        services: ServicesDependency,
+        request: ApiRequest,
+        organization: FromPath[str],
+        webhook: FromPath[str],
     ) -> None:
         """Delete a webhook."""
         await services.webhooks.get(organization, webhook)
-        await services.webhooks.delete(organization, webhook)
+        versions = wanted_versions(request)
+        await services.webhooks.delete(organization, webhook, versions=versions)
 
     @get("/{webhook:str}/secret")
     async def secret(

@@ -59,10 +59,12 @@ function show(button, note, time) {
 /** Shows the copy buttons below a node, and turns its ids into buttons. */
 export function showCopyButtons(root) {
   for (const button of root.querySelectorAll("button[data-copy]")) {
-    const source = document.querySelector(button.dataset.copy) ?? root.querySelector(button.dataset.copy);
-    if (!source) continue;
+    if (!document.querySelector(button.dataset.copy) && !root.querySelector(button.dataset.copy)) continue;
     button.hidden = false;
-    button.addEventListener("click", () => copy(source.value ?? source.textContent, button, source));
+    button.addEventListener("click", () => {
+      const source = document.querySelector(button.dataset.copy);
+      copy(source.value ?? source.textContent, button, source);
+    });
   }
   for (const id of root.querySelectorAll("code[data-copy-text]")) {
     const button = document.createElement("button");

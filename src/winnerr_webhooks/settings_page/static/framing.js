@@ -33,6 +33,8 @@ export function answerEmbeddingPage() {
 }
 
 function state() {
-  const signedOut = document.querySelector("[data-signed-out]") !== null;
-  return { path: location.pathname + location.search, signedOut };
+  const signedOut = document.querySelector("[data-signed-out]");
+  // After a form was sent, the address is not that of a page.
+  const path = signedOut?.dataset.signedOut ?? location.pathname + location.search;
+  return { path, signedOut: signedOut !== null };
 }

@@ -2,6 +2,7 @@
 
 import { attemptOpener } from "./attempt_panel.js";
 import { showCopyButtons } from "./copy_buttons.js";
+import { clearMendedErrors, sendFormsOnce } from "./forms.js";
 import { answerEmbeddingPage } from "./framing.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLiveLog } from "./live_log.js";
@@ -21,5 +22,7 @@ const attempts = document.getElementById("attempts");
 const opener = attempts ? attemptOpener(attempts) : null;
 if (attempts) startLiveLog(attempts, opener);
 confirmReplays();
+sendFormsOnce();
+clearMendedErrors();
 startKeyboard(attempts, opener);
 refreshUntilDone();

@@ -20,7 +20,7 @@ function checkUrl(input, result) {
     input.toggleAttribute("aria-invalid", false);
     if (!answer.ok) input.setAttribute("aria-invalid", "true");
     result.className = `url-check ${answer.ok ? (answer.message ? "is-warn" : "is-ok") : "is-bad"}`;
-    result.textContent = answer.message || "This URL can be used.";
+    result.textContent = answer.message || "This URL is allowed. A test event shows whether it answers.";
   });
 }
 

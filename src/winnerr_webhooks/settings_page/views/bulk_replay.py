@@ -15,6 +15,7 @@ from winnerr_webhooks.settings_page.page_context import (
     form_of,
     redirect,
 )
+from winnerr_webhooks.storage.values import ReplayProgress
 
 _OK: Final = 200
 _UNPROCESSABLE: Final = 422
@@ -27,22 +28,22 @@ async def show_bulk_replay(
     started: FromQuery[int] = 0,
     at: FromQuery[int] = 0,
 ) -> Response[str]:
-    """Show how many deliveries match; after the start, how many of them are not delivered yet.
+    """Show how many deliveries match; after the start, what became of them.
 
     `started` is how many deliveries the replay has, and `at` is when it began, in ms.
     """
     filters = read_filters(request.scope["query_string"], page.catalog)
     refused = bool(filters.errors or filters.not_for_replays)
     now = page.now()
-    count = 0
-    if not refused:
-        wanted = filters.replay_request(now)
-        if started:
-            wanted = _as_of(filters, min(at, now) if at > 0 else now)
-        count = await page.replays.replay_many(request.auth.organization, wanted, dry_run=True)
-    if started:
+    organization, count, progress = request.auth.organization, 0, None
+    if started and not refused:
+        wanted = _as_of(filters, min(at, now) if at > 0 else now)
+        progress = await page.replays.progress(organization, wanted)
         # Deliveries of a webhook that was resumed since are counted too, but are not part of it.
-        count = min(count, started)
+        count = min(progress.undelivered, started)
+    elif not refused:
+        wanted = filters.replay_request(now)
+        count = await page.replays.replay_many(organization, wanted, dry_run=True)
     return page.answer(
         "bulk_replay.html",
         request.auth,
@@ -55,7 +56,7 @@ async def show_bulk_replay(
         ranges=RANGES,
         count=count,
         started=0 if refused else started,
-        delivered=max(started - count, 0),
+        progress=None if progress is None else _figures(progress, started, count),
     )
 
 
@@ -74,6 +75,18 @@ async def start_bulk_replay(page: PageDependency, request: PageRequest) -> Respo
         return redirect(f"/logs/replay{filters.query()}")
     page.audit("deliveries replayed", request.auth, count=str(started))
     return redirect(f"/logs/replay{filters.query(started=str(started), at=str(now))}")
+
+
+def _figures(progress: ReplayProgress, started: int, undelivered: int) -> dict[str, int]:
+    """How many deliveries of a replay are where; together they are as many as were started."""
+    waiting = min(progress.waiting, undelivered)
+    failed_again = min(progress.failed_again, undelivered - waiting)
+    return {
+        "to_come": waiting,
+        "delivered": max(started - undelivered, 0),
+        "failed_again": failed_again,
+        "not_sent": undelivered - waiting - failed_again,
+    }
 
 
 def _as_of(filters: Filters, at: int) -> ReplayRequest:

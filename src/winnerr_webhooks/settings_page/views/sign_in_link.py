@@ -6,8 +6,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.management.page_options import PAGE
-from winnerr_webhooks.settings_page.page_context import PageDependency, PageRequest, redirect
-from winnerr_webhooks.settings_page.session import ORGANIZATION, Visitor, organization_path
+from winnerr_webhooks.settings_page.page_context import (
+    PageDependency,
+    PageRequest,
+    redirect,
+    set_cookies,
+)
+from winnerr_webhooks.settings_page.session import Visitor, organization_path
 
 
 @get("/sign-in/{token:str}", public=True)
@@ -23,20 +28,20 @@ async def show_link(page: PageDependency, token: FromPath[str]) -> Response[str]
 async def use_link(
     page: PageDependency, request: PageRequest, token: FromPath[str]
 ) -> Response[str]:
-    """Use the link and start a session. An earlier one of the same organization ends."""
+    """Use the link and start a session. One that the new cookie replaces ends."""
     session = await page.sign_in.use_link(token)
     if session is None:
         return page.answer("link_expired.html", None, status=HTTPStatus.GONE)
     organization, path = session.grant.organization, session.grant.page.path
     # A product that opens several tabs at once uses such links at once, so none can see the other.
     beside = session.grant.page.auto_sign_in or _is_beside(request.auth, organization)
-    previous = await page.auth.visitor({**request.scope, ORGANIZATION: organization})
-    if previous is not None and previous.session is not None:
-        await page.sign_in.end(previous.session)
+    cookies = [page.auth.session_cookie(session.token, organization if beside else None)]
+    replaced = page.auth.replaced_sessions(request.scope, organization if beside else None)
+    for ended, expired in replaced:
+        await page.sign_in.end(ended)
+        cookies += [expired] if expired else []
     answer = redirect(path, base=organization_path(organization) if beside else PAGE)
-    answer.headers["Set-Cookie"] = page.auth.session_cookie(
-        session.token, organization if beside else None
-    )
+    set_cookies(answer, cookies)
     return answer
 
 
@@ -62,7 +67,7 @@ async def sign_out(page: PageDependency, request: PageRequest) -> Response[str]:
 @get("/signed-out", public=True)
 async def signed_out(page: PageDependency) -> Response[str]:
     """Confirm that the visitor is signed out."""
-    return page.answer("signed_out.html", None, posted=None)
+    return page.answer("signed_out.html", None, posted=None, fields=[])
 
 
 ROUTES = (show_link, use_link, sign_out, signed_out)

@@ -47,7 +47,20 @@ async def show_webhook(
         values = await webhook_values(page, request.auth, found) | {"warnings": warnings}
         if is_id("dlv", test):
             values["test"] = await _test_values(page, found.organization, test)
-        return await page.answer_in_thread("webhook_detail.html", request.auth, done=done, **values)
+        shows_secret = (
+            found.has_secret
+            and request.auth.is_admin
+            and page.auth.takes_reveal(request.scope, request.auth, found.id)
+        )
+        if shows_secret:
+            values["secret"] = await page.webhooks.reveal_secret(found.organization, found.id)
+            page.audit("signing key revealed", request.auth, webhook=found.id)
+        answer = await page.answer_in_thread(
+            "webhook_detail.html", request.auth, done=done, **values
+        )
+    if shows_secret:
+        answer.headers["Set-Cookie"] = page.auth.used_reveal_cookie()
+    return answer
 
 
 @post("/{webhook:str}/test")

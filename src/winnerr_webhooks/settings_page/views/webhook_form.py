@@ -4,13 +4,15 @@ A form that is refused comes back with its input and an error beside each wrong 
 """
 
 import math
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from winnerr_webhooks.domain.errors import Conflict, Invalid
+from winnerr_webhooks.domain.errors import Conflict, Invalid, Outdated
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.retry import LONG_SCHEDULE, STANDARD
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
@@ -19,6 +21,13 @@ from winnerr_webhooks.management.webhook_checks import MOST_RETRIES
 from winnerr_webhooks.management.webhook_drafts import WebhookDraft, WebhookPatch
 from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.event_choices import category_choices, without_covered
+from winnerr_webhooks.settings_page.form_versions import (
+    Change,
+    changes_between,
+    known_values,
+    new_token,
+    read_token,
+)
 from winnerr_webhooks.settings_page.forms import Form, FormErrors
 from winnerr_webhooks.settings_page.page_context import (
     PageContext,
@@ -38,6 +47,9 @@ _FIELDS: Final = {
     "retrySchedule": "waits",
 }
 """The id of each field's input, in the order of the form."""
+
+
+_UNPROCESSABLE: Final = 422
 
 
 class FormInput(msgspec.Struct, kw_only=True):
@@ -100,9 +112,10 @@ async def create(page: PageDependency, request: PageRequest) -> Response[str]:
     """Create a webhook, or show the form again with its errors."""
     form = form_of(request)
     form_input = _read(form)
+    token = form.text("token")
     if form.has("generate"):
         form_input.secret = new_secret()
-        return _answer(page, request, form_input, None)
+        return _answer(page, request, form_input, None, token=token)
     draft = WebhookDraft(
         url=form_input.url,
         events=list(form_input.events),
@@ -111,9 +124,11 @@ async def create(page: PageDependency, request: PageRequest) -> Response[str]:
         **form_input.options(),
     )
     try:
-        saved = await page.webhooks.create(request.auth.organization, draft)
+        saved = await page.webhooks.create(
+            request.auth.organization, draft, webhook_id=read_token(request.auth, token)
+        )
     except Invalid as refusal:
-        return _answer(page, request, form_input, None, FormErrors(refusal))
+        return _answer(page, request, form_input, None, FormErrors(refusal), token=token)
     except Conflict as refusal:
         return _answer(page, request, form_input, None, FormErrors(Invalid(refusal.detail)))
     page.audit("webhook created", request.auth, webhook=saved.webhook.id)
@@ -131,18 +146,32 @@ async def show_edit(
 
 @post("/{webhook:str}/edit")
 async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str]) -> Response[str]:
-    """Save the changes, or show the form again with its errors."""
+    """Save the changes, or show the form again with its errors.
+
+    So it is, with both versions, when somebody else has changed the webhook since the form was
+    opened. A change that comes between the check and the saving is found by the version.
+    """
+    form = form_of(request)
+    form_input = _read(form)
     found = await page.webhooks.get(request.auth.organization, webhook)
-    form_input = _read(form_of(request))
+    changes = changes_between(form.text("known"), FormInput.of(found), form_input)
+    if changes:
+        return _answer(page, request, form_input, found, changes=changes)
     patch = WebhookPatch(
         url=form_input.url if form_input.url != found.url else msgspec.UNSET,
         events=list(form_input.events),
         **form_input.options(),
     )
     try:
-        await page.webhooks.change(request.auth.organization, webhook, patch)
+        await page.webhooks.change(
+            request.auth.organization, webhook, patch, versions=[found.version]
+        )
     except Invalid as refusal:
         return _answer(page, request, form_input, found, FormErrors(refusal))
+    except Outdated:
+        found = await page.webhooks.get(request.auth.organization, webhook)
+        changes = changes_between(form.text("known"), FormInput.of(found), form_input)
+        return _answer(page, request, form_input, found, changes=changes)
     page.audit("webhook edited", request.auth, webhook=webhook)
     return redirect(f"/{webhook}?done=saved")
 
@@ -191,12 +220,20 @@ def _answer(
     form_input: FormInput,
     webhook: Webhook | None,
     errors: FormErrors | None = None,
+    *,
+    token: str = "",
+    changes: Sequence[Change] | None = None,
 ) -> Response[str]:
+    """The form; `changes`, also an empty list, says that nothing was saved because of them."""
     errors = errors or FormErrors()
+    status = HTTPStatus.OK if changes is None else HTTPStatus.CONFLICT
     return page.answer(
         "webhook_form.html",
         request.auth,
-        status=422 if errors else 200,
+        status=_UNPROCESSABLE if errors else status,
+        token=token or new_token(request.auth, page.webhooks.new_id()),
+        known=known_values(FormInput.of(webhook)) if webhook else "",
+        changes=changes,
         tab="webhooks",
         form_input=form_input,
         webhook=webhook,

@@ -10,6 +10,7 @@ from winnerr_webhooks.domain.errors import Conflict, Invalid
 from winnerr_webhooks.management.webhook_drafts import DEFAULT_OVERLAP, SecretDraft
 from winnerr_webhooks.settings_page.forms import FormErrors
 from winnerr_webhooks.settings_page.page_context import (
+    PageContext,
     PageDependency,
     PageRequest,
     form_of,
@@ -18,43 +19,42 @@ from winnerr_webhooks.settings_page.page_context import (
 from winnerr_webhooks.settings_page.views.webhook_detail import webhook_values
 
 
-@post("/{webhook:str}/secret", status_code=200)
+@post("/{webhook:str}/secret")
 async def reveal(
     page: PageDependency, request: PageRequest, webhook: FromPath[str]
 ) -> Response[str]:
-    """Show the secret, and record in the audit log who saw it."""
+    """Show the secret on the webhook's page, once."""
     found = await page.webhooks.get(request.auth.organization, webhook)
-    secret = await page.webhooks.reveal_secret(found.organization, webhook)
-    page.audit("signing key revealed", request.auth, webhook=webhook)
-    values = await webhook_values(page, request.auth, found)
-    return page.answer(
-        "webhook_detail.html", request.auth, done="", **(values | {"secret": secret})
-    )
+    await page.webhooks.secret(found.organization, webhook)  # there is one
+    return _reveal(page, request, webhook, f"/{webhook}")
 
 
-@post("/{webhook:str}/rotate", status_code=200)
+@post("/{webhook:str}/rotate")
 async def rotate(
     page: PageDependency, request: PageRequest, webhook: FromPath[str]
 ) -> Response[str]:
-    """Set or rotate the secret, and show it. Without one in the form, generate it."""
+    """Set or rotate the secret, and show it once. Without one in the form, generate it."""
     form = form_of(request)
     found = await page.webhooks.get(request.auth.organization, webhook)
     draft = SecretDraft(overlap_seconds=form.number("overlap", DEFAULT_OVERLAP))
     if secret := form.text("secret"):
         draft.secret = secret
-    errors, done = None, "rotated" if found.has_secret else "signed"
     try:
         await page.webhooks.set_secret(found.organization, webhook, draft)
     except Invalid as refusal:
-        errors, done = FormErrors(refusal).by_field, ""
-    else:
-        page.audit("signing key rotated", request.auth, webhook=webhook)
-    changed = await page.webhooks.get(found.organization, webhook)
-    values = await webhook_values(page, request.auth, changed) | {"errors": errors}
-    if errors is None:
-        values["secret"] = await page.webhooks.secret(found.organization, webhook)
-    status = 422 if errors else 200
-    return page.answer("webhook_detail.html", request.auth, status=status, done=done, **values)
+        errors = FormErrors(refusal).by_field
+        values = await webhook_values(page, request.auth, found) | {"errors": errors}
+        return page.answer("webhook_detail.html", request.auth, status=422, done="", **values)
+    page.audit("signing key rotated", request.auth, webhook=webhook)
+    done = "rotated" if found.has_secret else "signed"
+    return _reveal(page, request, webhook, f"/{webhook}?done={done}")
+
+
+def _reveal(page: PageContext, request: PageRequest, webhook: str, path: str) -> Response[str]:
+    """Lead to the webhook's page with a cookie that makes it show the secret, once."""
+    answer = redirect(path)
+    answer.headers["Set-Cookie"] = page.auth.reveal_cookie(request.auth, webhook)
+    return answer
 
 
 @post("/{webhook:str}/switch")

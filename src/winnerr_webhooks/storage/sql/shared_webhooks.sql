@@ -140,13 +140,42 @@ WHERE organization = :organization AND status = 'deleted'
 AND (CAST(:since AS bigint) IS NULL OR %.accepted_at >= :since)
 AND (CAST(:until AS bigint) IS NULL OR %.accepted_at < :until)
 
--- name: count_replays
-SELECT count(*)
-FROM ({once_active}) AS one {ordered_join} {undelivered} ON delivery.webhook_id = one.id
-WHERE delivery.status IN ('failed', 'cancelled') AND delivery.status {any:statuses}
+-- name: replayed
+-- Deliveries of webhooks `one` that a replay of many goes through.
+delivery.status IN ('failed', 'cancelled') AND delivery.status {any:statuses}
     AND (CAST(:asked_at AS bigint) IS NULL OR delivery.settled_at <= :asked_at)
     AND NOT delivery.test AND {asked:delivery}
     AND delivery.id > :floor AND delivery.id < :before
+
+-- name: count_replays
+SELECT count(*)
+FROM ({once_active}) AS one {ordered_join} {undelivered} ON delivery.webhook_id = one.id
+WHERE {replayed}
+
+-- name: replay_waits
+-- Whether a delivery that a replay goes through still has its attempt to come: it is pending, or
+-- the job has not come to it yet.
+(EXISTS (
+    SELECT 1 FROM pending
+    WHERE pending.webhook_id = one.id AND pending.delivery_id = delivery.id
+        AND pending.epoch = one.epoch)
+OR EXISTS (
+    SELECT 1 FROM job
+    WHERE job.webhook_id = one.id AND job.kind = 'replay' AND job.cursor < delivery.id))
+
+-- name: count_waiting_replays
+SELECT count(*)
+FROM ({once_active}) AS one {ordered_join} {undelivered} ON delivery.webhook_id = one.id
+WHERE {replayed} AND {replay_waits}
+
+-- name: count_vain_replays
+SELECT count(*)
+FROM ({once_active}) AS one {ordered_join} {undelivered} ON delivery.webhook_id = one.id
+WHERE {replayed} AND NOT {replay_waits}
+    AND EXISTS (
+        SELECT 1 FROM attempt
+        WHERE attempt.delivery_id = delivery.id AND attempt.id >= :first_attempt
+            AND attempt.trigger = 'replay')
 
 -- name: count_cancelling
 -- Cancelled by the webhook's change of status, though the job has not written it yet.

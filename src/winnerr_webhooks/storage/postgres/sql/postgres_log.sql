@@ -215,7 +215,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) FROM (
         SELECT 1 FROM pending
         WHERE webhook.status = 'active' AND pending.webhook_id = webhook.id
-            AND NOT pending.finished AND pending.epoch IN (webhook.epoch, -1)
+            AND NOT pending.finished AND pending.epoch = webhook.epoch
         LIMIT :limit
     ) AS counted
 ) AS waiting (count)

@@ -142,7 +142,7 @@ SELECT json_group_array(json_array(
     (SELECT count(*) FROM (
         SELECT 1 FROM pending
         WHERE pending.webhook_id = webhook.id AND NOT pending.finished
-            AND webhook.status = 'active' AND pending.epoch IN (webhook.epoch, -1)
+            AND webhook.status = 'active' AND pending.epoch = webhook.epoch
         LIMIT :limit))))
 FROM webhook INDEXED BY webhook_live
 WHERE webhook.organization = :organization AND webhook.status <> 'deleted'
