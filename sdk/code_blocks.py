@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 REPOSITORY: Final = Path(__file__).parents[1]
 
+_PAGES: Final = ("*.md", "docs/**/*.md", "sdk/*.md", "sdk/*/README.md")
+
 
 class Block(NamedTuple):
     """One code block.
@@ -59,6 +61,6 @@ def section(page: str, heading: str) -> list[Block]:
 
 
 def pages() -> list[str]:
-    """Return the pages that readers follow: the README, and all below `docs`."""
-    found = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]
+    """Return the pages that readers follow: the README, all below `docs`, and those of the SDKs."""
+    found = [path for pattern in _PAGES for path in REPOSITORY.glob(pattern)]
     return sorted(str(page.relative_to(REPOSITORY)) for page in found)

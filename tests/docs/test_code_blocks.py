@@ -17,6 +17,9 @@ from smoke_rows import EMIT, HOW_TO, PACKAGES, README, REFERENCES, TUTORIALS  # 
 
 DOCS = "tests/unit/test_docs.py"
 RECIPES = "sdk/python/tests/test_outbox_recipes.py"
+SDK_PYTHON, SDK_PYTHON_TEST = "sdk/python/README.md", "sdk/python/tests/test_readme.py"
+SDK_JS, SDK_JS_TEST = "sdk/js/README.md", "sdk/js/tests/readme.test.js"
+READMES = "sdk/tests/test_readmes.py"
 EMBED, EMBEDDING = "docs/how-to/embed-the-page.md", "tests/browser/test_embedding.py"
 RUN_BY_TESTS = {
     # page, heading, language: the file of the test, and a word that is in it
@@ -45,8 +48,64 @@ RUN_BY_TESTS = {
     ("docs/outbox.md", "psycopg", "python"): (RECIPES, "import psycopg"),
     ("docs/outbox.md", "SQLAlchemy", "python"): (RECIPES, "sqlalchemy"),
     ("docs/outbox.md", "Django", "python"): (RECIPES, "django"),
+    ("docs/reference/webhooks.md", "What a webhook can have of its own", "json"): (
+        DOCS,
+        "every_json_sample_parses",
+    ),
     ("docs/reference/receiving.md", "The request", "json"): (DOCS, "every_json_sample_parses"),
     ("docs/reference/receiving.md", "Signatures", "python"): (DOCS, "the_standard_webhooks_sample"),
+    **{
+        (f"sdk/{folder}/README.md", heading, language): (READMES, word)
+        for folder, heading, language, word in (
+            ("go", "Winnerr Webhooks for Go", "sh", 'block("go"'),
+            ("go", "Receive in five minutes", "go", 'block("go"'),
+            ("go", "Settings", "go", 'block("go"'),
+            ("java", "Winnerr Webhooks for Java", "sh", 'blocks("java"'),
+            ("java", "Winnerr Webhooks for Java", "xml", 'blocks("java"'),
+            ("java", "Spring", "java", '"Spring"'),
+            ("java", "Servlet", "java", '"Servlet"'),
+            ("java", "What an event holds", "java", '"What an event holds"'),
+            ("java", "Settings", "java", 'block("java"'),
+            ("php", "Winnerr Webhooks for PHP", "sh", 'block("php"'),
+            ("php", "Receive in five minutes", "php", 'block("php"'),
+            ("php", "Laravel", "php", '"Laravel"'),
+            ("php", "Symfony", "php", '"Symfony"'),
+            ("php", "Settings", "php", 'block("php"'),
+            ("ruby", "Winnerr Webhooks for Ruby", "ruby", 'block("ruby"'),
+            ("ruby", "Rails", "ruby", '"Rails"'),
+            ("ruby", "Rack and Sinatra", "ruby", '"Rack and Sinatra"'),
+            ("ruby", "Settings", "ruby", 'block("ruby"'),
+            ("ruby", "Test your receiver", "ruby", '"Test your receiver"'),
+        )
+    },
+    **{
+        (SDK_PYTHON, heading, "python"): (SDK_PYTHON_TEST, "a_block_of_code_runs")
+        for heading in (
+            "Receive in five minutes",
+            "FastAPI and Starlette",
+            "Flask",
+            "Django",
+            "Rotate the secret",
+            "Test your receiver",
+            "Emit",
+            "Emit in your own transaction",
+        )
+    },
+    **{
+        (SDK_JS, heading, "js"): (SDK_JS_TEST, "each block has its test")
+        for heading in (
+            "Receive in five minutes",
+            "Express, and plain Node.js",
+            "Fastify",
+            "Next.js",
+            "Hono",
+            "Cloudflare Workers, Deno, Bun",
+            "Anywhere else",
+            "Rotate the secret",
+            "Test your receiver",
+            "Emit",
+        )
+    },
 }
 NOT_RUN = {
     # page, heading, language: why
@@ -57,6 +116,18 @@ NOT_RUN = {
     ("docs/performance/peers.md", "Repeat it", "sh"): (
         "They need the other senders. tests/unit/bench/test_peers.py drives stand-ins of them."
     ),
+    (SDK_PYTHON, "winnerr-webhooks-sdk for Python", "sh"): (
+        "`make smoke` builds and installs the same package as its tutorial says."
+    ),
+    (SDK_JS, "@winnerr/webhooks-sdk", "sh"): (
+        "`make smoke` builds and installs the same package as its tutorial says."
+    ),
+    (SDK_PYTHON, "Emit in your own transaction", "sh"): (
+        "It names a server and a database of the reader's. sdk/python/tests/test_outbox_command.py "
+        "runs the command."
+    ),
+    (SDK_PYTHON, "Develop", "sh"): "They are the test suites themselves.",
+    (SDK_JS, "Develop", "sh"): "They are the test suites themselves.",
     (HOW_TO, "Run it in a container", "sh"): (
         "They need a Docker daemon, and base images from a registry of images."
     ),
