@@ -212,3 +212,8 @@ _HIDDEN: Final = re.compile(
 
 Joiners (U+200C, U+200D) are not among them: words of some languages and emoji contain them.
 """
+
+
+def code_spans(text: str) -> Markup:
+    """Escape a text for HTML, and show what is between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped

@@ -25,6 +25,7 @@ def make_environment(asset: Callable[[str], str]) -> Environment:
     filters: dict[str, Callable[..., Any]] = {
         "about": formatting.about,
         "ago": formatting.ago,
+        "code_spans": formatting.code_spans,
         "clock": formatting.clock,
         "duration": formatting.duration,
         "size": formatting.size,

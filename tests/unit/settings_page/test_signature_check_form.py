@@ -139,3 +139,9 @@ async def test_viewers_and_other_sites_cannot_use_it(check, viewer):
     assert (await viewer.get(path)).status == 403
     assert (await viewer.post(path, {"body": BODY}, csrf="")).status == 403
     assert (await check(headers=signature(), csrf="wrong")).status == 403
+
+
+async def test_what_is_between_backticks_is_shown_as_code(check):
+    page = await check(headers=f"X-Winnerr-Signature: {signature(BODY).removeprefix('sha256=')}")
+    assert "begin with <code>sha256=</code>." in page.html
+    assert "`sha256=`" not in page.text
