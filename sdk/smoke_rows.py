@@ -98,6 +98,7 @@ REFERENCES: Final = {
             Section(HOW_TO, "Recover what a webhook missed"),
             Section(HOW_TO, "Rehearse a webhook with another URL"),
             Section(HOW_TO, "Create, change and revoke API keys"),
+            Section(HOW_TO, "See who changed what"),
             Section(HOW_TO, "Send many events from a shell"),
             Section(HOW_TO, "Back up and restore"),
             Section(HOW_TO, "Survive a full disk"),
