@@ -3,6 +3,7 @@
 WCAG 2.2 AA and axe's best practices; light and dark, 1280 and 360 wide.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -246,4 +247,36 @@ async def test_the_activity(visit, server, receiver, check):
     await server.ok("DELETE", path)
     await page.goto("/settings/webhooks/activity?action=webhook.deleted")
     await expect(page.get_by_text("deleted", exact=True).first).to_be_visible()
+    await check(page)
+
+
+async def test_a_rehearsal(visit, server, receivers, answer, check):
+    """Nothing to rehearse, the form with an error, a rehearsal that runs, and its answers."""
+    receiver, other = await receivers(), await receivers()
+    webhook = await server.webhook(receiver.url)
+    page = await visit(f"/{webhook['id']}/rehearse")
+    await check(page)
+    for number in range(3):
+        await server.emit(data={"n": number})
+    await server.until("~/deliveries?status=delivered", lambda found: len(found["items"]) == 3)
+    await page.goto(f"/settings/webhooks/{webhook['id']}/rehearse")
+    await page.get_by_label("Other URL").fill("not a URL")
+    await page.get_by_role("button", name="Rehearse").click()
+    await expect(page.locator("#url-error")).to_be_visible()
+    await check(page)
+    gate = asyncio.Event()
+
+    async def second_waits(_request):
+        if len(other.requests) > 1:
+            await gate.wait()
+        return answer(500)
+
+    other.answer = second_waits
+    await page.get_by_label("Other URL").fill(other.url)
+    await page.get_by_role("button", name="Rehearse").click()
+    await other.wait_for(2)
+    await expect(page.get_by_role("button", name="Stop sending")).to_be_visible()
+    await check(page)
+    gate.set()
+    await expect(page.get_by_text("Done.")).to_be_visible()
     await check(page)
