@@ -5,8 +5,9 @@
     python sdk/run_tests.py --chaos    # the long failure runs of the Python SDK
 
 A language without its toolchain is skipped, and the table says so. `server` is the server's own
-signing, `page` the code examples of the settings page in six languages. The output of each suite
-is in `sdk/.test-output`. Exit code 1 if any failed, or did not pass a vector that it must.
+signing, `page` the code examples of the settings page in six languages, `readmes` the code blocks
+of the READMEs of Go, Java, PHP and Ruby, with their frameworks. The output of each suite is in
+`sdk/.test-output`. Exit code 1 if any failed, or did not pass a vector that it must.
 
 The tests of Python and JavaScript also start the server, with the interpreter that runs this
 script: install the server's requirements first, as `make sdk` does. It also installs the runtimes
@@ -95,6 +96,13 @@ SUITES: Final = {
         ("openssl",),
         ((*PYTEST, "sdk/tests"),),
         {"server": r"test_the_server_signs\w+\[(\w+)\] PASSED"},
+        runs_all_vectors=False,
+        folder="..",
+    ),
+    "readmes": Suite(
+        (),
+        ((*PYTEST, "-ra", "sdk/readme_tests"),),
+        {},
         runs_all_vectors=False,
         folder="..",
     ),

@@ -19,7 +19,7 @@ DOCS = "tests/unit/test_docs.py"
 RECIPES = "sdk/python/tests/test_outbox_recipes.py"
 SDK_PYTHON, SDK_PYTHON_TEST = "sdk/python/README.md", "sdk/python/tests/test_readme.py"
 SDK_JS, SDK_JS_TEST = "sdk/js/README.md", "sdk/js/tests/readme.test.js"
-READMES = "sdk/tests/test_readmes.py"
+READMES = "sdk/readme_tests/test_readmes.py"
 EMBED, EMBEDDING = "docs/how-to/embed-the-page.md", "tests/browser/test_embedding.py"
 RUN_BY_TESTS = {
     # page, heading, language: the file of the test, and a word that is in it
