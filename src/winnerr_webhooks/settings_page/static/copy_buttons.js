@@ -13,8 +13,10 @@ async function copy(text, button, source) {
   else show(button, selected ? "Press Ctrl+C to copy" : "The browser does not allow copying", REFUSED_NOTE_MS);
 }
 
-// Over plain HTTP, and in a frame that may not use the clipboard, there is only the older way.
+// Over plain HTTP, and in a frame that may not use the clipboard, there is only the older way. The
+// browser says which frames may, where asking the clipboard itself would be logged as an error.
 async function toClipboard(text, button) {
+  if (document.featurePolicy?.allowsFeature("clipboard-write") === false) return copySelection(text, button);
   try {
     await navigator.clipboard.writeText(text);
     return true;
