@@ -1,17 +1,15 @@
 """The REST API except for events and probes, as a Litestar application."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router
-from litestar.datastructures import ResponseHeader
+from litestar.datastructures import ResponseHeader, State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.api import problems
-from winnerr_webhooks.api.auth import Authenticator
-from winnerr_webhooks.api.route_guards import key_guard, read_query
+from winnerr_webhooks.api.route_guards import check_key, read_query
 from winnerr_webhooks.api.routes.activity_routes import list_activity
 from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
 from winnerr_webhooks.api.routes.event_type_routes import list_event_types
@@ -22,40 +20,16 @@ from winnerr_webhooks.api.routes.portal_session_routes import create_portal_sess
 from winnerr_webhooks.api.routes.rehearsal_routes import RehearsalRoutes
 from winnerr_webhooks.api.routes.webhook_routes import WebhookRoutes
 from winnerr_webhooks.api.services import Services
-from winnerr_webhooks.quotas import Budget
-from winnerr_webhooks.setting_parsers import Network
 
 _SAFE_HEADERS = {name.decode(): value.decode() for name, value in problems.SAFE_HEADERS}
 
 
 def create_rest_api(services: Services) -> Litestar:
     """The calls below `/api/v1` except for events, and the API's documentation."""
-
-    def provide() -> Services:
-        return services
-
-    def answer(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        refusal = _refusal(error) or problems.answer_to(error, services.ids)
-        return Response(
-            refusal.body,
-            status_code=refusal.problem.status,
-            media_type=problems.MEDIA_TYPE,
-            headers={**_SAFE_HEADERS, **refusal.headers},
-        )
-
-    return Litestar(
-        [
-            routes(
-                services.authenticator,
-                services.budgets.receiving_bytes,
-                services.config.trusted_proxies,
-            ),
-            show_openapi,
-            show_docs,
-            show_docs_css,
-        ],
-        dependencies={"services": Provide(provide, use_cache=True, sync_to_thread=False)},
-        exception_handlers={HTTPException: answer, Exception: answer},
+    app = Litestar(
+        [routes(), show_openapi, show_docs, show_docs_css],
+        dependencies={"services": Provide(_services, sync_to_thread=False)},
+        exception_handlers={HTTPException: _answer, Exception: _answer},
         response_headers=[
             ResponseHeader(name=name, value=value) for name, value in _SAFE_HEADERS.items()
         ],
@@ -63,12 +37,12 @@ def create_rest_api(services: Services) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    app.state.services = services
+    return app
 
 
-def routes(
-    authenticator: Authenticator, receiving: Budget, trusted_proxies: Sequence[Network] = ()
-) -> Router:
-    """The calls below `/api/v1`; the arguments are those of `key_guard`."""
+def routes() -> Router:
+    """The calls below `/api/v1`."""
     of_organization = Router(
         "/organizations/{organization:str}",
         route_handlers=[
@@ -83,8 +57,23 @@ def routes(
     )
     return Router(
         "/api/v1",
-        guards=[key_guard(authenticator, receiving, trusted_proxies), read_query],
+        guards=[check_key, read_query],
         route_handlers=[list_event_types, open_listener, of_organization],
+    )
+
+
+def _services(state: State) -> Services:
+    services: Services = state.services
+    return services
+
+
+def _answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    refusal = _refusal(error) or problems.answer_to(error, request.app.state.services.ids)
+    return Response(
+        refusal.body,
+        status_code=refusal.problem.status,
+        media_type=problems.MEDIA_TYPE,
+        headers={**_SAFE_HEADERS, **refusal.headers},
     )
 
 

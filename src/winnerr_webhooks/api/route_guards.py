@@ -1,51 +1,41 @@
 """What Litestar does before each handler of the REST API: it checks the key and reads the query."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
-from litestar.types import Guard
 
-from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.query_parameters import QueryParameters
+from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.domain.activity import KEY, Actor
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.management.client_address import client_address
 from winnerr_webhooks.management.field_checks import check_organization
-from winnerr_webhooks.quotas import Budget
-from winnerr_webhooks.setting_parsers import Network
 from winnerr_webhooks.storage.acting import act_as
 
 
-def key_guard(
-    authenticator: Authenticator, receiving: Budget, trusted_proxies: Sequence[Network]
-) -> Guard:
+async def check_key(
+    connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
+) -> None:
     """A guard that refuses callers to whom the path does not belong; it sets `request.auth`.
 
-    It also says who acts, for the activity log; `trusted_proxies` are believed about addresses.
-    `receiving` is the budget of bodies that are being received. This is a function and not a
-    method because the framework copies its guards deeply.
+    It also says who acts, for the activity log.
     """
-
-    async def guard(
-        connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler
-    ) -> None:
-        header = authorization(connection.scope["headers"])
-        caller = await authenticator.caller(header)
-        organization = connection.path_params.get("organization")
-        if organization is not None:
-            if caller.organization not in (None, organization):
-                raise NotFound("Nothing of this organization belongs to this API key.")
-            check_organization(organization)
-        connection.scope["auth"] = caller
-        address = client_address(connection.scope, trusted_proxies)
-        act_as(Actor(kind=KEY, id=caller.key_id, address=address))
-        connection.state.receiving = receiving
-        connection.state.check_key_again = functools.partial(authenticator.caller, header)
-
-    return guard
+    services: Services = connection.app.state.services
+    header = authorization(connection.scope["headers"])
+    caller = await services.authenticator.caller(header)
+    organization = connection.path_params.get("organization")
+    if organization is not None:
+        if caller.organization not in (None, organization):
+            raise NotFound("Nothing of this organization belongs to this API key.")
+        check_organization(organization)
+    connection.scope["auth"] = caller
+    address = client_address(connection.scope, services.config.trusted_proxies)
+    act_as(Actor(kind=KEY, id=caller.key_id, address=address))
+    connection.state.receiving = services.budgets.receiving_bytes
+    connection.state.check_key_again = functools.partial(services.authenticator.caller, header)
 
 
 async def read_query(

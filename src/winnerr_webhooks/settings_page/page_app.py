@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
@@ -123,10 +124,12 @@ def _moved(header: tuple[bytes, bytes], organization: str | None) -> tuple[bytes
     return name, organization_path(organization).encode() + value.removeprefix(PAGE.encode())
 
 
-def _litestar(page: PageContext) -> Litestar:
-    def provide() -> PageContext:
-        return page
+def _page(state: State) -> PageContext:
+    page: PageContext = state.page
+    return page
 
+
+def _litestar(page: PageContext) -> Litestar:
     app = Litestar(
         [
             *sign_in_link.ROUTES,
@@ -147,7 +150,7 @@ def _litestar(page: PageContext) -> Litestar:
         ],
         path=PAGE,
         guards=[authorize],
-        dependencies={"page": Provide(provide, use_cache=True, sync_to_thread=False)},
+        dependencies={"page": Provide(_page, sync_to_thread=False)},
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         openapi_config=None,
         logging_config=None,

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import uvloop
+from litestar import Litestar
 
 from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.event_endpoint import AnswerCallback, EventEndpoint
@@ -51,6 +52,7 @@ from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Claim, Settlement
 
+_made: list[Litestar] = []
 _LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
@@ -240,6 +242,21 @@ async def until_closed(server: HttpServer) -> None:
                 await asyncio.sleep(0.001)
 
 
+def rest_api_of(services: Services) -> Any:
+    """The REST API; its routes, which take long to make, are made once for all tests.
+
+    They are made at the first request, because many tests send none to them.
+    """
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        if not _made:
+            _made.append(create_rest_api(services))
+        _made[0].state.services = services
+        await _made[0](scope, receive, send)
+
+    return call
+
+
 @contextlib.asynccontextmanager
 async def running(
     folder: Path,
@@ -321,7 +338,7 @@ async def running(
         metrics=metrics,
         receiving=budgets.receiving_bytes,
     )
-    http_app = create_app(events, probes, create_rest_api(services))
+    http_app = create_app(events, probes, rest_api_of(services))
     server = HttpServer(
         http_app,
         clock=clock,

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.docs import docs_page
 from winnerr_webhooks.api.docs.openapi_document import OPERATIONS, build
 from winnerr_webhooks.api.problems import KINDS
@@ -28,7 +27,7 @@ def references(value):
 
 def routes():
     """Every route of the REST API: (path template, method, its query parameters)."""
-    router = api_routes(Authenticator(None, None, None), None)
+    router = api_routes()
     for route in router.routes:
         for handler in route.route_handlers:
             for method in handler.http_methods - {"OPTIONS"}:

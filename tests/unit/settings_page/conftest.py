@@ -1,6 +1,7 @@
 """The settings page as a browser sees it: the real application on a real database."""
 
 import contextlib
+import copy
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,6 +29,7 @@ from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
+from winnerr_webhooks.egress.tls import client_context
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
@@ -35,6 +37,7 @@ from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_drafts import WebhookDraft
 from winnerr_webhooks.management.webhook_management import WebhookManagement
+from winnerr_webhooks.settings_page import page_app
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.theme import load_theme
@@ -224,6 +227,24 @@ class Site:
         )
 
 
+TLS = client_context()
+"""Made once: it loads the certificates of all authorities."""
+_made: list[SettingsPage] = []
+
+
+def page_app_of(page: PageContext) -> SettingsPage:
+    """The page's application; its routes, which take long to make, are made once for all sites.
+
+    Its tests run one site at a time.
+    """
+    if not _made:
+        _made.append(SettingsPage(page))
+    app = copy.copy(_made[0])
+    app._page = app._app.state.page = page
+    app._headers = page_app._security_headers(page.config)
+    return app
+
+
 MakeSite = Callable[..., Awaitable[Site]]
 
 
@@ -258,6 +279,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 clock=clock,
                 timeout=config.delivery_timeout,
                 kept=budgets.kept_connections,
+                ssl_context=TLS,
             )
             stack.push_async_callback(egress.close)
             webhooks = WebhookManagement(
@@ -296,7 +318,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 theme=load_theme(config),
                 identify=identify,
             )
-            app = SettingsPage(page)
+            app = page_app_of(page)
             server = HttpServer(
                 HttpApp(app, None),
                 clock=clock,
