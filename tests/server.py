@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from tests import program
 from tests.postgres import free_port
 from tests.receiver import PATIENCE
 
@@ -49,7 +50,7 @@ class Server:
             "RETRY_SCHEDULE": "0.2,0.4,0.8",
             "DELIVERY_TIMEOUT": "2",
         } | settings
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: program.Process | None = None
         self._output: asyncio.Task[None] | None = None
         self.session = aiohttp.ClientSession(
             f"http://127.0.0.1:{self.port}",
@@ -66,14 +67,14 @@ class Server:
 
     async def command(self, *words: str, stdin: bytes | None = None) -> tuple[int, str, str]:
         """Run another command beside the server: its exit code, stdout and stderr."""
-        process = await asyncio.create_subprocess_exec(
+        process = await program.start(
             *self.program,
             *words,
             env=self.environment,
             cwd=self.folder,
-            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=program.PIPE if stdin is not None else program.DEVNULL,
+            stdout=program.PIPE,
+            stderr=program.PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(stdin), self.patience)
         assert process.returncode is not None
@@ -81,14 +82,14 @@ class Server:
 
     async def start(self) -> "Server":
         """Start the process; return once it listens and there is an API key."""
-        self.process = await asyncio.create_subprocess_exec(
+        self.process = await program.start(
             *self.program,
             "serve",
             env=self.environment,
             cwd=self.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdin=program.DEVNULL,
+            stdout=program.PIPE,
+            stderr=program.STDOUT,
         )
         listening = asyncio.get_running_loop().create_future()
         self._output = asyncio.create_task(self._read(self.process, listening))
@@ -97,9 +98,7 @@ class Server:
             self.key = await self.new_key()
         return self
 
-    async def _read(
-        self, process: asyncio.subprocess.Process, listening: "asyncio.Future[None]"
-    ) -> None:
+    async def _read(self, process: program.Process, listening: "asyncio.Future[None]") -> None:
         assert process.stdout is not None
         async for raw in process.stdout:
             line = raw.decode()

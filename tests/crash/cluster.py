@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 import asyncpg
+from tests import program
 from tests.crash.traffic import Sent, Taken
 from tests.postgres import free_port
 from tests.server import Server
@@ -160,12 +161,12 @@ class Traffic:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self._receiver: asyncio.subprocess.Process | None = None
+        self._receiver: program.Process | None = None
         self._session = aiohttp.ClientSession(f"http://127.0.0.1:{self.port}")
 
     async def start(self) -> None:
-        self._receiver = await asyncio.create_subprocess_exec(
-            sys.executable, TRAFFIC, "receive", str(self.port), stdout=asyncio.subprocess.PIPE
+        self._receiver = await program.start(
+            sys.executable, TRAFFIC, "receive", str(self.port), stdout=program.PIPE
         )
         assert self._receiver.stdout is not None
         assert await self._receiver.stdout.readline() == b"ready\n"
@@ -197,13 +198,13 @@ class Traffic:
 
     async def load(self, orders: Mapping[str, Any]) -> Sent:
         """Send events until all of them are accepted."""
-        process = await asyncio.create_subprocess_exec(
+        process = await program.start(
             sys.executable,
             TRAFFIC,
             "load",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=program.PIPE,
+            stdout=program.PIPE,
+            stderr=program.PIPE,
         )
         try:
             out, err = await process.communicate(json.dumps(orders).encode())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests import program
 from tests.crash.cluster import HURRIED, KEYS, Node
 from tests.crash.outbox_emitter import NAME
 from tests.receiver import PATIENCE
@@ -31,9 +32,7 @@ class Product:
 
     async def run_and_kill(self) -> None:
         """Let it commit some times, and kill it at a random moment around a commit."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, EMITTER, self.url, stdout=asyncio.subprocess.PIPE
-        )
+        process = await program.start(sys.executable, EMITTER, self.url, stdout=program.PIPE)
         assert process.stdout is not None
         for _ in range(self.rng.randrange(5, 60)):
             assert await asyncio.wait_for(process.stdout.readline(), PATIENCE)

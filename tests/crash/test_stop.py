@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from tests import program
 from tests.crash.cluster import HURRIED, KEYS
 from tests.loss import Proxy
 from tests.receiver import Answer
@@ -54,13 +55,13 @@ async def locked_file(server):
 
     async def lose() -> None:
         nonlocal process
-        process = await asyncio.create_subprocess_exec(
+        process = await program.start(
             sys.executable,
             "-c",
             LOCKER,
             str(server.folder / "test.db"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            stdin=program.PIPE,
+            stdout=program.PIPE,
         )
         await process.stdout.readline()
 

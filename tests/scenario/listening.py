@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from tests import program
 from tests.receiver import PATIENCE
 from tests.server import Server
 
@@ -30,15 +31,15 @@ class Listening:
             "WINNERR_WEBHOOKS_API_KEY": server.key,
             "WINNERR_WEBHOOKS_PUBLIC_URL": f"http://127.0.0.1:{server.port}",
         } | {f"WINNERR_WEBHOOKS_{name}": value for name, value in self.settings.items()}
-        self.process = await asyncio.create_subprocess_exec(
+        self.process = await program.start(
             *server.program,
             *("listen", "--json", "--forward-to", self.forward_to),
             *("--organization", server.organization, *self.words),
             env=server.environment | environment,
             cwd=server.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=program.DEVNULL,
+            stdout=program.PIPE,
+            stderr=program.PIPE,
         )
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_errors())]
         await self.until("ready")

@@ -267,6 +267,7 @@ class World:
                 if seen if isinstance(seen, bool) else await seen:
                     return
                 await self.storage.storage.keys()
+                await asyncio.sleep(0.001)  # leaves the machine to other tests
 
     def metric(self, name: str) -> float:
         for line in self.metrics.render().decode().splitlines():

@@ -125,6 +125,7 @@ class Supervised:
             while len(found) < count:
                 number, pid = await self.ask()
                 found[number] = pid
+                await asyncio.sleep(0.001)  # leaves the machine to those that have not answered
         return found
 
     async def until(self, true: Callable[[], bool | Awaitable[bool]]) -> None:
@@ -133,7 +134,7 @@ class Supervised:
                 seen = true()
                 if seen if isinstance(seen, bool) else await seen:
                     return
-                await asyncio.get_running_loop().run_in_executor(None, os.sched_yield)
+                await asyncio.sleep(0.01)  # leaves the machine to the processes that start
 
     def starts(self, number: int) -> list[int]:
         """Return the pids of all starts of this number."""
@@ -176,10 +177,12 @@ def is_alive() -> Callable[[int], bool]:
 async def supervised(tmp_path: Path) -> AsyncIterator[Supervised]:
     one = Supervised(tmp_path)
     yield one
-    if one.process is not None and one.process.returncode is None:
+    if one.process is None:
+        return
+    if one.process.returncode is None:
         one.process.kill()
-        await one.process.communicate()
     for pid in one.all_starts():
         if alive(pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    await one.process.communicate()  # its pipes end when the last of its workers has ended

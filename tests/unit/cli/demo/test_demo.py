@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests import program
 
 PATIENCE = 60.0
 
@@ -19,15 +20,15 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: list[str] = []
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: program.Process | None = None
 
     async def start(self, *options: str) -> None:
-        self.process = await asyncio.create_subprocess_exec(
+        self.process = await program.start(
             sys.executable, "-m", "winnerr_webhooks", "demo",
             "--folder", str(self.folder), "--rate", "20", *options,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdin=program.DEVNULL,
+            stdout=program.PIPE,
+            stderr=program.STDOUT,
             env=os.environ | {"WINNERR_WEBHOOKS_PORT": "not for the demo"},
         )  # fmt: skip
 

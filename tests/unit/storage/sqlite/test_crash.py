@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+from tests import program
 
 from winnerr_webhooks.storage.values import Claim
 
@@ -38,13 +39,13 @@ COMMON = """
 """
 
 
-async def _start(path, script: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+async def _start(path, script: str) -> program.Process:
+    return await program.start(
         sys.executable,
         "-c",
         textwrap.dedent(COMMON) + textwrap.dedent(script),
         str(path),
-        stdout=asyncio.subprocess.PIPE,
+        stdout=program.PIPE,
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests import program
 from tests.unit.storage.sqlite.test_threads import Gate, _put, _together
 
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable, Uncertain
@@ -35,13 +36,13 @@ sys.stdin.read()
 @asynccontextmanager
 async def locked(path: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Another process holds the file's write lock; what ends it early."""
-    process = await asyncio.create_subprocess_exec(
+    process = await program.start(
         sys.executable,
         "-c",
         LOCKER,
         str(path),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
+        stdin=program.PIPE,
+        stdout=program.PIPE,
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tests import program
 
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -108,8 +109,8 @@ async def test_another_process_writes_beside_a_server_that_writes(
 
         asyncio.run(main())
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", textwrap.dedent(script), stderr=asyncio.subprocess.PIPE
+    process = await program.start(
+        sys.executable, "-c", textwrap.dedent(script), stderr=program.PIPE
     )
     ending = asyncio.create_task(process.communicate())
     accepted = 0
