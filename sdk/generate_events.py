@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 
 HERE: Final = Path(__file__).parent
 PYTHON: Final = HERE / "python/src/winnerr_webhooks_sdk/events.py"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 
 FILE: Final = Path(__file__).parent / "src/examples.ts"
 HEAD: Final = """\

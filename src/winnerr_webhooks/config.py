@@ -1,7 +1,5 @@
 """The settings: reads them from the environment and from options, and checks them."""
 
-import base64
-import binascii
 import difflib
 import ipaddress
 import os
@@ -13,25 +11,13 @@ from typing import Any
 import msgspec
 
 from winnerr_webhooks import database_url
-from winnerr_webhooks import setting_parsers as parsers
-from winnerr_webhooks.domain.accent import accents, parse_accent
+from winnerr_webhooks.domain.accent import accents
 from winnerr_webhooks.domain.branding import Branding, SignatureFormat, make_branding
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.encryption_keys import EncryptionKey
 from winnerr_webhooks.setting_parsers import Network
+from winnerr_webhooks.settings_table import PREFIX, SETTINGS, Setting
 from winnerr_webhooks.theme_files import read_logo, read_stylesheet
-
-PREFIX = "WINNERR_WEBHOOKS_"
-
-
-class EncryptionKey(msgspec.Struct, frozen=True):
-    """An AES-256 key. Its `id` is stored with everything that it encrypts."""
-
-    id: str
-    key: bytes
-
-    def __repr__(self) -> str:
-        """Leave the key out."""
-        return f"EncryptionKey({self.id})"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +43,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     nat64_prefixes: tuple[ipaddress.IPv6Network, ...] = ()
     encryption_keys: tuple[EncryptionKey, ...] = ()
     log_retention_days: int = 30
+    event_catalog: str = ""
+    validate_data: str = "off"
     brand: str = "Winnerr"
     header_prefix: str = "X-Winnerr-"
     signature_header: str = "X-Winnerr-Signature"
@@ -108,33 +96,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def lease_seconds(self) -> float:
         """How long a node holds a lease, its right to attempt a delivery."""
         return max(60.0, 3 * self.delivery_timeout)
-
-
-class Setting(msgspec.Struct, frozen=True):
-    """A setting: its name without the prefix, its parser, and its description."""
-
-    name: str
-    parse: Callable[[str], Any]
-    """Raises `ValueError` with a message that says what was expected, without the value."""
-    meaning: str
-    """One line for --help."""
-    confidential: bool = False
-    """Whether errors must not repeat its value."""
-
-    @property
-    def variable(self) -> str:
-        """The name of its environment variable."""
-        return PREFIX + self.name
-
-    @property
-    def field(self) -> str:
-        """The name of its field in `Config`, and its key in `overrides`."""
-        return self.name.lower()
-
-    @property
-    def option(self) -> str:
-        """Its command line option."""
-        return "--" + self.field.replace("_", "-")
 
 
 def environment() -> Mapping[str, str]:
@@ -247,35 +208,6 @@ def database_path(config: Config) -> Path:
     return path
 
 
-def parse_encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
-    """Parse keys in the form `id:base64key[,id:base64key]`; the first one encrypts.
-
-    Raises `ConfigurationError` that says which entry is wrong, without repeating it.
-    """
-    keys: dict[str, EncryptionKey] = {}
-    for number, entry in enumerate(text.split(","), 1):
-        key_id, _, encoded = entry.strip().partition(":")
-        if not _KEY_ID.fullmatch(key_id):
-            raise ConfigurationError(
-                f"encryption key {number} needs an id of 1 to 32 of A-Z a-z 0-9 _ - before a colon"
-            )
-        try:
-            key = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
-            raise ConfigurationError(f"encryption key {number} is not base64") from None
-        if len(key) != _KEY_BYTES:
-            raise ConfigurationError(
-                f"encryption key {number} has {len(key)} bytes, expected 32 "
-                "(create one with: openssl rand -base64 32)"
-            )
-        if key_id in keys:
-            raise ConfigurationError(f"encryption key {number} has the same id as another one")
-        keys[key_id] = EncryptionKey(key_id, key)
-    return tuple(keys.values())
-
-
-_KEY_BYTES = 32
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _MAX_QUOTED = 80
 """How many characters of a wrong value an error repeats."""
 
@@ -288,111 +220,3 @@ def _quoted(setting: Setting, text: str) -> str:
     if setting.confidential and not text.startswith("sqlite:"):
         return ""
     return f"={text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + '…'!r}"
-
-
-def _encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
-    try:
-        return parse_encryption_keys(text)
-    except ConfigurationError as error:
-        raise ValueError(f"{error}; expected id:base64key[,id:base64key]") from None
-
-
-SETTINGS = (
-    Setting(
-        "DATABASE_URL",
-        database_url.parse,
-        "The database: sqlite:///relative, sqlite:////absolute or postgresql://….",
-        confidential=True,
-    ),
-    Setting("HOST", parsers.host, "Address to listen on."),
-    Setting("PORT", parsers.port, "Port to listen on; 0 chooses a free one."),
-    Setting("PUBLIC_URL", parsers.web_url, "URL of the service from outside, used in links."),
-    Setting("SIGN_IN_URL", parsers.sign_in_url, "Where a signed-out visitor of the page is sent."),
-    Setting(
-        "FRAME_ANCESTORS", parsers.origins, "Origins that may embed the page, comma-separated."
-    ),
-    Setting("TRUSTED_PROXIES", parsers.networks, "CIDRs of proxies that set X-Forwarded-For."),
-    Setting(
-        "RETRY_SCHEDULE", parsers.retry_schedule, "Seconds before retry 1, 2, 3, …; empty: none."
-    ),
-    Setting(
-        "DELIVERY_TIMEOUT", parsers.number(0.1, 300, "seconds"), "Seconds for one whole attempt."
-    ),
-    Setting(
-        "DRAIN_SECONDS",
-        parsers.number(0, 300, "seconds"),
-        "Seconds after SIGTERM during which /readyz answers 503 and everything else works.",
-    ),
-    Setting(
-        "SUCCESS_STATUSES",
-        parsers.one_of("2xx", "200"),
-        "Statuses that count as success: 2xx or 200.",
-    ),
-    Setting(
-        "WEBHOOK_CONCURRENCY",
-        parsers.whole(1, 1_000),
-        "Maximum number of concurrent attempts to one webhook from one node.",
-    ),
-    Setting(
-        "DISABLE_AFTER_DAYS",
-        parsers.number(0, 3_650, "days"),
-        "Days of nothing but failures after which a webhook is disabled; 0: never.",
-    ),
-    Setting("MAX_WEBHOOKS", parsers.whole(1, 1_000_000), "Most webhooks of an organization."),
-    Setting("ALLOW_HTTP", parsers.boolean, "Accept http:// destinations (development only)."),
-    Setting("ALLOW_NETWORKS", parsers.networks, "CIDRs that may be reached though not public."),
-    Setting("DENY_NETWORKS", parsers.networks, "CIDRs that may not be reached though public."),
-    Setting("NAT64_PREFIXES", parsers.nat64_prefixes, "NAT64 prefixes of this network."),
-    Setting(
-        "ENCRYPTION_KEYS",
-        _encryption_keys,
-        "id:base64key[,id:base64key]; the first encrypts. Other users see options, so prefer the "
-        "variable.",
-        confidential=True,
-    ),
-    Setting("LOG_RETENTION_DAYS", parsers.whole(1, 3_650), "Days an attempt stays in the log."),
-    Setting("BRAND", parsers.brand, "The product's name, as people and receivers read it."),
-    Setting("HEADER_PREFIX", parsers.header_name, "Prefix of its headers; empty: X-<BRAND>-."),
-    Setting(
-        "SIGNATURE_HEADER",
-        parsers.header_name,
-        "Name of its own signature header; empty: <HEADER_PREFIX>Signature.",
-    ),
-    Setting(
-        "SIGNATURE_FORMAT",
-        parsers.signature_format,
-        "How that signature is written: {hex} or {base64} with any text around it.",
-    ),
-    Setting(
-        "THEME_ACCENT", parse_accent, "Accent colour: #rrggbb, or one for light, one for dark."
-    ),
-    Setting("THEME_FONT", parsers.font, "Font stack of the settings page."),
-    Setting("THEME_LOGO", parsers.file_path, "Path of an SVG or PNG for the page's header."),
-    Setting(
-        "THEME_COLOR_SCHEME",
-        parsers.one_of("auto", "light", "dark"),
-        "Colours of the page: as the visitor prefers (auto), light or dark.",
-    ),
-    Setting("THEME_HEADER", parsers.one_of("show", "hide"), "Whether the page has its header."),
-    Setting("THEME_STYLESHEET", parsers.file_path, "Path of a CSS file served after the page's."),
-    Setting(
-        "LOG_LEVEL",
-        parsers.one_of("debug", "info", "warning", "error"),
-        "Lowest level of log lines that are written: debug, info, warning or error.",
-    ),
-    Setting(
-        "LOG_FORMAT",
-        parsers.one_of("json", "console", ""),
-        "json or console; empty: console on a terminal, json elsewhere.",
-    ),
-    Setting(
-        "ROLE",
-        parsers.one_of("all", "api", "deliver"),
-        "What this node does: all, api or deliver (PostgreSQL only).",
-    ),
-    Setting(
-        "PROCESSES",
-        parsers.whole(1, 64),
-        "Processes that share the work and the port (PostgreSQL only).",
-    ),
-)

@@ -18,9 +18,10 @@ from typing import Final, NoReturn, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from winnerr_webhooks.config import PREFIX, EncryptionKey, parse_encryption_keys
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
+from winnerr_webhooks.encryption_keys import EncryptionKey, parse_encryption_keys
 from winnerr_webhooks.file_permissions import permission_advice
+from winnerr_webhooks.settings_table import PREFIX
 
 _FORMAT: Final = 1
 _NONCE: Final = 12

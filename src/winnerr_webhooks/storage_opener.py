@@ -9,9 +9,10 @@ from pathlib import Path
 
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.config import PREFIX, Config, database_path
+from winnerr_webhooks.config import Config, database_path
 from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.settings_table import PREFIX
 from winnerr_webhooks.storage.port import Storage
 
 

@@ -27,10 +27,11 @@ from winnerr_webhooks.budgets import (
 )
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, check_service
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
+from winnerr_webhooks.event_catalog.catalog_loader import LiveCatalog
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.log_setup import set_up_logs
 from winnerr_webhooks.metrics import Metrics
@@ -82,8 +83,15 @@ async def serve(
     loop = asyncio.get_running_loop()
     parts, ends = ShutdownStack(), float("inf")
     try:
+        catalog = LiveCatalog(config)
+        parts.add("catalog", catalog.close)
         service = await _build(
-            config, parts, descriptors=descriptors, identify=identify, worker=worker
+            config,
+            parts,
+            catalog=catalog.start(),
+            descriptors=descriptors,
+            identify=identify,
+            worker=worker,
         )
         log.info("starting", version=__version__, database=config.database_name, role=config.role)
         await service.node.start()
@@ -165,6 +173,7 @@ async def _build(
     config: Config,
     parts: ShutdownStack,
     *,
+    catalog: Catalog,
     descriptors: int,
     identify: Identify | None,
     worker: WorkerContext | None,
@@ -196,7 +205,7 @@ async def _build(
         config,
         storage,
         egress,
-        catalog=CATALOG,
+        catalog=catalog,
         branding=config.branding,
         clock=clock,
         ids=ids,
@@ -213,7 +222,7 @@ async def _build(
         authenticator=authenticator,
         intake=node.intake,
         storage=storage,
-        catalog=CATALOG,
+        catalog=catalog,
         clock=clock,
         ids=ids,
         metrics=metrics,
@@ -227,7 +236,7 @@ async def _build(
             config=config,
             clock=clock,
             ids=ids,
-            catalog=CATALOG,
+            catalog=catalog,
             storage=storage,
             authenticator=authenticator,
             node=node,

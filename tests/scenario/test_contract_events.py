@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

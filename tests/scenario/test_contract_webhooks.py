@@ -15,6 +15,7 @@ OLD, NEW, NEWER = "an old secret", "a new secret", "a newer secret"
 FIELDS = [
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
     "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
+    "removedEvents",
 ]  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from winnerr_webhooks.config import (
     check_service,
     database_path,
     load,
-    parse_encryption_keys,
     warnings,
 )
 from winnerr_webhooks.domain.branding import SignatureFormat
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.encryption_keys import parse_encryption_keys
 
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()

@@ -12,7 +12,7 @@ import msgspec
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, Malformed
 from winnerr_webhooks.ids import is_id
-from winnerr_webhooks.management.field_checks import check_event
+from winnerr_webhooks.management.field_checks import check_logged_event
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -61,10 +61,10 @@ class QueryParameters:
         return value
 
     def event(self, name: str, catalog: Catalog) -> str | None:
-        """A parameter that is the name of an event type in the catalogue."""
+        """A parameter that is the name of an event type that the log can have."""
         value = self.text(name)
         if value is not None:
-            check_event(catalog, value, f"/{name}")
+            check_logged_event(catalog, value, f"/{name}")
         return value
 
     def cursor(self, prefix: str) -> str | None:

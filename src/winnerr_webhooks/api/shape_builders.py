@@ -28,6 +28,7 @@ from winnerr_webhooks.api.shapes import (
     WebhookWithSecretShape,
 )
 from winnerr_webhooks.domain.attempt import LoggedAttempt
+from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
@@ -38,7 +39,7 @@ from winnerr_webhooks.storage.values import Delivery, DeliveryPage, JobReport, L
 T = TypeVar("T")
 
 
-def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
+def webhook_shape(webhook: Webhook, catalog: Catalog, secret: str | None = None) -> WebhookShape:
     """A webhook; with `secret`, the one that was just generated for it."""
     shape = WebhookShape(
         id=webhook.id,
@@ -54,15 +55,16 @@ def webhook_shape(webhook: Webhook, secret: str | None = None) -> WebhookShape:
         name=webhook.name,
         timeout=webhook.timeout,
         retry_schedule=webhook.retry_schedule,
+        removed_events=catalog.without_match(webhook.events),
     )
     if secret is None:
         return shape
     return WebhookWithSecretShape(**msgspec.structs.asdict(shape), secret=secret)
 
 
-def saved_shape(saved: Saved) -> WebhookShape:
+def saved_shape(saved: Saved, catalog: Catalog) -> WebhookShape:
     """A webhook after it was created or changed."""
-    return webhook_shape(saved.webhook, saved.secret)
+    return webhook_shape(saved.webhook, catalog, saved.secret)
 
 
 def rotation_shape(rotated: Rotated) -> RotationShape:

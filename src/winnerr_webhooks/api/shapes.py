@@ -48,6 +48,8 @@ class WebhookShape(Shape):
     """Seconds for one whole attempt; null: the service's own limit."""
     retry_schedule: str | tuple[float, ...]
     """`standard` (the service's own), `long`, or the seconds before each retry."""
+    removed_events: tuple[str, ...]
+    """Those of `events` that match no event type any more: no new events come of them."""
 
 
 class WebhookWithSecretShape(WebhookShape):

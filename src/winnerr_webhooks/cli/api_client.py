@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from winnerr_webhooks import __version__
-from winnerr_webhooks.config import PREFIX, environment
+from winnerr_webhooks.config import environment
 from winnerr_webhooks.domain.errors import Invalid, Unavailable
+from winnerr_webhooks.settings_table import PREFIX
 
 _KEY_VARIABLE = PREFIX + "API_KEY"
 

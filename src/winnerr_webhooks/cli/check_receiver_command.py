@@ -61,7 +61,7 @@ def check_receiver(
 async def _check(config: Config, url: str, secret: str, event: str) -> "ReceiverReport":
     from winnerr_webhooks.budgets import Budgets, derive, descriptors_allowed  # noqa: PLC0415  --help loads none
     from winnerr_webhooks.clock import SystemClock  # noqa: PLC0415
-    from winnerr_webhooks.domain.catalog import CATALOG  # noqa: PLC0415
+    from winnerr_webhooks.domain.default_catalog import CATALOG  # noqa: PLC0415
     from winnerr_webhooks.domain.signing import check_secret  # noqa: PLC0415
     from winnerr_webhooks.domain.url import parse_url  # noqa: PLC0415
     from winnerr_webhooks.domain.webhook import ACTIVE, Target  # noqa: PLC0415

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from winnerr_webhooks.cli.setting_options import takes_settings
-from winnerr_webhooks.config import SETTINGS, Config, Setting, check_service, environment
+from winnerr_webhooks.config import Config, check_service, environment
 from winnerr_webhooks.domain.branding import SignatureFormat
+from winnerr_webhooks.settings_table import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from winnerr_webhooks.quotas import Bound

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from winnerr_webhooks import config
-from winnerr_webhooks.config import SETTINGS, Config
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.settings_table import SETTINGS
 
 PROGRAM = "winnerr-webhooks"
 """The name of the console script."""

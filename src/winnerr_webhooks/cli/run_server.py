@@ -23,6 +23,8 @@ def run_server(config: Config, worker: WorkerContext | None = None) -> int:
     # Before the server has its own handlers there is nothing to finish, so exit at once.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
+    if config.event_catalog:  # likewise: SIGHUP asks to read a file that the start reads
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from winnerr_webhooks.log_setup import set_up_logs  # noqa: PLC0415  --help must not load it
 
     set_up_logs(config.log_level, config.log_format)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from winnerr_webhooks.cli.configuration import configure
-from winnerr_webhooks.config import SETTINGS, Config, Setting
+from winnerr_webhooks.config import Config
+from winnerr_webhooks.settings_table import SETTINGS, Setting
 
 BRANDING: Final = ("BRAND", "HEADER_PREFIX", "SIGNATURE_HEADER", "SIGNATURE_FORMAT")
 """The settings that a command needs to know the product's signature."""

@@ -1,6 +1,9 @@
-"""The catalogue: all event types of the product, with an example of each."""
+"""The catalogue: all event types of the product, with an example of each.
 
-from collections.abc import Iterable, Sequence
+A node can exchange it while it runs (`Catalog.replace`).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Final
 
@@ -10,6 +13,7 @@ from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event import encode_payload
 from winnerr_webhooks.domain.event_pattern import (
     ALL_EVENTS,
+    EVENT_NAME,
     is_prefix_pattern,
     patterns_matching,
 )
@@ -33,18 +37,38 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One sentence that says when the event happens."""
     example: bytes
     """A realistic `data` object as compact JSON."""
+    schema: bytes | None = None
+    """The JSON Schema (2020-12) of `data`, as compact JSON."""
+    deprecated: str | None = None
+    """A sentence that says what to use instead; None: it is not deprecated."""
+
+
+Nearest = Callable[[str], list[str]]
+"""Suggests known event names for an unknown one."""
+DataCheck = Callable[[bytes], tuple[FieldError, ...]]
+"""Returns what is wrong with the JSON of a `data` object, with pointers such as `/data/amount`."""
 
 
 class Catalog:
     """The event types of one product, in display order.
 
-    Raises `ValueError` if two types have the same name.
+    `checks` has a check for each event type with a schema. `is_own`: it is read from a file, so it
+    may have had other types. Raises `ValueError` if two types have the same name.
     """
 
-    def __init__(self, types: tuple[EventType, ...]) -> None:
+    def __init__(
+        self,
+        types: tuple[EventType, ...],
+        checks: Mapping[str, DataCheck] | None = None,
+        *,
+        is_own: bool = False,
+    ) -> None:
+        self._is_own = is_own
         self._by_name = {one.name: one for one in types}
         if len(self._by_name) != len(types):
             raise ValueError("two event types of the catalogue have the same name")
+        self._checks = dict(checks or {})
+        self._left: frozenset[str] = frozenset()
         grouped: dict[str, list[EventType]] = {}
         for one in types:
             grouped.setdefault(one.category, []).append(one)
@@ -54,6 +78,22 @@ class Catalog:
         self.categories: tuple[tuple[str, tuple[EventType, ...]], ...] = tuple(
             (category, tuple(members)) for category, members in grouped.items()
         )
+
+    def replace(self, other: "Catalog") -> tuple[list[str], list[str]]:
+        """Take over the event types of another catalogue; everybody who holds this one sees them.
+
+        Returns the names that were added, and those that left.
+        """
+        added = [name for name in other.names if name not in self._by_name]
+        left = [name for name in self.names if name not in other.names]
+        gone = self._left.union(self.names).difference(other.names)
+        vars(self).update(vars(other) | {"_left": gone})
+        return added, left
+
+    def data_errors(self, name: str, data: bytes) -> tuple[FieldError, ...]:
+        """Return what is wrong with the `data` of an event by its type's schema, if it has one."""
+        check = self._checks.get(name)
+        return () if check is None else check(data)
 
     def get(self, name: str) -> EventType | None:
         """Return the event type with this name, or None."""
@@ -80,12 +120,22 @@ class Catalog:
         """Return a complete sample payload. Raises `KeyError` for an unknown name."""
         return encode_payload(name, timestamp, organization, self._by_name[name].example)
 
-    def normalise_events(self, events: list[str]) -> tuple[str, ...]:
+    def may_be_logged(self, name: str) -> bool:
+        """Return whether the log can have events of this name: types that left included."""
+        is_past = name in self._left or (self._is_own and EVENT_NAME.fullmatch(name) is not None)
+        return name in self._by_name or is_past
+
+    def without_match(self, events: Iterable[str]) -> tuple[str, ...]:
+        """Return those of a webhook's `events` that match no event type, as all these left."""
+        return tuple(one for one in events if one not in self._places)
+
+    def normalise_events(self, events: list[str], kept: Collection[str] = ()) -> tuple[str, ...]:
         """Return a webhook's `events` without duplicates, in catalogue order, or `("*",)`.
 
-        A pattern comes before the first name that it matches. Raises `Invalid` at `/events` if the
-        list is empty or has `*` beside others, and at `/events/<index>` for what is no event type
-        and no pattern that matches one.
+        A pattern comes before the first name that it matches. What the webhook has already (`kept`)
+        may stay although its event types left. Raises `Invalid` at `/events` if the list is empty
+        or has `*` beside others, and at `/events/<index>` for what is no event type and no pattern
+        that matches one.
         """
         wanted = dict.fromkeys(events)
         if not wanted:
@@ -96,19 +146,35 @@ class Catalog:
                     "/events", '"*" stands for every event; send it alone or leave it out.'
                 )
             return (ALL_EVENTS,)
-        if wanted.keys() <= self._places.keys():
-            return tuple(sorted(wanted, key=self._places.__getitem__))
-        unknown = [at for at, name in enumerate(events) if name not in self._places]
+        known = self._places.keys() | set(kept)
+        if wanted.keys() <= known:
+            last = len(self._places)
+            return tuple(sorted(wanted, key=lambda one: self._places.get(one, last)))
+        unknown = [at for at, name in enumerate(events) if name not in known]
         errors = tuple(
             FieldError(f"/events/{at}", self._unknown(events[at])) for at in unknown[:_MAX_ERRORS]
         )
         raise Invalid(errors[0].message, errors)
 
+    def no_event(self, name: str, nearest: Nearest | None = None) -> str:
+        """Return the sentences that refuse an unknown name, and suggest others."""
+        near = (nearest or self.nearest)(name)
+        advice = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
+        return f"{self._mistake(name)}. {advice}"
+
+    def _mistake(self, name: str) -> str:
+        shown = name[:_MAX_NAME_SHOWN]
+        if name in self._left:
+            return (
+                f"The event {shown!r} was removed from the catalogue, so no new ones are accepted"
+            )
+        return f"There is no event {shown!r}"
+
     def _unknown(self, text: str) -> str:
         shown = text[:_MAX_NAME_SHOWN]
         near = self.nearest(text)
         if ALL_EVENTS not in text:
-            mistake = f"There is no event {shown!r}"
+            mistake = self._mistake(text)
         else:
             patterns = [one for one in self._places if one.endswith(".*")]
             near = _nearest(text, patterns, 3) or near
@@ -139,162 +205,3 @@ def _similarity(matcher: SequenceMatcher[str], known: str) -> float:
         matcher.set_seq1(part)
         best = max(best, matcher.ratio())
     return best
-
-
-CATALOG: Final = Catalog(
-    (
-        EventType(
-            name="contact.created",
-            category="Contacts",
-            description="A contact was added.",
-            example=b'{"id":"contact_xyz","name":"Jane Smith","email":"jane@example.com"}',
-        ),
-        EventType(
-            name="contact.updated",
-            category="Contacts",
-            description="One or more fields of a contact changed.",
-            example=b'{"id":"contact_xyz","name":"Jane Smith","email":"jane.smith@example.com",'
-            b'"changes":{"email":{"from":"jane@example.com","to":"jane.smith@example.com"}}}',
-        ),
-        EventType(
-            name="contact.deleted",
-            category="Contacts",
-            description="A contact was deleted.",
-            example=b'{"id":"contact_xyz","name":"Jane Smith","email":"jane@example.com",'
-            b'"deletedBy":"user_7f3k"}',
-        ),
-        EventType(
-            name="deal.created",
-            category="Deals",
-            description="A deal was added to a pipeline.",
-            example=b'{"id":"deal_4821","name":"Northwind annual plan","stage":"qualified",'
-            b'"pipelineId":"pipeline_sales","amount":12000.00,"currency":"USD",'
-            b'"contactId":"contact_xyz","ownerId":"user_7f3k"}',
-        ),
-        EventType(
-            name="deal.stage_changed",
-            category="Deals",
-            description="A deal moved to another stage of its pipeline.",
-            example=b'{"id":"deal_4821","name":"Northwind annual plan",'
-            b'"previousStage":"qualified","stage":"proposal_sent",'
-            b'"pipelineId":"pipeline_sales","amount":12000.00,"currency":"USD",'
-            b'"ownerId":"user_7f3k"}',
-        ),
-        EventType(
-            name="deal.closed_won",
-            category="Deals",
-            description="A deal was won.",
-            example=b'{"id":"deal_4821","name":"Northwind annual plan","amount":11500.00,'
-            b'"currency":"USD","closedAt":"2025-01-15T14:22:58Z","contactId":"contact_xyz",'
-            b'"ownerId":"user_7f3k"}',
-        ),
-        EventType(
-            name="deal.closed_lost",
-            category="Deals",
-            description="A deal was lost.",
-            example=b'{"id":"deal_4821","name":"Northwind annual plan","amount":12000.00,'
-            b'"currency":"USD","lostReason":"budget","closedAt":"2025-01-15T14:22:58Z",'
-            b'"contactId":"contact_xyz","ownerId":"user_7f3k"}',
-        ),
-        EventType(
-            name="call.completed",
-            category="Calls",
-            description="A call ended after both sides had spoken.",
-            example=b'{"id":"call_9b2e","direction":"outbound","from":"+15550100",'
-            b'"to":"+15550123","durationSeconds":314,"contactId":"contact_xyz",'
-            b'"userId":"user_7f3k","startedAt":"2025-01-15T14:17:41Z"}',
-        ),
-        EventType(
-            name="call.missed",
-            category="Calls",
-            description="An incoming call was not answered.",
-            example=b'{"id":"call_9b2f","direction":"inbound","from":"+15550123",'
-            b'"to":"+15550100","ringSeconds":28,"voicemail":true,"contactId":"contact_xyz"}',
-        ),
-        EventType(
-            name="call.recording_ready",
-            category="Calls",
-            description="The recording of a call can be fetched.",
-            example=b'{"id":"call_9b2e","recordingId":"recording_51cd",'
-            b'"recordingUrl":"https://app.example.com/recordings/recording_51cd",'
-            b'"durationSeconds":314,"contactId":"contact_xyz"}',
-        ),
-        EventType(
-            name="call.transcription_ready",
-            category="Calls",
-            description="The transcript of a call can be read.",
-            example=b'{"id":"call_9b2e","transcriptionId":"transcription_77aa","language":"en",'
-            b'"text":"Hello Jane, thanks for taking the time. Shall we go through the offer?",'
-            b'"contactId":"contact_xyz"}',
-        ),
-        EventType(
-            name="task.created",
-            category="Tasks",
-            description="A task was added.",
-            example=b'{"id":"task_310","title":"Send the revised offer","priority":"high",'
-            b'"dueAt":"2025-01-17T16:00:00Z","assigneeId":"user_7f3k","dealId":"deal_4821"}',
-        ),
-        EventType(
-            name="task.completed",
-            category="Tasks",
-            description="A task was ticked off.",
-            example=b'{"id":"task_310","title":"Send the revised offer",'
-            b'"completedAt":"2025-01-15T14:22:55Z","completedBy":"user_7f3k",'
-            b'"dealId":"deal_4821"}',
-        ),
-        EventType(
-            name="task.overdue",
-            category="Tasks",
-            description="A task was still open when it fell due.",
-            example=b'{"id":"task_310","title":"Send the revised offer","priority":"high",'
-            b'"dueAt":"2025-01-15T14:00:00Z","assigneeId":"user_7f3k","dealId":"deal_4821"}',
-        ),
-        EventType(
-            name="email.received",
-            category="Emails",
-            description="A contact's email came in.",
-            example=b'{"id":"email_c04d","from":"jane@example.com","to":["sales@example.org"],'
-            b'"subject":"Re: Your offer","snippet":"Looks good, one question about billing",'
-            b'"contactId":"contact_xyz","threadId":"thread_88"}',
-        ),
-        EventType(
-            name="email.opened",
-            category="Emails",
-            description="A contact opened an email you sent.",
-            example=b'{"id":"email_c04c","to":"jane@example.com","subject":"Your offer",'
-            b'"openCount":1,"contactId":"contact_xyz","threadId":"thread_88"}',
-        ),
-        EventType(
-            name="email.bounced",
-            category="Emails",
-            description="An email you sent could not be delivered.",
-            example=b'{"id":"email_c04c","to":"jane@example.com","subject":"Your offer",'
-            b'"bounceType":"hard","reason":"550 5.1.1 mailbox does not exist",'
-            b'"contactId":"contact_xyz"}',
-        ),
-        EventType(
-            name="workflow.triggered",
-            category="Workflows",
-            description="A workflow began to run.",
-            example=b'{"id":"workflow_welcome","name":"Welcome new contacts",'
-            b'"runId":"run_20f1","trigger":"contact.created","contactId":"contact_xyz"}',
-        ),
-        EventType(
-            name="workflow.step_completed",
-            category="Workflows",
-            description="One step of a running workflow was done.",
-            example=b'{"id":"workflow_welcome","name":"Welcome new contacts",'
-            b'"runId":"run_20f1","step":{"number":2,"name":"Send welcome email"},'
-            b'"contactId":"contact_xyz"}',
-        ),
-        EventType(
-            name="workflow.failed",
-            category="Workflows",
-            description="A workflow stopped at a step that went wrong.",
-            example=b'{"id":"workflow_welcome","name":"Welcome new contacts",'
-            b'"runId":"run_20f1","step":{"number":2,"name":"Send welcome email"},'
-            b'"error":"The contact has no email address.","contactId":"contact_xyz"}',
-        ),
-    )
-)
-"""Winnerr's catalogue: 20 event types in 6 categories."""

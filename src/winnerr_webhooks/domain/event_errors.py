@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.catalog import Catalog, Nearest
 from winnerr_webhooks.domain.errors import FieldError, Invalid, Malformed, Refused
 from winnerr_webhooks.domain.timestamp import normalise
 
@@ -39,8 +39,6 @@ _TIMESTAMP_ADVICE: Final = (
 )
 
 
-Nearest = Callable[[str], list[str]]
-"""Suggests known event names for an unknown one."""
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -212,12 +210,8 @@ def _unknown(name: str) -> str:
 
 def _event_error(value: Any, catalog: Catalog, nearest: Nearest) -> str | None:
     if not isinstance(value, str):
-        return "Send the event's name as a string, such as contact.created."
-    if catalog.get(value) is not None:
-        return None
-    near = nearest(value)
-    advice = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
-    return f"There is no event {value[:_MAX_NAME_SHOWN]!r}. {advice}"
+        return f"Send the event's name as a string, such as {catalog.names[0]}."
+    return None if catalog.get(value) is not None else catalog.no_event(value, nearest)
 
 
 def _organization_error(value: Any) -> str | None:

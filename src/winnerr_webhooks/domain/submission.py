@@ -12,13 +12,12 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.catalog import Catalog, Nearest
 from winnerr_webhooks.domain.errors import Invalid, Refused, TooLarge
 from winnerr_webhooks.domain.event import NewEvent, encode_payload, fingerprint, rfc3339
 from winnerr_webhooks.domain.event_errors import (
     CLIENT_ID,
     ORGANIZATION,
-    Nearest,
     malformed,
     nested_too_deep,
     not_utf8,

@@ -62,9 +62,14 @@ def check_organization(text: str, pointer: str = "/organizationId") -> str:
 def check_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
     """Return the name of an existing event type. Raises `Invalid` at `pointer`."""
     if catalog.get(name) is None:
-        near = catalog.nearest(name)
-        advice = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
-        raise Invalid.field(pointer, f"There is no event {name[:80]!r}. {advice}")
+        raise Invalid.field(pointer, catalog.no_event(name))
+    return name
+
+
+def check_logged_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
+    """Return the name of an event type that the log can have. Raises `Invalid` at `pointer`."""
+    if not catalog.may_be_logged(name):
+        raise Invalid.field(pointer, catalog.no_event(name))
     return name
 
 

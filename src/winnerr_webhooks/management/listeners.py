@@ -1,5 +1,6 @@
 """Opens listeners: who may receive an organization's events on their own machine, and which."""
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -70,7 +71,8 @@ class Listeners:
             wanted = list(source.events) if source else [ALL_EVENTS]
         checks = FieldChecks()
         checks.run(check_forward_to, draft.forward_to, None)
-        events = checks.run(self._catalog.normalise_events, wanted, ())
+        kept = source.events if source else ()
+        events = checks.run(partial(self._catalog.normalise_events, kept=kept), wanted, ())
         if len(draft.name) > MAX_NAME or not draft.name.isprintable():
             checks.refuse("/name", f"A name has up to {MAX_NAME} printable characters.")
         checks.done()

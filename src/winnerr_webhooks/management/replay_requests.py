@@ -4,7 +4,7 @@ import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
-from winnerr_webhooks.management.field_checks import check_event
+from winnerr_webhooks.management.field_checks import check_logged_event
 from winnerr_webhooks.management.ports import NodeSignals
 from winnerr_webhooks.storage.port import Log
 from winnerr_webhooks.storage.values import ReplayFilter, ReplayProgress
@@ -57,7 +57,7 @@ class Replays:
         With `dry_run`, only count them. Raises `Invalid` at /event or /outcome.
         """
         if wanted.event is not None:
-            check_event(self._catalog, wanted.event)
+            check_logged_event(self._catalog, wanted.event)
         if wanted.outcome is not None and wanted.outcome not in OUTCOMES:
             raise Invalid.field(
                 "/outcome", "`outcome` is `failed` or `cancelled`; or leave it out."

@@ -1,6 +1,7 @@
 """Creates, changes, tests and deletes webhooks, and checks the customer's input for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,7 +10,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.activity import SIGNING_REVEALED
 from winnerr_webhooks.domain.catalog import Catalog
-from winnerr_webhooks.domain.errors import NotFound, Outdated
+from winnerr_webhooks.domain.errors import Invalid, NotFound, Outdated
 from winnerr_webhooks.domain.event import NewEvent, rfc3339
 from winnerr_webhooks.domain.signing import check_secret
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
@@ -179,7 +180,10 @@ class WebhookManagement:
         if patch.url is not UNSET:
             warnings = await checks.wait(self._destinations.check(patch.url), ())
         if patch.events is not UNSET:
-            events = checks.run(self._catalog.normalise_events, patch.events, ())
+            kept = await self._kept(organization, webhook_id, patch.events)
+            events = checks.run(
+                partial(self._catalog.normalise_events, kept=kept), patch.events, ()
+            )
         if patch.description is not UNSET:
             description = checks.run(check_description, patch.description, None)
         options = self._options.check(checks, patch)
@@ -254,13 +258,29 @@ class WebhookManagement:
         await self._storage.set_secret(organization, webhook_id, None, 0)
         self._signals.webhook_changed(webhook_id)
 
+    async def _kept(
+        self, organization: str, webhook_id: str, wanted: Iterable[str]
+    ) -> tuple[str, ...]:
+        """Return what the webhook is subscribed to, if `wanted` has what is in no catalogue."""
+        if not self._catalog.without_match(wanted):
+            return ()
+        webhook = await self._storage.webhook(organization, webhook_id)
+        return () if webhook is None else webhook.events
+
     async def send_test(self, webhook: Webhook, event: str | None) -> str:
         """Send a sample event once, whatever the webhook's status, and return the delivery's id.
 
         Without `event`, the webhook's first event is used. Raises `Invalid` at /event.
         """
         if event is None:
-            name = self._catalog.chosen(webhook.events)[0].name
+            chosen = self._catalog.chosen(webhook.events)
+            if not chosen:
+                raise Invalid.field(
+                    "/event",
+                    "No event that the webhook is subscribed to is in the catalogue any more: name "
+                    "the event to send.",
+                )
+            name = chosen[0].name
         else:
             name = check_event(self._catalog, event)
         organization = webhook.organization

@@ -3,8 +3,9 @@
 import errno
 import socket
 
-from winnerr_webhooks.config import PREFIX, Config
+from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
+from winnerr_webhooks.settings_table import PREFIX
 
 BACKLOG = 2048
 """How many connections may wait to be accepted; Linux limits it to net.core.somaxconn."""

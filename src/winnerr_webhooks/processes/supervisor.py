@@ -113,6 +113,9 @@ class Supervisor:
         self._workers: dict[int, WorkerProcess] = {}
         self._not_yet_ready = set(range(1, config.processes + 1))
         """The numbers of workers that have never been ready."""
+        self._ready: set[int] = set()
+        """The numbers of workers that are ready now."""
+        self._reload_when_ready: set[int] = set()
         self._first_ready = asyncio.Event()
         self._stop = asyncio.Event()
         self._code = 0
@@ -120,11 +123,14 @@ class Supervisor:
     async def run(self) -> int:
         """Run until SIGTERM, SIGINT or a worker that cannot start; return the exit code.
 
-        A second signal kills the workers at once. Raises the errors of `listen`.
+        A second signal kills the workers at once. SIGHUP goes to every worker, if there is a file
+        to read again. Raises the errors of `listen`.
         """
         loop = asyncio.get_running_loop()
         for signal_ in _SIGNALS:
             loop.add_signal_handler(signal_, self._signal_received, signal_)
+        if self._config.event_catalog:
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
         with listen(self._config) as listener, _folder(self._config.processes) as folder:
             numbers = range(1, self._config.processes + 1)
             async with asyncio.TaskGroup() as group:
@@ -163,17 +169,28 @@ class Supervisor:
         if await worker.is_ready():
             self._worker_ready(number, worker.pid, listener)
         code = await worker.ended()
+        self._ready.discard(number)
         del self._workers[number]
         return code
 
     def _worker_ready(self, number: int, pid: int, listener: socket.socket) -> None:
         log.info("worker process is ready", process=number, pid=pid)
+        self._ready.add(number)
+        if number in self._reload_when_ready:
+            self._reload_when_ready.remove(number)
+            self._workers[number].send(signal.SIGHUP)
         if number not in self._not_yet_ready:
             return
         self._not_yet_ready.remove(number)
         self._first_ready.set()
         if not self._not_yet_ready and not self._stop.is_set():
             self._on_started(url_of(self._config, listener))
+
+    def _reload(self) -> None:
+        """Pass SIGHUP on. It would end a worker that has only begun to start."""
+        self._reload_when_ready |= self._workers.keys() - self._ready
+        for number in self._ready:
+            self._workers[number].send(signal.SIGHUP)
 
     def _signal_received(self, number: signal.Signals) -> None:
         if not self._stop.is_set():

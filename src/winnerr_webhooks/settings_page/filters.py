@@ -109,7 +109,7 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     given = {name: value.strip() for name, value in parse_qsl(text) if name in _NAMES}
     found = msgspec.convert(given, Filters)
-    if found.event and catalog.get(found.event) is None:
+    if found.event and not catalog.may_be_logged(found.event):
         near = catalog.nearest(found.event)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         found.errors["event"] = f"There is no event {found.event[:64]}.{hint}"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.catalog import CATALOG, Catalog, EventType
+from winnerr_webhooks.domain.catalog import Catalog, EventType
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 

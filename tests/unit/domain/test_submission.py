@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid, Malformed, Refused, TooLarge
 from winnerr_webhooks.domain.event_errors import MAX_DEPTH
 from winnerr_webhooks.domain.submission import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.management.field_checks import (
     FieldChecks,

@@ -10,7 +10,7 @@ from tests import broken_receivers as receivers
 from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import Invalid, Unavailable
 from winnerr_webhooks.domain.receiver_check.receiver_probes import LINES
 from winnerr_webhooks.domain.webhook import ACTIVE, Target

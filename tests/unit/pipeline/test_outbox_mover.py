@@ -13,7 +13,7 @@ from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.domain.event import Accepted
 from winnerr_webhooks.ids import Ids, Jitter

@@ -1,6 +1,6 @@
 """The filters of the log as a query string."""
 
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.settings_page.filters import read_filters
 
 NOW = 1_800_000_000_000

@@ -88,6 +88,7 @@ WEBHOOK: Final[dict[str, Any]] = {
     "name": "CRM",
     "timeout": 5.0,
     "retrySchedule": "long",
+    "removedEvents": [],
 }
 SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  its decoded text says that it is an example
 CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}

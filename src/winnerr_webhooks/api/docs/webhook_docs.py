@@ -52,10 +52,12 @@ WEBHOOKS: Final = (
             "Events are sent to it at once. The URL must be https and publicly reachable. `events` "
             "lists event types, and patterns such as `contact.*` for all of a prefix, also those "
             'added later, or is ["*"] for all of them. The answer has `secret` only when it was '
-            "generated. `timeout` is the seconds that an attempt may take, up to the limit of "
-            "this service. `retrySchedule` is `standard`, `long` (8 retries over about 3 days) or "
-            "a list of the seconds before each retry. With `status` `paused`, nothing is sent "
-            "until it is `active`, and events are kept as cancelled deliveries."
+            "generated. Its `removedEvents` are those of `events` that match nothing any more, "
+            "because their event types left the catalogue. `timeout` is the seconds that an "
+            "attempt may take, up to the limit of this service. `retrySchedule` is `standard`, "
+            "`long` (8 retries over about 3 days) or a list of the seconds before each retry. With "
+            "`status` `paused`, nothing is sent until it is `active`, and events are kept as "
+            "cancelled deliveries."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,

@@ -36,7 +36,7 @@ class WebhookRoutes(Controller):
         """Create a webhook, which gets events at once."""
         draft = await read_json(request, WebhookDraft)
         saved = await services.webhooks.create(organization, draft)
-        return Response(saved_shape(saved), headers=etag(saved.webhook))
+        return Response(saved_shape(saved, services.catalog), headers=etag(saved.webhook))
 
     @get()
     async def get_all(
@@ -44,7 +44,7 @@ class WebhookRoutes(Controller):
     ) -> WebhookList:
         """List an organization's webhooks."""
         webhooks = await services.webhooks.list(organization)
-        return WebhookList(items=[webhook_shape(webhook) for webhook in webhooks])
+        return WebhookList(items=[webhook_shape(webhook, services.catalog) for webhook in webhooks])
 
     @get("/{webhook:str}")
     async def get_one(
@@ -52,7 +52,7 @@ class WebhookRoutes(Controller):
     ) -> Response[WebhookShape]:
         """Get one webhook."""
         found = await services.webhooks.get(organization, webhook)
-        return Response(webhook_shape(found), headers=etag(found))
+        return Response(webhook_shape(found, services.catalog), headers=etag(found))
 
     @patch("/{webhook:str}")
     async def change(
@@ -68,7 +68,7 @@ class WebhookRoutes(Controller):
         saved = await services.webhooks.change(
             organization, webhook, webhook_patch, versions=wanted_versions(request)
         )
-        return Response(saved_shape(saved), headers=etag(saved.webhook))
+        return Response(saved_shape(saved, services.catalog), headers=etag(saved.webhook))
 
     @delete("/{webhook:str}")
     async def remove(

@@ -16,9 +16,10 @@ from winnerr_webhooks.cli.demo.sample_events import sample_events
 from winnerr_webhooks.cli.demo.screen import Screen, Tally
 from winnerr_webhooks.cli.keys_command import create_key
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.config import PREFIX, environment, load
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.config import environment, load
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import WebhooksError
+from winnerr_webhooks.settings_table import PREFIX
 
 _DATABASE = "webhooks.db"
 

@@ -28,7 +28,8 @@ function countEvents(form) {
   const all = form.querySelector("[data-all]");
   const count = document.getElementById("event-count");
   const total = Number(count.dataset.total);
-  const categories = [...form.querySelectorAll(".category")].map((set) => ({
+  const sets = [...form.querySelectorAll(".category")].filter((set) => set.querySelector("button"));
+  const categories = sets.map((set) => ({
     button: set.querySelector(".select-all"),
     boxes: [...set.querySelectorAll("input[type=checkbox]:not([data-pattern])")],
     name: set.querySelector("legend").textContent,
@@ -36,7 +37,8 @@ function countEvents(form) {
   const boxes = categories.flatMap((category) => category.boxes);
   const patterns = [...form.querySelectorAll("[data-pattern]")];
   const update = () => {
-    const prefixes = patterns.filter((box) => box.checked).map((box) => box.value.slice(0, -1));
+    const chosenPatterns = patterns.filter((box) => box.checked && box.value.endsWith(".*"));
+    const prefixes = chosenPatterns.map((box) => box.value.slice(0, -1));
     const isChosen = (box) => box.checked || prefixes.some((prefix) => box.value.startsWith(prefix));
     const chosen = all.checked ? total : boxes.filter(isChosen).length;
     count.textContent = `${chosen} of ${total} selected`;

@@ -238,6 +238,7 @@ def _answer(
         form_input=form_input,
         webhook=webhook,
         categories=category_choices(page.catalog, form_input.events),
+        removed=page.catalog.without_match(webhook.events if webhook else ()),
         selected=len(page.catalog.chosen(form_input.events)),
         total=len(page.catalog.names),
         limits={

@@ -8,7 +8,7 @@ import pytest
 
 from winnerr_webhooks.cli.demo.sample_events import sample_events
 from winnerr_webhooks.clock import SystemClock
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 
 
 @pytest.fixture
