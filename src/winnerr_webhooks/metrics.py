@@ -63,6 +63,7 @@ class _Counters(Collector):
     def __init__(self, timeout: float) -> None:
         self.accepted = 0
         self.repeated = 0
+        self.data_wrong = 0
         self.leases_released = 0
         self.shortages: Counter[str] = Counter()
         """By the operating system's name of the error, such as `EMFILE`."""
@@ -95,6 +96,11 @@ class _Counters(Collector):
         yield _counter("events_accepted", "Events accepted.", self.accepted)
         yield _counter(
             "events_repeated", "Repeated calls, which got the first answer again.", self.repeated
+        )
+        yield _counter(
+            "events_with_wrong_data",
+            "Events whose data their type's schema does not allow; VALIDATE_DATA=warn takes them.",
+            self.data_wrong,
         )
         refused = _counter("events_refused", "Refused calls that sent events, by status.")
         for status, count in self.refused.items():
@@ -213,6 +219,10 @@ class Metrics:
     def event_repeated(self) -> None:
         """Count a repeated call."""
         self._counters.repeated += 1
+
+    def data_wrong(self) -> None:
+        """Count an event whose data its type's schema does not allow."""
+        self._counters.data_wrong += 1
 
     def event_refused(self, status: int) -> None:
         """Count a call that was refused or answered 503."""

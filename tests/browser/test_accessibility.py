@@ -280,3 +280,16 @@ async def test_a_rehearsal(visit, server, receivers, answer, check):
     gate.set()
     await expect(page.get_by_text("Done.")).to_be_visible()
     await check(page)
+
+
+async def test_the_event_types(visit, server, receiver, check):
+    """The list with one that is open, and the choice of a webhook to send it to."""
+    await server.webhook(receiver.url)
+    page = await visit("/event-types")
+    await check(page)
+    await page.locator("summary").first.click()
+    await check(page)
+    await page.get_by_role("link", name="Send this to a webhook: contact.created").click()
+    await check(page)
+    await page.get_by_role("button", name="Send test event").click()
+    await expect(page.locator("#test")).to_be_visible()

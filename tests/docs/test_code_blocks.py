@@ -20,6 +20,7 @@ RECIPES = "sdk/python/tests/test_outbox_recipes.py"
 SDK_PYTHON, SDK_PYTHON_TEST = "sdk/python/README.md", "sdk/python/tests/test_readme.py"
 SDK_JS, SDK_JS_TEST = "sdk/js/README.md", "sdk/js/tests/readme.test.js"
 READMES = "sdk/readme_tests/test_readmes.py"
+CLI, CATALOG = "docs/reference/cli.md", "tests/unit/cli/test_catalog_command.py"
 EVENTS, OWN_EVENTS = "docs/how-to/your-own-events.md", "tests/scenario/test_own_catalogue.py"
 EMBED, EMBEDDING = "docs/how-to/embed-the-page.md", "tests/browser/test_embedding.py"
 RUN_BY_TESTS = {
@@ -38,6 +39,10 @@ RUN_BY_TESTS = {
     ),
     (EVENTS, "Your own events", "sh"): (OWN_EVENTS, '"## The file"'),
     (EVENTS, "The file", "yaml"): (OWN_EVENTS, '"## The file"'),
+    **{
+        (CLI, f"catalog {word}", "sh"): (CATALOG, f"catalog {word}")
+        for word in ("check", "import", "export")
+    },
     (EMBED, "1. Allow it", "sh"): (EMBEDDING, 'block("sh")'),
     (EMBED, "2. Make a link for each visit", "sh"): (EMBEDDING, 'block("sh", "-d ")'),
     (EMBED, "2. Make a link for each visit", "html"): (EMBEDDING, 'block("html")'),

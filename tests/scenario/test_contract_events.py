@@ -277,7 +277,8 @@ async def test_the_catalogue_has_20_events_in_6_categories(server) -> None:
     assert len(CATALOG.names) == 20
     for category in answer["items"]:
         for one in category["events"]:
-            assert set(one) == {"name", "description", "example"}
+            assert set(one) == {"name", "description", "example", "schema", "deprecated"}
+            assert (one["schema"], one["deprecated"]) == (None, None)
             assert list(one["example"]) == ["event", "timestamp", "organizationId", "data"]
             assert one["example"]["event"] == one["name"]
 

@@ -157,11 +157,16 @@ async def test_a_wrong_file_stops_the_start_with_one_line(make_server, catalogue
 @pytest.mark.parametrize("adapter", ["postgres"], scope="session")
 async def test_every_process_reads_the_file_again(make_server, catalogue):
     server = await make_server(EVENT_CATALOG=str(catalogue), PROCESSES="3")
+
+    async def all_say(text: str) -> None:
+        async with asyncio.timeout(60):
+            while sum(text in line for line in server.log) < 3:
+                await server.ok("GET", "~/webhooks")
+
+    await all_say("worker process is ready")
     write(catalogue, event("order.returned"))
     server.process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(30):
-        while sum("event catalogue read again" in line for line in server.log) < 3:
-            await server.ok("GET", "~/webhooks")
+    await all_say("event catalogue read again")
     for _ in range(30):
         assert await names(server) == ["order.returned"]
     assert await server.terminate() == 0
@@ -177,3 +182,45 @@ async def test_a_node_that_only_delivers_reads_it_again_too(make_server, catalog
             async with node.session.get("/healthz") as response:
                 assert response.status == 200
     assert await node.terminate() == 0
+
+
+AMOUNT = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {"amount": {"type": "number", "minimum": 0}},
+}
+WRONG = {"id": "x", "amount": -1}
+MESSAGE = "This value is less than the minimum of 0."
+
+
+async def test_wrong_data_is_refused_with_a_pointer_in_a_batch_as_well(make_server, catalogue):
+    write(catalogue, event("order.paid", schema=AMOUNT), event("order.sent"))
+    server = await make_server(EVENT_CATALOG=str(catalogue), VALIDATE_DATA="reject")
+    good, bad = (
+        {"event": "order.paid", "organizationId": server.organization, "data": data}
+        for data in ({"id": "x", "amount": 0}, WRONG)
+    )
+    status, problem = await server.call("POST", "/api/v1/events", bad)
+    assert (status, problem["detail"]) == (422, MESSAGE)
+    assert problem["errors"] == [{"pointer": "/data/amount", "message": MESSAGE}]
+    answer = await server.ok("POST", "/api/v1/events/batch", [good, bad, good])
+    first, second, third = answer["results"]
+    assert second["error"]["errors"] == problem["errors"]
+    assert {"id", "duplicate", "deliveries"} == set(first) == set(third)
+    await server.emit("order.sent", data=WRONG)
+
+
+async def test_wrong_data_is_accepted_counted_and_shown_on_the_event(
+    make_server, receiver, catalogue
+):
+    write(catalogue, event("order.paid", schema=AMOUNT))
+    server = await make_server(EVENT_CATALOG=str(catalogue), VALIDATE_DATA="warn")
+    await server.webhook(receiver.url)
+    accepted = await server.emit("order.paid", data=WRONG)
+    await receiver.wait_for(1)
+    shown = await server.ok("GET", f"~/events/{accepted['id']}")
+    assert shown["dataErrors"] == [{"pointer": "/data/amount", "message": MESSAGE}]
+    fine = await server.emit("order.paid")
+    assert (await server.ok("GET", f"~/events/{fine['id']}"))["dataErrors"] == []
+    async with server.session.get("/metrics") as response:
+        assert "winnerr_webhooks_events_with_wrong_data_total 1.0" in await response.text()

@@ -23,9 +23,34 @@ GLOBEX = {
     "SIGNATURE_FORMAT": "sha256:{base64}",
     "THEME_ACCENT": "#0f766e,#2dd4bf",
 }
+CATALOGUE = """
+categories:
+- name: Orders
+  events:
+  - name: order.paid
+    description: An order was paid.
+    example: {id: order_1, amount: 12.5}
+    schema: {type: object, properties: {amount: {type: number, minimum: 0}}}
+  - name: order.lost
+    description: An order was lost.
+    deprecated: Use order.cancelled.
+    example: {id: order_1}
+"""
 STATIC = {one.name for one in (Path(settings_page.__file__).parent / "static").iterdir()}
 SECRET = "a secret of Globex"
 SETTINGS = "/settings/webhooks"
+
+
+@pytest.fixture
+def make_globex(make_server, tmp_path: Path):
+    """Start a server of the second product, with event types of its own."""
+    file = tmp_path / "events.yaml"
+    file.write_text(CATALOGUE)
+
+    async def make():
+        return await make_server(**GLOBEX, EVENT_CATALOG=str(file), VALIDATE_DATA="reject")
+
+    return make
 
 
 def written(body: bytes, secret: str = SECRET) -> str:
@@ -33,10 +58,10 @@ def written(body: bytes, secret: str = SECRET) -> str:
     return f"sha256:{base64.b64encode(digest).decode()}"
 
 
-async def test_a_receiver_sees_the_products_own_headers_and_signature(make_server, receiver):
-    globex = await make_server(**GLOBEX)
+async def test_a_receiver_sees_the_products_own_headers_and_signature(make_globex, receiver):
+    globex = await make_globex()
     webhook = await globex.webhook(receiver.url, secret=SECRET)
-    await globex.emit()
+    await globex.emit("order.paid")
     await globex.ok("PUT", f"~/webhooks/{webhook['id']}/secret", {"secret": "the next secret"})
     await globex.ok("POST", f"~/webhooks/{webhook['id']}/test", {})
     first, test = await receiver.wait_for(2)
@@ -55,10 +80,10 @@ async def test_a_receiver_sees_the_products_own_headers_and_signature(make_serve
     assert not [line for one in (first, test) for line in one.headers if "winnerr" in line.lower()]
 
 
-async def test_no_page_header_or_answer_says_another_products_name(make_server, receiver):
-    globex = await make_server(**GLOBEX)
+async def test_no_page_header_or_answer_says_another_products_name(make_globex, receiver):
+    globex = await make_globex()
     webhook = await globex.webhook(receiver.url, secret=SECRET)
-    await globex.emit()
+    await globex.emit("order.paid")
     page = await globex.until("~/logs", lambda page: page["items"])
     attempt = page["items"][0]["id"]
     link = await globex.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})
@@ -70,6 +95,8 @@ async def test_no_page_header_or_answer_says_another_products_name(make_server, 
         for path in (SETTINGS, f"{SETTINGS}/sign-in/none", f"{SETTINGS}/signed-out", link["url"]):
             await browser.get(path)
         await browser.post(link["url"])
+        for path in ("/event-types", "/event-types/send?event=order.paid"):
+            await browser.get(SETTINGS + path)
         for path in ("", "/new", "/logs", f"/logs/{attempt}", "/wh_unknown"):
             await browser.get(SETTINGS + path)
         for path in (own, *(f"{own}/{view}" for view in views)):
@@ -88,6 +115,11 @@ async def test_no_page_header_or_answer_says_another_products_name(make_server, 
         ):
             assert shown in browser.text
     assert_neutral(json.dumps(await globex.ok("GET", f"~/logs/{attempt}")))
+    for document in ("", "/openapi.json", "/asyncapi.json"):
+        text = json.dumps(await globex.ok("GET", f"/api/v1/event-types{document}"))
+        assert_neutral(text)
+        assert "order.lost" in text
+        assert "contact.created" not in text
 
 
 class Browser:
@@ -124,10 +156,10 @@ def assert_neutral(text: str) -> None:
     assert [text[max(0, one.start() - 80) : one.end() + 40] for one in found] == []
 
 
-async def test_the_commands_check_what_the_product_sends(make_server, receiver, tmp_path: Path):
-    globex = await make_server(**GLOBEX)
+async def test_the_commands_check_what_the_product_sends(make_globex, receiver, tmp_path: Path):
+    globex = await make_globex()
     await globex.webhook(receiver.url, secret=SECRET)
-    await globex.emit()
+    await globex.emit("order.paid")
     (got,) = await receiver.wait_for(1)
     body, headers = tmp_path / "body", tmp_path / "headers"
     body.write_bytes(got.body)

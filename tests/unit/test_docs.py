@@ -155,7 +155,8 @@ def test_the_architecture_page_has_every_folder_and_module_of_the_package_in_its
     rooms = page("docs/explanation/architecture.md").partition("## The rooms")[2].partition("##")[0]
     there = {item.stem for item in PACKAGE.iterdir() if not item.name.startswith(("_", "py."))}
     named = re.findall(r"`(\w+)/?`", "".join(re.findall(r"^\| (.+?) \|", rooms, re.MULTILINE)))
-    helpers = {"setting_parsers", "database_url", "file_permissions", "theme_files"}
+    helpers = {"settings_table", "setting_parsers", "encryption_keys", "database_url"}
+    helpers |= {"file_permissions", "theme_files"}
     assert {*named, *helpers} == there
     assert all(f"`{name}`" in rooms for name in helpers)
 

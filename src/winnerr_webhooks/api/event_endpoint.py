@@ -251,6 +251,8 @@ class EventEndpoint:
                 f"This key is of organization {caller.organization}; it cannot send events of "
                 "another one. Use that organization's key, or a service key."
             )
+        if submission.has_wrong_data:
+            self._metrics.data_wrong()
         return new_event(submission, self._ids.new("evt"))
 
 

@@ -10,9 +10,9 @@ from litestar.exceptions import HTTPException
 
 from winnerr_webhooks.api import problems
 from winnerr_webhooks.api.route_guards import check_key, read_query
+from winnerr_webhooks.api.routes import event_type_routes
 from winnerr_webhooks.api.routes.activity_routes import list_activity
 from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
-from winnerr_webhooks.api.routes.event_type_routes import list_event_types
 from winnerr_webhooks.api.routes.job_routes import JobRoutes
 from winnerr_webhooks.api.routes.listener_routes import ListenerRoutes, open_listener
 from winnerr_webhooks.api.routes.log_routes import LogRoutes
@@ -58,7 +58,7 @@ def routes() -> Router:
     return Router(
         "/api/v1",
         guards=[check_key, read_query],
-        route_handlers=[list_event_types, open_listener, of_organization],
+        route_handlers=[*event_type_routes.ROUTES, open_listener, of_organization],
     )
 
 

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
+from winnerr_webhooks.api.problems import FieldProblem
 from winnerr_webhooks.api.shapes import (
     UNSET,
     AnswerShape,
@@ -144,7 +145,7 @@ def delivery_list(page: DeliveryPage) -> DeliveryList:
     return DeliveryList(items=[delivery_shape(item) for item in page.items], next=page.next)
 
 
-def event_shape(event: StoredEvent) -> EventShape:
+def event_shape(event: StoredEvent, catalog: Catalog) -> EventShape:
     """An event with its `data` exactly as receivers get it."""
     payload = msgspec.json.decode(event.body, type=Payload)
     return EventShape(
@@ -156,6 +157,10 @@ def event_shape(event: StoredEvent) -> EventShape:
         organization_id=payload.organization_id,
         data=payload.data,
         deliveries=[delivery_shape(item) for item in event.deliveries],
+        data_errors=[
+            FieldProblem(pointer=pointer, message=message)
+            for pointer, message in catalog.data_errors(event.name, bytes(payload.data))
+        ],
     )
 
 

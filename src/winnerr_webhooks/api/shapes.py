@@ -1,9 +1,10 @@
 """The types of the answers of the REST API. Their docstrings appear in the OpenAPI document."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
+from winnerr_webhooks.api.problems import FieldProblem
 from winnerr_webhooks.domain.attempt import ERROR_KINDS
 from winnerr_webhooks.domain.delivery import NOT_SENT_REASONS
 
@@ -188,6 +189,8 @@ class EventShape(Shape):
     organization_id: str
     data: msgspec.Raw
     deliveries: list[DeliveryShape]
+    data_errors: list[FieldProblem]
+    """Why the event type's schema does not allow `data`, with VALIDATE_DATA=warn or reject."""
 
 
 class EventTypeShape(Shape):
@@ -196,6 +199,10 @@ class EventTypeShape(Shape):
     name: str
     description: str
     example: msgspec.Raw
+    schema: dict[str, Any] | None
+    """The JSON Schema (2020-12) of `data`."""
+    deprecated: str | None
+    """A sentence that says what to use instead."""
 
 
 class CategoryShape(Shape):

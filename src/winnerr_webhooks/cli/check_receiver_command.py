@@ -27,7 +27,12 @@ _MARKS: Final = {"ok": "ok  ", "warning": "RISK", "problem": "FAIL", "skipped": 
 
 
 @takes_settings(
-    "DELIVERY_TIMEOUT", "SUCCESS_STATUSES", "ALLOW_NETWORKS", "DENY_NETWORKS", *BRANDING
+    "DELIVERY_TIMEOUT",
+    "SUCCESS_STATUSES",
+    "ALLOW_NETWORKS",
+    "DENY_NETWORKS",
+    "EVENT_CATALOG",
+    *BRANDING,
 )
 def check_receiver(
     config: Config,
@@ -61,18 +66,19 @@ def check_receiver(
 async def _check(config: Config, url: str, secret: str, event: str) -> "ReceiverReport":
     from winnerr_webhooks.budgets import Budgets, derive, descriptors_allowed  # noqa: PLC0415  --help loads none
     from winnerr_webhooks.clock import SystemClock  # noqa: PLC0415
-    from winnerr_webhooks.domain.default_catalog import CATALOG  # noqa: PLC0415
     from winnerr_webhooks.domain.signing import check_secret  # noqa: PLC0415
     from winnerr_webhooks.domain.url import parse_url  # noqa: PLC0415
     from winnerr_webhooks.domain.webhook import ACTIVE, Target  # noqa: PLC0415
     from winnerr_webhooks.egress.address_policy import AddressPolicy  # noqa: PLC0415
     from winnerr_webhooks.egress.client import EgressClient  # noqa: PLC0415
     from winnerr_webhooks.egress.resolver import DnsResolver  # noqa: PLC0415
+    from winnerr_webhooks.event_catalog.catalog_loader import load_catalog  # noqa: PLC0415
     from winnerr_webhooks.ids import Ids  # noqa: PLC0415
     from winnerr_webhooks.management.receiver_checks import ReceiverChecks  # noqa: PLC0415
 
     parse_url(url, allow_http=True)
     check_secret(secret)
+    catalog = load_catalog(config)
     clock = SystemClock()
     ids = Ids(clock)
     budgets = Budgets(derive(config, descriptors_allowed()), clock)
@@ -90,7 +96,7 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
         kept=budgets.kept_connections,
     )
     checks = ReceiverChecks(
-        config=config, egress=egress, catalog=CATALOG, clock=clock, ids=ids, budgets=budgets
+        config=config, egress=egress, catalog=catalog, clock=clock, ids=ids, budgets=budgets
     )
     target = Target(
         webhook_id=ids.new("wh"),

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from winnerr_webhooks import __version__
-from winnerr_webhooks.cli import demo, keys_command, outbox_command
+from winnerr_webhooks.cli import catalog_command, demo, keys_command, outbox_command
 from winnerr_webhooks.cli.backup_command import backup
 from winnerr_webhooks.cli.check_receiver_command import check_receiver
 from winnerr_webhooks.cli.config_command import show_config
@@ -39,6 +39,9 @@ app.command(epilog=f"Example: {PROGRAM} login-link --organization org_abc123 --u
 )
 app.command("config", epilog=f"Example: {PROGRAM} config --json")(show_config)
 app.command(epilog=f"Example: {PROGRAM} backup /backup/winnerr-webhooks.db")(backup)
+app.add_typer(
+    catalog_command.app, name="catalog", epilog=f"Example: {PROGRAM} catalog check events.yaml"
+)
 app.add_typer(keys_command.app, name="keys", epilog=f"Example: {PROGRAM} keys create --name crm")
 app.add_typer(outbox_command.app, name="outbox", epilog=f"Example: {PROGRAM} outbox list --refused")
 app.command(

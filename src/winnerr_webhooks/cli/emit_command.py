@@ -16,7 +16,12 @@ def emit(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="Such as contact.created.")],
     *,
     organization: Annotated[str, typer.Option(help="The organization it happened in.")],
-    data: Annotated[str, typer.Option(help="The event's data, a JSON object; - reads stdin.")],
+    data: Annotated[
+        str | None, typer.Option(help="The event's data, a JSON object; - reads stdin.")
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Send the example of the server's catalogue.")
+    ] = False,
     event_id: Annotated[
         str | None,
         typer.Option("--id", help="Your id of the event; it makes the call safe to repeat."),
@@ -32,19 +37,60 @@ def emit(
     If the event is refused, the exit code is 1 and stderr says why.
     """
     key = api_key(key)
-    raw = sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
-    body: dict[str, object] = {"event": event, "organizationId": organization, "data": _json(raw)}
+    server = server or configure().public_url
+    if example == (data is not None):
+        raise Invalid("Give either --data or --example.")
+    body: dict[str, object] = {
+        "event": event,
+        "organizationId": organization,
+        "data": _example(server, key, event) if data is None else _json(_raw(data)),
+    }
     if timestamp is not None:
         body["timestamp"] = timestamp
     if event_id is not None:
         body["id"] = event_id
-    server = server or configure().public_url
-    answer = call(server, key, "POST", "/api/v1/events", msgspec.json.encode(body))
+    typer.echo(_accepted(server, key, "POST", "/api/v1/events", msgspec.json.encode(body)).decode())
+
+
+def _accepted(server: str, key: str, method: str, path: str, body: bytes | None = None) -> bytes:
+    """Call the API, and return the answer; without success print why, and exit with 1."""
+    answer = call(server, key, method, path, body)
     if not answer.accepted:
         for line in refusal(answer):
             typer.echo(line, err=True)
         raise typer.Exit(1)
-    typer.echo(answer.body.decode())
+    return answer.body
+
+
+class _Payload(msgspec.Struct):
+    data: msgspec.Raw
+
+
+class _EventType(msgspec.Struct):
+    name: str
+    example: _Payload
+
+
+class _Category(msgspec.Struct):
+    events: list[_EventType]
+
+
+class _Catalog(msgspec.Struct):
+    items: list[_Category]
+
+
+def _example(server: str, key: str, event: str) -> msgspec.Raw:
+    """Return the data of the example that the server's catalogue has."""
+    answer = _accepted(server, key, "GET", "/api/v1/event-types")
+    catalog = msgspec.json.decode(answer, type=_Catalog)
+    found = [one for category in catalog.items for one in category.events if one.name == event]
+    if not found:
+        raise Invalid(f"There is no event {event!r} in the catalogue of {server}.")
+    return found[0].example.data
+
+
+def _raw(data: str) -> bytes:
+    return sys.stdin.buffer.read() if data == "-" else data.encode(errors="surrogateescape")
 
 
 def _json(raw: bytes) -> msgspec.Raw:

@@ -18,6 +18,9 @@ from winnerr_webhooks.domain.event_pattern import (
     patterns_matching,
 )
 
+OFF, WARN, REJECT = "off", "warn", "reject"
+"""What may happen to an event whose data its type's schema does not allow."""
+
 _MIN_SIMILARITY: Final = 0.6
 """The lowest `difflib` ratio (0 to 1) at which a name is suggested."""
 _SIMILARITY_RANGE: Final = 0.1
@@ -52,8 +55,9 @@ DataCheck = Callable[[bytes], tuple[FieldError, ...]]
 class Catalog:
     """The event types of one product, in display order.
 
-    `checks` has a check for each event type with a schema. `is_own`: it is read from a file, so it
-    may have had other types. Raises `ValueError` if two types have the same name.
+    `checks` has a check for each event type with a schema, and `data_rule` says whether they are
+    used: `off`, `warn` or `reject`. `is_own`: it is read from a file, so it may have had other
+    types. Raises `ValueError` if two types have the same name.
     """
 
     def __init__(
@@ -61,8 +65,10 @@ class Catalog:
         types: tuple[EventType, ...],
         checks: Mapping[str, DataCheck] | None = None,
         *,
+        data_rule: str = OFF,
         is_own: bool = False,
     ) -> None:
+        self.data_rule = data_rule
         self._is_own = is_own
         self._by_name = {one.name: one for one in types}
         if len(self._by_name) != len(types):
@@ -91,8 +97,11 @@ class Catalog:
         return added, left
 
     def data_errors(self, name: str, data: bytes) -> tuple[FieldError, ...]:
-        """Return what is wrong with the `data` of an event by its type's schema, if it has one."""
-        check = self._checks.get(name)
+        """Return what is wrong with the `data` of an event by its type's schema, if it has one.
+
+        Nothing is wrong while `data_rule` is `off`.
+        """
+        check = None if self.data_rule == OFF else self._checks.get(name)
         return () if check is None else check(data)
 
     def get(self, name: str) -> EventType | None:

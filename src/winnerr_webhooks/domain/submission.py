@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.catalog import Catalog, Nearest
+from winnerr_webhooks.domain.catalog import REJECT, Catalog, Nearest
 from winnerr_webhooks.domain.errors import Invalid, Refused, TooLarge
 from winnerr_webhooks.domain.event import NewEvent, encode_payload, fingerprint, rfc3339
 from winnerr_webhooks.domain.event_errors import (
@@ -65,6 +65,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     """JSON without insignificant white space, otherwise as sent."""
     client_id: str | None
+    has_wrong_data: bool = False
+    """Whether its type's schema does not allow `data`, which is accepted nevertheless."""
 
 
 def new_event(submission: Submission, event_id: str) -> NewEvent:
@@ -133,12 +135,17 @@ def read(
         or (len(compact) != _written_length(wire, data) and _repeats_fields(compact, data))
     ):
         refuse(raw, catalog, nearest, idempotency_key)
+    errors = catalog.data_errors(wire.event, data)
+    if errors and catalog.data_rule == REJECT:
+        detail = errors[0].message if len(errors) == 1 else f"{len(errors)} fields are wrong."
+        raise Invalid(detail, errors)
     return Submission(
         wire.organizationId,
         wire.event,
         timestamp,
         data,
         client_id,
+        bool(errors),
     )
 
 

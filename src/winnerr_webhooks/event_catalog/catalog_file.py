@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from winnerr_webhooks.domain.catalog import Catalog, DataCheck, EventType
+from winnerr_webhooks.domain.catalog import OFF, Catalog, DataCheck, EventType
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.domain.event_errors import MAX_DEPTH, too_deep
 from winnerr_webhooks.domain.event_pattern import EVENT_NAME
@@ -51,8 +51,9 @@ class Mistake(NamedTuple):
     """What is wrong, and what to do."""
 
     def __str__(self) -> str:
-        """Return the place and the message."""
-        return f"{self.place}: {self.message}" if self.place else self.message
+        """Return the place and the message, as a sentence without its full stop."""
+        message = self.message.rstrip(".")
+        return f"{self.place}: {message}" if self.place else message
 
 
 class CatalogFileError(ConfigurationError):
@@ -66,7 +67,7 @@ class CatalogFileError(ConfigurationError):
         self.mistakes = mistakes
 
 
-def read_catalog(path: str) -> Catalog:
+def read_catalog(path: str, data_rule: str = OFF) -> Catalog:
     """Read a catalogue file. Raises `CatalogFileError` with every mistake, in the file's order."""
     try:
         with Path(path).open("rb") as file:
@@ -76,10 +77,10 @@ def read_catalog(path: str) -> Catalog:
         raise CatalogFileError(
             path, [Mistake(1, "", f"the file cannot be read: {reason}")]
         ) from None
-    return parse_catalog(path, content)
+    return parse_catalog(path, content, data_rule)
 
 
-def parse_catalog(path: str, content: bytes) -> Catalog:
+def parse_catalog(path: str, content: bytes, data_rule: str = OFF) -> Catalog:
     """Read the content of a catalogue file; `path` is its name in messages."""
     if len(content) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024:,} KiB"
@@ -98,7 +99,7 @@ def parse_catalog(path: str, content: bytes) -> Catalog:
     reader.read()
     if reader.mistakes:
         raise CatalogFileError(path, sorted(reader.mistakes, key=lambda one: one.line))
-    return Catalog(tuple(reader.types), reader.checks, is_own=True)
+    return Catalog(tuple(reader.types), reader.checks, data_rule=data_rule, is_own=True)
 
 
 class _Reader:

@@ -27,7 +27,7 @@ def load_catalog(config: Config) -> Catalog:
     )
 
     try:
-        return read_catalog(config.event_catalog)
+        return read_catalog(config.event_catalog, config.validate_data)
     except CatalogFileError as error:
         raise ConfigurationError(f"{PREFIX}EVENT_CATALOG: {error}.") from None
 
@@ -77,7 +77,7 @@ class LiveCatalog:
         )
 
         try:
-            read = await asyncio.to_thread(read_catalog, self._path)
+            read = await asyncio.to_thread(read_catalog, self._path, self._config.validate_data)
         except CatalogFileError as error:
             first, *more = error.mistakes
             log.error(

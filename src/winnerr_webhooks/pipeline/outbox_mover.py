@@ -174,6 +174,8 @@ class OutboxMover:
             msgspec.json.encode(row.client_id),
         )
         submission = read(raw, catalog=self._catalog, now_ms=self._now_ms())
+        if submission.has_wrong_data:
+            self._metrics.data_wrong()
         return new_event(submission, self._ids.new("evt"))
 
     async def _confirm(self, event: NewEvent, answer: Accepted | Exception) -> None:

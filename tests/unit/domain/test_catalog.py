@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from winnerr_webhooks.domain.catalog import Catalog, EventType
 from winnerr_webhooks.domain.default_catalog import CATALOG
-from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 
 PROMISED = {
@@ -183,3 +183,37 @@ def test_another_product_brings_its_own_types():
     assert Catalog(()).nearest("ping") == []
     with pytest.raises(ValueError, match="same name"):
         Catalog((own, own))
+
+
+def test_a_catalogue_is_exchanged_in_place_and_remembers_what_left():
+    one, two, three = (
+        EventType(name=name, category="x", description="x", example=b"{}")
+        for name in ("a.one", "a.two", "b.three")
+    )
+    catalog = Catalog((one, two))
+    assert catalog.replace(Catalog((two, three))) == (["b.three"], ["a.one"])
+    assert catalog.names == ("a.two", "b.three")
+    assert catalog.get("a.one") is None
+    assert catalog.no_event("a.one").startswith("The event 'a.one' was removed from the catalogue")
+    assert catalog.no_event("a.four").startswith("There is no event 'a.four'.")
+    assert (catalog.may_be_logged("a.one"), catalog.may_be_logged("a.four")) == (True, False)
+    assert catalog.without_match(("a.one", "a.*", "b.three", "c.*")) == ("a.one", "c.*")
+    catalog.replace(Catalog((one,)))
+    assert catalog.no_event("a.one").startswith("There is no event")
+
+
+def test_a_webhook_keeps_subscriptions_whose_event_types_left():
+    kept = ("gone.event", "gone.*", "contact.created")
+    events = ["gone.*", "deal.created", "gone.event"]
+    assert CATALOG.normalise_events(events, kept) == ("deal.created", "gone.*", "gone.event")
+    with pytest.raises(Invalid):
+        CATALOG.normalise_events(["gone.other"], kept)
+
+
+def test_data_is_checked_only_if_the_rule_says_so():
+    one = EventType(name="a", category="x", description="x", example=b"{}")
+    found = (FieldError("/data/n", "This is wrong."),)
+    for rule, errors in (("off", ()), ("warn", found), ("reject", found)):
+        catalog = Catalog((one,), {"a": lambda _: found}, data_rule=rule)
+        assert catalog.data_errors("a", b"{}") == errors
+        assert catalog.data_errors("b", b"{}") == ()

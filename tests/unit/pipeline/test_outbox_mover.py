@@ -13,8 +13,9 @@ from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config, EncryptionKey
 from winnerr_webhooks.crypto import Keyring
+from winnerr_webhooks.domain.catalog import REJECT, Catalog, EventType
 from winnerr_webhooks.domain.default_catalog import CATALOG
-from winnerr_webhooks.domain.errors import TimedOut, Unavailable
+from winnerr_webhooks.domain.errors import FieldError, TimedOut, Unavailable
 from winnerr_webhooks.domain.event import Accepted
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.metrics import Metrics
@@ -28,7 +29,7 @@ EMIT = "SELECT winnerr_webhooks.emit($1, $2, $3, $4)"
 class Mover:
     """A node that only accepts, on a real PostgreSQL. It moves events when a test says so."""
 
-    def __init__(self, storage: PostgresStorage, *, rows: int) -> None:
+    def __init__(self, storage: PostgresStorage, *, rows: int, catalog: Catalog = CATALOG) -> None:
         clock = SystemClock()
         config = Config(role="api", database_url="postgresql://x/y")
         bounds = derive(config, 1_000)
@@ -39,7 +40,7 @@ class Mover:
             config,
             storage,
             None,  # type: ignore[arg-type]  # it makes no attempts
-            catalog=CATALOG,
+            catalog=catalog,
             branding=Config().branding,
             clock=clock,
             ids=Ids(clock),
@@ -69,7 +70,9 @@ Make = Callable[..., Awaitable[Mover]]
 async def make_mover(postgres_url: str) -> AsyncIterator[Make]:
     made: list[PostgresStorage] = []
 
-    async def make(*, rows: int = 4_096, url: str = postgres_url) -> Mover:
+    async def make(
+        *, rows: int = 4_096, url: str = postgres_url, catalog: Catalog = CATALOG
+    ) -> Mover:
         made.append(
             await PostgresStorage.open(
                 url,
@@ -78,7 +81,7 @@ async def make_mover(postgres_url: str) -> AsyncIterator[Make]:
                 serves=True,
             )
         )
-        return Mover(made[-1], rows=rows)
+        return Mover(made[-1], rows=rows, catalog=catalog)
 
     yield make
     for storage in made:
@@ -151,6 +154,20 @@ async def test_what_breaks_a_rule_stays_visible_and_holds_up_nothing(
     (stated,) = refused.values()
     assert reason in str(stated)
     assert b"winnerr_webhooks_events_refused_total" in mover.metrics.render()
+
+
+async def test_data_that_a_schema_does_not_allow_stay_visible(make_mover, product) -> None:
+    def check(data: bytes) -> tuple[FieldError, ...]:
+        return () if b"1" in data else (FieldError("/data/n", "This has to be 1."),)
+
+    own = EventType(name="contact.created", category="x", description="x", example=b'{"n":1}')
+    catalog = Catalog((own,), {"contact.created": check}, data_rule=REJECT)
+    mover = await make_mover(catalog=catalog)
+    await emit(product, 1, id="right")
+    await emit(product, 2, id="wrong")
+    await mover.move_all()
+    assert await mover.refused() == {"wrong": "This has to be 1."}
+    assert [number for _, number, _ in await accepted(product)] == [1]
 
 
 async def test_an_id_is_accepted_once_however_it_comes(mover, product) -> None:

@@ -1,5 +1,6 @@
 """The filters of the log as a query string."""
 
+from winnerr_webhooks.domain.catalog import Catalog, EventType
 from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.settings_page.filters import read_filters
 
@@ -16,3 +17,11 @@ def test_filters_survive_a_round_trip_through_the_url():
     assert query.status == (500, 599)
     assert query.since == NOW - DAY
     assert read_filters(filters.query()[1:], CATALOG) == filters
+
+
+def test_an_event_type_that_left_the_catalogue_can_be_looked_for():
+    own = Catalog((EventType(name="a.b", category="x", description="x", example=b"{}"),))
+    assert read_filters("event=a.c", own).errors
+    own.replace(Catalog((EventType(name="a.d", category="x", description="x", example=b"{}"),)))
+    assert read_filters("event=a.b", own).errors == {}
+    assert read_filters("event=a.c", own).errors

@@ -60,6 +60,8 @@ CATALOG: Final = {
                     "name": "contact.created",
                     "description": "A contact was added.",
                     "example": PAYLOAD,
+                    "schema": {"type": "object", "required": ["id"]},
+                    "deprecated": None,
                 }
             ],
         }
@@ -169,6 +171,7 @@ EVENT: Final = {
     "acceptedAt": "2025-01-15T14:23:00.104Z",
     **PAYLOAD,
     "deliveries": [LISTED_DELIVERY],
+    "dataErrors": [],
 }
 REPLAY_MANY: Final = {
     "webhook": _WEBHOOK_ID,

@@ -167,4 +167,4 @@ class LogRoutes(Controller):
             found = await services.storage.event(organization, event)
         if found is None:
             raise NotFound("There is no such event. It may have been removed because it was old.")
-        return event_shape(found)
+        return event_shape(found, services.catalog)

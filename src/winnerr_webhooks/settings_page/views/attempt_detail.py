@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
 from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
-from winnerr_webhooks.domain.errors import NotFound
+from winnerr_webhooks.domain.errors import FieldError, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page import charts
@@ -123,6 +123,7 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
             for other in (event.deliveries if event else ())
             if other.id != attempt.delivery_id
         ],
+        "data_errors": _data_errors(page, attempt),
         "request_line": head[0][0] if head else "",
         "request_headers": head[1:],
         "request_body": body_text(attempt.request_body, "application/json"),
@@ -132,6 +133,19 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
         "pending": attempt.delivery_status == PENDING,
         "delivered": attempt.delivery_status == DELIVERED,
     }
+
+
+class _Payload(msgspec.Struct):
+    data: msgspec.Raw
+
+
+def _data_errors(page: PageContext, attempt: LoggedAttempt) -> tuple[FieldError, ...]:
+    """Why the schema of the event type does not allow the data that were sent."""
+    try:
+        data = msgspec.json.decode(attempt.request_body, type=_Payload).data
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    return page.catalog.data_errors(attempt.event, bytes(data))
 
 
 def _diagnosis(attempt: LoggedAttempt, timeout: float) -> Diagnosis | None:

@@ -50,7 +50,8 @@ def _answer(
     event: str,
     report: ReceiverReport | None,
 ) -> Response[str]:
-    names = [one.name for one in page.catalog.chosen(webhook.events)]
+    types = page.catalog.chosen(webhook.events) or page.catalog.chosen([ALL_EVENTS])
+    names = [one.name for one in types]
     values: dict[str, Any] = {"webhook": webhook, "events": names, "event": event, "report": report}
     return page.answer("receiver_check.html", request.auth, **values)
 

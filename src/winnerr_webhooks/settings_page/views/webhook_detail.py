@@ -136,7 +136,7 @@ async def webhook_values(page: PageContext, visitor: Visitor, found: Webhook) ->
         "missed": missed,
         "rows": make_rows(page, recent.items, [found]),
         "jobs": (await page.recoveries.jobs(organization, found.id))[:_RECENT_JOBS],
-        "events": page.catalog.chosen(found.events),
+        "events": page.catalog.chosen(found.events) or page.catalog.chosen([ALL_EVENTS]),
         "all_events": found.events == (ALL_EVENTS,),
         "subscriptions": [(pattern, page.catalog.chosen([pattern])) for pattern in found.events],
         "delivery": {
