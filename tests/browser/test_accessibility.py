@@ -157,7 +157,7 @@ async def test_the_log_and_its_attempts(visit, server, receiver, answer, check):
     await server.webhook(receiver.url)
     await page.goto("/settings/webhooks/logs?q=nothing-has-this")
     await check(page)
-    await page.goto("/settings/webhooks/logs?status=banana&event=deal.lost")
+    await page.goto("/settings/webhooks/logs?status=banana&event=deal.lost&slower=fast")
     await check(page)
     await server.emit("deal.closed_won", data={"title": "A long one " * 90})
     await receiver.wait_for(1)
@@ -293,3 +293,48 @@ async def test_the_event_types(visit, server, receiver, check):
     await check(page)
     await page.get_by_role("button", name="Send test event").click()
     await expect(page.locator("#test")).to_be_visible()
+    await check(page)
+
+
+async def test_an_event_and_its_replays(visit, server, receiver, answer, check):
+    """Delivered, failed and paused, with a menu open; and after a replay."""
+    long = await server.webhook(receiver.url + "/" + "long-path/" * 20, name="Warehouse")
+    await server.webhook(receiver.url)
+    accepted = await server.emit()
+    event = f"~/events/{accepted['id']}"
+    await server.until(
+        event, lambda found: all(one["status"] == "delivered" for one in found["deliveries"])
+    )
+    await server.ok("PATCH", f"~/webhooks/{long['id']}", {"status": "paused"})
+    page = await visit(f"/events/{accepted['id']}")
+    await check(page)
+    await page.get_by_text("Replay to all…").click()
+    await expect(page.get_by_role("button", name="Replay to 1 webhook")).to_be_visible()
+    await check(page)
+    await page.get_by_role("button", name="Replay to 1 webhook").click()
+    await expect(page.get_by_text("Replay requested for 1 delivery.")).to_be_visible()
+    await check(page)
+
+
+async def test_a_long_list_and_a_test_with_data_of_its_own(visit, server, receiver, check):
+    """Chips, search without a result, pages; the form with an example and with an error."""
+    for number in range(60):
+        url = f"http://127.0.0.1:{9 + number}/" + "long-path/" * (number % 30)
+        await server.webhook(url, description="word " * (number % 90) or None)
+    page = await visit()
+    await expect(page.get_by_text("1 to 50 of 60")).to_be_visible()
+    await check(page)
+    await page.get_by_role("link", name="Next").click()
+    await expect(page.get_by_text("51 to 60 of 60")).to_be_visible()
+    await page.get_by_label("Search by name, URL or description").fill("nothing like this")
+    await page.get_by_role("button", name="Search").click()
+    await expect(page.get_by_role("heading", name="No matching webhooks")).to_be_visible()
+    await check(page)
+    await page.goto("/settings/webhooks?q=:9/")
+    await page.locator(".webhook-url a").first.click()
+    await page.get_by_role("link", name="Edit payload…").click()
+    await check(page)
+    await page.get_by_label("Data of").fill("{oops")
+    await page.get_by_role("button", name="Send test event").click()
+    await expect(page.get_by_text("This is not JSON")).to_be_visible()
+    await check(page)

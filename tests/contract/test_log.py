@@ -1,12 +1,15 @@
 """Storage.log, attempt, deliveries, delivery and event."""
 
 import pytest
+from msgspec.structs import replace
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.storage import fair_semaphore, log_queries, log_scan
 from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter, ReplayFilter
+
+LEASE = LeaseTerms(seconds=60)
 
 
 async def _log(world, **fields):
@@ -139,6 +142,48 @@ async def test_text_is_a_part_of_bodies_or_error_whatever_its_case(world, subtes
     for text, found in TEXTS:
         with subtests.test(text=text):
             assert len(await _log(world, text=text)) == found
+
+
+async def test_text_is_found_in_url_and_headers_and_however_json_escapes_it(world, subtests):
+    await world.webhook(url="https://hooks.example.com/Warehouse")
+    data = rb'{"link":"https:\/\/crm.example\/caf\u00e9","said":"a \"quoted\" word"}'
+    (answer,) = await world.accept(world.event(data=data))
+    attempt = world.settlement(answer.leased[0], EXHAUSTED)
+    record = replace(
+        attempt.record,
+        url="https://hooks.example.com/Warehouse",
+        request_head=b"POST /Warehouse HTTP/1.1\r\nX-Trace: req-77\r\n",
+        exchange=replace(attempt.record.exchange, response_head=b"Server: Caddy\r\n"),
+    )
+    await world.storage.settle([replace(attempt, record=record)])
+    for text, found in (
+        ("example.com/warehouse", True),
+        ("REQ-77", True),
+        ("server: caddy", True),
+        ("https://crm.example/café", True),
+        ("//crm.example/CAFÉ", True),
+        ('a "quoted" word', True),
+        ("nginx", False),
+    ):
+        with subtests.test(text=text):
+            assert len(await _log(world, text=text)) == found
+
+
+async def test_attempts_are_found_by_trigger_and_by_how_long_they_took(world) -> None:
+    webhook = await world.webhook()
+    attempts = []
+    for ms in (5.0, 2_000.0):
+        attempt = world.settlement(await world.leased())
+        exchange = replace(attempt.record.exchange, duration_ms=ms)
+        attempts.append(replace(attempt, record=replace(attempt.record, exchange=exchange)))
+    await world.storage.settle(attempts)
+    accepted = await world.storage.send_test(world.event(), webhook.id, LEASE)
+    await world.settle(accepted.leased[0])
+
+    assert len(await _log(world, trigger="automatic")) == 2
+    assert len(await _log(world, trigger="test")) == 1
+    assert [one.duration_ms for one in await _log(world, slower_than=2_000.0)] == [2_000.0]
+    assert len(await _log(world, slower_than=5.0, trigger="automatic")) == 2
 
 
 async def test_text_may_be_an_id_whole(world) -> None:

@@ -28,10 +28,15 @@ async def read_json(request: ApiRequest, shape: type[T], *, empty: bytes | None 
     The key must still be good when the body is whole. The Content-Type is not checked, because
     curl sends JSON with that of a form by default.
     """
+    return decode(await read_raw(request) or empty or b"", shape)
+
+
+async def read_raw(request: ApiRequest) -> bytes:
+    """Read the request's body as bytes; see `read_json`."""
     with BodyQuota(request.state.receiving, request.auth.holder) as quota:
         raw = await read_body(request.scope, request.receive, MAX_BODY, quota)
     await request.state.check_key_again()
-    return decode(raw or empty or b"", shape)
+    return raw
 
 
 def decode(raw: bytes, shape: type[T]) -> T:

@@ -22,6 +22,7 @@ MAX_NAME: Final = 80
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS = re.compile(r"([1-9])(\d\d|xx)", re.IGNORECASE | re.ASCII)
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{1,4}")
 _Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -78,6 +79,15 @@ class QueryParameters:
         """A parameter that is a time (RFC 3339), in ms since 1970."""
         value = self.text(name)
         return None if value is None else read_timestamp(f"/{name}", value)
+
+    def whole_number(self, name: str) -> int | None:
+        """A parameter that is a whole number from 0 to 999,999,999."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if not _WHOLE.fullmatch(value):
+            raise Invalid.field(f"/{name}", f"`{name}` must be a whole number below 1,000,000,000.")
+        return int(value)
 
     def limit(self) -> int:
         """`limit`: the most items in one answer."""

@@ -11,7 +11,7 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.activity import SIGNING_REVEALED
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound, Outdated
-from winnerr_webhooks.domain.event import NewEvent, rfc3339
+from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.domain.signing import check_secret
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.egress.address_policy import AddressPolicy
@@ -20,6 +20,7 @@ from winnerr_webhooks.ids import Ids, is_id, new_secret
 from winnerr_webhooks.management.destination_check import DestinationCheck
 from winnerr_webhooks.management.field_checks import FieldChecks, check_description, check_event
 from winnerr_webhooks.management.ports import NodeSignals, TestIntake
+from winnerr_webhooks.management.sample_payloads import sample_body
 from winnerr_webhooks.management.webhook_checks import OptionChecks
 from winnerr_webhooks.management.webhook_drafts import (
     UNSET,
@@ -267,10 +268,13 @@ class WebhookManagement:
         webhook = await self._storage.webhook(organization, webhook_id)
         return () if webhook is None else webhook.events
 
-    async def send_test(self, webhook: Webhook, event: str | None) -> str:
+    async def send_test(
+        self, webhook: Webhook, event: str | None, data: bytes | None = None
+    ) -> str:
         """Send a sample event once, whatever the webhook's status, and return the delivery's id.
 
-        Without `event`, the webhook's first event is used. Raises `Invalid` at /event.
+        Without `event`, the webhook's first event is used; without `data` (JSON), its example.
+        Raises `Invalid` at /event or /data.
         """
         if event is None:
             chosen = self._catalog.chosen(webhook.events)
@@ -288,7 +292,7 @@ class WebhookManagement:
             id=self._ids.new("evt"),
             organization=organization,
             name=name,
-            body=self._catalog.example_body(name, organization, rfc3339(self._clock.now_ms())),
+            body=sample_body(self._catalog, name, organization, data, self._clock.now_ms()),
         )
         accepted = await self._intake.send_test(test, webhook.id)
         self._signals.work_requested(webhook.id)

@@ -168,5 +168,5 @@ def _value(value: Any) -> str | None:
 
 def _subject_path(entry: Activity) -> str:
     kind = (entry.subject or "").partition("_")[0]
-    paths = {"dlv": "/logs?q=", "evt": "/logs?q=", "job": "/jobs/", "reh": "/rehearsals/"}
+    paths = {"dlv": "/logs?q=", "evt": "/events/", "job": "/jobs/", "reh": "/rehearsals/"}
     return f"{paths[kind]}{entry.subject}" if kind in paths else ""

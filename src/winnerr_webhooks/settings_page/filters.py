@@ -21,7 +21,17 @@ RANGES: Final = (
     ("24h", "Last 24 hours", 86_400_000),
     ("7d", "Last 7 days", 604_800_000),
 )
-_NAMES: Final = ("webhook", "event", "outcome", "status", "time", "since", "until", "q", "before")
+TRIGGERS: Final = (
+    ("automatic", "Automatic"),
+    ("replay", "Replay"),
+    ("test", "Test"),
+    ("listen", "Listener"),
+)
+_NAMES: Final = (
+    *("webhook", "event", "outcome", "status", "time", "since", "until"),
+    *("trigger", "slower", "q", "before"),
+)
+_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
 _OF_DELIVERIES: Final = {"webhook", "event", "outcome", "time", "since", "until", "before"}
 _STATUS: Final = re.compile(r"([1-9])([0-9][0-9]|xx)")
 _RANGE_MS: Final = {name: ms for name, _, ms in RANGES}
@@ -41,6 +51,9 @@ class Filters(msgspec.Struct, kw_only=True):
     time: str = ""
     since: str = ""
     until: str = ""
+    trigger: str = ""
+    slower: str = ""
+    """Seconds that an attempt took at least."""
     q: str = ""
     before: str = ""
     errors: dict[str, str] = msgspec.field(default_factory=dict)
@@ -54,6 +67,11 @@ class Filters(msgspec.Struct, kw_only=True):
     def exact(self) -> bool:
         """Whether an exact time is set."""
         return bool(self.since or self.until)
+
+    @property
+    def more(self) -> bool:
+        """Whether one of the filters is set that are folded away."""
+        return bool(self.exact or self.trigger or self.slower)
 
     def query(self, **changes: str) -> str:
         """The filters as a query string that begins with `?`; empty when none is set.
@@ -76,6 +94,8 @@ class Filters(msgspec.Struct, kw_only=True):
             event=self.event or None,
             outcome=self.outcome or None,
             status=_status_range(self.status),
+            trigger=self.trigger or None,
+            slower_than=_milliseconds(self.slower),
             text=self.q or None,
             since=since,
             until=read_time(self.until),
@@ -118,6 +138,7 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
     for name in ("since", "until"):
         if getattr(found, name) and read_time(getattr(found, name)) is None:
             found.errors[name] = "Enter a time such as 2026-11-23T09:14 (UTC)."
+    _check_more(found)
     if len(found.q) > MAX_SEARCH or "\0" in found.q:
         found.errors["q"] = f"Enter at most {MAX_SEARCH} characters."
     if found.outcome not in {"", *dict(OUTCOMES)}:
@@ -137,6 +158,17 @@ def _status_range(text: str) -> tuple[int, int] | None:
         return int(text), int(text)
     first = int(match[1]) * 100
     return first, first + 99
+
+
+def _check_more(found: Filters) -> None:
+    if found.trigger not in {"", *dict(TRIGGERS)}:
+        found.errors["trigger"] = "Choose one of these."
+    if found.slower and not _SECONDS.fullmatch(found.slower):
+        found.errors["slower"] = "Enter seconds such as 2 or 0.5."
+
+
+def _milliseconds(seconds: str) -> float | None:
+    return float(seconds) * 1000 if _SECONDS.fullmatch(seconds) else None
 
 
 def read_time(text: str) -> int | None:

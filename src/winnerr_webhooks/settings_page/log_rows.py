@@ -31,6 +31,7 @@ class LogRow(msgspec.Struct, kw_only=True, gc=False):
 
     id: str
     delivery_id: str
+    event_id: str
     succeeded: bool
     result: str
     """`200 OK`, `503 Service Unavailable`, `Timed out`."""
@@ -76,6 +77,7 @@ def make_rows(
             LogRow(
                 id=attempt.id,
                 delivery_id=attempt.delivery_id,
+                event_id=attempt.event_id,
                 succeeded=not failed,
                 result=attempt_result(attempt),
                 message=attempt.error_message if failed else "",

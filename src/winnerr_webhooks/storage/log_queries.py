@@ -230,6 +230,8 @@ def _filters(query: LogFilter, walk: _Walk, named: _Named | None) -> dict[str, o
         "webhook": None if walk.key == query.webhook else query.webhook,
         "event": query.event,
         "outcome": None if walk.statement == "walk_failed" else query.outcome,
+        "trigger": query.trigger,
+        "slower_than": query.slower_than,
         "status_from": status_from,
         "status_to": status_to,
         "since": query.since,

@@ -2,12 +2,15 @@ r"""The ways in which a text that is searched for may be written, as each databa
 
 Without a language, databases fold the case of ASCII alone. So other letters are searched for in the
 variants that occur. A JSON body may also hold them as `\u00e9`, whose digits are ASCII again.
+It has `\"` for a quote, and often `\/` for a slash.
 """
 
 import json
 from typing import Final, NamedTuple
 
 NUL: Final = "\0"
+_IN_ASCII: Final = (True, False)
+"""JSON is written in ASCII alone, or with other letters as they are."""
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -41,7 +44,10 @@ def variants(text: str) -> list[str]:
     found = [text]
     if not text.isascii():
         found += [text.lower(), text.upper(), text.title(), text.capitalize()]
-        found += [json.dumps(variant)[1:-1] for variant in found]
+    written = [
+        json.dumps(one, ensure_ascii=in_ascii)[1:-1] for one in found for in_ascii in _IN_ASCII
+    ]
+    found += written + [one.replace("/", "\\/") for one in written]
     return list(dict.fromkeys(found))
 
 

@@ -159,8 +159,12 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     status: tuple[int, int] | None = None
     """First and last response status, inclusive."""
+    trigger: str | None = None
+    slower_than: float | None = None
+    """Only attempts that took so many ms or more."""
     text: str | None = None
-    """A case-insensitive part of request body, response body, error message or an id."""
+    """A case-insensitive part of request or response, URL and headers included, of the error
+    message, or of an id. In JSON it is found however it is escaped."""
     since: int | None = None
     """Inclusive, ms, of the attempt's start."""
     until: int | None = None
@@ -175,7 +179,8 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     def is_search(self) -> bool:
         """Whether many rows may have to be examined: no index has just these in order."""
         by_outcome = self.outcome is not None and (self.outcome != "failed" or bool(self.webhook))
-        return bool(self.event or self.status or self.text or by_outcome)
+        others = self.event or self.status or self.text or self.trigger
+        return bool(others or self.slower_than is not None or by_outcome)
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):

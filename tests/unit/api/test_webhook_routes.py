@@ -218,3 +218,18 @@ async def test_a_body_is_read_as_json_whatever_its_content_type(api):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     status, _ = await api.call("POST", "~/webhooks", DRAFT, headers=headers)
     assert status == 201
+
+
+async def test_a_test_can_have_data_of_its_own_which_arrives_as_it_was_sent(api):
+    made = await api.webhook()
+    path = f"~/webhooks/{made['id']}/test"
+    raw = b'{"event": "deal.created", "data": {"z": 1.50, "a": [1, 2], "big": 123456789012345678}}'
+
+    started = await api.ok("POST", path, raw)
+
+    delivery = await api.ok("GET", f"~/deliveries/{started['deliveryId']}")
+    assert delivery["body"].endswith('"data":{"z":1.50,"a":[1,2],"big":123456789012345678}}')
+    for wrong in (b'{"data": [1]}', b'{"data": null}', b'{"data": "x"}'):
+        status, problem = await api.call("POST", path, wrong)
+        assert status == 422
+        assert problem["errors"][0]["pointer"] == "/data"

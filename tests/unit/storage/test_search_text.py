@@ -20,6 +20,11 @@ from winnerr_webhooks.storage.search_text import search_text
         ("É", "café", True),
         ("é", '{"x":"caf\\u00E9"}', True),
         ("straße", "STRASSE", True),
+        ('say "hi"', '{"x":"say \\"hi\\""}', True),
+        ("a/b", '{"x":"A\\/B"}', True),
+        ("é/x", '{"x":"\\u00e9\\/x"}', True),
+        ("é/x", '{"x":"é\\/x"}', True),
+        ("a\\b", '{"x":"a\\\\b"}', True),
     ],
 )
 def test_a_pattern_finds_the_text_and_nothing_else(text, inside, found) -> None:

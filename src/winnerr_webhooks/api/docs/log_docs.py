@@ -15,7 +15,7 @@ from winnerr_webhooks.api.docs.operation import (
 )
 from winnerr_webhooks.api.problems import CONFLICT, UNCERTAIN
 from winnerr_webhooks.api.routes.job_routes import RecoveryRequest
-from winnerr_webhooks.api.routes.log_routes import ReplayManyRequest
+from winnerr_webhooks.api.routes.log_routes import TRIGGERS, ReplayManyRequest
 
 PAGING: Final = (
     Parameter("since", "Only at or after this time.", TIME),
@@ -55,8 +55,19 @@ LOGS: Final = (
                 {"type": "string", "pattern": "^[1-9]([0-9]{2}|xx)$", "examples": ["503", "5xx"]},
             ),
             Parameter(
+                "trigger",
+                "Only attempts that were made because of this.",
+                {"type": "string", "enum": list(TRIGGERS)},
+            ),
+            Parameter(
+                "minDurationMs",
+                "Only attempts that took so many milliseconds or more.",
+                {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+            ),
+            Parameter(
                 "q",
-                "Part of the request body, response body or error, ignoring case; or an id.",
+                "Part of the request or response (URL, headers, bodies) or of the error, ignoring "
+                "case; or an id. In JSON the text is found however it is escaped.",
                 {"type": "string", "maxLength": 200},
             ),
             *PAGING,

@@ -163,8 +163,9 @@ WEBHOOKS: Final = (
         summary="Send a test event",
         description=(
             "Makes one attempt with the example of an event type. Without `event`, this is the "
-            "first type that the webhook subscribes to. It also works while the webhook is paused "
-            "or disabled."
+            "first type that the webhook subscribes to. With `data`, that is sent instead of the "
+            "example, exactly as it was written. It also works while the webhook is paused or "
+            "disabled."
         ),
         body=TestRequest,
         body_example=examples.TEST_REQUEST,

@@ -30,8 +30,10 @@ from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.storage.values import DeliveryFilter, LogFilter
 
 LOG_PARAMETERS = (
-    "webhook", "event", "outcome", "status", "q", "since", "until", "limit", "before",
+    "webhook", "event", "outcome", "status", "trigger", "minDurationMs", "q", "since", "until",
+    "limit", "before",
 )  # fmt: skip
+TRIGGERS = ("automatic", "replay", "test", "listen")
 DELIVERY_PARAMETERS = ("webhook", "event", "status", "since", "until", "limit", "before")
 
 
@@ -63,6 +65,8 @@ class LogRoutes(Controller):
                     event=query.event("event", services.catalog),
                     outcome=query.choice("outcome", ("succeeded", "failed")),
                     status=query.status_range(),
+                    trigger=query.choice("trigger", TRIGGERS),
+                    slower_than=query.whole_number("minDurationMs"),
                     text=query.search(),
                     since=query.timestamp("since"),
                     until=query.timestamp("until"),

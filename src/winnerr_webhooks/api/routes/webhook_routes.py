@@ -1,16 +1,20 @@
 """`/api/v1/organizations/{organizationId}/webhooks`: webhooks and their secrets."""
 
+from typing import Any
+
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.params import FromPath
 
-from winnerr_webhooks.api.json_body import ApiRequest, read_json
+from winnerr_webhooks.api.json_body import ApiRequest, decode, read_json, read_raw
 from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shape_builders import rotation_shape, saved_shape, webhook_shape
 from winnerr_webhooks.api.shapes import (
+    UNSET,
     DeliveryStarted,
     RotationShape,
     SecretShape,
+    UnsetType,
     WebhookList,
     WebhookShape,
 )
@@ -19,9 +23,19 @@ from winnerr_webhooks.management.webhook_drafts import SecretDraft, WebhookDraft
 
 
 class TestRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The event type whose example to send; by default the first that the webhook subscribes to."""
+    """What to send: an event type, by default the first that the webhook subscribes to, and data.
+
+    Without `data`, the event type's example is sent.
+    """
 
     event: str | None = None
+    data: dict[str, Any] | UnsetType = UNSET
+
+
+class _SentData(msgspec.Struct):
+    """The data exactly as it was sent: digits and the order of keys stay."""
+
+    data: msgspec.Raw | UnsetType = UNSET
 
 
 class WebhookRoutes(Controller):
@@ -122,5 +136,11 @@ class WebhookRoutes(Controller):
     ) -> DeliveryStarted:
         """Send a test event."""
         target = await services.webhooks.get(organization, webhook)
-        body = await read_json(request, TestRequest, empty=b"{}")
-        return DeliveryStarted(delivery_id=await services.webhooks.send_test(target, body.event))
+        raw = await read_raw(request) or b"{}"
+        body = decode(raw, TestRequest)
+        data = msgspec.json.decode(raw, type=_SentData).data
+        return DeliveryStarted(
+            delivery_id=await services.webhooks.send_test(
+                target, body.event, None if data is UNSET else bytes(data)
+            )
+        )

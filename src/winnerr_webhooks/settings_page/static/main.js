@@ -8,12 +8,13 @@ import { startKeyboard } from "./keyboard.js";
 import { startLiveLog } from "./live_log.js";
 import { confirmReplays } from "./replay_dialog.js";
 import { refreshUntilDone } from "./refresh.js";
-import { keepTimesCurrent } from "./times.js";
+import { keepTimesCurrent, nameZones } from "./times.js";
 import { enhanceWebhookForm } from "./webhook_form.js";
 
 answerEmbeddingPage();
 document.querySelector("form[data-auto-sign-in]")?.requestSubmit();
 keepTimesCurrent();
+nameZones();
 showCopyButtons(document);
 const form = document.getElementById("form");
 if (form) enhanceWebhookForm(form);

@@ -4,6 +4,7 @@ const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const zoneName = zone.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? "local";
 
 function relative(at, now) {
@@ -26,6 +27,16 @@ export function showTimes(root) {
     time.textContent = local(Date.parse(time.dateTime));
   }
   for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
+}
+
+/** Shows on each time under the pointer what it is in the reader's zone, before what it is in UTC. */
+export function nameZones() {
+  document.addEventListener("pointerover", (event) => {
+    const time = event.target.closest?.("time[datetime]");
+    if (!time || "local" in time.dataset) return;
+    time.dataset.local = "";
+    time.title = `${exact.format(Date.parse(time.dateTime))} · ${time.title}`;
+  });
 }
 
 /** Updates the relative times of the page once a second. */

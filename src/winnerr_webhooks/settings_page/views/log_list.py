@@ -7,8 +7,10 @@ from litestar import Response, get
 from litestar.params import FromQuery
 from litestar.response import Stream
 
-from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, read_filters
+from winnerr_webhooks.ids import is_id
+from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, TRIGGERS, read_filters
 from winnerr_webhooks.settings_page.live_log import has_room, live_rows, live_start
+from winnerr_webhooks.settings_page.log_export import MOST_EXPORTED
 from winnerr_webhooks.settings_page.log_rows import make_rows
 from winnerr_webhooks.settings_page.page_context import PageDependency, PageRequest
 from winnerr_webhooks.settings_page.views.webhook_list import read_overviews
@@ -48,8 +50,11 @@ async def show_log(
             # The template calls this in the thread, because making 500 rows is slow too.
             rows=lambda: make_rows(page, found.items, [one.webhook for one in overviews]),
             next=found.next,
+            event_searched=filters.q.lower() if is_id("evt", filters.q.lower()) else "",
             categories=page.catalog.categories,
             outcomes=OUTCOMES,
+            triggers=TRIGGERS,
+            most_exported=MOST_EXPORTED,
             ranges=RANGES,
         )
 

@@ -11,13 +11,21 @@ from winnerr_webhooks.settings_page.health_summary import (
     window_start,
 )
 from winnerr_webhooks.settings_page.page_context import PageContext, PageDependency, PageRequest
+from winnerr_webhooks.settings_page.webhook_selection import (
+    STATUSES,
+    ListQuery,
+    select_webhooks,
+)
 
 
 @get("/")
 async def list_webhooks(
-    page: PageDependency, request: PageRequest, done: FromQuery[str] = ""
+    page: PageDependency,
+    request: PageRequest,
+    done: FromQuery[str] = "",
 ) -> Response[str]:
-    """Show the list."""
+    """Show a page of the list: all webhooks, or those found by `q` and `status`."""
+    query = ListQuery.read(request.query_params)
     organization = request.auth.organization
     async with page.turn(organization):
         overviews, total = await read_overviews(page, organization)
@@ -25,7 +33,8 @@ async def list_webhooks(
             "webhook_list.html",
             request.auth,
             tab="webhooks",
-            overviews=overviews,
+            selection=select_webhooks(overviews, query),
+            statuses=STATUSES,
             health=total,
             done=done,
         )

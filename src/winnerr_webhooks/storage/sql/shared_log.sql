@@ -46,6 +46,8 @@ attempt.error_phase, {delivery_status}, {next_attempt_at}
 (CAST(:webhook AS text) IS NULL OR attempt.webhook_id = :webhook)
 AND (CAST(:event AS text) IS NULL OR attempt.event = :event)
 AND (CAST(:outcome AS text) IS NULL OR attempt.outcome = :outcome)
+AND (CAST(:trigger AS text) IS NULL OR attempt.trigger = :trigger)
+AND (CAST(:slower_than AS float8) IS NULL OR attempt.duration_ms >= :slower_than)
 AND (CAST(:status_from AS integer) IS NULL
     OR attempt.status BETWEEN :status_from AND CAST(:status_to AS integer))
 AND (CAST(:since AS bigint) IS NULL OR attempt.started_at >= :since)

@@ -66,11 +66,15 @@ WHERE {attempt_matches}
             SELECT 1 FROM unnest(:parts::text[]) AS part
             WHERE strpos(attempt.id, part) > 0 OR strpos(attempt.delivery_id, part) > 0
                 OR strpos({attempt_event}, part) > 0 OR strpos(attempt.webhook_id, part) > 0
+                OR strpos(lower(attempt.url COLLATE "C"), part) > 0
                 OR strpos(lower(attempt.error_message COLLATE "C"), part) > 0)
         OR EXISTS (
             SELECT 1
             FROM (
-                SELECT {searchable} AS text FROM (SELECT attempt.response_body) AS one (body)
+                SELECT {searchable} AS text
+                FROM (VALUES
+                    (attempt.response_body), (attempt.request_head), (attempt.response_head)
+                ) AS one (body)
                 OFFSET 0
             ) AS searchable
             CROSS JOIN unnest(:byte_parts::text[]) AS part

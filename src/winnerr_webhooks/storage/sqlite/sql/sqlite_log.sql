@@ -37,10 +37,13 @@ SELECT json_group_array(json_array(id, seq)) FROM (
         AND (:patterns IS NULL OR EXISTS (
             SELECT 1 FROM json_each(:patterns) AS pattern
             WHERE attempt.error_message LIKE pattern.value ESCAPE '\'
+                OR attempt.url LIKE pattern.value ESCAPE '\'
                 OR attempt.id LIKE pattern.value ESCAPE '\'
                 OR attempt.delivery_id LIKE pattern.value ESCAPE '\'
                 OR attempt.event_id LIKE pattern.value ESCAPE '\'
                 OR attempt.webhook_id LIKE pattern.value ESCAPE '\'
+                OR CAST(attempt.request_head AS TEXT) LIKE pattern.value ESCAPE '\'
+                OR CAST(attempt.response_head AS TEXT) LIKE pattern.value ESCAPE '\'
                 OR CAST(attempt.response_body AS TEXT) LIKE pattern.value ESCAPE '\'
                 OR (SELECT CAST(event.body AS TEXT) FROM event WHERE event.id = attempt.event_id)
                     LIKE pattern.value ESCAPE '\'))
