@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
-from bench.child import BenchError, until
+from bench.child import PATIENCE, BenchError, until
 from bench.postgres import Postgres
 from bench.processes import Receiver, Service, free_port, run_part
 
@@ -216,7 +216,7 @@ def burst(
     answer = load(service, "closed", seconds, clients=clients, **more)
     events = answer["events"]
     deliveries = events * fan_out
-    until(lambda: service.settled() - before >= deliveries, "the last attempt in the log")
+    _wait_settled(service, before + deliveries, answer["first"], before)
     wall = time.monotonic() - answer["first"]
     used = service.cpu(), service.database_cpu(), receiver.cpu()
     report = receiver.ask("/report")
@@ -239,6 +239,21 @@ def burst(
         "new_connections_per_event": report["connections"] / events,
         "accept_ms": answer["accept_ms"],
     }
+
+
+def _wait_settled(service: Service, total: int, began: float, before: int) -> None:
+    """Wait until it has settled `total` attempts; it had settled `before` of them when it `began`.
+
+    A look costs the service as much as ten to twenty events. So there are few of them: the next one
+    comes after half of the time that the rest takes at the rate so far.
+    """
+    end = time.monotonic() + PATIENCE
+    while (settled := service.settled()) < total:
+        now = time.monotonic()
+        if now > end:
+            raise BenchError("gave up waiting for the last attempt in the log")
+        left = (total - settled) * (now - began) / max(settled - before, 1)
+        time.sleep(min(max(left / 2, 0.02), 0.5))
 
 
 def stream(

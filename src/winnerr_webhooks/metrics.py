@@ -1,10 +1,10 @@
 """The metrics that an operator watches, in Prometheus format. No globals."""
 
 import platform
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, generate_latest
@@ -29,8 +29,16 @@ _DELAYS: Final = (*_SECONDS, 600, 3600)
 """The bounds of the histograms in seconds."""
 
 
+_FOLDED: Final = 1_024
+"""Durations that a histogram keeps until it sorts them into its buckets."""
+
+
 class _Histogram:
-    """Counts durations in buckets."""
+    """Counts durations in buckets.
+
+    It sorts many durations into their buckets at once: for every event, a search would cost more
+    than everything else that its metrics do.
+    """
 
     def __init__(self, name: str, help_: str, bounds: Sequence[float]) -> None:
         self._name = name
@@ -39,12 +47,23 @@ class _Histogram:
         self._counts = [0] * (len(bounds) + 1)
         """The number of durations up to each bound and above the one before; then the rest."""
         self._seconds = 0.0
+        self._new: list[float] = []
+        """Durations that are not counted yet."""
 
-    def note(self, seconds: float) -> None:
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._seconds += seconds
+    def note(self, durations: Sequence[float]) -> None:
+        self._new += durations
+        if len(self._new) >= _FOLDED:
+            self._fold()
+
+    def _fold(self) -> None:
+        new, self._new = sorted(self._new), []
+        ends = [bisect_right(new, bound) for bound in self._bounds]
+        for index, (begin, end) in enumerate(pairwise([0, *ends, len(new)])):
+            self._counts[index] += end - begin
+        self._seconds += sum(new)
 
     def family(self) -> HistogramMetricFamily:
+        self._fold()
         bounds = [*map(str, map(float, self._bounds)), "+Inf"]
         return HistogramMetricFamily(
             _PREFIX + self._name,
@@ -228,26 +247,28 @@ class Metrics:
         """Count a call that was refused or answered 503."""
         self._counters.refused[str(status)] += 1
 
-    def attempt_made(self, kind: str | None, seconds: float) -> None:
-        """Count an attempt and its duration. `kind` is the error kind, or None for a success."""
+    def attempts_made(self, durations: Sequence[float], failed: Sequence[str] = ()) -> None:
+        """Count attempts. `durations` are in seconds; `failed` are the error kinds of failures."""
         counters = self._counters
-        counters.attempts.note(seconds)
-        if kind is None:
-            counters.succeeded += 1
-        else:
-            counters.failed[kind] += 1
+        counters.attempts.note(durations)
+        counters.succeeded += len(durations) - len(failed)
+        if failed:
+            counters.failed.update(failed)
 
-    def event_answered(self, seconds: float) -> None:
-        """Record the time from the request for an event until it was stored."""
-        self._counters.accepts.note(seconds)
+    def events_answered(self, durations: Sequence[float]) -> None:
+        """Record the seconds from the requests for events until these were stored."""
+        self._counters.accepts.note(durations)
 
     def batch_committed(self, seconds: float) -> None:
         """Record the time to store a batch of events."""
-        self._counters.commits.note(seconds)
+        self._counters.commits.note([seconds])
 
-    def first_attempt_started(self, seconds: float) -> None:
-        """Record the time from the request for an event to the first attempt of a delivery."""
-        self._counters.delays.note(max(seconds, 0.0))  # the clock may have been set back in between
+    def first_attempts_started(self, delays: Sequence[float]) -> None:
+        """Record the seconds from the requests for events to the first attempts of deliveries.
+
+        A delay below 0 counts as 0: the clock may have been set back in between.
+        """
+        self._counters.delays.note([max(delay, 0.0) for delay in delays])
 
     def delivery_failed(self) -> None:
         """Count a delivery whose last attempt failed."""

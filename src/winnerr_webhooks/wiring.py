@@ -131,15 +131,17 @@ async def _load_and_work_until(
     """
     stopped = asyncio.ensure_future(stop.wait())
     if web_app is not None:
+        # Imported modules are never freed, and a search for garbage among them delays events.
+        gc.disable()
         loading = asyncio.ensure_future(web_app.load())
         await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        gc.freeze()
+        gc.enable()
         if loading.done() and (failure := loading.exception()) is not None:
             log.error("the API and the settings page cannot be loaded", reason=repr(failure))
             return failure
     if worker is not None and not stop.is_set():
         worker.ready()
-    gc.collect()
-    gc.freeze()
     await stopped
     return None
 

@@ -26,10 +26,8 @@ def test_counts_are_rendered():
     metrics.event_repeated()
     for status in (422, 422, 503):
         metrics.event_refused(status)
-    metrics.attempt_made(None, 0.02)
-    metrics.attempt_made("timeout", 10.0)
-    metrics.attempt_made("timeout", 10.0)
-    metrics.attempt_made("status", 99.0)
+    metrics.attempts_made([0.02, 10.0], ["timeout"])
+    metrics.attempts_made([10.0, 99.0], ["timeout", "status"])
     shown = samples(metrics)
     assert shown["events_accepted_total",] == 11
     assert shown["events_repeated_total",] == 1
@@ -45,12 +43,24 @@ def test_counts_are_rendered():
     assert shown["attempt_duration_seconds_bucket", "+Inf"] == 4
 
 
+def test_a_histogram_of_many_durations_counts_each_in_its_bucket():
+    metrics = Metrics()
+    durations = [(n % 200) / 1000 for n in range(5_000)]
+    for start in range(0, len(durations), 7):
+        metrics.events_answered(durations[start : start + 7])
+    shown = samples(metrics)
+    for bound in ("0.001", "0.005", "0.01", "0.1", "10.0", "+Inf"):
+        expected = sum(seconds <= float(bound) for seconds in durations)
+        assert shown["accept_duration_seconds_bucket", bound] == expected
+    assert shown["accept_duration_seconds_count",] == 5_000
+    assert shown["accept_duration_seconds_sum",] == pytest.approx(sum(durations))
+
+
 def test_latencies_and_failures_are_rendered():
     metrics = Metrics()
-    metrics.event_answered(0.002)
+    metrics.events_answered([0.002])
     metrics.batch_committed(0.002)
-    metrics.first_attempt_started(45.0)
-    metrics.first_attempt_started(-1.0)
+    metrics.first_attempts_started([45.0, -1.0])
     metrics.delivery_failed()
     metrics.webhooks_disabled(2)
     shown = samples(metrics)

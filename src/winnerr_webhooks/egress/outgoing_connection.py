@@ -30,9 +30,9 @@ class OutgoingConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_clock", "_grace", "_on_lost", "_timeout", "_transport", "_unsent", "_waiter", "closed",
-        "ended_at", "first_byte_at", "idle_announced", "idle_seconds", "idle_since", "key", "loop",
-        "made_at", "requests", "response", "reusable", "sent_at",
+        "_clock", "_grace", "_in_grace", "_on_lost", "_timeout", "_transport", "_unsent", "_waiter",
+        "closed", "ended_at", "first_byte_at", "idle_announced", "idle_seconds", "idle_since",
+        "key", "loop", "made_at", "requests", "response", "reusable", "sent_at",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +51,8 @@ class OutgoingConnection(asyncio.Protocol):
         self._clock = clock
         self._timeout = 0.0
         self._grace = grace
+        self._in_grace = False
+        """Whether the time of the body is running."""
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._unsent = b""
@@ -148,6 +150,7 @@ class OutgoingConnection(asyncio.Protocol):
             self._end(reusable=response.is_clean)
         elif response.status is not None:
             self._grace.add(self, self.loop)
+            self._in_grace = True
 
     def eof_received(self) -> None:
         """Handle the end of what the receiver sends; returning None closes the connection."""
@@ -182,7 +185,9 @@ class OutgoingConnection(asyncio.Protocol):
         # A response may come before the whole request was sent. The rest is then not sent.
         self.reusable = reusable and not self.closed and not transport.get_write_buffer_size()
         self.ended_at = self._clock.monotonic()
-        self._grace.discard(self)
+        if self._in_grace:
+            self._in_grace = False
+            self._grace.discard(self)
         if not self.reusable:
             self.abort()
         waiter, self._waiter = self._waiter, None

@@ -73,8 +73,14 @@ class Pool:
             self._set_idle_seconds(connection)
         elif connection.sent_at - connection.idle_since > connection.idle_seconds / 2:
             self._learn_from_reuse(connection)
-        if connection.idle_seconds <= 0 or self._needs_lookup(connection, now):
-            connection.abort()
+        status = connection.response.status or 0
+        if (
+            connection.idle_seconds <= 0
+            or now - connection.made_at >= MAX_AGE_SECONDS
+            or status >= 500  # noqa: PLR2004  RFC 9110, 15.6; the receiver may have moved
+            or status in _MOVED_STATUSES
+        ):
+            connection.abort()  # the next request looks the name up again
             return
         connection.idle_since = now
         self._by_key.setdefault(key, []).append(connection)
@@ -83,12 +89,6 @@ class Pool:
             self.evict(1)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
-
-    def _needs_lookup(self, connection: OutgoingConnection, now: float) -> bool:
-        """Whether the next request should look the name up again instead of reusing this."""
-        status = connection.response.status or 0
-        may_have_moved = status >= 500 or status in _MOVED_STATUSES  # noqa: PLR2004  RFC 9110, 15.6
-        return may_have_moved or now - connection.made_at >= MAX_AGE_SECONDS
 
     def evict(self, count: int) -> list[OutgoingConnection]:
         """Close and return the `count` connections that were used longest ago."""

@@ -4,13 +4,14 @@ Every event of the service passes here twice, so the limits of events and bytes 
 step.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.pipeline.event_costs import EventCost
-from winnerr_webhooks.pipeline.group_commit import OnAnswer
+from winnerr_webhooks.pipeline.group_commit import Entry
 from winnerr_webhooks.quotas import Budget
 
 EXPRESS_EVENTS: Final = 64
@@ -32,56 +33,29 @@ class WaitingEvents:
 
 
 class AdmittedEvent:
-    """An event that waits to be stored. It is itself the callback that takes its answer.
+    """An event that waits to be stored."""
 
-    A separate callback would be one more object for every event.
-    """
-
-    __slots__ = (
-        "_admission",
-        "_on_answer",
-        "_waiting",
-        "cost",
-        "event",
-        "express",
-        "organization",
-        "since",
-    )
+    __slots__ = ("cost", "event", "express", "organization", "since", "waiting")
 
     def __init__(  # noqa: PLR0917  by position, which is quicker: it is made for every event
         self,
         event: NewEvent,
-        on_answer: OnAnswer[Accepted],
-        admission: "Admission",
+        organization: str,
         waiting: WaitingEvents,
         cost: EventCost,
         since: float,
         express: bool,  # noqa: FBT001  likewise
     ) -> None:
         self.event = event
-        self.organization = event.organization
+        self.organization = organization
+        self.waiting = waiting
+        """Where it is counted until it is answered."""
         self.cost = cost
         """What it costs a transaction."""
         self.since = since
         """The loop's time of the call."""
         self.express = express
         """Whether it belongs into the express group."""
-        self._on_answer = on_answer
-        self._admission = admission
-        self._waiting = waiting
-
-    def __call__(self, accepted: Accepted | None, error: Exception | None) -> None:
-        """Count the event as waiting no longer, and pass on its answer or its error."""
-        size = len(self.event.body)
-        waiting, admission = self._waiting, self._admission
-        admission.events.used -= 1
-        admission.bytes.used -= size
-        waiting.express -= self.express
-        waiting.bytes -= size
-        waiting.events -= 1
-        if not waiting.events:
-            del admission.waiting[self.organization]
-        self._on_answer(accepted, error)
 
 
 class Admission:
@@ -94,13 +68,7 @@ class Admission:
         self.bytes = budgets.accept_bytes
 
     def admit(
-        self,
-        event: NewEvent,
-        on_answer: OnAnswer[Accepted],
-        cost: EventCost,
-        since: float,
-        *,
-        may_be_express: bool,
+        self, event: NewEvent, cost: EventCost, since: float, *, may_be_express: bool
     ) -> AdmittedEvent:
         """Let an event wait. `Unavailable` says whose limit is reached; nothing is counted then.
 
@@ -127,7 +95,22 @@ class Admission:
         waiting.events, waiting.bytes = events, size_waiting
         waiting.express += express
         self.events.used, self.bytes.used = all_events, all_bytes
-        return AdmittedEvent(event, on_answer, self, waiting, cost, since, express)
+        return AdmittedEvent(event, organization, waiting, cost, since, express)
+
+    def release(self, entries: Sequence[Entry[AdmittedEvent]]) -> None:
+        """Count these events as waiting no longer, because they are answered."""
+        released = 0
+        for admitted, _ in entries:
+            size = len(admitted.event.body)
+            released += size
+            waiting = admitted.waiting
+            waiting.express -= admitted.express
+            waiting.bytes -= size
+            waiting.events -= 1
+            if not waiting.events:
+                del self.waiting[admitted.organization]
+        self.events.used -= len(entries)
+        self.bytes.used -= released
 
 
 def _check(budget: Budget, organization: str, of_organization: int, of_all: int) -> None:

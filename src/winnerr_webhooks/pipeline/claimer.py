@@ -3,7 +3,8 @@
 A poll reads which lanes are due, a page at a time, oldest first; it writes nothing. The lanes wait
 in `Backlog` until deliveries are claimed for them. A lane that is known to have more due is claimed
 for again without another poll. Polls take a tenth of the time at most, unless they are very slow.
-While calls come in, claims are small, and the process rests after each for as long as it worked.
+While calls come in, claims are small, and the process and the database's server rest after each for
+as long as they worked.
 """
 
 import asyncio
@@ -50,15 +51,14 @@ class Claimer:
         clock: Clock,
         *,
         on_success: Callable[[], None],
-        busy: Callable[[], float] = cpu_seconds,
     ) -> None:
         self._storage = storage
         self._dispatcher = dispatcher
         self._backlog = dispatcher.queues.backlog
         self._foreground = foreground
         self._clock = clock
-        self._busy = busy
-        """Returns the seconds of CPU time that this process has used."""
+        self._busy: Callable[[], float] = lambda: cpu_seconds() + storage.busy_seconds()
+        """Returns the seconds for which this process and the database's server have worked."""
         self._wait = BUSY_POLL
         """Seconds from the last poll to the next one, unless one is requested."""
         self._next_poll = float("-inf")
@@ -136,7 +136,7 @@ class Claimer:
         return bool(self._backlog)
 
     async def _yield_to_calls(self, began: float, worked: float) -> None:
-        """Wait until the process has rested for as long as it has worked since then."""
+        """Wait until there was as much rest as work since then."""
         while self._open and self._foreground.active:
             passed = self._clock.monotonic() - began
             rest = 2 * (self._busy() - worked) - passed

@@ -1,7 +1,7 @@
 """Dispatch: every webhook has a lane, and no lane can slow another down."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -85,11 +85,13 @@ class Dispatcher:
             return None
         return self._lanes.terms()
 
-    def add_accepted(self, delivery: LeasedDelivery) -> None:
-        """Queue a delivery that an accept leased to this node, and start on it."""
+    def add_accepted(self, deliveries: Sequence[LeasedDelivery]) -> None:
+        """Queue deliveries that one commit leased to this node, and start on them."""
         if not self._open:
-            self.queues.releaser.add(delivery)
-        elif (lane := self.queues.add_accepted(delivery)) is not None:
+            for delivery in deliveries:
+                self.queues.releaser.add(delivery)
+            return
+        for lane in self.queues.add_accepted(deliveries):
             self._start_workers(lane)
 
     def add_claimed(self, claimed: Claimed, claim: Claim) -> None:
@@ -218,8 +220,8 @@ class Dispatcher:
             template, delivery = attempt
             if lane.in_flight < lane.window and lane.queued:
                 self._start_workers(lane)  # the window has opened for one more
-            else:
-                self.queues.update_room(lane)
+            elif lane.full or lane.has_backlog:
+                self.queues.update_room(lane)  # the attempt has left room
         if not lane.queued and not lane.in_flight:
             lane.idle_since = self._clock.monotonic()
         self.queues.update_room(lane)
@@ -252,6 +254,7 @@ class Dispatcher:
         lane.halve_window()
         if lane.slow:  # it may be long until the end of its queue is sent
             self.queues.shed(lane, 0 if self.queues.memory.under_pressure else lane.capacity)
+        self.queues.update_room(lane)
 
     def _start_all(self) -> None:
         for lane in list(self._lanes.values()):

@@ -41,6 +41,10 @@ Entry = tuple[Item, OnAnswer[Any]]
 log = structlog.get_logger(__name__)
 
 
+def _nothing(_entries: object) -> None:
+    """Do nothing."""
+
+
 class CommitQueue(BatchQueue[Entry[Item]], Protocol[Item]):
     """The items that wait for a commit, and which of them go into the next one."""
 
@@ -100,6 +104,7 @@ class GroupCommit(Generic[Item, Answer]):
     `pause` is called with a batch and the seconds its commit took; it returns the seconds until the
     next commit. `next_joiner` lets items join a batch that has begun; see `JoinableBatch`. An idle
     group waits `gather_seconds` for more items before it commits.
+    `on_answered` is called once with each entry, many together, just before they are answered.
     """
 
     def __init__(
@@ -111,23 +116,22 @@ class GroupCommit(Generic[Item, Answer]):
         patience: float = PATIENCE,
         next_joiner: NextJoiner[Item] | None = None,
         gather_seconds: float = 0.0,
+        on_answered: Callable[[Sequence[Entry[Item]]], None] = _nothing,
     ) -> None:
         self._commit = commit
         self._queue = queue
         self._pause = pause or partial(pause_between, queue)
         self._patience = patience
         self._next_joiner = next_joiner
+        self._on_answered = on_answered
         self._batcher = Batcher(queue, self._commit_next, gather_seconds)
         self._parts = Batcher(Fifo[_Part[Item]](1), self._commit_part)
         """Commits the parts of batches that timed out, beside the batches that follow."""
+        self.put: Callable[[Entry[Item]], None] = self._batcher.add
+        """Put an item into the next batch; its callback is called once, when that is done.
+
+        For every event, a future and its callback would cost more than the queue does."""
         self._loop = asyncio.get_running_loop()
-
-    def put(self, item: Item, on_answer: OnAnswer[Answer]) -> None:
-        """Put an item into the next batch; `on_answer` is called once, when that is done.
-
-        For every event, a future and its callback would cost more than the queue does.
-        """
-        self._batcher.add((item, on_answer))
 
     def hurry(self) -> None:
         """Commit what waits now, without waiting for more items."""
@@ -135,7 +139,7 @@ class GroupCommit(Generic[Item, Answer]):
 
     def refuse(self, error: Unavailable) -> None:
         """Answer all items whose commit has not begun with this error."""
-        _fail(self._queue.clear(), error)
+        self._fail(self._queue.clear(), error)
 
     async def idle(self) -> None:
         """Return when nothing waits and no commit runs."""
@@ -164,19 +168,20 @@ class GroupCommit(Generic[Item, Answer]):
                 batch += joiners.entries
         except TimedOut as error:
             if len(batch) == 1:
-                _fail(batch, error)
+                self._fail(batch, error)
             else:
                 self._cut(batch, error, ends)
         except Unavailable as error:
-            _fail(batch, error)
+            self._fail(batch, error)
         except Exception as error:  # noqa: BLE001  every caller must be answered
             if len(batch) == 1:
-                _fail(batch, error)
+                self._fail(batch, error)
                 return
             # No other call fails because of one item: halve until it is alone.
             for half in _halves(batch):
                 await self._commit_batch(half, JoinableBatch(None), ends)
         else:
+            self._on_answered(batch)
             for (_, on_answer), answer in zip(batch, answers, strict=True):
                 try:
                     on_answer(answer, None)
@@ -192,10 +197,18 @@ class GroupCommit(Generic[Item, Answer]):
     async def _commit_part(self, parts: "list[_Part[Item]]") -> float:
         (part,) = parts
         if self._loop.time() > part.ends:
-            _fail(part.entries, part.error)
+            self._fail(part.entries, part.error)
         else:
             await self._commit_batch(part.entries, JoinableBatch(None), part.ends)
         return 0.0
+
+    def _fail(self, entries: Sequence[Entry[Item]], error: Exception) -> None:
+        self._on_answered(entries)
+        for _, on_answer in entries:
+            try:
+                on_answer(None, error)
+            except Exception:
+                log.exception("an error was not taken")
 
 
 class _Part(NamedTuple, Generic[Item]):
@@ -222,11 +235,3 @@ def resolve_future(
 def _halves(batch: list[Entry[Item]]) -> Iterable[list[Entry[Item]]]:
     middle = len(batch) // 2
     return batch[:middle], batch[middle:]
-
-
-def _fail(batch: Sequence[Entry[Any]], error: Exception) -> None:
-    for _, on_answer in batch:
-        try:
-            on_answer(None, error)
-        except Exception:
-            log.exception("an error was not taken")

@@ -17,6 +17,7 @@ import structlog
 
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
+from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable, WebhooksError
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.metrics import Metrics
@@ -85,7 +86,10 @@ class Intake:
         self._costs = EventCosts(storage, self._loop.time, most_webhooks=most_webhooks)
         express, bulk = self._queue(budgets), self._queue(budgets)
         self._express: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
-            self._store_express, express, next_joiner=express.next_joiner
+            self._store_express,
+            express,
+            next_joiner=express.next_joiner,
+            on_answered=self._admission.release,
         )
         self._bulk: GroupCommit[AdmittedEvent, Accepted] = GroupCommit(
             self._store_bulk,
@@ -93,6 +97,7 @@ class Intake:
             pause=partial(self._pause_of_bulk, bulk),
             patience=BULK_PATIENCE,
             next_joiner=bulk.next_joiner,
+            on_answered=self._admission.release,
         )
         budgets.accept_rows.measure(lambda: max(express.taken, bulk.taken))
         self._open = True
@@ -116,10 +121,10 @@ class Intake:
             raise _stopping()
         cost = self._costs.of(event.organization, event.name)
         admitted = self._admission.admit(
-            event, on_answer, cost, self._loop.time(), may_be_express=not (is_bulk or cost.is_wide)
+            event, cost, self._loop.time(), may_be_express=not (is_bulk or cost.is_wide)
         )
         group = self._express if admitted.express else self._bulk
-        group.put(admitted, admitted)  # it takes its own answer: a callback would be another object
+        group.put((admitted, on_answer))
 
     def accept(self, event: NewEvent) -> asyncio.Future[Accepted]:
         """Store an event like `take`; returns a future for the answer."""
@@ -157,14 +162,15 @@ class Intake:
                 if event.organization in refused:
                     raise refused[event.organization]
                 admitted = self._admission.admit(
-                    event, on_answer, cost, self._loop.time(), may_be_express=False
+                    event, cost, self._loop.time(), may_be_express=False
                 )
             except Unavailable as error:
                 refused[event.organization] = error
                 on_answer(None, error)
             else:
-                queue.put((admitted, admitted))
-        await commit_in_order(queue, self._store_in_order, partial(self._pause_of_bulk, queue))
+                queue.put((admitted, on_answer))
+        pause = partial(self._pause_of_bulk, queue)
+        await commit_in_order(queue, self._store_in_order, pause, self._admission.release)
         return await answers.all
 
     async def _is_bulk(self, events: Sequence[NewEvent]) -> bool:
@@ -180,7 +186,7 @@ class Intake:
         self._check_open()
         started = self._clock.monotonic()
         accepted = await self._storage.send_test(event, webhook_id, self._lease_terms())
-        self._hand_on(accepted, started)
+        self._hand_on(accepted.leased, started)
         return accepted
 
     async def close(self) -> None:
@@ -245,15 +251,16 @@ class Intake:
         """Note what each event cost, and hand its leased deliveries to the dispatcher."""
         now = self._loop.time()
         self._metrics.batch_committed(self._clock.monotonic() - started)
+        self._metrics.events_answered([now - admitted.since for admitted in batch])
         noted = None
+        leased: list[LeasedDelivery] = []
         for admitted, accepted in zip(batch, answers, strict=True):
             # Events of one cost make equally many rows in one commit: note them once.
             if accepted.rows and admitted.cost is not noted:
                 noted = admitted.cost
                 noted.note(accepted.rows, now)
-            self._metrics.event_answered(now - admitted.since)
-            if accepted.leased:
-                self._hand_on(accepted, started)
+            leased += accepted.leased
+        self._hand_on(leased, started)
 
     async def _check_cost(self, batch: list[AdmittedEvent]) -> None:
         """Raise `TimedOut` to have a batch cut that costs more than expected."""
@@ -292,17 +299,17 @@ class Intake:
     def _lease_terms(self) -> LeaseTerms | None:
         return None if self._dispatcher is None else self._dispatcher.lease_terms()
 
-    def _hand_on(self, accepted: Accepted, started: float) -> None:
-        if self._dispatcher is None:
+    def _hand_on(self, leased: Sequence[LeasedDelivery], started: float) -> None:
+        if self._dispatcher is None or not leased:
             return
         expires = started + self._dispatcher.lease_seconds
         try:
-            for delivery in accepted.leased:
+            for delivery in leased:
                 delivery.expires = expires
-                self._dispatcher.add_accepted(delivery)
+            self._dispatcher.add_accepted(leased)
         except Exception:
-            # A fault of ours: the event is accepted, and its leases expire.
-            log.exception("deliveries were not handed on", event_id=accepted.id)
+            # A fault of ours: the events are accepted, and the leases expire.
+            log.exception("deliveries were not handed on", first=leased[0].id, count=len(leased))
 
 
 def _joined_events(joiners: JoinableBatch[AdmittedEvent]) -> list[NewEvent]:

@@ -4,6 +4,8 @@ A delivery comes from a commit (`add_accepted`) or a claim (`add_claimed`). The 
 for an attempt, or its lease is released, and then any node may claim it (`release`, `shed`).
 """
 
+from collections.abc import Iterable
+
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED, Target
 from winnerr_webhooks.metrics import Metrics
@@ -42,19 +44,21 @@ class LaneQueues:
         """Deliveries queued, those in flight not counted."""
         return sum(lane.queued for lane in self.lanes.values())
 
-    def add_accepted(self, delivery: LeasedDelivery) -> Lane | None:
-        """Queue a delivery that was just accepted; return its lane.
+    def add_accepted(self, deliveries: Iterable[LeasedDelivery]) -> Iterable[Lane]:
+        """Queue deliveries that were just accepted; return their lanes.
 
-        If the lane has no room, the delivery is released, and None is returned.
+        A delivery whose lane has no room is released: the commit was larger than the room.
         """
-        lane = self.lanes.of(delivery)
-        if not (self.backlog.allows_another(lane) or delivery.trigger == "test"):
-            self.releaser.add(delivery)  # its batch was larger than the lane's room
-            self.update_room(lane)
-            return None
-        lane.add_fresh(delivery)
-        self._count(lane, delivery)
-        return lane
+        lanes: dict[Lane, None] = {}
+        for delivery in deliveries:
+            lane = self.lanes.of(delivery)
+            lanes[lane] = None
+            if self.backlog.allows_another(lane) or delivery.trigger == "test":
+                lane.add_fresh(delivery)
+                lane.owner.memory.add(len(delivery.body))
+            else:
+                self.releaser.add(delivery)
+        return lanes
 
     def add_claimed(self, delivery: LeasedDelivery) -> None:
         """Queue a delivery that was claimed, unless its receiver asked for a pause meanwhile."""
@@ -63,9 +67,6 @@ class LaneQueues:
             self.releaser.add(delivery)
             return
         lane.add_older(delivery)
-        self._count(lane, delivery)
-
-    def _count(self, lane: Lane, delivery: LeasedDelivery) -> None:
         lane.owner.memory.add(len(delivery.body))
 
     def put_back(self, lane: Lane, delivery: LeasedDelivery) -> None:

@@ -26,16 +26,17 @@ async def commit_in_order(
     queue: FairQueue[Item],
     commit: Callable[[list[Item]], Awaitable[Sequence[Any]]],
     pause: Callable[[Sequence[Entry[Item]], float], float],
+    on_answered: Callable[[Sequence[Entry[Item]]], None],
 ) -> None:
     """Commit batch after batch until the queue is empty, and answer every item.
 
     A batch that times out, or that fails because of an item, is committed again in halves, one
     after the other. An item that times out alone fails, and so do all later items of its
-    organization. When the database is away, all items that are left fail. `pause` is as in
-    `GroupCommit`.
+    organization. When the database is away, all items that are left fail. `pause` and
+    `on_answered` are as in `GroupCommit`.
     """
     loop = asyncio.get_running_loop()
-    ordered = _OrderedCommit(commit, lambda: loop.time() > ends)
+    ordered = _OrderedCommit(commit, lambda: loop.time() > ends, on_answered)
     ends = loop.time() + PATIENCE
     while batch := queue.next_batch():
         began = loop.time()
@@ -48,9 +49,11 @@ class _OrderedCommit:
         self,
         commit: Callable[[list[Any]], Awaitable[Sequence[Any]]],
         is_over: Callable[[], bool],
+        on_answered: Callable[[Sequence[Entry[Any]]], None],
     ) -> None:
         self._commit = commit
         self._is_over = is_over
+        self._on_answered = on_answered
         self._late: dict[str, TimedOut] = {}
         """Organizations with an item that timed out alone."""
         self._away: Unavailable | None = None
@@ -67,8 +70,7 @@ class _OrderedCommit:
                 not isinstance(error, TimedOut) or self._is_over()
             ):
                 self._away = error
-                for _, on_answer in entries:
-                    on_answer(None, error)
+                self._fail(entries, error)
             elif len(entries) > 1:
                 middle = len(entries) // 2
                 await self.commit_batch(entries[:middle])
@@ -76,22 +78,26 @@ class _OrderedCommit:
             else:
                 self._fail_alone(entries[0], error)
         else:
+            self._on_answered(entries)
             for (_, on_answer), answer in zip(entries, answers, strict=True):
                 on_answer(answer, None)
 
     def _fails_for_earlier(self, entry: Entry[Any]) -> bool:
         """Fail an item if it must not be committed because an earlier one was not."""
-        item, on_answer = entry
-        error = self._away or self._late.get(item.organization)
+        error = self._away or self._late.get(entry[0].organization)
         if error is not None:
-            on_answer(None, error)
+            self._fail([entry], error)
         return error is not None
 
     def _fail_alone(self, entry: Entry[Any], error: Exception) -> None:
-        item, on_answer = entry
         if isinstance(error, TimedOut):
-            self._late[item.organization] = error
+            self._late[entry[0].organization] = error
         elif not isinstance(error, WebhooksError):
             log.error("an event cannot be stored because of a fault of ours", exc_info=error)
             error = Poisoned("It cannot be stored because of a fault of this service: see its log.")
-        on_answer(None, error)
+        self._fail([entry], error)
+
+    def _fail(self, entries: Sequence[Entry[Any]], error: Exception) -> None:
+        self._on_answered(entries)
+        for _, on_answer in entries:
+            on_answer(None, error)

@@ -79,12 +79,12 @@ class Recorder:
 
     def record(self, settlement: Settlement) -> None:
         """Settle an attempt with the next batch."""
-        record, delivery = settlement.record, settlement.delivery
-        size = _size(record)
+        size = _size(settlement.record)
         if 2 * (self._bytes.used + size) > self._most_bytes:
             settlement = _with_cut_answer(settlement)
             size = _size(settlement.record)
-        self._group.put((settlement, size), _log_failure)
+        self._group.put(((settlement, size), _log_failure))
+        delivery = settlement.delivery
         if (
             delivery.trigger != "automatic"  # somebody waits for it
             or delivery.expires - self._monotonic() < GATHER_SLACK
@@ -92,11 +92,6 @@ class Recorder:
             self._group.hurry()
         self._attempts.used += 1
         self._bytes.used += size
-        if not settlement.by_listener:  # those tell nothing about receivers
-            self._metrics.attempt_made(record.error_kind, record.exchange.duration_ms / 1000)
-            if delivery.attempt == 1 and delivery.trigger == "automatic":
-                called_at = id_ms(delivery.event_id)
-                self._metrics.first_attempt_started((record.exchange.started_at - called_at) / 1000)
         if self._attempts.used > self._most_attempts or self._bytes.used > self._most_bytes:
             self._stall()
 
@@ -118,7 +113,7 @@ class Recorder:
         self, batch: list[Unrecorded], _joiners: JoinableBatch[Unrecorded]
     ) -> list[None]:
         settlements = [settlement for settlement, _ in batch]
-        size = sum(size for _, size in batch)
+        size = sum([size for _, size in batch])
         try:
             settled, kept = await self._settler.settle(settlements)
         except Unavailable:
@@ -131,13 +126,30 @@ class Recorder:
             settlements = [item for item in settlements if item not in kept]
             size -= sum(_size(item.record) for item in kept)
             for item in kept:
-                self._group.put((item, _size(item.record)), _log_failure)
+                self._group.put(((item, _size(item.record)), _log_failure))
         try:
             self._count_recorded(len(settlements), size)
+            self._measure(settlements)
             self._follow_up(settlements, settled)
         except Exception:  # a fault of ours; what is recorded must not come again
             log.exception("what follows from attempts was not done", attempts=len(batch))
         return [None] * len(batch)
+
+    def _measure(self, settlements: list[Settlement]) -> None:
+        """Note in the metrics how long recorded attempts took, and when first ones started."""
+        durations, failed, delays = [], [], []
+        for settlement in settlements:
+            if settlement.by_listener:  # those tell nothing about receivers
+                continue
+            record, delivery = settlement.record, settlement.delivery
+            exchange = record.exchange
+            durations.append(exchange.duration_ms / 1000)
+            if record.error_kind is not None:
+                failed.append(record.error_kind)
+            if delivery.attempt == 1 and delivery.trigger == "automatic":
+                delays.append((exchange.started_at - id_ms(delivery.event_id)) / 1000)
+        self._metrics.attempts_made(durations, failed)
+        self._metrics.first_attempts_started(delays)
 
     def _follow_up(self, settlements: list[Settlement], settled: Settled) -> None:
         """Do what follows from attempts that are recorded."""

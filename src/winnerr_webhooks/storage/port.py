@@ -132,6 +132,13 @@ class Road(Protocol):
         """
         ...
 
+    def busy_seconds(self) -> float:
+        """Return the seconds for which a server has worked on this road; only differences count.
+
+        It stays 0 where the database is a part of this process, whose CPU time says it all.
+        """
+        ...
+
     async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started: free and due at once, for any node.
 

@@ -129,6 +129,9 @@ class Steered:
 
         return call
 
+    def busy_seconds(self) -> float:
+        return self.storage.busy_seconds()
+
     async def make_read_only(self, *, on: bool) -> None:
         """Let every write fail, for real, or work again."""
         connection = self.storage._threads._writer._connection.apsw

@@ -495,7 +495,7 @@ async def offered_at_once(world, count: int, size: int = 0) -> list[LeasedDelive
     leased = [delivery for answer in answers for delivery in answer.leased]
     for delivery in leased:
         delivery.expires = world.clock.monotonic() + 60
-        world.dispatcher.add_accepted(delivery)
+    world.dispatcher.add_accepted(leased)
     return leased
 
 

@@ -1,6 +1,7 @@
 """Group commit: at once when idle, together when busy, and a culprit fails alone."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,7 @@ class Commits:
 def submit(group: GroupCommit[Any, Any], item: object) -> asyncio.Future[Any]:
     """Put an item into the next batch, and return a future for its answer."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    group.put(item, partial(resolve_future, future))
+    group.put((item, partial(resolve_future, future)))
     return future
 
 
@@ -226,3 +227,37 @@ async def test_nothing_joins_a_batch_whose_commit_is_over() -> None:
     group._queue.put(("b", print))
     assert asked[0].take() == []
     assert len(group._queue) == 1
+
+
+async def test_every_entry_is_counted_as_answered_once_whatever_becomes_of_it() -> None:
+    """Committed, failed alone, timed out in parts, or refused before its commit begins."""
+    counted: list[object] = []
+    answered: list[object] = []
+
+    def count(entries: Sequence[Entry[object]]) -> None:
+        counted.extend(item for item, _ in entries)
+
+    def answer(item: object, *_: object) -> None:
+        assert counted.count(item) == 1
+        answered.append(item)
+
+    def put(group: GroupCommit[Any, Any], items: Iterable[object]) -> None:
+        for item in items:
+            group.put((item, partial(answer, item)))
+
+    commits = Commits()
+    group = GroupCommit(commits, Fifo(100), on_answered=count)
+    put(group, ["first"])
+    await group.idle()
+    commits.go.clear()
+    commits.began.clear()
+    put(group, ["a", "poison", "c"])
+    await commits.began.wait()
+    put(group, ["refused"])
+    group.refuse(Unavailable("The service is stopping."))
+    commits.go.set()
+    await group.idle()
+    cut = GroupCommit(TooMuch(), Fifo(100), on_answered=count)
+    put(cut, ["stuck", *range(20)])
+    await cut.idle()
+    assert len(answered) == len(counted) == 26

@@ -140,7 +140,7 @@ async def test_an_event_whose_deliveries_cannot_be_handed_on_is_accepted_once(
     """It is on disk by then: its caller gets the answer, and its leases expire."""
     await world.webhook()
 
-    def fail(_delivery) -> None:
+    def fail(_deliveries) -> None:
         raise KeyError("a fault of ours")
 
     monkeypatch.setattr(world.dispatcher, "add_accepted", fail)

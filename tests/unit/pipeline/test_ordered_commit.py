@@ -1,5 +1,6 @@
 """Ordered commit: nothing of an organization is committed before what it sent earlier."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
 from winnerr_webhooks.pipeline import ordered_commit
 from winnerr_webhooks.pipeline.fair_queue import FairQueue
+from winnerr_webhooks.pipeline.group_commit import Entry
 from winnerr_webhooks.pipeline.ordered_commit import commit_in_order
 
 
@@ -30,6 +32,7 @@ class Ledger:
         self.committed: list[Item] = []
         self.tries: list[list[Item]] = []
         self.answers: dict[Item, Any] = {}
+        self.counted: list[Item] = []
         self.queue: FairQueue[Item] = FairQueue(limit, on_full=lambda: None)
         for item in items:
             self.queue.put(
@@ -38,6 +41,7 @@ class Ledger:
 
     def answer(self, item: Item, answer: Any, error: Exception | None) -> None:
         assert item not in self.answers
+        assert item in self.counted
         self.answers[item] = error or answer
 
     def fault(self, batch: list[Item]) -> Exception | None:
@@ -52,7 +56,11 @@ class Ledger:
         return [f"stored {item.number}" for item in batch]
 
     async def run(self) -> None:
-        await commit_in_order(self.queue, self.commit, lambda _batch, _seconds: 0.0)
+        def count(entries: Sequence[Entry[Item]]) -> None:
+            self.counted += [item for item, _ in entries]
+
+        await commit_in_order(self.queue, self.commit, lambda _batch, _seconds: 0.0, count)
+        assert sorted(self.counted) == sorted(self.answers)
 
     def numbers(self, organization: str) -> list[int]:
         return [item.number for item in self.committed if item.organization == organization]

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from winnerr_webhooks.domain.errors import Poisoned, TimedOut, Unavailable, Uncertain
-from winnerr_webhooks.pipeline import record
+from winnerr_webhooks.pipeline import record, settler
 from winnerr_webhooks.pipeline.node import CLOSING_SECONDS
 from winnerr_webhooks.pipeline.settler import SLOW
 
@@ -35,6 +35,7 @@ async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselve
     assert refusal.value.retry_after > 0
     assert world.dispatcher.in_flight == 0
     assert world.metric("unrecorded") == 4
+    assert world.metric("attempt_duration_seconds_count") == 0  # those in the log are counted
     assert world.node.readiness() is not None
 
     await world.storage.make_read_only(on=False)
@@ -42,6 +43,7 @@ async def test_a_read_only_database_pauses_delivery_and_both_resume_by_themselve
     assert len({call.delivery for call in world.egress.made}) == len(world.egress.made) == 4
     await world.until(lambda: world.node.readiness() is None)
     assert world.metric("unrecorded") == 0
+    assert world.metric("attempt_duration_seconds_count") == 4
     world.egress.script = lambda call: call.answer()
     await world.emit()
     await world.settled(5)
@@ -346,9 +348,11 @@ async def test_an_attempt_that_is_always_too_much_is_set_aside_and_stops_nobody_
 
 
 async def test_while_nothing_can_be_stored_in_time_no_attempt_is_blamed_and_none_is_lost(
-    world,
+    world, monkeypatch
 ) -> None:
     """A database that is slow for everybody says nothing about any attempt."""
+    for wait in ("FIRST_WAIT", "LONGEST_WAIT"):  # what counts is how often it is tried
+        monkeypatch.setattr(settler, wait, 0.0)
     await world.webhook()
     await world.emit(16)
     slow, tries = True, []

@@ -71,7 +71,7 @@ async def processes(start):
 async def test_each_worker_shows_the_metrics_of_all(processes) -> None:
     for count, process in enumerate(processes, 1):
         process.metrics.event_accepted(count)
-        process.metrics.attempt_made("dns", 0.2)
+        process.metrics.attempts_made([0.2], ["dns"])
     shown = [await process.shown() for process in processes]
     for one in shown:
         assert one["events_accepted_total", "1"] == 1
@@ -164,7 +164,7 @@ def test_merging_keeps_every_sample() -> None:
     metrics = Metrics()
     metrics.event_accepted(3)
     metrics.event_refused(503)
-    metrics.attempt_made("dns", 0.2)
+    metrics.attempts_made([0.2], ["dns"])
     metrics.watch("in_flight", 'Attempts "under way" \\ here.', lambda: 4)
     rendered = metrics.render_process()  # once: the CPU time of a process changes meanwhile
     alone, told = (

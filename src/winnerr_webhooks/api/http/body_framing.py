@@ -12,20 +12,21 @@ _TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xf
 class FixedLengthBody:
     """A body of a length that its head says."""
 
-    __slots__ = ("_left", "is_complete")
+    __slots__ = ("is_complete", "left")
 
     def __init__(self, length: int) -> None:
-        self._left = length
+        self.left = length
+        """Bytes that are still to come."""
         self.is_complete = length == 0
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
         """Split received bytes into those of the body and those after it."""
         size = len(data)
-        if size < self._left:
-            self._left -= size
+        if size < self.left:
+            self.left -= size
             return data, b""
         self.is_complete = True
-        return data[: self._left], data[self._left :]
+        return data[: self.left], data[self.left :]
 
 
 class ChunkedBody:

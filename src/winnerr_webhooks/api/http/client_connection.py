@@ -121,11 +121,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._check_quiet()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Read into this: into the large one only a body that is waited for."""
-        request = self.request
-        if request is None or not request.awaits_body:
-            return _small
-        return _large if type(self._reading) is FixedLengthBody else _small
+        """Read into this: into the large one a body that is waited for, or dropped to its end."""
+        reading, request = self._reading, self.request
+        if type(reading) is not FixedLengthBody:
+            return _large if type(reading) is DiscardedBytes else _small
+        is_large = reading.left >= LARGE_READ if request is None else request.awaits_body
+        return _large if is_large else _small
 
     def buffer_updated(self, size: int) -> None:
         """Take what was read, and parse it as far as it can be dealt with now."""

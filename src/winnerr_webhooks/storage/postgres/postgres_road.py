@@ -161,6 +161,10 @@ class RoadVerbs(PostgresVerbs):
         expires = self._clock.monotonic() + claim_.lease_seconds
         return await self._road.transact(lambda db: postgres_claim.claim(db, claim_, expires, now))
 
+    def busy_seconds(self) -> float:
+        """Return the seconds for which the server has worked on this road."""
+        return self._road.busy_seconds
+
     async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:
         """End leases whose attempt was not started."""
         if deliveries:

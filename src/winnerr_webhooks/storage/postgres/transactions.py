@@ -79,6 +79,8 @@ class Database:
         self._name = display_name(url)
         self._opener = ConnectionOpener(url)
         self._pool = ConnectionPool(self._opener, clock=clock, jitter=jitter, limit=connections)
+        self.busy_seconds = 0.0
+        """Seconds for which connections were in use: about as long as the server has worked."""
 
     async def start(self) -> None:
         """Open the first connection.
@@ -175,9 +177,12 @@ class Database:
         connection: Connection | None = None
         committing = False
         reusable = False
+        loop = asyncio.get_running_loop()
+        began = ends
         try:
             async with asyncio.timeout_at(ends):
                 connection = await self._pool.acquire(seconds)
+                began = loop.time()
                 session = PostgresSession(connection)
                 if begin is not None:
                     await session.script(begin)
@@ -207,6 +212,7 @@ class Database:
             raise
         finally:
             if connection is not None:
+                self.busy_seconds += loop.time() - began
                 self._pool.release(connection, reusable=reusable)
         return answer
 

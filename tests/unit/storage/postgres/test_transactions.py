@@ -101,6 +101,21 @@ async def test_what_was_answered_is_committed_and_what_failed_is_not(database, a
     assert await admin.fetchval(ours("AND state LIKE 'idle in%'")) == 0
 
 
+@pytest.mark.parametrize("verb", ["transact", "autocommit"])
+async def test_the_time_of_a_connection_in_use_counts_as_work_of_the_server(database, verb) -> None:
+    """Also that of work that fails; waiting for a connection does not count."""
+
+    async def works(db):
+        await db.connection.execute("SELECT pg_sleep(0.02)")
+        raise LookupError
+
+    before = database.busy_seconds
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            await getattr(database, verb)(works)
+    assert database.busy_seconds - before >= 0.04
+
+
 async def test_a_transaction_that_passes_over_a_failure_is_no_success(database, admin) -> None:
     """PostgreSQL answers its COMMIT with ROLLBACK, and with no error."""
 
