@@ -81,9 +81,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         """What the next bytes belong to: a head, a body, or None between two requests."""
         self._received = b""
         """Bytes that are not parsed yet."""
-        self._is_parsing = False
-        self._read_paused = False
-        self.write_paused = False
+        self._is_parsing = self._read_paused = self.write_paused = False
         self._writable: asyncio.Event | None = None
         """Set when writing may go on; made when somebody waits for that."""
         self._age = 0
