@@ -35,7 +35,8 @@ async def server(tmp_path):
     """A server whose loading of the web framework waits for `open_gate`."""
     os.mkfifo(tmp_path / "gate")
     server = Server(tmp_path, {})
-    server.program = [sys.executable, "-c", PROGRAM]
+    # With an option, so that it is not forked from a process that has loaded everything.
+    server.program = [sys.executable, "-B", "-c", PROGRAM]
     yield await server.start()
     await server.close()
 
