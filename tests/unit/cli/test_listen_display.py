@@ -159,7 +159,7 @@ async def test_keys_select_replay_show_copy_and_quit(terminal, table) -> None:
     terminal.type("\x1b")
     await terminal.until("Enter details")
     terminal.type("\x1b[Bc")
-    await terminal.until("curl http://localhost:3000/hook")
+    await terminal.until("curl --globoff --path-as-is http://localhost:3000/hook")
     copied = re.search(rb"\x1b\]52;c;([^\a]+)\a", terminal.raw)
     assert base64.b64decode(copied[1]).decode() == curl_of(offer(30), URL)
     terminal.type("\rkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkr")
@@ -230,6 +230,8 @@ def test_the_curl_of_sends_the_same_bytes(tmp_path) -> None:
         check=True,
     )
     assert done.stdout.splitlines() == [
+        "--globoff",
+        "--path-as-is",
         URL,
         *("-H", "Content-Type: application/json"),
         *("-H", "X-Winnerr-Signature: sha256=abc"),
