@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from winnerr_webhooks.domain.activity import ACTIONS, Actor, FieldChange
+from winnerr_webhooks.domain.credentials import MASK, BearerAuth, Credentials
 from winnerr_webhooks.ids import id_ms
 from winnerr_webhooks.storage.acting import act_as
 from winnerr_webhooks.storage.activity_port import ActivityFilter
@@ -298,3 +299,20 @@ async def test_names_limits_and_schedules_are_told_and_the_webhooks_name_is_kept
         FieldChange("timeout", None, 2.5),
     ]
     assert deleted.webhook_name == "Warehouse"
+
+
+async def test_changed_headers_and_authentication_are_named_and_never_told(world):
+    credentials = Credentials({"X-Tenant": "acme"}, BearerAuth("t0ken"))
+    webhook = await world.webhook(credentials=credentials)
+    await world.change(webhook, headers={"X-Tenant": MASK}, auth=BearerAuth("other"))
+    await world.change(webhook, headers={"X-Tenant": "new"})
+    await world.change(webhook, headers={"X-Tenant": "new"}, auth=BearerAuth("other"))
+    await world.change(webhook, headers={}, auth=None)
+
+    removed, values, auth, created = await entries(world)
+
+    for field in ("headers", "auth"):
+        assert FieldChange(field) in created.changes
+    assert set(auth.changes) == {FieldChange("auth")}
+    assert set(values.changes) == {FieldChange("headers")}
+    assert set(removed.changes) == {FieldChange("headers"), FieldChange("auth")}

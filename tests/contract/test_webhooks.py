@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from winnerr_webhooks.domain import delivery as states
-from winnerr_webhooks.domain.errors import Conflict, NotFound, Outdated
+from winnerr_webhooks.domain.credentials import MASK, BasicAuth, BearerAuth, Credentials
+from winnerr_webhooks.domain.errors import Conflict, Invalid, NotFound, Outdated
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 
@@ -120,6 +121,57 @@ async def test_a_webhook_has_its_own_name_time_limit_and_schedule(world, schedul
     again = await world.change(cleared, **options)
     assert {field: getattr(again, field) for field in options} == options
     assert again.version > cleared.version
+
+
+CREDENTIALS = Credentials({"X-Tenant": "acme", "X-Key": "k3y"}, BasicAuth("Zoë", "pass"))
+
+
+async def test_headers_and_authentication_are_sealed_and_only_their_names_are_read(world) -> None:
+    webhook = await world.webhook(credentials=CREDENTIALS)
+    assert (webhook.header_names, webhook.auth_type) == (("X-Tenant", "X-Key"), "basic")
+    assert "acme" not in repr(webhook)
+    (target,) = await world.storage.targets([webhook.id])
+    assert target.credentials == CREDENTIALS
+    assert "acme" not in repr(target)
+
+    changed = await world.change(webhook, headers={"x-key": MASK, "X-New": "n"}, auth=None)
+    assert (changed.header_names, changed.auth_type) == (("x-key", "X-New"), None)
+    assert changed.version > webhook.version
+    (target,) = await world.storage.targets([webhook.id])
+    assert target.credentials == Credentials({"x-key": "k3y", "X-New": "n"})
+    assert target.version == changed.version
+    assert await world.change(changed, headers={"x-key": MASK, "X-New": "n"}) == changed
+    with pytest.raises(Invalid) as refusal:
+        await world.change(changed, headers={"X-Other": MASK})
+    assert refusal.value.errors[0].pointer == "/headers/X-Other"
+    with pytest.raises(Invalid):
+        await world.change(changed, headers={"Authorization": "x"}, auth=BearerAuth("t"))
+    assert await world.storage.webhook("org_1", webhook.id) == changed
+
+    cleared = await world.change(changed, headers={})
+    assert cleared.header_names == ()
+    assert await world.storage.delete_webhook("org_1", webhook.id)
+    (target,) = await world.storage.targets([webhook.id])
+    assert not target.credentials
+
+
+async def test_credentials_do_not_move_to_another_origin_with_the_url(world) -> None:
+    webhook = await world.webhook(credentials=CREDENTIALS)
+    elsewhere = "https://other.example.com/crm"
+    for asked in (
+        {},
+        {"headers": {"X-Tenant": "acme"}},
+        {"auth": None},
+        {"auth": BearerAuth("new"), "headers": {"X-Tenant": MASK}},
+    ):
+        with pytest.raises(Invalid) as refusal:
+            await world.change(webhook, url=elsewhere, **asked)
+        assert refusal.value.errors[0].pointer == "/url", asked
+    assert await world.storage.webhook("org_1", webhook.id) == webhook
+    path = await world.change(webhook, url="https://hooks.example.com:443/other")
+    assert (await world.storage.targets([webhook.id]))[0].credentials == CREDENTIALS
+    moved = await world.change(path, url=elsewhere, headers={"X-Tenant": "b"}, auth=None)
+    assert (moved.url, moved.header_names, moved.auth_type) == (elsewhere, ("X-Tenant",), None)
 
 
 async def test_a_webhook_that_begins_paused_keeps_events_until_it_is_active(world) -> None:

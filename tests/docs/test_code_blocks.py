@@ -29,6 +29,10 @@ RUN_BY_TESTS = {
     (README, "Receiving", "json"): (DOCS, "every_json_sample_parses"),
     (README, "Receiving", "js"): (DOCS, "the_nodejs_receiver_of_the_readme"),
     (README, "Receiving", "python"): (DOCS, "the_python_receiver_of_the_readme"),
+    ("docs/reference/webhooks.md", "What a webhook can have of its own", "json"): (
+        "tests/unit/api/test_webhook_routes.py",
+        "docs/reference/webhooks.md",
+    ),
     ("docs/delivery-states.md", "The states of a delivery", "mermaid"): (
         "tests/unit/domain/test_delivery_states.py",
         "delivery-states.md",
@@ -56,10 +60,6 @@ RUN_BY_TESTS = {
     ("docs/outbox.md", "psycopg", "python"): (RECIPES, "import psycopg"),
     ("docs/outbox.md", "SQLAlchemy", "python"): (RECIPES, "sqlalchemy"),
     ("docs/outbox.md", "Django", "python"): (RECIPES, "django"),
-    ("docs/reference/webhooks.md", "What a webhook can have of its own", "json"): (
-        DOCS,
-        "every_json_sample_parses",
-    ),
     ("docs/reference/receiving.md", "The request", "json"): (DOCS, "every_json_sample_parses"),
     ("docs/reference/receiving.md", "Signatures", "python"): (DOCS, "the_standard_webhooks_sample"),
     **{

@@ -121,6 +121,35 @@ async def test_a_webhook_fails_only_after_the_last_retry_of_its_own_schedule(
     ] * 2
 
 
+async def test_headers_and_authentication_reach_the_receiver_and_are_masked_in_the_log(
+    server, receivers
+) -> None:
+    """Also an own `%` and an own header spelled like a format; a rehearsal elsewhere has none."""
+    receiver, other = await receivers(), await receivers()
+    hook = await server.webhook(
+        receiver.url,
+        headers={"X-Tenant": "100%b %% acme", "Cookie": "a=b"},
+        auth={"type": "bearer", "token": "t0ken"},
+    )
+    await server.emit()
+    (got,) = await receiver.wait_for(1)
+    assert (got["X-Tenant"], got["Cookie"]) == ("100%b %% acme", "a=b")
+    assert got["Authorization"] == "Bearer t0ken"
+    delivery = await server.delivery(got["X-Winnerr-Delivery"], "delivered")
+    headers = delivery["attempts"][0]["request"]["headers"]
+    assert (headers["X-Tenant"], headers["Cookie"]) == ("•••", "•••")
+    assert headers["Authorization"] == "Bearer •••"
+    assert headers["webhook-id"] == got["webhook-id"]
+
+    path = f"~/webhooks/{hook['id']}/rehearsals"
+    for to, expected in ((other, None), (receiver, "Bearer t0ken")):
+        started = await server.ok("POST", path, {"url": to.url, "last": 1})
+        await server.until(f"~/rehearsals/{started['id']}", lambda one: one["status"] == "done")
+        sent = (await to.wait_for(1 if to is other else 2))[-1]
+        assert sent.headers.get("authorization") == expected
+        assert ("x-tenant" in sent.headers) == (expected is not None)
+
+
 async def test_node_verifies_the_signature_over_the_raw_body(server, receiver) -> None:
     """The documented one-liner of MISSION.md, run in Node.js itself."""
     node = shutil.which("node")

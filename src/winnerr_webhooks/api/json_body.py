@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 from litestar import Request
@@ -62,17 +62,35 @@ def decode(raw: bytes, shape: type[T]) -> T:
 def _mismatch(text: str, shape: type[Any]) -> Invalid:
     """Say what msgspec found, with a JSON Pointer (RFC 6901) and with types in plain words."""
     reason, _, path = text.partition(" - at `$")
-    pointer = _INDEX.sub(r"/\1", path.rstrip("`")).replace(".", "/")
+    # msgspec writes `[...]` for any member of a map.
+    pointer = _INDEX.sub(r"/\1", path.rstrip("`").replace("[...]", "")).replace(".", "/")
     if match := _MISSING.match(reason):
         return Invalid.field(f"{pointer}/{match[1]}", f"`{match[1]}` is missing.")
     if match := _UNKNOWN.match(reason):
-        return Invalid.field(f"{pointer}/{escape(match[1])}", _no_such_field(match[1], shape))
+        return Invalid.field(
+            f"{pointer}/{escape(match[1])}", _no_such_field(match[1], _at(shape, pointer))
+        )
     if match := _TYPES.match(reason):
         wanted = " or ".join(_WORDS.get(name, name) for name in match[1].split(" | "))
         return Invalid.field(
             pointer, f"This must be {wanted}, not {_WORDS.get(match[2], match[2])}."
         )
     return Invalid.field(pointer, f"{reason}.")
+
+
+def _at(shape: type[Any], pointer: str) -> type[Any]:
+    """Return the type of the object at a pointer, as far as the fields of structs lead there."""
+    for name in pointer.split("/")[1:]:
+        types = [field.type for field in msgspec.structs.fields(shape) if field.encode_name == name]
+        inner = [one for type_ in types for one in (*get_args(type_), type_) if _is_struct(one)]
+        if not inner:
+            break
+        shape = inner[0]
+    return shape
+
+
+def _is_struct(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, msgspec.Struct)
 
 
 def _no_such_field(name: str, shape: type[Any]) -> str:

@@ -10,6 +10,7 @@ from winnerr_webhooks.api.shapes import (
     AnswerShape,
     AttemptPage,
     AttemptShape,
+    AuthShape,
     DeliveryList,
     DeliveryShape,
     ErrorShape,
@@ -30,6 +31,7 @@ from winnerr_webhooks.api.shapes import (
 )
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.credentials import MASK
 from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
@@ -57,6 +59,8 @@ def webhook_shape(webhook: Webhook, catalog: Catalog, secret: str | None = None)
         timeout=webhook.timeout,
         retry_schedule=webhook.retry_schedule,
         removed_events=catalog.without_match(webhook.events),
+        headers=dict.fromkeys(webhook.header_names, MASK),
+        auth=None if webhook.auth_type is None else AuthShape(type=webhook.auth_type),
     )
     if secret is None:
         return shape

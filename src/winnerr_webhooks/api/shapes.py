@@ -6,6 +6,7 @@ import msgspec
 
 from winnerr_webhooks.api.problems import FieldProblem
 from winnerr_webhooks.domain.attempt import ERROR_KINDS
+from winnerr_webhooks.domain.credentials import AUTH_TYPES
 from winnerr_webhooks.domain.delivery import NOT_SENT_REASONS
 
 UNSET = msgspec.UNSET
@@ -17,6 +18,7 @@ def _one_of(*words: str) -> msgspec.Meta:
 
 
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+AuthType = Annotated[str, _one_of(*AUTH_TYPES)]
 WebhookStatus = Annotated[str, _one_of("active", "paused", "disabled")]
 DeliveryStatus = Annotated[str, _one_of("pending", "delivered", "failed", "cancelled")]
 Trigger = Annotated[str, _one_of("automatic", "replay", "test", "listen")]
@@ -29,6 +31,12 @@ ErrorKind = Annotated[str, _one_of(*ERROR_KINDS)]
 
 class Shape(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     """Base of all answers: names are in camelCase, and fields that are UNSET are left out."""
+
+
+class AuthShape(Shape):
+    """How a webhook authenticates to its receiver. What it does it with is never shown."""
+
+    type: AuthType
 
 
 class WebhookShape(Shape):
@@ -51,6 +59,9 @@ class WebhookShape(Shape):
     """`standard` (the service's own), `long`, or the seconds before each retry."""
     removed_events: tuple[str, ...]
     """Those of `events` that match no event type any more: no new events come of them."""
+    headers: dict[str, str]
+    """By name. Their values are never shown: each is `•••`."""
+    auth: AuthShape | None
 
 
 class WebhookWithSecretShape(WebhookShape):

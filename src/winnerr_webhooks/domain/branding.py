@@ -22,6 +22,8 @@ _RESERVED: Final = frozenset(
      "user-agent", "webhook-id", "webhook-signature", "webhook-timestamp")
 )  # fmt: skip
 """Names of HTTP framing, and of the other headers of a request, in lower case."""
+_FREE: Final = frozenset(("authorization", "cookie", "date"))
+"""Names of HTTP that a webhook may have as a header of its own."""
 
 
 class SignatureFormat(msgspec.Struct, frozen=True):
@@ -53,6 +55,17 @@ class Branding(msgspec.Struct, frozen=True):
     def header(self, what: str) -> str:
         """Return the name of a header: `Event`, `Delivery`, `Webhook`, `Attempt` or `Test`."""
         return self.header_prefix + what
+
+    def reserves(self, name: str) -> bool:
+        """Whether a webhook may not have a header of this name: it is ours, or of HTTP framing."""
+        lower = name.lower()
+        own = (self.header_prefix.lower(), "webhook-")
+        signature = self.signature_header.lower()
+        return (
+            (lower in _RESERVED and lower not in _FREE)
+            or lower.startswith(own)
+            or lower in (signature, f"{signature}-next")
+        )
 
     @property
     def product(self) -> str:

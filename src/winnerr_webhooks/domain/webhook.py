@@ -2,6 +2,7 @@
 
 import msgspec
 
+from winnerr_webhooks.domain.credentials import NO_CREDENTIALS, Credentials, same_origin
 from winnerr_webhooks.domain.retry import STANDARD, RetrySchedule
 
 ACTIVE, PAUSED, DISABLED, DELETED = "active", "paused", "disabled", "deleted"
@@ -31,6 +32,10 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     timeout: float | None = None
     """Seconds for one whole attempt; None: DELIVERY_TIMEOUT, which is also the most."""
     retry_schedule: RetrySchedule = STANDARD
+    header_names: tuple[str, ...] = ()
+    """The headers that it adds to its requests; their values are sealed."""
+    auth_type: str | None = None
+    """How it authenticates to its receiver: one of `domain.credentials.AUTH_TYPES`."""
 
 
 class Target(msgspec.Struct, kw_only=True, gc=False):
@@ -50,6 +55,12 @@ class Target(msgspec.Struct, kw_only=True, gc=False):
     timeout: float | None = None
     """Seconds for one whole attempt, if the webhook has its own limit."""
     retry_schedule: RetrySchedule = STANDARD
+    credentials: Credentials = NO_CREDENTIALS
+
+    def at(self, url: str) -> "Target":
+        """Return the target with another URL: without its credentials, if the origin is another."""
+        kept = self.credentials if same_origin(self.url, url) else NO_CREDENTIALS
+        return msgspec.structs.replace(self, url=url, credentials=kept)
 
     def __repr__(self) -> str:
         """Leave the secrets out: a repr may end up in a log."""

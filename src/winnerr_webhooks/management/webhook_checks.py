@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.retry import LONG, STANDARD, RetrySchedule, longest_span, waits_of
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED
+from winnerr_webhooks.management.credential_checks import CredentialChecks
 from winnerr_webhooks.management.field_checks import FieldChecks, check_one_line
 from winnerr_webhooks.management.webhook_drafts import WebhookDraft, WebhookPatch
 
@@ -22,7 +24,8 @@ _DAY: Final = 86_400
 class OptionChecks:
     """Checks a webhook's options against the limits of this service."""
 
-    def __init__(self, *, timeout: float, retention_days: int) -> None:
+    def __init__(self, *, timeout: float, retention_days: int, branding: Branding) -> None:
+        self._credentials = CredentialChecks(branding)
         self._timeout = timeout
         self._retention_days = retention_days
 
@@ -35,6 +38,8 @@ class OptionChecks:
             "name": check_name,
             "timeout": self.check_timeout,
             "retry_schedule": self.check_schedule,
+            "headers": self._credentials.check_headers,
+            "auth": self._credentials.check_auth,
         }
         for field, check in fields.items():
             value = getattr(draft, field)

@@ -14,6 +14,20 @@ UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
 
 
+class AuthDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a webhook authenticates: a username and a password, or a token."""
+
+    type: str
+    """`basic` or `bearer`."""
+    username: str | None = None
+    password: str | None = None
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        """Leave the values out."""
+        return f"AuthDraft({self.type!r})"
+
+
 class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A new webhook as the customer describes it, unchecked."""
 
@@ -27,6 +41,8 @@ class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     """`active` or `paused`."""
     timeout: float | None = None
     retry_schedule: str | list[float] = STANDARD
+    headers: dict[str, str] | None = None
+    auth: AuthDraft | None = None
 
     def __repr__(self) -> str:
         """Leave the secret out."""
@@ -46,6 +62,12 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     """Also send the deliveries that were cancelled in the meantime; only with `active`."""
     timeout: float | UnsetType | None = UNSET
     retry_schedule: str | list[float] | UnsetType = UNSET
+    headers: dict[str, str] | UnsetType | None = UNSET
+    auth: AuthDraft | UnsetType | None = UNSET
+
+    def __repr__(self) -> str:
+        """Leave the headers out."""
+        return f"WebhookPatch(url={self.url!r}, status={self.status!r})"
 
 
 class SecretDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):

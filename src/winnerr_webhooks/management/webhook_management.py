@@ -10,6 +10,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.activity import SIGNING_REVEALED
 from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.credentials import NO_CREDENTIALS
 from winnerr_webhooks.domain.errors import Invalid, NotFound, Outdated
 from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.domain.signing import check_secret
@@ -87,7 +88,9 @@ class WebhookManagement:
         self._signals = signals
         self._limit = config.max_webhooks
         self._options = OptionChecks(
-            timeout=config.delivery_timeout, retention_days=config.log_retention_days
+            timeout=config.delivery_timeout,
+            retention_days=config.log_retention_days,
+            branding=config.branding,
         )
 
     async def list(self, organization: str) -> list[Webhook]:
@@ -134,6 +137,7 @@ class WebhookManagement:
         elif draft.generate_secret:
             secret = new_secret()
         checks.done()
+        credentials = NO_CREDENTIALS.changed(options.pop("headers"), options.pop("auth"))
         new = NewWebhook(
             id=webhook_id or self.new_id(),
             organization=organization,
@@ -141,6 +145,7 @@ class WebhookManagement:
             description=description,
             events=events,
             secret=secret,
+            credentials=credentials,
             **options,
         )
         webhook = await self._storage.create_webhook(new, self._limit)
@@ -157,6 +162,9 @@ class WebhookManagement:
         """Whether a stored webhook is what was asked for, and not an earlier use of its id."""
         fields = ("url", "description", "events", "name", "timeout", "retry_schedule")
         if any(getattr(new, field) != getattr(webhook, field) for field in fields):
+            return False
+        given = new.credentials
+        if (tuple(given.headers), given.auth_type) != (webhook.header_names, webhook.auth_type):
             return False
         signing, following = await self._storage.secrets(webhook.organization, webhook.id)
         return new.secret in (signing, following)

@@ -1,11 +1,13 @@
 """Attempter: builds the bytes of a request, sends them, and judges the response."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from winnerr_webhooks import __version__
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, Exchange
 from winnerr_webhooks.domain.branding import Branding
+from winnerr_webhooks.domain.credentials import masked_value
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.retry import Jitter, waits_of
 from winnerr_webhooks.domain.signing import Signer
@@ -37,7 +39,10 @@ class Egress(Protocol):
 class RequestTemplate:
     """The request of one version of a webhook, with everything that is the same every time."""
 
-    __slots__ = ("_before", "_test_line", "destination", "organization", "signer", "target")
+    __slots__ = (
+        "_before", "_credentials", "_masked", "_test_line", "destination", "organization", "signer",
+        "target",
+    )  # fmt: skip
 
     def __init__(self, target: Target, branding: Branding) -> None:
         self.target = target
@@ -53,6 +58,13 @@ class RequestTemplate:
             if target.secret is not None
             else None
         )
+        lines = [
+            (name, value)
+            for name, value in target.credentials.lines()
+            if not branding.reserves(name)  # HEADER_PREFIX may be another than it was
+        ]
+        self._credentials = _header_lines(lines)
+        self._masked = _header_lines([(name, masked_value(value)) for name, value in lines])
         # The only `%` signs must be ours: the URL may hold percent-encoded characters.
         fixed = (
             f"POST {self.destination.target} HTTP/1.1\r\n"
@@ -62,7 +74,8 @@ class RequestTemplate:
             "Accept-Encoding: identity\r\n"
             f"User-Agent: {branding.product}/{__version__}\r\n"
             f"{branding.header('Webhook')}: {target.webhook_id}\r\n"
-        ).replace("%", "%%")
+        ) + self._credentials.decode()
+        fixed = fixed.replace("%", "%%")
         own = branding.header_prefix.replace("%", "%%")
         self._before = (
             f"{fixed}{own}Event: %b\r\n"
@@ -89,6 +102,16 @@ class RequestTemplate:
             seconds,
             signature,
         )
+
+    def logged_head(self, head: bytes) -> bytes:
+        """Return a head as the log has it: credentials masked, and without the blank line."""
+        if self._credentials:
+            head = head.replace(self._credentials, self._masked, 1)
+        return head[:-4]
+
+
+def _header_lines(lines: Sequence[tuple[str, str]]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in lines).encode()
 
 
 class Attempter:
@@ -137,7 +160,7 @@ class Attempter:
                 id=self._ids.new("att"),
                 outcome="failed" if verdict.error_kind else "succeeded",
                 url=template.target.url,
-                request_head=head[:-4],
+                request_head=template.logged_head(head),
                 exchange=exchange,
                 error_kind=verdict.error_kind,
                 error_message=verdict.error_message,

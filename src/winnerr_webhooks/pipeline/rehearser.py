@@ -7,7 +7,6 @@ It settles nothing: no delivery, health figure or streak of failures changes.
 import asyncio
 from typing import Final
 
-import msgspec
 import structlog
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
@@ -80,7 +79,7 @@ class Rehearser:
             return _unsent("The webhook was deleted.")
         if step.body is None:
             return _unsent("The event is no longer stored.")
-        template = self._attempter.template(msgspec.structs.replace(targets[0], url=step.url))
+        template = self._attempter.template(targets[0].at(step.url))
         delivery = LeasedDelivery(
             id=step.delivery_id,
             event_id=event_of(step.delivery_id),

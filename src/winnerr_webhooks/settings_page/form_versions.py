@@ -17,6 +17,8 @@ _LABELS: Final = {
     "events": "Events",
     "name": "Name",
     "description": "Description",
+    "headers": "Headers",
+    "auth": "Authentication",
     "timeout": "Time limit",
     "schedule": "Retries",
     "waits": "Waits",
@@ -76,6 +78,11 @@ def changes_between(known: str, stored: Any, form_input: Any) -> list[Change]:
 
 def _shown(form_input: Any) -> dict[str, str]:
     values = {field: getattr(form_input, field) for field in _LABELS}
+    # Only what a save could undo, and no secrets: the names of headers, and whether there is any
+    # authentication. Values that the form does not give stay as they are.
+    lines = values["headers"].splitlines()
+    values["headers"] = [name for line in lines if (name := line.partition(":")[0].strip())]
+    values["auth"] = "set" if values["auth"] else ""
     return {
         field: value if isinstance(value, str) else ", ".join(value)
         for field, value in values.items()

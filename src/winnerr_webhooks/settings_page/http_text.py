@@ -5,11 +5,13 @@ from typing import Final
 
 import msgspec
 
+from winnerr_webhooks.domain.credentials import MASK
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.url import parse_url
 
 _CURL_HEADERS: Final = {"host", "content-length", "connection", "user-agent"}
 """Headers that curl sends by itself."""
+_SECRET: Final = "<secret>"  # noqa: S105  what stands for one
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,11 +53,12 @@ def header_lines(head: bytes) -> list[tuple[str, str]]:
 def curl_command(url: str, headers: list[tuple[str, str]], body: bytes) -> str:
     """A command for a POSIX shell that sends the same request, with exactly the same body.
 
-    curl would take brackets and braces of a URL as patterns, and resolve `/../` in it.
+    What the log masks is `<secret>` in it. curl would take brackets and braces of a URL as
+    patterns, and resolve `/../` in it.
     """
     lines = [f"curl --globoff --path-as-is {shlex.quote(_as_sent(url))}"]
     lines += [
-        f"-H {shlex.quote(f'{name}: {value}')}"
+        f"-H {shlex.quote(f'{name}: {value.replace(MASK, _SECRET)}')}"
         for name, value in headers
         if name.lower() not in _CURL_HEADERS
     ]

@@ -70,7 +70,16 @@ _TABLES: Final = (
     _Table("api_key", ("id", "hash", "revoked_at")),
     _Table(
         "webhook",
-        ("id", "organization", "number", "status", "secret", "next_secret", "retry_schedule"),
+        (
+            "id",
+            "organization",
+            "number",
+            "status",
+            "secret",
+            "next_secret",
+            "credentials",
+            "retry_schedule",
+        ),
     ),
     _Table("run", ("webhook_id", "failing_since", "failures")),
     _Table("subscription", ("organization", "event", "webhook_id")),
@@ -90,7 +99,9 @@ _TABLES: Final = (
     _Table("delivery", ("organization", "id", "status", "attempts")),
     _Table("attempt", ("organization", "id", "delivery_id", "outcome", "response_body")),
 )
-_BYTES: Final = frozenset(("hash", "secret", "next_secret", "fingerprint", "body", "response_body"))
+_BYTES: Final = frozenset(
+    ("hash", "secret", "next_secret", "credentials", "fingerprint", "body", "response_body")
+)
 
 
 class _Sum(NamedTuple):

@@ -7,7 +7,8 @@ SELECT id, name, organization, hash, created_at, revoked_at FROM api_key
 -- name: webhook
 SELECT id, organization, number, number AS suffix, url, description, events, status, status_reason,
     secret, next_secret, overlap_ends_at, created_at, updated_at, version, epoch, change_mark,
-    listener, listener_seen_at, name, timeout, retry_schedule
+    listener, listener_seen_at, name, timeout, retry_schedule,
+    credentials, header_names, auth_type
 FROM webhook
 
 -- name: run
@@ -87,7 +88,9 @@ FROM attempt
 SELECT accepted_at FROM event ORDER BY id LIMIT 1
 
 -- name: has_secrets
-SELECT EXISTS (SELECT 1 FROM webhook WHERE secret IS NOT NULL OR next_secret IS NOT NULL)
+SELECT EXISTS (
+    SELECT 1 FROM webhook
+    WHERE secret IS NOT NULL OR next_secret IS NOT NULL OR credentials IS NOT NULL)
 
 -- name: finish
 -- In PostgreSQL: numbers go on from where they were.

@@ -9,16 +9,17 @@ subscriptions, so that events make no rows for it. Its secret stays.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.errors import Conflict
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.storage import webhook_queries
 from winnerr_webhooks.storage.acting import Recorder
 from winnerr_webhooks.storage.database_session import Session
-from winnerr_webhooks.storage.sealed_secrets import sealed
 from winnerr_webhooks.storage.settling import leave_active
 from winnerr_webhooks.storage.values import COUNT_LIMIT, NewWebhook, WebhookChange
 from winnerr_webhooks.storage.verb_base import VerbBase
+from winnerr_webhooks.storage.webhook_columns import new_columns
 
 _SLICE: Final = 100
 """Stale listeners that are ended at once, at most."""
@@ -29,12 +30,11 @@ class ListenerVerbs(VerbBase):
 
     async def open_listener(self, new: NewWebhook, identity: str, limit: int) -> Webhook:
         """Find or make a listener, and subscribe it."""
-        secret = sealed(self._keyring, new.secret, new.id)
         recorder = self._recorder()
 
         async def open_(db: Session) -> Webhook:
             now = self._clock.now_ms()
-            return await _open(db, new, secret, identity, recorder, limit=limit, now=now)
+            return await _open(db, new, self._keyring, identity, recorder, limit=limit, now=now)
 
         return await self._write(open_)
 
@@ -71,7 +71,7 @@ class ListenerVerbs(VerbBase):
 async def _open(
     db: Session,
     new: NewWebhook,
-    secret: bytes | None,
+    keyring: Sealer,
     identity: str,
     recorder: Recorder,
     *,
@@ -83,14 +83,15 @@ async def _open(
     webhook_id = await db.fetch_value("find_listener", organization=organization, identity=identity)
     if webhook_id is None:
         await _make_room(db, organization, limit, now)
-        opened = await webhook_queries.create(db, new, secret, webhook_queries.MAX_NUMBER, now)
+        columns = new_columns(new, keyring)
+        opened = await webhook_queries.create(db, new, columns, webhook_queries.MAX_NUMBER, now)
         await recorder.record(
             db, organization, activity.LISTENER_OPENED, subject=opened.id, url=new.url
         )
     else:
         change = WebhookChange(url=new.url, events=new.events, status=ACTIVE)
         changed = await webhook_queries.change(
-            db, organization, webhook_id, change, now, recovery_id=None
+            db, organization, webhook_id, change, now, keyring=keyring, recovery_id=None
         )
         assert changed is not None  # noqa: S101  found in this very transaction
         opened = changed

@@ -3,13 +3,16 @@
 Both are written in one transaction. `webhook_queries` makes the changes.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from msgspec import UNSET
 from msgspec.structs import asdict
 
+from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.activity import FieldChange
+from winnerr_webhooks.domain.credentials import MASK
 from winnerr_webhooks.domain.retry import STANDARD
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.storage import webhook_queries
@@ -20,8 +23,10 @@ from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 _SHOWN: Final = frozenset(("url", "name", "description", "events", "timeout", "retry_schedule"))
 """Fields whose values are written down. Of every other one only that it has changed, because it
 may hold something confidential."""
-_USUAL: Final = {"retry_schedule": STANDARD}
+_USUAL: Final = {"retry_schedule": STANDARD, "header_names": ()}
 """What a new webhook has if nobody says otherwise, where that is not None."""
+_OTHER_NAMES: Final = {"header_names": "headers", "auth_type": "auth"}
+"""What the API calls a field, where it is another name."""
 _NOT_SETTINGS: Final = frozenset(
     (
         "id",
@@ -40,7 +45,7 @@ _NOT_SETTINGS: Final = frozenset(
 async def create(
     db: Session,
     new: NewWebhook,
-    secret: bytes | None,
+    columns: Mapping[str, Any],
     limit: int,
     *,
     now: int,
@@ -49,7 +54,7 @@ async def create(
     """Store a webhook; see `Webhooks.create_webhook`."""
     if (held := await webhook_queries.made_before(db, new, now)) is not None:
         return held
-    created = await webhook_queries.create(db, new, secret, limit, now)
+    created = await webhook_queries.create(db, new, columns, limit, now)
     await recorder.record(
         db,
         created.organization,
@@ -70,17 +75,29 @@ async def change(
     now: int,
     *,
     versions: Collection[int] | None,
+    keyring: Sealer,
     recovery_id: str | None,
     recorder: Recorder,
 ) -> Webhook | None:
     """Apply a change; see `Webhooks.change_webhook`. What stays as it was makes no entry."""
     before = await webhook_queries.lock(db, organization, webhook_id, now)
+    sealed = await db.fetch_value("get_credentials", webhook=webhook_id)
     after = await webhook_queries.change(
-        db, organization, webhook_id, asked, now, versions=versions, recovery_id=recovery_id
+        db,
+        organization,
+        webhook_id,
+        asked,
+        now,
+        versions=versions,
+        keyring=keyring,
+        recovery_id=recovery_id,
     )
     if before is None or after is None:
         return after
-    if changes := _differences(before, after):
+    changes = _differences(before, after)
+    if await db.fetch_value("get_credentials", webhook=webhook_id) != sealed:
+        changes += _changed_credentials(asked, changes)
+    if changes:
         await recorder.record(
             db, organization, activity.WEBHOOK_CHANGED, webhook=webhook_id, changes=changes
         )
@@ -165,6 +182,20 @@ def _differences(before: Webhook | None, after: Webhook) -> list[FieldChange]:
     return found
 
 
+def _changed_credentials(
+    asked: WebhookChange, found: Sequence[FieldChange]
+) -> Iterator[FieldChange]:
+    """Yield the credentials that have other values now, under the same names."""
+    named = {change.field for change in found}
+    given = () if asked.headers is UNSET else asked.headers.values()
+    if "headers" not in named and any(value != MASK for value in given):
+        yield FieldChange("headers")
+    if asked.auth is not UNSET and "auth" not in named:
+        yield FieldChange("auth")
+
+
 def _api_name(field: str) -> str:
+    if field in _OTHER_NAMES:
+        return _OTHER_NAMES[field]
     first, *rest = field.split("_")
     return first + "".join(word.capitalize() for word in rest)

@@ -10,6 +10,7 @@ import msgspec
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.attempt import AttemptRecord, LoggedAttempt
+from winnerr_webhooks.domain.credentials import NO_CREDENTIALS, Auth, Credentials
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.retry import STANDARD, RetrySchedule
 from winnerr_webhooks.domain.verdict import Verdict
@@ -120,6 +121,7 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """`active` or `paused`."""
     timeout: float | None = None
     retry_schedule: RetrySchedule = STANDARD
+    credentials: Credentials = NO_CREDENTIALS
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -138,6 +140,13 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     name: str | msgspec.UnsetType | None = msgspec.UNSET
     timeout: float | msgspec.UnsetType | None = msgspec.UNSET
     retry_schedule: RetrySchedule | msgspec.UnsetType = msgspec.UNSET
+    headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """All of them. A value `domain.credentials.MASK` keeps that of the same name."""
+    auth: Auth | msgspec.UnsetType | None = msgspec.UNSET
+
+    def __repr__(self) -> str:
+        """Without the headers, which are secrets."""
+        return f"WebhookChange(url={self.url!r}, status={self.status!r})"
 
 
 class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):

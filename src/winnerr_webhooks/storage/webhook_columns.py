@@ -1,16 +1,18 @@
 """Webhooks as they are stored: what columns hold, and what a change writes."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from msgspec import UNSET
+from msgspec.structs import asdict
 
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.retry import LONG, STANDARD, RetrySchedule
 from winnerr_webhooks.domain.webhook import Target, Webhook
+from winnerr_webhooks.storage.credential_queries import credential_columns, opened_credentials
 from winnerr_webhooks.storage.database_session import decoded_list, struct_of
-from winnerr_webhooks.storage.sealed_secrets import Secrets, opened
-from winnerr_webhooks.storage.values import WebhookChange
+from winnerr_webhooks.storage.sealed_secrets import Secrets, opened, sealed
+from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 _NO_RETRIES: Final = "none"
 
@@ -20,7 +22,8 @@ def webhook_of(row: Sequence[Any], now: int) -> Webhook:
     webhook = struct_of(Webhook, row)
     webhook.events = tuple(decoded_list(webhook.events))
     webhook.has_secret = bool(webhook.has_secret)
-    webhook.retry_schedule = schedule_of(row[-1])
+    webhook.retry_schedule = schedule_of(cast("str | None", webhook.retry_schedule))
+    webhook.header_names = tuple(decoded_list(webhook.header_names))
     if (webhook.overlap_ends_at or 0) <= now:
         webhook.overlap_ends_at = None
     return webhook
@@ -29,7 +32,7 @@ def webhook_of(row: Sequence[Any], now: int) -> Webhook:
 def target_of(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
     """Return the target of a row of `get_targets`."""
     webhook_id, organization, version, url, status, signing, following, ends_at, *rest = row
-    by_listener, timeout, schedule = rest
+    by_listener, timeout, schedule, credentials = rest
     held = Secrets.now(signing, following, ends_at, now)
     return Target(
         webhook_id=webhook_id,
@@ -43,6 +46,19 @@ def target_of(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
         by_listener=bool(by_listener),
         timeout=timeout,
         retry_schedule=schedule_of(schedule),
+        credentials=opened_credentials(keyring, credentials, webhook_id),
+    )
+
+
+def new_columns(new: NewWebhook, keyring: Sealer) -> dict[str, Any]:
+    """Return what the statement `add_webhook` writes of a new webhook."""
+    return (
+        asdict(new)
+        | credential_columns(keyring, new.credentials, new.id)
+        | {
+            "secret": sealed(keyring, new.secret, new.id),
+            "retry_schedule": schedule_column(new.retry_schedule),
+        }
     )
 
 

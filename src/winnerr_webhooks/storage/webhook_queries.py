@@ -8,22 +8,22 @@ and the log treat it as cancelled. A job updates the rows afterwards.
 PostgreSQL locks rows in one order: the streak of failures, the webhook, the change mark.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import UNSET
-from msgspec.structs import asdict
 
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.errors import Conflict, NotFound, Outdated
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage import recovery
+from winnerr_webhooks.storage.credential_queries import change_credentials
 from winnerr_webhooks.storage.database_session import Session, decoded_list
 from winnerr_webhooks.storage.sealed_secrets import Secrets, check
 from winnerr_webhooks.storage.settling import leave_active
 from winnerr_webhooks.storage.values import NewWebhook, ReplayFilter, WebhookChange
-from winnerr_webhooks.storage.webhook_columns import Edit, schedule_column, target_of, webhook_of
+from winnerr_webhooks.storage.webhook_columns import Edit, target_of, webhook_of
 
 MAX_NUMBER: Final = 1 << 20
 """Webhooks that an organization can ever make: a delivery's id ends with four characters of base
@@ -68,9 +68,9 @@ async def check_secrets(db: Session, keyring: Sealer) -> None:
 
 
 async def create(
-    db: Session, new: NewWebhook, secret: bytes | None, limit: int, now: int
+    db: Session, new: NewWebhook, columns: Mapping[str, Any], limit: int, now: int
 ) -> Webhook:
-    """Store a webhook; see `Webhooks.create_webhook`."""
+    """Store a webhook, whose sealed `columns` are `new_columns`; see `Webhooks.create_webhook`."""
     await db.execute("lock_organization", organization=new.organization)
     count, number = await db.fetch_row("count_webhooks", organization=new.organization)
     if count >= limit or number >= MAX_NUMBER:
@@ -79,7 +79,7 @@ async def create(
         )
     await db.execute(
         "add_webhook",
-        **asdict(new) | {"secret": secret, "retry_schedule": schedule_column(new.retry_schedule)},
+        **columns,
         number=number,
         suffix=delivery_id("evt_", number).removeprefix("dlv_"),
         now=now,
@@ -109,6 +109,7 @@ async def change(
     now: int,
     *,
     versions: Collection[int] | None = None,
+    keyring: Sealer,
     recovery_id: str | None,
 ) -> Webhook | None:
     """Apply a change; see `Webhooks.change_webhook`. Unchanged fields are not written."""
@@ -116,6 +117,7 @@ async def change(
     if webhook is None:
         return None
     _check_version(webhook, versions)
+    await change_credentials(db, webhook, asked, keyring, now)
     wanted = Edit.of(webhook, asked)
     if wanted != Edit.of(webhook):
         await db.execute("edit_webhook", webhook=webhook_id, now=now, **wanted.columns())

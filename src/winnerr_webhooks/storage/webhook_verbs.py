@@ -25,6 +25,7 @@ from winnerr_webhooks.storage.values import (
     WebhookState,
 )
 from winnerr_webhooks.storage.verb_base import VerbBase
+from winnerr_webhooks.storage.webhook_columns import new_columns
 
 
 class WebhookVerbs(VerbBase):
@@ -36,11 +37,11 @@ class WebhookVerbs(VerbBase):
 
     async def create_webhook(self, new: NewWebhook, limit: int) -> Webhook:
         """Store a webhook, live from then on."""
-        secret = sealed(self._keyring, new.secret, new.id)
+        columns = new_columns(new, self._keyring)
         recorder = self._recorder()
         return await self._write(
             lambda db: recorded_changes.create(
-                db, new, secret, limit, now=self._clock.now_ms(), recorder=recorder
+                db, new, columns, limit, now=self._clock.now_ms(), recorder=recorder
             )
         )
 
@@ -77,6 +78,7 @@ class WebhookVerbs(VerbBase):
                 change,
                 self._clock.now_ms(),
                 versions=versions,
+                keyring=self._keyring,
                 recovery_id=recovery_id,
                 recorder=recorder,
             )

@@ -1,6 +1,8 @@
 """Webhooks in the REST API: their fields, states, secrets and test events."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,7 @@ FIELDS = {
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
     "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
     "removedEvents",
+    "headers", "auth",
 }  # fmt: skip
 DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
 
@@ -48,6 +51,70 @@ async def test_a_webhook_has_its_own_name_time_limit_and_schedule(api):
     ] == "standard"
     plain = await api.webhook()
     assert (plain["name"], plain["timeout"], plain["retrySchedule"]) == (None, None, "standard")
+
+
+async def test_the_example_of_the_reference_is_accepted(api):
+    """It stands in docs/reference/webhooks.md."""
+    text = (Path(__file__).parents[3] / "docs/reference/webhooks.md").read_text()
+    example = json.loads(re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0])
+    made = await api.webhook(**example | {"url": DRAFT["url"]})
+    assert made["retrySchedule"] == example["retrySchedule"]
+
+
+async def test_headers_and_authentication_are_never_given_back(api):
+    auth = {"type": "basic", "username": "crm", "password": "pa ss"}
+    made = await api.webhook(headers={"X-Tenant": "acme"}, auth=auth)
+    assert (made["headers"], made["auth"]) == ({"X-Tenant": "•••"}, {"type": "basic"})
+    path = f"~/webhooks/{made['id']}"
+    assert await api.ok("GET", path) == made
+    kept = await api.ok("PATCH", path, {"headers": made["headers"] | {"X-New": "n"}})
+    assert kept["headers"] == {"X-Tenant": "•••", "X-New": "•••"}
+    assert kept["auth"] == {"type": "basic"}
+    status, answer = await api.call("PATCH", path, {"url": "http://127.0.0.2:9/hook"})
+    assert (status, answer["errors"][0]["pointer"]) == (422, "/url")
+    none = await api.ok(
+        "PATCH", path, {"url": "http://127.0.0.2:9/hook", "headers": None, "auth": None}
+    )
+    assert (none["headers"], none["auth"]) == ({}, None)
+
+
+async def test_wrong_headers_and_credentials_are_refused_with_their_places(api):
+    basic = {"type": "basic", "username": "u", "password": "p"}
+    for wrong, pointer in (
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "/headers/x-a"),
+        ({"headers": {f"X-{n}": "v" for n in range(21)}}, "/headers"),
+        ({"headers": {"X-A": 1}}, "/headers"),
+        ({"headers": {"X A": "v"}}, "/headers/X A"),
+        ({"headers": {"": "v"}}, "/headers/"),
+        ({"headers": {"X-A": "a\r\nHost: b"}}, "/headers/X-A"),
+        ({"headers": {"X-A": "naïve"}}, "/headers/X-A"),
+        ({"headers": {"X-A": " v"}}, "/headers/X-A"),
+        ({"headers": {"X-A": ""}}, "/headers/X-A"),
+        ({"headers": {"X-A": "v" * 4_097}}, "/headers/X-A"),
+        ({"headers": {"X-A": "•••"}}, "/headers/X-A"),
+        ({"headers": {"hOsT": "v"}}, "/headers/hOsT"),
+        ({"headers": {"Content-Length": "1"}}, "/headers/Content-Length"),
+        ({"headers": {"Transfer-Encoding": "chunked"}}, "/headers/Transfer-Encoding"),
+        ({"headers": {"Keep-Alive": "1"}}, "/headers/Keep-Alive"),
+        ({"headers": {"x-winnerr-event": "v"}}, "/headers/x-winnerr-event"),
+        ({"headers": {"X-Winnerr-Else": "v"}}, "/headers/X-Winnerr-Else"),
+        ({"headers": {"webhook-else": "v"}}, "/headers/webhook-else"),
+        ({"headers": {"Authorization": "v"}, "auth": basic}, "/headers/Authorization"),
+        ({"auth": {"type": "digest"}}, "/auth/type"),
+        ({"auth": {"username": "u"}}, "/auth/type"),
+        ({"auth": {"type": "basic", "username": "u"}}, "/auth/password"),
+        ({"auth": basic | {"token": "t"}}, "/auth/token"),
+        ({"auth": basic | {"username": "a:b"}}, "/auth/username"),
+        ({"auth": basic | {"password": "a\nb"}}, "/auth/password"),
+        ({"auth": {"type": "bearer", "token": "a b"}}, "/auth/token"),
+        ({"auth": {"type": "bearer", "token": ""}}, "/auth/token"),
+        ({"auth": "basic"}, "/auth"),
+    ):
+        status, answer = await api.call("POST", "~/webhooks", DRAFT | wrong)
+        assert (status, [one["pointer"] for one in answer["errors"]]) == (422, [pointer]), wrong
+    _, answer = await api.call("POST", "~/webhooks", DRAFT | {"auth": basic | {"usernam": "u"}})
+    assert "did you mean `username`" in answer["detail"]
+    assert (await api.webhook(headers={"Authorization": "Own x", "Cookie": "a=b"}))["headers"]
 
 
 async def test_wrong_options_are_refused_with_their_places(api):

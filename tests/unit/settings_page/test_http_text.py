@@ -14,6 +14,11 @@ def test_only_json_is_indented_and_its_digits_stay():
     assert body_text(b"<html>{}</html>", "text/html").indented is None
 
 
+def test_what_the_log_masks_is_a_placeholder_in_the_curl_command():
+    line = curl_command("https://a.example/", [("Authorization", "Bearer •••")], b"{}")
+    assert "-H 'Authorization: Bearer <secret>'" in line
+
+
 def test_headers_are_lines_as_they_were_sent():
     head = b"POST /hook HTTP/1.1\r\nHost: a:1\r\nX-A:b\r\nX-Empty:\r\n"
     assert header_lines(head) == [

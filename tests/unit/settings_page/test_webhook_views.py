@@ -74,6 +74,46 @@ async def test_a_webhook_gets_its_name_time_limit_and_retries_from_the_form(site
     assert (changed.name, changed.timeout, changed.retry_schedule) == (None, None, "long")
 
 
+async def test_headers_and_authentication_are_given_in_the_form_and_never_shown(site, admin):
+    fields = {
+        "headers": "X-Tenant: t3nant\r\nX-Key: s3cret: x",
+        "auth": "basic",
+        "username": "crm",
+        "password": "pa55",
+    }
+    page = await admin.post("/new", FORM | fields)
+    webhook = await only_webhook(site)
+
+    async def credentials():
+        return (await site.page.storage.targets([webhook.id]))[0].credentials
+
+    first = await credentials()
+    assert first.lines() == [
+        ("Authorization", "Basic Y3JtOnBhNTU="),
+        ("X-Tenant", "t3nant"),
+        ("X-Key", "s3cret: x"),
+    ]
+    assert "X-Key: •••" in page.html
+    edit = await admin.get(f"/{webhook.id}/edit")
+    for secret in ("t3nant", "s3cret", "pa55", "Y3Jt"):
+        assert secret not in page.html + edit.html
+    assert "\nX-Tenant: •••\nX-Key: •••</textarea>" in edit.html
+
+    kept = {"headers": "X-Tenant: •••\r\nX-Key: •••", "auth": "keep"}
+    await admin.post(f"/{webhook.id}/edit", FORM | kept)
+    assert await credentials() == first
+    moved = await admin.post(f"/{webhook.id}/edit", FORM | kept | {"url": "http://127.0.0.2:9/"})
+    assert moved.status == 422
+    assert "Give their values again" in moved.text
+    await admin.post(f"/{webhook.id}/edit", FORM | {"auth": "bearer", "bearer-token": "t0ken"})
+    assert (await credentials()).lines() == [("Authorization", "Bearer t0ken")]
+    await admin.post(f"/{webhook.id}/edit", FORM)
+    assert not await credentials()
+    wrong = await admin.post("/new", FORM | {"headers": "Host: x", "auth": "keep"})
+    assert wrong.status == 422
+    assert "Fix 2 fields to save" in wrong.text
+
+
 async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):
     await admin.post("/new", FORM | OPTIONS)
     webhook = await only_webhook(site)
@@ -424,3 +464,24 @@ async def test_a_pause_in_between_is_no_conflict_of_the_form(site, admin):
     page = await admin.post(f"/{webhook.id}/edit", fields)
     assert page.url.endswith("?done=saved")
     assert (await only_webhook(site)).status == "paused"
+
+
+async def test_headers_given_meanwhile_are_named_before_a_form_removes_them(site, admin):
+    webhook = await site.webhook()
+    known = (await admin.get(f"/{webhook.id}/edit")).all("input", name="known")[0]["value"]
+    fields = {"url": webhook.url, "events": "*"}
+    given = {"headers": "X-Tenant: t3nant", "auth": "bearer", "bearer-token": "t0ken"}
+    await admin.post(f"/{webhook.id}/edit", fields | given)
+    page = await admin.post(
+        f"/{webhook.id}/edit", fields | {"headers": "X-Other: 0ther", "known": known}
+    )
+    assert page.status == 409
+    assert "Headers is now X-Tenant , and here X-Other" in page.text
+    assert "Authentication is now set , and here \u2013" in page.text
+    assert (await only_webhook(site)).header_names == ("X-Tenant",)
+
+
+async def test_a_basic_password_that_the_form_lost_is_asked_for_again(site, admin):
+    page = await admin.post("/new", FORM | {"auth": "basic", "username": "crm"})
+    assert page.status == 422
+    assert "`password` is missing" in page.text

@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from winnerr_webhooks.domain.credentials import AUTH_TYPES
 from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
+from winnerr_webhooks.management.credential_checks import (
+    MAX_CREDENTIAL,
+    MAX_HEADERS,
+    MAX_USERNAME,
+)
 from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
 from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
 from winnerr_webhooks.management.rehearsals import MOST_EVENTS
@@ -41,6 +47,7 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "name": {"maxLength": MAX_NAME},
     "timeout": {"minimum": SHORTEST_TIMEOUT},
     "retrySchedule": _RETRY_SCHEDULE,
+    "headers": {"maxProperties": MAX_HEADERS},
 }
 """What a webhook can have of its own."""
 
@@ -71,6 +78,12 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "description": {"maxLength": MAX_DESCRIPTION},
         "status": {"enum": ["active", "paused"]},
         **_OPTIONS,
+    },
+    "AuthDraft": {
+        "type": {"enum": list(AUTH_TYPES)},
+        "username": {"minLength": 1, "maxLength": MAX_USERNAME},
+        "password": {"maxLength": MAX_CREDENTIAL},
+        "token": {"minLength": 1, "maxLength": MAX_CREDENTIAL},
     },
     "SecretDraft": {
         "secret": _SECRET,

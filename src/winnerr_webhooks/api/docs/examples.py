@@ -75,6 +75,8 @@ WEBHOOK_DRAFT: Final = {
     "name": "CRM",
     "timeout": 5,
     "retrySchedule": "long",
+    "headers": {"X-Tenant": "acme"},
+    "auth": {"type": "bearer", "token": "a-token-of-the-receiver"},
 }
 WEBHOOK: Final[dict[str, Any]] = {
     "id": _WEBHOOK_ID,
@@ -91,6 +93,8 @@ WEBHOOK: Final[dict[str, Any]] = {
     "timeout": 5.0,
     "retrySchedule": "long",
     "removedEvents": [],
+    "headers": {"X-Tenant": "•••"},
+    "auth": {"type": "bearer"},
 }
 SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  its decoded text says that it is an example
 CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}

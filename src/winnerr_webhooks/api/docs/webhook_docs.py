@@ -57,7 +57,8 @@ WEBHOOKS: Final = (
             "attempt may take, up to the limit of this service. `retrySchedule` is `standard`, "
             "`long` (8 retries over about 3 days) or a list of the seconds before each retry. With "
             "`status` `paused`, nothing is sent until it is `active`, and events are kept as "
-            "cancelled deliveries."
+            "cancelled deliveries. `headers` and `auth` are sent with each request; they are "
+            "encrypted and never shown again."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,
@@ -95,7 +96,8 @@ WEBHOOKS: Final = (
         description=(
             "Fields that are left out stay as they are. `status` is `active` or `paused`. Pausing "
             "cancels the waiting deliveries. With `active`, `replayCancelled` sends the deliveries "
-            "that were cancelled."
+            "that were cancelled. A header's value `•••` keeps the value that it has. If the URL "
+            "moves to another scheme, host or port, `headers` and `auth` must be given again."
         ),
         parameters=(_IF_MATCH,),
         body=WebhookPatch,

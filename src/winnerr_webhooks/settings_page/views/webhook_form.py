@@ -12,13 +12,14 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
+from winnerr_webhooks.domain.credentials import MASK
 from winnerr_webhooks.domain.errors import Conflict, Invalid, Outdated
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.retry import LONG_SCHEDULE, STANDARD
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.webhook_checks import MOST_RETRIES
-from winnerr_webhooks.management.webhook_drafts import WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_drafts import AuthDraft, WebhookDraft, WebhookPatch
 from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.event_choices import category_choices, without_covered
 from winnerr_webhooks.settings_page.form_versions import (
@@ -43,6 +44,8 @@ _FIELDS: Final = {
     "secret": "secret",
     "name": "name",
     "description": "description",
+    "headers": "headers",
+    "auth": "auth",
     "timeout": "timeout",
     "retrySchedule": "waits",
 }
@@ -65,6 +68,13 @@ class FormInput(msgspec.Struct, kw_only=True):
     """`standard`, `long`, or `own`: then `waits` has it."""
     waits: str = ""
     paused: bool = False
+    headers: str = ""
+    """A header on each line, as `name: value`."""
+    auth: str = ""
+    """`basic`, `bearer`, `keep`, or empty for none."""
+    username: str = ""
+    password: str = ""
+    bearer_token: str = ""
 
     @classmethod
     def of(cls, webhook: Webhook) -> "FormInput":
@@ -78,18 +88,31 @@ class FormInput(msgspec.Struct, kw_only=True):
             name=webhook.name or "",
             timeout="" if webhook.timeout is None else f"{webhook.timeout:g}",
             schedule="own" if is_own else str(schedule),
+            headers="\n".join(f"{name}: {MASK}" for name in webhook.header_names),
+            auth="keep" if webhook.auth_type else "",
             waits=", ".join(f"{wait:.15g}" for wait in schedule) if is_own else "",
         )
 
-    def options(self) -> dict[str, Any]:
-        """The options as a draft and a patch name them."""
+    def options(self, webhook: Webhook | None = None) -> dict[str, Any]:
+        """The options as a draft names them, or a patch of `webhook`."""
+        keeps_auth = self.auth == "keep" and webhook is not None
         own = [_seconds(part) for part in self.waits.split(",") if part.strip()]
         return {
             "description": self.description,
             "name": self.name,
             "timeout": _seconds(self.timeout) if self.timeout else None,
             "retry_schedule": own if self.schedule == "own" else self.schedule,
+            "headers": _header_map(self.headers),
+            "auth": msgspec.UNSET if keeps_auth else self._auth(),
         }
+
+    def _auth(self) -> AuthDraft | None:
+        if self.auth == "basic":
+            # The form comes back without the password when another field is refused: an empty one
+            # is then asked for again, and not saved.
+            password = self.password or None
+            return AuthDraft(type="basic", username=self.username, password=password)
+        return AuthDraft(type=self.auth, token=self.bearer_token) if self.auth else None
 
     def __repr__(self) -> str:
         """The input without its secret, which must not get into logs."""
@@ -160,7 +183,7 @@ async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str
     patch = WebhookPatch(
         url=form_input.url if form_input.url != found.url else msgspec.UNSET,
         events=list(form_input.events),
-        **form_input.options(),
+        **form_input.options(found),
     )
     try:
         await page.webhooks.change(
@@ -203,7 +226,22 @@ def _read(form: Form) -> FormInput:
         schedule=form.text("schedule") or STANDARD,
         waits=form.text("waits"),
         paused=form.has("paused"),
+        headers=form.text("headers"),
+        auth=form.text("auth"),
+        username=form.text("username"),
+        password=form.text("password"),
+        bearer_token=form.text("bearer-token"),
     )
+
+
+def _header_map(text: str) -> dict[str, str]:
+    """Headers by name. A line without a colon is a name without a value, which is refused."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.strip():
+            name, _, value = line.partition(":")
+            found[name.strip()] = value.strip()
+    return found
 
 
 def _seconds(text: str) -> float:

@@ -5,7 +5,7 @@
 
 -- name: webhook_columns
 id, organization, url, description, events, status, status_reason, secret IS NOT NULL,
-overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule
+overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule, header_names, auth_type
 
 -- name: list_webhooks
 SELECT {webhook_columns} FROM {live_webhooks}
@@ -62,7 +62,8 @@ UPDATE webhook SET status = :status, status_reason = NULL, {changed} WHERE id = 
 {take_change_mark}
 UPDATE webhook SET
     status = 'deleted', status_reason = NULL, secret = NULL, next_secret = NULL,
-    overlap_ends_at = NULL, epoch = epoch + 1, {changed}
+    overlap_ends_at = NULL, credentials = NULL, header_names = NULL, auth_type = NULL,
+    epoch = epoch + 1, {changed}
 WHERE id = :webhook
 
 -- name: get_secrets
@@ -83,10 +84,21 @@ WHERE id = :webhook
 SELECT id, secret FROM {live_webhooks} WHERE status <> 'deleted' AND secret IS NOT NULL
 UNION ALL
 SELECT id, next_secret FROM {live_webhooks} WHERE status <> 'deleted' AND next_secret IS NOT NULL
+UNION ALL
+SELECT id, credentials FROM {live_webhooks} WHERE status <> 'deleted' AND credentials IS NOT NULL
+
+-- name: get_credentials
+SELECT credentials FROM webhook WHERE id = :webhook
+
+-- name: put_credentials
+{take_change_mark}
+UPDATE webhook SET
+    credentials = :credentials, header_names = :header_names, auth_type = :auth_type, {changed}
+WHERE id = :webhook
 
 -- name: get_targets
 SELECT id, organization, version, url, status, secret, next_secret, overlap_ends_at,
-    listener IS NOT NULL, timeout, retry_schedule
+    listener IS NOT NULL, timeout, retry_schedule, credentials
 FROM webhook WHERE id {any:webhooks}
 
 -- name: last_run

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from winnerr_webhooks.domain.credentials import BearerAuth, Credentials
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.storage import copy_to_postgres as module
@@ -50,6 +51,7 @@ async def old(path, clock, keyring, world_class):
         name="CRM",
         timeout=2.5,
         retry_schedule=(60.0, 0.5),
+        credentials=Credentials({"X-Tenant": "acme"}, BearerAuth("a token")),
     )
     await storage.set_secret("org_1", world.signed.id, SECRET[::-1], 86_400 * 60)
     service = ApiKey(id="key_1", name="CR\0M", organization=None, created_at=1, revoked_at=None)

@@ -119,7 +119,15 @@ async def test_a_mark_is_not_seen_before_those_below_it(worlds) -> None:
 
     def edit(db):
         change = WebhookChange(url="https://new.example.com/")
-        return webhook_queries.change(db, "org_1", first.id, change, one.clock.ms, recovery_id=None)
+        return webhook_queries.change(
+            db,
+            "org_1",
+            first.id,
+            change,
+            one.clock.ms,
+            keyring=one.storage._keyring,
+            recovery_id=None,
+        )
 
     async with under_way(one.storage, edit):
         later = await blocked(
@@ -166,7 +174,13 @@ async def test_a_webhook_paused_at_that_moment_is_not_disabled(worlds) -> None:
     def pause(db):
         change = WebhookChange(status="paused")
         return webhook_queries.change(
-            db, "org_1", webhook.id, change, one.clock.ms, recovery_id=None
+            db,
+            "org_1",
+            webhook.id,
+            change,
+            one.clock.ms,
+            keyring=one.storage._keyring,
+            recovery_id=None,
         )
 
     async with under_way(one.storage, pause):

@@ -23,6 +23,8 @@ SCANS = {
     "expired": "every 30 s, on the reader that searches",
     "any_secret": "once, before the start; it stops at the first",
     "all_secrets": "once, at the start",
+    "free_rehearsals": "once, at the start; by the index of those that have not ended",
+    "news": "of jobs, which are few; it stops at the first",
     "next_job": "jobs are few: one a big change that still runs",
     "step_pending": "of jobs",
     "deliveries_of_event": "of jobs",

@@ -44,10 +44,12 @@ updated_at = :now, version = version + 1, change_mark = {next_change_mark}
 -- name: add_webhook
 INSERT INTO webhook
     (id, organization, number, url, description, events, status, secret, created_at, updated_at,
-     version, epoch, change_mark, failures, name, timeout, retry_schedule)
+     version, epoch, change_mark, failures, name, timeout, retry_schedule, credentials,
+     header_names, auth_type)
 VALUES
     (:id, :organization, :number, :url, :description, :events, :status, :secret, :now, :now,
-     1, 1, {next_change_mark}, 0, :name, :timeout, :retry_schedule)
+     1, 1, {next_change_mark}, 0, :name, :timeout, :retry_schedule, :credentials,
+     :header_names, :auth_type)
 
 -- name: subscribe
 INSERT OR IGNORE INTO subscription (organization, event, webhook_id)
@@ -65,7 +67,9 @@ CROSS JOIN webhook ON webhook.id = busy.webhook_id
 WHERE webhook.organization = :organization AND webhook.status = 'deleted'
 
 -- name: any_secret
-SELECT EXISTS (SELECT 1 FROM webhook WHERE secret IS NOT NULL OR next_secret IS NOT NULL)
+SELECT EXISTS (
+    SELECT 1 FROM webhook
+    WHERE secret IS NOT NULL OR next_secret IS NOT NULL OR credentials IS NOT NULL)
 
 -- name: changed_since
 -- The mark now, and what was changed after `since`; 0 asks for nothing that was before.

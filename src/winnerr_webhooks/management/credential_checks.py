@@ -1,0 +1,138 @@
+"""Checks of the headers that a webhook adds to its requests, and of its authentication."""
+
+import re
+from typing import Final
+
+from winnerr_webhooks.domain.branding import Branding
+from winnerr_webhooks.domain.credentials import AUTH_TYPES, MASK, Auth, BasicAuth, BearerAuth
+from winnerr_webhooks.domain.errors import FieldError, Invalid
+from winnerr_webhooks.management.webhook_drafts import AuthDraft
+
+MAX_HEADERS: Final = 20
+MAX_HEADER_NAME: Final = 128
+MAX_HEADER_VALUE: Final = 4_096
+MAX_HEADER_BYTES: Final = 16_384
+"""Characters of all names and values together."""
+MAX_USERNAME: Final = 255
+MAX_CREDENTIAL: Final = 4_096
+"""Characters of a password or a token."""
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token: RFC 9110, section 5.6.2
+_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+
+
+class CredentialChecks:
+    """Checks headers and authentication. `branding` names the headers of the service itself."""
+
+    def __init__(self, branding: Branding) -> None:
+        self._branding = branding
+
+    def check_headers(self, headers: dict[str, str] | None) -> dict[str, str]:
+        """Return the headers; None removes all. Raises `Invalid` at each that is wrong."""
+        if not headers:
+            return {}
+        errors = []
+        if len(headers) > MAX_HEADERS:
+            errors.append(
+                FieldError(
+                    "/headers", f"There are {len(headers)} headers; {MAX_HEADERS} are the most."
+                )
+            )
+        elif sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:
+            errors.append(
+                FieldError(
+                    "/headers", f"The headers have more than {MAX_HEADER_BYTES:,} characters."
+                )
+            )
+        taken: set[str] = set()
+        for name, value in headers.items():
+            reason = self._wrong_name(name, taken) or _wrong_value(name, value)
+            if reason:
+                errors.append(FieldError(f"/headers/{_pointer(name)}", reason))
+            taken.add(name.lower())
+        if errors:
+            raise Invalid(errors[0].message, tuple(errors))
+        return headers
+
+    def _wrong_name(self, name: str, taken: set[str]) -> str | None:
+        if not _NAME.fullmatch(name) or len(name) > MAX_HEADER_NAME:
+            return (
+                f"A header's name has 1 to {MAX_HEADER_NAME} letters, digits, and characters such "
+                "as - and _; no spaces and no colon."
+            )
+        if name.lower() in taken:
+            return f"{name} is given twice; case does not count. Remove one."
+        if self._branding.reserves(name):
+            return f"{name} is set by the service itself, or belongs to HTTP. Remove it."
+        return None
+
+    @staticmethod
+    def check_auth(draft: AuthDraft | None) -> Auth | None:
+        """Return the authentication; None removes it. Raises `Invalid` at each wrong field."""
+        if draft is None:
+            return None
+        if draft.type not in AUTH_TYPES:
+            raise Invalid.field("/auth/type", "`type` must be `basic` or `bearer`.")
+        wanted = ("username", "password") if draft.type == "basic" else ("token",)
+        values = {field: getattr(draft, field) for field in ("username", "password", "token")}
+        errors = [
+            FieldError(
+                f"/auth/{field}",
+                f"`{field}` does not belong to `{draft.type}`. Remove it."
+                if value is not None
+                else f"`{field}` is missing.",
+            )
+            for field, value in values.items()
+            if (value is not None) != (field in wanted)
+        ]
+        errors = errors or list(_wrong_credentials(draft))
+        if errors:
+            raise Invalid(errors[0].message, tuple(errors))
+        if draft.type == "basic":
+            return BasicAuth(draft.username or "", draft.password or "")
+        return BearerAuth(draft.token or "")
+
+
+def _wrong_value(name: str, value: str) -> str | None:
+    if value == MASK or (_VALUE.fullmatch(value) and len(value) <= MAX_HEADER_VALUE):
+        return None
+    return (
+        f"The value of {name} must have 1 to {MAX_HEADER_VALUE:,} printable ASCII characters on "
+        "one line, without white space around it."
+    )
+
+
+def _wrong_credentials(draft: AuthDraft) -> list[FieldError]:
+    errors = []
+    if draft.type == "bearer":
+        token = draft.token or ""
+        if not _TOKEN.fullmatch(token) or len(token) > MAX_CREDENTIAL:
+            errors.append(
+                FieldError(
+                    "/auth/token",
+                    f"The token must have 1 to {MAX_CREDENTIAL:,} printable ASCII characters "
+                    "without spaces; leave out the word Bearer.",
+                )
+            )
+        return errors
+    username, password = draft.username or "", draft.password or ""
+    if not username.isprintable() or ":" in username or not 1 <= len(username) <= MAX_USERNAME:
+        errors.append(
+            FieldError(
+                "/auth/username",
+                f"The username must have 1 to {MAX_USERNAME} printable characters and no colon.",
+            )
+        )
+    if not password.isprintable() or len(password) > MAX_CREDENTIAL:
+        errors.append(
+            FieldError(
+                "/auth/password",
+                f"The password must have up to {MAX_CREDENTIAL:,} printable characters.",
+            )
+        )
+    return errors
+
+
+def _pointer(name: str) -> str:
+    """Return a header's name as a part of a JSON Pointer (RFC 6901, section 3), shortened."""
+    return name[:MAX_HEADER_NAME].replace("~", "~0").replace("/", "~1")

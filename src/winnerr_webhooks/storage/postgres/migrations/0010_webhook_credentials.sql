@@ -1,0 +1,7 @@
+-- The headers that a webhook adds to its requests, and its authentication.
+
+-- Both together, as sealed JSON.
+ALTER TABLE webhook ADD COLUMN credentials bytea;
+-- What people see of them: a JSON array of names, and `basic` or `bearer`.
+ALTER TABLE webhook ADD COLUMN header_names text;
+ALTER TABLE webhook ADD COLUMN auth_type text;
