@@ -163,7 +163,6 @@ async def test_an_idle_connection_is_closed_at_once_when_the_receiver_ends_it(cl
         ("org_1", "https", "hooks.test", 443),
         clock=SystemClock(),
         loop=asyncio.get_running_loop(),
-        timeout=5.0,
         grace=Deadlines(2.0),
         on_lost=lambda _: lost.set(),
     )

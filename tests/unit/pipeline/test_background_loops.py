@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import structlog
 
-from winnerr_webhooks.domain.catalog import CATALOG
+from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.management.replay_requests import ReplayRequest, Replays
 from winnerr_webhooks.pipeline import background_loops, claimer
