@@ -166,11 +166,11 @@ WHERE {replayed}
 
 -- name: replay_waits
 -- Whether a delivery that a replay goes through still has its attempt to come: it is pending, or
--- the job has not come to it yet.
+-- the job has not come to it yet. With an OFFSET, PostgreSQL does not read all of `pending` instead.
 (EXISTS (
     SELECT 1 FROM pending
     WHERE pending.webhook_id = one.id AND pending.delivery_id = delivery.id
-        AND pending.epoch = one.epoch)
+        AND pending.epoch = one.epoch LIMIT 1 OFFSET 0)
 OR EXISTS (
     SELECT 1 FROM job
     WHERE job.webhook_id = one.id AND job.kind = 'replay' AND job.cursor < delivery.id))
