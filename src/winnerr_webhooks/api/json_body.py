@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Collection
 from typing import Any, Final, TypeVar, get_args
 
 import msgspec
@@ -48,7 +49,7 @@ def decode(raw: bytes, shape: type[T]) -> T:
     except UnicodeDecodeError as error:
         raise not_utf8(raw, error) from None
     try:
-        value = msgspec.json.decode(raw)
+        value = _decoded(raw, getattr(shape, "raw_json_fields", ()))
     except RecursionError:
         raise nested_too_deep() from None
     except msgspec.DecodeError as error:
@@ -57,6 +58,25 @@ def decode(raw: bytes, shape: type[T]) -> T:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise _mismatch(str(error), shape) from None
+
+
+def _decoded(raw: bytes, raw_fields: Collection[str]) -> Any:
+    """Return the value of a JSON text; of its members `raw_fields`, the JSON itself, but null."""
+    if not raw_fields:
+        return msgspec.json.decode(raw)
+    try:
+        members = _members.decode(raw)
+    except msgspec.ValidationError:  # no object
+        return msgspec.json.decode(raw)
+    return {
+        name: bytes(value).decode()
+        if name in raw_fields and bytes(value) != b"null"
+        else msgspec.json.decode(value)
+        for name, value in members.items()
+    }
+
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _mismatch(text: str, shape: type[Any]) -> Invalid:

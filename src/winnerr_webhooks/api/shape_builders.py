@@ -61,6 +61,7 @@ def webhook_shape(webhook: Webhook, catalog: Catalog, secret: str | None = None)
         removed_events=catalog.without_match(webhook.events),
         headers=dict.fromkeys(webhook.header_names, MASK),
         auth=None if webhook.auth_type is None else AuthShape(type=webhook.auth_type),
+        filter=msgspec.Raw((webhook.filter or "null").encode()),
     )
     if secret is None:
         return shape

@@ -62,6 +62,8 @@ class WebhookShape(Shape):
     headers: dict[str, str]
     """By name. Their values are never shown: each is `•••`."""
     auth: AuthShape | None
+    filter: msgspec.Raw
+    """Which events it gets, by their payload; null: all that it subscribes to."""
 
 
 class WebhookWithSecretShape(WebhookShape):
@@ -74,6 +76,14 @@ class WebhookList(Shape):
     """An organization's webhooks, oldest first."""
 
     items: list[WebhookShape]
+
+
+class FilterTestShape(Shape):
+    """How many of the last events were tested and match, and ids of the newest that do."""
+
+    tested: int
+    matched: int
+    examples: tuple[str, ...]
 
 
 class SecretShape(Shape):

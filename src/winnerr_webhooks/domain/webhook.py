@@ -36,6 +36,8 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     """The headers that it adds to its requests; their values are sealed."""
     auth_type: str | None = None
     """How it authenticates to its receiver: one of `domain.credentials.AUTH_TYPES`."""
+    filter: str | None = None
+    """Which events it gets, as JSON (`domain.event_filter`); None: all that it subscribes to."""
 
 
 class Target(msgspec.Struct, kw_only=True, gc=False):

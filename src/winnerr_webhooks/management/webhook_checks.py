@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.errors import FieldError, Invalid
+from winnerr_webhooks.domain.event_filter import check_filter
 from winnerr_webhooks.domain.retry import LONG, STANDARD, RetrySchedule, longest_span, waits_of
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED
 from winnerr_webhooks.management.credential_checks import CredentialChecks
@@ -40,6 +41,7 @@ class OptionChecks:
             "retry_schedule": self.check_schedule,
             "headers": self._credentials.check_headers,
             "auth": self._credentials.check_auth,
+            "filter": check_optional_filter,
         }
         for field, check in fields.items():
             value = getattr(draft, field)
@@ -98,6 +100,11 @@ class OptionChecks:
 def check_name(text: str | None) -> str | None:
     """Return a webhook's stripped name; None if it is empty. Raises `Invalid` at /name."""
     return check_one_line(text, "name", MAX_NAME)
+
+
+def check_optional_filter(text: str | None) -> str | None:
+    """Return an event filter; None removes it. Raises `Invalid` below /filter."""
+    return None if text is None else check_filter(text)
 
 
 def _refused_schedule(message: str) -> Invalid:

@@ -1,6 +1,6 @@
 """Webhooks and secrets as customers describe them, unchecked."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -9,6 +9,8 @@ from winnerr_webhooks.domain.webhook import ACTIVE
 
 DEFAULT_OVERLAP: Final = 86_400
 """For how many seconds the old and the new secret overlap, if the caller does not say."""
+RAW_JSON_FIELDS: Final = frozenset(("filter",))
+"""Fields of a request whose JSON is not decoded, so that numbers keep their digits."""
 
 UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
@@ -43,6 +45,9 @@ class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     retry_schedule: str | list[float] = STANDARD
     headers: dict[str, str] | None = None
     auth: AuthDraft | None = None
+    filter: str | None = None
+    """As JSON: its numbers keep their digits."""
+    raw_json_fields: ClassVar = RAW_JSON_FIELDS
 
     def __repr__(self) -> str:
         """Leave the secret out."""
@@ -64,6 +69,9 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     retry_schedule: str | list[float] | UnsetType = UNSET
     headers: dict[str, str] | UnsetType | None = UNSET
     auth: AuthDraft | UnsetType | None = UNSET
+    filter: str | UnsetType | None = UNSET
+    """As JSON: its numbers keep their digits."""
+    raw_json_fields: ClassVar = RAW_JSON_FIELDS
 
     def __repr__(self) -> str:
         """Leave the headers out."""

@@ -20,6 +20,11 @@ from winnerr_webhooks.egress.resolver import Resolver
 from winnerr_webhooks.ids import Ids, is_id, new_secret
 from winnerr_webhooks.management.destination_check import DestinationCheck
 from winnerr_webhooks.management.field_checks import FieldChecks, check_description, check_event
+from winnerr_webhooks.management.filter_tests import (
+    FilterTestDraft,
+    FilterTestResult,
+    test_filter,
+)
 from winnerr_webhooks.management.ports import NodeSignals, TestIntake
 from winnerr_webhooks.management.sample_payloads import sample_body
 from winnerr_webhooks.management.webhook_checks import OptionChecks
@@ -160,7 +165,7 @@ class WebhookManagement:
 
     async def _is_stored(self, new: NewWebhook, webhook: Webhook) -> bool:
         """Whether a stored webhook is what was asked for, and not an earlier use of its id."""
-        fields = ("url", "description", "events", "name", "timeout", "retry_schedule")
+        fields = ("url", "description", "events", "name", "timeout", "retry_schedule", "filter")
         if any(getattr(new, field) != getattr(webhook, field) for field in fields):
             return False
         given = new.credentials
@@ -266,6 +271,10 @@ class WebhookManagement:
         """Remove the secret, so that requests are unsigned from now on. Raises `NotFound`."""
         await self._storage.set_secret(organization, webhook_id, None, 0)
         self._signals.webhook_changed(webhook_id)
+
+    async def test_filter(self, organization: str, draft: FilterTestDraft) -> FilterTestResult:
+        """Return which of the last events a filter lets through. Raises `Invalid`."""
+        return await test_filter(self._storage, self._catalog, organization, draft)
 
     async def _kept(
         self, organization: str, webhook_id: str, wanted: Iterable[str]

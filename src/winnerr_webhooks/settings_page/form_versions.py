@@ -17,6 +17,7 @@ _LABELS: Final = {
     "events": "Events",
     "name": "Name",
     "description": "Description",
+    "filter": "Filter",
     "headers": "Headers",
     "auth": "Authentication",
     "timeout": "Time limit",

@@ -56,8 +56,11 @@ class FormErrors:
 
     def __init__(self, refusal: Invalid | None = None) -> None:
         self.by_field: dict[str, str] = {}
-        for pointer, message in refusal.errors if refusal else ():
-            field = pointer.split("/")[1]
+        for pointer, text in refusal.errors if refusal else ():
+            message = text
+            field, _, place = pointer[1:].partition("/")
+            if field == "filter" and place:
+                message = f"At /{place}: {message}"
             self.by_field.setdefault(field, message)
         if refusal is not None and not self.by_field:
             self.by_field["form"] = refusal.detail

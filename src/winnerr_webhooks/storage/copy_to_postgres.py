@@ -79,6 +79,7 @@ _TABLES: Final = (
             "next_secret",
             "credentials",
             "retry_schedule",
+            "filter",
         ),
     ),
     _Table("run", ("webhook_id", "failing_since", "failures")),

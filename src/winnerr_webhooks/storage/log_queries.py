@@ -12,6 +12,7 @@ from winnerr_webhooks.storage.database_session import Session, struct_of
 from winnerr_webhooks.storage.delivery_rows import event_of
 from winnerr_webhooks.storage.log_scan import (
     FIRST_TEXT_STEP,
+    NEWEST,
     IdRange,
     LogScan,
     id_range,
@@ -31,6 +32,8 @@ from winnerr_webhooks.storage.values import (
     StoredEvent,
 )
 
+EXAMINED_EVENTS: Final = 20_000
+"""Events of all organizations that are looked through for the last ones of one of them."""
 _APART_MS: Final = 86_400_000
 """How far the clock of the node that makes an attempt's id may be behind the one that dates the
 event's acceptance."""
@@ -170,6 +173,22 @@ async def event(db: Session, organization: str, event_id: str) -> StoredEvent | 
     )
     found = await _matching_deliveries(db, organization, keys)
     return struct_of(StoredEvent, row, deliveries=found)
+
+
+async def recent_events(
+    db: Session, organization: str, names: Sequence[str] | None, last: int
+) -> list[tuple[str, bytes]]:
+    """Return id and body of the last events; see `Log.recent_events`."""
+    rows = await db.fetch(
+        "recent_events",
+        organization=organization,
+        named=names is not None,
+        names=list(names or ()),
+        newest=NEWEST,
+        examined=EXAMINED_EVENTS,
+        last=last,
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 async def health(db: Session, organization: str, since: int) -> list[HealthBucket]:

@@ -1,5 +1,7 @@
 """The verbs of the log: what was sent, and how it went."""
 
+from collections.abc import Sequence
+
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.storage import log_queries
 from winnerr_webhooks.storage.values import (
@@ -48,6 +50,14 @@ class LogVerbs(VerbBase):
         """Return one event with its deliveries."""
         return await self._read_for(
             organization, lambda db: log_queries.event(db, organization, event_id)
+        )
+
+    async def recent_events(
+        self, organization: str, names: Sequence[str] | None, last: int
+    ) -> list[tuple[str, bytes]]:
+        """Return id and body of an organization's last events."""
+        return await self._scan(
+            organization, lambda db: log_queries.recent_events(db, organization, names, last)
         )
 
     async def health(self, organization: str, since: int) -> list[HealthBucket]:

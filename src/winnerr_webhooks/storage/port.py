@@ -281,6 +281,16 @@ class Log(Protocol):
         """Return one event with its deliveries."""
         ...
 
+    async def recent_events(
+        self, organization: str, names: Sequence[str] | None, last: int
+    ) -> list[tuple[str, bytes]]:
+        """Return id and body of an organization's last events, newest first.
+
+        `names` are the event types (None: all). Only the newest 20,000 events of all organizations
+        are looked through.
+        """
+        ...
+
     async def health(self, organization: str, since: int) -> list[HealthBucket]:
         """Return the health figures from `since` (ms) on, of every webhook of an organization."""
         ...

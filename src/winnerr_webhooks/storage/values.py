@@ -122,6 +122,7 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     retry_schedule: RetrySchedule = STANDARD
     credentials: Credentials = NO_CREDENTIALS
+    filter: str | None = None
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -143,6 +144,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     """All of them. A value `domain.credentials.MASK` keeps that of the same name."""
     auth: Auth | msgspec.UnsetType | None = msgspec.UNSET
+    filter: str | msgspec.UnsetType | None = msgspec.UNSET
 
     def __repr__(self) -> str:
         """Without the headers, which are secrets."""

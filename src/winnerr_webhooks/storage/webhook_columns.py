@@ -85,6 +85,7 @@ class Edit(NamedTuple):
     name: str | None
     timeout: float | None
     retry_schedule: RetrySchedule
+    filter: str | None
 
     @classmethod
     def of(cls, webhook: Webhook, change: WebhookChange | None = None) -> "Edit":

@@ -10,7 +10,7 @@ FIELDS = {
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
     "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
     "removedEvents",
-    "headers", "auth",
+    "headers", "auth", "filter",
 }  # fmt: skip
 DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
 
@@ -115,6 +115,49 @@ async def test_wrong_headers_and_credentials_are_refused_with_their_places(api):
     _, answer = await api.call("POST", "~/webhooks", DRAFT | {"auth": basic | {"usernam": "u"}})
     assert "did you mean `username`" in answer["detail"]
     assert (await api.webhook(headers={"Authorization": "Own x", "Cookie": "a=b"}))["headers"]
+
+
+async def test_a_filter_keeps_its_digits_and_is_refused_at_its_place(api):
+    raw = b'{"url": "http://127.0.0.1:9/hook", "events": ["*"], "filter": %b}'
+    response, answer = await api.raw(
+        "POST", "~/webhooks", raw % b'{"data": {"n": {"$lt": 1e400, "$gt": 1.50}}}'
+    )
+    assert response.status == 201
+    assert b'"filter":{"data":{"n":{"$lt":1e400,"$gt":1.50}}}' in answer
+    path = f"~/webhooks/{json.loads(answer)['id']}"
+    assert b"1.50" in (await api.raw("GET", path))[1]
+    status, answer = await api.call("PATCH", path, {"filter": {"data": {"$gtt": 1}}})
+    assert (status, answer["errors"][0]["pointer"]) == (422, "/filter/data/$gtt")
+    for wrong in ("won", [], {}, {"dat": 1}, 5):
+        status, answer = await api.call("PATCH", path, {"filter": wrong})
+        assert status == 422
+        assert answer["errors"][0]["pointer"].startswith("/filter")
+    assert (await api.ok("PATCH", path, {"filter": None}))["filter"] is None
+    status, answer = await api.call("POST", "~/webhooks", b'{"url": "x", "filter": {,}}')
+    assert status == 400
+
+
+async def test_a_filter_is_tested_over_the_last_events_of_the_organization(api):
+    ids = []
+    for number in range(3):
+        for event in ("contact.created", "deal.created"):
+            body = {"event": event, "organizationId": "org_1", "data": {"n": number}}
+            ids.append((await api.ok("POST", "/api/v1/events", body))["id"])
+    path, text = "~/webhooks/filter-test", {"data": {"n": {"$gte": 1}}}
+    assert await api.ok("POST", path, {"filter": text}) == {
+        "tested": 6, "matched": 4, "examples": ids[:1:-1],
+    }  # fmt: skip
+    assert await api.ok("POST", path, {"filter": text, "events": ["deal.*"], "last": 2}) == {
+        "tested": 2, "matched": 2, "examples": [ids[5], ids[3]],
+    }  # fmt: skip
+    for wrong, pointer in (
+        ({}, "/filter"),
+        ({"filter": {"x": 1}}, "/filter/x"),
+        ({"filter": text, "last": 0}, "/last"),
+        ({"filter": text, "events": ["deal.nothing"]}, "/events/0"),
+    ):
+        status, answer = await api.call("POST", path, wrong)
+        assert (status, answer["errors"][0]["pointer"]) == (422, pointer), wrong
 
 
 async def test_wrong_options_are_refused_with_their_places(api):

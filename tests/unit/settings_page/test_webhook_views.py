@@ -114,6 +114,32 @@ async def test_headers_and_authentication_are_given_in_the_form_and_never_shown(
     assert "Fix 2 fields to save" in wrong.text
 
 
+async def test_a_filter_is_given_as_json_and_its_mistake_is_shown_with_its_place(site, admin):
+    text = '{"data": {"n": {"$gte": 1.50}}}'
+    page = await admin.post("/new", FORM | {"filter": text})
+    webhook = await only_webhook(site)
+    assert webhook.filter == text.replace(" ", "")
+    assert "Only events that match the filter" in page.text
+    assert "1.50" in (await admin.get(f"/{webhook.id}/edit")).html
+    wrong = await admin.post(f"/{webhook.id}/edit", FORM | {"filter": '{"data": {"$gtt": 1}}'})
+    assert wrong.status == 422
+    assert "At /data/$gtt: There is no operator $gtt." in wrong.text
+    await admin.post(f"/{webhook.id}/edit", FORM)
+    assert (await only_webhook(site)).filter is None
+
+
+async def test_a_filter_is_tried_before_it_is_saved_and_nothing_is_lost_by_it(site, admin):
+    fields = FORM | {"filter": '{"event": "contact.created"}', "name": "CRM", "try": "1"}
+    page = await admin.post("/new", fields)
+    assert page.status == 200
+    assert "0 of the last 0 events match." in page.text
+    assert page.all("input", name="name")[0]["value"] == "CRM"
+    assert await site.page.webhooks.list("org_1") == []
+    wrong = await admin.post("/new", fields | {"filter": "{"})
+    assert wrong.status == 422
+    assert "The filter is not JSON" in wrong.text
+
+
 async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):
     await admin.post("/new", FORM | OPTIONS)
     webhook = await only_webhook(site)

@@ -13,6 +13,7 @@ from winnerr_webhooks.management.credential_checks import (
     MAX_USERNAME,
 )
 from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
+from winnerr_webhooks.management.filter_tests import MOST_EVENTS as MOST_TESTED
 from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
 from winnerr_webhooks.management.rehearsals import MOST_EVENTS
 from winnerr_webhooks.management.webhook_checks import (
@@ -48,6 +49,7 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "timeout": {"minimum": SHORTEST_TIMEOUT},
     "retrySchedule": _RETRY_SCHEDULE,
     "headers": {"maxProperties": MAX_HEADERS},
+    "filter": {"type": "object"},
 }
 """What a webhook can have of its own."""
 
@@ -79,6 +81,11 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "status": {"enum": ["active", "paused"]},
         **_OPTIONS,
     },
+    "FilterTestDraft": {
+        "filter": {"type": "object"},
+        "events": _EVENTS,
+        "last": {"minimum": 1, "maximum": MOST_TESTED},
+    },
     "AuthDraft": {
         "type": {"enum": list(AUTH_TYPES)},
         "username": {"minLength": 1, "maxLength": MAX_USERNAME},
@@ -106,6 +113,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "organizationId": ORGANIZATION_ID,
         "url": {"format": "uri"},
         "retrySchedule": _RETRY_SCHEDULE,
+        "filter": {"anyOf": [{"type": "object"}, {"type": "null"}]},
     },
     "DeliveryStarted": {"deliveryId": id_of("dlv")},
     "AttemptShape": {

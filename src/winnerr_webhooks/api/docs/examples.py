@@ -77,6 +77,7 @@ WEBHOOK_DRAFT: Final = {
     "retrySchedule": "long",
     "headers": {"X-Tenant": "acme"},
     "auth": {"type": "bearer", "token": "a-token-of-the-receiver"},
+    "filter": {"data": {"value": {"$gte": 1000}}},
 }
 WEBHOOK: Final[dict[str, Any]] = {
     "id": _WEBHOOK_ID,
@@ -95,11 +96,14 @@ WEBHOOK: Final[dict[str, Any]] = {
     "removedEvents": [],
     "headers": {"X-Tenant": "•••"},
     "auth": {"type": "bearer"},
+    "filter": {"data": {"value": {"$gte": 1000}}},
 }
 SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  its decoded text says that it is an example
 CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}
 WEBHOOK_LIST: Final = {"items": [WEBHOOK]}
 WEBHOOK_PATCH: Final = {"status": "active", "replayCancelled": True}
+FILTER_TEST: Final = {"filter": {"data": {"value": {"$gte": 1000}}}, "events": ["deal.*"]}
+FILTER_TESTED: Final = {"tested": 100, "matched": 7, "examples": [_EVENT_ID]}
 SECRET_SHOWN: Final = {"secret": SECRET}
 SECRET_DRAFT: Final = {"overlapSeconds": 86_400}
 ROTATED: Final = {"secret": SECRET, "overlapEndsAt": "2025-01-16T14:23:00Z"}

@@ -16,6 +16,7 @@ from winnerr_webhooks.api.docs.operation import (
 )
 from winnerr_webhooks.api.problems import CONFLICT, OUTDATED, UNCERTAIN
 from winnerr_webhooks.api.routes.webhook_routes import TestRequest
+from winnerr_webhooks.management.filter_tests import FilterTestDraft
 from winnerr_webhooks.management.webhook_drafts import SecretDraft, WebhookDraft, WebhookPatch
 
 CREATED: Final = Annotated[
@@ -58,7 +59,8 @@ WEBHOOKS: Final = (
             "`long` (8 retries over about 3 days) or a list of the seconds before each retry. With "
             "`status` `paused`, nothing is sent until it is `active`, and events are kept as "
             "cancelled deliveries. `headers` and `auth` are sent with each request; they are "
-            "encrypted and never shown again."
+            "encrypted and never shown again. With a `filter`, only events whose payload matches "
+            "it are sent."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,
@@ -76,6 +78,23 @@ WEBHOOKS: Final = (
         answer=shapes.WebhookList,
         answer_example=examples.WEBHOOK_LIST,
         refusals=READ,
+    ),
+    Operation(
+        method="post",
+        path=ORGANIZATION + "/webhooks/filter-test",
+        id="testFilter",
+        tag="Webhooks",
+        summary="Test a filter over the last events",
+        description=(
+            "Says how many of the organization's `last` events (100, at most 500) match the "
+            "filter, with the ids of the newest 10. With `events`, only events that such a "
+            "subscription gets are tested. Nothing is sent or changed."
+        ),
+        body=FilterTestDraft,
+        body_example=examples.FILTER_TEST,
+        answer=shapes.FilterTestShape,
+        answer_example=examples.FILTER_TESTED,
+        refusals=WRITE,
     ),
     Operation(
         method="get",

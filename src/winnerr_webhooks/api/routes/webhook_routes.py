@@ -12,6 +12,7 @@ from winnerr_webhooks.api.shape_builders import rotation_shape, saved_shape, web
 from winnerr_webhooks.api.shapes import (
     UNSET,
     DeliveryStarted,
+    FilterTestShape,
     RotationShape,
     SecretShape,
     UnsetType,
@@ -19,6 +20,7 @@ from winnerr_webhooks.api.shapes import (
     WebhookShape,
 )
 from winnerr_webhooks.api.versions import etag, wanted_versions
+from winnerr_webhooks.management.filter_tests import FilterTestDraft
 from winnerr_webhooks.management.webhook_drafts import SecretDraft, WebhookDraft, WebhookPatch
 
 
@@ -59,6 +61,17 @@ class WebhookRoutes(Controller):
         """List an organization's webhooks."""
         webhooks = await services.webhooks.list(organization)
         return WebhookList(items=[webhook_shape(webhook, services.catalog) for webhook in webhooks])
+
+    @post("/filter-test", status_code=200)
+    async def test_filter(
+        self, services: ServicesDependency, request: ApiRequest, organization: FromPath[str]
+    ) -> FilterTestShape:
+        """Test a filter over the last events."""
+        draft = await read_json(request, FilterTestDraft)
+        result = await services.webhooks.test_filter(organization, draft)
+        return FilterTestShape(
+            tested=result.tested, matched=result.matched, examples=result.examples
+        )
 
     @get("/{webhook:str}")
     async def get_one(

@@ -18,6 +18,7 @@ from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.retry import LONG_SCHEDULE, STANDARD
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import new_secret
+from winnerr_webhooks.management.filter_tests import FilterTestDraft, FilterTestResult
 from winnerr_webhooks.management.webhook_checks import MOST_RETRIES
 from winnerr_webhooks.management.webhook_drafts import AuthDraft, WebhookDraft, WebhookPatch
 from winnerr_webhooks.settings_page import formatting
@@ -44,6 +45,7 @@ _FIELDS: Final = {
     "secret": "secret",
     "name": "name",
     "description": "description",
+    "filter": "filter",
     "headers": "headers",
     "auth": "auth",
     "timeout": "timeout",
@@ -75,6 +77,7 @@ class FormInput(msgspec.Struct, kw_only=True):
     username: str = ""
     password: str = ""
     bearer_token: str = ""
+    filter: str = ""
 
     @classmethod
     def of(cls, webhook: Webhook) -> "FormInput":
@@ -90,6 +93,7 @@ class FormInput(msgspec.Struct, kw_only=True):
             schedule="own" if is_own else str(schedule),
             headers="\n".join(f"{name}: {MASK}" for name in webhook.header_names),
             auth="keep" if webhook.auth_type else "",
+            filter=webhook.filter or "",
             waits=", ".join(f"{wait:.15g}" for wait in schedule) if is_own else "",
         )
 
@@ -103,6 +107,7 @@ class FormInput(msgspec.Struct, kw_only=True):
             "timeout": _seconds(self.timeout) if self.timeout else None,
             "retry_schedule": own if self.schedule == "own" else self.schedule,
             "headers": _header_map(self.headers),
+            "filter": self.filter or None,
             "auth": msgspec.UNSET if keeps_auth else self._auth(),
         }
 
@@ -139,6 +144,8 @@ async def create(page: PageDependency, request: PageRequest) -> Response[str]:
     if form.has("generate"):
         form_input.secret = new_secret()
         return _answer(page, request, form_input, None, token=token)
+    if form.has("try"):
+        return await _try_filter(page, request, form_input, None, form)
     draft = WebhookDraft(
         url=form_input.url,
         events=list(form_input.events),
@@ -177,6 +184,8 @@ async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str
     form = form_of(request)
     form_input = _read(form)
     found = await page.webhooks.get(request.auth.organization, webhook)
+    if form.has("try"):
+        return await _try_filter(page, request, form_input, found, form)
     changes = changes_between(form.text("known"), FormInput.of(found), form_input)
     if changes:
         return _answer(page, request, form_input, found, changes=changes)
@@ -215,6 +224,28 @@ async def generate_secret() -> dict[str, str]:
     return {"secret": new_secret()}
 
 
+async def _try_filter(
+    page: PageContext,
+    request: PageRequest,
+    form_input: FormInput,
+    webhook: Webhook | None,
+    form: Form,
+) -> Response[str]:
+    """Show the form again, with how many of the last events match its filter.
+
+    Its token, and the values that it was opened with, stay: nothing was saved.
+    """
+    token, known = form.text("token"), form.text("known")
+    events = list(form_input.events) or None
+    draft = FilterTestDraft(filter=form_input.filter or "null", events=events)
+    try:
+        trial = await page.webhooks.test_filter(request.auth.organization, draft)
+    except Invalid as refusal:
+        errors = FormErrors(refusal)
+        return _answer(page, request, form_input, webhook, errors, token=token, known=known)
+    return _answer(page, request, form_input, webhook, token=token, known=known, trial=trial)
+
+
 def _read(form: Form) -> FormInput:
     return FormInput(
         url=form.text("url"),
@@ -231,6 +262,7 @@ def _read(form: Form) -> FormInput:
         username=form.text("username"),
         password=form.text("password"),
         bearer_token=form.text("bearer-token"),
+        filter=form.text("filter"),
     )
 
 
@@ -260,7 +292,9 @@ def _answer(
     errors: FormErrors | None = None,
     *,
     token: str = "",
+    known: str = "",
     changes: Sequence[Change] | None = None,
+    trial: FilterTestResult | None = None,
 ) -> Response[str]:
     """The form; `changes`, also an empty list, says that nothing was saved because of them."""
     errors = errors or FormErrors()
@@ -270,11 +304,12 @@ def _answer(
         request.auth,
         status=_UNPROCESSABLE if errors else status,
         token=token or new_token(request.auth, page.webhooks.new_id()),
-        known=known_values(FormInput.of(webhook)) if webhook else "",
+        known=known or (known_values(FormInput.of(webhook)) if webhook else ""),
         changes=changes,
         tab="webhooks",
         form_input=form_input,
         webhook=webhook,
+        trial=trial,
         categories=category_choices(page.catalog, form_input.events),
         removed=page.catalog.without_match(webhook.events if webhook else ()),
         selected=len(page.catalog.chosen(form_input.events)),

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.domain.event_pattern import CACHED_NAMES, patterns_matching
 from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeated
+from winnerr_webhooks.storage.postgres.known_filters import KnownFilters
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row, columns
 from winnerr_webhooks.storage.retention import REMEMBERED_MS
+
+MOST_JUDGEMENTS: Final = 5
+"""How often a batch is judged if filters change between the judgement and the statement."""
 
 
 class AcceptedBatch(NamedTuple):
@@ -41,17 +45,39 @@ class Batch:
         return any(event.client_id is not None for event in self.asked)
 
 
-async def accept(db: PostgresSession, batch: Batch, terms: AcceptTerms, now: int) -> AcceptedBatch:
-    """Store what is new of a batch; see `Road.accept`. One statement without client ids."""
+async def accept(
+    db: PostgresSession, batch: Batch, terms: AcceptTerms, now: int, filters: KnownFilters
+) -> AcceptedBatch:
+    """Store what is new of a batch; see `Road.accept`. One statement without client ids.
+
+    If webhooks have filters that this node does not know, or other ones by now, that statement
+    writes nothing and says which, and a second one follows.
+    """
     asked = batch.asked
-    rows = await db.fetch(
-        "accept_free" if terms.lease is None else "accept",
-        *columns([_row(event) for event in asked]),
-        now,
-        terms.lease_until,
-        [] if terms.lease is None else list(terms.lease.full),
-        now - REMEMBERED_MS,
-    )
+    events = columns([_row(event) for event in asked])
+    full = [] if terms.lease is None else list(terms.lease.full)
+    filters.forget_oldest()
+    for _ in range(MOST_JUDGEMENTS):
+        rows = await db.fetch(
+            "accept_free" if terms.lease is None else "accept",
+            *events,
+            now,
+            terms.lease_until,
+            full,
+            now - REMEMBERED_MS,
+            *filters.judge(asked),
+        )
+        if not (unjudged := [row for row in rows if row[0] < 0]):
+            break
+        filters.learn(
+            (
+                asked[-row[0] - 1].organization,
+                *(row[3] if terms.lease is None else (row[2], row[1])),
+            )
+            for row in unjudged
+        )
+    else:
+        raise Unavailable("Filters of webhooks change at this moment. Try again.")
     if terms.lease is None:
         fresh, free = _free_answers(asked, rows)
     else:

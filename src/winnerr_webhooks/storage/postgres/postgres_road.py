@@ -11,6 +11,7 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
 from winnerr_webhooks.storage.postgres.connection_opener import Backend
+from winnerr_webhooks.storage.postgres.known_filters import KnownFilters
 from winnerr_webhooks.storage.postgres.postgres_accept import AcceptedBatch, Batch
 from winnerr_webhooks.storage.postgres.postgres_errors import TOO_LONG
 from winnerr_webhooks.storage.postgres.postgres_verbs import PostgresVerbs
@@ -48,6 +49,7 @@ class RoadVerbs(PostgresVerbs):
     """
 
     _repaired_at = 0
+    _filters: KnownFilters
 
     # --- accept -------------------------------------------------------------------------------
 
@@ -65,7 +67,9 @@ class RoadVerbs(PostgresVerbs):
         batch = Batch(events)
         run = self._road.transact if batch.has_client_ids else self._road.autocommit
         try:
-            stored = await run(lambda db: postgres_accept.accept(db, batch, terms, now))
+            stored = await run(
+                lambda db: postgres_accept.accept(db, batch, terms, now, self._filters)
+            )
         except LostCommit as error:
             stored = await self._find_lost_commit(batch, terms, error, ends)
         await self._lower_lanes(dict.fromkeys(stored.free, now), ends)

@@ -24,6 +24,7 @@ from winnerr_webhooks.storage.listener_verbs import ListenerVerbs
 from winnerr_webhooks.storage.log_verbs import LogVerbs
 from winnerr_webhooks.storage.postgres import postgres_schema
 from winnerr_webhooks.storage.postgres.database_clock import DatabaseClock
+from winnerr_webhooks.storage.postgres.known_filters import KnownFilters
 from winnerr_webhooks.storage.postgres.postgres_housekeeping import PostgresHousekeeping
 from winnerr_webhooks.storage.postgres.postgres_outbox import PostgresOutbox
 from winnerr_webhooks.storage.postgres.postgres_road import RoadVerbs
@@ -75,6 +76,7 @@ class PostgresStorage(
         self._ids = Ids(clock)
         self._rule = rule._replace(skipped_since=clock.skips.since)
         self._node = node
+        self._filters = KnownFilters()
         self.outbox = PostgresOutbox(aside, clock)
 
     @classmethod

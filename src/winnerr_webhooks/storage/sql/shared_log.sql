@@ -21,6 +21,16 @@ SELECT accepted_at FROM event WHERE id = :id AND organization = :organization
 SELECT id, organization, name, client_id, accepted_at, body FROM event
 WHERE id = :id AND organization = :organization
 
+-- name: recent_events
+-- Of the newest events of all organizations. Only those that are asked for have their bodies read.
+SELECT event.id, event.body
+FROM (
+    SELECT id, organization, name FROM event WHERE id < :newest ORDER BY id DESC LIMIT :examined
+) AS newest
+{ordered_join} event ON event.id = newest.id
+WHERE newest.organization = :organization AND (NOT :named OR newest.name {any:names})
+ORDER BY newest.id DESC LIMIT :last
+
 -- name: probe
 UPDATE meta SET value = :now WHERE name = 'probed_at'
 

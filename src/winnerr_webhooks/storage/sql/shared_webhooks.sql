@@ -5,7 +5,8 @@
 
 -- name: webhook_columns
 id, organization, url, description, events, status, status_reason, secret IS NOT NULL,
-overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule, header_names, auth_type
+overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule, header_names, auth_type,
+filter
 
 -- name: list_webhooks
 SELECT {webhook_columns} FROM {live_webhooks}
@@ -42,7 +43,7 @@ DELETE FROM subscription WHERE organization = :organization AND webhook_id = :we
 {take_change_mark}
 UPDATE webhook SET
     url = :url, description = :description, events = :events, name = :name, timeout = :timeout,
-    retry_schedule = :retry_schedule, {changed}
+    retry_schedule = :retry_schedule, filter = :filter, {changed}
 WHERE id = :webhook
 
 -- name: enter_active

@@ -12,6 +12,7 @@ from winnerr_webhooks.domain.event_pattern import CACHED_NAMES, patterns_matchin
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeated
+from winnerr_webhooks.storage.filtering import FilteredEvent
 from winnerr_webhooks.storage.retention import REMEMBERED_MS
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_rows import lower_lanes
@@ -26,6 +27,7 @@ class _Match(msgspec.Struct, array_like=True, gc=False, frozen=True):
     status: str
     version: int
     epoch: int
+    filter: str | None
 
 
 class _Count(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -35,6 +37,8 @@ class _Count(msgspec.Struct, array_like=True, gc=False, frozen=True):
     active: int
     all: int
     """Active, paused and disabled ones."""
+    filtered: int
+    """Whether any of them has a filter."""
 
 
 _MATCHES = msgspec.json.Decoder(list[_Match])
@@ -108,14 +112,21 @@ def accept(
     """Store what is new of a batch; see `Road.accept`."""
     rows = _NewRows(terms, now)
     if terms.lease is None:
-        return _accept_free(db, events, rows, now)
+        counts = _counts(db, _pairs(events))
+        if not any(count.filtered for count in counts.values()):
+            return _accept_free(db, events, rows, counts, now)
     wanted = _webhooks_wanting(db, events)
 
     def store(event: NewEvent) -> Accepted:
         rows.event(event)
         leased = []
         count = 0
-        webhooks = wanted[event.organization, event.name]
+        judged = FilteredEvent(event)
+        webhooks = [
+            webhook
+            for webhook in wanted[event.organization, event.name]
+            if webhook.filter is None or judged.passes(webhook.filter)
+        ]
         for webhook in webhooks:
             if webhook.status == ACTIVE:
                 count += 1
@@ -132,10 +143,16 @@ def accept(
 
 
 def _accept_free(
-    db: Connection, events: Sequence[NewEvent], rows: _NewRows, now: int
+    db: Connection,
+    events: Sequence[NewEvent],
+    rows: _NewRows,
+    counts: Mapping[tuple[str, str], _Count],
+    now: int,
 ) -> list[Accepted]:
-    """Store what is new of a batch whose deliveries are all free: SQLite itself fans them out."""
-    counts = _counts(db, _pairs(events))
+    """Store what is new of a batch whose deliveries are all free: SQLite itself fans them out.
+
+    None of the webhooks that want these events has a filter: Python would have to judge them.
+    """
     new: list[NewEvent] = []
 
     def store(event: NewEvent) -> Accepted:

@@ -51,6 +51,7 @@ async def old(path, clock, keyring, world_class):
         name="CRM",
         timeout=2.5,
         retry_schedule=(60.0, 0.5),
+        filter='{"data":{"n":{"$ne":1.50}}}',
         credentials=Credentials({"X-Tenant": "acme"}, BearerAuth("a token")),
     )
     await storage.set_secret("org_1", world.signed.id, SECRET[::-1], 86_400 * 60)

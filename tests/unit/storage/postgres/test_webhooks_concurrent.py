@@ -14,6 +14,7 @@ from winnerr_webhooks.storage import accepting, jobs, replays, webhook_queries
 from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
+from winnerr_webhooks.storage.postgres.known_filters import KnownFilters
 from winnerr_webhooks.storage.values import (
     Claim,
     DeliveryFilter,
@@ -390,7 +391,7 @@ async def test_a_slice_that_meets_a_replay_asked_for_at_that_moment_leaves_it(wo
 def _accepting(world, event):
     terms = AcceptTerms(None, world.clock.monotonic(), None)
     return lambda db: postgres_accept.accept(
-        db, postgres_accept.Batch([event]), terms, world.clock.ms
+        db, postgres_accept.Batch([event]), terms, world.clock.ms, KnownFilters()
     )
 
 

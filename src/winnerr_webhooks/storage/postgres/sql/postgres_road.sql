@@ -12,7 +12,9 @@
 -- row carries all that is needed later.
 -- $1..$7 id, organization, name, all patterns that match the name (with spaces between them), client
 -- id, fingerprint, body; $8 now; $9 end of the leases (NULL: all deliveries are free); $10 webhooks
--- whose deliveries are free; $11 how far back client ids are remembered
+-- whose deliveries are free; $11 how far back client ids are remembered; $12 the filters by which the
+-- node has judged, by webhook; $13 the webhooks that an event does not match, as keys "ordinal id".
+-- If one of the filters is another by now, nothing is written: the node judges again (`unjudged`).
 WITH given AS MATERIALIZED (
     SELECT generate_subscripts($1::text[], 1) AS ordinal, unnest($1::text[]) AS id,
         unnest($2::text[]) AS organization, unnest($3::text[]) AS name,
@@ -23,7 +25,8 @@ wanted AS MATERIALIZED (
     SELECT given.ordinal, given.id, given.organization, given.name, given.client_id,
         webhook.id AS webhook_id, webhook.suffix, webhook.version, webhook.epoch,
         webhook.status = 'active' AS active,
-        $9::bigint IS NOT NULL AND webhook.id <> ALL ($10::text[]) AS leased
+        $9::bigint IS NOT NULL AND webhook.id <> ALL ($10::text[]) AS leased, webhook.filter,
+        $12::jsonb ->> webhook.id IS NOT DISTINCT FROM webhook.filter AS judged
     FROM given
     CROSS JOIN LATERAL (
         SELECT DISTINCT webhook_id FROM subscription
@@ -32,6 +35,16 @@ wanted AS MATERIALIZED (
     ) AS one
     JOIN webhook ON webhook.id = one.webhook_id
     WHERE webhook.status <> 'deleted'
+        AND (
+            webhook.filter IS NULL
+            OR $12::jsonb ->> webhook.id IS DISTINCT FROM webhook.filter
+            OR NOT $13::jsonb ? (given.ordinal || ' ' || webhook.id))
+),
+unjudged AS MATERIALIZED (
+    SELECT DISTINCT ON (webhook_id) ordinal, webhook_id, filter FROM wanted WHERE NOT judged
+),
+judged AS MATERIALIZED (
+    SELECT * FROM given WHERE NOT EXISTS (SELECT FROM unjudged)
 ),
 counts AS MATERIALIZED (
     SELECT jsonb_object_agg(ordinal::text, deliveries) AS by_ordinal
@@ -44,7 +57,7 @@ remembered AS (
     INSERT INTO idempotency AS known (organization, client_id, fingerprint, event_id, deliveries, at)
     SELECT organization, client_id, fingerprint, id,
         coalesce(((SELECT by_ordinal FROM counts) ->> ordinal::text)::int, 0), $8
-    FROM given WHERE client_id IS NOT NULL ORDER BY organization, client_id
+    FROM judged WHERE client_id IS NOT NULL ORDER BY organization, client_id
     ON CONFLICT (organization, client_id) DO UPDATE SET
         fingerprint = excluded.fingerprint, event_id = excluded.event_id,
         deliveries = excluded.deliveries, at = excluded.at
@@ -53,14 +66,15 @@ remembered AS (
 ),
 events AS (
     INSERT INTO event (id, organization, name, client_id, accepted_at, body)
-    SELECT id, organization, name, client_id, $8, body FROM given
+    SELECT id, organization, name, client_id, $8, body FROM judged
     WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 ),
 new_deliveries AS MATERIALIZED (
     SELECT ordinal, 'dlv_' || substr(id, 5) || suffix AS id, webhook_id, version, leased, active,
         organization, name, epoch
     FROM wanted
-    WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
+    WHERE (client_id IS NULL OR id IN (SELECT event_id FROM remembered))
+        AND NOT EXISTS (SELECT FROM unjudged)
 ),
 waiting AS (
     INSERT INTO pending ({pending_row})
@@ -75,12 +89,15 @@ cancelled AS (
 )
 
 -- name: accept
--- One statement, and a row for each event that was stored and for each of its deliveries.
+-- One statement, and a row for each event that was stored and for each of its deliveries. A row with
+-- a negative ordinal has a filter that is to be judged by.
 {accepting}
 SELECT ordinal, NULL AS id, NULL AS webhook_id, NULL::int AS version, false AS leased, false AS active
-FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
+FROM judged WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
 UNION ALL
 SELECT ordinal, id, webhook_id, version, leased, active FROM new_deliveries
+UNION ALL
+SELECT -ordinal, filter, webhook_id, NULL, false, false FROM unjudged
 
 -- name: accept_free
 -- The same when all deliveries are free: a row for each event that was stored, with the numbers of
@@ -89,13 +106,15 @@ SELECT ordinal, id, webhook_id, version, leased, active FROM new_deliveries
 SELECT ordinal, sum(active) AS active, sum(cancelled) AS cancelled, NULL::text[] AS webhooks
 FROM (
     SELECT ordinal, 0 AS active, 0 AS cancelled
-    FROM given WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
+    FROM judged WHERE client_id IS NULL OR id IN (SELECT event_id FROM remembered)
     UNION ALL
     SELECT ordinal, active::int, (NOT active)::int FROM new_deliveries
 ) AS stored
 GROUP BY ordinal
 UNION ALL
 SELECT 0, 0, 0, array_agg(DISTINCT webhook_id) FROM new_deliveries WHERE active
+UNION ALL
+SELECT -ordinal, 0, 0, ARRAY[webhook_id, filter] FROM unjudged
 
 -- name: fan_out
 -- How many webhooks want the events of each (organization, patterns), but deleted ones.

@@ -5,7 +5,8 @@
 
 -- name: fan_out
 SELECT json_group_array(json_array(
-    given.column1, webhook.id, webhook.number, webhook.status, webhook.version, webhook.epoch))
+    given.column1, webhook.id, webhook.number, webhook.status, webhook.version, webhook.epoch,
+    webhook.filter))
 FROM ({rows:3}) AS given
 CROSS JOIN json_each(given.column3) AS pattern
 CROSS JOIN subscription
@@ -94,19 +95,18 @@ ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
 WHERE excluded.next_due_at < lane.next_due_at
 
 -- name: count_wanted
--- How many webhooks want the events of an (organization, patterns): active ones, and all but deleted.
-SELECT json_group_array(json_array(
-    given.column1,
-    (SELECT count(DISTINCT webhook.id) FROM json_each(given.column3) AS pattern
-     CROSS JOIN subscription
+-- How many webhooks want the events of an (organization, patterns): active ones, all but deleted, and
+-- those of the latter that have a filter.
+SELECT json_group_array(json((
+    SELECT json_array(
+        given.column1,
+        count(DISTINCT iif(webhook.status = 'active', webhook.id, NULL)),
+        count(DISTINCT webhook.id),
+        count(webhook.filter))
+    FROM json_each(given.column3) AS pattern
+    CROSS JOIN subscription
         ON subscription.organization = given.column2 AND subscription.event = pattern.value
-     CROSS JOIN webhook ON webhook.id = subscription.webhook_id
-     WHERE webhook.status = 'active'),
-    (SELECT count(DISTINCT webhook.id) FROM json_each(given.column3) AS pattern
-     CROSS JOIN subscription
-        ON subscription.organization = given.column2 AND subscription.event = pattern.value
-     CROSS JOIN webhook ON webhook.id = subscription.webhook_id
-     WHERE webhook.status <> 'deleted')))
+    CROSS JOIN webhook ON webhook.id = subscription.webhook_id AND webhook.status <> 'deleted')))
 FROM ({rows:3}) AS given
 
 -- name: put_pending

@@ -1,0 +1,230 @@
+"""Event filters: which events a webhook gets, by what their payload says.
+
+A filter is a JSON object over the payload that receivers get (`event`, `timestamp`,
+`organizationId`, `data`). Its members are conditions, and all of them must be met. A member is the
+name of a field with a condition on its value, or an operator (`$eq`, …) on the value at hand. A
+condition that is no object means `$eq`. docs/reference/filters.md is the grammar with examples.
+"""
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+from winnerr_webhooks.domain import exact_json
+from winnerr_webhooks.domain import filter_conditions as conditions
+from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.filter_conditions import Test
+
+MAX_BYTES: Final = 4_096
+"""Of a filter as it is stored: UTF-8, without white space."""
+MAX_CONDITIONS: Final = 32
+MAX_DEPTH: Final = 8
+"""Objects and lists within each other, the filter itself included."""
+CACHED: Final = 10_000
+"""Filters that are kept ready to judge: those of the busiest organizations."""
+_FIELDS: Final = ("event", "timestamp", "organizationId", "data")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+Judge = Callable[[Any], bool]
+"""Whether a payload, as `parse_payload` returns it, matches a filter."""
+
+
+def parse_payload(body: bytes) -> Any:
+    """Return the payload of an event as filters judge it."""
+    return exact_json.parse(body)
+
+
+@lru_cache(CACHED)
+def judge_of(text: str) -> Judge:
+    """Return the judge of a filter that was checked when it was stored."""
+    return _Compiler("/filter").compile(exact_json.parse(text))
+
+
+def check_filter(text: str, pointer: str = "/filter") -> str:
+    """Return a filter as it is stored, if it is valid JSON of one. Raises `Invalid` at its place.
+
+    `text` is JSON that was decoded before, or the input of a form.
+    """
+    try:
+        value = exact_json.parse(text)
+    except (ValueError, RecursionError) as error:
+        raise Invalid.field(pointer, f"The filter is not JSON: {_reason(error)}.") from None
+    stored = _compact(text)
+    if len(stored.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise Invalid.field(pointer, f"The filter is larger than {MAX_BYTES:,} bytes. Shorten it.")
+    if _SURROGATE.search(stored) or _has_surrogate(value):
+        raise Invalid.field(pointer, "The filter has half of a surrogate pair. Remove it.")
+    if not isinstance(value, dict):
+        raise Invalid.field(
+            pointer, 'A filter is a JSON object, such as {"data": {"stage": "won"}}.'
+        )
+    _Compiler(pointer).compile(value)
+    return stored
+
+
+class _Compiler:
+    """Makes the test of a filter, and refuses what is none."""
+
+    def __init__(self, pointer: str) -> None:
+        self._root = pointer
+        self._count = 0
+
+    def compile(self, value: dict[str, Any]) -> Judge:
+        unknown = [name for name in value if not name.startswith("$") and name not in _FIELDS]
+        if unknown:
+            raise self._refusal(
+                f"{self._root}/{_escape(unknown[0])}",
+                f"A payload has no field `{unknown[0][:80]}`: it has {', '.join(_FIELDS)}. What is "
+                "sent with an event is below `data`.",
+            )
+        return self._condition(value, self._root, 1)
+
+    def _condition(self, value: Any, pointer: str, depth: int) -> Test:
+        if not isinstance(value, dict):
+            self._operand(value, pointer, depth)
+            return conditions.equals(value)
+        self._check_depth(pointer, depth)
+        tests = []
+        for name, inner in value.items():
+            place = f"{pointer}/{_escape(name)}"
+            if name.startswith("$"):
+                tests.append(self._operator(name, inner, place, depth))
+            else:
+                tests.append(conditions.field(name, self._condition(inner, place, depth + 1)))
+        if not tests:
+            raise self._refusal(
+                pointer, 'This has no condition. For an empty object, write {"$eq": {}}.'
+            )
+        return conditions.every(tests)
+
+    def _operator(self, name: str, operand: Any, pointer: str, depth: int) -> Test:
+        if name in ("$and", "$or"):
+            tests = [
+                self._condition(one, f"{pointer}/{index}", depth + 2)
+                for index, one in enumerate(self._list(name, operand, pointer, depth + 1))
+            ]
+            return conditions.every(tests) if name == "$and" else conditions.any_of(tests)
+        if name == "$not":
+            return conditions.negation(self._condition(operand, pointer, depth + 1))
+        make = _OPERATORS.get(name)
+        if make is None:
+            near = difflib.get_close_matches(name, _NAMES, n=1)
+            advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(_NAMES)}."
+            raise self._refusal(pointer, f"There is no operator {name[:80]}. {advice}")
+        self._operand(operand, pointer, depth + 1)
+        wanted, fits, test = make
+        if not fits(operand):
+            raise self._refusal(pointer, f"{name} takes {wanted}.")
+        return test(operand)
+
+    def _list(self, name: str, operand: Any, pointer: str, depth: int) -> list[Any]:
+        if not isinstance(operand, list) or not operand:
+            raise self._refusal(pointer, f"{name} takes a list of one or more conditions.")
+        self._check_depth(pointer, depth)
+        return operand
+
+    def _operand(self, operand: Any, pointer: str, depth: int) -> None:
+        """Count one condition, and check how deep its operand is."""
+        self._count += 1
+        if self._count > MAX_CONDITIONS:
+            raise self._refusal(
+                pointer, f"The filter has more than {MAX_CONDITIONS} conditions. Use fewer."
+            )
+        for inner in _levels(operand):
+            self._check_depth(pointer, depth + inner)
+
+    def _check_depth(self, pointer: str, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise self._refusal(
+                pointer, f"The filter is more than {MAX_DEPTH} levels deep here. Make it flatter."
+            )
+
+    @staticmethod
+    def _refusal(pointer: str, message: str) -> Invalid:
+        return Invalid.field(pointer, message)
+
+
+def _levels(value: Any) -> Iterator[int]:
+    """Yield 0, 1, 2, … for each level of objects and lists that a value has."""
+    level, inner = 0, [value]
+    while inner := [one for one in inner if isinstance(one, dict | list)]:
+        yield level
+        level += 1
+        inner = [
+            member for one in inner for member in (one.values() if isinstance(one, dict) else one)
+        ]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_ordered(value: Any) -> bool:
+    return isinstance(value, str) or exact_json.number_of(value) is not None
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _any(_value: Any) -> bool:
+    return True
+
+
+_ORDERED: Final = "a number or a text"
+_OPERATORS: Final[dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Test]]]] = {
+    "$eq": ("any value", _any, conditions.equals),
+    "$ne": ("any value", _any, lambda one: conditions.negation(conditions.equals(one))),
+    "$gt": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.gt)),
+    "$gte": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.ge)),
+    "$lt": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.lt)),
+    "$lte": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.le)),
+    "$in": ("a list of values", _is_list, conditions.is_among),
+    "$nin": (
+        "a list of values",
+        _is_list,
+        lambda one: conditions.negation(conditions.is_among(one)),
+    ),
+    "$startsWith": ("a text", _is_text, conditions.starts_with),
+    "$endsWith": ("a text", _is_text, conditions.ends_with),
+    "$contains": ("any value", _any, conditions.contains),
+    "$exist": ("true or false", _is_bool, conditions.exists),
+}
+"""By name: what the operator takes, whether an operand is that, and the test it makes."""
+_NAMES: Final = (*_OPERATORS, "$or", "$and", "$not")
+
+
+def _compact(text: str) -> str:
+    """Return JSON without insignificant white space; numbers and texts stay as written."""
+    return _SPACE.sub(lambda found: found[1] or "", text)
+
+
+_SPACE: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)
+
+
+def _has_surrogate(value: Any) -> bool:
+    if isinstance(value, str):
+        return _SURROGATE.search(value) is not None
+    if isinstance(value, list):
+        return any(map(_has_surrogate, value))
+    if isinstance(value, dict):
+        return any(_has_surrogate(one) for pair in value.items() for one in pair)
+    return False
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    return str(error)[:1].lower() + str(error)[1:]
+
+
+def _escape(name: str) -> str:
+    """Return a name as a part of a JSON Pointer (RFC 6901, section 3)."""
+    return name[:80].replace("~", "~0").replace("/", "~1")

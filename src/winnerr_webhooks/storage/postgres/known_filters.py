@@ -1,0 +1,62 @@
+"""The filters that a node knows, so that it can judge a batch before the statement that accepts it.
+
+The statement decides whether that was right: it compares each known filter with the webhook's own,
+as it is at that moment. If one of them differs, nothing is written, and the statement returns the
+filters as they are.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from winnerr_webhooks.domain.event import NewEvent
+from winnerr_webhooks.storage.filtering import FilteredEvent
+
+MOST_ORGANIZATIONS: Final = 1_000
+"""Organizations whose filters are kept from batch to batch; those used last stay."""
+
+
+class KnownFilters:
+    """Filters by organization and webhook, as the statement has last returned them."""
+
+    def __init__(self) -> None:
+        self._by_organization: OrderedDict[str, dict[str, str]] = OrderedDict()
+
+    def learn(self, found: Iterable[tuple[str, str, str | None]]) -> None:
+        """Note filters (organization, webhook, filter); None: the webhook has none any more."""
+        for organization, webhook_id, text in found:
+            known = self._by_organization.setdefault(organization, {})
+            if text is not None:
+                known[webhook_id] = text
+            else:
+                known.pop(webhook_id, None)
+            if not known:
+                del self._by_organization[organization]
+
+    def forget_oldest(self) -> None:
+        """Make room, between batches: within one, all that was learnt for it has to stay."""
+        while len(self._by_organization) > MOST_ORGANIZATIONS:
+            self._by_organization.popitem(last=False)
+
+    def judge(self, events: Sequence[NewEvent]) -> tuple[str, str]:
+        """Return JSON objects: the filters by webhook, and what they refuse.
+
+        The keys of the second are "position webhook", with the position of an event from 1.
+        """
+        if not self._by_organization:
+            return "{}", "{}"
+        filters: dict[str, str] = {}
+        refused: dict[str, int] = {}
+        for position, event in enumerate(events, 1):
+            known = self._by_organization.get(event.organization)
+            if known is not None:
+                self._by_organization.move_to_end(event.organization)
+                filters.update(known)
+                judged = FilteredEvent(event)
+                refused.update(
+                    (f"{position} {webhook_id}", 1)
+                    for webhook_id, text in known.items()
+                    if not judged.passes(text)
+                )
+        return json.dumps(filters), json.dumps(refused)
