@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lowest newest browser pgbouncer screenshots check lock bench bench-full bench-peers sdk smoke chaos build clean
+.PHONY: help demo test lowest newest browser pgbouncer screenshots texts check lock bench bench-full bench-peers sdk smoke chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -62,6 +62,9 @@ pgbouncer: ## the pooler that tests of PostgreSQL run behind, where it can be ha
 
 screenshots: $(VENV)/.development browser ## the settings page's pictures anew, in docs/screenshots
 	@$(RUN) docs/make_screenshots.py $(ARGS)
+
+texts: $(VENV)/.development ## the catalogues of the settings page brought up to date with its texts
+	@$(RUN) -m tests.catalogs
 
 check: $(VENV)/.development ## format, lint, types, import direction
 	@$(RUN) -m ruff format --check .

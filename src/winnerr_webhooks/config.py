@@ -55,6 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     theme_color_scheme: str = "auto"
     theme_header: str = "show"
     theme_stylesheet: str = ""
+    default_language: str = "en"
     log_level: str = "info"
     log_format: str = ""
     role: str = "all"

@@ -9,6 +9,7 @@ from winnerr_webhooks import database_url
 from winnerr_webhooks import setting_parsers as parsers
 from winnerr_webhooks.domain.accent import parse_accent
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.languages import LANGUAGES
 from winnerr_webhooks.encryption_keys import EncryptionKey, parse_encryption_keys
 
 PREFIX: Final = "WINNERR_WEBHOOKS_"
@@ -138,6 +139,11 @@ SETTINGS: Final = (
     ),
     Setting("THEME_HEADER", parsers.one_of("show", "hide"), "Whether the page has its header."),
     Setting("THEME_STYLESHEET", parsers.file_path, "Path of a CSS file served after the page's."),
+    Setting(
+        "DEFAULT_LANGUAGE",
+        parsers.one_of(*LANGUAGES),
+        "Language of the settings page for visitors whose own it does not have.",
+    ),
     Setting(
         "LOG_LEVEL",
         parsers.one_of("debug", "info", "warning", "error"),

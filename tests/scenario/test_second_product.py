@@ -22,6 +22,7 @@ GLOBEX = {
     "SIGNATURE_HEADER": "X-Globex-Hmac",
     "SIGNATURE_FORMAT": "sha256:{base64}",
     "THEME_ACCENT": "#0f766e,#2dd4bf",
+    "DEFAULT_LANGUAGE": "fr",
 }
 CATALOGUE = """
 categories:
@@ -110,7 +111,8 @@ async def test_no_page_header_or_answer_says_another_products_name(make_globex, 
             "Globex CRM",
             "X-Globex-CRM-Event",
             "X-Globex-Hmac",
-            "Sign out",
+            "Se déconnecter",
+            '<html lang="fr" dir="ltr">',
             "--accent: #2dd4bf",
         ):
             assert shown in browser.text

@@ -212,7 +212,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     @property
     def body(self) -> bytes:
         """The problem as JSON."""
-        return msgspec.json.encode(self.problem)
+        return msgspec.json.encode(self.problem, enc_hook=str)  # a `Text` is a string too
 
 
 def answer_to(error: Exception, ids: Ids) -> ErrorAnswer:

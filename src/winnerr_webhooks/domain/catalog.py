@@ -17,6 +17,8 @@ from winnerr_webhooks.domain.event_pattern import (
     is_prefix_pattern,
     patterns_matching,
 )
+from winnerr_webhooks.domain.suggestions import alternatives
+from winnerr_webhooks.domain.text import Text
 
 OFF, WARN, REJECT = "off", "warn", "reject"
 """What may happen to an event whose data its type's schema does not allow."""
@@ -148,11 +150,11 @@ class Catalog:
         """
         wanted = dict.fromkeys(events)
         if not wanted:
-            raise Invalid.field("/events", "Choose at least one event, or all events.")
+            raise Invalid.field("/events", Text("Choose at least one event, or all events."))
         if ALL_EVENTS in wanted:
             if len(wanted) > 1:
                 raise Invalid.field(
-                    "/events", '"*" stands for every event; send it alone or leave it out.'
+                    "/events", Text('"*" stands for every event; send it alone or leave it out.')
                 )
             return (ALL_EVENTS,)
         known = self._places.keys() | set(kept)
@@ -187,13 +189,16 @@ class Catalog:
         else:
             patterns = [one for one in self._places if one.endswith(".*")]
             near = _nearest(text, patterns, 3) or near
-            mistake = f"{shown!r} is no event, and no pattern that ends with '.*'"
+            mistake = Text(
+                "{name} is no event, and no pattern that ends with '.*'", name=repr(shown)
+            )
             if is_prefix_pattern(text):
-                mistake = f"No event begins with {shown.removesuffix('*')!r}"
-        advice = (
-            f"did you mean {' or '.join(near)}?" if near else "GET /api/v1/event-types lists all."
-        )
-        return f"{mistake}; {advice}"
+                prefix = repr(shown.removesuffix("*"))
+                mistake = Text("No event begins with {prefix}", prefix=prefix)
+        advice = Text("GET /api/v1/event-types lists all.")
+        if near:
+            advice = Text("did you mean {names}?", names=alternatives(near))
+        return Text("{mistake}; {advice}", mistake=mistake, advice=advice)
 
 
 def _nearest(text: str, known: Sequence[str], n: int) -> list[str]:

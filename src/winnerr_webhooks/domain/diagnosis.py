@@ -18,6 +18,7 @@ from winnerr_webhooks.domain.diagnosis_texts import (
     UNUSUAL_STATUS,
     Diagnosis,
 )
+from winnerr_webhooks.domain.text import Text
 
 
 def diagnose(
@@ -42,12 +43,20 @@ def diagnose(
     keys = (phase, code, code.removesuffix("_timeout"), "")
     found = next((FAILURES[kind, key] for key in keys if (kind, key) in FAILURES), UNKNOWN)
     host = _host(url)
-    limit = (
-        "in time" if timeout is None else f"within {timeout:g} second{'' if timeout == 1 else 's'}"
-    )
+    limit = _IN_TIME if timeout is None else _within(timeout)
     return Diagnosis(
-        found.summary.format(host=host, limit=limit), found.hint.format(host=host, limit=limit)
+        found.summary.fill(host=host, limit=limit), found.hint.fill(host=host, limit=limit)
     )
+
+
+_IN_TIME: Final = Text("in time")
+_UNREADABLE_HOST: Final = Text("the URL's host")
+
+
+def _within(seconds: float) -> Text:
+    if seconds == 1:
+        return Text("within 1 second")
+    return Text("within {seconds:g} seconds", seconds=seconds)
 
 
 _CHALLENGE_MARKERS: Final = re.compile(
@@ -74,7 +83,7 @@ def _diagnose_status(status: int, head: bytes, body: bytes, url: str) -> Diagnos
         found = _redirect(_location(head, url), url)
     else:
         found = STATUS_CLASSES.get(group, UNUSUAL_STATUS)
-    return Diagnosis(found.summary.format(status=status), found.hint)
+    return Diagnosis(found.summary.fill(status=status), found.hint)
 
 
 def _redirect(location: str | None, url: str) -> Diagnosis:
@@ -87,7 +96,7 @@ def _redirect(location: str | None, url: str) -> Diagnosis:
         return REDIRECT_TO_SIGN_IN
     if parts.scheme == "http" and urlsplit(url).scheme == "https":
         return REDIRECT_TO_HTTP
-    return Diagnosis(REDIRECT_SUMMARY, f"Use this URL instead: {location}")
+    return Diagnosis(REDIRECT_SUMMARY, Text("Use this URL instead: {url}", url=location))
 
 
 def _location(head: bytes, url: str) -> str | None:
@@ -130,4 +139,4 @@ def _host(url: str) -> str:
         host = urlsplit(url).hostname
     except ValueError:
         host = None
-    return host if host and host.isprintable() else "the URL's host"
+    return host if host and host.isprintable() else _UNREADABLE_HOST

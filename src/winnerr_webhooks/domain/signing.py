@@ -17,6 +17,7 @@ from typing import Final
 
 from winnerr_webhooks.domain.branding import HEX, Branding
 from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.text import Text
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  not a secret itself
 """Secrets with this prefix continue with base64, as Standard Webhooks 1.0 defines."""
@@ -141,13 +142,21 @@ def check_secret(secret: str, pointer: str = "/secret") -> None:
     if not MIN_SECRET <= len(secret) <= MAX_SECRET:
         raise Invalid.field(
             pointer,
-            f"A secret has {MIN_SECRET} to {MAX_SECRET} characters; this one has {len(secret)}.",
+            Text(
+                "A secret has {least} to {most} characters; this one has {count:,}.",
+                least=MIN_SECRET,
+                most=MAX_SECRET,
+                count=len(secret),
+            ),
         )
     if not secret.isprintable():
-        raise Invalid.field(pointer, "A secret may contain printable characters only.")
+        raise Invalid.field(pointer, Text("A secret may contain printable characters only."))
     if secret.startswith(SECRET_PREFIX) and not _BASE64.fullmatch(secret, len(SECRET_PREFIX)):
         raise Invalid.field(
             pointer,
-            "The text after `whsec_` is not base64 with padding. Send valid base64, or a secret "
-            "that does not begin with `whsec_`.",
+            Text(
+                "The text after `whsec_` is not base64 with padding. Send valid base64, or a "
+                "secret "
+                "that does not begin with `whsec_`."
+            ),
         )

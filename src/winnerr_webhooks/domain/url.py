@@ -15,6 +15,7 @@ import idna
 import msgspec
 
 from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.text import Text
 
 MAX_URL: Final = 2048
 """The longest URL in characters."""
@@ -63,15 +64,15 @@ def parse_url(url: str, *, allow_http: bool) -> Destination:
     _check_characters(url)
     match = _SHAPE.fullmatch(url)
     if match is None:
-        raise _refuse("Enter a whole URL, such as https://hooks.example.com/crm.")
+        raise _refuse(Text("Enter a whole URL, such as https://hooks.example.com/crm."))
     scheme, authority, path, query, fragment = match.groups(default="")
     _check_visible(authority, allowed=_ALLOWED_IN_NAMES)
     _check_visible(path + query + fragment)
     scheme = scheme.lower()
     if scheme not in _DEFAULT_PORTS or (scheme == "http" and not allow_http):
-        raise _refuse("The URL must begin with https://.")
+        raise _refuse(Text("The URL must begin with https://."))
     if fragment:
-        raise _refuse("Remove the # and everything after it: it is never sent to a server.")
+        raise _refuse(Text("Remove the # and everything after it: it is never sent to a server."))
     host, port, address = _parse_authority(authority, _DEFAULT_PORTS[scheme])
     shown = f"[{host}]" if isinstance(address, IPv6Address) else host
     return Destination(
@@ -90,16 +91,20 @@ def _refuse(message: str) -> Invalid:
 
 def _check_characters(url: str) -> None:
     if not url:
-        raise _refuse("Enter the URL that events are sent to.")
+        raise _refuse(Text("Enter the URL that events are sent to."))
     if len(url) > MAX_URL:
-        raise _refuse(f"The URL is too long: shorten it to at most {MAX_URL:,} characters.")
+        raise _refuse(
+            Text("The URL is too long: shorten it to at most {limit:,} characters.", limit=MAX_URL)
+        )
     for character in url:
         if character <= " " or character.isspace() or unicodedata.category(character) == "Cc":
-            raise _refuse("Remove spaces and control characters from the URL.")
+            raise _refuse(Text("Remove spaces and control characters from the URL."))
         if character == "\\":
-            raise _refuse("Write / instead of \\ in the URL.")
+            raise _refuse(Text("Write / instead of \\ in the URL."))
         if "\ud800" <= character <= "\udfff":
-            raise _refuse("Remove the broken character (half of a surrogate pair) from the URL.")
+            raise _refuse(
+                Text("Remove the broken character (half of a surrogate pair) from the URL.")
+            )
 
 
 def _check_visible(text: str, allowed: str = "") -> None:
@@ -111,7 +116,13 @@ def _check_visible(text: str, allowed: str = "") -> None:
         hidden = not character.isprintable() or _BLANK.match(character)
         if hidden and character not in allowed:
             name = unicodedata.name(character, "unnamed")
-            raise _refuse(f"Remove the invisible U+{ord(character):04X} ({name}) from the URL.")
+            raise _refuse(
+                Text(
+                    "Remove the invisible {code} ({name}) from the URL.",
+                    code=f"U+{ord(character):04X}",
+                    name=name,
+                )
+            )
 
 
 def _parse_authority(
@@ -119,22 +130,26 @@ def _parse_authority(
 ) -> tuple[str, int, IPv4Address | IPv6Address | None]:
     """Return host, port, and the address if the host is a literal one."""
     if "@" in authority:
-        raise _refuse("Remove the user name and password from the URL; sign requests instead.")
+        raise _refuse(
+            Text("Remove the user name and password from the URL; sign requests instead.")
+        )
     if authority.startswith("["):
         literal, bracket, rest = authority[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise _refuse("Write an IPv6 address in brackets, such as https://[2606:4700::1]/.")
+            raise _refuse(
+                Text("Write an IPv6 address in brackets, such as https://[2606:4700::1]/.")
+            )
         address = _parse_ipv6(literal)
         return _ipv6_text(address), _parse_port(rest, default_port), address
     name, colon, digits = authority.partition(":")
     if not name:
-        raise _refuse("Add the host to the URL, such as https://hooks.example.com/crm.")
+        raise _refuse(Text("Add the host to the URL, such as https://hooks.example.com/crm."))
     port = _parse_port(colon + digits, default_port)
     if _DOTTED.fullmatch(name):
         try:
             literal_v4 = IPv4Address(name)
         except AddressValueError:
-            raise _refuse("Each part of an IPv4 address is a number from 0 to 255.") from None
+            raise _refuse(Text("Each part of an IPv4 address is a number from 0 to 255.")) from None
         return name, port, literal_v4
     return _parse_name(name), port, None
 
@@ -144,17 +159,17 @@ def _parse_port(text: str, default_port: int) -> int:
     if not text:
         return default_port
     if not _PORT.fullmatch(text[1:]) or int(text[1:]) > 65535:  # noqa: PLR2004  RFC 9293, 3.1
-        raise _refuse("Write the port after the colon as a number from 1 to 65535.")
+        raise _refuse(Text("Write the port after the colon as a number from 1 to 65535."))
     return int(text[1:])
 
 
 def _parse_ipv6(literal: str) -> IPv6Address:
     if "%" in literal:
-        raise _refuse("Remove the zone from the IPv6 address: a public address has none.")
+        raise _refuse(Text("Remove the zone from the IPv6 address: a public address has none."))
     try:
         return IPv6Address(literal)
     except AddressValueError:
-        raise _refuse("The text in brackets is not an IPv6 address; correct it.") from None
+        raise _refuse(Text("The text in brackets is not an IPv6 address; correct it.")) from None
 
 
 def _ipv6_text(address: IPv6Address) -> str:
@@ -171,7 +186,7 @@ def _parse_name(name: str) -> str:
     IDNA 2008 is stricter and refuses names with emoji, which browsers open.
     """
     if "%" in name:
-        raise _refuse("Write the host without percent signs.")
+        raise _refuse(Text("Write the host without percent signs."))
     # Map full-width and circled digits to plain ones, and ideographic full stops to dots, before
     # looking for what a lenient resolver could read as a number.
     _refuse_numbers(unicodedata.normalize("NFKC", name).replace("\u3002", "."))
@@ -182,14 +197,16 @@ def _parse_name(name: str) -> str:
             mapped = idna.uts46_remap(name, std3_rules=True, transitional=False)
             host = ".".join(map(_a_label, mapped.split(".")))
         except (idna.IDNAError, UnicodeError):
-            raise _refuse("The host is not a valid international domain name.") from None
+            raise _refuse(Text("The host is not a valid international domain name.")) from None
         _refuse_numbers(host)
     host = host.removesuffix(".")
     labels = host.split(".")
     if len(host) > _MAX_HOST or not all(map(_LABEL.fullmatch, labels)):
         raise _refuse(
-            "The host is not a valid name: letters, digits, hyphens and dots, "
-            "at most 63 characters between two dots and 253 in all."
+            Text(
+                "The host is not a valid name: letters, digits, hyphens and dots, "
+                "at most 63 characters between two dots and 253 in all."
+            )
         )
     for label in labels:
         _check_a_label(label)
@@ -205,8 +222,10 @@ def _refuse_numbers(host: str) -> None:
     last = host.removesuffix(".").rpartition(".")[2]
     if _NUMBER.fullmatch(last) or last.isnumeric():
         raise _refuse(
-            "Write an IPv4 address as four decimal numbers, such as 203.0.113.7; "
-            "no other notation is accepted."
+            Text(
+                "Write an IPv4 address as four decimal numbers, such as 203.0.113.7; "
+                "no other notation is accepted."
+            )
         )
 
 
@@ -221,7 +240,9 @@ def _check_a_label(label: str) -> None:
     except (idna.IDNAError, UnicodeError):
         valid = False
     if not valid:
-        raise _refuse("The host contains an xn-- part that is not a valid international name.")
+        raise _refuse(
+            Text("The host contains an xn-- part that is not a valid international name.")
+        )
 
 
 def _is_name_character(character: str) -> bool:

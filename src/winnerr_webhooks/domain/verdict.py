@@ -9,11 +9,12 @@ import msgspec
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
 from winnerr_webhooks.domain.retry import Jitter, parse_retry_after, retry_delay
+from winnerr_webhooks.domain.text import Text
 
 SuccessRule = Callable[[int], bool]
 """Whether a response status is a success."""
 
-GONE: Final = "The receiver answered 410 Gone: it wants no more events."
+GONE: Final = Text("The receiver answered 410 Gone: it wants no more events.")
 _RETRY_AFTER_STATUSES: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 """The statuses whose `Retry-After` counts."""
 _CONGESTION_KINDS: Final = frozenset({"timeout", "connect", "reset"})
@@ -80,7 +81,7 @@ def judge(
         error_kind=kind,
         error_message=message,
         error_code=code,
-        disable=GONE if status == HTTPStatus.GONE and trigger != "test" else None,
+        disable=str(GONE) if status == HTTPStatus.GONE and trigger != "test" else None,
         hold_lane=retry_after or 0.0,
         congested=_is_congested(kind, status),
     )

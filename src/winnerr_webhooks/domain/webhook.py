@@ -1,11 +1,19 @@
 """A webhook: a destination URL with its subscribed events."""
 
+from typing import Final
+
 import msgspec
 
 from winnerr_webhooks.domain.credentials import NO_CREDENTIALS, Credentials, same_origin
 from winnerr_webhooks.domain.retry import STANDARD, RetrySchedule
+from winnerr_webhooks.domain.text import Text
 
 ACTIVE, PAUSED, DISABLED, DELETED = "active", "paused", "disabled", "deleted"
+NOT_ACTIVE: Final = {
+    PAUSED: Text("The webhook is paused: set it active, then recover."),
+    DISABLED: Text("The webhook is disabled: set it active, then recover."),
+}
+"""Why a webhook cannot recover what it missed, by its status."""
 
 
 class Webhook(msgspec.Struct, kw_only=True, gc=False):
@@ -67,3 +75,8 @@ class Target(msgspec.Struct, kw_only=True, gc=False):
     def __repr__(self) -> str:
         """Leave the secrets out: a repr may end up in a log."""
         return f"Target({self.webhook_id}, version={self.version}, status={self.status})"
+
+
+def webhook_is_gone(webhook_id: str) -> Text:
+    """Return the sentence about a webhook that does not exist."""
+    return Text("There is no webhook {id}; it may have been deleted.", id=webhook_id)

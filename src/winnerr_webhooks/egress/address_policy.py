@@ -13,6 +13,8 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, NamedTuple, TypeVar
 
+from winnerr_webhooks.domain.text import Text
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -63,9 +65,9 @@ BLOCKED_PORT: Final = "blocked_port"
 BLOCKED_SCHEME: Final = "blocked_scheme"
 
 REFUSALS: Final = {
-    BLOCKED_ADDRESS: "The host is not on the public internet; use a publicly reachable one.",
-    BLOCKED_PORT: "Use port 443 or a port from 1024 upward.",
-    BLOCKED_SCHEME: "Use https; plain http is switched off on this server.",
+    BLOCKED_ADDRESS: Text("The host is not on the public internet; use a publicly reachable one."),
+    BLOCKED_PORT: Text("Use port 443 or a port from 1024 upward."),
+    BLOCKED_SCHEME: Text("Use https; plain http is switched off on this server."),
 }
 """Messages for customers. They never contain an address, because it could be an internal one."""
 

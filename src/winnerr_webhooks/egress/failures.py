@@ -7,8 +7,9 @@ from typing import Final
 import httptools
 
 from winnerr_webhooks.domain.attempt import Failure
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.egress.address_policy import REFUSALS
-from winnerr_webhooks.egress.resolver import ResolveError
+from winnerr_webhooks.egress.resolver import RESOLVE_MESSAGES, ResolveError
 
 _UNREACHABLE: Final = frozenset(
     (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ETIMEDOUT, errno.EPERM)
@@ -30,35 +31,68 @@ _NOT_TLS: Final = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 )
 _TLS_MESSAGES: Final = {
-    "not_yet_valid": "The receiver's certificate is not valid yet.",
-    "expired": "The receiver's certificate has expired.",
-    "self_signed": "The receiver's certificate is self-signed.",
-    "unknown_ca": "The receiver's certificate is not issued by a known authority, "
-    "or an intermediate certificate is missing.",
-    "wrong_host": "The receiver's certificate is for another host.",
-    "not_tls": "The receiver does not speak TLS on this port.",
-    "tls_failed": "The TLS handshake failed.",
+    "not_yet_valid": Text("The receiver's certificate is not valid yet."),
+    "expired": Text("The receiver's certificate has expired."),
+    "self_signed": Text("The receiver's certificate is self-signed."),
+    "unknown_ca": Text(
+        "The receiver's certificate is not issued by a known authority, "
+        "or an intermediate certificate is missing."
+    ),
+    "wrong_host": Text("The receiver's certificate is for another host."),
+    "not_tls": Text("The receiver does not speak TLS on this port."),
+    "tls_failed": Text("The TLS handshake failed."),
 }
 
 _TIMEOUT_MESSAGES: Final = {
-    "dns": "Looking up the host name took too long",
-    "connect": "The receiver did not accept the connection in time",
-    "tls": "The TLS handshake did not finish in time",
-    "send": "The receiver did not read the request in time",
-    "wait": "The receiver did not answer in time",
-    "body": "The answer's body did not end in time",
+    "dns": Text("Looking up the host name took too long ({seconds} s)."),
+    "connect": Text("The receiver did not accept the connection in time ({seconds} s)."),
+    "tls": Text("The TLS handshake did not finish in time ({seconds} s)."),
+    "send": Text("The receiver did not read the request in time ({seconds} s)."),
+    "wait": Text("The receiver did not answer in time ({seconds} s)."),
+    # The body has a time limit of its own.
+    "body": Text("The answer's body did not end in time."),
 }
 
 _PROTOCOL_MESSAGES: Final = {
-    "bad_status_line": "The answer does not begin with an HTTP/1.1 status line.",
-    "bad_header": "The answer has a malformed header line.",
-    "headers_too_large": "The answer's headers are larger than 32 KiB.",
-    "too_many_headers": "The answer has more than 100 header lines.",
-    "content_length_conflict": "The answer states its length more than once, or in two ways.",
-    "bad_content_length": "The answer's Content-Length is not a number.",
-    "bad_chunk": "The answer's chunked body is malformed.",
-    "unexpected_upgrade": "The receiver switched to another protocol without being asked to.",
+    "bad_status_line": Text("The answer does not begin with an HTTP/1.1 status line."),
+    "bad_header": Text("The answer has a malformed header line."),
+    "headers_too_large": Text("The answer's headers are larger than 32 KiB."),
+    "too_many_headers": Text("The answer has more than 100 header lines."),
+    "content_length_conflict": Text("The answer states its length more than once, or in two ways."),
+    "bad_content_length": Text("The answer's Content-Length is not a number."),
+    "bad_chunk": Text("The answer's chunked body is malformed."),
+    "unexpected_upgrade": Text("The receiver switched to another protocol without being asked to."),
 }
+
+_CONNECT_MESSAGES: Final = {
+    "refused": Text("The receiver refused the connection."),
+    "unreachable": Text("The receiver cannot be reached over the network."),
+    "connect_failed": Text("The connection to the receiver failed."),
+}
+_TLS_CLOSED: Final = Text("The receiver closed the connection during the TLS handshake.")
+_TLS_REASON: Final = Text("The TLS handshake failed: {reason}.")
+_CLOSED_MESSAGES: Final = {
+    True: Text("The receiver closed the connection while it was still answering."),
+    False: Text("The receiver closed the connection before it answered."),
+}
+"""By whether it was answering already."""
+_RESET_MESSAGES: Final = {
+    True: Text("The connection was reset while it was still answering."),
+    False: Text("The connection was reset before it answered."),
+}
+FAILURE_TEXTS: Final = (
+    *_TLS_MESSAGES.values(),
+    *_TIMEOUT_MESSAGES.values(),
+    *_PROTOCOL_MESSAGES.values(),
+    *_CONNECT_MESSAGES.values(),
+    _TLS_CLOSED,
+    _TLS_REASON,
+    *_CLOSED_MESSAGES.values(),
+    *_RESET_MESSAGES.values(),
+    *RESOLVE_MESSAGES.values(),
+    *REFUSALS.values(),
+)
+"""Every message of a `Failure`, which is stored in English."""
 
 
 class DialError(Exception):
@@ -76,17 +110,18 @@ def dns_failure(error: ResolveError) -> Failure:
 
 def blocked_failure(refusal: str) -> Failure:
     """Return the failure for a destination that the address policy refuses."""
-    return Failure(kind="blocked", message=REFUSALS[refusal], phase="connect", code=refusal)
+    return Failure(kind="blocked", message=str(REFUSALS[refusal]), phase="connect", code=refusal)
 
 
 def connect_failure(error: OSError) -> Failure:
     """Return the failure for a TCP connect, without the error's text, which may have an address."""
     if isinstance(error, ConnectionRefusedError):
-        message, code = "The receiver refused the connection.", "refused"
+        code = "refused"
     elif error.errno in _UNREACHABLE:
-        message, code = "The receiver cannot be reached over the network.", "unreachable"
+        code = "unreachable"
     else:
-        message, code = "The connection to the receiver failed.", "connect_failed"
+        code = "connect_failed"
+    message = str(_CONNECT_MESSAGES[code])
     return Failure(kind="connect", message=message, phase="connect", code=code)
 
 
@@ -100,33 +135,29 @@ def tls_failure(error: OSError, phase: str = "tls") -> Failure:
         code = "tls_failed"
     message = _TLS_MESSAGES[code]
     if not isinstance(error, ssl.SSLError):
-        message = "The receiver closed the connection during the TLS handshake."
+        message = _TLS_CLOSED
     elif code == "tls_failed" and error.reason:  # such as "no shared cipher"
-        message = f"{message[:-1]}: {error.reason.lower().replace('_', ' ')}."
-    return Failure(kind="tls", message=message, phase=phase, code=code)
+        message = _TLS_REASON.fill(reason=error.reason.lower().replace("_", " "))
+    return Failure(kind="tls", message=str(message), phase=phase, code=code)
 
 
 def timeout_failure(phase: str, seconds: float) -> Failure:
     """Return the failure for a deadline of `seconds` that passed in this phase."""
-    # The body has a time limit of its own.
-    limit = "" if phase == "body" else f" ({seconds:g} s)"
-    message = f"{_TIMEOUT_MESSAGES[phase]}{limit}."
+    message = str(_TIMEOUT_MESSAGES[phase].fill(seconds=f"{seconds:g}"))
     return Failure(kind="timeout", message=message, phase=phase, code=f"{phase}_timeout")
 
 
 def reset_failure(phase: str, error: Exception | None) -> Failure:
     """Return the failure for a connection that ended too early; without `error` it was closed."""
-    where = "while it was still answering" if phase == "body" else "before it answered"
-    if error is None:
-        message, code = f"The receiver closed the connection {where}.", "closed_early"
-    else:
-        message, code = f"The connection was reset {where}.", "reset"
-    return Failure(kind="reset", message=message, phase=phase, code=code)
+    messages, code = (
+        (_CLOSED_MESSAGES, "closed_early") if error is None else (_RESET_MESSAGES, "reset")
+    )
+    return Failure(kind="reset", message=str(messages[phase == "body"]), phase=phase, code=code)
 
 
 def protocol_failure(code: str, phase: str = "wait") -> Failure:
     """Return the failure for a response that is not valid HTTP/1.1 or exceeds a limit."""
-    return Failure(kind="protocol", message=_PROTOCOL_MESSAGES[code], phase=phase, code=code)
+    return Failure(kind="protocol", message=str(_PROTOCOL_MESSAGES[code]), phase=phase, code=code)
 
 
 def parser_failure(error: Exception, *, in_body: bool, in_status_line: bool) -> Failure:

@@ -17,6 +17,7 @@ import pycares
 
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.errors import LocalShortage
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.egress.local_shortage import socket_shortage_code
 
 Address = IPv4Address | IPv6Address
@@ -61,12 +62,13 @@ _CODES: Final = {
 }
 _BY_PRIORITY: Final = ("dns_timeout", "dns_failed", "no_addresses", "nxdomain")
 """If the lookups of IPv6 and IPv4 fail differently, the first of these is reported."""
-_MESSAGES: Final = {
-    "nxdomain": "The host name does not exist.",
-    "no_addresses": "The host name exists, but has no address.",
-    "dns_timeout": "The name servers did not answer in time.",
-    "dns_failed": "The name servers could not answer for this host name.",
+RESOLVE_MESSAGES: Final = {
+    "nxdomain": Text("The host name does not exist."),
+    "no_addresses": Text("The host name exists, but has no address."),
+    "dns_timeout": Text("The name servers did not answer in time."),
+    "dns_failed": Text("The name servers could not answer for this host name."),
 }
+"""The message of a `ResolveError`, by its code."""
 
 
 class ResolveError(Exception):
@@ -76,7 +78,8 @@ class ResolveError(Exception):
     """
 
     def __init__(self, code: str) -> None:
-        super().__init__(_MESSAGES[code])
+        self.message = RESOLVE_MESSAGES[code]
+        super().__init__(self.message)
         self.code = code
 
 

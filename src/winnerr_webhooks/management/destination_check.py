@@ -7,6 +7,7 @@ import asyncio
 from typing import Final
 
 from winnerr_webhooks.domain.errors import Invalid, LocalShortage
+from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.domain.url import parse_url
 from winnerr_webhooks.egress.address_policy import REFUSALS, AddressPolicy
 from winnerr_webhooks.egress.resolver import ResolveError, Resolver
@@ -38,11 +39,13 @@ class DestinationCheck:
                 async with asyncio.timeout(LOOKUP_SECONDS):
                     addresses = list(await self._resolver.resolve(destination.host))
             except ResolveError as error:
-                return (f"{error} Until that is fixed, deliveries to it fail.",)
+                return (
+                    Sentences(error.message, Text("Until that is fixed, deliveries to it fail.")),
+                )
             except TimeoutError:
-                return ("The host name could not be looked up in time; check its spelling.",)
+                return (Text("The host name could not be looked up in time; check its spelling."),)
             except LocalShortage:
-                return ("The host name could not be looked up now; check its spelling.",)
+                return (Text("The host name could not be looked up now; check its spelling."),)
         self._refuse(
             [
                 self._policy.refusal(address, destination.port, destination.scheme)

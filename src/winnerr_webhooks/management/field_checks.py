@@ -6,8 +6,10 @@ from typing import Final, TypeVar
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event_errors import ORGANIZATION
+from winnerr_webhooks.domain.text import Text
 
 MAX_DESCRIPTION: Final = 500
+_SUBJECTS: Final = {"description": Text("The description"), "name": Text("The name")}
 MAX_KEY_NAME: Final = 100
 
 V = TypeVar("V")
@@ -46,7 +48,11 @@ class FieldChecks:
         if not self._errors:
             return
         count = len(self._errors)
-        detail = self._errors[0].message if count == 1 else f"{count} fields are wrong."
+        detail = (
+            self._errors[0].message
+            if count == 1
+            else Text("{count} fields are wrong.", count=count)
+        )
         raise Invalid(detail, tuple(self._errors))
 
 
@@ -54,7 +60,7 @@ def check_organization(text: str, pointer: str = "/organizationId") -> str:
     """Return an organization id. Raises `Invalid` at `pointer`."""
     if not ORGANIZATION.fullmatch(text):
         raise Invalid.field(
-            pointer, "An organization id has 1 to 64 of the characters A-Z a-z 0-9 _ and -."
+            pointer, Text("An organization id has 1 to 64 of the characters A-Z a-z 0-9 _ and -.")
         )
     return text
 
@@ -83,13 +89,20 @@ def check_one_line(text: str | None, field: str, longest: int) -> str | None:
     if text is None or not (text := text.strip()):
         return None
     if len(text) > longest:
-        raise Invalid.field(
-            f"/{field}", f"The {field} has {len(text)} characters; shorten it to {longest}."
+        long = Text(
+            "{field} has {count:,} characters; shorten it to {most}.",
+            field=_SUBJECTS[field],
+            count=len(text),
+            most=longest,
         )
+        raise Invalid.field(f"/{field}", long)
     if not text.isprintable():
         raise Invalid.field(
             f"/{field}",
-            f"The {field} has a line break or an invisible control character; remove it.",
+            Text(
+                "{field} has a line break or an invisible control character; remove it.",
+                field=_SUBJECTS[field],
+            ),
         )
     return text
 

@@ -11,7 +11,8 @@ import msgspec
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.duration_classes import class_ms
 from winnerr_webhooks.domain.errors import Conflict, Invalid, NotFound
-from winnerr_webhooks.domain.webhook import ACTIVE, DISABLED
+from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.domain.webhook import ACTIVE, NOT_ACTIVE, webhook_is_gone
 from winnerr_webhooks.ids import Ids, is_id
 from winnerr_webhooks.management.ports import NodeSignals
 from winnerr_webhooks.storage.port import Storage
@@ -67,13 +68,12 @@ class Recoveries:
         says what to do) if the webhook is not active or another recovery of it is beginning.
         """
         if until is not None and until <= since:
-            raise Invalid.field("/until", "`until` must be later than `since`.")
+            raise Invalid.field("/until", Text("`until` must be later than `since`."))
         webhook = await self._storage.webhook(organization, webhook_id)
         if webhook is None:
-            raise NotFound(f"There is no webhook {webhook_id}; it may have been deleted.")
+            raise NotFound(webhook_is_gone(webhook_id))
         if webhook.status != ACTIVE:
-            word = "disabled" if webhook.status == DISABLED else "paused"
-            raise Conflict(f"The webhook is {word}: set it active, then recover.")
+            raise Conflict(NOT_ACTIVE[webhook.status])
         query = ReplayFilter(
             organization=organization, webhook=webhook_id, since=since, until=until
         )
@@ -104,7 +104,9 @@ class Recoveries:
         """Return one job. Raises `NotFound`."""
         found = await self._storage.job(organization, job_id) if is_id("job", job_id) else None
         if found is None:
-            raise NotFound("There is no such job. It may have been removed because it was old.")
+            raise NotFound(
+                Text("There is no such job. It may have been removed because it was old.")
+            )
         return found
 
     async def cancel(self, organization: str, job_id: str) -> JobReport:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from winnerr_webhooks.domain.errors import Invalid, NotFound
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.ids import Ids, is_id
 from winnerr_webhooks.management.field_checks import FieldChecks
 from winnerr_webhooks.management.ports import NodeSignals
@@ -42,7 +43,9 @@ class Rehearsals:
         checks = FieldChecks()
         await checks.wait(self._webhooks.check_url(url), ())
         if not 1 <= last <= MOST_EVENTS:
-            checks.refuse("/last", f"The number of events must be from 1 to {MOST_EVENTS}.")
+            checks.refuse(
+                "/last", Text("The number of events must be from 1 to {most}.", most=MOST_EVENTS)
+            )
         checks.done()
         new = NewRehearsal(
             id=self._ids.new("reh"),
@@ -53,7 +56,8 @@ class Rehearsals:
         )
         if not await self._storage.add_rehearsal(new):
             raise Invalid.field(
-                "/last", "The webhook has no attempt in the log yet: there is nothing to rehearse."
+                "/last",
+                Text("The webhook has no attempt in the log yet: there is nothing to rehearse."),
             )
         self._signals.work_requested()
         return await self.get(organization, new.id)
@@ -64,7 +68,7 @@ class Rehearsals:
         if is_id("reh", rehearsal_id):
             found = await self._storage.rehearsal(organization, rehearsal_id)
         if found is None:
-            raise NotFound("There is no such rehearsal. They are removed after 7 days.")
+            raise NotFound(Text("There is no such rehearsal. They are removed after 7 days."))
         return found
 
     async def cancel(self, organization: str, rehearsal_id: str) -> Rehearsal:

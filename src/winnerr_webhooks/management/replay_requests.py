@@ -4,6 +4,7 @@ import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, NotFound
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.management.field_checks import check_logged_event
 from winnerr_webhooks.management.ports import NodeSignals
 from winnerr_webhooks.storage.port import Log
@@ -60,7 +61,7 @@ class Replays:
             check_logged_event(self._catalog, wanted.event)
         if wanted.outcome is not None and wanted.outcome not in OUTCOMES:
             raise Invalid.field(
-                "/outcome", "`outcome` is `failed` or `cancelled`; or leave it out."
+                "/outcome", Text("`outcome` is `failed` or `cancelled`; or leave it out.")
             )
         count = await self._storage.replay_many(_filter(organization, wanted), dry_run=dry_run)
         if count and not dry_run:

@@ -9,6 +9,7 @@ from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event_filter import check_filter
 from winnerr_webhooks.domain.retry import LONG, STANDARD, RetrySchedule, longest_span, waits_of
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED
 from winnerr_webhooks.management.credential_checks import CredentialChecks
 from winnerr_webhooks.management.field_checks import FieldChecks, check_one_line
@@ -33,7 +34,7 @@ class OptionChecks:
     def check(self, checks: FieldChecks, draft: WebhookDraft | WebhookPatch) -> dict[str, Any]:
         """Return the options that a draft sets, by name; `checks` collects what is wrong."""
         if draft.status not in (UNSET, ACTIVE, PAUSED):
-            checks.refuse("/status", "`status` can be set to `active` or `paused`.")
+            checks.refuse("/status", Text("`status` can be set to `active` or `paused`."))
         options: dict[str, Any] = {"status": draft.status}
         fields: dict[str, Callable[[Any], Any]] = {
             "name": check_name,
@@ -54,8 +55,12 @@ class OptionChecks:
         if seconds is not None and not shortest <= seconds <= self._timeout:
             raise Invalid.field(
                 "/timeout",
-                f"The time limit must be from {shortest:g} to {self._timeout:g} seconds, or left "
-                "out for the most.",
+                Text(
+                    "The time limit must be from {least:g} to {most:g} seconds, or left out "
+                    "for the most.",
+                    least=shortest,
+                    most=self._timeout,
+                ),
             )
         return seconds
 
@@ -64,21 +69,30 @@ class OptionChecks:
         if isinstance(schedule, str):
             if schedule not in (STANDARD, LONG):
                 raise _refused_schedule(
-                    "`retrySchedule` must be `standard`, `long`, or a list with the seconds before "
-                    "each retry."
+                    Text(
+                        "`retrySchedule` must be `standard`, `long`, or a list with the seconds "
+                        "before each retry."
+                    )
                 )
             if schedule == LONG:
                 self._check_span(waits_of(schedule, ()))
             return schedule
         if len(schedule) > MOST_RETRIES:
             raise _refused_schedule(
-                f"The schedule has {len(schedule)} retries; {MOST_RETRIES} are the most."
+                Text(
+                    "The schedule has {count:,} retries; {most} are the most.",
+                    count=len(schedule),
+                    most=MOST_RETRIES,
+                )
             )
         wrong = [
             FieldError(
                 f"/retrySchedule/{index}",
-                f"Retry {index + 1} must wait for more than 0 seconds and at most {LONGEST_WAIT} "
-                "(7 days).",
+                Text(
+                    "Retry {number} must wait for more than 0 seconds and at most {most} (7 days).",
+                    number=index + 1,
+                    most=LONGEST_WAIT,
+                ),
             )
             for index, seconds in enumerate(schedule)
             if not 0 < seconds <= LONGEST_WAIT
@@ -92,8 +106,12 @@ class OptionChecks:
         days = longest_span(waits) / _DAY
         if days > self._retention_days:
             raise _refused_schedule(
-                f"The retries can take {days:.1f} days, but attempts are only kept for "
-                f"{self._retention_days}. Use fewer retries or shorter waits."
+                Text(
+                    "The retries can take {days:.1f} days, but attempts are only kept for "
+                    "{kept:,}. Use fewer retries or shorter waits.",
+                    days=days,
+                    kept=self._retention_days,
+                )
             )
 
 

@@ -14,7 +14,8 @@ from winnerr_webhooks.domain.credentials import NO_CREDENTIALS
 from winnerr_webhooks.domain.errors import Invalid, NotFound, Outdated
 from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.domain.signing import check_secret
-from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
+from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.domain.webhook import ACTIVE, Webhook, webhook_is_gone
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolver
 from winnerr_webhooks.ids import Ids, is_id, new_secret
@@ -137,7 +138,7 @@ class WebhookManagement:
             checks.run(check_secret, secret, None)
             if draft.generate_secret:
                 checks.refuse(
-                    "/generateSecret", "Send either `secret` or `generateSecret`, not both."
+                    "/generateSecret", Text("Send either `secret` or `generateSecret`, not both.")
                 )
         elif draft.generate_secret:
             secret = new_secret()
@@ -202,13 +203,13 @@ class WebhookManagement:
             description = checks.run(check_description, patch.description, None)
         options = self._options.check(checks, patch)
         if patch.replay_cancelled and patch.status != ACTIVE:
-            checks.refuse("/replayCancelled", '`replayCancelled` needs `"status": "active"`.')
+            checks.refuse("/replayCancelled", Text('`replayCancelled` needs `"status": "active"`.'))
         checks.done()
         change = WebhookChange(url=patch.url, events=events, description=description, **options)
         if change == WebhookChange():
             unchanged = await self.get(organization, webhook_id)
             if versions is not None and unchanged.version not in versions:
-                raise Outdated("The webhook was changed since you read it. Read it again.")
+                raise Outdated(Text("The webhook was changed since you read it. Read it again."))
             return Saved(webhook=unchanged)
         webhook = await self._storage.change_webhook(
             organization,
@@ -235,7 +236,7 @@ class WebhookManagement:
         signing, following = await self._storage.secrets(organization, webhook_id)
         secret = following or signing
         if secret is None:
-            raise NotFound("This webhook has no secret: its requests are not signed.")
+            raise NotFound(Text("This webhook has no secret: its requests are not signed."))
         return secret
 
     async def reveal_secret(self, organization: str, webhook_id: str) -> str:
@@ -258,7 +259,10 @@ class WebhookManagement:
         if not 0 <= draft.overlap_seconds <= MAX_OVERLAP:
             checks.refuse(
                 "/overlapSeconds",
-                f"The overlap must be from 0 (none) to {MAX_OVERLAP} seconds (30 days).",
+                Text(
+                    "The overlap must be from 0 (none) to {most} seconds (30 days).",
+                    most=MAX_OVERLAP,
+                ),
             )
         checks.done()
         ends_at = await self._storage.set_secret(
@@ -322,4 +326,4 @@ class WebhookManagement:
 
 
 def _no_webhook(webhook_id: str) -> NotFound:
-    return NotFound(f"There is no webhook {webhook_id}; it may have been deleted.")
+    return NotFound(webhook_is_gone(webhook_id))

@@ -11,6 +11,7 @@ import structlog
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import LocalShortage, Unavailable
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.pipeline.attempter import Attempter
 from winnerr_webhooks.pipeline.claimer import wait_up_to
@@ -76,9 +77,9 @@ class Rehearser:
         """Send one request, signed with the webhook's secret as it is now."""
         targets = await self._storage.targets([step.webhook_id])
         if not targets or targets[0].status == DELETED:
-            return _unsent("The webhook was deleted.")
+            return _unsent(_DELETED)
         if step.body is None:
-            return _unsent("The event is no longer stored.")
+            return _unsent(_EVENT_IS_GONE)
         template = self._attempter.template(targets[0].at(step.url))
         delivery = LeasedDelivery(
             id=step.delivery_id,
@@ -101,5 +102,11 @@ class Rehearser:
         )
 
 
-def _unsent(reason: str) -> AnswerStart:
-    return AnswerStart("failed", None, 0.0, reason, b"")
+_DELETED: Final = Text("The webhook was deleted.")
+_EVENT_IS_GONE: Final = Text("The event is no longer stored.")
+UNSENT_TEXTS: Final = (_DELETED, _EVENT_IS_GONE)
+"""Why nothing was sent, which is stored in English."""
+
+
+def _unsent(reason: Text) -> AnswerStart:
+    return AnswerStart("failed", None, 0.0, str(reason), b"")

@@ -4,43 +4,48 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
-from markupsafe import Markup
 
 from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.activity import Activity, Actor, FieldChange
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
+from winnerr_webhooks.domain.text import Text, counted
+from winnerr_webhooks.domain.time_spans import exact_span
 from winnerr_webhooks.ids import id_ms
 from winnerr_webhooks.settings_page import formatting
 
 ACTION_WORDS: Final = {
-    activity.WEBHOOK_CREATED: "Added the webhook",
-    activity.WEBHOOK_CHANGED: "Edited the webhook",
-    activity.WEBHOOK_PAUSED: "Paused the webhook",
-    activity.WEBHOOK_RESUMED: "Resumed the webhook",
-    activity.WEBHOOK_DELETED: "Deleted the webhook",
-    activity.SIGNING_SET: "Set a secret",
-    activity.SIGNING_ROTATED: "Rotated the secret",
-    activity.SIGNING_SWITCHED: "Switched to the new secret",
-    activity.SIGNING_REMOVED: "Removed the secret",
-    activity.SIGNING_REVEALED: "Revealed the secret",
-    activity.TEST_SENT: "Sent a test event",
-    activity.RECEIVER_CHECKED: "Checked the receiver",
-    activity.DELIVERY_REPLAYED: "Replayed a delivery",
-    activity.DELIVERIES_REPLAYED: "Replayed failed deliveries",
-    activity.RECOVERY_STARTED: "Started a recovery",
-    activity.RECOVERY_CANCELLED: "Stopped a recovery",
-    activity.REHEARSAL_STARTED: "Started a rehearsal",
-    activity.REHEARSAL_CANCELLED: "Stopped a rehearsal",
-    activity.LISTENER_OPENED: "Opened a listener",
-    activity.KEY_CREATED: "Created an API key",
-    activity.KEY_REVOKED: "Revoked an API key",
-    activity.SIGNED_IN: "Signed in",
+    activity.WEBHOOK_CREATED: Text("Added the webhook"),
+    activity.WEBHOOK_CHANGED: Text("Edited the webhook"),
+    activity.WEBHOOK_PAUSED: Text("Paused the webhook"),
+    activity.WEBHOOK_RESUMED: Text("Resumed the webhook"),
+    activity.WEBHOOK_DELETED: Text("Deleted the webhook"),
+    activity.SIGNING_SET: Text("Set a secret"),
+    activity.SIGNING_ROTATED: Text("Rotated the secret"),
+    activity.SIGNING_SWITCHED: Text("Switched to the new secret"),
+    activity.SIGNING_REMOVED: Text("Removed the secret"),
+    activity.SIGNING_REVEALED: Text("Revealed the secret"),
+    activity.TEST_SENT: Text("Sent a test event"),
+    activity.RECEIVER_CHECKED: Text("Checked the receiver"),
+    activity.DELIVERY_REPLAYED: Text("Replayed a delivery"),
+    activity.DELIVERIES_REPLAYED: Text("Replayed failed deliveries"),
+    activity.RECOVERY_STARTED: Text("Started a recovery"),
+    activity.RECOVERY_CANCELLED: Text("Stopped a recovery"),
+    activity.REHEARSAL_STARTED: Text("Started a rehearsal"),
+    activity.REHEARSAL_CANCELLED: Text("Stopped a rehearsal"),
+    activity.LISTENER_OPENED: Text("Opened a listener"),
+    activity.KEY_CREATED: Text("Created an API key"),
+    activity.KEY_REVOKED: Text("Revoked an API key"),
+    activity.SIGNED_IN: Text("Signed in"),
 }
 """What each action is called, in the order of the filter."""
 _FIELD_WORDS: Final = {
-    "url": "URL",
-    "timeout": "time limit",
-    "retrySchedule": "retries",
+    "url": Text("URL"),
+    "name": Text("name"),
+    "description": Text("description"),
+    "events": Text("events"),
+    "status": Text("status"),
+    "timeout": Text("time limit"),
+    "retrySchedule": Text("retries"),
 }
 _LONGEST: Final = 300
 """Characters of a value that are shown."""
@@ -60,7 +65,8 @@ class ActivityRow(msgspec.Struct, kw_only=True, gc=False):
     """One entry, ready to show."""
 
     id: str
-    time: Markup
+    at: int
+    """In ms since 1970."""
     actor: str
     actor_kind: str
     """`API key` or `command`; empty for a user, whom the name alone describes."""
@@ -80,29 +86,29 @@ class ActivityRow(msgspec.Struct, kw_only=True, gc=False):
 
 
 def make_activity_rows(
-    entries: Sequence[Activity], webhook_ids: Collection[str], now: int
+    entries: Sequence[Activity], webhook_ids: Collection[str]
 ) -> list[ActivityRow]:
     """Rows for these entries; `webhook_ids` are of the webhooks that exist."""
-    return [_row(entry, webhook_ids, now) for entry in entries]
+    return [_row(entry, webhook_ids) for entry in entries]
 
 
 def actor_words(actor: Actor) -> tuple[str, str]:
     """The name of an actor, and which kind it is where the name does not say so."""
     if actor.kind == activity.USER:
-        return actor.name or "A user without a name", ""
+        return actor.name or Text("A user without a name"), ""
     if actor.kind == activity.KEY:
-        return actor.name or formatting.short_id(actor.id or ""), "API key"
+        return actor.name or formatting.short_id(actor.id or ""), Text("API key")
     if actor.kind == activity.COMMAND:
-        return actor.name or "unknown user", "command"
-    return "The service", ""
+        return actor.name or Text("unknown user"), Text("command")
+    return Text("The service"), ""
 
 
-def _row(entry: Activity, webhook_ids: Collection[str], now: int) -> ActivityRow:
+def _row(entry: Activity, webhook_ids: Collection[str]) -> ActivityRow:
     name, kind = actor_words(entry.actor)
     is_there = entry.webhook_id in webhook_ids
     return ActivityRow(
         id=entry.id,
-        time=formatting.clock(id_ms(entry.id), now),
+        at=id_ms(entry.id),
         actor=name,
         actor_kind=kind,
         address=entry.actor.address or "",
@@ -127,26 +133,28 @@ _SAID: Final = (
 
 def _facts(entry: Activity) -> list[str]:
     details = entry.details
-    found = []
+    found: list[str] = []
     if "count" in details:
-        noun = "event" if entry.action == activity.REHEARSAL_STARTED else "delivery"
-        plural = "events" if noun == "event" else "deliveries"
-        found.append(formatting.pluralize(details["count"], noun, plural))
+        count = details["count"]
+        if entry.action == activity.REHEARSAL_STARTED:
+            found.append(counted("{count} event", "{count} events", count))
+        else:
+            found.append(counted("{count} delivery", "{count} deliveries", count))
     if details.get("replayCancelled"):
-        found.append("and sent what was missed")
+        found.append(Text("and sent what was missed"))
     if "overlapSeconds" in details:
         seconds = details["overlapSeconds"]
-        overlap = f"both secrets sign for {formatting.span(seconds)}" if seconds else "no overlap"
-        found.append(overlap)
+        overlap = Text("both secrets sign for {time}", time=exact_span(seconds))
+        found.append(overlap if seconds else Text("no overlap"))
     if details.get("paused"):
-        found.append("paused")
+        found.append(Text("paused"))
     if details.get("signed"):
-        found.append("with a secret")
+        found.append(Text("with a secret"))
     if "role" in details:
-        found.append(f"as {details['role']}")
+        found.append(Text("as {role}", role=details["role"]))
     found += [str(details[name]) for name in ("event", "url", "name") if name in details]
     if "since" in details:
-        found.append(f"since {details['since']}")
+        found.append(Text("since {time}", time=details["since"]))
     return found
 
 
@@ -160,7 +168,7 @@ def _value(value: Any) -> str | None:
     if value is None or value is msgspec.UNSET:
         return None
     if value == [ALL_EVENTS]:
-        return "all events"
+        return Text("all events")
     values = value if isinstance(value, list) else [value]
     text = ", ".join(f"{one:.15g}" if isinstance(one, float) else str(one) for one in values)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

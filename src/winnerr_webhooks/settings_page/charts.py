@@ -7,8 +7,16 @@ from typing import Final, NamedTuple
 from markupsafe import Markup
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.settings_page import formatting
+from winnerr_webhooks.settings_page.languages import Language
 
+_DNS: Final = Text("DNS")
+_CONNECT: Final = Text("connect")
+_TLS: Final = Text("TLS")
+_SENDING: Final = Text("sending")
+_WAITING: Final = Text("waiting")
+_ANSWER: Final = Text("answer")
 _GAP: Final = 1.0
 _MIN_SIZE: Final = 1.5
 """The least width or height of a bar, so that even the smallest value is visible."""
@@ -76,19 +84,19 @@ def phases(attempt: LoggedAttempt) -> list[Phase]:
     found = [
         Phase(name, kind, ms)
         for name, kind, ms in (
-            ("DNS", "dns", timings.dns_ms),
-            ("connect", "connect", timings.connect_ms),
-            ("TLS", "tls", timings.tls_ms),
-            ("waiting", "wait", timings.first_byte_ms),
+            (_DNS, "dns", timings.dns_ms),
+            (_CONNECT, "connect", timings.connect_ms),
+            (_TLS, "tls", timings.tls_ms),
+            (_WAITING, "wait", timings.first_byte_ms),
         )
         if ms is not None
     ]
     rest = attempt.duration_ms - sum(phase.ms for phase in found)
     if rest > 0.05:  # noqa: PLR2004  less is a rounding error
         if attempt.status is None:
-            name = _PHASE_OF_FAILURE.get(attempt.error_phase, "waiting")
+            name = _PHASE_OF_FAILURE.get(attempt.error_phase, _WAITING)
         else:
-            name = "answer"
+            name = _ANSWER
         index = next((i for i, phase in enumerate(found) if phase.name == name), None)
         if index is None:
             found.append(Phase(name, _KIND[name], rest))
@@ -97,19 +105,21 @@ def phases(attempt: LoggedAttempt) -> list[Phase]:
     return found
 
 
-_PHASE_OF_FAILURE: Final = {"dns": "DNS", "connect": "connect", "tls": "TLS", "send": "sending"}
+_PHASE_OF_FAILURE: Final = {"dns": _DNS, "connect": _CONNECT, "tls": _TLS, "send": _SENDING}
 """The phase shown for an attempt without an answer, by the phase of its failure."""
 _KIND: Final = {
-    "DNS": "dns",
-    "connect": "connect",
-    "TLS": "tls",
-    "sending": "wait",
-    "waiting": "wait",
-    "answer": "body",
+    _DNS: "dns",
+    _CONNECT: "connect",
+    _TLS: "tls",
+    _SENDING: "wait",
+    _WAITING: "wait",
+    _ANSWER: "body",
 }
 
 
-def timeline(attempt: LoggedAttempt, *, width: int = 640, height: int = 16) -> Markup:
+def timeline(
+    attempt: LoggedAttempt, *, language: Language, width: int = 640, height: int = 16
+) -> Markup:
     """The phases of an attempt in a row, each as wide as it was long but always visible."""
     found = phases(attempt)
     total = sum(phase.ms for phase in found) or 1.0
@@ -119,12 +129,17 @@ def timeline(attempt: LoggedAttempt, *, width: int = 640, height: int = 16) -> M
     for phase, phase_width in zip(found, widths, strict=True):
         parts.append(_rect(x, 0, phase_width * scale, height, f"phase-{phase.kind}"))
         x += phase_width * scale + _GAP
-    label = ", ".join(f"{phase.name} {formatting.duration(phase.ms)}" for phase in found)
+    names = (
+        f"{language.translate(phase.name)} {formatting.duration(language, phase.ms)}"
+        for phase in found
+    )
+    total_time = formatting.duration(language, attempt.duration_ms)
+    label = language.say("{phases}; {total} in total", phases=", ".join(names), total=total_time)
     return Markup(
         '<svg class="timeline" role="img" aria-label="{}" viewBox="0 0 {} {}" '
         'preserveAspectRatio="none" height="{}">{}</svg>'
     ).format(
-        f"{label}; {formatting.duration(attempt.duration_ms)} in total",
+        label,
         width,
         height,
         height,

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
+from winnerr_webhooks.domain.suggestions import did_you_mean
+from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.storage.values import LogFilter
@@ -15,11 +17,11 @@ from winnerr_webhooks.storage.values import LogFilter
 MAX_ROWS: Final = 500
 """Attempts that the log shows on one page (MISSION, Logs and debugging)."""
 MAX_SEARCH: Final = 200
-OUTCOMES: Final = (("succeeded", "Delivered"), ("failed", "Failed"))
+OUTCOMES: Final = (("succeeded", Text("Delivered")), ("failed", Text("Failed")))
 RANGES: Final = (
-    ("1h", "Last hour", 3_600_000),
-    ("24h", "Last 24 hours", 86_400_000),
-    ("7d", "Last 7 days", 604_800_000),
+    ("1h", Text("Last hour"), 3_600_000),
+    ("24h", Text("Last 24 hours"), 86_400_000),
+    ("7d", Text("Last 7 days"), 604_800_000),
 )
 TRIGGERS: Final = (
     ("automatic", "Automatic"),
@@ -131,22 +133,22 @@ def read_filters(raw: bytes | str, catalog: Catalog) -> Filters:
     found = msgspec.convert(given, Filters)
     if found.event and not catalog.may_be_logged(found.event):
         near = catalog.nearest(found.event)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        found.errors["event"] = f"There is no event {found.event[:64]}.{hint}"
+        unknown = Text("There is no event {name}.", name=found.event[:64])
+        found.errors["event"] = Sentences(unknown, did_you_mean(near))
     if found.status and not _STATUS.fullmatch(found.status.lower()):
-        found.errors["status"] = "Enter a status such as 503, or a class such as 5xx."
+        found.errors["status"] = Text("Enter a status such as 503, or a class such as 5xx.")
     for name in ("since", "until"):
         if getattr(found, name) and read_time(getattr(found, name)) is None:
-            found.errors[name] = "Enter a time such as 2026-11-23T09:14 (UTC)."
+            found.errors[name] = Text("Enter a time such as 2026-11-23T09:14 (UTC).")
     _check_more(found)
     if len(found.q) > MAX_SEARCH or "\0" in found.q:
-        found.errors["q"] = f"Enter at most {MAX_SEARCH} characters."
+        found.errors["q"] = Text("Enter at most {limit} characters.", limit=MAX_SEARCH)
     if found.outcome not in {"", *dict(OUTCOMES)}:
-        found.errors["outcome"] = "Choose Delivered or Failed."
+        found.errors["outcome"] = Text("Choose Delivered or Failed.")
     if found.time not in {"", *_RANGE_MS}:
-        found.errors["time"] = "Choose one of these times."
+        found.errors["time"] = Text("Choose one of these times.")
     if found.before and not is_id("att", found.before):
-        found.errors["before"] = "The link to older attempts is not complete."
+        found.errors["before"] = Text("The link to older attempts is not complete.")
     return found
 
 

@@ -9,20 +9,21 @@ from typing import Any, Final
 
 import msgspec
 
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page.session import Visitor
 
 _LABELS: Final = {
-    "url": "Destination URL",
-    "events": "Events",
-    "name": "Name",
-    "description": "Description",
-    "filter": "Filter",
-    "headers": "Headers",
-    "auth": "Authentication",
-    "timeout": "Time limit",
-    "schedule": "Retries",
-    "waits": "Waits",
+    "url": Text("Destination URL"),
+    "events": Text("Events"),
+    "name": Text("Name"),
+    "description": Text("Description"),
+    "filter": Text("Filter"),
+    "headers": Text("Headers"),
+    "auth": Text("Authentication"),
+    "timeout": Text("Time limit"),
+    "schedule": Text("Retries"),
+    "waits": Text("Waits"),
 }
 _EMPTY: Final = "\u2013"
 

@@ -1,4 +1,8 @@
-"""Formats times, sizes, counts, ids and bytes for people. Times are in ms since 1970."""
+"""Formats times, sizes, counts, ids and bytes for people. Times are in ms since 1970.
+
+What differs between languages has the language as its first parameter. In templates these functions
+are filters, which get the page's language by themselves.
+"""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +11,16 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from winnerr_webhooks.domain.stored_texts import StoredTexts
+from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.domain.time_spans import exact_span, time_span
+from winnerr_webhooks.domain.verdict import GONE
 from winnerr_webhooks.domain.webhook import Webhook
+from winnerr_webhooks.egress.failures import FAILURE_TEXTS
+from winnerr_webhooks.pipeline.rehearser import UNSENT_TEXTS
+from winnerr_webhooks.settings_page.languages import Language
+from winnerr_webhooks.storage.failure_streak import FAILED_TOO_LONG
+from winnerr_webhooks.storage.values import COUNT_LIMIT
 
 _SECOND: Final = 1_000
 _MINUTE: Final = 60 * _SECOND
@@ -15,10 +28,6 @@ _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _WEEK: Final = 7 * _DAY
 _KIB: Final = 1024
-# strftime's names would follow the locale of the machine.
-_MONTHS: Final = (
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-)  # fmt: skip
 _ID_END: Final = 6
 """Characters of a shortened id that are kept at each end."""
 
@@ -33,121 +42,134 @@ def machine_time(ms: int) -> str:
     return f"{utc_datetime(ms):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
-def exact_time(ms: int) -> str:
+def exact_time(language: Language, ms: int) -> str:
     """A time to the millisecond: `23 Nov 2026, 09:14:02.123 UTC`."""
     at = utc_datetime(ms)
-    return f"{_day(at)} {at.year}, {at:%H:%M:%S}.{ms % 1000:03d} UTC"
+    return f"{language.day(at, year=True)}, {at:%H:%M:%S}.{ms % 1000:03d} UTC"
 
 
-def clock_time(ms: int, now: int) -> str:
+def clock_time(language: Language, ms: int, now: int) -> str:
     """The time of day in UTC, with the date when that is not today."""
     at, today = utc_datetime(ms), utc_datetime(now)
     if at.date() == today.date():
         return f"{at:%H:%M:%S}"
-    return f"{_date(at, today)}, {at:%H:%M}"
+    return f"{_date(language, at, today)}, {at:%H:%M}"
 
 
-def relative(ms: int, now: int) -> str:
+def relative(language: Language, ms: int, now: int) -> str:
     """`5 s ago`, `2 min ago`, `in 4 min`; the date when the time is a week or more away."""
     away = abs(now - ms)
     if away < _SECOND:
-        return "now"
+        return language.translate(NOW)
     if away >= _WEEK:
-        return _date(utc_datetime(ms), utc_datetime(now))
-    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (_SECOND, "s")):
+        return _date(language, utc_datetime(ms), utc_datetime(now))
+    for unit, past, future in RELATIVE_TIMES:
         if away >= unit:
-            text = f"{away // unit} {name}"
-            return f"in {text}" if ms > now else f"{text} ago"
+            count = str(away // unit)
+            return language.translate((future if ms > now else past).fill(count=count))
     raise AssertionError("the time is at least a second away")
 
 
-def _day(at: datetime) -> str:
-    return f"{at.day} {_MONTHS[at.month - 1]}"
+NOW: Final = Text("now")
+RELATIVE_TIMES: Final = (
+    (_DAY, Text("{count} d ago"), Text("in {count} d")),
+    (_HOUR, Text("{count} h ago"), Text("in {count} h")),
+    (_MINUTE, Text("{count} min ago"), Text("in {count} min")),
+    (_SECOND, Text("{count} s ago"), Text("in {count} s")),
+)
+"""(length in ms, text for the past, text for the future) of each unit, the longest first."""
 
 
-def _date(at: datetime, today: datetime) -> str:
-    return _day(at) if at.year == today.year else f"{_day(at)} {at.year}"
+def _date(language: Language, at: datetime, today: datetime) -> str:
+    return language.day(at, year=at.year != today.year)
 
 
-def time_tag(ms: int, text: str, style: str = "") -> Markup:
+def time_tag(language: Language, ms: int, text: str, style: str = "") -> Markup:
     """A `<time>` element with the exact time as its title.
 
     `style` tells the page's script how to show it: `relative` or `clock`.
     """
     # Nothing here needs escaping, and `Markup.format` is slow for hundreds of rows.
     return Markup(  # noqa: S704  see above
-        f'<time datetime="{machine_time(ms)}" title="{exact_time(ms)}" data-show="{style}">'
-        f"{text}</time>"
+        f'<time datetime="{machine_time(ms)}" title="{exact_time(language, ms)}" '
+        f'data-show="{style}">{text}</time>'
     )
 
 
-def ago(ms: int, now: int) -> Markup:
+def ago(language: Language, ms: int, now: int) -> Markup:
     """A relative time, which the page's script keeps up to date."""
-    return time_tag(ms, relative(ms, now), "relative")
+    return time_tag(language, ms, relative(language, ms, now), "relative")
 
 
-def clock(ms: int, now: int) -> Markup:
+def clock(language: Language, ms: int, now: int) -> Markup:
     """A time of day, which the page's script shows in the reader's time zone."""
-    return time_tag(ms, clock_time(ms, now), "clock")
+    return time_tag(language, ms, clock_time(language, ms, now), "clock")
 
 
-def duration(ms: float | None) -> str:
+def duration(language: Language, ms: float | None) -> str:
     """`0.4 ms`, `84 ms`, `2.1 s`, `1 min 5 s`."""
     if ms is None:
         return "–"  # noqa: RUF001  an en dash, as wide as a digit
     if ms < 9.95:  # noqa: PLR2004  one decimal below ten
-        return f"{ms:.1f} ms"
+        return language.say("{number} ms", number=language.number(ms, 1))
     if ms < 999.5:  # noqa: PLR2004  the largest that does not round to 1000 ms
-        return f"{ms:.0f} ms"
+        return language.say("{number} ms", number=language.number(ms))
     if ms < _MINUTE - 50:
-        return f"{ms / 1000:.1f} s"
+        return language.say("{number} s", number=language.number(ms / 1000, 1))
     minutes, rest = divmod(round(ms / 1000), 60)
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    if rest:
+        return language.say("{minutes:,} min {seconds} s", minutes=minutes, seconds=rest)
+    return language.say("{minutes:,} min", minutes=minutes)
 
 
-def span(seconds: int) -> str:
-    """Seconds in the largest unit that divides them: `1 day`, `10 minutes`, `90 seconds`."""
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds % size == 0 and seconds >= size:
-            count = seconds // size
-            return f"{count} {name}{'s' if count > 1 else ''}"
-    return f"{seconds} seconds"
-
-
-def about(seconds: float | None) -> str:
+def about(language: Language, seconds: float | None) -> str:
     """An estimate in words: `unknown`, `less than a minute`, `about 4 minutes`, `about 2 hours`."""
     if seconds is None:
-        return "unknown"
+        return language.say("unknown")
     if seconds < 60:  # noqa: PLR2004  a minute
-        return "less than a minute"
-    for unit, noun in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= unit:
-            return f"about {pluralize(round(seconds / unit), noun)}"
-    raise AssertionError("at least a minute")
+        return language.say("less than a minute")
+    return language.say("about {duration}", duration=time_span(seconds, round))
 
 
-def size(count: int) -> str:
+def size(language: Language, count: int) -> str:
     """A number of bytes: `312 bytes`, `16 KiB`, `1.2 MiB`."""
     if count < _KIB:
-        return f"{count} byte{'' if count == 1 else 's'}"
-    for unit in ("KiB", "MiB"):
-        amount = count / _KIB ** (1 if unit == "KiB" else 2)
-        if amount < _KIB or unit == "MiB":
-            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"  # noqa: PLR2004  one decimal below ten
-    raise AssertionError("MiB is the last unit")
+        return language.say_counted("{count} byte", "{count} bytes", count)
+    amount = count / _KIB
+    if amount < _KIB:
+        return language.say("{number} KiB", number=_amount(language, amount))
+    return language.say("{number} MiB", number=_amount(language, amount / _KIB))
 
 
-def number(count: int) -> str:
+def _amount(language: Language, amount: float) -> str:
+    return language.number(amount, 1 if amount < 10 else 0)  # noqa: PLR2004  one decimal below ten
+
+
+def number(language: Language, count: int) -> str:
     """A number with thousands separators: `1,204`."""
-    return f"{count:,}"
+    return language.number(count)
 
 
-def percent(fraction: float) -> str:
-    """A fraction of 1 as a percentage; `100 %` and `0 %` only when it is exactly that."""
+def at_least(language: Language, count: int) -> str:
+    """A number that was counted up to a limit: `37`, `10,000+`."""
+    return language.number(count) + ("+" if count >= COUNT_LIMIT else "")
+
+
+def stored(language: Language, sentence: str) -> str:
+    """A sentence that was stored in English, such as an attempt's error message."""
+    return language.translate(_STORED.recognize(sentence))
+
+
+_STORED: Final = StoredTexts((*FAILURE_TEXTS, FAILED_TOO_LONG, GONE, *UNSENT_TEXTS))
+
+
+def percent(language: Language, fraction: float) -> str:
+    """A fraction of 1 as a percentage; `100%` and `0%` only when it is exactly that."""
     if fraction in (0.0, 1.0):
-        return f"{fraction:.0%}".replace("%", " %")
+        return language.percent(language.number(fraction * 100))
     value = min(max(fraction * 100, 0.1), 99.9)
-    return f"{value:.1f} %" if value > 99 or value < 1 else f"{value:.0f} %"  # noqa: PLR2004  one decimal near 0 and 100
+    is_near_an_end = value > 99 or value < 1  # noqa: PLR2004  where one decimal matters
+    return language.percent(language.number(value, 1 if is_near_an_end else 0))
 
 
 def short_id(id_: str) -> str:
@@ -163,13 +185,19 @@ def webhook_name(webhook: Webhook) -> str:
     return webhook.name or short_url(webhook.url)
 
 
-def retries(waits: Sequence[float]) -> str:
+def span(language: Language, seconds: int) -> str:
+    """Seconds in the largest unit that divides them: `1 day`, `10 minutes`, `90 seconds`."""
+    return language.translate(exact_span(seconds))
+
+
+def retries(language: Language, waits: Sequence[float]) -> str:
     """A schedule in words: `3 retries, after 1 minute, 10 minutes and 100 minutes`."""
-    spans = [span(int(wait)) if wait == int(wait) else f"{wait:g} seconds" for wait in waits]
-    if not spans:
-        return "no retries"
-    listed = f"{', '.join(spans[:-1])} and {spans[-1]}" if len(spans) > 1 else spans[0]
-    return f"{pluralize(len(spans), 'retry', 'retries')}, after {listed}"
+    if not waits:
+        return language.say("no retries")
+    spans = language.listed([language.translate(exact_span(wait)) for wait in waits])
+    return language.say_counted(
+        "{count} retry, after {waits}", "{count} retries, after {waits}", len(waits), waits=spans
+    )
 
 
 def short_url(url: str) -> str:
@@ -214,6 +242,7 @@ Joiners (U+200C, U+200D) are not among them: words of some languages and emoji c
 """
 
 
-def code_spans(text: str) -> Markup:
-    """Escape a text for HTML, and show what is between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped
+def code_spans(language: Language, text: str) -> Markup:
+    """Translate a text, escape it for HTML, and show what is between backticks as code."""
+    html = str(escape(language.translate(text)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html))  # noqa: S704  escaped

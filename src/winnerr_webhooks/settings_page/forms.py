@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from winnerr_webhooks.domain.errors import Invalid, Malformed
+from winnerr_webhooks.domain.text import Text
 
 MAX_FIELDS: Final = 200
 MAX_NUMBER: Final = 10**9
@@ -19,13 +20,13 @@ class Form:
 
     def __init__(self, content_type: str, body: bytes) -> None:
         if body and content_type.partition(";")[0].strip().lower() != _FORM:
-            raise Malformed("The settings page accepts only forms.")
+            raise Malformed(Text("The settings page accepts only forms."))
         try:
             self._pairs = parse_qsl(
                 body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
             )
         except ValueError:
-            raise Malformed("The form is not UTF-8, or it has too many fields.") from None
+            raise Malformed(Text("The form is not UTF-8, or it has too many fields.")) from None
 
     def text(self, name: str) -> str:
         """The first value of a field without surrounding white space; empty when it is missing."""

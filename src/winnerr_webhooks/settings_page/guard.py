@@ -12,6 +12,7 @@ from litestar.handlers.base import BaseRouteHandler
 
 from winnerr_webhooks.domain.activity import USER, Actor
 from winnerr_webhooks.domain.errors import Forbidden, Malformed, Unauthorized
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.management.client_address import client_address
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.page_context import PageContext
@@ -67,17 +68,20 @@ async def authorize(
             address=client_address(connection.scope, page.config.trusted_proxies),
         )
     )
+    await page.load_language(visitor.language if visitor else page.auth.language(connection.scope))
     if is_post:
         page.auth.check_origin(connection.headers)
     if not public:
         if visitor is None:
             form = await _posted_form(request) if is_post else None
-            raise SignedOut("You are not signed in. A session ends after eight hours.", form)
+            raise SignedOut(Text("You are not signed in. A session ends after eight hours."), form)
         needs_admin = handler.opt.get("admin", is_post and not handler.opt.get("viewer"))
         if needs_admin and not visitor.is_admin:
             raise AdminRequired(
-                "You are signed in as a viewer, and viewers only see webhooks and logs. Ask an "
-                "admin to make this change, or sign in with an admin link."
+                Text(
+                    "You are signed in as a viewer, and viewers only see webhooks and logs. Ask an "
+                    "admin to make this change, or sign in with an admin link."
+                )
             )
     if is_post:
         form = Form(request.headers.get("content-type", ""), await _read_body(request))
@@ -117,4 +121,4 @@ async def _read_body(request: Request[Any, Any, Any]) -> bytes:
     try:
         return await request.body()
     except InternalServerException:  # what the framework raises for a lost connection
-        raise Malformed("The connection was lost before the whole form arrived.") from None
+        raise Malformed(Text("The connection was lost before the whole form arrived.")) from None

@@ -10,19 +10,26 @@ from markupsafe import Markup
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import CANCELLED, DELIVERED, FAILED, PENDING
 from winnerr_webhooks.domain.retry import STANDARD, waits_of
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.charts import duration_bar
 from winnerr_webhooks.settings_page.page_context import PageContext
 
 _ERROR_RESULTS: Final = {
-    "dns": "Unknown host",
-    "blocked": "Address not allowed",
-    "connect": "No connection",
-    "tls": "TLS failed",
-    "timeout": "Timed out",
-    "reset": "Connection broke",
-    "protocol": "Not HTTP",
+    "dns": Text("Unknown host"),
+    "blocked": Text("Address not allowed"),
+    "connect": Text("No connection"),
+    "tls": Text("TLS failed"),
+    "timeout": Text("Timed out"),
+    "reset": Text("Connection broke"),
+    "protocol": Text("Not HTTP"),
+}
+_LABELS: Final = {"replay": Text("replay"), "test": Text("test"), "listen": Text("listen")}
+_ENDS: Final = {
+    FAILED: Text("gave up"),
+    CANCELLED: Text("cancelled"),
+    DELIVERED: Text("delivered later"),
 }
 
 
@@ -44,13 +51,16 @@ class LogRow(msgspec.Struct, kw_only=True, gc=False):
     """Without the scheme."""
     deleted: bool
     """Whether the webhook was deleted."""
-    time: Markup
-    duration: str
+    started_at: int
+    """In ms since 1970."""
+    duration_ms: float
     bar: Markup
     label: str
     """Which attempt it is: `2 of 4`, `replay`, `test` or `listen`."""
-    next: str | Markup
+    next: str
     """What happens next, in the row of a delivery's newest attempt; empty in the others."""
+    retry_at: int | None
+    """When the next attempt is due, in ms since 1970; then `next` is empty."""
     replayable: bool
 
 
@@ -85,11 +95,12 @@ def make_rows(
                 webhook=(webhook and webhook.name) or url,
                 url=url,
                 deleted=webhook is None and attempt.trigger != "listen",
-                time=formatting.clock(attempt.started_at, now),
-                duration=formatting.duration(attempt.duration_ms),
+                started_at=attempt.started_at,
+                duration_ms=attempt.duration_ms,
                 bar=duration_bar(attempt.duration_ms, longest_ms, attempt.outcome),
                 label=attempt_label(attempt, most_attempts(page, webhook)),
                 next=_next_step(attempt, now) if newest else "",
+                retry_at=_retry_at(attempt, now) if newest else None,
                 replayable=(
                     newest
                     and failed
@@ -111,31 +122,33 @@ def most_attempts(page: PageContext, webhook: Webhook | None) -> int:
 def attempt_result(attempt: LoggedAttempt) -> str:
     """The result of an attempt in a few words: its status line, or the kind of failure."""
     if attempt.status is None:
-        return _ERROR_RESULTS.get(attempt.error_kind or "", "Failed")
+        return _ERROR_RESULTS.get(attempt.error_kind or "", Text("Failed"))
     return f"{attempt.status} {attempt.reason or _phrase(attempt.status)}".rstrip()
 
 
 def attempt_label(attempt: LoggedAttempt, max_attempts: int) -> str:
     """The number of an attempt in its delivery, as `2 of 4`, or `replay`, `test` or `listen`."""
     if attempt.trigger != "automatic":
-        return attempt.trigger
-    if (
-        attempt.attempt > max_attempts
-    ):  # recovered, after a replay, or when the schedule was made shorter
+        return _LABELS.get(attempt.trigger, attempt.trigger)
+    # Recovered, after a replay, or when the schedule was made shorter.
+    if attempt.attempt > max_attempts:
         return str(attempt.attempt)
-    return f"{attempt.attempt} of {max_attempts}"
+    return Text("{attempt} of {attempts}", attempt=attempt.attempt, attempts=max_attempts)
 
 
-def _next_step(attempt: LoggedAttempt, now: int) -> str | Markup:
-    if attempt.outcome == "succeeded":
+def _retry_at(attempt: LoggedAttempt, now: int) -> int | None:
+    if attempt.outcome == "succeeded" or attempt.delivery_status != PENDING:
+        return None
+    due = attempt.next_attempt_at
+    return due if due is not None and due > now else None
+
+
+def _next_step(attempt: LoggedAttempt, now: int) -> str:
+    if attempt.outcome == "succeeded" or _retry_at(attempt, now) is not None:
         return ""
     if attempt.delivery_status == PENDING:
-        due = attempt.next_attempt_at
-        if due is None or due <= now:
-            return "waiting its turn"
-        return Markup("retry ") + formatting.ago(due, now)
-    ends = {FAILED: "gave up", CANCELLED: "cancelled", DELIVERED: "delivered later"}
-    return "" if attempt.trigger == "test" else ends.get(attempt.delivery_status, "")
+        return Text("waiting its turn")
+    return "" if attempt.trigger == "test" else _ENDS.get(attempt.delivery_status, "")
 
 
 def _phrase(status: int) -> str:

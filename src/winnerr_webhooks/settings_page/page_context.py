@@ -26,7 +26,7 @@ from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_management import WebhookManagement
 from winnerr_webhooks.settings_page.assets import Assets
 from winnerr_webhooks.settings_page.forms import Form
-from winnerr_webhooks.settings_page.languages import page_language
+from winnerr_webhooks.settings_page.languages import Language, Languages
 from winnerr_webhooks.settings_page.session import Identify, Visitor, VisitorAuth
 from winnerr_webhooks.settings_page.shared_polls import SharedPolls
 from winnerr_webhooks.settings_page.templating import make_environment
@@ -84,6 +84,7 @@ class PageContext:
         self.auth = VisitorAuth(config, self.sign_in, identify)
         self.assets = Assets(_BASE, theme.files)
         self.environment = make_environment(self.assets.url)
+        self.languages = Languages(config.default_language)
         self.stopping = asyncio.Event()
         self.polls = SharedPolls(storage, clock)
         self._turns = FairSemaphore.of(budgets.pages)
@@ -100,14 +101,27 @@ class PageContext:
         """Wall time in ms since 1970."""
         return self.clock.now_ms()
 
+    def language(self, visitor: Visitor | None) -> Language:
+        """The visitor's language; for views that answer with other texts than a template's."""
+        return self.languages.get(visitor.language if visitor else self.languages.default)
+
+    async def load_language(self, tag: str) -> None:
+        """Load a language in the renderer's thread, so that `render` finds it loaded."""
+        if not self.languages.is_loaded(tag):
+            await self.run_in_thread(lambda: self.languages.get(tag))
+
     def render(self, template: str, visitor: Visitor | None, /, **values: Any) -> str:
-        """The text of a template with these values."""
+        """The text of a template with these values.
+
+        `language`, a tag, is given when nobody is signed in; a visitor has their own.
+        """
+        tag = values.pop("language", None)
         return self.environment.get_template(template).render(
             visitor=visitor,
             now=self.now(),
             brand=self.branding.name,
             theme=self.theme,
-            language=page_language(visitor.page.language if visitor else None),
+            language=self.languages.get(tag) if tag else self.language(visitor),
             frame_ancestors=self.config.frame_ancestors,
             **{"sign_in_url": self.config.sign_in_url, "base": visitor.base if visitor else _BASE}
             | values,
@@ -132,14 +146,15 @@ class PageContext:
     ) -> Response[str]:
         """A whole page, rendered in the renderer's thread."""
         text = await self.run_in_thread(lambda: self.render(template, visitor, **values))
-        return html_response(text, visitor, self.auth, status=status)
+        return html_response(text, visitor, self.auth, language=visitor.language, status=status)
 
     def answer(
         self, template: str, visitor: Visitor | None, /, *, status: int = 200, **values: Any
     ) -> Response[str]:
         """A whole page."""
         text = self.render(template, visitor, **values)
-        return html_response(text, visitor, self.auth, status=status)
+        language = values.get("language") or self.language(visitor).tag
+        return html_response(text, visitor, self.auth, language=language, status=status)
 
     def audit(self, action: str, visitor: Visitor, **values: str | None) -> None:
         """Write to the audit log who did what. Never pass a secret."""
@@ -157,11 +172,13 @@ PageDependency = NamedDependency[PageContext]
 
 
 def html_response(
-    text: str, visitor: Visitor | None, auth: VisitorAuth, *, status: int = 200
+    text: str, visitor: Visitor | None, auth: VisitorAuth, *, language: str, status: int = 200
 ) -> Response[str]:
     """An HTML answer. A new visitor of an embedding product also gets the CSRF cookie."""
+    headers = {"Content-Language": language, "Vary": "Accept-Language, Cookie"}
     seed = visitor.new_csrf_seed if visitor else None
-    headers = {"Set-Cookie": auth.csrf_cookie(seed)} if seed else {}
+    if seed:
+        headers["Set-Cookie"] = auth.csrf_cookie(seed)
     return Response(text, media_type=MediaType.HTML, status_code=status, headers=headers)
 
 

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from winnerr_webhooks.domain.errors import Refused, Unavailable, Uncertain
+from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.settings_page.forms import Form
 from winnerr_webhooks.settings_page.guard import AdminRequired, SignedInAgain, SignedOut
@@ -20,14 +21,14 @@ from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_pa
 log = structlog.get_logger(__name__)
 
 _TITLES: Final = {
-    400: "The request is malformed",
-    403: "This request was refused",
-    404: "Page not found",
-    405: "Page not found",
-    409: "This cannot be done now",
-    413: "The form is too large",
-    422: "The input is not valid",
-    503: "The service is busy or cannot reach its database",
+    400: Text("The request is malformed"),
+    403: Text("This request was refused"),
+    404: Text("Page not found"),
+    405: Text("Page not found"),
+    409: Text("This cannot be done now"),
+    413: Text("The form is too large"),
+    422: Text("The input is not valid"),
+    503: Text("The service is busy or cannot reach its database"),
 }
 
 _ACTS: Final = {
@@ -52,12 +53,16 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
             fields=error.form.kept(),
         )
     status, title, detail = _explain(error, page)
+    visitor = request.scope.get("auth")
+    language = visitor.language if visitor else page.auth.language(request.scope)
     if request.headers.get("x-part"):
-        return Response(detail, status_code=status, media_type="text/plain; charset=utf-8")
+        shown = page.languages.get(language).translate(detail)
+        return Response(shown, status_code=status, media_type="text/plain; charset=utf-8")
     unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
     answer = page.answer(
         "error.html",
-        request.scope.get("auth"),
+        visitor,
+        language=language,
         status=status,
         title=title,
         detail=detail,
@@ -83,6 +88,7 @@ def _signed_out(
     return page.answer(
         "signed_out.html",
         None,
+        language=page.auth.language(request.scope),
         status=HTTPStatus.UNAUTHORIZED,
         posted=not navigates,
         asked=asked,
@@ -134,16 +140,21 @@ def _explain(error: Exception, page: PageContext) -> tuple[int, str, str]:
     match error:
         case AdminRequired():
             status, detail = error.status, error.detail
-            title = "You need the admin role for this"
+            title = Text("You need the admin role for this")
         case Refused():
             status, detail = error.status, error.detail
         case Uncertain():
-            status, title = 503, "The change may not have been saved"
-            detail = f"{error.detail} Check whether it was saved before you try again."
+            status, title = 503, Text("The change may not have been saved")
+            advice = Text("Check whether it was saved before you try again.")
+            detail = Sentences(error.detail, advice)
         case Unavailable():
-            status, detail = 503, f"{error.detail} Nothing was changed. Try again in a moment."
+            advice = Text("Nothing was changed. Try again in a moment.")
+            status, detail = 503, Sentences(error.detail, advice)
         case HTTPException(status_code=404 | 405):
-            status, detail = 404, "No page has this address. Check that the link is complete."
+            status, detail = (
+                404,
+                Text("No page has this address. Check that the link is complete."),
+            )
         case HTTPException(status_code=code) if code < HTTPStatus.INTERNAL_SERVER_ERROR:
             status, detail = code, error.detail
         case _:
@@ -152,8 +163,9 @@ def _explain(error: Exception, page: PageContext) -> tuple[int, str, str]:
             trace = "".join(traceback.format_exception(error))
             log.error("unexpected error in the settings page", error_id=error_id, trace=trace)
             status = 500
-            detail = (
+            detail = Text(
                 "This is an error of the service, not yours. Go back and try again. If it happens "
-                f"again, give your administrator this id, which is in the service's log: {error_id}"
+                "again, give your administrator this id, which is in the service's log: {id}",
+                id=error_id,
             )
-    return status, title or _TITLES.get(status, "Something went wrong"), detail
+    return status, title or _TITLES.get(status, Text("Something went wrong")), detail

@@ -14,6 +14,8 @@ import msgspec
 
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import Forbidden
+from winnerr_webhooks.domain.languages import choose_language
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.ids import new_token
 from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.management.page_sign_in import ADMIN, SESSION_SECONDS, PageSignIn
@@ -39,6 +41,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """`admin` or `viewer`."""
     user: str | None = None
     """The name to show."""
+    language: str | None = None
+    """Their language (BCP 47); None, or one that the page does not have: the browser says it."""
 
 
 Identify = Callable[[Mapping[str, Any]], Awaitable[Identity | None]]
@@ -57,6 +61,8 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     base: str = PAGE
     """The path that links begin with; `organization_path` says when it is another."""
     page: PageOptions = PageOptions()
+    language: str = "en"
+    """The tag of the page's language for this visitor."""
     new_csrf_seed: str | None = None
     """The value of the CSRF cookie to set with this answer; None: the browser has one."""
 
@@ -81,6 +87,7 @@ class VisitorAuth:
         self._identify = identify
         self._origin = f"{public.scheme}://{public.netloc}"
         self._embedded = bool(config.frame_ancestors)
+        self._default_language = config.default_language
         # Browsers send a cookie in another site's frame only when it is Secure (RFC 6265bis, 5.7).
         self._secure = public.scheme == "https" or self._embedded
         # With "__Host-", other hosts of the domain cannot set this cookie (RFC 6265bis, 4.1.3.2).
@@ -93,11 +100,17 @@ class VisitorAuth:
         """
         organization = scope.get(ORGANIZATION)
         found = await self._visitor(scope, organization)
-        if organization is None or found is None:
-            return found
-        if found.organization != organization:
+        if found is None or organization not in (None, found.organization):
             return None
-        return msgspec.structs.replace(found, base=organization_path(organization))
+        language = self.language(scope, found.page.language)
+        base = PAGE if organization is None else organization_path(organization)
+        return msgspec.structs.replace(found, base=base, language=language)
+
+    def language(self, scope: Mapping[str, Any], asked: str | None = None) -> str:
+        """The tag of the page's language for a request; `asked` is the tag of a sign-in link."""
+        headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        accepted = (value for name, value in headers if name == b"accept-language")
+        return choose_language(asked, b",".join(accepted).decode("latin-1"), self._default_language)
 
     async def _visitor(self, scope: Mapping[str, Any], organization: str | None) -> Visitor | None:
         cookies = self._cookies(scope)
@@ -112,6 +125,7 @@ class VisitorAuth:
                     user=identity.user,
                     csrf=_csrf(seed or new_seed or ""),
                     session=None,
+                    page=PageOptions(language=identity.language),
                     new_csrf_seed=new_seed,
                 )
         for name in self._session_cookies(cookies, organization):
@@ -133,16 +147,20 @@ class VisitorAuth:
         allowed = site == "same-origin" if site is not None else origin in {"null", *own}
         if not allowed:
             raise Forbidden(
-                "A page of another site sent this form. Open the settings page itself and try "
-                "again there."
+                Text(
+                    "A page of another site sent this form. Open the settings page itself and try "
+                    "again there."
+                )
             )
 
     def check_csrf(self, visitor: Visitor, token: str) -> None:
         """Refuse a form that was not made for this visitor; raises `Forbidden`."""
         if not hmac.compare_digest(visitor.csrf.encode(), token.encode()):
             raise Forbidden(
-                "This form is out of date because you signed in again after you opened it. Reload "
-                "the page and try again."
+                Text(
+                    "This form is out of date because you signed in again after you opened it. "
+                    "Reload the page and try again."
+                )
             )
 
     def session_cookie(self, token: str, organization: str | None = None) -> str:

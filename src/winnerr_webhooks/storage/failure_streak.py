@@ -7,6 +7,7 @@ import msgspec
 
 from winnerr_webhooks.domain.duration_classes import duration_class
 from winnerr_webhooks.domain.event import rfc3339
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE
 from winnerr_webhooks.storage.values import Settlement
 
@@ -99,6 +100,13 @@ def count_failures(
     return ChangedStreaks(list(changed.values()), reasons)
 
 
+FAILED_TOO_LONG: Final = Text(
+    "All {failures} attempts since {since} failed. Repair the receiver, then set the webhook "
+    "active again."
+)
+"""Why a webhook was disabled, which is stored in English."""
+
+
 def to_disable(
     changed: Iterable[FailureStreak], reasons: Mapping[str, str], rule: DisablingRule, now: int
 ) -> dict[str, str]:
@@ -125,7 +133,4 @@ def _is_too_long(streak: FailureStreak, rule: DisablingRule, now: int) -> bool:
 
 def _reason(streak: FailureStreak) -> str:
     since = rfc3339(streak.failing_since or 0)
-    return (
-        f"All {streak.failures} attempts since {since} failed. Repair the receiver, then set the "
-        "webhook active again."
-    )
+    return str(FAILED_TOO_LONG.fill(failures=streak.failures, since=since))

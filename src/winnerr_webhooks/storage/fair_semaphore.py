@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Final, Self
 
 from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.quotas import Budget
 
 WAIT_SECONDS: Final = 4.0
@@ -73,7 +74,8 @@ class FairSemaphore:
                 at_fault = self._held[organization] >= self._quota
                 self._on_refusal(organization if at_fault else None)
             raise Unavailable(
-                "Too much is being read at the moment. Try again in a few seconds.", RETRY_AFTER
+                Text("Too much is being read at the moment. Try again in a few seconds."),
+                RETRY_AFTER,
             ) from None
 
     def _leave(self, organization: str, turn: "asyncio.Future[None]") -> None:

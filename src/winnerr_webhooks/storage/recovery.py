@@ -8,7 +8,7 @@ from typing import Final
 
 from winnerr_webhooks.domain.errors import Conflict, NotFound
 from winnerr_webhooks.domain.event_pattern import patterns_matching
-from winnerr_webhooks.domain.webhook import ACTIVE, DISABLED, Webhook
+from winnerr_webhooks.domain.webhook import ACTIVE, NOT_ACTIVE, Webhook
 from winnerr_webhooks.storage import job_reports
 from winnerr_webhooks.storage.database_session import Session, decoded_list
 from winnerr_webhooks.storage.job_reports import (
@@ -58,8 +58,7 @@ async def enqueue(
     if webhook is None:
         raise NotFound(f"There is no webhook {query.webhook}.")
     if webhook.status != ACTIVE:
-        word = "disabled" if webhook.status == DISABLED else "paused"
-        raise Conflict(f"The webhook is {word}: set it active, then recover.")
+        raise Conflict(NOT_ACTIVE[webhook.status])
     values = filter_values(query) | {
         "requested_at": max(now, webhook.updated_at),
         "report": report,

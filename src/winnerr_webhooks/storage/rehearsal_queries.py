@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from winnerr_webhooks.domain.errors import Conflict, NotFound
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.rehearsal_port import (
     AnswerStart,
@@ -31,7 +32,9 @@ async def add(db: Session, new: NewRehearsal, now: int) -> int:
     if await db.fetch_row("get_webhook", **values) is None:
         raise NotFound(f"There is no webhook {new.webhook_id}.")
     if await db.fetch_value("is_rehearsing", **values):
-        raise Conflict("A rehearsal of this organization is running: wait for it, or cancel it.")
+        raise Conflict(
+            Text("A rehearsal of this organization is running: wait for it, or cancel it.")
+        )
     rows = await db.fetch("last_attempts_of", **values, most=new.last * _ATTEMPTS_EACH)
     newest: dict[str, Sequence[Any]] = {}
     for row in rows:

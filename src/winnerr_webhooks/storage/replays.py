@@ -5,6 +5,7 @@ A replay waits in `pending`, like a retry.
 
 from winnerr_webhooks.domain.delivery import CANCELLED
 from winnerr_webhooks.domain.errors import Conflict, NotFound
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, DISABLED, PAUSED
 from winnerr_webhooks.ids import webhook_number
 from winnerr_webhooks.storage.database_session import Session
@@ -72,7 +73,7 @@ def request_replay(
 
 def no_delivery(delivery_id: str) -> NotFound:
     """Return the error for a delivery that does not exist."""
-    return NotFound(f"There is no delivery {delivery_id}.")
+    return NotFound(Text("There is no delivery {id}.", id=delivery_id))
 
 
 def check_active(status: str) -> None:
@@ -80,7 +81,7 @@ def check_active(status: str) -> None:
     if status == ACTIVE:
         return
     if status == DELETED:
-        raise Conflict("The webhook of this delivery was deleted, so it cannot be replayed.")
+        raise Conflict(Text("The webhook of this delivery was deleted, so it cannot be replayed."))
     if status == DISABLED:
-        raise Conflict("The webhook is disabled: set it active again, then replay.")
-    raise Conflict("The webhook is paused: set it active, then replay.")
+        raise Conflict(Text("The webhook is disabled: set it active again, then replay."))
+    raise Conflict(Text("The webhook is paused: set it active, then replay."))

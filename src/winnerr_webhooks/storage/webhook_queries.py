@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain.errors import Conflict, NotFound, Outdated
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, Target, Webhook
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage import recovery
@@ -75,7 +76,12 @@ async def create(
     count, number = await db.fetch_row("count_webhooks", organization=new.organization)
     if count >= limit or number >= MAX_NUMBER:
         raise Conflict(
-            f"The organization has {count} webhooks, and {limit} are the most: delete one first."
+            Text(
+                "The organization has {count:,} webhooks, and {limit:,} are the most: delete one "
+                "first.",
+                count=count,
+                limit=limit,
+            )
         )
     await db.execute(
         "add_webhook",
@@ -97,7 +103,7 @@ async def made_before(db: Session, new: NewWebhook, now: int) -> Webhook | None:
         return None
     held = await get(db, new.organization, new.id, now)
     if held is None:
-        raise Conflict("This form was used before, and its webhook was deleted. Begin again.")
+        raise Conflict(Text("This form was used before, and its webhook was deleted. Begin again."))
     return held
 
 
@@ -144,7 +150,10 @@ async def recover(db: Session, query: ReplayFilter, report: str, *, planned: int
     webhook = await lock(db, query.organization, query.webhook or "", now)
     if webhook is not None and await db.fetch_value("is_collecting", webhook=webhook.id):
         raise Conflict(
-            "A recovery of this webhook is beginning: wait until it has collected its deliveries."
+            Text(
+                "A recovery of this webhook is beginning: wait until it has collected its "
+                "deliveries."
+            )
         )
     await recovery.enqueue(db, webhook, query, report, planned=planned, now=now)
 
@@ -171,7 +180,7 @@ async def _enter_active(db: Session, webhook_id: str, now: int) -> None:
 
 def _check_version(webhook: Webhook, versions: Collection[int] | None) -> None:
     if versions is not None and webhook.version not in versions:
-        raise Outdated("The webhook was changed since you read it. Read it again.")
+        raise Outdated(Text("The webhook was changed since you read it. Read it again."))
 
 
 async def delete(

@@ -41,7 +41,8 @@ WRONG = {
     "BRAND": "x" * 65, "HEADER_PREFIX": "X Acme", "SIGNATURE_HEADER": "Host",
     "SIGNATURE_FORMAT": "sha1", "THEME_ACCENT": "green", "THEME_FONT": "a;b",
     "THEME_LOGO": "/nowhere/logo.svg", "THEME_COLOR_SCHEME": "sepia", "THEME_HEADER": "none",
-    "THEME_STYLESHEET": "/nowhere/own.css", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+    "THEME_STYLESHEET": "/nowhere/own.css", "DEFAULT_LANGUAGE": "nl",
+    "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 }  # fmt: skip
 
 

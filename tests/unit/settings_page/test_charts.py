@@ -6,6 +6,7 @@ import pytest
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt, Timings
 from winnerr_webhooks.settings_page import charts
+from winnerr_webhooks.settings_page.languages import load_language
 
 
 def an_attempt(**fields):
@@ -26,7 +27,12 @@ def test_phases_add_up_to_the_duration():
     phases = charts.phases(attempt)
     assert [phase.name for phase in phases] == ["DNS", "connect", "TLS", "waiting", "answer"]
     assert sum(phase.ms for phase in phases) == pytest.approx(100.0)
-    widths = [float(w) for w in re.findall(r'width="([\d.]+)"', charts.timeline(attempt))]
+    widths = [
+        float(w)
+        for w in re.findall(
+            r'width="([\d.]+)"', charts.timeline(attempt, language=load_language("en"))
+        )
+    ]
     assert sum(widths) == pytest.approx(636, abs=1)
 
 

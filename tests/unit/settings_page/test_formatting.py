@@ -3,7 +3,9 @@
 import pytest
 
 from winnerr_webhooks.settings_page import formatting
+from winnerr_webhooks.settings_page.languages import load_language
 
+ENGLISH = load_language("en")
 NOW = 1_800_000_000_000
 DAY = 86_400_000
 
@@ -22,11 +24,11 @@ DAY = 86_400_000
     ],
 )
 def test_relative_times_are_short(away, text):
-    assert formatting.relative(NOW + away, NOW) == text
+    assert formatting.relative(ENGLISH, NOW + away, NOW) == text
 
 
 def test_a_relative_time_has_the_exact_time_as_its_title():
-    tag = formatting.ago(NOW - 5_123, NOW)
+    tag = formatting.ago(ENGLISH, NOW - 5_123, NOW)
     assert 'datetime="2027-01-15T07:59:54.877Z"' in tag
     assert "15 Jan 2027, 07:59:54.877 UTC" in tag
 
@@ -37,19 +39,19 @@ def test_a_relative_time_has_the_exact_time_as_its_title():
      (59_990, "1 min"), (65_000, "1 min 5 s")],
 )  # fmt: skip
 def test_durations_are_rounded_to_what_matters(ms, text):
-    assert formatting.duration(ms) == text
+    assert formatting.duration(ENGLISH, ms) == text
 
 
 @pytest.mark.parametrize(
     ("fraction", "text"),
-    [(0.0, "0 %"), (1.0, "100 %"), (0.9999, "99.9 %"), (0.0001, "0.1 %"), (0.12, "12 %")],
+    [(0.0, "0%"), (1.0, "100%"), (0.9999, "99.9%"), (0.0001, "0.1%"), (0.12, "12%")],
 )
 def test_0_and_100_percent_are_exact(fraction, text):
-    assert formatting.percent(fraction) == text
+    assert formatting.percent(ENGLISH, fraction) == text
 
 
 def test_sizes_counts_ids_and_urls_are_short():
-    assert [formatting.size(n) for n in (1, 312, 1_536, 16_384, 5 << 20)] == [
+    assert [formatting.size(ENGLISH, n) for n in (1, 312, 1_536, 16_384, 5 << 20)] == [
         "1 byte", "312 bytes", "1.5 KiB", "16 KiB", "5.0 MiB",
     ]  # fmt: skip
     assert formatting.pluralize(1, "delivery", "deliveries") == "1 delivery"

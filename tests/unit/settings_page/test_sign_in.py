@@ -135,7 +135,23 @@ async def test_a_link_leads_to_its_page_and_says_its_names(site):
     assert "Acme <GmbH>" in logs.text
     assert "org_1" not in logs.text
     assert 'href="https://a.example/settings?a=1&amp;b=2" target="_top"' in logs.html
-    assert '<html lang="en">' in logs.html  # the only language that is there
+    assert '<html lang="de" dir="ltr">' in logs.html
+    assert logs.headers["Content-Language"] == "de"
+    assert "Accept-Language" in logs.headers["Vary"]
+
+
+async def test_a_page_is_in_the_browsers_language_before_and_after_signing_in(make_site):
+    site = await make_site(default_language="fr")
+    browser = site.browser()
+    for languages, tag in (("pt-PT, en;q=0.5", "pt-BR"), ("ja", "fr")):
+        headers = {"Accept-Language": languages}
+        for path in ("/signed-out", "/sign-in/none", "/logs", "/no/such/page"):
+            assert (
+                f'<html lang="{tag}" dir="ltr">' in (await browser.get(path, headers=headers)).html
+            )
+    await browser.sign_in()
+    page = await browser.get(headers={"Accept-Language": "es"})
+    assert '<html lang="es" dir="ltr">' in page.html
 
 
 async def test_two_organizations_in_two_tabs_stay_apart(site):

@@ -20,7 +20,7 @@ PORTAL_SESSIONS: Final = (
             "organization's settings page. `role` is `admin` or `viewer`. `user` is the name to "
             "show. `path` is the page at or below `/settings/webhooks` where the link leads; "
             "`returnUrl` is shown as the way back (https, or of an origin in FRAME_ANCESTORS); "
-            "`language` is a tag such as `pt-BR`, used as soon as the page has that language; "
+            "`language` is a tag such as `pt-BR`, used if the page has that language; "
             "`organizationName` is shown in place of the id; with `autoSignIn` the link signs in "
             "without a click. Mail programs that open links would use such a link up, so only "
             "send a browser to it. This call needs a service key."

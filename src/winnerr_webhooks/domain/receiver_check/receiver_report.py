@@ -19,6 +19,7 @@ from winnerr_webhooks.domain.receiver_check.receiver_probes import (
     SIGNED_ONLY,
     SLOW_READING,
 )
+from winnerr_webhooks.domain.text import NOTHING, Sentences, Text
 from winnerr_webhooks.domain.verdict import SuccessRule
 
 OK: Final = "ok"
@@ -35,13 +36,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """One of `receiver_probes.LINES`."""
-    title: str
+    title: Text
     result: str
     """`ok`, `warning`, `problem` or `skipped`."""
     answer: str
     """What the receiver answered, such as `200 OK in 84 ms`; empty if it was not asked."""
-    meaning: str
-    remedy: str = ""
+    meaning: Text
+    remedy: Text = NOTHING
     """What to change; empty if nothing has to be."""
 
 
@@ -74,6 +75,10 @@ def report(
     `timeout` is the time limit of a whole attempt in seconds.
     """
     judge = _Judge(url, success, timeout)
+    names = {
+        "header_prefix": branding.header_prefix,
+        "signature_header": branding.signature_header,
+    }
     lines = []
     for name in LINES:
         asked = exchanges.get(LARGE_BODY if name == SLOW_READING else name, ())
@@ -81,8 +86,8 @@ def report(
         lines.append(
             msgspec.structs.replace(
                 line,
-                meaning=branding.fill(line.meaning),
-                remedy=branding.fill(line.remedy),
+                meaning=line.meaning.fill(**names),
+                remedy=line.remedy.fill(**names),
             )
         )
     return ReceiverReport(url=url, event=event, lines=tuple(lines))
@@ -96,7 +101,7 @@ def _skipped(name: str, exchanges: Mapping[str, Sequence[Exchange]], *, signed: 
     return _line(name, SKIPPED, "", why)
 
 
-def _line(name: str, result: str, answer: str, meaning: str, remedy: str = "") -> Line:
+def _line(name: str, result: str, answer: str, meaning: Text, remedy: Text = NOTHING) -> Line:
     return Line(
         name=name,
         title=texts.TITLES[name],
@@ -137,11 +142,11 @@ class _Judge:
     def _slow(self, exchange: Exchange) -> bool:
         return exchange.duration_ms > self._timeout * 500
 
-    def _good_event(self, exchange: Exchange, answer: str) -> tuple[str, str, str, str]:
+    def _good_event(self, exchange: Exchange, answer: str) -> tuple[str, str, Text, Text]:
         if self._accepted(exchange):
             if self._slow(exchange):
                 return WARNING, answer, *texts.SLOW_ANSWER
-            return OK, answer, texts.ACCEPTED[GOOD_EVENT], ""
+            return OK, answer, texts.ACCEPTED[GOOD_EVENT], NOTHING
         failure = exchange.failure
         found = diagnose(
             kind="status" if exchange.status is not None or failure is None else failure.kind,
@@ -153,31 +158,32 @@ class _Judge:
             url=self._url,
             timeout=self._timeout,
         )
-        hint = texts.SIGNATURE_CHECK if exchange.status in _REFUSALS else ""
-        return PROBLEM, answer, found.summary, f"{found.hint}{hint}"
+        hint = texts.SIGNATURE_CHECK if exchange.status in _REFUSALS else NOTHING
+        return PROBLEM, answer, found.summary, Sentences(found.hint, hint)
 
-    def _refusal(self, name: str, exchange: Exchange, answer: str) -> tuple[str, str, str, str]:
+    def _refusal(self, name: str, exchange: Exchange, answer: str) -> tuple[str, str, Text, Text]:
         """Judge the answer to a request that has to be refused."""
         if self._accepted(exchange):
             result = PROBLEM if name == BAD_SIGNATURE else WARNING
             return result, answer, *texts.NOT_REFUSED[name]
         if exchange.status is not None and 400 <= exchange.status < 500:  # noqa: PLR2004  RFC 9110, 15.5
-            return OK, answer, texts.ACCEPTED[name], ""
+            return OK, answer, texts.ACCEPTED[name], NOTHING
         return WARNING, answer, *texts.REFUSED_BY_FAILING
 
-    def _reading(self, exchange: Exchange, answer: str) -> tuple[str, str, str, str]:
+    def _reading(self, exchange: Exchange, answer: str) -> tuple[str, str, Text, Text]:
         failure = exchange.failure
         if exchange.status is None and failure is not None and failure.kind == "timeout":
             return PROBLEM, answer, *texts.READS_TOO_SLOWLY
         if self._slow(exchange):
             return WARNING, answer, *texts.READS_SLOWLY
-        return OK, answer, texts.ACCEPTED[SLOW_READING], ""
+        return OK, answer, texts.ACCEPTED[SLOW_READING], NOTHING
 
 
 def _answer(exchange: Exchange) -> str:
     if exchange.status is not None:
         text = f"{exchange.status} {exchange.reason}".rstrip()
     else:
-        text = exchange.failure.message.rstrip(".") if exchange.failure else "no answer"
+        text = exchange.failure.message.rstrip(".") if exchange.failure else Text("no answer")
     ms = exchange.duration_ms
-    return f"{text} in {f'{ms:.0f} ms' if ms < 1000 else f'{ms / 1000:.1f} s'}"  # noqa: PLR2004
+    took = f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"  # noqa: PLR2004
+    return Text("{answer} in {time}", answer=text, time=took)

@@ -1,6 +1,6 @@
 """Says what is wrong with a request's signatures, from the readings with which they fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from winnerr_webhooks.domain.branding import SignatureFormat
@@ -14,6 +14,8 @@ from winnerr_webhooks.domain.signature_check.signature_claims import (
 )
 from winnerr_webhooks.domain.signature_check.signature_texts import Finding
 from winnerr_webhooks.domain.signature_check.signed_texts import SignedText
+from winnerr_webhooks.domain.text import NOTHING, Sentences, Text
+from winnerr_webhooks.domain.time_spans import time_span
 
 
 class Match(NamedTuple):
@@ -30,7 +32,7 @@ def explain(match: Match, headers: RequestHeaders, given: Rewritten | None) -> I
     """Yield each mistake that a match undoes, that of the signed text first."""
     if match.text.detail:
         explanation, remedy = texts.SIGNED_CONTENT
-        yield _finding("signed_content", explanation.format(text=match.text.detail), remedy)
+        yield _finding("signed_content", explanation.fill(text=Text(match.text.detail)), remedy)
     for name in match.body.mistakes:
         yield _of_body(name, match.body.detail, given)
     for name in match.secret.mistakes:
@@ -49,47 +51,64 @@ def explain_failure(
     """Yield what is most likely wrong with a signature that nothing fits."""
     if not header.claims:
         explanation, remedy = texts.NO_DIGEST
-        yield _finding("malformed_header", explanation.format(header=header.name), remedy)
+        yield _finding("malformed_header", explanation.fill(header=header.name), remedy)
         return
     if len(header.schemes) == 1:
         yield from _of_form(header.claims[0], headers.form(header.schemes[0]))
     if matches:
-        explanation = f"{matches[0].header.name} fits, but {header.name} does not."
+        explanation = Text(
+            "{fitting} fits, but {header} does not.",
+            fitting=matches[0].header.name,
+            header=header.name,
+        )
         yield _finding("changed_header", explanation, texts.OTHER_HEADERS)
     elif given is None:
         yield _finding("changed_body", *texts.NOT_JSON)
     elif not given.is_payload:
         yield _finding("changed_body", *texts.NOT_A_PAYLOAD)
     elif not given.is_as_sent:
-        lost = texts.UNFOUND_CHANGE if given.value is not None else ""
-        explanation = f"The body is not what was sent: it is written {given.formatting}.{lost}"
+        lost = texts.UNFOUND_CHANGE if given.value is not None else NOTHING
+        explanation = Sentences(
+            Text(
+                "The body is not what was sent: it is written {formatting}.",
+                formatting=Text(given.formatting),
+            ),
+            lost,
+        )
         yield _finding("reserialized", explanation, texts.RAW_BODY)
     elif is_secret_known:
         yield _finding("changed_body", *texts.OTHER_REQUEST)
     else:
-        untried = texts.NO_TIME if headers.time is None else ""
-        yield _finding("wrong_secret", texts.NOTHING_FITS + untried, texts.COPY_FROM_PAGE)
+        untried = texts.NO_TIME if headers.time is None else NOTHING
+        yield _finding("wrong_secret", Sentences(texts.NOTHING_FITS, untried), texts.COPY_FROM_PAGE)
 
 
 def explain_headers(headers: RequestHeaders, age: int | None, tolerance: int) -> Iterator[Finding]:
     """Yield what is wrong beside the signatures; `age` is in seconds, None if it is not known."""
     if headers.missing:
-        names = " and ".join(headers.missing)
-        yield _finding("missing_header", f"The request has no {names}.", texts.MISSING_HEADERS)
+        missing = Text("The request has no {names}.", names=_listed(headers.missing))
+        yield _finding("missing_header", missing, texts.MISSING_HEADERS)
     if headers.malformed:
         explanation, remedy = texts.MALFORMED_HEADERS
-        names = " and ".join(headers.malformed)
-        yield _finding("malformed_header", explanation.format(names=names), remedy)
+        names = _listed(headers.malformed)
+        yield _finding("malformed_header", explanation.fill(names=names), remedy)
     if age is not None and abs(age) > tolerance:
         name, (explanation, remedy) = (
             ("too_old", texts.TOO_OLD) if age > 0 else ("too_new", texts.TOO_NEW)
         )
-        values = {"age": _span(abs(age)), "tolerance": _span(tolerance)}
-        yield _finding(name, explanation.format(**values), remedy)
+        values = {"age": time_span(abs(age)), "tolerance": time_span(tolerance)}
+        yield _finding(name, explanation.fill(**values), remedy)
 
 
-def _finding(name: str, explanation: str, remedy: str) -> Finding:
+def _finding(name: str, explanation: Text, remedy: Text) -> Finding:
     return Finding(name=name, explanation=explanation, remedy=remedy)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return one or more names in a row, as a part of a sentence."""
+    if len(names) == 1:
+        return names[0]
+    return Text("{first} and {others}", first=names[0], others=_listed(names[1:]))
 
 
 def _of_body(name: str, detail: str, given: Rewritten | None) -> Finding:
@@ -98,31 +117,44 @@ def _of_body(name: str, detail: str, given: Rewritten | None) -> Finding:
     kind, _, what = detail.partition(":")
     if name == "changed_body" and kind == "wrapped":
         return _finding(
-            name, f"The body was {what}. With that undone, the signature fits.", texts.RAW_BODY
+            name,
+            Text(
+                "The body was {changed}. With that undone, the signature fits.", changed=Text(what)
+            ),
+            texts.RAW_BODY,
         )
     has_it, is_of_it, remedy = texts.BODIES[name]
     given_has_it = detail == "body_has_more" or (given is not None and name in given.mistakes)
     return _finding(name, has_it if given_has_it else is_of_it, remedy)
 
 
-def _rewritten(detail: str, given: Rewritten | None) -> str:
-    now = f" The body here is written {given.formatting}." if given is not None else ""
+def _rewritten(detail: str, given: Rewritten | None) -> Text:
+    now = NOTHING
+    if given is not None:
+        now = Text("The body here is written {formatting}.", formatting=Text(given.formatting))
     kind, _, what = detail.partition(":")
     match kind:
         case "text":
-            return f"The signature was computed over {what} and not over the body."
+            return Text(
+                "The signature was computed over {text} and not over the body.", text=Text(what)
+            )
         case "sent":
-            return f"The same JSON was sent in other bytes.{now}"
+            return Sentences(Text("The same JSON was sent in other bytes."), now)
         case "lost":
-            return (
-                f"The JSON was parsed and written again, which {what}. With that undone, the "
-                f"signature fits.{now}"
+            losses = _listed([Text(loss) for loss in what.split(" and ")])
+            lost = Text(
+                "The JSON was parsed and written again, which {losses}. With that undone, the "
+                "signature fits.",
+                losses=losses,
             )
+            return Sentences(lost, now)
         case _:
-            return (
+            written = Text(
                 "The JSON was parsed and written again. The signature fits when it is written "
-                f"{detail}.{now}"
+                "{formatting}.",
+                formatting=Text(detail),
             )
+            return Sentences(written, now)
 
 
 def _of_secret(name: str, reading: SecretReading) -> Finding:
@@ -137,26 +169,16 @@ def _of_form(claim: Claim, form: SignatureFormat) -> Iterator[Finding]:
     encoding, how = texts.HOW_TO_ENCODE[form.encoding]
     for name in claim.mistakes(form):
         if name == "prefix":
-            found = f"begins with `{claim.prefix}`" if claim.prefix else "has no prefix"
-            if form.suffix or not form.prefix:
-                explanation = f"The signature {found}. It has to be written as `{form}`."
-                remedy = f"Write what you compute as `{form}`, and compare the whole value."
-            else:
-                explanation = f"The signature {found}. It has to begin with `{form.prefix}`."
-                remedy = (
-                    f"Put `{form.prefix}` in front of what you compute, and compare the whole "
-                    "value."
-                )
+            found = texts.HAS_PREFIX.fill(prefix=claim.prefix) if claim.prefix else texts.NO_PREFIX
+            wanted, remedy = (
+                texts.WHOLE_FORM if form.suffix or not form.prefix else texts.ONLY_PREFIX
+            )
+            values = {"form": str(form), "prefix": form.prefix}
+            yield _finding(name, Sentences(found, wanted.fill(**values)), remedy.fill(**values))
         else:
-            found = texts.ENCODINGS[claim.encoding]
-            explanation = f"The signature is written in {found}. It has to be {encoding}."
-            remedy = f"Compute it with {how}."
-        yield _finding(name, explanation, remedy)
-
-
-def _span(seconds: int) -> str:
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'s' * (count != 1)}"
-    return f"{seconds} second{'s' * (seconds != 1)}"
+            explanation = Text(
+                "The signature is written in {found}. It has to be {wanted}.",
+                found=texts.ENCODINGS[claim.encoding],
+                wanted=encoding,
+            )
+            yield _finding(name, explanation, Text("Compute it with {how}.", how=how))

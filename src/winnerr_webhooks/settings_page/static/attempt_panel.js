@@ -2,6 +2,7 @@
 
 import { showCopyButtons } from "./copy_buttons.js";
 import { announce, fetchHtml, nodesOf } from "./dom.js";
+import { say } from "./texts.js";
 import { showTimes } from "./times.js";
 
 /** Makes the rows of the log open in place. The keyboard and the live log use the result. */
@@ -39,7 +40,7 @@ export function attemptOpener(attempts) {
     opened = { row, panel, link };
     panel.querySelector("h1").focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });
-    announce("Attempt opened");
+    announce(say("Attempt opened"));
   };
 
   const toggle = (link) => {

@@ -2,6 +2,7 @@
 // above the button, so that nothing changes its width.
 
 import { announce } from "./dom.js";
+import { say } from "./texts.js";
 
 const NOTE_MS = 1200;
 const REFUSED_NOTE_MS = 6000;
@@ -9,8 +10,8 @@ const REFUSED_NOTE_MS = 6000;
 async function copy(text, button, source) {
   const copied = await toClipboard(text, button);
   const selected = !copied && source && select(source);
-  if (copied) show(button, "Copied", NOTE_MS);
-  else show(button, selected ? "Press Ctrl+C to copy" : "The browser does not allow copying", REFUSED_NOTE_MS);
+  if (copied) show(button, say("Copied"), NOTE_MS);
+  else show(button, say(selected ? "Press Ctrl+C to copy" : "The browser does not allow copying"), REFUSED_NOTE_MS);
 }
 
 // Over plain HTTP, and in a frame that may not use the clipboard, there is only the older way. The
@@ -72,7 +73,7 @@ export function showCopyButtons(root) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "id";
-    button.title = `Copy ${id.title}`;
+    button.title = say("Copy {text}", { text: id.title });
     button.textContent = id.textContent;
     button.addEventListener("click", () => copy(id.dataset.copyText, button));
     id.replaceWith(button);

@@ -5,6 +5,7 @@
 // can be seen only the last used ones. The stream sends what was missed when it opens again.
 
 import { announce, nodesOf } from "./dom.js";
+import { say, sayCounted } from "./texts.js";
 import { showTimes } from "./times.js";
 
 const MAX_ROWS = 500;
@@ -54,7 +55,7 @@ export function startLiveLog(attempts, opener) {
 
   const updateBar = () => {
     bar.hidden = !behind && waiting.length === 0;
-    bar.textContent = behind ? "Many new: reload" : `${waiting.length} new`;
+    bar.textContent = behind ? say("Many new: reload") : sayCounted("{count} new", "{count} new", waiting.length);
   };
 
   const insertWaiting = () => {
@@ -81,11 +82,11 @@ export function startLiveLog(attempts, opener) {
     scheduled = false;
     if (waiting.length === 0) return;
     if (mustNotMove()) updateBar();
-    else announce(insertWaiting() === 1 ? "1 new attempt" : "New attempts");
+    else announce(sayCounted("{count} new attempt", "{count} new attempts", insertWaiting()));
   };
 
   const fallBehind = () => {
-    if (!behind) announce("Many new attempts. Reload to see them.");
+    if (!behind) announce(say("Many new attempts. Reload to see them."));
     behind = true;
     updateBar();
   };
@@ -101,11 +102,11 @@ export function startLiveLog(attempts, opener) {
     paused = false;
     others.clear();
     tabs.postMessage({ opened: self });
-    if (button.getAttribute("aria-pressed") === "false") label.textContent = "Connecting";
+    if (button.getAttribute("aria-pressed") === "false") label.textContent = say("Connecting");
     const url = new URL(attempts.dataset.stream, location.href);
     url.searchParams.set("after", newest);
     source = new EventSource(url);
-    source.addEventListener("open", () => showState(true, "Pause"));
+    source.addEventListener("open", () => showState(true, say("Pause")));
     source.addEventListener("error", fail);
     source.addEventListener("row", receiveRow);
     source.addEventListener("behind", fallBehind);
@@ -115,12 +116,12 @@ export function startLiveLog(attempts, opener) {
   const fail = (event) => {
     if (event.target !== source) return;
     if (source.readyState === EventSource.CONNECTING) {
-      showState(true, "Reconnecting");
+      showState(true, say("Reconnecting"));
       return;
     }
     // The browser does not retry when the answer is not an event stream (WHATWG HTML, section 9.2).
     source = null;
-    showState(false, "Off: try again");
+    showState(false, say("Off: try again"));
     retryTimer = setTimeout(connectIfSeen, RETRY_MS);
   };
 
@@ -141,13 +142,13 @@ export function startLiveLog(attempts, opener) {
     others.add(data.opened);
     if (others.size < MAX_STREAMS) return;
     disconnect();
-    showState(false, "In other tabs");
+    showState(false, say("In other tabs"));
   };
 
   const pause = () => {
     disconnect();
     paused = true;
-    showState(false, "Resume");
+    showState(false, say("Resume"));
   };
 
   button.hidden = false;
@@ -155,7 +156,7 @@ export function startLiveLog(attempts, opener) {
   bar.addEventListener("click", () => {
     if (behind) { location.reload(); return; }
     scrollTo({ top: 0 });
-    announce(`${insertWaiting()} new attempts shown`);
+    announce(sayCounted("{count} new attempt shown", "{count} new attempts shown", insertWaiting()));
     document.querySelector("#rows a")?.focus();
   });
   addEventListener("pagehide", disconnect);

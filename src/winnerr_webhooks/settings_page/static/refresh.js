@@ -3,6 +3,7 @@
 
 import { showCopyButtons } from "./copy_buttons.js";
 import { fetchHtml, nodesOf } from "./dom.js";
+import { say } from "./texts.js";
 import { showTimes } from "./times.js";
 
 const MAX_TRIES = 60;

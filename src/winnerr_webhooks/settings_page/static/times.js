@@ -1,19 +1,25 @@
 // Shows times in the reader's time zone, and keeps relative times current.
 
-const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-const zoneName = zone.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? "local";
+import { locale, say } from "./texts.js";
+
+const UNITS = [
+  [86_400_000, "{count} d ago", "in {count} d"],
+  [3_600_000, "{count} h ago", "in {count} h"],
+  [60_000, "{count} min ago", "in {count} min"],
+  [1000, "{count} s ago", "in {count} s"],
+];
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long" });
+const zoneName = zone.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? say("local");
 
 function relative(at, now) {
   const distance = Math.abs(now - at);
-  if (distance < 1000) return "now";
-  if (distance >= 7 * UNITS[0][1]) return day.format(at);
-  const [name, size] = UNITS.find(([, unit]) => distance >= unit);
-  const text = `${Math.floor(distance / size)} ${name}`;
-  return at > now ? `in ${text}` : `${text} ago`;
+  if (distance < 1000) return say("now");
+  if (distance >= 7 * UNITS[0][0]) return day.format(at);
+  const [size, past, future] = UNITS.find(([unit]) => distance >= unit);
+  return say(at > now ? future : past, { count: Math.floor(distance / size) });
 }
 
 function local(at) {

@@ -1,6 +1,7 @@
 // The webhook form: checks the URL when the user leaves it, counts events, generates secrets.
 
 import { announce, post } from "./dom.js";
+import { say } from "./texts.js";
 
 /** Enhances the form. The server still checks everything when it is saved. */
 export function enhanceWebhookForm(form) {
@@ -20,7 +21,7 @@ function checkUrl(input, result) {
     input.toggleAttribute("aria-invalid", false);
     if (!answer.ok) input.setAttribute("aria-invalid", "true");
     result.className = `url-check ${answer.ok ? (answer.message ? "is-warn" : "is-ok") : "is-bad"}`;
-    result.textContent = answer.message || "This URL is allowed. A test event shows whether it answers.";
+    result.textContent = answer.message || say("This URL is allowed. A test event shows whether it answers.");
   });
 }
 
@@ -41,12 +42,12 @@ function countEvents(form) {
     const prefixes = chosenPatterns.map((box) => box.value.slice(0, -1));
     const isChosen = (box) => box.checked || prefixes.some((prefix) => box.value.startsWith(prefix));
     const chosen = all.checked ? total : boxes.filter(isChosen).length;
-    count.textContent = `${chosen} of ${total} selected`;
+    count.textContent = say("{selected} of {total} selected", { selected: chosen, total });
     for (const { button, boxes: own, name } of categories) {
       const every = own.every((box) => box.checked);
       button.hidden = all.checked;
-      button.textContent = every ? "Select none" : "Select all";
-      button.setAttribute("aria-label", `${button.textContent} of ${name}`);
+      button.textContent = say(every ? "Select none" : "Select all");
+      button.setAttribute("aria-label", say("{action} of {category}", { action: button.textContent, category: name }));
     }
   };
   for (const { button, boxes: own } of categories) {
@@ -77,6 +78,6 @@ function generateSecret(form) {
     secret.value = answer.secret;
     secret.focus();
     secret.select();
-    announce("A secret was generated. Copy it into your receiver.");
+    announce(say("A secret was generated. Copy it into your receiver."));
   });
 }

@@ -8,6 +8,7 @@ from litestar import Response, get
 from msgspec.structs import asdict
 
 from winnerr_webhooks.domain.activity import ACTIONS
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page.activity_rows import ACTION_WORDS, make_activity_rows
 from winnerr_webhooks.settings_page.filters import MAX_SEARCH, RANGES
@@ -15,7 +16,7 @@ from winnerr_webhooks.settings_page.page_context import PageDependency, PageRequ
 from winnerr_webhooks.storage.activity_port import ActivityFilter
 
 MAX_ROWS: Final = 100
-_RANGES: Final = (*RANGES, ("30d", "Last 30 days", 30 * 86_400_000))
+_RANGES: Final = (*RANGES, ("30d", Text("Last 30 days"), 30 * 86_400_000))
 _MS: Final = {name: ms for name, _, ms in _RANGES}
 
 
@@ -76,7 +77,7 @@ async def show_activity(page: PageDependency, request: PageRequest) -> Response[
     now = page.now()
     webhooks = await page.webhooks.list(visitor.organization)
     found = await page.storage.activity(filters.activity_filter(visitor.organization, now))
-    rows = make_activity_rows(found.items, {webhook.id for webhook in webhooks}, now)
+    rows = make_activity_rows(found.items, {webhook.id for webhook in webhooks})
     return page.answer(
         "activity.html",
         visitor,

@@ -11,7 +11,8 @@ from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
 from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
 from winnerr_webhooks.domain.errors import FieldError, NotFound
-from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
+from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page import charts
 from winnerr_webhooks.settings_page.filters import read_filters
@@ -88,7 +89,9 @@ async def _find(page: PageContext, organization: str, attempt_id: str) -> Logged
     if is_id("att", attempt_id):
         found = await page.storage.attempt(organization, attempt_id)
     if found is None:
-        raise NotFound("There is no such attempt. It may have been removed because it was old.")
+        raise NotFound(
+            Text("There is no such attempt. It may have been removed because it was old.")
+        )
     return found
 
 
@@ -176,11 +179,13 @@ def _response_body(attempt: LoggedAttempt) -> Body | None:
 def _replay_obstacle(webhook: Webhook | None, attempt: LoggedAttempt) -> str | None:
     """Why the delivery cannot be replayed now, and what would change that; None: it can be."""
     if webhook is None and attempt.trigger == "listen":
-        return "Replay this in the program that receives it, where the command listen runs."
+        return Text("Replay this in the program that receives it, where the command listen runs.")
     if webhook is None:
-        return "This cannot be replayed because its webhook was deleted."
+        return Text("This cannot be replayed because its webhook was deleted.")
+    if webhook.status == PAUSED:
+        return Text("The webhook is paused. Resume it to replay this.")
     if webhook.status != ACTIVE:
-        return f"The webhook is {webhook.status}. Resume it to replay this."
+        return Text("The webhook is disabled. Re-enable it to replay this.")
     return None
 
 

@@ -9,7 +9,7 @@ from winnerr_webhooks.domain.activity import RECEIVER_CHECKED
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport
-from winnerr_webhooks.domain.webhook import DELETED, Webhook
+from winnerr_webhooks.domain.webhook import DELETED, Webhook, webhook_is_gone
 from winnerr_webhooks.settings_page.page_context import (
     PageContext,
     PageDependency,
@@ -36,7 +36,7 @@ async def run_receiver_check(
     event = form_of(request).text("event") or ALL_EVENTS
     targets = await page.storage.targets([found.id])
     if not targets or targets[0].status == DELETED:
-        raise NotFound(f"There is no webhook {found.id}; it may have been deleted.")
+        raise NotFound(webhook_is_gone(found.id))
     await page.storage.record_activity(found.organization, RECEIVER_CHECKED, webhook=found.id)
     page.audit("receiver checked", request.auth, webhook=found.id)
     report = await page.receiver_checks.check(targets[0], event)

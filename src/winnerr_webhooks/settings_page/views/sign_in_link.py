@@ -7,6 +7,7 @@ from litestar.params import FromPath
 
 from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.settings_page.page_context import (
+    PageContext,
     PageDependency,
     PageRequest,
     redirect,
@@ -16,12 +17,17 @@ from winnerr_webhooks.settings_page.session import Visitor, organization_path
 
 
 @get("/sign-in/{token:str}", public=True)
-async def show_link(page: PageDependency, token: FromPath[str]) -> Response[str]:
+async def show_link(
+    page: PageDependency, request: PageRequest, token: FromPath[str]
+) -> Response[str]:
     """Show a button that signs in. A GET does not use the link, because mail scanners follow it."""
     grant = await page.sign_in.peek_link(token)
     if grant is None:
-        return page.answer("link_expired.html", None, status=HTTPStatus.GONE)
-    return page.answer("sign_in.html", None, grant=grant, action=f"{PAGE}/sign-in/{token}")
+        return _expired(page, request)
+    language = page.auth.language(request.scope, grant.page.language)
+    await page.load_language(language)
+    action = f"{PAGE}/sign-in/{token}"
+    return page.answer("sign_in.html", None, language=language, grant=grant, action=action)
 
 
 @post("/sign-in/{token:str}", public=True)
@@ -31,7 +37,7 @@ async def use_link(
     """Use the link and start a session. One that the new cookie replaces ends."""
     session = await page.sign_in.use_link(token)
     if session is None:
-        return page.answer("link_expired.html", None, status=HTTPStatus.GONE)
+        return _expired(page, request)
     organization, path = session.grant.organization, session.grant.page.path
     # A product that opens several tabs at once uses such links at once, so none can see the other.
     beside = session.grant.page.auto_sign_in or _is_beside(request.auth, organization)
@@ -43,6 +49,11 @@ async def use_link(
     answer = redirect(path, base=organization_path(organization) if beside else PAGE)
     set_cookies(answer, cookies)
     return answer
+
+
+def _expired(page: PageContext, request: PageRequest) -> Response[str]:
+    language = page.auth.language(request.scope)
+    return page.answer("link_expired.html", None, language=language, status=HTTPStatus.GONE)
 
 
 def _is_beside(signed_in: Visitor | None, organization: str) -> bool:
@@ -65,9 +76,10 @@ async def sign_out(page: PageDependency, request: PageRequest) -> Response[str]:
 
 
 @get("/signed-out", public=True)
-async def signed_out(page: PageDependency) -> Response[str]:
+async def signed_out(page: PageDependency, request: PageRequest) -> Response[str]:
     """Confirm that the visitor is signed out."""
-    return page.answer("signed_out.html", None, posted=None, fields=[])
+    language = page.auth.language(request.scope)
+    return page.answer("signed_out.html", None, language=language, posted=None, fields=[])
 
 
 ROUTES = (show_link, use_link, sign_out, signed_out)

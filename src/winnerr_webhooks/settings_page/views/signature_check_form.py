@@ -21,6 +21,7 @@ from winnerr_webhooks.domain.signature_check.signature_claims import (
     read_headers,
     read_signature,
 )
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page.forms import Form
@@ -92,19 +93,21 @@ def _read(form: Form) -> CheckInput:
 
 def _errors(webhook: Webhook, pasted: CheckInput) -> dict[str, str]:
     """The error of each field that is wrong, in the order of the form."""
-    errors = {}
+    errors: dict[str, str] = {}
     if not pasted.body:
-        errors["body"] = "Paste the body of the request."
+        errors["body"] = Text("Paste the body of the request.")
     elif len(pasted.body.encode()) > MAX_BODY:
-        errors["body"] = "The body is larger than 512 KiB. Use the command verify for it."
+        errors["body"] = Text("The body is larger than 512 KiB. Use the command verify for it.")
     if not pasted.headers.strip():
-        errors["headers"] = "Paste the headers of the request, or the signature alone."
+        errors["headers"] = Text("Paste the headers of the request, or the signature alone.")
     elif len(pasted.headers) > _MAX_TEXT:
-        errors["headers"] = "The headers are too long. Paste only those of the signature."
+        errors["headers"] = Text("The headers are too long. Paste only those of the signature.")
     if not pasted.secret and not webhook.has_secret:
-        errors["secret"] = "This webhook has no secret. Enter the one that your receiver uses."  # noqa: S105  a text
+        errors["secret"] = Text(
+            "This webhook has no secret. Enter the one that your receiver uses."
+        )
     elif len(pasted.secret) > _MAX_TEXT:
-        errors["secret"] = "This is too long to be a secret."  # noqa: S105  a text
+        errors["secret"] = Text("This is too long to be a secret.")
     return errors
 
 
@@ -118,7 +121,7 @@ async def _check(page: PageContext, webhook: Webhook, pasted: CheckInput) -> Sig
         sent = event.body if event is not None else None
     secret = pasted.secret or current
     if secret is None:  # removed since the form was checked
-        raise NotFound("This webhook has no secret any more: its requests are not signed.")
+        raise NotFound(Text("This webhook has no secret any more: its requests are not signed."))
     now = page.now() // 1_000
     return await page.run_in_thread(
         lambda: check_signature(

@@ -21,7 +21,6 @@ from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.filter_tests import FilterTestDraft, FilterTestResult
 from winnerr_webhooks.management.webhook_checks import MOST_RETRIES
 from winnerr_webhooks.management.webhook_drafts import AuthDraft, WebhookDraft, WebhookPatch
-from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.event_choices import category_choices, without_covered
 from winnerr_webhooks.settings_page.form_versions import (
     Change,
@@ -211,11 +210,12 @@ async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str
 @post("/check-url", status_code=200)
 async def check_url(page: PageDependency, request: PageRequest) -> dict[str, Any]:
     """Check a URL as saving would. The form calls this when the user leaves the field."""
+    language = page.language(request.auth)
     try:
         warnings = await page.webhooks.check_url(form_of(request).text("url"))
     except Invalid as refusal:
-        return {"ok": False, "message": refusal.detail}
-    return {"ok": True, "message": " ".join(warnings)}
+        return {"ok": False, "message": language.translate(refusal.detail)}
+    return {"ok": True, "message": " ".join(map(language.translate, warnings))}
 
 
 @post("/generate-secret", status_code=200)
@@ -316,8 +316,8 @@ def _answer(
         total=len(page.catalog.names),
         limits={
             "timeout": f"{page.config.delivery_timeout:g}",
-            "standard": formatting.retries(page.config.retry_schedule),
-            "long": f"{len(LONG_SCHEDULE)} retries over about 3 days",
+            "standard": page.config.retry_schedule,
+            "long": len(LONG_SCHEDULE),
             "retries": MOST_RETRIES,
         },
         errors=errors.by_field,

@@ -9,6 +9,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE
 from winnerr_webhooks.settings_page.filters import RANGES, read_time
 from winnerr_webhooks.settings_page.formatting import machine_time
@@ -20,12 +21,12 @@ from winnerr_webhooks.settings_page.page_context import (
     redirect,
 )
 
-_RANGES: Final = (*RANGES, ("30d", "Last 30 days", 30 * 86_400_000))
+_RANGES: Final = (*RANGES, ("30d", Text("Last 30 days"), 30 * 86_400_000))
 _MS: Final = {name: ms for name, _, ms in _RANGES}
 _DEFAULT: Final = "24h"
 _BEFORE_FAILING_MS: Final = 60_000
 """A streak begins when its first attempt has failed: its event was accepted before."""
-_ERROR: Final = "Enter a time in the past, such as 2026-11-23T09:14 (UTC)."
+_ERROR: Final = Text("Enter a time in the past, such as 2026-11-23T09:14 (UTC).")
 
 
 @get("/{webhook:str}/recover", admin=True)

@@ -7,6 +7,7 @@ from litestar import Response, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.errors import Conflict, Invalid
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.management.webhook_drafts import DEFAULT_OVERLAP, SecretDraft
 from winnerr_webhooks.settings_page.forms import FormErrors
 from winnerr_webhooks.settings_page.page_context import (
@@ -64,7 +65,7 @@ async def end_overlap(
     """End an overlap now, so that only the new secret signs."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     if found.overlap_ends_at is None:
-        raise Conflict("The secret is not being rotated: only the new one signs already.")
+        raise Conflict(Text("The secret is not being rotated: only the new one signs already."))
     secret = await page.webhooks.secret(found.organization, webhook)
     draft = SecretDraft(secret=secret, overlap_seconds=0)
     await page.webhooks.set_secret(found.organization, webhook, draft)

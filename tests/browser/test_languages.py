@@ -1,0 +1,102 @@
+"""The page in each language: nothing for axe-core to find, nothing wider than its window.
+
+German has the longest words. From right to left, the page is a mirror of itself, so a
+pseudo-language is enough: the same texts in a document that runs the other way.
+"""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS = (1280, 768, 360)
+
+
+async def overflowing(page: Page) -> list[str]:
+    """What is wider than the window, or is text that its box cuts off."""
+    found = []
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 800})
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        cut = await page.evaluate(
+            "[...document.querySelectorAll('button, .button, .tabs a, label, dt, h1, h2, th')]"
+            ".filter((one) => one.checkVisibility() && !one.closest('.visually-hidden')"
+            " && getComputedStyle(one).overflow !== 'visible'"
+            " && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent.trim())"
+        )
+        if wide > width or cut:
+            found.append(f"{page.url} at {width}: {wide} wide, cut: {cut}")
+    return found
+
+
+async def views(server, receiver, answer) -> list[str]:
+    """The paths of the main views, with something to show in each."""
+    receiver.answer = lambda _request: answer(503)
+    webhook = await server.webhook(receiver.url, generateSecret=True)
+    await server.emit()
+    await server.until("~/deliveries?status=failed", lambda found: found["items"])
+    attempt = (await server.ok("GET", "~/logs"))["items"][0]["id"]
+    own = f"/{webhook['id']}"
+    of_webhook = ("", "/edit", "/delete", "/recover", "/rehearse", "/signature-check")
+    return [
+        "", "/new", "/logs", f"/logs/{attempt}", "/logs/replay", "/activity",
+        *(own + path for path in of_webhook),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("tag", ["en-GB", "de", "es", "fr", "pt-BR"])
+async def test_each_language_fits_and_is_accessible(  # noqa: PLR0917  fixtures
+    visit, server, receiver, answer, axe, tag
+):
+    paths = await views(server, receiver, answer)
+    page = await visit(role=None, locale=tag)
+    link = await server.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})
+    await page.goto(link["url"])
+    await page.locator("form button.primary").click()
+    problems = []
+    for path in paths:
+        await page.goto(f"/settings/webhooks{path}")
+        await expect(page.locator("html")).to_have_attribute("lang", tag.removesuffix("-GB"))
+        problems += await overflowing(page)
+        await page.evaluate(axe)
+        found = await page.evaluate(
+            "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", TAGS
+        )
+        problems += [f"{path}: {one['id']}" for one in found["violations"]]
+    assert problems == []
+
+
+async def test_from_right_to_left_the_page_fits_too(visit, server, receiver, answer):
+    paths = await views(server, receiver, answer)
+    page = await visit()
+
+    async def turned(route):
+        response = await route.fetch()
+        html = re.sub('dir="ltr"', 'dir="rtl"', await response.text(), count=1)
+        await route.fulfill(response=response, body=html)
+
+    await page.route(re.compile(r"/settings/webhooks(?!/static|/logs/stream)"), turned)
+    problems = []
+    for path in paths:
+        await page.goto(f"/settings/webhooks{path}")
+        await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        problems += await overflowing(page)
+    assert problems == []
+
+
+async def test_scripts_speak_the_pages_language(visit, server):
+    page = await visit(role=None, locale="de")
+    link = await server.of().ok("POST", "~/portal-sessions", {"role": "admin"})
+    await page.goto(link["url"])
+    await page.get_by_role("button", name="Anmelden").click()
+    await page.goto("/settings/webhooks/new")
+    await expect(page.locator("#event-count")).to_have_text(re.compile(r"^0 von \d+ gewählt$"))
+    await page.get_by_role("button", name="Alle wählen").first.click()
+    await expect(page.get_by_role("button", name="Keine wählen")).to_be_visible()
+    await page.get_by_role("button", name="Erzeugen").click()
+    await expect(page.locator("#announce")).to_have_text(
+        "Ein Secret wurde erzeugt. Kopieren Sie es in Ihren Empfänger."
+    )
