@@ -121,6 +121,9 @@ NOT_RUN = {
     ("docs/performance/README.md", "Repeat it", "sh"): (
         "They take from minutes to hours. tests/unit/bench runs each bench for a moment."
     ),
+    ("docs/how-to/your-own-name-and-look.md", "The language", "sh"): (
+        "It sets one variable. tests/scenario/test_second_product.py starts a product with it."
+    ),
     ("docs/performance/peers.md", "Repeat it", "sh"): (
         "They need the other senders. tests/unit/bench/test_peers.py drives stand-ins of them."
     ),

@@ -18,7 +18,7 @@ _LABELS: Final = {
     "events": Text("Events"),
     "name": Text("Name"),
     "description": Text("Description"),
-    "filter": Text("Filter"),
+    "filter": Text("Event filter"),
     "headers": Text("Headers"),
     "auth": Text("Authentication"),
     "timeout": Text("Time limit"),
