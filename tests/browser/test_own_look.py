@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GUIDE = Path(__file__).parents[2] / "docs/how-to/your-own-name-and-look.md"
-LOOK = GUIDE.read_text("utf-8").partition("## The look")[2]
+LOOK = GUIDE.read_text("utf-8").partition("## The look")[2].partition("\n## ")[0]
 """The settings of this section are what the server runs with."""
 LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 24">'

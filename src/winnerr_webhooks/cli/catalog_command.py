@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from winnerr_webhooks.cli.configuration import PROGRAM
+from winnerr_webhooks.cli.json_output import json_document
 from winnerr_webhooks.cli.setting_options import BRANDING, takes_settings
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import Invalid
@@ -100,4 +100,4 @@ def export(
     if format_ not in makers:
         raise Invalid("--format is yaml, openapi or asyncapi.")
     document = makers[format_](catalog, config.branding)
-    typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    typer.echo(json_document(document))

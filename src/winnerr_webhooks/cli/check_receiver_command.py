@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
+from winnerr_webhooks.cli.json_output import json_document
 from winnerr_webhooks.cli.secret_options import SecretFile, SecretOption, read_secret
 from winnerr_webhooks.cli.setting_options import BRANDING, takes_settings
 from winnerr_webhooks.config import Config
@@ -56,8 +57,7 @@ def check_receiver(
         _check(config, url, read_secret(config, secret, secret_file).strip(), event)
     )
     if as_json:
-        document = {"passed": report.passed, **msgspec.to_builtins(report)}
-        typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        typer.echo(json_document({"passed": report.passed, **msgspec.structs.asdict(report)}))
     else:
         _print(report)
     raise typer.Exit(0 if report.passed else 1)

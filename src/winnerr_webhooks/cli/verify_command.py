@@ -4,9 +4,9 @@ import textwrap
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
+from winnerr_webhooks.cli.json_output import json_document
 from winnerr_webhooks.cli.secret_options import SecretFile, SecretOption, read_bytes, read_secret
 from winnerr_webhooks.cli.setting_options import BRANDING, takes_settings
 from winnerr_webhooks.config import Config
@@ -75,7 +75,7 @@ def verify(
         tolerance=tolerance,
     )
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        typer.echo(json_document(found))
     else:
         _print(found)
     raise typer.Exit(0 if found.valid else 1)

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import errno
 import fcntl
+import json
 import os
 import pty
 import re
@@ -12,7 +14,7 @@ from contextlib import suppress
 
 import pytest
 
-from winnerr_webhooks.cli.listen.line_display import PlainLines, remedy
+from winnerr_webhooks.cli.listen.line_display import JsonLines, PlainLines, remedy
 from winnerr_webhooks.cli.listen.listener_values import (
     ListenerRequest,
     OfferedDelivery,
@@ -21,7 +23,8 @@ from winnerr_webhooks.cli.listen.listener_values import (
 )
 from winnerr_webhooks.cli.listen.row_details import curl_of, detail_lines
 from winnerr_webhooks.cli.listen.table_display import TableDisplay, fit, printable
-from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
+from winnerr_webhooks.domain.attempt import Exchange, Timings
+from winnerr_webhooks.egress.failures import connect_failure
 
 URL = "http://localhost:3000/hook"
 LISTENER = OpenListener("wh_1", "org_1", ["*"], "whsec_secret", 10.0)
@@ -42,7 +45,7 @@ def row(number: int = 1, status: int | None = 200, *, body: bytes = b"ok", **fie
     made = Row(offer(number, **fields), 1_800_000_000_000)
     failure = None
     if status is None:
-        failure = Failure(kind="connect", message="Refused.", phase="connect", code="refused")
+        failure = connect_failure(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
     made.exchange = Exchange(
         started_at=made.started_at,
         duration_ms=12.4,
@@ -247,3 +250,15 @@ def test_details_say_what_was_sent_what_came_back_and_what_to_do() -> None:
     assert "(500)" in " ".join(lines)
     assert detail_lines(Row(offer(), 0), URL)[-1] == "No answer yet."
     assert "No response" in detail_lines(row(1, None), URL)
+
+
+def test_json_lines_have_the_failure_of_the_outgoing_client(tmp_path) -> None:
+    with (tmp_path / "out").open("w+") as output:
+        lines = JsonLines(output)
+        lines.start(Session())
+        lines.changed(row(3, None))
+        output.seek(0)
+        failed = json.loads(output.read().splitlines()[-1])
+    message = "The receiver refused the connection."
+    assert failed["deliveryId"] == "dlv_3"
+    assert failed["error"] == {"kind": "connect", "message": message}

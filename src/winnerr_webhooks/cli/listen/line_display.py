@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-import msgspec
-
+from winnerr_webhooks.cli.json_output import json_line
 from winnerr_webhooks.cli.listen.listener_values import OpenListener, Row
 from winnerr_webhooks.domain.diagnosis import diagnose
 from winnerr_webhooks.domain.event import rfc3339_ms
@@ -65,7 +64,7 @@ class JsonLines:
         """End."""
 
     def _print(self, **fields: object) -> None:
-        self._output.write(msgspec.json.encode(fields).decode() + "\n")
+        self._output.write(json_line(fields) + "\n")
         self._output.flush()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from winnerr_webhooks.clock import SystemClock
+from winnerr_webhooks.crypto import EncryptionKey, Keyring
 from winnerr_webhooks.storage import (
     job_selection,
     jobs,
@@ -13,11 +14,13 @@ from winnerr_webhooks.storage import (
 from winnerr_webhooks.storage.sqlite import sqlite_file
 from winnerr_webhooks.storage.sqlite.sqlite_session import run_to_end
 from winnerr_webhooks.storage.values import DeliveryFilter, NewWebhook, ReplayFilter
+from winnerr_webhooks.storage.webhook_columns import new_columns
 
 EVENT = f"evt_{'0' * 26}"
 ORGANIZATION = "org_1"
 NOW = 1_800_000_000_000
 CLOCK = SystemClock()
+KEYRING = Keyring((EncryptionKey("k1", bytes(32)),))
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ async def create(db, number):
         events=("*",),
         secret=None,
     )
-    await webhook_queries.create(db, new, None, 500, NOW)
+    await webhook_queries.create(db, new, new_columns(new, KEYRING), 500, NOW)
 
 
 def read_deliveries(db, **filters):
