@@ -32,6 +32,8 @@ _ABSENT = ("rich", "pydantic")
 """Libraries that `serve` hides before it loads others, which would load these."""
 _NOT_LOADED = ("winnerr_webhooks.__main__", "winnerr_webhooks.cli.worker_process")
 """Programs that run when they are loaded."""
+_INTERRUPT = signal.getsignal(signal.SIGINT)
+"""What a new process does on SIGINT: it ignores it if this one was started so, as by `nohup`."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ def _reset_signals() -> None:
     """Handle signals as a new process of Python does."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _INTERRUPT)
 
 
 def _report_ended(children: dict[int, socket.socket]) -> None:
