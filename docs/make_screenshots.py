@@ -27,6 +27,7 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import NewEvent, encode_payload, rfc3339
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.pipeline.access_tokens import AccessTokens
 from winnerr_webhooks.pipeline.attempter import Attempter
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Claim, LeaseTerms, NewWebhook, Settlement, WebhookChange
@@ -139,11 +140,13 @@ class Traffic:
         self.end = end
         self.rng = random.Random(7)  # the same day every time
         self.ids = Ids(clock)
+        receivers, branding = Receivers(clock, self.rng, end), Config().branding
         self.attempter = Attempter(
-            Receivers(clock, self.rng, end),
+            receivers,
+            AccessTokens(receivers, timeout=10, branding=branding, clock=clock),
             schedule=(60.0, 600.0, 6000.0),
             success=success_rule("2xx"),
-            branding=Config().branding,
+            branding=branding,
             clock=clock,
             ids=self.ids,
             jitter=NoJitter(),

@@ -21,7 +21,7 @@ from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
-from winnerr_webhooks.pipeline.attempter import RequestTemplate
+from winnerr_webhooks.pipeline.request_template import RequestTemplate
 from winnerr_webhooks.quotas import Budget
 
 DESCRIPTORS = 1024

@@ -115,7 +115,13 @@ def create_web_app(
         recoveries=recoveries,
         rehearsals=rehearsals,
         receiver_checks=ReceiverChecks(
-            config=config, egress=egress, catalog=catalog, clock=clock, ids=ids, budgets=budgets
+            config=config,
+            egress=egress,
+            tokens=node.access_tokens,
+            catalog=catalog,
+            clock=clock,
+            ids=ids,
+            budgets=budgets,
         ),
         budgets=budgets,
         branding=branding,

@@ -4,7 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from winnerr_webhooks.domain import delivery as states
-from winnerr_webhooks.domain.credentials import MASK, BasicAuth, BearerAuth, Credentials
+from winnerr_webhooks.domain.credentials import (
+    MASK,
+    BasicAuth,
+    BearerAuth,
+    Credentials,
+    OAuth2Auth,
+)
 from winnerr_webhooks.domain.errors import Conflict, Invalid, NotFound, Outdated
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
@@ -153,6 +159,21 @@ async def test_headers_and_authentication_are_sealed_and_only_their_names_are_re
     assert await world.storage.delete_webhook("org_1", webhook.id)
     (target,) = await world.storage.targets([webhook.id])
     assert not target.credentials
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        OAuth2Auth("https://login.example.com/token", "crm", "s3cret"),
+        OAuth2Auth("https://login.example.com/token", "crm", "s3cret", "a b"),
+    ],
+)
+async def test_every_kind_of_authentication_is_kept_as_it_was_given(world, auth) -> None:
+    webhook = await world.webhook(credentials=Credentials({"X-Tenant": "acme"}, auth))
+    assert webhook.auth_type == "oauth2"
+    (target,) = await world.storage.targets([webhook.id])
+    assert target.credentials.auth == auth
+    assert "s3cret" not in repr(webhook) + repr(target) + repr(target.credentials) + repr(auth)
 
 
 async def test_credentials_do_not_move_to_another_origin_with_the_url(world) -> None:

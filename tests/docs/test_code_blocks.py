@@ -33,6 +33,10 @@ RUN_BY_TESTS = {
         "tests/unit/api/test_webhook_routes.py",
         "docs/reference/webhooks.md",
     ),
+    ("docs/how-to/authenticate-to-your-receiver.md", "OAuth 2.0", "json"): (
+        "tests/unit/api/test_webhook_routes.py",
+        "docs/how-to/authenticate-to-your-receiver.md",
+    ),
     ("docs/delivery-states.md", "The states of a delivery", "mermaid"): (
         "tests/unit/domain/test_delivery_states.py",
         "delivery-states.md",

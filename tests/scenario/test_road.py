@@ -9,12 +9,23 @@ import subprocess
 from itertools import pairwise
 
 import pytest
+import pytest_asyncio
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 from tests.crash.cluster import HURRIED
+from tests.token_server import TokenServer, json_answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SECRET = "an old friend of mine"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tokens():
+    """A token endpoint."""
+    server = TokenServer()
+    await server.start()
+    yield server
+    await server.stop()
 
 
 async def test_an_event_reaches_its_receiver_as_promised(server, receiver) -> None:
@@ -148,6 +159,42 @@ async def test_headers_and_authentication_reach_the_receiver_and_are_masked_in_t
         sent = (await to.wait_for(1 if to is other else 2))[-1]
         assert sent.headers.get("authorization") == expected
         assert ("x-tenant" in sent.headers) == (expected is not None)
+
+
+async def test_a_token_is_fetched_kept_and_replaced_and_a_refusal_is_told(
+    server, receiver, tokens
+) -> None:
+    """OAuth 2.0 client credentials against a token server that revokes, and then refuses."""
+    tokens.guard(receiver)
+    hook = await server.webhook(receiver.url, auth=tokens.auth(scope="events.write"))
+    await server.emit()
+    (got,) = await receiver.wait_for(1)
+    assert got["Authorization"] == "Bearer t0ken-1"
+    delivery = await server.delivery(got["X-Winnerr-Delivery"], "delivered")
+    assert delivery["attempts"][0]["request"]["headers"]["Authorization"] == "Bearer •••"
+
+    tokens.revoke_all()
+    await server.emit()
+    refused, got = (await receiver.wait_for(3))[1:]
+    assert (refused["Authorization"], got["Authorization"]) == ("Bearer t0ken-1", "Bearer t0ken-2")
+    delivery = await server.delivery(got["X-Winnerr-Delivery"], "delivered")
+    assert len(delivery["attempts"]) == 1
+
+    tokens.revoke_all()
+    tokens.refusal = json_answer(400, {"error": "invalid_client"})
+    await server.emit()
+    page = await server.until(
+        f"~/logs?webhook={hook['id']}&outcome=failed", lambda found: found["items"]
+    )
+    attempt = await server.ok("GET", f"~/logs/{page['items'][-1]['id']}")
+    assert attempt["response"] is None
+    assert attempt["error"]["kind"] == "auth"
+    assert attempt["error"]["message"] == "The token endpoint answered 400 (invalid_client)."
+    assert "Give both again" in attempt["error"]["hint"]
+    tokens.refusal = None
+    await server.delivery(attempt["deliveryId"], "delivered")
+    assert "t0ken" not in "".join(server.log)
+    assert tokens.client[1] not in "".join(server.log)
 
 
 async def test_node_verifies_the_signature_over_the_raw_body(server, receiver) -> None:

@@ -75,6 +75,7 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
     from winnerr_webhooks.event_catalog.catalog_loader import load_catalog  # noqa: PLC0415
     from winnerr_webhooks.ids import Ids  # noqa: PLC0415
     from winnerr_webhooks.management.receiver_checks import ReceiverChecks  # noqa: PLC0415
+    from winnerr_webhooks.pipeline.access_tokens import AccessTokens  # noqa: PLC0415
 
     parse_url(url, allow_http=True)
     check_secret(secret)
@@ -95,8 +96,17 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
         timeout=config.delivery_timeout,
         kept=budgets.kept_connections,
     )
+    tokens = AccessTokens(
+        egress, timeout=config.delivery_timeout, branding=config.branding, clock=clock
+    )
     checks = ReceiverChecks(
-        config=config, egress=egress, catalog=catalog, clock=clock, ids=ids, budgets=budgets
+        config=config,
+        egress=egress,
+        tokens=tokens,
+        catalog=catalog,
+        clock=clock,
+        ids=ids,
+        budgets=budgets,
     )
     target = Target(
         webhook_id=ids.new("wh"),

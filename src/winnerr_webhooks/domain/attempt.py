@@ -4,11 +4,15 @@ import re
 
 import msgspec
 
-ERROR_KINDS = ("dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "status")
+ERROR_KINDS = (
+    "dns", "blocked", "connect", "tls", "timeout", "reset", "protocol", "auth", "status"
+)  # fmt: skip
 """All values of `error.kind` (docs/reference/logs.md)."""
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "body")
 """The phases of an exchange in order; a failure names the one it happened in."""
+TOKEN_PHASE = "token"  # noqa: S105  a phase, not a token
+"""The phase of a failure of the kind `auth`: there was no exchange with the receiver."""
 
 
 class Timings(msgspec.Struct, kw_only=True, gc=False):
@@ -31,7 +35,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     message: str
     """A sentence for people. It never contains the resolved address of a refused destination."""
     phase: str
-    """One of PHASES."""
+    """One of PHASES, or TOKEN_PHASE."""
     code: str = ""
     """A stable identifier for `domain.diagnosis`: `nxdomain`, `refused`, `unreachable`, `expired`,
     `self_signed`, `wrong_host`, `unknown_ca`, `bad_status_line`, `headers_too_large`, …"""

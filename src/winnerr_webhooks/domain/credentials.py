@@ -50,8 +50,21 @@ class BearerAuth(msgspec.Struct, frozen=True, tag="bearer"):
         return "BearerAuth()"
 
 
-Auth = BasicAuth | BearerAuth
-AUTH_TYPES: Final = ("basic", "bearer")
+class OAuth2Auth(msgspec.Struct, frozen=True, tag="oauth2", omit_defaults=True):
+    """A token of an OAuth 2.0 token endpoint, got with client credentials (`domain.oauth2`)."""
+
+    token_url: str
+    client_id: str
+    client_secret: str
+    scope: str | None = None
+
+    def __repr__(self) -> str:
+        """Leave the values out."""
+        return "OAuth2Auth()"
+
+
+Auth = BasicAuth | BearerAuth | OAuth2Auth
+AUTH_TYPES: Final = ("basic", "bearer", "oauth2")
 
 
 class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,12 +83,16 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def auth_type(self) -> str | None:
-        """`basic`, `bearer`, or None without authentication."""
+        """One of `AUTH_TYPES`, or None without authentication."""
         return None if self.auth is None else str(self.auth.__struct_config__.tag)
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return (name, value) of each header of a request."""
-        own = [] if self.auth is None else [(_AUTHORIZATION, self.auth.value)]
+        """Return (name, value) of each header that is the same in every request.
+
+        The token of OAuth 2.0 is not: see `pipeline.access_tokens`.
+        """
+        auth = self.auth
+        own = [(_AUTHORIZATION, auth.value)] if isinstance(auth, BasicAuth | BearerAuth) else []
         return [*own, *self.headers.items()]
 
     def changed(

@@ -105,6 +105,69 @@ FAILURES: Final[dict[tuple[str, str], Diagnosis]] = {
         Text("The TLS handshake with the receiver failed."),
         Text("Check that it offers TLS 1.2 or newer and does not ask us for a certificate."),
     ),
+    ("auth", "invalid_client"): Diagnosis(
+        Text("The token endpoint does not accept the client ID or the client secret."),
+        Text("Give both again in the webhook's authentication, as the receiver's operator says."),
+    ),
+    ("auth", "unauthorized_client"): Diagnosis(
+        Text("The token endpoint does not let this client use client credentials."),
+        Text("Ask the operator of the token endpoint to allow the grant type for the client."),
+    ),
+    ("auth", "unsupported_grant_type"): Diagnosis(
+        Text("The token endpoint does not support client credentials."),
+        Text("Check the token URL; if it is right, choose another authentication."),
+    ),
+    ("auth", "invalid_scope"): Diagnosis(
+        Text("The token endpoint does not know the scope, or does not grant it."),
+        Text("Correct the scope in the webhook's authentication, or leave it out."),
+    ),
+    ("auth", "invalid_request"): Diagnosis(
+        Text("The token endpoint calls the request for a token invalid."),
+        Text("Check the token URL; the endpoint may need a scope, which can be given with it."),
+    ),
+    ("auth", "token_status"): Diagnosis(
+        Text("The token endpoint did not give a token."),
+        Text("Check the token URL, and look in the log of the token endpoint for this request."),
+    ),
+    ("auth", "token_response"): Diagnosis(
+        Text("The token endpoint's answer has no token that can be used."),
+        Text("Check that the URL is that of the token endpoint, and that it issues bearer tokens."),
+    ),
+    ("auth", "token_dns"): Diagnosis(
+        Text("The host name of the token endpoint was not found."),
+        Text("Check the token URL for a typing error, and the DNS settings of its domain."),
+    ),
+    ("auth", "token_blocked"): Diagnosis(
+        Text("The token endpoint is not on the public internet, so it was not asked."),
+        Text("Use a token URL that anyone on the internet can reach."),
+    ),
+    ("auth", "token_connect"): Diagnosis(
+        Text("Nothing accepts connections at the token endpoint."),
+        Text(
+            "Check that it is running, that the token URL is right, and that its firewall lets "
+            "us in."
+        ),
+    ),
+    ("auth", "token_tls"): Diagnosis(
+        Text("The TLS handshake with the token endpoint failed."),
+        Text("Check the certificate of the token endpoint: its name, its dates and its chain."),
+    ),
+    ("auth", "token_timeout"): Diagnosis(
+        Text("The token endpoint did not answer in time."),
+        Text("It has half of an attempt's time; check whether it is overloaded."),
+    ),
+    ("auth", "token_reset"): Diagnosis(
+        Text("The token endpoint closed the connection before it answered."),
+        Text("Look in the log of the token endpoint for a crash at this time."),
+    ),
+    ("auth", "token_protocol"): Diagnosis(
+        Text("What the token endpoint sent is not an HTTP answer."),
+        Text("Check the port of the token URL, and that it speaks HTTP/1.1."),
+    ),
+    ("auth", ""): Diagnosis(
+        Text("There is no token for this request, so nothing was sent."),
+        Text("Check the webhook's authentication."),
+    ),
     ("timeout", "dns"): Diagnosis(
         Text("Looking up {host} did not finish {limit}."),
         Text("Check with your DNS provider that the name servers of this domain are up."),

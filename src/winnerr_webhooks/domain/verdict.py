@@ -18,6 +18,8 @@ GONE: Final = Text("The receiver answered 410 Gone: it wants no more events.")
 _RETRY_AFTER_STATUSES: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 """The statuses whose `Retry-After` counts."""
 _CONGESTION_KINDS: Final = frozenset({"timeout", "connect", "reset"})
+_CONGESTION_CODES: Final = frozenset({"token_timeout", "token_connect", "token_reset"})
+"""The same of a token endpoint, whose failures all have the kind `auth`."""
 _MAX_REASON: Final = 100
 """How many characters of a reason phrase an error message shows."""
 
@@ -83,7 +85,7 @@ def judge(
         error_code=code,
         disable=str(GONE) if status == HTTPStatus.GONE and trigger != "test" else None,
         hold_lane=retry_after or 0.0,
-        congested=_is_congested(kind, status),
+        congested=_is_congested(kind, code, status),
     )
 
 
@@ -126,7 +128,7 @@ def _retry_after(exchange: Exchange) -> float | None:
     return None
 
 
-def _is_congested(kind: str, status: int | None) -> bool:
+def _is_congested(kind: str, code: str, status: int | None) -> bool:
     if status is None:
-        return kind in _CONGESTION_KINDS
+        return kind in _CONGESTION_KINDS or code in _CONGESTION_CODES
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS

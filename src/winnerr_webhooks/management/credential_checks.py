@@ -4,8 +4,9 @@ import re
 from typing import Final
 
 from winnerr_webhooks.domain.branding import Branding
-from winnerr_webhooks.domain.credentials import AUTH_TYPES, MASK, Auth, BasicAuth, BearerAuth
+from winnerr_webhooks.domain.credentials import MASK, Auth
 from winnerr_webhooks.domain.errors import FieldError, Invalid
+from winnerr_webhooks.management.auth_checks import checked_auth
 from winnerr_webhooks.management.webhook_drafts import AuthDraft
 
 MAX_HEADERS: Final = 20
@@ -13,12 +14,8 @@ MAX_HEADER_NAME: Final = 128
 MAX_HEADER_VALUE: Final = 4_096
 MAX_HEADER_BYTES: Final = 16_384
 """Characters of all names and values together."""
-MAX_USERNAME: Final = 255
-MAX_CREDENTIAL: Final = 4_096
-"""Characters of a password or a token."""
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token: RFC 9110, section 5.6.2
 _VALUE: Final = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class CredentialChecks:
@@ -69,28 +66,7 @@ class CredentialChecks:
     @staticmethod
     def check_auth(draft: AuthDraft | None) -> Auth | None:
         """Return the authentication; None removes it. Raises `Invalid` at each wrong field."""
-        if draft is None:
-            return None
-        if draft.type not in AUTH_TYPES:
-            raise Invalid.field("/auth/type", "`type` must be `basic` or `bearer`.")
-        wanted = ("username", "password") if draft.type == "basic" else ("token",)
-        values = {field: getattr(draft, field) for field in ("username", "password", "token")}
-        errors = [
-            FieldError(
-                f"/auth/{field}",
-                f"`{field}` does not belong to `{draft.type}`. Remove it."
-                if value is not None
-                else f"`{field}` is missing.",
-            )
-            for field, value in values.items()
-            if (value is not None) != (field in wanted)
-        ]
-        errors = errors or list(_wrong_credentials(draft))
-        if errors:
-            raise Invalid(errors[0].message, tuple(errors))
-        if draft.type == "basic":
-            return BasicAuth(draft.username or "", draft.password or "")
-        return BearerAuth(draft.token or "")
+        return None if draft is None else checked_auth(draft)
 
 
 def _wrong_value(name: str, value: str) -> str | None:
@@ -100,37 +76,6 @@ def _wrong_value(name: str, value: str) -> str | None:
         f"The value of {name} must have 1 to {MAX_HEADER_VALUE:,} printable ASCII characters on "
         "one line, without white space around it."
     )
-
-
-def _wrong_credentials(draft: AuthDraft) -> list[FieldError]:
-    errors = []
-    if draft.type == "bearer":
-        token = draft.token or ""
-        if not _TOKEN.fullmatch(token) or len(token) > MAX_CREDENTIAL:
-            errors.append(
-                FieldError(
-                    "/auth/token",
-                    f"The token must have 1 to {MAX_CREDENTIAL:,} printable ASCII characters "
-                    "without spaces; leave out the word Bearer.",
-                )
-            )
-        return errors
-    username, password = draft.username or "", draft.password or ""
-    if not username.isprintable() or ":" in username or not 1 <= len(username) <= MAX_USERNAME:
-        errors.append(
-            FieldError(
-                "/auth/username",
-                f"The username must have 1 to {MAX_USERNAME} printable characters and no colon.",
-            )
-        )
-    if not password.isprintable() or len(password) > MAX_CREDENTIAL:
-        errors.append(
-            FieldError(
-                "/auth/password",
-                f"The password must have up to {MAX_CREDENTIAL:,} printable characters.",
-            )
-        )
-    return errors
 
 
 def _pointer(name: str) -> str:

@@ -24,17 +24,21 @@ class DestinationCheck:
         self._resolver = resolver
         self._allow_http = allow_http
 
-    async def check(self, url: str) -> tuple[str, ...]:
-        """Return warnings about a URL that may be saved. Raises `Invalid` at /url if it may not.
+    async def check(self, url: str, pointer: str = "/url") -> tuple[str, ...]:
+        """Return warnings about a URL that may be saved.
 
+        Raises `Invalid` at `pointer` if it may not.
         A host name is refused if all its addresses are. A name that does not resolve now is only a
         warning, because it may resolve later.
         """
-        destination = parse_url(url, allow_http=self._allow_http)
+        try:
+            destination = parse_url(url, allow_http=self._allow_http)
+        except Invalid as refusal:
+            raise Invalid.field(pointer, refusal.detail) from None
         if destination.address is not None:
             addresses = [destination.address]
         else:
-            self._refuse([self._policy.port_refusal(destination.port)])
+            self._refuse([self._policy.port_refusal(destination.port)], pointer)
             try:
                 async with asyncio.timeout(LOOKUP_SECONDS):
                     addresses = list(await self._resolver.resolve(destination.host))
@@ -50,11 +54,13 @@ class DestinationCheck:
             [
                 self._policy.refusal(address, destination.port, destination.scheme)
                 for address in addresses
-            ]
+            ],
+            pointer,
         )
         return ()
 
-    def _refuse(self, refusals: list[str | None]) -> None:
+    @staticmethod
+    def _refuse(refusals: list[str | None], pointer: str) -> None:
         first = refusals[0]
         if first is not None and None not in refusals:
-            raise Invalid.field("/url", REFUSALS[first])
+            raise Invalid.field(pointer, REFUSALS[first])

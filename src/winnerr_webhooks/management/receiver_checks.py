@@ -23,7 +23,8 @@ from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.ids import Ids, new_secret
 from winnerr_webhooks.management.field_checks import check_event
-from winnerr_webhooks.pipeline.attempter import Egress, RequestTemplate
+from winnerr_webhooks.pipeline.access_tokens import AccessTokens
+from winnerr_webhooks.pipeline.request_template import Egress, RequestTemplate
 
 CHECK_SECONDS: Final = 30.0
 """No request of a check starts later than this; the last one may take a whole timeout."""
@@ -39,12 +40,14 @@ class ReceiverChecks:
         *,
         config: Config,
         egress: Egress,
+        tokens: AccessTokens,
         catalog: Catalog,
         clock: Clock,
         ids: Ids,
         budgets: Budgets,
     ) -> None:
         self._egress = egress
+        self._tokens = tokens
         self._catalog = catalog
         self._clock = clock
         self._ids = ids
@@ -126,6 +129,8 @@ class ReceiverChecks:
         )
         signed_at = self._clock.now_ms() - 1_000 * probe.age
         head = template.head(delivery, signed_at)
+        if template.oauth2 is not None:
+            return await self._tokens.post(template, template.oauth2, head, probe.body)
         return await self._egress.post(
             template.destination,
             template.organization,

@@ -16,14 +16,27 @@ UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
 
 
-class AuthDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How a webhook authenticates: a username and a password, or a token."""
+class AuthDraft(
+    msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
+):
+    """How a webhook authenticates; `type` decides which of the fields are given."""
 
     type: str
-    """`basic` or `bearer`."""
+    """`basic`, `bearer` or `oauth2`."""
     username: str | None = None
+    """For `basic`."""
     password: str | None = None
+    """For `basic`."""
     token: str | None = None
+    """For `bearer`."""
+    token_url: str | None = None
+    """For `oauth2`: where a token is asked for with client credentials (RFC 6749, section 4.4)."""
+    client_id: str | None = None
+    """For `oauth2`."""
+    client_secret: str | None = None
+    """For `oauth2`."""
+    scope: str | None = None
+    """For `oauth2`, optional: scopes with spaces between them."""
 
     def __repr__(self) -> str:
         """Leave the values out."""

@@ -14,7 +14,7 @@ from winnerr_webhooks.domain.credentials import NO_CREDENTIALS
 from winnerr_webhooks.domain.errors import Invalid, NotFound, Outdated
 from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.domain.signing import check_secret
-from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook, webhook_is_gone
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import Resolver
@@ -31,6 +31,7 @@ from winnerr_webhooks.management.sample_payloads import sample_body
 from winnerr_webhooks.management.webhook_checks import OptionChecks
 from winnerr_webhooks.management.webhook_drafts import (
     UNSET,
+    AuthDraft,
     SecretDraft,
     UnsetType,
     WebhookDraft,
@@ -130,6 +131,7 @@ class WebhookManagement:
         """
         checks = FieldChecks()
         warnings = await checks.wait(self._destinations.check(draft.url), ())
+        warnings += await checks.wait(self._check_token_url(draft.auth), ())
         events = checks.run(self._catalog.normalise_events, draft.events, ())
         description = checks.run(check_description, draft.description, None)
         options = self._options.check(checks, draft)
@@ -194,6 +196,7 @@ class WebhookManagement:
         description: str | UnsetType | None = UNSET
         if patch.url is not UNSET:
             warnings = await checks.wait(self._destinations.check(patch.url), ())
+        warnings += await checks.wait(self._check_token_url(patch.auth), ())
         if patch.events is not UNSET:
             kept = await self._kept(organization, webhook_id, patch.events)
             events = checks.run(
@@ -279,6 +282,13 @@ class WebhookManagement:
     async def test_filter(self, organization: str, draft: FilterTestDraft) -> FilterTestResult:
         """Return which of the last events a filter lets through. Raises `Invalid`."""
         return await test_filter(self._storage, self._catalog, organization, draft)
+
+    async def _check_token_url(self, auth: AuthDraft | UnsetType | None) -> tuple[str, ...]:
+        """Return warnings about the URL of a token endpoint. Raises `Invalid` at /auth/tokenUrl."""
+        if not isinstance(auth, AuthDraft) or not auth.token_url:
+            return ()
+        found = await self._destinations.check(auth.token_url, "/auth/tokenUrl")
+        return tuple(Sentences(Text("About the token URL:"), warning) for warning in found)
 
     async def _kept(
         self, organization: str, webhook_id: str, wanted: Iterable[str]

@@ -13,11 +13,12 @@ from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED, Target
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.attempt_slots import SHORTAGE_SECONDS, AttemptSlots
-from winnerr_webhooks.pipeline.attempter import Attempter, RequestTemplate
+from winnerr_webhooks.pipeline.attempter import Attempter
 from winnerr_webhooks.pipeline.lane import SHED_FROM, Lane
 from winnerr_webhooks.pipeline.lane_queues import LaneQueues, sent_while_inactive
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
+from winnerr_webhooks.pipeline.request_template import RequestTemplate
 from winnerr_webhooks.pipeline.target_reader import TargetReader
 from winnerr_webhooks.storage.port import Road
 from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms

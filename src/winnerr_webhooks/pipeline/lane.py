@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
-from winnerr_webhooks.pipeline.attempter import RequestTemplate
+from winnerr_webhooks.pipeline.request_template import RequestTemplate
 from winnerr_webhooks.quotas import Budget, Usage
 
 FIRST_WINDOW: Final = 4

@@ -10,7 +10,7 @@ import msgspec
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import Target
-from winnerr_webhooks.pipeline.attempter import RequestTemplate
+from winnerr_webhooks.pipeline.request_template import RequestTemplate
 
 PLACES: Final = 8
 """Deliveries that a stream has been offered and has not answered, at most."""

@@ -17,7 +17,8 @@ from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.metrics import Metrics
-from winnerr_webhooks.pipeline.attempter import Attempter, Egress
+from winnerr_webhooks.pipeline.access_tokens import AccessTokens
+from winnerr_webhooks.pipeline.attempter import Attempter
 from winnerr_webhooks.pipeline.background_loops import BackgroundLoops
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
@@ -29,6 +30,7 @@ from winnerr_webhooks.pipeline.outbox_mover import OutboxMover
 from winnerr_webhooks.pipeline.pruner import Pruner
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.rehearser import Rehearser
+from winnerr_webhooks.pipeline.request_template import Egress
 from winnerr_webhooks.pipeline.shutdown import Countdown, within
 from winnerr_webhooks.storage.port import Storage
 
@@ -61,8 +63,12 @@ class Node:
         self.signals = NodeSignals()
         # The stations, from the end of the road to its beginning: each gets those that follow it.
         self.recorder = Recorder(storage, metrics, jitter, budgets, self.signals, clock=clock)
+        self.access_tokens = AccessTokens(
+            egress, timeout=config.delivery_timeout, branding=branding, clock=clock
+        )
         attempter = Attempter(
             egress,
+            self.access_tokens,
             schedule=config.retry_schedule,
             success=success_rule(config.success_statuses),
             branding=branding,
@@ -172,6 +178,7 @@ class Node:
             listeners=self.listeners.close(),
             attempts=self.dispatcher.close(left),
         )
+        await self.access_tokens.close()
 
     async def _close_news(self) -> None:
         if self._news is not None:

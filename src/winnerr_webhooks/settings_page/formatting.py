@@ -11,6 +11,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from winnerr_webhooks.domain.oauth2 import TOKEN_TEXTS
 from winnerr_webhooks.domain.stored_texts import StoredTexts
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.time_spans import exact_span, time_span
@@ -160,7 +161,7 @@ def stored(language: Language, sentence: str) -> str:
     return language.translate(_STORED.recognize(sentence))
 
 
-_STORED: Final = StoredTexts((*FAILURE_TEXTS, FAILED_TOO_LONG, GONE, *UNSENT_TEXTS))
+_STORED: Final = StoredTexts((*FAILURE_TEXTS, *TOKEN_TEXTS, FAILED_TOO_LONG, GONE, *UNSENT_TEXTS))
 
 
 def percent(language: Language, fraction: float) -> str:

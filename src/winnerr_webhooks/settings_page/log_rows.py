@@ -24,6 +24,7 @@ _ERROR_RESULTS: Final = {
     "timeout": Text("Timed out"),
     "reset": Text("Connection broke"),
     "protocol": Text("Not HTTP"),
+    "auth": Text("No token"),
 }
 _LABELS: Final = {"replay": Text("replay"), "test": Text("test"), "listen": Text("listen")}
 _ENDS: Final = {

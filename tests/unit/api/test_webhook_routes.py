@@ -61,6 +61,15 @@ async def test_the_example_of_the_reference_is_accepted(api):
     assert made["retrySchedule"] == example["retrySchedule"]
 
 
+async def test_the_examples_of_authentication_are_accepted(api):
+    """They stand in docs/how-to/authenticate-to-your-receiver.md."""
+    text = (Path(__file__).parents[3] / "docs/how-to/authenticate-to-your-receiver.md").read_text()
+    examples = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    for example in map(json.loads, examples):
+        made = await api.webhook(**example)
+        assert made["auth"] == {"type": example["auth"]["type"]}
+
+
 async def test_headers_and_authentication_are_never_given_back(api):
     auth = {"type": "basic", "username": "crm", "password": "pa ss"}
     made = await api.webhook(headers={"X-Tenant": "acme"}, auth=auth)
@@ -78,8 +87,32 @@ async def test_headers_and_authentication_are_never_given_back(api):
     assert (none["headers"], none["auth"]) == ({}, None)
 
 
+async def test_a_token_url_that_does_not_resolve_is_saved(api):
+    auth = {
+        "type": "oauth2",
+        "tokenUrl": "https://no-such-name.invalid/token",
+        "clientId": "crm",
+        "clientSecret": "s3cret",
+        "scope": "events.write",
+    }
+    made = await api.webhook(auth=auth)
+    assert made["auth"] == {"type": "oauth2"}
+    changed = await api.ok("PATCH", f"~/webhooks/{made['id']}", {"auth": auth | {"scope": "x"}})
+    assert changed["auth"] == {"type": "oauth2"}
+    status, answer = await api.call(
+        "PATCH", f"~/webhooks/{made['id']}", {"auth": auth | {"tokenUrl": "https://10.1.1.1/"}}
+    )
+    assert (status, answer["errors"][0]["pointer"]) == (422, "/auth/tokenUrl")
+
+
 async def test_wrong_headers_and_credentials_are_refused_with_their_places(api):
     basic = {"type": "basic", "username": "u", "password": "p"}
+    oauth2 = {
+        "type": "oauth2",
+        "tokenUrl": "http://127.0.0.1:9/token",
+        "clientId": "crm",
+        "clientSecret": "s3cret",
+    }
     for wrong, pointer in (
         ({"headers": {"X-A": "1", "x-a": "2"}}, "/headers/x-a"),
         ({"headers": {f"X-{n}": "v" for n in range(21)}}, "/headers"),
@@ -109,6 +142,21 @@ async def test_wrong_headers_and_credentials_are_refused_with_their_places(api):
         ({"auth": {"type": "bearer", "token": "a b"}}, "/auth/token"),
         ({"auth": {"type": "bearer", "token": ""}}, "/auth/token"),
         ({"auth": "basic"}, "/auth"),
+        ({"auth": oauth2 | {"tokenUrl": "https://10.0.0.1/token"}}, "/auth/tokenUrl"),
+        ({"auth": oauth2 | {"tokenUrl": "https://169.254.169.254/"}}, "/auth/tokenUrl"),
+        ({"auth": oauth2 | {"tokenUrl": "ftp://login.example/"}}, "/auth/tokenUrl"),
+        ({"auth": oauth2 | {"tokenUrl": "https://a:b@login.example/"}}, "/auth/tokenUrl"),
+        ({"auth": oauth2 | {"tokenUrl": ""}}, "/auth/tokenUrl"),
+        ({"auth": {k: v for k, v in oauth2.items() if k != "tokenUrl"}}, "/auth/tokenUrl"),
+        ({"auth": {k: v for k, v in oauth2.items() if k != "clientId"}}, "/auth/clientId"),
+        ({"auth": oauth2 | {"clientId": "naïve"}}, "/auth/clientId"),
+        ({"auth": oauth2 | {"clientSecret": ""}}, "/auth/clientSecret"),
+        ({"auth": oauth2 | {"clientSecret": "a\nb"}}, "/auth/clientSecret"),
+        ({"auth": oauth2 | {"scope": 'a "b"'}}, "/auth/scope"),
+        ({"auth": oauth2 | {"scope": "a  b"}}, "/auth/scope"),
+        ({"auth": oauth2 | {"token": "t"}}, "/auth/token"),
+        ({"auth": basic | {"scope": "a"}}, "/auth/scope"),
+        ({"auth": oauth2, "headers": {"Authorization": "v"}}, "/headers/Authorization"),
     ):
         status, answer = await api.call("POST", "~/webhooks", DRAFT | wrong)
         assert (status, [one["pointer"] for one in answer["errors"]]) == (422, [pointer]), wrong

@@ -36,6 +36,23 @@ CODES = {
         "bad_chunk",
         "unexpected_upgrade",
     ),
+    "auth": (
+        "invalid_client",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "invalid_request",
+        "token_status",
+        "token_response",
+        "token_dns",
+        "token_blocked",
+        "token_connect",
+        "token_tls",
+        "token_timeout",
+        "token_reset",
+        "token_protocol",
+        "",
+    ),
 }
 EVERY_CODE = tuple(itertools.chain.from_iterable(CODES.values()))
 HTML = b"Content-Type: text/html; charset=UTF-8\r\n"
@@ -100,6 +117,8 @@ def test_each_code_of_a_kind_has_its_own_text(kind):
         ("reset", "closed_early", "wait", "without answering"),
         ("reset", "reset", "body", "middle of its answer"),
         ("protocol", "headers_too_large", "wait", "32 KiB"),
+        ("auth", "invalid_client", "token", "Give both again"),
+        ("auth", "token_blocked", "token", "anyone on the internet"),
     ],
 )
 def test_a_failure_is_explained_with_what_to_do(kind, code, phase, says):

@@ -108,6 +108,13 @@ def test_a_failure_keeps_its_kind_message_and_code(kind, trigger, used, happened
     assert outcome.congested is (kind in ("timeout", "connect", "reset"))
 
 
+@pytest.mark.parametrize(
+    ("code", "congested"), [("token_timeout", True), ("token_reset", True), ("token_dns", False)]
+)
+def test_a_token_endpoint_that_is_slow_or_gone_narrows_the_window_too(code, congested):
+    assert verdict(failed("auth", code=code), trigger="automatic", used=0).congested is congested
+
+
 def test_no_schedule_means_no_retry():
     assert verdict(answered(500), schedule=()).happened == EXHAUSTED
 

@@ -19,6 +19,7 @@ from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.receiver_checks import ReceiverChecks
+from winnerr_webhooks.pipeline.access_tokens import AccessTokens
 
 TIMEOUT = 1.0
 ALL_OK = dict.fromkeys(LINES, "ok")
@@ -54,6 +55,12 @@ async def make_checks():
         return ReceiverChecks(
             config=Config(delivery_timeout=TIMEOUT),
             egress=egress,
+            tokens=AccessTokens(
+                egress,
+                timeout=TIMEOUT,
+                branding=Config().branding,
+                clock=SystemClock(),
+            ),
             catalog=CATALOG,
             clock=clock or SystemClock(),
             ids=Ids(SystemClock()),

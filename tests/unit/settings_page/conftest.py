@@ -37,6 +37,7 @@ from winnerr_webhooks.management.rehearsals import Rehearsals
 from winnerr_webhooks.management.replay_requests import Replays
 from winnerr_webhooks.management.webhook_drafts import WebhookDraft
 from winnerr_webhooks.management.webhook_management import WebhookManagement
+from winnerr_webhooks.pipeline.access_tokens import AccessTokens
 from winnerr_webhooks.settings_page import page_app
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
@@ -308,6 +309,12 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 receiver_checks=ReceiverChecks(
                     config=config,
                     egress=egress,
+                    tokens=AccessTokens(
+                        egress,
+                        timeout=config.delivery_timeout,
+                        branding=config.branding,
+                        clock=clock,
+                    ),
                     catalog=CATALOG,
                     clock=clock,
                     ids=ids,

@@ -6,6 +6,8 @@ import re
 import pytest
 import structlog
 
+from winnerr_webhooks.domain.credentials import OAuth2Auth
+
 FORM = {"url": "http://127.0.0.1:9/hook", "events": "contact.created"}
 
 
@@ -138,6 +140,29 @@ async def test_a_filter_is_tried_before_it_is_saved_and_nothing_is_lost_by_it(si
     wrong = await admin.post("/new", fields | {"filter": "{"})
     assert wrong.status == 422
     assert "The filter is not JSON" in wrong.text
+
+
+async def test_client_credentials_are_given_in_the_form_and_their_secret_is_asked_for_again(
+    site, admin
+):
+    fields = {
+        "auth": "oauth2",
+        "token-url": "http://127.0.0.1:9/token",
+        "client-id": "crm",
+        "client-secret": "s3cret",
+        "scope": "",
+    }
+    refused = await admin.post("/new", FORM | fields | {"name": "x" * 81})
+    assert refused.status == 422
+    assert refused.all("input", id="token-url")[0]["value"] == fields["token-url"]
+    assert "s3cret" not in refused.html
+    wrong = await admin.post("/new", FORM | fields | {"token-url": "https://10.0.0.1/"})
+    assert (wrong.status, "not on the public internet" in wrong.text) == (422, True)
+    page = await admin.post("/new", FORM | fields)
+    webhook = await only_webhook(site)
+    (target,) = await site.page.storage.targets([webhook.id])
+    assert target.credentials.auth == OAuth2Auth("http://127.0.0.1:9/token", "crm", "s3cret")
+    assert "oauth2, •••" in page.text
 
 
 async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):

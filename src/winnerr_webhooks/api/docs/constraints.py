@@ -7,11 +7,8 @@ from winnerr_webhooks.domain.credentials import AUTH_TYPES
 from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
-from winnerr_webhooks.management.credential_checks import (
-    MAX_CREDENTIAL,
-    MAX_HEADERS,
-    MAX_USERNAME,
-)
+from winnerr_webhooks.management.auth_checks import MAX_CREDENTIAL, MAX_SCOPE, MAX_USERNAME
+from winnerr_webhooks.management.credential_checks import MAX_HEADERS
 from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
 from winnerr_webhooks.management.filter_tests import MOST_EVENTS as MOST_TESTED
 from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
@@ -91,6 +88,10 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "username": {"minLength": 1, "maxLength": MAX_USERNAME},
         "password": {"maxLength": MAX_CREDENTIAL},
         "token": {"minLength": 1, "maxLength": MAX_CREDENTIAL},
+        "tokenUrl": {"format": "uri", "minLength": 1, "maxLength": MAX_URL},
+        "clientId": {"minLength": 1, "maxLength": MAX_USERNAME},
+        "clientSecret": {"minLength": 1, "maxLength": MAX_CREDENTIAL},
+        "scope": {"maxLength": MAX_SCOPE},
     },
     "SecretDraft": {
         "secret": _SECRET,

@@ -59,8 +59,9 @@ WEBHOOKS: Final = (
             "`long` (8 retries over about 3 days) or a list of the seconds before each retry. With "
             "`status` `paused`, nothing is sent until it is `active`, and events are kept as "
             "cancelled deliveries. `headers` and `auth` are sent with each request; they are "
-            "encrypted and never shown again. With a `filter`, only events whose payload matches "
-            "it are sent."
+            "encrypted and never shown again. `auth` is Basic, a bearer token, or OAuth 2.0 client "
+            "credentials, whose token URL must be publicly reachable too. With a `filter`, only "
+            "events whose payload matches it are sent."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,

@@ -72,10 +72,14 @@ class FormInput(msgspec.Struct, kw_only=True):
     headers: str = ""
     """A header on each line, as `name: value`."""
     auth: str = ""
-    """`basic`, `bearer`, `keep`, or empty for none."""
+    """One of `AUTH_TYPES`, `keep`, or empty for none."""
     username: str = ""
     password: str = ""
     bearer_token: str = ""
+    token_url: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    scope: str = ""
     filter: str = ""
 
     @classmethod
@@ -116,6 +120,14 @@ class FormInput(msgspec.Struct, kw_only=True):
             # is then asked for again, and not saved.
             password = self.password or None
             return AuthDraft(type="basic", username=self.username, password=password)
+        if self.auth == "oauth2":
+            return AuthDraft(
+                type="oauth2",
+                token_url=self.token_url,
+                client_id=self.client_id,
+                client_secret=self.client_secret or None,
+                scope=self.scope or None,
+            )
         return AuthDraft(type=self.auth, token=self.bearer_token) if self.auth else None
 
     def __repr__(self) -> str:
@@ -262,6 +274,10 @@ def _read(form: Form) -> FormInput:
         username=form.text("username"),
         password=form.text("password"),
         bearer_token=form.text("bearer-token"),
+        token_url=form.text("token-url"),
+        client_id=form.text("client-id"),
+        client_secret=form.text("client-secret"),
+        scope=form.text("scope"),
         filter=form.text("filter"),
     )
 
