@@ -40,22 +40,31 @@ class Ids:
         self._second = -1
         self._seconds = ""
         self._prefix = ""
+        self._first = ""
+        """The prefix with the digits that the first 1,023 ids of a millisecond share."""
 
     def new(self, kind: str) -> str:
         """Return a new id, such as `evt_01kan…` for the kind `evt`."""
         now = self._clock.now_ms()
         if now > self._ms:  # a clock that is set back must not reorder ids
-            self._ms = now
-            if now >> 10 != self._second:  # the first eight characters last about a second
-                self._second = now >> 10
-                self._seconds = _base32(self._second, 8)
-            self._prefix = self._seconds + _PAIRS[now & 1023]
-            self._counter = 0
+            self._begin(now)
         self._counter = count = self._counter + 1
+        if count <= 1023:  # noqa: PLR2004  two digits
+            return f"{kind}_{self._first}{_PAIRS[count]}{self._node}"
         low = _PAIRS[count & 1023]
         mid = _PAIRS[(count >> 10) & 1023]
         high = _base32(count >> 20, 4) if count >> 20 else "0000"
         return f"{kind}_{self._prefix}{high}{mid}{low}{self._node}"
+
+    def _begin(self, now: int) -> None:
+        """Begin with the ids of another millisecond."""
+        self._ms = now
+        if now >> 10 != self._second:  # the first eight characters last about a second
+            self._second = now >> 10
+            self._seconds = _base32(self._second, 8)
+        self._prefix = self._seconds + _PAIRS[now & 1023]
+        self._first = self._prefix + "000000"
+        self._counter = 0
 
 
 def id_floor(kind: str, ms: int) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.domain.catalog import REJECT, Catalog, Nearest
+from winnerr_webhooks.domain.catalog import OFF, REJECT, Catalog, Nearest
 from winnerr_webhooks.domain.errors import Invalid, Refused, TooLarge
 from winnerr_webhooks.domain.event import NewEvent, encode_payload, fingerprint, rfc3339
 from winnerr_webhooks.domain.event_errors import (
@@ -135,18 +135,17 @@ def read(
         or (len(compact) != _written_length(wire, data) and _repeats_fields(compact, data))
     ):
         refuse(raw, catalog, nearest, idempotency_key)
-    errors = catalog.data_errors(wire.event, data)
+    has_wrong_data = catalog.data_rule != OFF and _has_wrong_data(wire.event, data, catalog)
+    return Submission(wire.organizationId, wire.event, timestamp, data, client_id, has_wrong_data)
+
+
+def _has_wrong_data(name: str, data: bytes, catalog: Catalog) -> bool:
+    """Whether the type's schema does not allow this data. Raises `Invalid` if it is refused."""
+    errors = catalog.data_errors(name, data)
     if errors and catalog.data_rule == REJECT:
         detail = errors[0].message if len(errors) == 1 else f"{len(errors)} fields are wrong."
         raise Invalid(detail, errors)
-    return Submission(
-        wire.organizationId,
-        wire.event,
-        timestamp,
-        data,
-        client_id,
-        bool(errors),
-    )
+    return bool(errors)
 
 
 def _written_length(wire: _Wire, data: bytes) -> int:

@@ -79,10 +79,13 @@ class Recorder:
 
     def record(self, settlement: Settlement) -> None:
         """Settle an attempt with the next batch."""
-        size = _size(settlement.record)
-        if 2 * (self._bytes.used + size) > self._most_bytes:
+        attempts, size = self._attempts.used + 1, _size(settlement.record)
+        held = self._bytes.used + size
+        if 2 * held > self._most_bytes:
             settlement = _with_cut_answer(settlement)
-            size = _size(settlement.record)
+            cut = _size(settlement.record)
+            held, size = held - size + cut, cut
+        self._attempts.used, self._bytes.used = attempts, held
         self._group.put(((settlement, size), _log_failure))
         delivery = settlement.delivery
         if (
@@ -90,9 +93,7 @@ class Recorder:
             or delivery.expires - self._monotonic() < GATHER_SLACK
         ):
             self._group.hurry()
-        self._attempts.used += 1
-        self._bytes.used += size
-        if self._attempts.used > self._most_attempts or self._bytes.used > self._most_bytes:
+        if attempts > self._most_attempts or held > self._most_bytes:
             self._stall()
 
     def _stall(self) -> None:
