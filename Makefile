@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lowest newest browser pgbouncer screenshots texts check lock bench bench-full bench-peers sdk smoke chaos build clean
+.PHONY: help demo test lowest newest browser documents pgbouncer screenshots texts check lock bench bench-full bench-peers sdk smoke chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -28,7 +28,7 @@ help: ## this list
 demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--rate 10 --seconds 30")
 	@PYTHONPATH=src $(RUN) -m winnerr_webhooks demo $(ARGS)
 
-test: $(VENV)/.development browser pgbouncer ## all tests (ARGS="-k config")
+test: $(VENV)/.development browser documents pgbouncer ## all tests (ARGS="-k config")
 	@$(RUN) $(PYTEST) $(ARGS)
 
 lowest: $(VENV)-lowest/.installed ## quick tests on the lowest versions of the dependencies; coverage
@@ -56,6 +56,9 @@ browser: $(VENV)/.development ## Chromium and axe-core for the browser tests, wh
 	@if [ ! $(VENV)/.browser -nt tests/browser/package-lock.json ]; then \
 	  tests/install chromium axe-core && touch $(VENV)/.browser || true; \
 	fi
+
+documents: ## the tools that tests read exported documents with, where they can be had
+	@tests/install document-tools || true
 
 pgbouncer: ## the pooler that tests of PostgreSQL run behind, where it can be had
 	@tests/install pgbouncer || true
@@ -114,7 +117,7 @@ $(VENV)/bin/uv: | $(VENV)/.python
 	@$(PIP) install uv
 
 clean: ## remove what make made; data folders stay
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest tests/browser/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest tests/browser/node_modules tests/documents/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 # The demo needs what runs, and no build: it starts from src/.

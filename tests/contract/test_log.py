@@ -186,6 +186,25 @@ async def test_attempts_are_found_by_trigger_and_by_how_long_they_took(world) ->
     assert len(await _log(world, slower_than=5.0, trigger="automatic")) == 2
 
 
+async def test_attempts_and_deliveries_are_found_by_a_pattern_of_events(world) -> None:
+    await world.webhook()
+    for name in ("contact.created", "contact.deleted", "contacts.merged", "deal.created"):
+        await world.settle(await world.leased(name=name))
+
+    async def names(pattern: str) -> tuple[list[str], list[str]]:
+        log = await world.storage.log(LogFilter(organization="org_1", event=pattern))
+        query = DeliveryFilter(organization="org_1", event=pattern)
+        deliveries = await world.storage.deliveries(query)
+        return [one.event for one in log.items], [one.event for one in deliveries.items]
+
+    of_contacts = ["contact.deleted", "contact.created"]
+    assert await names("contact.*") == (of_contacts, of_contacts)
+    assert await names("contact.created") == (["contact.created"], ["contact.created"])
+    for text in ("contact.%.*", "contact", "contact.", "c*", "contact.created.*", "CONTACT.*"):
+        expected = [] if text != "c*" else ["contacts.merged", *of_contacts]
+        assert await names(text) == (expected, expected), text
+
+
 async def test_text_may_be_an_id_whole(world) -> None:
     webhook = await world.webhook()
     delivery, _ = await _logged(world, 2)

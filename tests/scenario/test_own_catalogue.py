@@ -61,6 +61,20 @@ async def test_only_events_of_the_file_are_accepted(make_server, receiver, catal
     assert json.loads(test.body)["data"] == {"id": "x"}
 
 
+async def test_emit_sends_the_example_of_the_file(make_server, receiver, catalogue):
+    server = await make_server(EVENT_CATALOG=str(catalogue))
+    await server.webhook(receiver.url)
+    server.settings["API_KEY"] = server.key
+    words = ("--organization", server.organization, "--example")
+    code, _, err = await server.command("emit", "order.sent", *words)
+    assert (code, err) == (0, "")
+    (got,) = await receiver.wait_for(1)
+    assert json.loads(got.body)["data"] == {"id": "x"}
+    code, out, err = await server.command("emit", "contact.created", *words)
+    assert (code, out) == (2, "")
+    assert "contact.created" in err
+
+
 @pytest.mark.parametrize("adapter", ["sqlite"], scope="session")
 async def test_the_catalogue_of_the_guide_is_one(make_server, catalogue):
     text = GUIDE.read_text("utf-8")

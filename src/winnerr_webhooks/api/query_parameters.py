@@ -62,7 +62,7 @@ class QueryParameters:
         return value
 
     def event(self, name: str, catalog: Catalog) -> str | None:
-        """A parameter that is the name of an event type that the log can have."""
+        """A parameter that is a name or a pattern of events that the log can have."""
         value = self.text(name)
         if value is not None:
             check_logged_event(catalog, value, f"/{name}")

@@ -29,9 +29,11 @@ def show_config(
 ) -> None:
     """Show the effective settings, with secrets masked, and all limits of a node.
 
-    It takes the same options as `serve` and checks them. It opens neither the database nor a port.
+    It takes the same options as `serve` and checks them, the catalogue file included. It opens
+    neither the database nor a port.
     """
     from winnerr_webhooks.budgets import derive, descriptors_allowed  # noqa: PLC0415  --help must not load it
+    from winnerr_webhooks.event_catalog.catalog_loader import load_catalog  # noqa: PLC0415  likewise
 
     bounds = derive(config, descriptors_allowed())
     if as_json:
@@ -47,6 +49,7 @@ def show_config(
         _print_settings(config)
         _print_bounds(bounds)
     check_service(config)
+    load_catalog(config)
 
 
 def _value(config: Config, setting: Setting) -> Any:

@@ -114,9 +114,11 @@ class Catalog:
         """Return up to `n` known names similar to `name`, best match first.
 
         Either side of the dot is enough: `created` matches every `….created`, and `deals`
-        matches every `deal.…`.
+        matches every `deal.…`. For a text with `*`, patterns come before names.
         """
-        return _nearest(name, self.names, n)
+        is_pattern = ALL_EVENTS in name and name != ALL_EVENTS
+        patterns = [one for one in self._places if one.endswith(".*")] if is_pattern else []
+        return _nearest(name, patterns, n) or _nearest(name, self.names, n)
 
     def chosen(self, events: Iterable[str]) -> tuple[EventType, ...]:
         """Return the event types that any of these patterns matches, in catalogue order."""
@@ -132,7 +134,13 @@ class Catalog:
         return encode_payload(name, timestamp, organization, self._by_name[name].example)
 
     def may_be_logged(self, name: str) -> bool:
-        """Return whether the log can have events of this name: types that left included."""
+        """Return whether the log can have events of a name or of a pattern such as `contact.*`.
+
+        Event types that left count too. `*` is no pattern here: it would filter nothing.
+        """
+        if is_prefix_pattern(name):
+            left = (one for past in self._left for one in patterns_matching(past))
+            return name in self._places or self._is_own or name in left
         is_past = name in self._left or (self._is_own and EVENT_NAME.fullmatch(name) is not None)
         return name in self._by_name or is_past
 
@@ -187,8 +195,6 @@ class Catalog:
         if ALL_EVENTS not in text:
             mistake = self._mistake(text)
         else:
-            patterns = [one for one in self._places if one.endswith(".*")]
-            near = _nearest(text, patterns, 3) or near
             mistake = Text(
                 "{name} is no event, and no pattern that ends with '.*'", name=repr(shown)
             )

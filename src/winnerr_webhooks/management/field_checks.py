@@ -73,7 +73,7 @@ def check_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
 
 
 def check_logged_event(catalog: Catalog, name: str, pointer: str = "/event") -> str:
-    """Return the name of an event type that the log can have. Raises `Invalid` at `pointer`."""
+    """Return a name or a pattern of events that the log can have. Raises `Invalid` at `pointer`."""
     if not catalog.may_be_logged(name):
         raise Invalid.field(pointer, catalog.no_event(name))
     return name

@@ -12,6 +12,7 @@ from winnerr_webhooks.domain.event_pattern import (
     matches,
     patterns_matching,
 )
+from winnerr_webhooks.settings_page.filters import Filters
 
 
 class PatternChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,21 @@ def category_choices(catalog: Catalog, chosen: Collection[str]) -> list[Category
                     )
                 )
         choices.append(CategoryChoice(name=name, patterns=found, types=types))
+    return choices
+
+
+def logged_choices(catalog: Catalog, filters: Filters) -> list[tuple[str, list[str]]]:
+    """Return what the log's filter offers: by category, patterns and then event types.
+
+    What is filtered by and left the catalogue comes last, in a category without name.
+    """
+    chosen = "" if "event" in filters.errors else filters.event
+    choices = [
+        (one.name, [found.pattern for found in one.patterns] + [kind.name for kind in one.types])
+        for one in category_choices(catalog, [chosen])
+    ]
+    if chosen and not any(chosen in names for _, names in choices):
+        choices.append(("", [chosen]))
     return choices
 
 

@@ -70,6 +70,20 @@ def test_json_is_for_scripts(check):
     assert problems == ["repeat"]
 
 
+def test_events_are_those_of_the_catalogue_file(run, tmp_path):
+    event = {"name": receivers.KNOWN, "description": "It was paid.", "example": {"id": "mine"}}
+    catalogue = {"categories": [{"name": "Orders", "events": [event]}]}
+    (tmp_path / "events.json").write_text(json.dumps(catalogue))
+    words = ("--secret", receivers.SECRET)
+    with running(receivers.Receiver) as receiver:
+        done = run("check-receiver", receiver.url, *words, EVENT_CATALOG="events.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert receiver.requests[0][1].endswith(b'"data":{"id":"mine"}}')
+    done = run("check-receiver", receiver.url, *words, "--event", "deal.created")
+    assert done.returncode == 2
+    assert "There is no event 'deal.created'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

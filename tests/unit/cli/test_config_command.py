@@ -42,6 +42,16 @@ def test_the_text_names_each_setting_and_limit_once(run):
         assert done.stdout.count(f"\n  {bound.name}: ") == 1
 
 
+def test_a_mistake_in_the_catalogue_file_is_one_line_with_its_place_and_remedy(run, tmp_path):
+    (tmp_path / "events.yaml").write_text("categories:\n  - name: Orders\n    event: []\n")
+    done = run("config", EVENT_CATALOG="events.yaml")
+    assert done.returncode == os.EX_CONFIG
+    assert "EVENT_CATALOG" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_EVENT_CATALOG: events.yaml:2: ")
+    assert "categories[0].events: events is missing" in line
+
+
 def test_no_password_and_no_key_is_shown(run):
     for words in (["config"], ["config", "--json"]):
         done = run(*words, DATABASE_URL=POSTGRES, ENCRYPTION_KEYS=f"k1:{KEY}")

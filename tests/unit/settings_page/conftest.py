@@ -283,11 +283,12 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 ssl_context=TLS,
             )
             stack.push_async_callback(egress.close)
+            catalog = copy.copy(CATALOG)  # tests may exchange it
             webhooks = WebhookManagement(
                 config=config,
                 storage=storage,
                 intake=node,
-                catalog=CATALOG,
+                catalog=catalog,
                 policy=policy,
                 resolver=resolver,
                 clock=clock,
@@ -298,10 +299,10 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 config=config,
                 clock=clock,
                 ids=ids,
-                catalog=CATALOG,
+                catalog=catalog,
                 storage=storage,
                 webhooks=webhooks,
-                replays=Replays(storage=storage, catalog=CATALOG, signals=node),
+                replays=Replays(storage=storage, catalog=catalog, signals=node),
                 recoveries=Recoveries(
                     storage=storage, signals=node, clock=clock, ids=ids, concurrency=16
                 ),
@@ -315,7 +316,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                         branding=config.branding,
                         clock=clock,
                     ),
-                    catalog=CATALOG,
+                    catalog=catalog,
                     clock=clock,
                     ids=ids,
                     budgets=budgets,

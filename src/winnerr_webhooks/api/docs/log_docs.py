@@ -28,7 +28,9 @@ PAGING: Final = (
     Parameter("before", "The `next` of the previous answer.", TEXT),
 )
 OF_WEBHOOK: Final = Parameter("webhook", "Only of the webhook with this id.", TEXT)
-OF_EVENT: Final = Parameter("event", "Only of this event type.", TEXT)
+OF_EVENT: Final = Parameter(
+    "event", "Only of this event type, or of a pattern such as `contact.*`.", TEXT
+)
 
 LOGS: Final = (
     Operation(

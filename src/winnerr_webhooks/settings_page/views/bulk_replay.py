@@ -8,6 +8,7 @@ from litestar.params import FromQuery
 
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.management.replay_requests import ReplayRequest
+from winnerr_webhooks.settings_page.event_choices import logged_choices
 from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
 from winnerr_webhooks.settings_page.page_context import (
     PageDependency,
@@ -52,7 +53,7 @@ async def show_bulk_replay(
         without=filters.query(**dict.fromkeys(filters.not_for_replays, "")),
         filters=filters,
         webhooks=await page.webhooks.list(request.auth.organization),
-        categories=page.catalog.categories,
+        event_choices=logged_choices(page.catalog, filters),
         ranges=RANGES,
         count=count,
         started=0 if refused else started,

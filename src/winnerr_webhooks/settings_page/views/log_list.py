@@ -8,6 +8,7 @@ from litestar.params import FromQuery
 from litestar.response import Stream
 
 from winnerr_webhooks.ids import is_id
+from winnerr_webhooks.settings_page.event_choices import logged_choices
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, TRIGGERS, read_filters
 from winnerr_webhooks.settings_page.live_log import has_room, live_rows, live_start
 from winnerr_webhooks.settings_page.log_export import MOST_EXPORTED
@@ -51,7 +52,7 @@ async def show_log(
             rows=lambda: make_rows(page, found.items, [one.webhook for one in overviews]),
             next=found.next,
             event_searched=filters.q.lower() if is_id("evt", filters.q.lower()) else "",
-            categories=page.catalog.categories,
+            event_choices=logged_choices(page.catalog, filters),
             outcomes=OUTCOMES,
             triggers=TRIGGERS,
             most_exported=MOST_EXPORTED,

@@ -54,7 +54,8 @@ attempt.error_phase, {delivery_status}, {next_attempt_at}
 
 -- name: attempt_matches
 (CAST(:webhook AS text) IS NULL OR attempt.webhook_id = :webhook)
-AND (CAST(:event AS text) IS NULL OR attempt.event = :event)
+AND (CAST(:event AS text) IS NULL OR attempt.event = :event
+    OR {has_prefix:attempt})
 AND (CAST(:outcome AS text) IS NULL OR attempt.outcome = :outcome)
 AND (CAST(:trigger AS text) IS NULL OR attempt.trigger = :trigger)
 AND (CAST(:slower_than AS float8) IS NULL OR attempt.duration_ms >= :slower_than)

@@ -147,9 +147,14 @@ WHERE organization = :organization AND status = 'deleted'
     AND updated_at >= CAST(:asked_at AS bigint) - {clock_error_ms}
     AND {wanted_webhook}
 
+-- name: has_prefix
+-- Whether the asked event is a pattern such as `contact.*` that a row's event matches. The name of an
+-- event type has no `*`, so it never equals what this makes of a row's event.
+substr(%.event, 1, length(:event) - 1) || '*' = :event
+
 -- name: asked
 -- Whether a row of a table has the event and the time of acceptance that are asked for.
-(CAST(:event AS text) IS NULL OR %.event = :event)
+(CAST(:event AS text) IS NULL OR %.event = :event OR {has_prefix:%})
 AND (CAST(:since AS bigint) IS NULL OR %.accepted_at >= :since)
 AND (CAST(:until AS bigint) IS NULL OR %.accepted_at < :until)
 

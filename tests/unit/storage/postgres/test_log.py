@@ -246,6 +246,7 @@ LOOKS: list[dict[str, Any]] = [
     {"text": "JANE"},
     {"text": "nobody ü"},
     {"status": (503, 503)},
+    {"event": "contact.*"},
     {"back": 3},
     {"back": 3, "outcome": "failed"},
     {"back": 3, "webhook": True},
