@@ -317,12 +317,11 @@ async def take_all(taker: ScreenshotTaker, ids: dict[str, str]) -> None:
     await taker.shoot(page, "webhook-paused", height=640)
     await page.goto(f"{SETTINGS}/{ids[ACME]}/delete")
     await taker.shoot(page, "delete", height=480)
-    await page.goto(f"{SETTINGS}/{ids[CRM]}")
+    await page.goto(f"{SETTINGS}/{ids[CRM]}/signing")
     await page.get_by_text("Rotate the secret").click()
     await page.get_by_role("button", name="Rotate").click()
     await page.get_by_role("button", name="Switch now").wait_for()
     await page.get_by_text("Python", exact=True).click()
-    await page.evaluate("document.getElementById('subscribed').scrollIntoView()")
     await taker.shoot(page, "webhook-rotating", height=960)
 
     await page.goto(f"{SETTINGS}/logs?status=5xx&q=invoice")

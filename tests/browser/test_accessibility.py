@@ -98,6 +98,9 @@ async def test_a_webhook_in_every_state(visit, server, receiver, answer, check):
     await check(page)
     await page.get_by_role("button", name="Send test event").click()
     await expect(page.get_by_text("Test event delivered")).to_be_visible()
+    for part in ("", "/deliveries", "/settings", "/signing"):
+        await page.goto(f"/settings/webhooks{path}{part}")
+        await check(page)
     await page.get_by_text("Python", exact=True).click()
     await check(page)
     await page.get_by_text("Rotate the secret").click()
@@ -227,7 +230,7 @@ async def test_recovering_what_was_missed(visit, server, receiver, answer, check
     await page.get_by_role("button", name="Recover 1 delivery").click()
     await expect(page.get_by_text("Done.")).to_be_visible()
     await check(page)
-    await page.goto(f"/settings/webhooks/{webhook['id']}")
+    await page.goto(f"/settings/webhooks/{webhook['id']}/deliveries")
     await expect(page.get_by_text("1 delivered, 0 failed again")).to_be_visible()
     await check(page)
 

@@ -80,7 +80,7 @@ async def test_without_the_clipboard_a_copy_works_or_says_how(visit, server, rec
     webhook = await server.webhook(receiver.url, generateSecret=True)
     page = await visit()
     await page.add_init_script("delete Navigator.prototype.clipboard")
-    await page.goto(f"/settings/webhooks/{webhook['id']}")
+    await page.goto(f"/settings/webhooks/{webhook['id']}/signing")
     await page.get_by_role("button", name="Reveal secret").click()
     secret = page.get_by_label("Secret in use")
     button = page.locator("button[data-copy='#revealed']")

@@ -40,7 +40,17 @@ async def views(server, receiver, answer) -> list[str]:
     await server.until("~/deliveries?status=failed", lambda found: found["items"])
     attempt = (await server.ok("GET", "~/logs"))["items"][0]["id"]
     own = f"/{webhook['id']}"
-    of_webhook = ("", "/edit", "/delete", "/recover", "/rehearse", "/signature-check")
+    of_webhook = (
+        "",
+        "/deliveries",
+        "/settings",
+        "/signing",
+        "/edit",
+        "/delete",
+        "/recover",
+        "/rehearse",
+        "/signature-check",
+    )
     return [
         "", "/new", "/logs", f"/logs/{attempt}", "/logs/replay", "/activity",
         *(own + path for path in of_webhook),

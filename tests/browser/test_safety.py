@@ -57,7 +57,8 @@ async def test_a_viewer_sees_everything_but_secrets_and_controls(visit, server, 
     page = await visit(role="viewer")
     await expect(page.get_by_text("viewer", exact=True)).to_be_visible()
     controls = ["Add", "Edit", "Delete", "Pause", "Replay", "Reveal", "Rotate", "Send test", "Save"]
-    for path in ("", f"/{webhook['id']}", "/logs", f"/logs/{attempt['id']}"):
+    parts = [f"/{webhook['id']}{part}" for part in ("", "/deliveries", "/settings", "/signing")]
+    for path in ("", *parts, "/logs", f"/logs/{attempt['id']}"):
         await page.goto(f"/settings/webhooks{path}")
         await expect(page.get_by_text("viewer", exact=True)).to_be_visible()
         for name in controls:

@@ -91,7 +91,8 @@ async def test_nothing_moves_when_the_scripts_of_a_page_come_late(visit, server,
     # In this zone it is another day than in UTC for a quarter of the time, and it has a long name.
     page = await visit(timezone_id="Asia/Kathmandu")
     views = ("", "/new", f"/{webhook['id']}", f"/{webhook['id']}/edit", "/logs", "/logs/replay")
-    for path in (*views, f"/logs/{attempt['id']}", f"/{webhook['id']}/recover"):
+    of_webhook = [f"/{webhook['id']}{part}" for part in ("/deliveries", "/signing", "/recover")]
+    for path in (*views, f"/logs/{attempt['id']}", *of_webhook):
         held = HeldAnswer()
         await page.route("**/main.js", held)
         await page.goto(f"/settings/webhooks{path}", wait_until="commit")

@@ -27,7 +27,7 @@ async def test_a_row_of_the_log_shows_its_figures_and_its_button(
     await server.emit()
     await server.until("~/deliveries?status=failed", lambda found: found["items"])
     page = await visit(viewport={"width": width, "height": 900})
-    for path in ("/logs", f"/{webhook['id']}"):
+    for path in ("/logs", f"/{webhook['id']}", f"/{webhook['id']}/deliveries"):
         await page.goto(f"/settings/webhooks{path}")
         await page.evaluate(WIDEST_TEXTS)
         assert await page.evaluate(CUT) == [], path
@@ -53,7 +53,16 @@ async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
     await page.goto(link["url"])
     await page.get_by_role("button", name="Sign in").click()
     id_ = webhook["id"]
-    views = ("", "/new", f"/{id_}", f"/{id_}/edit", f"/{id_}/delete", f"/{id_}/recover")
+    views = (
+        "",
+        "/new",
+        f"/{id_}",
+        f"/{id_}/settings",
+        f"/{id_}/signing",
+        f"/{id_}/edit",
+        f"/{id_}/delete",
+        f"/{id_}/recover",
+    )
     for path in (*views, f"/{id_}/rehearse", f"/{id_}/signature-check", f"/{id_}/check-receiver",
                  "/logs", f"/logs/{attempt['id']}", "/logs/replay"):  # fmt: skip
         await page.goto(f"/settings/webhooks{path}")

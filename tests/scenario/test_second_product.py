@@ -89,7 +89,17 @@ async def test_no_page_header_or_answer_says_another_products_name(make_globex, 
     attempt = page["items"][0]["id"]
     link = await globex.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})
     own = f"{SETTINGS}/{webhook['id']}"
-    views = ("edit", "delete", "recover", "rehearse", "signature-check", "check-receiver")
+    views = (
+        "deliveries",
+        "settings",
+        "signing",
+        "edit",
+        "delete",
+        "recover",
+        "rehearse",
+        "signature-check",
+        "check-receiver",
+    )
     async with Browser(globex) as browser:
         for path in ("/", "/api/docs", "/api/openapi.json", "/api/v1/event-types", "/nowhere"):
             await browser.get(path)

@@ -17,7 +17,7 @@ async def webhook(site, receiver):
 
 
 async def test_the_page_says_what_will_be_sent_before_anything_is_sent(admin, webhook, receiver):
-    page = await admin.get(f"/{webhook.id}")
+    page = await admin.get(f"/{webhook.id}/signing")
     assert page.all("a", href=f"/settings/webhooks/{webhook.id}/check-receiver")
     page = await admin.get(f"/{webhook.id}/check-receiver")
     assert "each request is marked as a test" in page.text

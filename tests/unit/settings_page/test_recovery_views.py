@@ -34,7 +34,7 @@ async def test_a_recovery_counts_first_and_then_shows_its_progress(site, admin):
     await _finish_jobs(site)
     path = page.url.partition("/settings/webhooks")[2]
     assert "to come 3" in (await admin.get(path)).text
-    page = await admin.get(f"/{webhook.id}")
+    page = await admin.get(f"/{webhook.id}/deliveries")
     assert "3 to come, 0 delivered, 0 failed again, 0 not sent" in page.text
 
 
@@ -66,7 +66,7 @@ async def test_resuming_with_the_missed_events_is_listed_as_a_recovery(site, adm
     await site.event()
     await admin.post(f"/{webhook.id}/resume", {"missed": "1"})
     await _finish_jobs(site)
-    page = await admin.get(f"/{webhook.id}")
+    page = await admin.get(f"/{webhook.id}/deliveries")
     assert "1 to come, 0 delivered" in page.text
     link = next(a["href"] for a in page.all("a") if "/jobs/" in a.get("href", ""))
     assert "all cancelled deliveries" in (await admin.get(link)).text

@@ -26,7 +26,7 @@ async def _answer(site, *answers: AnswerStart) -> None:
 
 async def test_a_rehearsal_shows_each_answer_beside_the_recorded_one(site, admin):
     webhook = await _sent(site)
-    page = await admin.get(f"/{webhook.id}")
+    page = await admin.get(f"/{webhook.id}/deliveries")
     assert page.all("a", href=f"/settings/webhooks/{webhook.id}/rehearse")
     page = await admin.get(f"/{webhook.id}/rehearse")
     assert "signed with this webhook's secret" in page.text

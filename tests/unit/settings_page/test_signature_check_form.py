@@ -33,7 +33,7 @@ async def check(site, admin):
 
 
 async def test_the_form_is_reached_from_the_webhook_and_has_labels(check, admin):
-    page = await admin.get(f"/{check.webhook.id}")
+    page = await admin.get(f"/{check.webhook.id}/signing")
     assert page.all("a", href=f"/settings/webhooks/{check.webhook.id}/signature-check")
     page = await admin.get(f"/{check.webhook.id}/signature-check")
     labelled = {label["for"] for label in page.all("label")}

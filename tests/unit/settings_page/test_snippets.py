@@ -334,7 +334,7 @@ def test_no_path_can_end_its_comment(language, path, shown):
 async def test_the_page_escapes_every_snippet_and_never_shows_the_secret(site, admin):
     url = "http://127.0.0.1:9/crm<b>'\"&amp;/in"
     webhook = await site.webhook(url=url, secret="a secret of mine")
-    page = await admin.get(f"/{webhook.id}")
+    page = await admin.get(f"/{webhook.id}/signing")
     blocks = re.findall(r'<pre id="code-(\w+)"[^>]*><code>(.*?)</code></pre>', page.html, re.DOTALL)
     assert {slug: unescape(block) for slug, block in blocks} == codes(url)
     assert not [block for _, block in blocks if re.search(r"[<>\"']|&(?!\w+;|#\d+;)", block)]

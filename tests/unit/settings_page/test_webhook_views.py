@@ -63,8 +63,10 @@ async def test_a_webhook_gets_its_name_time_limit_and_retries_from_the_form(site
     webhook = await only_webhook(site)
     assert (webhook.name, webhook.timeout) == ("CRM & co", 2.5)
     assert (webhook.retry_schedule, webhook.status) == ((60, 0.5), "paused")
-    assert "An attempt may take 2.5 s." in page.text
-    assert "2 retries, after 1 minute and 0.5 seconds" in page.text
+    settings = await admin.get(f"/{webhook.id}/settings")
+    assert "An attempt may take 2.5 s." in settings.text
+    assert "2 retries, after 1 minute and 0.5 seconds" in settings.text
+    assert "CRM &amp; co" in page.html
 
     edit = await admin.get(f"/{webhook.id}/edit")
     for field in ("name", "timeout", "waits"):
@@ -95,7 +97,7 @@ async def test_headers_and_authentication_are_given_in_the_form_and_never_shown(
         ("X-Tenant", "t3nant"),
         ("X-Key", "s3cret: x"),
     ]
-    assert "X-Key: •••" in page.html
+    assert "X-Key: •••" in (await admin.get(f"/{webhook.id}/settings")).html
     edit = await admin.get(f"/{webhook.id}/edit")
     for secret in ("t3nant", "s3cret", "pa55", "Y3Jt"):
         assert secret not in page.html + edit.html
@@ -118,10 +120,10 @@ async def test_headers_and_authentication_are_given_in_the_form_and_never_shown(
 
 async def test_a_filter_is_given_as_json_and_its_mistake_is_shown_with_its_place(site, admin):
     text = '{"data": {"n": {"$gte": 1.50}}}'
-    page = await admin.post("/new", FORM | {"filter": text})
+    await admin.post("/new", FORM | {"filter": text})
     webhook = await only_webhook(site)
     assert webhook.filter == text.replace(" ", "")
-    assert "Only events that match the filter" in page.text
+    assert "Only events that match" in (await admin.get(f"/{webhook.id}/settings")).text
     assert "1.50" in (await admin.get(f"/{webhook.id}/edit")).html
     wrong = await admin.post(f"/{webhook.id}/edit", FORM | {"filter": '{"data": {"$gtt": 1}}'})
     assert wrong.status == 422
@@ -207,7 +209,8 @@ async def test_a_pattern_is_one_checkbox_and_includes_the_boxes_below_it(site, a
     page = await admin.post("/new", [("url", FORM["url"]), *(("events", one) for one in ticked)])
     webhook = await only_webhook(site)
     assert webhook.events == ("contact.created", "deal.*")
-    assert page.all("li", title="4 events, and any that are added later")
+    settings = await admin.get(f"/{webhook.id}/settings")
+    assert settings.all("li", title="4 events, and any that are added later")
     assert "contact.created +1" in (await admin.get()).text
     options = re.findall("<option>([^<]+)</option>", page.html)
     assert options == [
@@ -378,7 +381,7 @@ async def test_deleting_shows_first_how_many_missed_deliveries_are_lost(site, ad
 
 async def test_revealing_a_secret_is_audited_without_the_secret(site, admin):
     webhook = await site.webhook(secret="a secret of mine")
-    assert "a secret of mine" not in (await admin.get(f"/{webhook.id}")).html
+    assert "a secret of mine" not in (await admin.get(f"/{webhook.id}/signing")).html
     with structlog.testing.capture_logs() as lines:
         page = await admin.post(f"/{webhook.id}/secret")
     assert page.all("input", id="revealed")[0]["value"] == "a secret of mine"
@@ -393,7 +396,7 @@ async def test_a_secret_is_shown_after_a_redirect_and_a_reload_neither_shows_nor
 ):
     webhook = await site.webhook(secret="a secret of mine")
     page = await admin.post(f"/{webhook.id}/{act}", {"overlap": "3600"})
-    assert page.url.partition("?")[0].endswith(f"/{webhook.id}")
+    assert page.url.partition("?")[0].endswith(f"/{webhook.id}/signing")
     shown = page.all("input", id="revealed")[0]["value"]
     assert shown not in page.url
     stored = await site.storage.secrets("org_1", webhook.id)
@@ -412,7 +415,7 @@ async def test_a_secret_to_be_shown_is_only_that_of_its_webhook(site, admin):
     webhook = await site.webhook(secret="a secret of mine")
     other = await site.webhook(secret="another secret")
     await admin.post(f"/{webhook.id}/secret", allow_redirects=False)
-    page = await admin.get(f"/{other.id}")
+    page = await admin.get(f"/{other.id}/signing")
     assert not page.all("input", id="revealed")
     assert "another secret" not in page.html
 
@@ -536,3 +539,37 @@ async def test_a_basic_password_that_the_form_lost_is_asked_for_again(site, admi
     page = await admin.post("/new", FORM | {"auth": "basic", "username": "crm"})
     assert page.status == 422
     assert "`password` is missing" in page.text
+
+
+async def test_a_webhooks_page_has_four_parts_and_names_the_one_that_is_shown(site, admin, viewer):
+    webhook = await site.webhook(secret="a secret of mine")
+    own = f"/settings/webhooks/{webhook.id}"
+    parts = ("", "/deliveries", "/settings", "/signing")
+    for reader in (admin, viewer):
+        for part in parts:
+            page = await reader.get(f"/{webhook.id}{part}")
+            assert page.status == 200
+            assert [one["href"] for one in page.all("a", **{"aria-current": "page"})] == [
+                "/settings/webhooks",
+                own + part,
+            ]
+            assert {own + one for one in parts} <= {one["href"] for one in page.all("a")}
+
+
+async def test_the_deliveries_of_a_webhook_are_listed_by_outcome_and_a_page_at_a_time(site, admin):
+    webhook = await site.webhook()
+    made = []
+    for status in (200, *[503] * 51):
+        (delivery,) = await site.event()
+        made.append(await site.settle(delivery, status))
+    page = await admin.get(f"/{webhook.id}/deliveries")
+    assert [row["id"] for row in page.all("tr") if "id" in row] == made[:1:-1]
+    (older,) = [one["href"] for one in page.all("a", rel="next")]
+    assert [row["id"] for row in (await admin.get(older)).all("tr") if "id" in row] == made[1::-1]
+    path = f"/{webhook.id}/deliveries?outcome="
+    assert [
+        row["id"] for row in (await admin.get(path + "succeeded")).all("tr") if "id" in row
+    ] == [made[0]]
+    failed = await admin.get(path + "failed&before=" + made[2])
+    assert [row["id"] for row in failed.all("tr") if "id" in row] == [made[1]]
+    assert (await admin.get(path + "nonsense&before=nonsense")).status == 200

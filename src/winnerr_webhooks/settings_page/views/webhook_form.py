@@ -37,6 +37,7 @@ from winnerr_webhooks.settings_page.page_context import (
     form_of,
     redirect,
 )
+from winnerr_webhooks.settings_page.views.webhook_detail import SETTINGS
 
 _FIELDS: Final = {
     "url": "url",
@@ -216,7 +217,7 @@ async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str
         changes = changes_between(form.text("known"), FormInput.of(found), form_input)
         return _answer(page, request, form_input, found, changes=changes)
     page.audit("webhook edited", request.auth, webhook=webhook)
-    return redirect(f"/{webhook}?done=saved")
+    return redirect(f"/{webhook}{SETTINGS}?done=saved")
 
 
 @post("/check-url", status_code=200)

@@ -17,17 +17,17 @@ from winnerr_webhooks.settings_page.page_context import (
     form_of,
     redirect,
 )
-from winnerr_webhooks.settings_page.views.webhook_detail import webhook_values
+from winnerr_webhooks.settings_page.views.webhook_detail import SIGNING, signing_values
 
 
 @post("/{webhook:str}/secret")
 async def reveal(
     page: PageDependency, request: PageRequest, webhook: FromPath[str]
 ) -> Response[str]:
-    """Show the secret on the webhook's page, once."""
+    """Show the secret on the webhook's page about signing, once."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     await page.webhooks.secret(found.organization, webhook)  # there is one
-    return _reveal(page, request, webhook, f"/{webhook}")
+    return _reveal(page, request, webhook, f"/{webhook}{SIGNING}")
 
 
 @post("/{webhook:str}/rotate")
@@ -44,15 +44,15 @@ async def rotate(
         await page.webhooks.set_secret(found.organization, webhook, draft)
     except Invalid as refusal:
         errors = FormErrors(refusal).by_field
-        values = await webhook_values(page, request.auth, found) | {"errors": errors}
-        return page.answer("webhook_detail.html", request.auth, status=422, done="", **values)
+        values = await signing_values(page, request.auth, found) | {"errors": errors}
+        return page.answer("webhook_signing.html", request.auth, status=422, done="", **values)
     page.audit("signing key rotated", request.auth, webhook=webhook)
     done = "rotated" if found.has_secret else "signed"
-    return _reveal(page, request, webhook, f"/{webhook}?done={done}")
+    return _reveal(page, request, webhook, f"/{webhook}{SIGNING}?done={done}")
 
 
 def _reveal(page: PageContext, request: PageRequest, webhook: str, path: str) -> Response[str]:
-    """Lead to the webhook's page with a cookie that makes it show the secret, once."""
+    """Lead to the page about signing with a cookie that makes it show the secret, once."""
     answer = redirect(path)
     answer.headers["Set-Cookie"] = page.auth.reveal_cookie(request.auth, webhook)
     return answer
@@ -70,7 +70,7 @@ async def end_overlap(
     draft = SecretDraft(secret=secret, overlap_seconds=0)
     await page.webhooks.set_secret(found.organization, webhook, draft)
     page.audit("signing key switched", request.auth, webhook=webhook)
-    return redirect(f"/{webhook}?done=switched")
+    return redirect(f"/{webhook}{SIGNING}?done=switched")
 
 
 @post("/{webhook:str}/unsign")
@@ -80,7 +80,7 @@ async def remove(
     """Remove the secret; requests are unsigned from then on."""
     await page.webhooks.remove_secret(request.auth.organization, webhook)
     page.audit("signing key removed", request.auth, webhook=webhook)
-    return redirect(f"/{webhook}?done=unsigned")
+    return redirect(f"/{webhook}{SIGNING}?done=unsigned")
 
 
 ROUTES = (reveal, rotate, end_overlap, remove)
