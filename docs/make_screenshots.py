@@ -215,8 +215,8 @@ class Traffic:
 
     async def retry(self) -> None:
         page = await self.storage.due_lanes(None, 100)
-        places = {lane.webhook_id: 50 for lane in page.lanes}
-        claim = Claim(lease_seconds=60, places=places, max_bytes=10**7)
+        limits = {lane.webhook_id: 50 for lane in page.lanes}
+        claim = Claim(lease_seconds=60, limits=limits, max_bytes=10**7)
         await self.deliver((await self.storage.claim(claim)).deliveries)
 
     async def deliver(self, deliveries: list[LeasedDelivery] | tuple[LeasedDelivery, ...]) -> None:

@@ -32,6 +32,7 @@ async def test_a_row_of_the_log_shows_its_figures_and_its_button(
         await page.evaluate(WIDEST_TEXTS)
         assert await page.evaluate(CUT) == [], path
         button = page.locator("#rows").get_by_role("button", name="Replay")
+        await button.scroll_into_view_if_needed()
         await expect(button).to_be_in_viewport(ratio=1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -7,6 +7,7 @@ from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.storage import fair_semaphore, log_queries, log_scan
+from winnerr_webhooks.storage.traffic_port import TrafficQuery
 from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter, ReplayFilter
 
 LEASE = LeaseTerms(seconds=60)
@@ -429,6 +430,11 @@ READS = {
     "delivery": lambda storage, org: storage.delivery(org, f"dlv_{'0' * 30}"),
     "event": lambda storage, org: storage.event(org, f"evt_{'0' * 26}"),
     "health": lambda storage, org: storage.health(org, 0),
+    "traffic": lambda storage, org: storage.traffic(
+        TrafficQuery(
+            organization=org, webhook="wh_1", since=0, step_ms=300_000, intervals=1, sampled=1
+        )
+    ),
     "states": lambda storage, org: storage.webhook_states(org),
     "cancelled": lambda storage, org: storage.cancelled(org, "wh_1"),
     "webhooks": lambda storage, org: storage.webhooks(org),

@@ -63,6 +63,84 @@ def sparkline(bars: Sequence[Bar], *, width: int, height: int, label: str) -> Ma
     ).format(label, width, height, width, height, Markup("").join(parts))
 
 
+def stacked(series: Sequence[Sequence[float]], kinds: Sequence[str], *, label: str) -> Markup:
+    """A chart of stacked bars, the first series at the bottom, on a linear scale.
+
+    `series` has a list for each colour, with a value for each bar; `kinds` the suffixes of the
+    classes `series-…`. The highest bar fills the chart.
+    """
+    totals = [sum(column) for column in zip(*series, strict=True)]
+    largest = max(totals, default=0.0)
+    step = _CHART_WIDTH / max(len(totals), 1)
+    parts = []
+    for index, total in enumerate(totals):
+        x, top = index * step, float(_CHART_HEIGHT)
+        if not total:
+            parts.append(_rect(x, _CHART_HEIGHT - 1, step - _GAP, 1, "none"))
+            continue
+        # Where a sliver would be less than one can see, it takes a little from the others.
+        wanted = [
+            max(_MIN_SIZE, _CHART_HEIGHT * values[index] / largest) if values[index] else 0.0
+            for values in series
+        ]
+        shrink = min(1.0, _CHART_HEIGHT / sum(wanted))
+        for kind, height in zip(kinds, wanted, strict=True):
+            if height:
+                top -= height * shrink
+                parts.append(_rect(x, top, step - _GAP, height * shrink, f"series-{kind}"))
+    return _chart(parts, label)
+
+
+def lines(series: Sequence[Sequence[float | None]], kinds: Sequence[str], *, label: str) -> Markup:
+    """A chart of durations, a line each, on a logarithmic scale; None interrupts a line.
+
+    The scale begins at the shortest and ends at the longest of them.
+    """
+    known = [value for values in series for value in values if value]
+    low, high = math.log(min(known, default=1.0)), math.log(max(known, default=1.0))
+    bars = max((len(values) for values in series), default=0)
+    step = _CHART_WIDTH / max(bars, 1)
+    room = _CHART_HEIGHT - 2 * _LINE_MARGIN
+    parts = [_rect(0, _CHART_HEIGHT - 1, _CHART_WIDTH, 1, "none")]
+    for kind, values in zip(kinds, series, strict=True):
+        for first, run in _runs(values):
+            heights = [
+                _LINE_MARGIN + room * (1 - (math.log(ms) - low) / ((high - low) or 1.0))
+                for ms in run
+            ]
+            points = [(float(first + place), y) for place, y in enumerate(heights)]
+            if len(points) == 1:  # a line of one point would not be seen
+                points = [(first - 0.3, heights[0]), (first + 0.3, heights[0])]
+            path = " ".join(f"{(place + 0.5) * step:.1f},{y:.1f}" for place, y in points)
+            parts.append(Markup('<polyline class="line-{}" points="{}"/>').format(kind, path))
+    return _chart(parts, label)
+
+
+_CHART_WIDTH: Final = 480
+_CHART_HEIGHT: Final = 96
+_LINE_MARGIN: Final = 4
+
+
+def _runs(values: Sequence[float | None]) -> list[tuple[int, list[float]]]:
+    """The stretches of values without a gap, each with the place of its first."""
+    runs: list[tuple[int, list[float]]] = []
+    for place, value in enumerate(values):
+        if value is None:
+            continue
+        if runs and runs[-1][0] + len(runs[-1][1]) == place:
+            runs[-1][1].append(value)
+        else:
+            runs.append((place, [value]))
+    return runs
+
+
+def _chart(parts: Sequence[Markup], label: str) -> Markup:
+    return Markup(
+        '<svg class="chart wide" role="img" aria-label="{}" viewBox="0 0 {} {}" height="{}" '
+        'preserveAspectRatio="none">{}</svg>'
+    ).format(label, _CHART_WIDTH, _CHART_HEIGHT, _CHART_HEIGHT, Markup("").join(parts))
+
+
 def duration_bar(ms: float, longest_ms: float, outcome: str) -> Markup:
     """How long an attempt took, relative to the longest it may take."""
     fraction = min(1.0, math.sqrt(ms / longest_ms)) if longest_ms else 1.0

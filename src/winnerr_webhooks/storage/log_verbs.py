@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
-from winnerr_webhooks.storage import log_queries
+from winnerr_webhooks.storage import log_queries, traffic_queries
+from winnerr_webhooks.storage.traffic_port import Traffic, TrafficQuery
 from winnerr_webhooks.storage.values import (
     Delivery,
     DeliveryFilter,
@@ -64,4 +65,10 @@ class LogVerbs(VerbBase):
         """Return the health figures of an organization's webhooks."""
         return await self._read_for(
             organization, lambda db: log_queries.health(db, organization, since)
+        )
+
+    async def traffic(self, query: TrafficQuery) -> Traffic:
+        """Return the traffic of a webhook."""
+        return await self._read_for(
+            query.organization, lambda db: traffic_queries.traffic(db, query)
         )

@@ -24,6 +24,7 @@ from winnerr_webhooks.storage.job_port import Jobs
 from winnerr_webhooks.storage.listener_port import Listeners
 from winnerr_webhooks.storage.outbox import Outbox
 from winnerr_webhooks.storage.rehearsal_port import Rehearsals
+from winnerr_webhooks.storage.traffic_port import TrafficLog
 from winnerr_webhooks.storage.values import (
     ApiKey,
     Claim,
@@ -378,7 +379,7 @@ class Housekeeping(Protocol):
         - attempts older than that, except the newest 500 of each organization,
         - entries of the activity log older than that,
         - then events and deliveries that no attempt needs and that are not pending,
-        - health figures older than 8 days, and idempotency entries older than 30 days,
+        - health figures older than 31 days, and idempotency entries older than 30 days,
         - links and sessions that have expired, reports of jobs after 30 days,
           rehearsals after 7 days,
         - deleted webhooks, a day later at the earliest, once none of these belongs to them.
@@ -410,6 +411,7 @@ class Storage(
     Webhooks,
     Listeners,
     Log,
+    TrafficLog,
     Jobs,
     Rehearsals,
     ActivityLog,

@@ -19,7 +19,8 @@ REMEMBERED_MS: Final = 30 * 86_400_000
 REMOVALS: Final = 200
 """Deleted webhooks that are checked in one transaction."""
 _DAY_MS: Final = 86_400_000
-_HEALTH_MS: Final = 8 * _DAY_MS
+_HEALTH_MS: Final = 31 * _DAY_MS
+"""The longest time that charts show, and a day."""
 REPORTS_MS: Final = 30 * _DAY_MS
 """How long the report of a job stays."""
 REHEARSALS_MS: Final = 7 * _DAY_MS

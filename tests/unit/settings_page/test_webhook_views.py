@@ -160,11 +160,12 @@ async def test_client_credentials_are_given_in_the_form_and_their_secret_is_aske
     assert "s3cret" not in refused.html
     wrong = await admin.post("/new", FORM | fields | {"token-url": "https://10.0.0.1/"})
     assert (wrong.status, "not on the public internet" in wrong.text) == (422, True)
-    page = await admin.post("/new", FORM | fields)
+    await admin.post("/new", FORM | fields)
     webhook = await only_webhook(site)
     (target,) = await site.page.storage.targets([webhook.id])
     assert target.credentials.auth == OAuth2Auth("http://127.0.0.1:9/token", "crm", "s3cret")
-    assert "oauth2, •••" in page.text
+    settings = await admin.get(f"/{webhook.id}/settings")
+    assert "oauth2, •••" in settings.text
 
 
 async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):
@@ -573,3 +574,48 @@ async def test_the_deliveries_of_a_webhook_are_listed_by_outcome_and_a_page_at_a
     failed = await admin.get(path + "failed&before=" + made[2])
     assert [row["id"] for row in failed.all("tr") if "id" in row] == [made[1]]
     assert (await admin.get(path + "nonsense&before=nonsense")).status == 200
+
+
+async def test_a_failing_webhook_says_what_to_do_and_offers_to_replay_all_that_failed(
+    site, admin, viewer
+):
+    webhook = await site.webhook()
+    other = await site.webhook()
+    for _event in range(2):
+        for delivery in await site.event():
+            if delivery.webhook_id == webhook.id:
+                last = await site.settle(delivery, 401, happened="exhausted")
+    for part in ("", "/deliveries"):
+        page = await admin.get(f"/{webhook.id}{part}")
+        assert "What to do:" in page.text
+        assert "Replay all 2 failed…" in page.text
+        assert page.all("a", href=f"/settings/webhooks/logs/{last}")
+        (link,) = [one["href"] for one in page.all("a") if "/logs/replay" in one["href"]]
+        assert "2 failed deliveries" in (await admin.get(link)).text
+        assert "Replay all" not in (await viewer.get(f"/{webhook.id}{part}")).text
+    assert "What to do:" not in (await admin.get(f"/{webhook.id}/settings")).text
+    assert "What to do:" not in (await admin.get(f"/{other.id}")).text
+
+
+async def test_the_overview_has_charts_of_four_lengths_of_time_with_tables(site, admin):
+    webhook = await site.webhook()
+    path = f"/{webhook.id}"
+    assert "No attempts in this time." in (await admin.get(path)).text
+    for status in (200, 200, 503):
+        (delivery,) = await site.event("deal.created")
+        await site.settle(delivery, status)
+    for name in ("1h", "24h", "7d", "30d"):
+        page = await admin.get(f"{path}?time={name}")
+        (chosen,) = list(page.all("a", **{"aria-current": "true"}))
+        assert chosen["href"].endswith(f"?time={name}")
+        for title in ("By outcome", "Delivery time", "By status", "By event type"):
+            assert title in page.text
+        assert "2xx 2" in page.text
+        assert "5xx 1" in page.text
+        assert "deal.created 3" in page.text
+        assert "p99 91 ms" in page.text
+        assert "estimated" not in page.text
+        assert len(page.all("table", **{"class": "numbers"})) == 4
+    for odd in ("", "?time=2h"):
+        (chosen,) = list((await admin.get(path + odd)).all("a", **{"aria-current": "true"}))
+        assert chosen["href"].endswith("?time=24h")

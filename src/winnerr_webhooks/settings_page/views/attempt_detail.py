@@ -8,8 +8,6 @@ from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
-from winnerr_webhooks.domain.diagnosis import diagnose
-from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
 from winnerr_webhooks.domain.errors import FieldError, NotFound
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
@@ -25,6 +23,7 @@ from winnerr_webhooks.settings_page.page_context import (
     form_of,
     redirect,
 )
+from winnerr_webhooks.settings_page.remedies import diagnosis_of
 
 
 @get("/logs/{attempt:str}")
@@ -114,7 +113,7 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
         "attempt": attempt,
         "result": attempt_result(attempt),
         "label": attempt_label(attempt, max_attempts),
-        "diagnosis": _diagnosis(attempt, page.config.delivery_timeout),
+        "diagnosis": diagnosis_of(attempt, page.config.delivery_timeout),
         "phases": charts.phases(attempt),
         "webhook": webhook,
         "replay_obstacle": _replay_obstacle(webhook, attempt),
@@ -149,22 +148,6 @@ def _data_errors(page: PageContext, attempt: LoggedAttempt) -> tuple[FieldError,
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ()
     return page.catalog.data_errors(attempt.event, bytes(data))
-
-
-def _diagnosis(attempt: LoggedAttempt, timeout: float) -> Diagnosis | None:
-    """What is wrong and what to do; None for a success."""
-    if attempt.error_kind is None:
-        return None
-    return diagnose(
-        kind=attempt.error_kind,
-        code=attempt.error_code,
-        phase=attempt.error_phase,
-        status=attempt.status,
-        response_head=attempt.response_head,
-        response_body=attempt.response_body,
-        url=attempt.url,
-        timeout=attempt.time_limit or timeout,
-    )
 
 
 def _response_body(attempt: LoggedAttempt) -> Body | None:

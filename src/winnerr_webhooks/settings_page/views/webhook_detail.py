@@ -18,8 +18,16 @@ from winnerr_webhooks.settings_page.health_summary import (
 )
 from winnerr_webhooks.settings_page.log_rows import make_rows
 from winnerr_webhooks.settings_page.page_context import PageContext, PageDependency, PageRequest
+from winnerr_webhooks.settings_page.remedies import remedy_values
 from winnerr_webhooks.settings_page.session import Visitor
 from winnerr_webhooks.settings_page.snippets import snippets
+from winnerr_webhooks.settings_page.traffic_view import (
+    PERCENTILES,
+    WINDOWS,
+    make_view,
+    traffic_query,
+    window_named,
+)
 from winnerr_webhooks.storage.values import Delivery, LogFilter
 
 OVERVIEW: Final = ""
@@ -41,7 +49,11 @@ async def show_webhook(
     done: FromQuery[str] = "",
     test: FromQuery[str] = "",
 ) -> Response[str]:
-    """Show how a webhook does. `test` is the delivery id of a test event whose result to show."""
+    """Show how a webhook does.
+
+    `test` is the delivery id of a test event whose result to show. The parameter `time` is the name
+    of one of `WINDOWS`; any other value counts as the usual one.
+    """
     found = await page.webhooks.get(request.auth.organization, webhook)
     warnings = await _url_warnings(page, found.url) if done == "created" else ()
     async with page.turn(found.organization):
@@ -50,7 +62,16 @@ async def show_webhook(
             values["test"] = await _test_values(page, found.organization, test)
         query = LogFilter(organization=found.organization, webhook=found.id, limit=_RECENT_ATTEMPTS)
         recent = await page.storage.log(query)
-        values |= {"warnings": warnings, "rows": make_rows(page, recent.items, [found])}
+        window = window_named(request.query_params.get("time", ""))
+        wanted = traffic_query(found.organization, found.id, window, page.now())
+        traffic = await page.storage.traffic(wanted)
+        values |= {
+            "warnings": warnings,
+            "rows": make_rows(page, recent.items, [found]),
+            "traffic": make_view(window, wanted, traffic),
+            "windows": WINDOWS,
+            "percentile_names": [name for _, name in PERCENTILES],
+        }
         return await page.answer_in_thread(
             "webhook_overview.html", request.auth, done=done, **values
         )
@@ -157,11 +178,15 @@ async def part_values(
     missed = 0
     if found.status != ACTIVE:
         missed = await page.storage.cancelled(found.organization, found.id)
-    return {
+    overview = await read_overview(page, found)
+    remedy = {}
+    if part in {OVERVIEW, DELIVERIES}:
+        remedy = await remedy_values(page, overview, is_admin=visitor.is_admin)
+    return remedy | {
         "tab": "webhooks",
         "part": part,
         "webhook": found,
-        "overview": await read_overview(page, found),
+        "overview": overview,
         "missed": missed,
         "events": page.catalog.chosen(found.events) or page.catalog.chosen([ALL_EVENTS]),
         "warnings": (),

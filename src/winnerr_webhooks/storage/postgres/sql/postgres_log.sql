@@ -210,6 +210,25 @@ CROSS JOIN LATERAL (
 WHERE webhook.organization = :organization AND webhook.status <> 'deleted'
 GROUP BY health.webhook_id, health.starts_at, health.duration_class
 
+-- name: traffic_counts
+-- Summed up over the nodes that wrote them.
+SELECT ((starts_at - :since) / :step)::integer AS interval, duration_class,
+    sum(succeeded)::bigint AS succeeded, sum(failed)::bigint AS failed
+FROM health
+WHERE webhook_id = :webhook AND starts_at >= :since AND starts_at < :until
+GROUP BY 1, 2
+
+-- name: sampled_attempts
+SELECT attempt.started_at, attempt.event, attempt.outcome, attempt.status
+FROM unnest(:ids::text[]) AS given (id)
+CROSS JOIN LATERAL (
+    SELECT * FROM attempt
+    WHERE attempt.organization = :organization AND attempt.id = given.id
+        AND attempt.id >= :first AND attempt.id <= :last
+    LIMIT 1
+) AS attempt
+WHERE attempt.trigger <> 'test'
+
 -- name: webhook_states
 -- Counting stops at the limit.
 SELECT webhook.id, run.failing_since, coalesce(run.failures, 0) AS failures, waiting.count AS waiting

@@ -138,6 +138,21 @@ FROM (
         ON health.webhook_id = webhook.id AND health.starts_at >= :since
     WHERE webhook.organization = :organization AND webhook.status <> 'deleted')
 
+-- name: traffic_counts
+SELECT json_group_array(json_array(interval, duration_class, succeeded, failed)) FROM (
+    SELECT (starts_at - :since) / :step AS interval, duration_class,
+        sum(succeeded) AS succeeded, sum(failed) AS failed
+    FROM health
+    WHERE webhook_id = :webhook AND starts_at >= :since AND starts_at < :until
+    GROUP BY 1, 2)
+
+-- name: sampled_attempts
+SELECT json_group_array(json_array(started_at, event, outcome, status)) FROM (
+    SELECT attempt.started_at, attempt.event, attempt.outcome, attempt.status
+    FROM json_each(:keys) AS given
+    CROSS JOIN attempt ON attempt.seq = given.value ->> 1
+    WHERE attempt.organization = :organization AND attempt.trigger <> 'test')
+
 -- name: webhook_states
 -- One look-up in each index for each webhook. Counting stops at the limit.
 SELECT json_group_array(json_array(
