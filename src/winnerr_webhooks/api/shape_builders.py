@@ -19,6 +19,7 @@ from winnerr_webhooks.api.shapes import (
     NotSentShape,
     Payload,
     ProgressShape,
+    RateLimitShape,
     RehearsalAnswerShape,
     RehearsalShape,
     RequestShape,
@@ -62,6 +63,9 @@ def webhook_shape(webhook: Webhook, catalog: Catalog, secret: str | None = None)
         headers=dict.fromkeys(webhook.header_names, MASK),
         auth=None if webhook.auth_type is None else AuthShape(type=webhook.auth_type),
         filter=msgspec.Raw((webhook.filter or "null").encode()),
+        rate_limit=(
+            None if webhook.rate_limit is None else RateLimitShape(per_second=webhook.rate_limit)
+        ),
     )
     if secret is None:
         return shape

@@ -39,6 +39,12 @@ class AuthShape(Shape):
     type: AuthType
 
 
+class RateLimitShape(Shape):
+    """How many attempts a webhook allows, over all nodes together."""
+
+    per_second: float
+
+
 class WebhookShape(Shape):
     """A webhook."""
 
@@ -64,6 +70,8 @@ class WebhookShape(Shape):
     auth: AuthShape | None
     filter: msgspec.Raw
     """Which events it gets, by their payload; null: all that it subscribes to."""
+    rate_limit: RateLimitShape | None
+    """Null: as many attempts as the receiver takes."""
 
 
 class WebhookWithSecretShape(WebhookShape):

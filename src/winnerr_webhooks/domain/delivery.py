@@ -85,6 +85,8 @@ class LeasedDelivery(msgspec.Struct, kw_only=True, gc=False):
     """The report that counts this delivery when it ends; empty: none."""
     expires: float = 0.0
     """When the lease expires, on the monotonic clock of the node that took it."""
+    turn_at: float = 0.0
+    """When its webhook's rate limit lets the attempt begin, on the same clock; 0: at once."""
 
 
 def next_state(state: str, happened: str) -> str:

@@ -37,6 +37,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the same `client_id` was accepted before with another event or other data."""
     rows: int = 0
     """How many rows were stored: the event and all its deliveries, including cancelled ones."""
+    to_claim: bool = False
+    """Whether a delivery of it was left to a claim, because its webhook has a rate limit."""
 
 
 def encode_payload(event: str, timestamp: str, organization: str, data: bytes) -> bytes:

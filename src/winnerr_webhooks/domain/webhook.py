@@ -46,6 +46,8 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     """How it authenticates to its receiver: one of `domain.credentials.AUTH_TYPES`."""
     filter: str | None = None
     """Which events it gets, as JSON (`domain.event_filter`); None: all that it subscribes to."""
+    rate_limit: float | None = None
+    """Attempts a second, over all nodes together; None: as many as the receiver takes."""
 
 
 class Target(msgspec.Struct, kw_only=True, gc=False):
@@ -66,6 +68,8 @@ class Target(msgspec.Struct, kw_only=True, gc=False):
     """Seconds for one whole attempt, if the webhook has its own limit."""
     retry_schedule: RetrySchedule = STANDARD
     credentials: Credentials = NO_CREDENTIALS
+    rate_limit: float | None = None
+    """Attempts a second; the deliveries of a webhook with a limit have turns."""
 
     def at(self, url: str) -> "Target":
         """Return the target with another URL: without its credentials, if the origin is another."""

@@ -13,13 +13,16 @@ from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED
 from winnerr_webhooks.management.credential_checks import CredentialChecks
 from winnerr_webhooks.management.field_checks import FieldChecks, check_one_line
-from winnerr_webhooks.management.webhook_drafts import WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_drafts import RateLimitDraft, WebhookDraft, WebhookPatch
 
 MAX_NAME: Final = 80
 SHORTEST_TIMEOUT: Final = 1.0
 MOST_RETRIES: Final = 20
 LONGEST_WAIT: Final = 7 * 86_400
 """Seconds before one retry, at most."""
+LOWEST_RATE: Final = 0.1
+HIGHEST_RATE: Final = 1_000.0
+"""Attempts a second of a rate limit."""
 _DAY: Final = 86_400
 
 
@@ -43,6 +46,7 @@ class OptionChecks:
             "headers": self._credentials.check_headers,
             "auth": self._credentials.check_auth,
             "filter": check_optional_filter,
+            "rate_limit": check_rate_limit,
         }
         for field, check in fields.items():
             value = getattr(draft, field)
@@ -118,6 +122,23 @@ class OptionChecks:
 def check_name(text: str | None) -> str | None:
     """Return a webhook's stripped name; None if it is empty. Raises `Invalid` at /name."""
     return check_one_line(text, "name", MAX_NAME)
+
+
+def check_rate_limit(draft: RateLimitDraft | None) -> float | None:
+    """Return the attempts a second; None is no limit. Raises `Invalid` at /rateLimit/perSecond."""
+    if draft is None:
+        return None
+    if not LOWEST_RATE <= draft.per_second <= HIGHEST_RATE:
+        raise Invalid.field(
+            "/rateLimit/perSecond",
+            Text(
+                "The rate limit must be from {least:g} to {most:g} attempts a second. To send as "
+                "many as the receiver takes, leave it out.",
+                least=LOWEST_RATE,
+                most=HIGHEST_RATE,
+            ),
+        )
+    return draft.per_second
 
 
 def check_optional_filter(text: str | None) -> str | None:

@@ -43,6 +43,12 @@ class AuthDraft(
         return f"AuthDraft({self.type!r})"
 
 
+class RateLimitDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """How many attempts a webhook allows."""
+
+    per_second: float
+
+
 class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A new webhook as the customer describes it, unchecked."""
 
@@ -58,6 +64,7 @@ class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     retry_schedule: str | list[float] = STANDARD
     headers: dict[str, str] | None = None
     auth: AuthDraft | None = None
+    rate_limit: RateLimitDraft | None = None
     filter: str | None = None
     """As JSON: its numbers keep their digits."""
     raw_json_fields: ClassVar = RAW_JSON_FIELDS
@@ -82,6 +89,7 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     retry_schedule: str | list[float] | UnsetType = UNSET
     headers: dict[str, str] | UnsetType | None = UNSET
     auth: AuthDraft | UnsetType | None = UNSET
+    rate_limit: RateLimitDraft | UnsetType | None = UNSET
     filter: str | UnsetType | None = UNSET
     """As JSON: its numbers keep their digits."""
     raw_json_fields: ClassVar = RAW_JSON_FIELDS

@@ -168,7 +168,10 @@ class WebhookManagement:
 
     async def _is_stored(self, new: NewWebhook, webhook: Webhook) -> bool:
         """Whether a stored webhook is what was asked for, and not an earlier use of its id."""
-        fields = ("url", "description", "events", "name", "timeout", "retry_schedule", "filter")
+        fields = (
+            *("url", "description", "events", "name", "timeout", "retry_schedule", "filter"),
+            "rate_limit",
+        )
         if any(getattr(new, field) != getattr(webhook, field) for field in fields):
             return False
         given = new.credentials

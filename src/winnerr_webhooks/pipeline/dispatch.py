@@ -27,6 +27,9 @@ LEASE_SLACK: Final = 2.0
 """Seconds by which a lease must outlive the longest attempt, to settle the attempt in time."""
 UNREADABLE_WAIT: Final = 30.0
 """Seconds until a webhook whose configuration cannot be used is tried again."""
+LATEST_TURN: Final = 0.5
+"""Seconds after its turn in which an attempt may still begin. After that it needs another turn, so
+that those that were late together are not sent together."""
 LISTENER_WAIT: Final = 600.0
 """Seconds for which the lane of a listener is held once its lease was released: only the listener
 hub claims for it, but an accept may still lease to it."""
@@ -60,8 +63,10 @@ class Dispatcher:
             storage,
             metrics,
             budgets.queued_bytes,
+            clock=clock,
             concurrency=concurrency,
             lease_seconds=lease_seconds,
+            on_turn=self._turn_came,
         )
         self._lanes = self.queues.lanes
         self._attempter = attempter
@@ -107,6 +112,13 @@ class Dispatcher:
             if lane is not None:
                 lane.has_backlog = lane.hold is not None or webhook_id in claimed.backlogged
                 self._start_workers(lane)
+
+    def _turn_came(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        """Queue a delivery whose turn has come; one that is late for it is released."""
+        latest = delivery.turn_at + LATEST_TURN + self._lease_needed
+        delivery.expires = min(delivery.expires, latest)
+        lane.add_older(delivery)
+        self._start_workers(lane)
 
     @property
     def in_flight(self) -> int:
@@ -335,6 +347,8 @@ class Dispatcher:
                 self._lanes.drop(lane)
             return
         lane.template = self._attempter.template(target)
+        if target.rate_limit is not None:
+            self.queues.shed_without_turn(lane)
         edited = target.version > lane.version
         # A delivery's row and its webhook are read at different moments; the newer one wins.
         lane.version = target.version

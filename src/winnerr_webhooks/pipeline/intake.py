@@ -187,6 +187,8 @@ class Intake:
         started = self._clock.monotonic()
         accepted = await self._storage.send_test(event, webhook_id, self._lease_terms())
         self._hand_on(accepted.leased, started)
+        if accepted.to_claim:
+            self._signals.work_due(0.0)
         return accepted
 
     async def close(self) -> None:
@@ -254,13 +256,17 @@ class Intake:
         self._metrics.events_answered([now - admitted.since for admitted in batch])
         noted = None
         leased: list[LeasedDelivery] = []
+        to_claim = False
         for admitted, accepted in zip(batch, answers, strict=True):
             # Events of one cost make equally many rows in one commit: note them once.
             if accepted.rows and admitted.cost is not noted:
                 noted = admitted.cost
                 noted.note(accepted.rows, now)
             leased += accepted.leased
+            to_claim = to_claim or accepted.to_claim
         self._hand_on(leased, started)
+        if to_claim:
+            self._signals.work_due(0.0)
 
     async def _check_cost(self, batch: list[AdmittedEvent]) -> None:
         """Raise `TimedOut` to have a batch cut that costs more than expected."""

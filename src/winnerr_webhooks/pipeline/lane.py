@@ -87,6 +87,7 @@ class Lane:
         "queued",
         "template",
         "version",
+        "waiting_turns",
         "waits_for_slot",
         "webhook_id",
         "window",
@@ -111,6 +112,8 @@ class Lane:
         """Whether the database is known to have more due work of this lane."""
         self.full = False
         """Whether it has no room for accepted deliveries, as `Lanes` knows it."""
+        self.waiting_turns = 0
+        """Deliveries in the turn queue, which has them until their turns come."""
         self.waits_for_slot = False
         """Whether it is in `owner.lanes_for_slot`."""
         self._widest = widest
@@ -135,7 +138,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether the lane can be dropped: it has no work and no hold."""
-        return not self.queued and not self.in_flight and self.hold is None
+        return not (self.queued or self.in_flight or self.waiting_turns) and self.hold is None
 
     @property
     def fully_open(self) -> bool:

@@ -4,8 +4,9 @@ A delivery comes from a commit (`add_accepted`) or a claim (`add_claimed`). The 
 for an attempt, or its lease is released, and then any node may claim it (`release`, `shed`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED, Target
 from winnerr_webhooks.metrics import Metrics
@@ -13,6 +14,7 @@ from winnerr_webhooks.pipeline.backlog import Backlog
 from winnerr_webhooks.pipeline.lane import Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
+from winnerr_webhooks.pipeline.turn_queue import TurnQueue
 from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.port import Road
 
@@ -26,8 +28,10 @@ class LaneQueues:
         metrics: Metrics,
         memory: Budget,
         *,
+        clock: Clock,
         concurrency: int,
         lease_seconds: float,
+        on_turn: Callable[[Lane, LeasedDelivery], None],
     ) -> None:
         self.memory = memory
         """For bodies, those in flight included."""
@@ -38,6 +42,7 @@ class LaneQueues:
             self.lanes, memory, concurrency=concurrency, lease_seconds=lease_seconds
         )
         self.releaser = LeaseReleaser(storage, metrics, self.backlog.request_poll)
+        self.turns = TurnQueue(clock, on_turn)
 
     @property
     def queued(self) -> int:
@@ -66,7 +71,10 @@ class LaneQueues:
         if lane.hold is not None:
             self.releaser.add(delivery)
             return
-        lane.add_older(delivery)
+        if delivery.turn_at:
+            self.turns.add(lane, delivery)
+        else:
+            lane.add_older(delivery)
         lane.owner.memory.add(len(delivery.body))
 
     def put_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
@@ -79,10 +87,20 @@ class LaneQueues:
         self.releaser.add(delivery)
 
     def shed(self, lane: Lane, keep: int) -> None:
-        """Release what a lane has queued beyond `keep` deliveries."""
+        """Release what a lane has queued beyond `keep` deliveries; with 0 also what has turns."""
+        if not keep and lane.waiting_turns:
+            self._shed_turns(lane)
         for delivery in lane.shed(keep):
             self.release(lane, delivery)
             lane.has_backlog = True
+
+    def shed_without_turn(self, lane: Lane) -> None:
+        """Release what a lane got before its webhook had a rate limit."""
+        for delivery in lane.shed(0):
+            if delivery.turn_at:
+                lane.add_older(delivery)
+            else:
+                self.release(lane, delivery)
 
     def shed_cancelled(self, lane: Lane, target: Target) -> None:
         """Release what was cancelled with the webhook, and keep its tests.
@@ -90,11 +108,16 @@ class LaneQueues:
         A cancelled delivery must not be queued here when the webhook is resumed: it would be sent
         beside its replay.
         """
+        self._shed_turns(lane)
         for delivery in lane.shed(0):
             if sent_while_inactive(delivery, target):
                 lane.add_older(delivery)
             else:
                 self.release(lane, delivery)
+
+    def _shed_turns(self, lane: Lane) -> None:
+        for delivery in self.turns.take_all(lane):
+            self.release(lane, delivery)
 
     def update_room(self, lane: Lane) -> None:
         """Note whether a lane is full, and ask for more of its backlog when it is time."""

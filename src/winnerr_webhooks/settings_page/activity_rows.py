@@ -46,6 +46,7 @@ _FIELD_WORDS: Final = {
     "status": Text("status"),
     "timeout": Text("time limit"),
     "retrySchedule": Text("retries"),
+    "rateLimit": Text("rate limit"),
 }
 _LONGEST: Final = 300
 """Characters of a value that are shown."""

@@ -24,6 +24,7 @@ _LABELS: Final = {
     "timeout": Text("Time limit"),
     "schedule": Text("Retries"),
     "waits": Text("Waits"),
+    "rate": Text("Rate limit"),
 }
 _EMPTY: Final = "\u2013"
 

@@ -151,6 +151,11 @@ def number(language: Language, count: int) -> str:
     return language.number(count)
 
 
+def rate(language: Language, per_second: float) -> str:
+    """A number with the decimals that it has: `0.5`, `1,000`."""
+    return language.number(per_second, len(f"{per_second:.10f}".rstrip("0").partition(".")[2]))
+
+
 def at_least(language: Language, count: int) -> str:
     """A number that was counted up to a limit: `37`, `10,000+`."""
     return language.number(count) + ("+" if count >= COUNT_LIMIT else "")

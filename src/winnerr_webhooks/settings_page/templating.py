@@ -32,6 +32,7 @@ _FILTERS_OF_LANGUAGE: Final[dict[str, Callable[..., Any]]] = {
     "duration": formatting.duration,
     "size": formatting.size,
     "number": formatting.number,
+    "rate": formatting.rate,
     "at_least": formatting.at_least,
     "listed": Language.listed,
     "percent": formatting.percent,

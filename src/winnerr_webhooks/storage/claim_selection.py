@@ -6,11 +6,11 @@ claim.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES, LeasedDelivery
-from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow, ended
+from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow, SettledRow, ended
 from winnerr_webhooks.storage.values import Claim, Claimed
 
 
@@ -28,15 +28,19 @@ class Selection(NamedTuple):
 def round_robin(due: Iterable[PendingRow]) -> list[PendingRow]:
     """Return the first row of every lane, then the second of every lane, and so on.
 
-    The rows of a lane are in the order in which they are due.
+    The rows of a lane are in the order in which they are due, tests first: a person waits for them.
     """
     seen: Counter[str] = Counter()
     ranked = []
-    for row in sorted(due, key=attrgetter("due_at")):
+    for row in sorted(due, key=_order):
         ranked.append((seen[row.webhook_id], row))
         seen[row.webhook_id] += 1
     ranked.sort(key=itemgetter(0))
     return [row for _, row in ranked]
+
+
+def _order(row: PendingRow) -> int:
+    return 0 if row.epoch == TEST_EPOCH else row.due_at
 
 
 def select(due: Iterable[PendingRow], sizes: Mapping[str, int], claim: Claim) -> Selection:

@@ -20,7 +20,9 @@ from winnerr_webhooks.storage.acting import Recorder
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
-_SHOWN: Final = frozenset(("url", "name", "description", "events", "timeout", "retry_schedule"))
+_SHOWN: Final = frozenset(
+    ("url", "name", "description", "events", "timeout", "retry_schedule", "rate_limit")
+)
 """Fields whose values are written down. Of every other one only that it has changed, because it
 may hold something confidential."""
 _USUAL: Final = {"retry_schedule": STANDARD, "header_names": ()}

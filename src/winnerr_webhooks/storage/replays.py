@@ -48,6 +48,7 @@ async def replay(db: Session, organization: str, delivery_id: str, now: int) -> 
         await put_settled(db, [] if outcome is None else [outcome])
         await put_pending(db, [pending])
         await add_counts(db, counts)
+    await db.execute("end_hold", webhook=webhook_id, now=now)
     await db.lower_lanes({webhook_id: now})
     return str(webhook_id)
 

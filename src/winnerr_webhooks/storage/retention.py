@@ -62,6 +62,12 @@ async def remove_webhooks(db: Session, now: int) -> Removals:
     if kept:
         await db.execute("keep_webhooks", webhooks=kept, until=now + _DAY_MS)
     if gone:
-        for statement in ("end_streaks", "remove_health", "drop_lanes", "remove_webhooks"):
+        for statement in (
+            "end_streaks",
+            "remove_health",
+            "drop_lanes",
+            "drop_turns",
+            "remove_webhooks",
+        ):
             await db.execute(statement, webhooks=gone)
     return Removals(checked=len(due), removed=len(gone))

@@ -76,6 +76,7 @@ async def settle_logged(
         else:
             count_health(health, item, exhausted=exhausted)
     replays_due = await _write_rows(db, found, now)
+    await _hold_turns(db, batch, now)
     await _put_health(db, health, node)
     disabled = await _count_failures(db, batch, streaks, uncounted, rule=rule, now=now)
     await add_counts(db, jobs, node)
@@ -143,6 +144,16 @@ async def _write_rows(db: Session, found: Mapping[str, DeliveryRows], now: int) 
     await put_pending(db, kept)
     await db.lower_lanes(lanes)
     return any(row.replay and row.lease_until is None and row.due_at <= now for row in kept)
+
+
+async def _hold_turns(db: Session, batch: Sequence[Settlement], now: int) -> None:
+    """Let the webhooks with a rate limit whose receivers asked for a pause wait, on all nodes."""
+    held: dict[str, float] = {}
+    for item in batch:
+        if item.verdict.hold_lane:
+            until = now + item.verdict.hold_lane * 1000
+            held[item.delivery.webhook_id] = max(until, held.get(item.delivery.webhook_id, 0))
+    await db.execute_many("hold_turns", sorted(held.items()))
 
 
 async def _count_failures(

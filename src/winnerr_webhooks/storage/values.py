@@ -123,6 +123,7 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     retry_schedule: RetrySchedule = STANDARD
     credentials: Credentials = NO_CREDENTIALS
     filter: str | None = None
+    rate_limit: float | None = None
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -145,6 +146,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     """All of them. A value `domain.credentials.MASK` keeps that of the same name."""
     auth: Auth | msgspec.UnsetType | None = msgspec.UNSET
     filter: str | msgspec.UnsetType | None = msgspec.UNSET
+    rate_limit: float | msgspec.UnsetType | None = msgspec.UNSET
 
     def __repr__(self) -> str:
         """Without the headers, which are secrets."""

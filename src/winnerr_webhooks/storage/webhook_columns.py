@@ -32,7 +32,7 @@ def webhook_of(row: Sequence[Any], now: int) -> Webhook:
 def target_of(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
     """Return the target of a row of `get_targets`."""
     webhook_id, organization, version, url, status, signing, following, ends_at, *rest = row
-    by_listener, timeout, schedule, credentials = rest
+    by_listener, timeout, schedule, credentials, rate_limit = rest
     held = Secrets.now(signing, following, ends_at, now)
     return Target(
         webhook_id=webhook_id,
@@ -47,6 +47,7 @@ def target_of(row: Sequence[Any], keyring: Sealer, now: int) -> Target:
         timeout=timeout,
         retry_schedule=schedule_of(schedule),
         credentials=opened_credentials(keyring, credentials, webhook_id),
+        rate_limit=rate_limit,
     )
 
 
@@ -86,6 +87,7 @@ class Edit(NamedTuple):
     timeout: float | None
     retry_schedule: RetrySchedule
     filter: str | None
+    rate_limit: float | None
 
     @classmethod
     def of(cls, webhook: Webhook, change: WebhookChange | None = None) -> "Edit":
@@ -93,6 +95,11 @@ class Edit(NamedTuple):
         now = [getattr(webhook, field) for field in cls._fields]
         asked = [getattr(change, field, UNSET) for field in cls._fields]
         return cls._make(old if new is UNSET else new for old, new in zip(now, asked, strict=True))
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether it has a row in `lane_turn`."""
+        return self.rate_limit is not None
 
     def columns(self) -> dict[str, Any]:
         """Return what the statement `edit_webhook` writes."""

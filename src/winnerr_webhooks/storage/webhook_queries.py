@@ -90,6 +90,8 @@ async def create(
         suffix=delivery_id("evt_", number).removeprefix("dlv_"),
         now=now,
     )
+    if new.rate_limit is not None:
+        await db.execute("add_turn", webhook=new.id)
     await subscribe(db, new.organization, new.id, new.events)
     created = await get(db, new.organization, new.id, now)
     assert created is not None  # noqa: S101  written in this very transaction
@@ -130,6 +132,11 @@ async def change(
         if wanted.events != webhook.events:
             await db.execute("unsubscribe", organization=organization, webhook=webhook_id)
             await subscribe(db, organization, webhook_id, wanted.events)
+        if wanted.has_turns:
+            await db.execute("add_turn", webhook=webhook_id)
+        if wanted.rate_limit is not None or webhook.rate_limit is not None:
+            await db.execute("end_hold", webhook=webhook_id, now=now)
+            await db.lower_lanes({webhook_id: 0})  # it may have waited for a turn
     status = webhook.status if asked.status is UNSET else asked.status
     if status != webhook.status:
         if status == ACTIVE:

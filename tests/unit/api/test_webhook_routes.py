@@ -10,7 +10,7 @@ FIELDS = {
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
     "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
     "removedEvents",
-    "headers", "auth", "filter",
+    "headers", "auth", "filter", "rateLimit",
 }  # fmt: skip
 DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
 
@@ -183,6 +183,31 @@ async def test_a_filter_keeps_its_digits_and_is_refused_at_its_place(api):
     assert (await api.ok("PATCH", path, {"filter": None}))["filter"] is None
     status, answer = await api.call("POST", "~/webhooks", b'{"url": "x", "filter": {,}}')
     assert status == 400
+
+
+async def test_a_rate_limit_is_from_a_tenth_to_a_thousand_attempts_a_second(api):
+    made = await api.webhook(rateLimit={"perSecond": 0.1})
+    path = f"~/webhooks/{made['id']}"
+    assert (await api.ok("GET", path))["rateLimit"] == {"perSecond": 0.1}
+    changed = await api.ok("PATCH", path, {"rateLimit": {"perSecond": 1000}})
+    assert changed["rateLimit"] == {"perSecond": 1000}
+    assert (await api.ok("PATCH", path, {"name": "CRM"}))["rateLimit"] == {"perSecond": 1000}
+    for wrong, pointer, remedy in (
+        ({"perSecond": 0}, "/rateLimit/perSecond", "leave it out"),
+        ({"perSecond": 0.099}, "/rateLimit/perSecond", "from 0.1 to 1000"),
+        ({"perSecond": 1000.5}, "/rateLimit/perSecond", "from 0.1 to 1000"),
+        ({"perSecond": -5}, "/rateLimit/perSecond", "from 0.1 to 1000"),
+        ({"perSecond": "5"}, "/rateLimit/perSecond", ""),
+        ({"perSecond": None}, "/rateLimit/perSecond", ""),
+        (5, "/rateLimit", ""),
+    ):
+        for call in (("POST", "~/webhooks", DRAFT), ("PATCH", path, {})):
+            status, answer = await api.call(*call[:2], call[2] | {"rateLimit": wrong})
+            assert (status, answer["errors"][0]["pointer"]) == (422, pointer), wrong
+            assert remedy in answer["errors"][0]["message"]
+    status, answer = await api.call("PATCH", path, {"rateLimit": {}})
+    assert status == 422
+    assert (await api.ok("PATCH", path, {"rateLimit": None}))["rateLimit"] is None
 
 
 async def test_a_filter_is_tested_over_the_last_events_of_the_organization(api):

@@ -118,6 +118,22 @@ async def test_headers_and_authentication_are_given_in_the_form_and_never_shown(
     assert "Fix 2 fields to save" in wrong.text
 
 
+async def test_a_rate_limit_is_given_in_the_form(site, admin):
+    page = await admin.post("/new", FORM | {"rate": "2.5"})
+    webhook = await only_webhook(site)
+    assert webhook.rate_limit == 2.5
+    assert "At most 2.5 attempts a second." in page.text
+    edit = await admin.get(f"/{webhook.id}/edit")
+    assert edit.all("input", name="rate")[0]["value"] == "2.5"
+    for wrong in ("0", "fast", "1001", "nan", "inf"):
+        refused = await admin.post(f"/{webhook.id}/edit", FORM | {"rate": wrong})
+        assert refused.status == 422
+        assert "The rate limit must be from 0.1 to 1,000 attempts a second." in refused.text
+        assert refused.all("input", name="rate")[0]["value"] == wrong
+    await admin.post(f"/{webhook.id}/edit", FORM | {"rate": ""})
+    assert (await only_webhook(site)).rate_limit is None
+
+
 async def test_a_filter_is_given_as_json_and_its_mistake_is_shown_with_its_place(site, admin):
     text = '{"data": {"n": {"$gte": 1.50}}}'
     await admin.post("/new", FORM | {"filter": text})

@@ -14,7 +14,9 @@ from winnerr_webhooks.management.filter_tests import MOST_EVENTS as MOST_TESTED
 from winnerr_webhooks.management.page_sign_in import MAX_USER, ROLES
 from winnerr_webhooks.management.rehearsals import MOST_EVENTS
 from winnerr_webhooks.management.webhook_checks import (
+    HIGHEST_RATE,
     LONGEST_WAIT,
+    LOWEST_RATE,
     MAX_NAME,
     MOST_RETRIES,
     SHORTEST_TIMEOUT,
@@ -83,6 +85,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "events": _EVENTS,
         "last": {"minimum": 1, "maximum": MOST_TESTED},
     },
+    "RateLimitDraft": {"perSecond": {"minimum": LOWEST_RATE, "maximum": HIGHEST_RATE}},
     "AuthDraft": {
         "type": {"enum": list(AUTH_TYPES)},
         "username": {"minLength": 1, "maxLength": MAX_USERNAME},

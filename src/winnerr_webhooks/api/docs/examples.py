@@ -78,6 +78,7 @@ WEBHOOK_DRAFT: Final = {
     "headers": {"X-Tenant": "acme"},
     "auth": {"type": "bearer", "token": "a-token-of-the-receiver"},
     "filter": {"data": {"value": {"$gte": 1000}}},
+    "rateLimit": {"perSecond": 10},
 }
 WEBHOOK: Final[dict[str, Any]] = {
     "id": _WEBHOOK_ID,
@@ -97,6 +98,7 @@ WEBHOOK: Final[dict[str, Any]] = {
     "headers": {"X-Tenant": "•••"},
     "auth": {"type": "bearer"},
     "filter": {"data": {"value": {"$gte": 1000}}},
+    "rateLimit": {"perSecond": 10.0},
 }
 SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  its decoded text says that it is an example
 CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}

@@ -61,7 +61,8 @@ WEBHOOKS: Final = (
             "cancelled deliveries. `headers` and `auth` are sent with each request; they are "
             "encrypted and never shown again. `auth` is Basic, a bearer token, or OAuth 2.0 client "
             "credentials, whose token URL must be publicly reachable too. With a `filter`, only "
-            "events whose payload matches it are sent."
+            "events whose payload matches it are sent. `rateLimit` is how many attempts a second "
+            "are made, on all nodes together: what is more waits for its turn."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,

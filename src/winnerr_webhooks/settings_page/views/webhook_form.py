@@ -20,7 +20,12 @@ from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.filter_tests import FilterTestDraft, FilterTestResult
 from winnerr_webhooks.management.webhook_checks import MOST_RETRIES
-from winnerr_webhooks.management.webhook_drafts import AuthDraft, WebhookDraft, WebhookPatch
+from winnerr_webhooks.management.webhook_drafts import (
+    AuthDraft,
+    RateLimitDraft,
+    WebhookDraft,
+    WebhookPatch,
+)
 from winnerr_webhooks.settings_page.event_choices import category_choices, without_covered
 from winnerr_webhooks.settings_page.form_versions import (
     Change,
@@ -50,6 +55,7 @@ _FIELDS: Final = {
     "auth": "auth",
     "timeout": "timeout",
     "retrySchedule": "waits",
+    "rateLimit": "rate",
 }
 """The id of each field's input, in the order of the form."""
 
@@ -69,6 +75,8 @@ class FormInput(msgspec.Struct, kw_only=True):
     schedule: str = STANDARD
     """`standard`, `long`, or `own`: then `waits` has it."""
     waits: str = ""
+    rate: str = ""
+    """Attempts a second; empty: no limit."""
     paused: bool = False
     headers: str = ""
     """A header on each line, as `name: value`."""
@@ -99,19 +107,21 @@ class FormInput(msgspec.Struct, kw_only=True):
             auth="keep" if webhook.auth_type else "",
             filter=webhook.filter or "",
             waits=", ".join(f"{wait:.15g}" for wait in schedule) if is_own else "",
+            rate="" if webhook.rate_limit is None else f"{webhook.rate_limit:.15g}",
         )
 
     def options(self, webhook: Webhook | None = None) -> dict[str, Any]:
         """The options as a draft names them, or a patch of `webhook`."""
         keeps_auth = self.auth == "keep" and webhook is not None
-        own = [_seconds(part) for part in self.waits.split(",") if part.strip()]
+        own = [_number(part) for part in self.waits.split(",") if part.strip()]
         return {
             "description": self.description,
             "name": self.name,
-            "timeout": _seconds(self.timeout) if self.timeout else None,
+            "timeout": _number(self.timeout) if self.timeout else None,
             "retry_schedule": own if self.schedule == "own" else self.schedule,
             "headers": _header_map(self.headers),
             "filter": self.filter or None,
+            "rate_limit": RateLimitDraft(per_second=_number(self.rate)) if self.rate else None,
             "auth": msgspec.UNSET if keeps_auth else self._auth(),
         }
 
@@ -269,6 +279,7 @@ def _read(form: Form) -> FormInput:
         timeout=form.text("timeout"),
         schedule=form.text("schedule") or STANDARD,
         waits=form.text("waits"),
+        rate=form.text("rate"),
         paused=form.has("paused"),
         headers=form.text("headers"),
         auth=form.text("auth"),
@@ -293,8 +304,8 @@ def _header_map(text: str) -> dict[str, str]:
     return found
 
 
-def _seconds(text: str) -> float:
-    """A number of seconds; NaN if it is none, which the check of its field refuses."""
+def _number(text: str) -> float:
+    """A number; NaN if it is none, which the check of its field refuses."""
     try:
         return float(text)
     except ValueError:

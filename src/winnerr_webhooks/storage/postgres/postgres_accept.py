@@ -135,6 +135,7 @@ def _leased_answers(
     counts: dict[str, int] = {}
     stored: dict[str, int] = {}
     leased: dict[str, list[LeasedDelivery]] = {}
+    to_claim: set[str] = set()
     for ordinal, id_, webhook_id, version, is_leased, active in rows:
         event = asked[ordinal - 1]
         counts[event.id] = counts.get(event.id, 0) + active
@@ -143,12 +144,15 @@ def _leased_answers(
             leased.setdefault(event.id, []).append(
                 first_lease(event, id_, webhook_id, version=version, expires=terms.expires)
             )
+        elif active and terms.leases(webhook_id):  # its webhook has a rate limit
+            to_claim.add(event.id)
     return {
         event_id: Accepted(
             id=event_id,
             deliveries=count,
             leased=tuple(leased.get(event_id, ())),
             rows=stored[event_id],
+            to_claim=event_id in to_claim,
         )
         for event_id, count in counts.items()
     }

@@ -7,6 +7,12 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow, event_of
+from winnerr_webhooks.storage.pacing import (
+    Pace,
+    take_turns,
+    turn_rows,
+    within_turns,
+)
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns
 from winnerr_webhooks.storage.settling import give_up
 from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
@@ -23,6 +29,7 @@ class _Lane(NamedTuple):
     epoch: int
     status: str
     since: int
+    rate_limit: float | None
 
 
 async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now: int) -> DuePage:
@@ -35,33 +42,57 @@ async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now:
     return DuePage(lanes=lanes, next_due_in=waits)
 
 
-async def claim(db: PostgresSession, claim: Claim, expires: float, now: int) -> Claimed:
-    """Take due deliveries; see `Road.claim`. `expires` is monotonic."""
+async def claim(
+    db: PostgresSession, claim: Claim, expires: float, now: int, began: float
+) -> Claimed:
+    """Take due deliveries; see `Road.claim`.
+
+    `expires` is monotonic, and `began` is the monotonic instant that is `now`.
+    """
     lanes = [_Lane(*row) for row in await db.fetch("lock_lanes", list(claim.limits))]
     alive = [lane for lane in lanes if lane.status != DELETED]
-    selected = await _select(db, alive, claim, now)
+    paces = await _paces(db, alive)
+    selected = await _select(db, alive, within_turns(claim, paces, now), now)
     bodies = await _lease(db, selected.rows, now + round(claim.lease_seconds * 1000))
     bodiless = [row for row in selected.rows if row.event_id not in bodies]
     await give_up(db, selected.worn_out + bodiless, now)
+    turns = take_turns(selected.rows, paces, now)
+    await db.execute_many("put_turns", turn_rows(turns.paces))
     if alive:
-        lanes_now = [(lane.webhook_id, lane.epoch, lane.since) for lane in alive]
+        lanes_now = [
+            (lane.webhook_id, lane.epoch, lane.since, turns.claim_at(lane.webhook_id))
+            for lane in alive
+        ]
         await db.execute_many("advance_lanes", lanes_now)
     gone = [lane.webhook_id for lane in lanes if lane.status == DELETED]
     if gone:
         await db.execute("drop_lanes", webhooks=gone)
     versions = {lane.webhook_id: lane.version for lane in lanes}
-    return claimed(selected, bodies, versions, expires)
+    return turns.begun(claimed(selected, bodies, versions, expires), began)
+
+
+async def _paces(db: PostgresSession, lanes: Sequence[_Lane]) -> dict[str, Pace]:
+    """Return the paces of those lanes that have a rate limit, with their turns locked."""
+    limits = {lane.webhook_id: lane.rate_limit for lane in lanes if lane.rate_limit is not None}
+    if not limits:
+        return {}
+    turns = await db.fetch("lock_turns", list(limits))
+    next_turns: dict[str, float] = {row["webhook_id"]: row["next_turn_at"] for row in turns}
+    return {
+        webhook_id: Pace(limit, next_turns.get(webhook_id)) for webhook_id, limit in limits.items()
+    }
 
 
 async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
     """Select what is due in these lanes and fits."""
-    if not lanes:
-        return Selection([], [], set())
     asked = [
         (lane.webhook_id, epoch, lane.since, claim.limits[lane.webhook_id] + 1)
         for lane in lanes
         for epoch in (TEST_EPOCH, lane.epoch)
+        if claim.limits[lane.webhook_id]  # else it has no turn now
     ]
+    if not asked:
+        return Selection([], [], set())
     rows = await db.fetch("due_pending", *columns(asked), now)
     due = [PendingRow(*row[:_PENDING_COLUMNS]) for row in rows]
     sizes = {

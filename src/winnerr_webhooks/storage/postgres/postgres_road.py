@@ -162,8 +162,11 @@ class RoadVerbs(PostgresVerbs):
         """Take leases on due deliveries."""
         await self.read_clock()
         now = self._clock.now_ms()
-        expires = self._clock.monotonic() + claim_.lease_seconds
-        return await self._road.transact(lambda db: postgres_claim.claim(db, claim_, expires, now))
+        began = self._clock.monotonic()
+        expires = began + claim_.lease_seconds
+        return await self._road.transact(
+            lambda db: postgres_claim.claim(db, claim_, expires, now, began)
+        )
 
     def busy_seconds(self) -> float:
         """Return the seconds for which the server has worked on this road."""

@@ -12,7 +12,24 @@ CASE
 END
 
 -- name: next_attempt_at
-CASE WHEN {stopped} THEN NULL ELSE pending.due_at END
+-- With a rate limit: its turn, if no other delivery asks for one before it. Those before it are counted
+-- up to 1,000.
+CASE
+    WHEN {stopped} THEN NULL
+    WHEN webhook.rate_limit IS NULL OR pending.lease_until IS NOT NULL THEN pending.due_at
+    ELSE coalesce(
+        (SELECT {later}(pending.due_at, CAST(
+            lane_turn.next_turn_at + 1000 / webhook.rate_limit * (
+                SELECT count(*) FROM (
+                    SELECT 1 FROM pending AS earlier
+                    WHERE earlier.webhook_id = pending.webhook_id
+                        AND earlier.epoch = pending.epoch AND earlier.lease_until IS NULL
+                        AND earlier.due_at < pending.due_at
+                    LIMIT 1000) AS counted)
+            AS bigint))
+        FROM lane_turn WHERE lane_turn.webhook_id = pending.webhook_id),
+        pending.due_at)
+END
 
 -- name: event_time
 SELECT accepted_at FROM event WHERE id = :id AND organization = :organization

@@ -8,8 +8,20 @@ idle_leases, attempts, retries_used, retry_at, replay, finished
 organization, id, webhook_id, event, status, test, attempts, lease, accepted_at, settled_at
 
 -- name: webhook_for_test
-SELECT number, version FROM webhook
+SELECT number, version, rate_limit FROM webhook
 WHERE id = :webhook AND organization = :organization AND status <> 'deleted'
+
+-- name: end_hold
+-- A webhook with a rate limit that waits longer than for its next turns does so because its receiver
+-- asked for it.
+UPDATE lane_turn SET next_turn_at = CAST(:now AS bigint) + (
+    SELECT 1000 / rate_limit FROM webhook WHERE id = :webhook)
+WHERE webhook_id = :webhook AND next_turn_at > CAST(:now AS bigint) + (
+    SELECT 1000 + 2000 / rate_limit FROM webhook WHERE id = :webhook)
+
+-- name: add_turn
+-- For a webhook with a rate limit.
+INSERT INTO lane_turn (webhook_id, next_turn_at) VALUES (:webhook, 0) ON CONFLICT DO NOTHING
 
 -- name: put_test_event
 INSERT INTO event (id, organization, name, accepted_at, body)

@@ -6,7 +6,7 @@
 -- name: webhook_columns
 id, organization, url, description, events, status, status_reason, secret IS NOT NULL,
 overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule, header_names, auth_type,
-filter
+filter, rate_limit
 
 -- name: list_webhooks
 SELECT {webhook_columns} FROM {live_webhooks}
@@ -43,7 +43,7 @@ DELETE FROM subscription WHERE organization = :organization AND webhook_id = :we
 {take_change_mark}
 UPDATE webhook SET
     url = :url, description = :description, events = :events, name = :name, timeout = :timeout,
-    retry_schedule = :retry_schedule, filter = :filter, {changed}
+    retry_schedule = :retry_schedule, filter = :filter, rate_limit = :rate_limit, {changed}
 WHERE id = :webhook
 
 -- name: enter_active
@@ -99,7 +99,7 @@ WHERE id = :webhook
 
 -- name: get_targets
 SELECT id, organization, version, url, status, secret, next_secret, overlap_ends_at,
-    listener IS NOT NULL, timeout, retry_schedule, credentials
+    listener IS NOT NULL, timeout, retry_schedule, credentials, rate_limit
 FROM webhook WHERE id {any:webhooks}
 
 -- name: last_run
@@ -121,6 +121,9 @@ UPDATE webhook SET kept_until = :until WHERE id {any:webhooks}
 
 -- name: drop_lanes
 DELETE FROM lane WHERE webhook_id {any:webhooks}
+
+-- name: drop_turns
+DELETE FROM lane_turn WHERE webhook_id {any:webhooks}
 
 -- name: remove_health
 DELETE FROM health WHERE webhook_id {any:webhooks}

@@ -28,6 +28,7 @@ class _Match(msgspec.Struct, array_like=True, gc=False, frozen=True):
     version: int
     epoch: int
     filter: str | None
+    rate_limit: float | None
 
 
 class _Count(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -64,7 +65,7 @@ class _NewRows:
 
     def delivery(self, event: NewEvent, to: _Match) -> LeasedDelivery | None:
         """Add a pending delivery. Return it if it is leased to the caller, None if it is free."""
-        leased = self._terms.leases(to.webhook_id)
+        leased = to.rate_limit is None and self._terms.leases(to.webhook_id)
         made = delivery_id(event.id, to.number)
         self.pending.append(
             (to.webhook_id, made, event.organization, event.name, to.epoch, int(leased))
@@ -121,6 +122,7 @@ def accept(
         rows.event(event)
         leased = []
         count = 0
+        waits = False
         judged = FilteredEvent(event)
         webhooks = [
             webhook
@@ -133,9 +135,17 @@ def accept(
                 delivery = rows.delivery(event, webhook)
                 if delivery is not None:
                     leased.append(delivery)
+                elif terms.leases(webhook.webhook_id):  # it has a rate limit
+                    waits = True
             else:
                 rows.cancel(event, webhook)
-        return Accepted(id=event.id, deliveries=count, leased=tuple(leased), rows=1 + len(webhooks))
+        return Accepted(
+            id=event.id,
+            deliveries=count,
+            leased=tuple(leased),
+            rows=1 + len(webhooks),
+            to_claim=waits,
+        )
 
     answers = _each_once(db, events, store, now)
     rows.write(db)

@@ -12,6 +12,7 @@ from winnerr_webhooks.domain.retry import waits_of
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
+from winnerr_webhooks.storage.pacing import Pace, take_turns, turn_rows, within_turns
 from winnerr_webhooks.storage.settling import give_up, put_pending
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_rows import (
@@ -32,6 +33,8 @@ class _Lane(msgspec.Struct, array_like=True, gc=False):
     version: int
     epoch: int
     status: str
+    rate_limit: float | None
+    next_turn_at: float | None
 
 
 _DUE = msgspec.json.Decoder(list[DueLane])
@@ -56,19 +59,31 @@ def due_lanes(db: Connection, after: DueLane | None, limit: int, now: int) -> Du
     )
 
 
-async def claim(db: SqliteSession, claim: Claim, expires: float, now: int) -> Claimed:
-    """Take due deliveries; see `Road.claim`. `expires` is monotonic."""
+async def claim(db: SqliteSession, claim: Claim, expires: float, now: int, began: float) -> Claimed:
+    """Take due deliveries; see `Road.claim`.
+
+    `expires` is monotonic, and `began` is the monotonic instant that is `now`.
+    """
     lanes = db.json("lanes_to_claim", {"webhooks": as_json(list(claim.limits))}, _LANES)
     alive = [lane for lane in lanes if lane.status != DELETED]
-    selected = _select(db, alive, claim, now)
+    paces = {
+        lane.webhook_id: Pace(lane.rate_limit, lane.next_turn_at)
+        for lane in alive
+        if lane.rate_limit is not None
+    }
+    selected = _select(db, alive, within_turns(claim, paces, now), now)
     mark_leased(selected.rows, lease_end(expires))
     await put_pending(db, selected.rows)
     await give_up(db, selected.worn_out, now)
-    set_lanes(db, [(lane.webhook_id, lane.epoch) for lane in alive])
+    turns = take_turns(selected.rows, paces, now)
+    await db.execute_many("put_turns", turn_rows(turns.paces))
+    set_lanes(
+        db, [(lane.webhook_id, lane.epoch, turns.claim_at(lane.webhook_id)) for lane in alive]
+    )
     drop_lanes(db, list(claim.limits.keys() - {lane.webhook_id for lane in alive}))
     bodies = _bodies(db, selected.rows)
     versions = {lane.webhook_id: lane.version for lane in alive}
-    return claimed(selected, bodies, versions, expires)
+    return turns.begun(claimed(selected, bodies, versions, expires), began)
 
 
 def _select(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
@@ -89,6 +104,8 @@ def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list
     """
     asked: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for lane in lanes:
+        if not claim.limits[lane.webhook_id]:
+            continue  # it has no turn now
         most = 1 << claim.limits[lane.webhook_id].bit_length()  # the power of two that is larger
         asked[most] += ((lane.webhook_id, TEST_EPOCH), (lane.webhook_id, lane.epoch))
     due: list[PendingRow] = []

@@ -29,9 +29,12 @@ def lower_lanes(db: Connection, due: Mapping[str, int]) -> None:
     db.write_rows("lower_lanes", sorted(due.items()))
 
 
-def set_lanes(db: Connection, lanes: Sequence[tuple[str, int]]) -> None:
-    """Move the lanes of (webhook id, epoch) to their first free work; drop those without any."""
-    drop_lanes(db, [webhook_id for webhook_id, _ in lanes])
+def set_lanes(db: Connection, lanes: Sequence[tuple[str, int, int]]) -> None:
+    """Move the lanes of (webhook id, epoch, earliest) to their first free work; drop the others.
+
+    A lane is due no earlier than `earliest`, ms.
+    """
+    drop_lanes(db, [webhook_id for webhook_id, _, _ in lanes])
     db.run("advance_lanes", {"lanes": as_json(lanes)})
 
 
@@ -39,7 +42,7 @@ def set_lanes_of(db: Connection, webhook_ids: Iterable[str]) -> None:
     """Move the lanes of these webhooks to their first free work; drop those without any."""
     webhooks = {"webhooks": as_json(sorted(webhook_ids))}
     lanes = db.json("lanes_of", webhooks, _LANES)
-    set_lanes(db, lanes)
+    set_lanes(db, [(webhook_id, epoch, 0) for webhook_id, epoch in lanes])
 
 
 def drop_lanes(db: Connection, webhook_ids: Sequence[str]) -> None:

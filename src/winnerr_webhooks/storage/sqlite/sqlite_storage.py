@@ -218,7 +218,11 @@ class SqliteStorage(
         """Take leases on due deliveries."""
         expires = self._expires(claim_.lease_seconds)
         return await self._threads.write_later(
-            run_to_end(lambda db: sqlite_claim.claim(db, claim_, expires, self._clock.now_ms()))
+            run_to_end(
+                lambda db: sqlite_claim.claim(
+                    db, claim_, expires, self._clock.now_ms(), self._clock.monotonic()
+                )
+            )
         )
 
     async def release(self, deliveries: Sequence[LeasedDelivery]) -> None:

@@ -248,7 +248,9 @@ async def test_a_replay_asked_for_during_a_claim_follows_the_attempt_it_took(wor
     ).items
     async with under_way(
         one.storage,
-        lambda db: postgres_claim.claim(db, terms, one.clock.monotonic() + 60, one.clock.ms),
+        lambda db: postgres_claim.claim(
+            db, terms, one.clock.monotonic() + 60, one.clock.ms, one.clock.monotonic()
+        ),
     ) as done:
         (taken,) = done.result().deliveries
         asked = await blocked(other.storage, other.storage.replay("org_1", made.id))

@@ -39,6 +39,8 @@ INNER = {
     "wake_lanes": "`born` is one row",
     "insert_pending": "`born` is one row",
     "matching_attempts": "the few patterns of a search, for each attempt that it looks at",
+    "attempt_page": "with a rate limit: what waits before a delivery, up to 1,000",
+    "matching_deliveries": "with a rate limit: what waits before a delivery, up to 1,000",
 }
 """Statements that scan something for each row of something else, and why they may."""
 

@@ -36,6 +36,9 @@ LEFT JOIN LATERAL (
 ) AS delivery ON true
 ORDER BY given.ordinal
 
+-- name: later
+greatest
+
 -- name: bytes
 
 -- name: walk_event

@@ -25,7 +25,9 @@ wanted AS MATERIALIZED (
     SELECT given.ordinal, given.id, given.organization, given.name, given.client_id,
         webhook.id AS webhook_id, webhook.suffix, webhook.version, webhook.epoch,
         webhook.status = 'active' AS active,
-        $9::bigint IS NOT NULL AND webhook.id <> ALL ($10::text[]) AS leased, webhook.filter,
+        $9::bigint IS NOT NULL AND webhook.rate_limit IS NULL
+            AND webhook.id <> ALL ($10::text[]) AS leased,
+        webhook.filter,
         $12::jsonb ->> webhook.id IS NOT DISTINCT FROM webhook.filter AS judged
     FROM given
     CROSS JOIN LATERAL (
@@ -143,10 +145,11 @@ SELECT pg_logical_emit_message(true, 'winnerr_webhooks', '')
 -- name: deliveries_of_events
 -- The deliveries that events were accepted with, for the answer to a lost commit. Those of a
 -- webhook that was deleted since are cancelled.
-SELECT given.ordinal, pending.delivery_id, pending.webhook_id, webhook.version, pending.lease
+SELECT given.ordinal, pending.delivery_id, pending.webhook_id, webhook.version,
+    CASE WHEN webhook.rate_limit IS NULL THEN pending.lease ELSE 0 END AS lease
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, ordinal)
 CROSS JOIN LATERAL (
-    SELECT id, version FROM webhook
+    SELECT id, version, rate_limit FROM webhook
     WHERE webhook.organization = given.organization AND webhook.status <> 'deleted'
     OFFSET 0
 ) AS webhook
@@ -392,13 +395,42 @@ LEFT JOIN LATERAL (
 ORDER BY due.next_due_at, due.webhook_id
 
 -- name: lock_lanes
--- The lanes of a claim; skips a lane that another node has locked.
+-- The lanes of a claim; skips a lane that another node has locked. One that had to wait for its turn
+-- may be later than what it has due.
 SELECT lane.webhook_id, coalesce(webhook.version, 0), coalesce(webhook.epoch, 0),
-    coalesce(webhook.status, 'deleted'), lane.next_due_at
+    coalesce(webhook.status, 'deleted'),
+    CASE WHEN lane_turn.webhook_id IS NULL THEN lane.next_due_at ELSE 0 END, webhook.rate_limit
 FROM lane LEFT JOIN webhook ON webhook.id = lane.webhook_id
+LEFT JOIN lane_turn ON lane_turn.webhook_id = lane.webhook_id
 WHERE lane.webhook_id = ANY ($1::text[])
 ORDER BY lane.webhook_id
 FOR UPDATE OF lane SKIP LOCKED
+
+-- name: lock_turns
+SELECT webhook_id, next_turn_at FROM lane_turn
+WHERE webhook_id = ANY ($1::text[])
+ORDER BY webhook_id
+FOR UPDATE
+
+-- name: put_turns
+INSERT INTO lane_turn (webhook_id, next_turn_at)
+SELECT * FROM unnest($1::text[], $2::float8[]) AS given (webhook_id, next_turn_at)
+ORDER BY webhook_id
+ON CONFLICT (webhook_id) DO UPDATE SET next_turn_at = excluded.next_turn_at
+
+-- name: hold_turns
+-- Of webhooks with a rate limit whose receivers ask for a pause.
+WITH held AS MATERIALIZED (
+    SELECT lane_turn.webhook_id, given.until
+    FROM unnest($1::text[], $2::float8[]) AS given (webhook_id, until)
+    CROSS JOIN LATERAL (
+        SELECT * FROM lane_turn WHERE lane_turn.webhook_id = given.webhook_id
+            AND lane_turn.next_turn_at < given.until
+        FOR UPDATE
+    ) AS lane_turn
+)
+UPDATE lane_turn SET next_turn_at = held.until
+FROM held WHERE lane_turn.webhook_id = held.webhook_id
 
 -- name: due_pending
 -- The first due deliveries of each lane, and how long their bodies are. No free row is due before
@@ -462,16 +494,18 @@ CROSS JOIN LATERAL (
 ) AS free)
 
 -- name: advance_lanes
--- Move lanes that are locked to their first free work, or remove them if there is none.
+-- Move lanes that are locked to their first free work, but no earlier than an instant that is given;
+-- or remove them if there is none.
 WITH given AS MATERIALIZED (
-    SELECT lane.webhook_id, {first_free} AS next_due_at
-    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS lane (webhook_id, epoch, since)
+    SELECT lane.webhook_id, lane.earliest, {first_free} AS next_due_at
+    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
+        AS lane (webhook_id, epoch, since, earliest)
 ),
 idle AS (
     DELETE FROM lane USING given
     WHERE lane.webhook_id = given.webhook_id AND given.next_due_at IS NULL
 )
-UPDATE lane SET next_due_at = given.next_due_at
+UPDATE lane SET next_due_at = greatest(given.next_due_at, given.earliest)
 FROM given
 WHERE lane.webhook_id = given.webhook_id AND given.next_due_at IS NOT NULL
 
@@ -529,6 +563,10 @@ FROM (
         FROM busy
         JOIN webhook ON webhook.id = busy.webhook_id AND webhook.status <> 'deleted'
         LEFT JOIN lane ON lane.webhook_id = webhook.id
+        LEFT JOIN lane_turn ON lane_turn.webhook_id = webhook.id
+        -- A lane may say less than it has due while it waits for its turn.
+        WHERE NOT coalesce(
+            webhook.rate_limit IS NOT NULL AND lane.next_due_at <= lane_turn.next_turn_at, false)
     ) AS lane
 ) AS lane
 WHERE lane.first IS NOT NULL AND (lane.says IS NULL OR lane.says > lane.first)

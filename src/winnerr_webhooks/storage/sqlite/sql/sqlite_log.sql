@@ -14,6 +14,9 @@ LEFT JOIN delivery
 -- name: attempt_event
 attempt.event_id
 
+-- name: later
+max
+
 -- name: bytes
 hex
 

@@ -6,7 +6,7 @@
 -- name: fan_out
 SELECT json_group_array(json_array(
     given.column1, webhook.id, webhook.number, webhook.status, webhook.version, webhook.epoch,
-    webhook.filter))
+    webhook.filter, webhook.rate_limit))
 FROM ({rows:3}) AS given
 CROSS JOIN json_each(given.column3) AS pattern
 CROSS JOIN subscription
@@ -203,8 +203,21 @@ FROM (
 LEFT JOIN webhook ON webhook.id = due.webhook_id
 
 -- name: lanes_to_claim
-SELECT json_group_array(json_array(webhook.id, webhook.version, webhook.epoch, webhook.status))
+SELECT json_group_array(json_array(
+    webhook.id, webhook.version, webhook.epoch, webhook.status, webhook.rate_limit,
+    lane_turn.next_turn_at))
 FROM json_each(:webhooks) AS asked CROSS JOIN webhook ON webhook.id = asked.value
+LEFT JOIN lane_turn ON lane_turn.webhook_id = webhook.id
+
+-- name: put_turns
+INSERT OR REPLACE INTO lane_turn (webhook_id, next_turn_at)
+{rows:2}
+
+-- name: hold_turns
+-- Of webhooks with a rate limit whose receivers ask for a pause.
+UPDATE lane_turn SET next_turn_at = held.column2
+FROM ({rows:2}) AS held
+WHERE lane_turn.webhook_id = held.column1 AND lane_turn.next_turn_at < held.column2
 
 -- name: due_pending
 -- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
@@ -235,11 +248,12 @@ FROM (
 )
 
 -- name: advance_lanes
--- To the first delivery of each that is free.
+-- To the first delivery of each that is free, or to an instant that is given, if it is later.
 INSERT OR REPLACE INTO lane (webhook_id, next_due_at)
-SELECT webhook_id, next_due_at
-FROM (SELECT webhook_id, {next_due_at} AS next_due_at
-      FROM (SELECT value ->> 0 AS webhook_id, value ->> 1 AS epoch FROM json_each(:lanes)) AS lane)
+SELECT webhook_id, max(next_due_at, earliest)
+FROM (SELECT webhook_id, earliest, {next_due_at} AS next_due_at
+      FROM (SELECT value ->> 0 AS webhook_id, value ->> 1 AS epoch, value ->> 2 AS earliest
+            FROM json_each(:lanes)) AS lane)
 WHERE next_due_at IS NOT NULL
 
 -- name: next_due_at
@@ -314,7 +328,11 @@ lane_now (webhook_id, epoch, says) AS (
     SELECT webhook.id, webhook.epoch, lane.next_due_at
     FROM busy JOIN webhook ON webhook.id = busy.webhook_id
     LEFT JOIN lane ON lane.webhook_id = webhook.id
+    LEFT JOIN lane_turn ON lane_turn.webhook_id = webhook.id
+    -- A lane may say less than it has due while it waits for its turn.
     WHERE webhook.status <> 'deleted'
+        AND NOT (webhook.rate_limit IS NOT NULL AND lane.next_due_at IS NOT NULL
+            AND lane.next_due_at <= coalesce(lane_turn.next_turn_at, 0))
 ),
 right_now (webhook_id, says, next_due_at) AS (
     SELECT webhook_id, says, {next_due_at} FROM lane_now AS lane
