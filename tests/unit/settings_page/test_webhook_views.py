@@ -119,10 +119,11 @@ async def test_headers_and_authentication_are_given_in_the_form_and_never_shown(
 
 
 async def test_a_rate_limit_is_given_in_the_form(site, admin):
-    page = await admin.post("/new", FORM | {"rate": "2.5"})
+    await admin.post("/new", FORM | {"rate": "2.5"})
     webhook = await only_webhook(site)
     assert webhook.rate_limit == 2.5
-    assert "At most 2.5 attempts a second." in page.text
+    shown = await admin.get(f"/{webhook.id}/settings")
+    assert "At most 2.5 attempts a second." in shown.text
     edit = await admin.get(f"/{webhook.id}/edit")
     assert edit.all("input", name="rate")[0]["value"] == "2.5"
     for wrong in ("0", "fast", "1001", "nan", "inf"):
