@@ -204,12 +204,16 @@ async def test_a_lane_that_answers_slowly_of_late_releases_what_it_cannot_send_s
     world.egress.script = None
     await world.emit(500)
     assert lane.queued > 400
-    while not world.egress.calls.empty():
-        world.egress.calls.get_nowait()
-    for call in list(world.egress.made):
-        if not call.exchange.done():
-            call.answer(ms=9_000)
+
+    async def answer_slowly() -> None:
+        while True:
+            call = await world.egress.next()
+            if not call.exchange.done():
+                call.answer(ms=9_000)
+
+    answering = asyncio.create_task(answer_slowly())
     await world.storage.reached("release")
+    answering.cancel()
     assert lane.queued <= lane.capacity == 64
 
 
