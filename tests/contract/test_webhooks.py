@@ -9,6 +9,7 @@ from winnerr_webhooks.domain.credentials import (
     BasicAuth,
     BearerAuth,
     Credentials,
+    MtlsAuth,
     OAuth2Auth,
 )
 from winnerr_webhooks.domain.errors import Conflict, Invalid, NotFound, Outdated
@@ -166,11 +167,12 @@ async def test_headers_and_authentication_are_sealed_and_only_their_names_are_re
     [
         OAuth2Auth("https://login.example.com/token", "crm", "s3cret"),
         OAuth2Auth("https://login.example.com/token", "crm", "s3cret", "a b"),
+        MtlsAuth("-----BEGIN CERTIFICATE-----\n…", "-----BEGIN PRIVATE KEY-----\ns3cret"),
     ],
 )
 async def test_every_kind_of_authentication_is_kept_as_it_was_given(world, auth) -> None:
     webhook = await world.webhook(credentials=Credentials({"X-Tenant": "acme"}, auth))
-    assert webhook.auth_type == "oauth2"
+    assert webhook.auth_type == Credentials(auth=auth).auth_type
     (target,) = await world.storage.targets([webhook.id])
     assert target.credentials.auth == auth
     assert "s3cret" not in repr(webhook) + repr(target) + repr(target.credentials) + repr(auth)

@@ -37,6 +37,13 @@ RUN_BY_TESTS = {
         "tests/unit/api/test_webhook_routes.py",
         "docs/how-to/authenticate-to-your-receiver.md",
     ),
+    **{
+        ("docs/how-to/authenticate-to-your-receiver.md", "Client certificate", language): (
+            "tests/unit/egress/test_client_certificate_of_docs.py",
+            "authenticate-to-your-receiver.md",
+        )
+        for language in ("sh", "nginx")
+    },
     ("docs/delivery-states.md", "The states of a delivery", "mermaid"): (
         "tests/unit/domain/test_delivery_states.py",
         "delivery-states.md",

@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 import pytest_asyncio
 from standardwebhooks.webhooks import Webhook as StandardWebhook
+from tests.certificates import AlertingServer, Authority
 from tests.crash.cluster import HURRIED
 from tests.token_server import TokenServer, json_answer
 
@@ -195,6 +196,34 @@ async def test_a_token_is_fetched_kept_and_replaced_and_a_refusal_is_told(
     await server.delivery(attempt["deliveryId"], "delivered")
     assert "t0ken" not in "".join(server.log)
     assert tokens.client[1] not in "".join(server.log)
+
+
+async def test_a_client_certificate_opens_the_receiver_and_another_one_is_refused(
+    make_server, tmp_path, monkeypatch
+) -> None:
+    """A TLS server that demands certificates of its authority; a rehearsal shows it as well."""
+    authority = Authority(tmp_path / "ca")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    receiver = AlertingServer(authority.server_context())
+    server = await make_server(RETRY_SCHEDULE="0.1,0.2,0.4,60")
+    url = f"https://127.0.0.1:{receiver.port}/hook"
+    stranger = Authority(tmp_path / "other", "Another CA").issue("mallory")
+    alice = authority.issue("alice")
+    hook = await server.webhook(url, auth=stranger.auth)
+    await server.emit()
+    page = await server.until(f"~/logs?webhook={hook['id']}", lambda found: found["items"])
+    attempt = await server.ok("GET", f"~/logs/{page['items'][-1]['id']}")
+    assert attempt["error"]["kind"] == "tls"
+    message = "The receiver refused the client certificate: unknown ca."
+    assert attempt["error"]["message"] == message
+    assert "which authorities are trusted" in attempt["error"]["hint"]
+    await server.ok("PATCH", f"~/webhooks/{hook['id']}", {"auth": alice.auth})
+    await server.delivery(attempt["deliveryId"], "delivered")
+    started = await server.ok("POST", f"~/webhooks/{hook['id']}/rehearsals", {"url": url})
+    done = await server.until(f"~/rehearsals/{started['id']}", lambda one: one["status"] == "done")
+    assert {answer["rehearsed"]["status"] for answer in done["answers"]} == {200}
+    assert "PRIVATE KEY" not in "".join(server.log)
+    receiver.close()
 
 
 async def test_node_verifies_the_signature_over_the_raw_body(server, receiver) -> None:

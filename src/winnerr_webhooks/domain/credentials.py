@@ -10,7 +10,9 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from winnerr_webhooks.domain.client_identity import ClientIdentity
 from winnerr_webhooks.domain.errors import Invalid
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.url import parse_url
 
 MASK: Final = "•••"
@@ -63,8 +65,24 @@ class OAuth2Auth(msgspec.Struct, frozen=True, tag="oauth2", omit_defaults=True):
         return "OAuth2Auth()"
 
 
-Auth = BasicAuth | BearerAuth | OAuth2Auth
-AUTH_TYPES: Final = ("basic", "bearer", "oauth2")
+class MtlsAuth(msgspec.Struct, frozen=True, tag="mtls"):
+    """A client certificate, which the TLS handshake shows (`domain.client_identity`)."""
+
+    certificate: str
+    private_key: str
+
+    @property
+    def identity(self) -> ClientIdentity:
+        """What connections are made with."""
+        return ClientIdentity.of(self.certificate, self.private_key)
+
+    def __repr__(self) -> str:
+        """Leave the key out."""
+        return "MtlsAuth()"
+
+
+Auth = BasicAuth | BearerAuth | OAuth2Auth | MtlsAuth
+AUTH_TYPES: Final = ("basic", "bearer", "oauth2", "mtls")
 
 
 class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,12 +128,20 @@ class Credentials(msgspec.Struct, frozen=True, omit_defaults=True):
             auth=self.auth if auth is UNSET else auth,
         )
         twice = [name for name in new.headers if name.lower() == _AUTHORIZATION.lower()]
-        if twice and new.auth is not None:
+        if twice and new.auth is not None and not isinstance(new.auth, MtlsAuth):
             raise Invalid.field(
                 f"/headers/{twice[0]}",
                 "`auth` makes the header Authorization. Remove one of the two.",
             )
         return new
+
+    def check_url(self, url: str) -> None:
+        """Raise `Invalid` at /auth if they cannot be sent to this URL."""
+        if isinstance(self.auth, MtlsAuth) and not url.lower().startswith("https:"):
+            raise Invalid.field(
+                "/auth/type",
+                Text("A client certificate is shown over https only. Use an https URL."),
+            )
 
     def _merged(self, headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         held = {name.lower(): value for name, value in self.headers.items()}

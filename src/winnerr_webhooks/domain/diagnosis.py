@@ -7,6 +7,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 from winnerr_webhooks.domain.diagnosis_texts import (
     BOT_CHALLENGE,
     FAILURES,
+    NO_CLIENT_CERTIFICATE,
     REDIRECT_SUMMARY,
     REDIRECT_TO_HTTP,
     REDIRECT_TO_ITSELF,
@@ -65,6 +66,11 @@ _CHALLENGE_MARKERS: Final = re.compile(
     rb"_incapsula_|enable javascript and cookies"
 )
 _CHALLENGE_STATUSES: Final = frozenset((401, 403, 405, 406, 429, 503))
+_BAD_REQUEST: Final = 400
+_CERTIFICATE_MARKERS: Final = re.compile(
+    rb"(?i)no required ssl certificate was sent|the ssl certificate error"
+)
+"""How nginx answers instead of ending the handshake."""
 _SEARCHED: Final = 4096
 """How many bytes of the body are searched; the markers are in the page's head."""
 
@@ -77,6 +83,8 @@ def _diagnose_status(status: int, head: bytes, body: bytes, url: str) -> Diagnos
     group = status // 100
     if _is_challenge(status, head, body):
         found = BOT_CHALLENGE
+    elif status == _BAD_REQUEST and _CERTIFICATE_MARKERS.search(body, 0, _SEARCHED):
+        found = NO_CLIENT_CERTIFICATE
     elif status in STATUSES:
         return STATUSES[status]
     elif group == 3:  # noqa: PLR2004  RFC 9110, section 15.4

@@ -101,9 +101,23 @@ FAILURES: Final[dict[tuple[str, str], Diagnosis]] = {
         Text("The receiver does not speak https on that port."),
         Text("Use the port on which the receiver serves https, or switch https on there."),
     ),
+    ("tls", "certificate_required"): Diagnosis(
+        Text("The receiver wants a client certificate, and this webhook has none."),
+        Text("Give the webhook a client certificate as its authentication, with the private key."),
+    ),
+    ("tls", "certificate_refused"): Diagnosis(
+        Text("The receiver does not accept the client certificate of this webhook."),
+        Text(
+            "Check there which authorities are trusted, and whether the certificate has expired or "
+            "was revoked; then give the webhook one that the receiver accepts."
+        ),
+    ),
     ("tls", ""): Diagnosis(
         Text("The TLS handshake with the receiver failed."),
-        Text("Check that it offers TLS 1.2 or newer and does not ask us for a certificate."),
+        Text(
+            "Check that it offers TLS 1.2 or newer; if it asks for a client certificate, give the "
+            "webhook one."
+        ),
     ),
     ("auth", "invalid_client"): Diagnosis(
         Text("The token endpoint does not accept the client ID or the client secret."),
@@ -370,6 +384,10 @@ UNUSUAL_STATUS: Final = Diagnosis(
     Text("Let it answer 200 OK."),
 )
 
+NO_CLIENT_CERTIFICATE: Final = Diagnosis(
+    Text("The receiver answered {status}: it wants another client certificate, or any at all."),
+    Text("Give the webhook a client certificate that the receiver accepts, as its authentication."),
+)
 BOT_CHALLENGE: Final = Diagnosis(
     Text("A web page meant to keep robots out answered in place of the receiver ({status})."),
     Text("In your bot protection or firewall, let POST requests to this URL through."),

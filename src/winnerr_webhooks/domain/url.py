@@ -14,6 +14,7 @@ from urllib.parse import quote
 import idna
 import msgspec
 
+from winnerr_webhooks.domain.client_identity import ClientIdentity
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.text import Text
 
@@ -53,6 +54,13 @@ class Destination(msgspec.Struct, frozen=True):
     """The value of the Host header; it has the port only if that is not the scheme's default."""
     address: IPv4Address | IPv6Address | None = None
     """The address, if the host is a literal one."""
+    identity: ClientIdentity | None = None
+    """The client certificate that connections show."""
+
+    def owner(self, organization: str) -> str:
+        """Return whose connections these are: a certificate shares them with no other."""
+        identity = self.identity
+        return organization if identity is None else f"{organization} {identity.fingerprint}"
 
 
 def parse_url(url: str, *, allow_http: bool) -> Destination:

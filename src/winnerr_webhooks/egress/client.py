@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from winnerr_webhooks.clock import Clock
@@ -11,6 +12,7 @@ from winnerr_webhooks.domain.attempt import Exchange, Failure
 from winnerr_webhooks.domain.errors import LocalShortage
 from winnerr_webhooks.domain.url import Destination
 from winnerr_webhooks.egress.address_policy import AddressPolicy
+from winnerr_webhooks.egress.client_contexts import ClientContexts
 from winnerr_webhooks.egress.deadlines import Deadlines
 from winnerr_webhooks.egress.dialer import Connector, Dialer, Trace, connect
 from winnerr_webhooks.egress.failures import (
@@ -48,13 +50,14 @@ class EgressClient:
         clock: Clock,
         timeout: float,
         kept: Budget,
-        ssl_context: ssl.SSLContext | None = None,
+        new_context: Callable[[], ssl.SSLContext] = client_context,
         body_grace: float = BODY_GRACE,
         connector: Connector = connect,
     ) -> None:
         self._clock = clock
         self._timeout = timeout
-        self._tls = ssl_context or client_context()
+        self._tls = new_context()
+        self._contexts = ClientContexts(new_context)
         self._dialer = Dialer(policy=policy, resolver=resolver, clock=clock, connector=connector)
         self._pool = Pool(kept=kept, clock=clock)
         self._deadlines = Deadlines(timeout)
@@ -79,6 +82,8 @@ class EgressClient:
     ) -> Exchange:
         """Send a request. Failures of the network and the receiver are part of the result.
 
+        Connections with a client certificate (`destination.identity`) carry no other requests.
+
         `head` is the request line and all headers, with the blank line at the end. If a reused
         connection turns out to be closed, the request is sent again on a new one within the same
         deadline. `limit` in seconds can only shorten that.
@@ -89,6 +94,8 @@ class EgressClient:
         """
         started_at = self._clock.now_ms()
         start = self._clock.monotonic()
+        if destination.identity is not None:
+            organization = destination.owner(organization)
         key = (organization, destination.scheme, destination.host, destination.port)
         trace = Trace()
         connection = self._pool.take(key, start)
@@ -244,10 +251,12 @@ class EgressClient:
             return
         trace.phase = "tls"
         before = self._clock.monotonic()
+        identity = destination.identity
+        context = self._tls if identity is None else await self._contexts.get(identity)
         await loop.create_connection(
             lambda: connection,
             sock=sock,
-            ssl=self._tls,
+            ssl=context,
             server_hostname=destination.host,
             ssl_handshake_timeout=self._timeout + 1,  # never reached: our deadline is earlier
         )

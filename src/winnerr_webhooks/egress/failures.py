@@ -30,6 +30,19 @@ _CERTIFICATE_CODES: Final = {  # OpenSSL's X509_V_ERR_…
 _NOT_TLS: Final = frozenset(
     ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 )
+_CERTIFICATE_REQUIRED: Final = frozenset(("TLSV13_ALERT_CERTIFICATE_REQUIRED",))
+_CERTIFICATE_REFUSED: Final = frozenset(
+    (
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "TLSV1_ALERT_ACCESS_DENIED",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    )
+)
+"""Alerts of a receiver about our certificate (RFC 8446, section 6.2), as OpenSSL names them."""
 _TLS_MESSAGES: Final = {
     "not_yet_valid": Text("The receiver's certificate is not valid yet."),
     "expired": Text("The receiver's certificate has expired."),
@@ -40,6 +53,7 @@ _TLS_MESSAGES: Final = {
     ),
     "wrong_host": Text("The receiver's certificate is for another host."),
     "not_tls": Text("The receiver does not speak TLS on this port."),
+    "certificate_required": Text("The receiver asks for a client certificate."),
     "tls_failed": Text("The TLS handshake failed."),
 }
 
@@ -70,6 +84,7 @@ _CONNECT_MESSAGES: Final = {
     "connect_failed": Text("The connection to the receiver failed."),
 }
 _TLS_CLOSED: Final = Text("The receiver closed the connection during the TLS handshake.")
+_TLS_REFUSED: Final = Text("The receiver refused the client certificate: {reason}.")
 _TLS_REASON: Final = Text("The TLS handshake failed: {reason}.")
 _CLOSED_MESSAGES: Final = {
     True: Text("The receiver closed the connection while it was still answering."),
@@ -86,6 +101,7 @@ FAILURE_TEXTS: Final = (
     *_PROTOCOL_MESSAGES.values(),
     *_CONNECT_MESSAGES.values(),
     _TLS_CLOSED,
+    _TLS_REFUSED,
     _TLS_REASON,
     *_CLOSED_MESSAGES.values(),
     *_RESET_MESSAGES.values(),
@@ -131,14 +147,24 @@ def tls_failure(error: OSError, phase: str = "tls") -> Failure:
         code = _CERTIFICATE_CODES.get(error.verify_code, "tls_failed")
     elif isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
         code = "not_tls"
+    elif isinstance(error, ssl.SSLError) and error.reason in _CERTIFICATE_REQUIRED:
+        code = "certificate_required"
+    elif isinstance(error, ssl.SSLError) and error.reason in _CERTIFICATE_REFUSED:
+        reason = _words(error.reason).partition(" alert ")[2]
+        message = str(_TLS_REFUSED.fill(reason=reason))
+        return Failure(kind="tls", message=message, phase=phase, code="certificate_refused")
     else:
         code = "tls_failed"
     message = _TLS_MESSAGES[code]
     if not isinstance(error, ssl.SSLError):
         message = _TLS_CLOSED
     elif code == "tls_failed" and error.reason:  # such as "no shared cipher"
-        message = _TLS_REASON.fill(reason=error.reason.lower().replace("_", " "))
+        message = _TLS_REASON.fill(reason=_words(error.reason))
     return Failure(kind="tls", message=str(message), phase=phase, code=code)
+
+
+def _words(reason: str) -> str:
+    return reason.lower().replace("_", " ")
 
 
 def timeout_failure(phase: str, seconds: float) -> Failure:

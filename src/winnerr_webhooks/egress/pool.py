@@ -11,7 +11,8 @@ from winnerr_webhooks.egress.outgoing_connection import OutgoingConnection
 from winnerr_webhooks.quotas import Budget
 
 Key = tuple[str, str, str, int]
-"""Organization, scheme, host, port: organizations never share connections."""
+"""Organization (and client certificate), scheme, host, port: organizations never share
+connections, and neither do client certificates."""
 
 IDLE_SECONDS: Final = 4.0
 """How long a connection may be idle at first; Node.js closes idle connections after 5 seconds."""

@@ -9,10 +9,12 @@ from winnerr_webhooks.domain.credentials import (
     Auth,
     BasicAuth,
     BearerAuth,
+    MtlsAuth,
     OAuth2Auth,
 )
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.management.certificate_checks import check_identity
 from winnerr_webhooks.management.webhook_drafts import AuthDraft
 
 MAX_USERNAME: Final = 255
@@ -28,12 +30,15 @@ _FIELDS: Final = {
     "client_id": "clientId",
     "client_secret": "clientSecret",
     "scope": "scope",
+    "certificate": "certificate",
+    "private_key": "privateKey",
 }
 """Each field of a draft, and what the API calls it."""
 _NEEDED: Final = {
     "basic": ("username", "password"),
     "bearer": ("token",),
     "oauth2": ("token_url", "client_id", "client_secret"),
+    "mtls": ("certificate", "private_key"),
 }
 _OPTIONAL: Final = {"oauth2": ("scope",)}
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
@@ -41,10 +46,11 @@ _VISIBLE: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749, appendix A.1 and A.2
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # A.4
 
 
-def checked_auth(draft: AuthDraft) -> Auth:
+def checked_auth(draft: AuthDraft, now_ms: int) -> Auth:
     """Return the authentication. Raises `Invalid` at each wrong field, below /auth.
 
-    The address of a token endpoint is not checked here (`management.destination_check`).
+    `now_ms` is wall-clock time. `management.destination_check` checks the address of a token
+    endpoint.
     """
     if draft.type not in AUTH_TYPES:
         known = ", ".join(f"`{one}`" for one in AUTH_TYPES[:-1])
@@ -52,6 +58,8 @@ def checked_auth(draft: AuthDraft) -> Auth:
     errors = _misplaced(draft)
     if errors:
         raise Invalid(errors[0].message, tuple(errors))
+    if draft.type == "mtls":
+        return _mtls(draft, now_ms)
     return _CHECKS[draft.type](draft)
 
 
@@ -145,6 +153,12 @@ def _oauth2(draft: AuthDraft) -> OAuth2Auth:
     if errors:
         raise Invalid(errors[0].message, tuple(errors))
     return OAuth2Auth(token_url, client_id, client_secret, scope)
+
+
+def _mtls(draft: AuthDraft, now_ms: int) -> MtlsAuth:
+    certificate, private_key = draft.certificate or "", draft.private_key or ""
+    check_identity(certificate, private_key, now_ms)
+    return MtlsAuth(certificate, private_key)
 
 
 _CHECKS: Final[dict[str, Callable[[AuthDraft], Auth]]] = {

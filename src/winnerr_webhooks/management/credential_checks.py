@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.credentials import MASK, Auth
 from winnerr_webhooks.domain.errors import FieldError, Invalid
@@ -21,8 +22,9 @@ _VALUE: Final = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
 class CredentialChecks:
     """Checks headers and authentication. `branding` names the headers of the service itself."""
 
-    def __init__(self, branding: Branding) -> None:
+    def __init__(self, branding: Branding, clock: Clock) -> None:
         self._branding = branding
+        self._clock = clock
 
     def check_headers(self, headers: dict[str, str] | None) -> dict[str, str]:
         """Return the headers; None removes all. Raises `Invalid` at each that is wrong."""
@@ -63,10 +65,9 @@ class CredentialChecks:
             return f"{name} is set by the service itself, or belongs to HTTP. Remove it."
         return None
 
-    @staticmethod
-    def check_auth(draft: AuthDraft | None) -> Auth | None:
+    def check_auth(self, draft: AuthDraft | None) -> Auth | None:
         """Return the authentication; None removes it. Raises `Invalid` at each wrong field."""
-        return None if draft is None else checked_auth(draft)
+        return None if draft is None else checked_auth(draft, self._clock.now_ms())
 
 
 def _wrong_value(name: str, value: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event_filter import check_filter
@@ -29,8 +30,10 @@ _DAY: Final = 86_400
 class OptionChecks:
     """Checks a webhook's options against the limits of this service."""
 
-    def __init__(self, *, timeout: float, retention_days: int, branding: Branding) -> None:
-        self._credentials = CredentialChecks(branding)
+    def __init__(
+        self, *, timeout: float, retention_days: int, branding: Branding, clock: Clock
+    ) -> None:
+        self._credentials = CredentialChecks(branding, clock)
         self._timeout = timeout
         self._retention_days = retention_days
 

@@ -22,7 +22,7 @@ class AuthDraft(
     """How a webhook authenticates; `type` decides which of the fields are given."""
 
     type: str
-    """`basic`, `bearer` or `oauth2`."""
+    """`basic`, `bearer`, `oauth2` or `mtls`."""
     username: str | None = None
     """For `basic`."""
     password: str | None = None
@@ -37,6 +37,10 @@ class AuthDraft(
     """For `oauth2`."""
     scope: str | None = None
     """For `oauth2`, optional: scopes with spaces between them."""
+    certificate: str | None = None
+    """For `mtls`: PEM, with the intermediate certificates after it."""
+    private_key: str | None = None
+    """For `mtls`: PEM, not encrypted."""
 
     def __repr__(self) -> str:
         """Leave the values out."""

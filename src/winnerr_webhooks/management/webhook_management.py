@@ -98,6 +98,7 @@ class WebhookManagement:
             timeout=config.delivery_timeout,
             retention_days=config.log_retention_days,
             branding=config.branding,
+            clock=clock,
         )
 
     async def list(self, organization: str) -> list[Webhook]:
@@ -146,6 +147,7 @@ class WebhookManagement:
             secret = new_secret()
         checks.done()
         credentials = NO_CREDENTIALS.changed(options.pop("headers"), options.pop("auth"))
+        credentials.check_url(draft.url)
         new = NewWebhook(
             id=webhook_id or self.new_id(),
             organization=organization,

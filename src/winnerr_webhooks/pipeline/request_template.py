@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+import msgspec
+
 from winnerr_webhooks import __version__
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.branding import Branding
-from winnerr_webhooks.domain.credentials import MASK, OAuth2Auth, masked_value
+from winnerr_webhooks.domain.credentials import MASK, MtlsAuth, OAuth2Auth, masked_value
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.signing import Signer
 from winnerr_webhooks.domain.url import Destination, parse_url
@@ -64,6 +66,8 @@ class RequestTemplate:
         self._credentials = _header_lines(lines)
         self._masked = _header_lines([(name, masked_value(value)) for name, value in lines])
         auth = target.credentials.auth
+        if isinstance(auth, MtlsAuth):
+            self.destination = msgspec.structs.replace(self.destination, identity=auth.identity)
         self.oauth2 = auth if isinstance(auth, OAuth2Auth) else None
         """If it is set, `head` lacks a token: `with_token` adds it."""
         first = f"POST {self.destination.target} HTTP/1.1\r\nHost: {self.destination.authority}\r\n"

@@ -49,6 +49,7 @@ async def change_credentials(
     stored = await db.fetch_value("get_credentials", webhook=webhook.id)
     held = opened_credentials(keyring, stored, webhook.id)
     new = held.changed(asked.headers, asked.auth)
+    new.check_url(webhook.url if asked.url is UNSET else asked.url)
     if new != held:
         columns = credential_columns(keyring, new, webhook.id)
         await db.execute("put_credentials", webhook=webhook.id, now=now, **columns)

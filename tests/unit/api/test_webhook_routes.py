@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.certificates import Authority
 
 FIELDS = {
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
@@ -105,6 +106,30 @@ async def test_a_token_url_that_does_not_resolve_is_saved(api):
     assert (status, answer["errors"][0]["pointer"]) == (422, "/auth/tokenUrl")
 
 
+async def test_a_client_certificate_needs_https_and_its_own_key(api, tmp_path):
+    authority = Authority(tmp_path)
+    alice, bob = authority.issue("alice"), authority.issue("bob")
+    https = {"url": "https://127.0.0.1:9/hook"}
+    made = await api.webhook(auth=alice.auth, headers={"Authorization": "x"}, **https)
+    assert made["auth"] == {"type": "mtls"}
+    path = f"~/webhooks/{made['id']}"
+    swapped = alice.auth | {"privateKey": bob.key}
+    plain = await api.webhook()
+    for wrong, pointer, call in (
+        ({"auth": swapped}, "/auth/privateKey", ("PATCH", path)),
+        (https | {"auth": swapped}, "/auth/privateKey", ("POST", "~/webhooks")),
+        ({"auth": alice.auth}, "/auth/type", ("POST", "~/webhooks")),
+        ({"auth": alice.auth}, "/auth/type", ("PATCH", f"~/webhooks/{plain['id']}")),
+        ({"url": DRAFT["url"], "auth": alice.auth}, "/auth/type", ("PATCH", path)),
+    ):
+        draft = DRAFT | wrong if call[0] == "POST" else wrong
+        if call[0] == "PATCH" and "url" in wrong:
+            draft = draft | {"headers": None}
+        status, answer = await api.call(*call, draft)
+        assert (status, [one["pointer"] for one in answer["errors"]]) == (422, [pointer]), wrong
+        assert bob.key.splitlines()[1] not in str(answer)
+
+
 async def test_wrong_headers_and_credentials_are_refused_with_their_places(api):
     basic = {"type": "basic", "username": "u", "password": "p"}
     oauth2 = {
@@ -156,6 +181,10 @@ async def test_wrong_headers_and_credentials_are_refused_with_their_places(api):
         ({"auth": oauth2 | {"scope": "a  b"}}, "/auth/scope"),
         ({"auth": oauth2 | {"token": "t"}}, "/auth/token"),
         ({"auth": basic | {"scope": "a"}}, "/auth/scope"),
+        ({"auth": {"type": "mtls", "certificate": "x"}}, "/auth/privateKey"),
+        ({"auth": {"type": "mtls", "privateKey": "x"}}, "/auth/certificate"),
+        ({"auth": {"type": "mtls", "certificate": "x", "privateKey": "x"}}, "/auth/certificate"),
+        ({"auth": oauth2 | {"certificate": "x"}}, "/auth/certificate"),
         ({"auth": oauth2, "headers": {"Authorization": "v"}}, "/headers/Authorization"),
     ):
         status, answer = await api.call("POST", "~/webhooks", DRAFT | wrong)

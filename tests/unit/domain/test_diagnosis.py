@@ -23,6 +23,8 @@ CODES = {
         "unknown_ca",
         "tls_failed",
         "not_tls",
+        "certificate_required",
+        "certificate_refused",
     ),
     "timeout": tuple(f"{phase}_timeout" for phase in PHASES),
     "reset": ("closed_early", "reset"),
@@ -111,6 +113,8 @@ def test_each_code_of_a_kind_has_its_own_text(kind):
         ("tls", "wrong_host", "tls", "not for hooks.example.com"),
         ("tls", "unknown_ca", "tls", "intermediate"),
         ("tls", "tls_failed", "wait", "TLS 1.2"),
+        ("tls", "certificate_required", "wait", "Give the webhook a client certificate"),
+        ("tls", "certificate_refused", "wait", "which authorities are trusted"),
         ("timeout", "wait_timeout", "wait", "Answer first, work later"),
         ("timeout", "wait_timeout", "", "Answer first, work later"),
         ("timeout", "connect_timeout", "connect", "firewall"),
@@ -135,6 +139,15 @@ def test_a_timeout_names_the_limit_when_it_is_known():
 @pytest.mark.parametrize("url", ["", "https://", "https://[::1", "https://{host}/", "/x"])
 def test_an_unusual_url_does_not_break_the_sentence(url):
     assert of_failure("dns", "nxdomain", "dns", url=url).summary.startswith("There is no host")
+
+
+@pytest.mark.parametrize(
+    "reason", [b"No required SSL certificate was sent", b"The SSL certificate error"]
+)
+def test_a_400_of_nginx_about_the_client_certificate_is_explained(reason):
+    body = b"<html><center><h1>400 Bad Request</h1></center><center>%b</center>" % reason
+    assert "client certificate" in of_status(400, HTML, body).summary
+    assert "client certificate" not in of_status(500, HTML, body).summary
 
 
 def test_every_status_has_a_sentence_that_names_it_and_a_hint():

@@ -264,7 +264,7 @@ async def make_client(names, trusting, kept) -> AsyncIterator[Callable[..., Egre
             "resolver": names,
             "clock": SystemClock(),
             "timeout": 30.0,
-            "ssl_context": trusting,
+            "new_context": lambda: trusting,
             "kept": kept(1_024),
         }
         made.append(EgressClient(**(defaults | options)))

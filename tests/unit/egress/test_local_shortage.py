@@ -236,7 +236,7 @@ async def test_a_tls_handshake_without_memory_does_not_count_as_an_attempt_and_l
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     receiver = await serve(hang, tls=context)
-    client = make_client(ssl_context=WithoutMemory(ssl.PROTOCOL_TLS_CLIENT))
+    client = make_client(new_context=lambda: WithoutMemory(ssl.PROTOCOL_TLS_CLIENT))
     before = descriptors()
     for _ in range(5):
         with pytest.raises(LocalShortage) as caught:

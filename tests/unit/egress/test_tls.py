@@ -245,7 +245,7 @@ async def test_a_receiver_that_wants_a_client_certificate_is_a_tls_failure(clien
         await refusing
     assert exchange.status is None
     assert exchange.failure.kind == "tls"
-    assert "certificate required" in exchange.failure.message
+    assert "asks for a client certificate" in exchange.failure.message
 
 
 async def test_an_older_tls_than_1_2_is_refused(serve, client, post, authority):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.retry import LONG, STANDARD
@@ -10,7 +11,7 @@ from winnerr_webhooks.management.webhook_checks import OptionChecks, check_name
 from winnerr_webhooks.management.webhook_drafts import WebhookDraft, WebhookPatch
 
 BRANDING = Config().branding
-CHECKS = OptionChecks(timeout=10, retention_days=30, branding=BRANDING)
+CHECKS = OptionChecks(timeout=10, retention_days=30, branding=BRANDING, clock=SystemClock())
 
 
 def pointers(refusal: pytest.ExceptionInfo[Invalid]) -> list[str]:
@@ -41,7 +42,12 @@ def test_any_other_time_limit_is_refused_with_the_bounds(seconds):
 
 
 def test_a_service_with_a_limit_below_a_second_takes_that_limit():
-    assert OptionChecks(timeout=0.5, retention_days=30, branding=BRANDING).check_timeout(0.5) == 0.5
+    assert (
+        OptionChecks(
+            timeout=0.5, retention_days=30, branding=BRANDING, clock=SystemClock()
+        ).check_timeout(0.5)
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize("schedule", [STANDARD, LONG, [], [0.5], [60.0] * 20, [604_800.0]])
@@ -72,7 +78,7 @@ def test_a_schedule_that_can_outlast_the_log_is_refused():
     with pytest.raises(Invalid, match=r"36\.0 days.* only kept for 30") as refusal:
         CHECKS.check_schedule([432_000.0] * 6)
     assert pointers(refusal) == ["/retrySchedule"]
-    short = OptionChecks(timeout=10, retention_days=3, branding=BRANDING)
+    short = OptionChecks(timeout=10, retention_days=3, branding=BRANDING, clock=SystemClock())
     with pytest.raises(Invalid, match="kept for 3"):
         short.check_schedule(LONG)
     assert short.check_schedule(STANDARD) == STANDARD

@@ -280,7 +280,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 clock=clock,
                 timeout=config.delivery_timeout,
                 kept=budgets.kept_connections,
-                ssl_context=TLS,
+                new_context=lambda: TLS,
             )
             stack.push_async_callback(egress.close)
             catalog = copy.copy(CATALOG)  # tests may exchange it

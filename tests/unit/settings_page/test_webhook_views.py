@@ -5,8 +5,9 @@ import re
 
 import pytest
 import structlog
+from tests.certificates import Authority
 
-from winnerr_webhooks.domain.credentials import OAuth2Auth
+from winnerr_webhooks.domain.credentials import MtlsAuth, OAuth2Auth
 
 FORM = {"url": "http://127.0.0.1:9/hook", "events": "contact.created"}
 
@@ -183,6 +184,27 @@ async def test_client_credentials_are_given_in_the_form_and_their_secret_is_aske
     assert target.credentials.auth == OAuth2Auth("http://127.0.0.1:9/token", "crm", "s3cret")
     settings = await admin.get(f"/{webhook.id}/settings")
     assert "oauth2, •••" in settings.text
+
+
+async def test_a_client_certificate_is_given_in_the_form_and_its_key_is_asked_for_again(
+    site, admin, tmp_path
+):
+    alice = Authority(tmp_path).issue("alice")
+    fields = {"url": "https://127.0.0.1:9/hook", "auth": "mtls", "certificate": alice.certificate}
+    refused = await admin.post("/new", FORM | fields)
+    assert (refused.status, "`privateKey` is missing" in refused.text) == (422, True)
+    assert alice.certificate.splitlines()[1] in refused.html
+    fields["private-key"] = alice.key
+    wrong = await admin.post("/new", FORM | fields | {"name": "x" * 81})
+    assert wrong.status == 422
+    assert alice.key.splitlines()[1] not in wrong.html
+    await admin.post("/new", FORM | fields)
+    webhook = await only_webhook(site)
+    (target,) = await site.page.storage.targets([webhook.id])
+    auth = target.credentials.auth
+    assert isinstance(auth, MtlsAuth)
+    assert auth.private_key.split() == alice.key.split()
+    assert "mtls, •••" in (await admin.get(f"/{webhook.id}/settings")).text
 
 
 async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):

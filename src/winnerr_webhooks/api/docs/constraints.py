@@ -8,6 +8,7 @@ from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
 from winnerr_webhooks.management.auth_checks import MAX_CREDENTIAL, MAX_SCOPE, MAX_USERNAME
+from winnerr_webhooks.management.certificate_checks import MAX_PEM
 from winnerr_webhooks.management.credential_checks import MAX_HEADERS
 from winnerr_webhooks.management.field_checks import MAX_DESCRIPTION
 from winnerr_webhooks.management.filter_tests import MOST_EVENTS as MOST_TESTED
@@ -95,6 +96,8 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "clientId": {"minLength": 1, "maxLength": MAX_USERNAME},
         "clientSecret": {"minLength": 1, "maxLength": MAX_CREDENTIAL},
         "scope": {"maxLength": MAX_SCOPE},
+        "certificate": {"minLength": 1, "maxLength": MAX_PEM},
+        "privateKey": {"minLength": 1, "maxLength": MAX_PEM},
     },
     "SecretDraft": {
         "secret": _SECRET,

@@ -59,10 +59,11 @@ WEBHOOKS: Final = (
             "`long` (8 retries over about 3 days) or a list of the seconds before each retry. With "
             "`status` `paused`, nothing is sent until it is `active`, and events are kept as "
             "cancelled deliveries. `headers` and `auth` are sent with each request; they are "
-            "encrypted and never shown again. `auth` is Basic, a bearer token, or OAuth 2.0 client "
-            "credentials, whose token URL must be publicly reachable too. With a `filter`, only "
-            "events whose payload matches it are sent. `rateLimit` is how many attempts a second "
-            "are made, on all nodes together: what is more waits for its turn."
+            "encrypted and never shown again. `auth` is Basic, a bearer token, OAuth 2.0 client "
+            "credentials, whose token URL must be publicly reachable too, or a client certificate. "
+            "With a `filter`, only events whose payload matches it are sent. `rateLimit` is how "
+            "many attempts a second are made, on all nodes together: what is more waits for its "
+            "turn."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,

@@ -89,6 +89,8 @@ class FormInput(msgspec.Struct, kw_only=True):
     client_id: str = ""
     client_secret: str = ""
     scope: str = ""
+    certificate: str = ""
+    private_key: str = ""
     filter: str = ""
 
     @classmethod
@@ -139,6 +141,9 @@ class FormInput(msgspec.Struct, kw_only=True):
                 client_secret=self.client_secret or None,
                 scope=self.scope or None,
             )
+        if self.auth == "mtls":
+            key = self.private_key or None
+            return AuthDraft(type="mtls", certificate=self.certificate, private_key=key)
         return AuthDraft(type=self.auth, token=self.bearer_token) if self.auth else None
 
     def __repr__(self) -> str:
@@ -290,6 +295,8 @@ def _read(form: Form) -> FormInput:
         client_id=form.text("client-id"),
         client_secret=form.text("client-secret"),
         scope=form.text("scope"),
+        certificate=form.text("certificate"),
+        private_key=form.text("private-key"),
         filter=form.text("filter"),
     )
 
