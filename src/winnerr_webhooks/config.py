@@ -14,6 +14,7 @@ from winnerr_webhooks import database_url
 from winnerr_webhooks.domain.accent import accents
 from winnerr_webhooks.domain.branding import Branding, SignatureFormat, make_branding
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.proxy import Proxy
 from winnerr_webhooks.encryption_keys import EncryptionKey
 from winnerr_webhooks.setting_parsers import Network
 from winnerr_webhooks.settings_table import PREFIX, SETTINGS, Setting
@@ -40,6 +41,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     allow_http: bool = False
     allow_networks: tuple[Network, ...] = ()
     deny_networks: tuple[Network, ...] = (ipaddress.IPv4Network("168.63.129.16/32"),)
+    egress_proxy: Proxy | None = None
+    egress_addresses: tuple[Network, ...] = ()
     nat64_prefixes: tuple[ipaddress.IPv6Network, ...] = ()
     encryption_keys: tuple[EncryptionKey, ...] = ()
     log_retention_days: int = 30

@@ -4,9 +4,10 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from winnerr_webhooks.domain.branding import SignatureFormat, parse_signature_format
+from winnerr_webhooks.domain.proxy import Proxy
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -24,6 +25,8 @@ _CSS_WIDE = frozenset(("inherit", "initial", "unset", "revert", "revert-layer", 
 """Words that no family may be called (CSS Values 4, section 4.1.1)."""
 _MAX_FONT = 400
 _MAX_PORT = 65_535
+_PROXY_PORT = 3128
+"""The usual one of HTTP proxies."""
 _MAX_NAME = 64
 _MAX_FORMAT = 128
 _DAY = 86_400
@@ -187,6 +190,26 @@ def boolean(text: str) -> bool:
     if value is None and text.lower() not in ("false", "0", "no", "off"):
         raise ValueError("expected true or false")
     return bool(value)
+
+
+def egress_proxy(text: str) -> Proxy | None:
+    """Parse `http://user:password@proxy:3128`, or nothing. No error repeats the password."""
+    if not text:
+        return None
+    parts = urlsplit(text)
+    host, number = parts.hostname, 0
+    try:
+        number = parts.port or _PROXY_PORT
+    except ValueError:
+        host = None
+    if parts.scheme != "http" or not host or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            "expected a URL such as http://proxy:3128 or http://user:password@proxy:3128"
+        )
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if ":" in user:  # RFC 7617, section 2
+        raise ValueError("a user's name cannot contain a colon")
+    return Proxy(host, number, f"{user}:{password}" if user or password else "")
 
 
 def networks(text: str) -> tuple[Network, ...]:

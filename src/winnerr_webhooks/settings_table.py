@@ -98,6 +98,13 @@ SETTINGS: Final = (
     Setting("ALLOW_HTTP", parsers.boolean, "Accept http:// destinations (development only)."),
     Setting("ALLOW_NETWORKS", parsers.networks, "CIDRs that may be reached though not public."),
     Setting("DENY_NETWORKS", parsers.networks, "CIDRs that may not be reached though public."),
+    Setting(
+        "EGRESS_PROXY",
+        parsers.egress_proxy,
+        "http://user:password@proxy:3128; every attempt goes through it. Prefer the variable.",
+        confidential=True,
+    ),
+    Setting("EGRESS_ADDRESSES", parsers.networks, "CIDRs that receivers should let in."),
     Setting("NAT64_PREFIXES", parsers.nat64_prefixes, "NAT64 prefixes of this network."),
     Setting(
         "ENCRYPTION_KEYS",

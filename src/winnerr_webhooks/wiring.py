@@ -30,6 +30,8 @@ from winnerr_webhooks.config import Config, check_service
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
+from winnerr_webhooks.egress.dialer import connect
+from winnerr_webhooks.egress.proxy_connector import ProxyConnector
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.event_catalog.catalog_loader import LiveCatalog
 from winnerr_webhooks.ids import Ids, Jitter
@@ -200,6 +202,7 @@ async def _build(
         clock=clock,
         timeout=config.delivery_timeout,
         kept=budgets.kept_connections,
+        connector=ProxyConnector(config.egress_proxy) if config.egress_proxy else connect,
     )
     parts.add("egress", egress.close)
     peer_metrics = await _share_metrics(worker, metrics, parts)

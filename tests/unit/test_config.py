@@ -18,6 +18,7 @@ from winnerr_webhooks.config import (
 )
 from winnerr_webhooks.domain.branding import SignatureFormat
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.proxy import Proxy
 from winnerr_webhooks.encryption_keys import parse_encryption_keys
 
 KEY = base64.b64encode(bytes(32)).decode()
@@ -95,6 +96,10 @@ def test_every_field_has_exactly_one_setting():
             (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
         ),
         ("DENY_NETWORKS", "", ()),
+        ("EGRESS_PROXY", "", None),
+        ("EGRESS_PROXY", "http://proxy", Proxy("proxy", 3128)),
+        ("EGRESS_PROXY", "http://u:p%40ss:x@[::1]:80/", Proxy("::1", 80, "u:p@ss:x")),
+        ("EGRESS_ADDRESSES", "203.0.113.0/28", (ipaddress.ip_network("203.0.113.0/28"),)),
         ("NAT64_PREFIXES", "2001:db8:64::/96", (ipaddress.IPv6Network("2001:db8:64::/96"),)),
         ("LOG_RETENTION_DAYS", "1", 1),
         ("BRAND", "Globex CRM", "Globex CRM"),
@@ -197,6 +202,12 @@ def test_a_valid_value_is_parsed(name, text, value):
         ("ALLOW_NETWORKS", "10.0.0.1/8", "did you mean 10.0.0.0/8?"),
         ("DENY_NETWORKS", "10.0.0.0/33", "expected comma-separated networks"),
         ("DENY_NETWORKS", "10.0.0.0/8,", "expected comma-separated networks"),
+        ("EGRESS_PROXY", "https://proxy:3128", "expected a URL such as http://proxy:3128"),
+        ("EGRESS_PROXY", "http://proxy:99999", "expected a URL such as http://proxy:3128"),
+        ("EGRESS_PROXY", "http://u:x@proxy/path", "expected a URL such as http://proxy:3128"),
+        ("EGRESS_PROXY", "http://a%3Ab:c@proxy", "cannot contain a colon"),
+        ("EGRESS_PROXY", "squid:8080", "expected a URL such as http://proxy:3128"),
+        ("EGRESS_ADDRESSES", "203.0.113.1/28", "did you mean 203.0.113.0/28?"),
         ("NAT64_PREFIXES", "2001:db8::/95", "RFC 6052"),
         ("NAT64_PREFIXES", "10.0.0.0/32", "RFC 6052"),
         ("LOG_RETENTION_DAYS", "1.5", "whole number from 1 to"),
@@ -213,7 +224,9 @@ def test_a_wrong_value_is_one_line_naming_the_variable_the_value_and_what_is_exp
     assert line.startswith(PREFIX + name)
     assert says in line
     assert "\n" not in line
-    if name != "DATABASE_URL" or value.startswith("sqlite:"):
+    if name == "EGRESS_PROXY":
+        assert value not in line, "it can hold a password"
+    elif name != "DATABASE_URL" or value.startswith("sqlite:"):
         assert repr(value) in line or len(value) > 60
 
 

@@ -13,6 +13,7 @@ from winnerr_webhooks.api.route_guards import check_key, read_query
 from winnerr_webhooks.api.routes import event_type_routes
 from winnerr_webhooks.api.routes.activity_routes import list_activity
 from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
+from winnerr_webhooks.api.routes.egress_routes import show_egress
 from winnerr_webhooks.api.routes.job_routes import JobRoutes
 from winnerr_webhooks.api.routes.listener_routes import ListenerRoutes, open_listener
 from winnerr_webhooks.api.routes.log_routes import LogRoutes
@@ -58,7 +59,7 @@ def routes() -> Router:
     return Router(
         "/api/v1",
         guards=[check_key, read_query],
-        route_handlers=[*event_type_routes.ROUTES, open_listener, of_organization],
+        route_handlers=[*event_type_routes.ROUTES, show_egress, open_listener, of_organization],
     )
 
 

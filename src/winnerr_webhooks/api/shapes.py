@@ -247,6 +247,13 @@ class CatalogShape(Shape):
     items: list[CategoryShape]
 
 
+class EgressShape(Shape):
+    """Where this service's requests come from."""
+
+    addresses: list[str]
+    """Networks (CIDR) that a receiver's firewall should let in; empty if the product names none."""
+
+
 class ReplayedShape(Shape):
     """How many deliveries are replayed, or would be (`dryRun`)."""
 

@@ -59,6 +59,8 @@ def _value(config: Config, setting: Setting) -> Any:
         return config.database_name
     if setting.name == "ENCRYPTION_KEYS":
         return [f"{key.id}:{HIDDEN}" for key in value]
+    if setting.name == "EGRESS_PROXY":
+        return "" if value is None else str(value)
     if isinstance(value, SignatureFormat):
         return str(value)
     if isinstance(value, tuple):

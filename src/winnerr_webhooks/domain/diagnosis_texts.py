@@ -67,6 +67,24 @@ FAILURES: Final[dict[tuple[str, str], Diagnosis]] = {
         Text("The receiver's machine cannot be reached over the network."),
         Text("Check that the machine is up and that its firewall lets us in."),
     ),
+    ("connect", "proxy_could_not"): Diagnosis(
+        Text("The outgoing proxy could not connect to the receiver."),
+        Text(
+            "Check that the receiver is running at {host}, and that its firewall lets the "
+            "addresses of this service in."
+        ),
+    ),
+    ("connect", "proxy_refused"): Diagnosis(
+        Text("The outgoing proxy of this service refuses to connect to the receiver."),
+        Text(
+            "The receiver is not the cause. Ask those who run this service to let their proxy "
+            "connect to {host}."
+        ),
+    ),
+    ("connect", "proxy_closed"): Diagnosis(
+        Text("The outgoing proxy of this service gave no answer."),
+        Text("The receiver is not the cause. If it goes on, tell those who run this service."),
+    ),
     ("connect", ""): Diagnosis(
         Text("The connection to the receiver failed."),
         Text(

@@ -4,6 +4,7 @@
 - `address_policy`: which addresses and ports may be reached
 - `resolver`: the addresses of a host name
 - `dialer`: connects to one of these addresses
+- `proxy_connector`: connects through a proxy instead
 - `tls`: the settings of the TLS handshake; `client_contexts`: those with a client certificate
 - `outgoing_connection`: sends a request on a connection
 - `response_reader`: reads its response, with `lenient_head`, `response_framing` and

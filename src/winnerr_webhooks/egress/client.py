@@ -38,8 +38,8 @@ class EgressClient:
     """Sends requests to receivers. Use it on one event loop only.
 
     An attempt takes at most `timeout` seconds, from the name lookup to the end of the response, or
-    the shorter time that its webhook has. The client follows no redirects, keeps no cookies, uses
-    no proxies and decompresses nothing.
+    the shorter time that its webhook has. The client follows no redirects, keeps no cookies, and
+    decompresses nothing.
     """
 
     def __init__(

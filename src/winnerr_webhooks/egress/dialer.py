@@ -26,7 +26,8 @@ from winnerr_webhooks.egress.local_shortage import connect_shortage_code
 from winnerr_webhooks.egress.resolver import ResolveError, Resolver
 
 Connector = Callable[[Address, int], Coroutine[Any, Any, socket.socket]]
-"""Connects a TCP socket to an address and a port, or raises OSError."""
+"""Connects a TCP socket to an address and a port. Raises `OSError`; through a proxy also
+`LocalShortage` or `DialError`."""
 
 STAGGER: Final = 0.25
 """Seconds until the next address is tried while one has not answered yet (RFC 8305, 5)."""
@@ -160,8 +161,13 @@ def _dial_error(
     if shortage := connect_shortage_code(failed, address, port):
         trace.shortage = shortage
         return None
+    if isinstance(failed, LocalShortage):  # of the proxy
+        trace.shortage = failed.code
+        return None
     if isinstance(failed, OSError):
         return DialError(connect_failure(failed))
+    if isinstance(failed, DialError):
+        return failed
     raise failed
 
 

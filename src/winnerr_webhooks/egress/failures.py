@@ -83,6 +83,16 @@ _CONNECT_MESSAGES: Final = {
     "unreachable": Text("The receiver cannot be reached over the network."),
     "connect_failed": Text("The connection to the receiver failed."),
 }
+_PROXY_MESSAGES: Final = {
+    "proxy_could_not": Text(
+        "The outgoing proxy could not connect to the receiver; it answered {status}."
+    ),
+    "proxy_refused": Text(
+        "The outgoing proxy of this service refuses to connect to the receiver; it answered "
+        "{status}."
+    ),
+    "proxy_closed": Text("The outgoing proxy of this service gave no answer to CONNECT."),
+}
 _TLS_CLOSED: Final = Text("The receiver closed the connection during the TLS handshake.")
 _TLS_REFUSED: Final = Text("The receiver refused the client certificate: {reason}.")
 _TLS_REASON: Final = Text("The TLS handshake failed: {reason}.")
@@ -138,6 +148,12 @@ def connect_failure(error: OSError) -> Failure:
     else:
         code = "connect_failed"
     message = str(_CONNECT_MESSAGES[code])
+    return Failure(kind="connect", message=message, phase="connect", code=code)
+
+
+def proxy_failure(code: str, status: int = 0) -> Failure:
+    """Return the failure for a proxy that did not connect to the receiver."""
+    message = str(_PROXY_MESSAGES[code].fill(status=status))
     return Failure(kind="connect", message=message, phase="connect", code=code)
 
 

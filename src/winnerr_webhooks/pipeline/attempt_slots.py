@@ -28,6 +28,8 @@ _ADVICE: Final = {
     "EMFILE": "Raise the limit of open files of this process (ulimit -n, LimitNOFILE in systemd).",
     "ENFILE": "Raise the limit of open files of this machine (sysctl fs.file-max).",
     "EADDRNOTAVAIL": "Give this machine more local ports (sysctl net.ipv4.ip_local_port_range).",
+    "PROXY_UNREACHABLE": "Start the proxy that EGRESS_PROXY names, or correct its host and port.",
+    "PROXY_CREDENTIALS": "Correct the user and password in EGRESS_PROXY.",
 }
 _ADVICE_ON_MEMORY: Final = "Give this machine more memory, or run less beside the service."
 

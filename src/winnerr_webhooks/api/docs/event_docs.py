@@ -132,6 +132,18 @@ EVENTS: Final = (
     ),
     Operation(
         method="get",
+        path="/api/v1/egress",
+        id="getEgress",
+        tag="Events",
+        summary="Get the addresses that requests come from",
+        description="Networks that a receiver's firewall should let in, as `EGRESS_ADDRESSES` "
+        "names them; empty if it names none.",
+        answer=shapes.EgressShape,
+        answer_example={"addresses": ["203.0.113.0/28"]},
+        refusals=(MALFORMED, INVALID, UNAVAILABLE),
+    ),
+    Operation(
+        method="get",
         path="/api/v1/event-types/openapi.json",
         id="getEventsAsOpenapi",
         tag="Events",

@@ -355,6 +355,7 @@ def _answer(
             "long": len(LONG_SCHEDULE),
             "retries": MOST_RETRIES,
         },
+        addresses=", ".join(map(str, page.config.egress_addresses)),
         errors=errors.by_field,
         summary=errors.in_order(_FIELDS),
     )
