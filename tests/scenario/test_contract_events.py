@@ -263,6 +263,7 @@ async def test_the_stored_event_shows_its_deliveries(server, receiver) -> None:
         "webhookId": hook["id"],
         "status": "delivered",
         "nextAttemptAt": None,
+        "waitsFor": None,
     }
     assert (await server.call("GET", "~/events/evt_nonsense"))[0] == 404
     other = server.of()

@@ -69,7 +69,8 @@ async def test_waiting_for_a_retry_is_pending_with_its_time(server, receiver, an
     assert timedelta(seconds=100) < wait <= timedelta(seconds=121)
     delivery = await server.ok("GET", f"~/deliveries/{one['deliveryId']}")
     assert list(delivery) == [
-        "id", "eventId", "event", "webhookId", "status", "nextAttemptAt", "attempts", "body",
+        "id", "eventId", "event", "webhookId", "status", "nextAttemptAt", "waitsFor", "attempts",
+        "body",
     ]  # fmt: skip
     assert (delivery["status"], delivery["nextAttemptAt"]) == ("pending", one["nextAttemptAt"])
     assert delivery["body"].encode() == receiver.requests[0].body

@@ -66,6 +66,7 @@ def webhook_shape(webhook: Webhook, catalog: Catalog, secret: str | None = None)
         rate_limit=(
             None if webhook.rate_limit is None else RateLimitShape(per_second=webhook.rate_limit)
         ),
+        ordered=webhook.order_by is not None and (webhook.order_by or True),
     )
     if secret is None:
         return shape
@@ -138,6 +139,7 @@ def delivery_shape(delivery: Delivery) -> DeliveryShape:
         webhook_id=delivery.webhook_id,
         status=delivery.status,
         next_attempt_at=_timestamp(delivery.next_attempt_at),
+        waits_for=delivery.waits_for,
     )
 
 

@@ -72,6 +72,8 @@ class WebhookShape(Shape):
     """Which events it gets, by their payload; null: all that it subscribes to."""
     rate_limit: RateLimitShape | None
     """Null: as many attempts as the receiver takes."""
+    ordered: bool | str
+    """Whether deliveries are sent in the order of acceptance; a path: so for each of its values."""
 
 
 class WebhookWithSecretShape(WebhookShape):
@@ -186,6 +188,8 @@ class DeliveryShape(Shape):
     webhook_id: str
     status: DeliveryStatus
     next_attempt_at: Time | None
+    waits_for: str | None
+    """The delivery of its order that is to end before it; null: none."""
     attempts: list[AttemptShape] | UnsetType = UNSET
     """The newest 100, oldest first."""
     body: str | UnsetType = UNSET

@@ -6,7 +6,8 @@ A delivery starts as `pending`, or as `cancelled` if its webhook is paused or di
        │ ^──── attempt fails, retries left
        ├────── attempt fails, no retries left;
        │       five leases without a settled attempt ────────> failed
-       └────── webhook paused, disabled or deleted ──────────> cancelled
+       └────── webhook paused, disabled or deleted, or
+               the delivery skipped ─────────────────────────> cancelled
 
 A success changes any state to `delivered`: of a replay, or of an attempt that was in flight when
 the webhook was paused. `delivered` is final. A recovery makes a failed or cancelled delivery
@@ -85,6 +86,9 @@ class LeasedDelivery(msgspec.Struct, kw_only=True, gc=False):
     """The report that counts this delivery when it ends; empty: none."""
     expires: float = 0.0
     """When the lease expires, on the monotonic clock of the node that took it."""
+    order_key: str | None = None
+    """What it shares with those deliveries of its webhook that are sent one after the other
+    (`domain.event_order`); None: it is in no order."""
     turn_at: float = 0.0
     """When its webhook's rate limit lets the attempt begin, on the same clock; 0: at once."""
 

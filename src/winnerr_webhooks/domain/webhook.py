@@ -48,6 +48,9 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     """Which events it gets, as JSON (`domain.event_filter`); None: all that it subscribes to."""
     rate_limit: float | None = None
     """Attempts a second, over all nodes together; None: as many as the receiver takes."""
+    order_by: str | None = None
+    """The order of its deliveries (`domain.event_order`): `ONE_ORDER`, or a path with an order for
+    each of its values; None: no order."""
 
 
 class Target(msgspec.Struct, kw_only=True, gc=False):

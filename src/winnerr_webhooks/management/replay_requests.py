@@ -52,6 +52,13 @@ class Replays:
         self._signals.work_requested(await self._storage.replay(organization, delivery_id))
         return delivery_id
 
+    async def skip_delivery(self, organization: str, delivery_id: str) -> None:
+        """Cancel a delivery that waits, so that those behind it in its order can go.
+
+        Raises `NotFound`, and `Conflict` if the delivery has ended or is being attempted.
+        """
+        self._signals.work_requested(await self._storage.skip(organization, delivery_id))
+
     async def replay_many(self, organization: str, wanted: ReplayRequest, *, dry_run: bool) -> int:
         """Replay all matching deliveries of active webhooks in the background; return their number.
 

@@ -9,6 +9,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event_filter import check_filter
+from winnerr_webhooks.domain.event_order import check_order
 from winnerr_webhooks.domain.retry import LONG, STANDARD, RetrySchedule, longest_span, waits_of
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED
@@ -54,6 +55,8 @@ class OptionChecks:
         for field, check in fields.items():
             value = getattr(draft, field)
             options[field] = value if value is UNSET else checks.run(check, value, None)
+        if draft.ordered is not UNSET:
+            options["order_by"] = checks.run(check_order, draft.ordered, None)
         return {field: value for field, value in options.items() if value is not UNSET}
 
     def check_timeout(self, seconds: float | None) -> float | None:

@@ -69,6 +69,7 @@ class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     headers: dict[str, str] | None = None
     auth: AuthDraft | None = None
     rate_limit: RateLimitDraft | None = None
+    ordered: bool | str = False
     filter: str | None = None
     """As JSON: its numbers keep their digits."""
     raw_json_fields: ClassVar = RAW_JSON_FIELDS
@@ -94,6 +95,7 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     headers: dict[str, str] | UnsetType | None = UNSET
     auth: AuthDraft | UnsetType | None = UNSET
     rate_limit: RateLimitDraft | UnsetType | None = UNSET
+    ordered: bool | str | UnsetType = UNSET
     filter: str | UnsetType | None = UNSET
     """As JSON: its numbers keep their digits."""
     raw_json_fields: ClassVar = RAW_JSON_FIELDS

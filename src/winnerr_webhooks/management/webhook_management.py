@@ -172,7 +172,7 @@ class WebhookManagement:
         """Whether a stored webhook is what was asked for, and not an earlier use of its id."""
         fields = (
             *("url", "description", "events", "name", "timeout", "retry_schedule", "filter"),
-            "rate_limit",
+            *("rate_limit", "order_by"),
         )
         if any(getattr(new, field) != getattr(webhook, field) for field in fields):
             return False

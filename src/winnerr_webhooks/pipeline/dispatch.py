@@ -250,12 +250,18 @@ class Dispatcher:
         except Exception:
             # A fault of ours: the lease expires, and after five such leases the delivery fails.
             log.exception("attempt crashed", delivery=delivery.id, webhook=lane.webhook_id)
+            self.queues.run_ends(lane, delivery)
             self._slow_down(lane)
             return
         lane.note_duration(settlement.record.exchange.duration_ms)
         if lane.queued > SHED_FROM * lane.capacity and lane.fully_open:  # it has become slower
             self.queues.shed(lane, lane.capacity)
         verdict = settlement.verdict
+        if delivery.order_key is not None:
+            if verdict.error_kind is None:
+                self.queues.run_goes_on(lane, delivery)
+            else:
+                self.queues.run_ends(lane, delivery)
         if verdict.error_kind is None:
             lane.open_window()
         elif verdict.congested:
@@ -302,6 +308,7 @@ class Dispatcher:
         elif self._recovery is None:
             self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
         self.queues.releaser.add(delivery)
+        self.queues.run_ends(lane, delivery)
 
     def _recover(self) -> None:
         self._recovery = None

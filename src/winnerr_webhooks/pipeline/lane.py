@@ -76,6 +76,7 @@ class Lane:
         "_pace",
         "_turn",
         "_widest",
+        "behind",
         "capacity",
         "full",
         "has_backlog",
@@ -112,6 +113,8 @@ class Lane:
         """Whether the database is known to have more due work of this lane."""
         self.full = False
         """Whether it has no room for accepted deliveries, as `Lanes` knows it."""
+        self.behind = 0
+        """Deliveries in the run queue, behind others of their order."""
         self.waiting_turns = 0
         """Deliveries in the turn queue, which has them until their turns come."""
         self.waits_for_slot = False
@@ -171,7 +174,7 @@ class Lane:
     @property
     def claim_room(self) -> int:
         """Room for deliveries claimed from the database."""
-        return 0 if self.hold is not None else self.capacity - self.queued
+        return 0 if self.hold is not None else self.capacity - self.queued - self.behind
 
     @property
     def attempt_room(self) -> int:

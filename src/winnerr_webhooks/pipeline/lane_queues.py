@@ -14,6 +14,7 @@ from winnerr_webhooks.pipeline.backlog import Backlog
 from winnerr_webhooks.pipeline.lane import Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
+from winnerr_webhooks.pipeline.run_queue import RunQueue
 from winnerr_webhooks.pipeline.turn_queue import TurnQueue
 from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.port import Road
@@ -43,6 +44,7 @@ class LaneQueues:
         )
         self.releaser = LeaseReleaser(storage, metrics, self.backlog.request_poll)
         self.turns = TurnQueue(clock, on_turn)
+        self._runs = RunQueue()
 
     @property
     def queued(self) -> int:
@@ -71,11 +73,34 @@ class LaneQueues:
         if lane.hold is not None:
             self.releaser.add(delivery)
             return
+        lane.owner.memory.add(len(delivery.body))
+        if delivery.order_key is None or self._runs.may_go(delivery):
+            self._queue(lane, delivery)
+        else:
+            lane.behind += 1
+
+    def _queue(self, lane: Lane, delivery: LeasedDelivery) -> None:
         if delivery.turn_at:
             self.turns.add(lane, delivery)
         else:
             lane.add_older(delivery)
-        lane.owner.memory.add(len(delivery.body))
+
+    def run_goes_on(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        """Queue the delivery that follows one of an order that has succeeded."""
+        following = self._runs.next(delivery)
+        if following is not None:
+            lane.behind -= 1
+            if lane.hold is None:
+                self._queue(lane, following)
+            else:
+                self.release(lane, following)
+
+    def run_ends(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        """Release what waits behind a delivery of an order that was not delivered."""
+        for one in self._runs.end(delivery):
+            lane.behind -= 1
+            lane.owner.memory.release(len(one.body))
+            self.releaser.add(one)
 
     def put_back(self, lane: Lane, delivery: LeasedDelivery) -> None:
         """Queue a delivery again that was taken for an attempt."""
@@ -85,6 +110,8 @@ class LaneQueues:
         """Release the lease of a delivery that left its lane."""
         lane.owner.memory.release(len(delivery.body))
         self.releaser.add(delivery)
+        if delivery.order_key is not None:
+            self.run_ends(lane, delivery)
 
     def shed(self, lane: Lane, keep: int) -> None:
         """Release what a lane has queued beyond `keep` deliveries; with 0 also what has turns."""
@@ -129,6 +156,11 @@ class LaneQueues:
 
     def close(self) -> None:
         """Release everything that is queued; `releaser.close` waits for that."""
+        for delivery in self._runs.end_all():
+            lane = self.lanes.of(delivery)
+            lane.behind -= 1
+            lane.owner.memory.release(len(delivery.body))
+            self.releaser.add(delivery)
         for lane in self.lanes.values():
             self.shed(lane, 0)
         self.releaser.hurry()

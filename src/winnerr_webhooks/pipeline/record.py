@@ -165,7 +165,7 @@ class Recorder:
                 waits.append(verdict.retry_in)
         if waits:
             self._signals.work_due(min(waits))
-        if settled.replays_due:
+        if settled.is_due:
             self._signals.work_due(0.0)
         if settled.disabled:
             self._metrics.webhooks_disabled(len(settled.disabled))

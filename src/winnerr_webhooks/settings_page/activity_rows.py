@@ -27,6 +27,7 @@ ACTION_WORDS: Final = {
     activity.TEST_SENT: Text("Sent a test event"),
     activity.RECEIVER_CHECKED: Text("Checked the receiver"),
     activity.DELIVERY_REPLAYED: Text("Replayed a delivery"),
+    activity.DELIVERY_SKIPPED: Text("Skipped a delivery"),
     activity.DELIVERIES_REPLAYED: Text("Replayed failed deliveries"),
     activity.RECOVERY_STARTED: Text("Started a recovery"),
     activity.RECOVERY_CANCELLED: Text("Stopped a recovery"),
@@ -47,6 +48,7 @@ _FIELD_WORDS: Final = {
     "timeout": Text("time limit"),
     "retrySchedule": Text("retries"),
     "rateLimit": Text("rate limit"),
+    "ordered": Text("order"),
 }
 _LONGEST: Final = 300
 """Characters of a value that are shown."""

@@ -25,6 +25,8 @@ _LABELS: Final = {
     "schedule": Text("Retries"),
     "waits": Text("Waits"),
     "rate": Text("Rate limit"),
+    "order": Text("Order"),
+    "order_path": Text("Path"),
 }
 _EMPTY: Final = "\u2013"
 

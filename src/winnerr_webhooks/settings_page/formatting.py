@@ -20,6 +20,7 @@ from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.egress.failures import FAILURE_TEXTS
 from winnerr_webhooks.pipeline.rehearser import UNSENT_TEXTS
 from winnerr_webhooks.settings_page.languages import Language
+from winnerr_webhooks.storage import delivery_rows
 from winnerr_webhooks.storage.failure_streak import FAILED_TOO_LONG
 from winnerr_webhooks.storage.values import COUNT_LIMIT
 
@@ -176,6 +177,11 @@ def percent(language: Language, fraction: float) -> str:
     value = min(max(fraction * 100, 0.1), 99.9)
     is_near_an_end = value > 99 or value < 1  # noqa: PLR2004  where one decimal matters
     return language.percent(language.number(value, 1 if is_near_an_end else 0))
+
+
+def event_of(delivery_id: str) -> str:
+    """The id of a delivery's event."""
+    return delivery_rows.event_of(delivery_id)
 
 
 def short_id(id_: str) -> str:

@@ -18,6 +18,7 @@ from winnerr_webhooks.settings_page.script_texts import script_texts
 
 _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "short_id": formatting.short_id,
+    "event_of": formatting.event_of,
     "short_url": formatting.short_url,
     "visible": formatting.visible,
     "pluralize": formatting.pluralize,

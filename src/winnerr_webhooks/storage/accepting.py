@@ -68,9 +68,9 @@ async def send_test(
     )
     if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id}.")
-    number, version, rate_limit = webhook
+    number, version, is_claimed = webhook
     made = delivery_id(event.id, number)
-    leased = rate_limit is None and terms.leases(webhook_id)
+    leased = not is_claimed and terms.leases(webhook_id)
     row = {
         "id": event.id,
         "organization": event.organization,
@@ -86,10 +86,10 @@ async def send_test(
     await db.execute("put_test_event", **row)
     await db.execute("put_test", **row)
     if not leased:
-        if rate_limit is not None:
+        if is_claimed:
             await db.execute("end_hold", webhook=webhook_id, now=now)
         await db.lower_lanes({webhook_id: now})
-        return Accepted(id=event.id, deliveries=1, to_claim=rate_limit is not None)
+        return Accepted(id=event.id, deliveries=1, to_claim=bool(is_claimed))
     delivery = first_lease(
         event, made, webhook_id, version=version, expires=terms.expires, test=True
     )

@@ -116,6 +116,7 @@ def claimed(
                 lease=row.lease,
                 replay=row.replay,
                 job=row.job,
+                order_key=None if row.replay or row.test else row.order_key,
                 expires=expires,
             )
             for row in selected.rows

@@ -8,7 +8,7 @@ SELECT id, name, organization, hash, created_at, revoked_at FROM api_key
 SELECT id, organization, number, number AS suffix, url, description, events, status, status_reason,
     secret, next_secret, overlap_ends_at, created_at, updated_at, version, epoch, change_mark,
     listener, listener_seen_at, name, timeout, retry_schedule,
-    credentials, header_names, auth_type, filter, rate_limit
+    credentials, header_names, auth_type, filter, rate_limit, order_by
 FROM webhook
 
 -- name: lane_turn
@@ -27,7 +27,7 @@ SELECT organization, client_id, fingerprint, event_id, deliveries, at FROM idemp
 -- The leases belonged to a process that is gone, and do not count.
 SELECT webhook_id, delivery_id, organization, event, test, epoch, accepted_at, due_at,
     NULL AS lease_until, lease, max(idle_leases - (lease_until IS NOT NULL), 0) AS idle_leases,
-    attempts, retries_used, retry_at, replay, finished, job
+    attempts, retries_used, retry_at, replay, finished, job, order_key, order_number
 FROM pending
 
 -- name: lane
@@ -99,4 +99,5 @@ SELECT EXISTS (
 -- In PostgreSQL: numbers go on from where they were.
 UPDATE meta SET value = greatest(value, (SELECT coalesce(max(change_mark), 1) FROM webhook))
 WHERE name = 'change_mark';
-SELECT setval(pg_get_serial_sequence('job', 'id'), max(id)) FROM job HAVING count(*) > 0
+SELECT setval(pg_get_serial_sequence('job', 'id'), max(id)) FROM job HAVING count(*) > 0;
+SELECT setval('acceptance', max(order_number)) FROM pending HAVING count(order_number) > 0

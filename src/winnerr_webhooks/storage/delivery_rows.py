@@ -55,6 +55,15 @@ class PendingRow(msgspec.Struct, array_like=True, gc=False):
     """1: the delivery has an outcome in `delivery`, and only a replay of it waits here."""
     job: str
     """The report that counts this delivery when it ends; '': none."""
+    order_key: str | None = None
+    """The deliveries of a webhook with one key are sent one after the other; None: in no order."""
+    order_number: int | None = None
+    """Its place among these, with its id: see `place`."""
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in its order. Ids of one transaction are in the order of its events."""
+        return self.order_number or 0, self.delivery_id
 
     @property
     def event_id(self) -> str:

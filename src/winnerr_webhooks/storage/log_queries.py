@@ -309,8 +309,9 @@ async def _matching_deliveries(
             status=status,
             test=bool(test),
             next_attempt_at=next_attempt_at,
+            waits_for=None if waits_for == id_ else waits_for,
         )
-        for id_, event, webhook_id, status, test, next_attempt_at in rows
+        for id_, event, webhook_id, status, test, next_attempt_at, waits_for in rows
     ]
 
 

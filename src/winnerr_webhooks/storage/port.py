@@ -77,8 +77,9 @@ class Road(Protocol):
         Return one answer for each event, in order, then one for each event that `late` gives.
 
         - Subscriptions are read in the transaction itself. An active webhook gets a `pending`
-          delivery, leased to the caller under `lease` (None: free and due now). A paused or
-          disabled webhook gets a `cancelled` delivery.
+          delivery, leased to the caller under `lease` (None: free and due now). With a rate limit
+          or an order it is free in any case, and the answer says `to_claim`. A paused or disabled
+          webhook gets a `cancelled` delivery.
         - A client id that was seen before (in the last 30 days, or earlier in this batch) stores
           nothing. Its answer is the first one, with `duplicate`, or with `conflict` when its
           fingerprint differs.
@@ -130,6 +131,9 @@ class Road(Protocol):
         What was asked for before a webhook stopped being active stays cancelled when it is active
         again, even if the job has not written that down. The fifth lease in a row without a
         settled attempt is the last: then the delivery has `failed`.
+
+        Of a webhook with a rate limit, each delivery has a turn. Of an order, the first deliveries
+        are leased, in order, if none of the order is leased already.
         """
         ...
 
@@ -302,6 +306,14 @@ class Log(Protocol):
         `NotFound`, or `Conflict` (which says what to do) when the webhook is not active. A delivery
         that is being attempted right now is replayed after that attempt. The trigger of a `test`
         delivery's replay is `replay` too.
+        """
+        ...
+
+    async def skip(self, organization: str, delivery_id: str) -> str:
+        """Cancel a delivery that waits; return the webhook's id.
+
+        What it holds in its order is no longer held. `NotFound`, or `Conflict` (which says what to
+        do) when the delivery has ended, or an attempt of it is being made.
         """
         ...
 

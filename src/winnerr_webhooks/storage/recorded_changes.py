@@ -21,13 +21,13 @@ from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 _SHOWN: Final = frozenset(
-    ("url", "name", "description", "events", "timeout", "retry_schedule", "rate_limit")
+    ("url", "name", "description", "events", "timeout", "retry_schedule", "rate_limit", "order_by")
 )
 """Fields whose values are written down. Of every other one only that it has changed, because it
 may hold something confidential."""
 _USUAL: Final = {"retry_schedule": STANDARD, "header_names": ()}
 """What a new webhook has if nobody says otherwise, where that is not None."""
-_OTHER_NAMES: Final = {"header_names": "headers", "auth_type": "auth"}
+_OTHER_NAMES: Final = {"header_names": "headers", "auth_type": "auth", "order_by": "ordered"}
 """What the API calls a field, where it is another name."""
 _NOT_SETTINGS: Final = frozenset(
     (

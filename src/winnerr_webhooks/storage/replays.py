@@ -31,6 +31,7 @@ async def replay(db: Session, organization: str, delivery_id: str, now: int) -> 
     if webhook is None:
         raise no_delivery(delivery_id)
     webhook_id, status, epoch = webhook
+    await db.execute("end_hold", webhook=webhook_id, now=now)  # locks before the pending row
     pending = (await read_pending(db, [(webhook_id, delivery_id)])).get(delivery_id)
     settled = (await read_settled(db, [(organization, delivery_id)])).get(delivery_id)
     if pending is None and settled is None:
@@ -48,7 +49,6 @@ async def replay(db: Session, organization: str, delivery_id: str, now: int) -> 
         await put_settled(db, [] if outcome is None else [outcome])
         await put_pending(db, [pending])
         await add_counts(db, counts)
-    await db.execute("end_hold", webhook=webhook_id, now=now)
     await db.lower_lanes({webhook_id: now})
     return str(webhook_id)
 

@@ -27,6 +27,7 @@ from winnerr_webhooks.storage.job_reports import (
     count_late,
     count_settled,
 )
+from winnerr_webhooks.storage.ordering import wake_next
 from winnerr_webhooks.storage.transitions import DeliveryRows, transition
 from winnerr_webhooks.storage.values import Settled, Settlement
 
@@ -62,7 +63,9 @@ async def settle_logged(
             count_health(health, item, exhausted=False)
     done = {item.record.id for item in delivered}
     rest = [item for item in batch if item.record.id not in done]
+    await _lock_turns(db, rest)
     pending = await read_pending(db, sorted(set(map(lock_order, rest))))
+    in_order = [row for row in pending.values() if row.order_key is not None]
     streaks = await _read_streaks(db, {item.delivery.webhook_id for item in batch})
     found = await _find_rows(db, rest, pending, streaks)
     jobs = JobCounts()
@@ -75,12 +78,13 @@ async def settle_logged(
             uncounted.add(item.delivery.id)
         else:
             count_health(health, item, exhausted=exhausted)
-    replays_due = await _write_rows(db, found, now)
+    is_due = await _write_rows(db, found, now)
+    is_due |= await wake_next(db, in_order, now)
     await _hold_turns(db, batch, now)
     await _put_health(db, health, node)
     disabled = await _count_failures(db, batch, streaks, uncounted, rule=rule, now=now)
     await add_counts(db, jobs, node)
-    return Settled(disabled=disabled, replays_due=replays_due)
+    return Settled(disabled=disabled, is_due=is_due)
 
 
 def _count_job(
@@ -144,6 +148,17 @@ async def _write_rows(db: Session, found: Mapping[str, DeliveryRows], now: int) 
     await put_pending(db, kept)
     await db.lower_lanes(lanes)
     return any(row.replay and row.lease_until is None and row.due_at <= now for row in kept)
+
+
+async def _lock_turns(db: Session, batch: Sequence[Settlement]) -> None:
+    """Lock the turns of webhooks with an order, before any of their rows: see `ordering`."""
+    webhooks = {
+        item.delivery.webhook_id
+        for item in batch
+        if item.delivery.order_key is not None or item.delivery.trigger == "replay"
+    }
+    if webhooks:
+        await db.execute("lock_turns", webhooks=sorted(webhooks))
 
 
 async def _hold_turns(db: Session, batch: Sequence[Settlement], now: int) -> None:

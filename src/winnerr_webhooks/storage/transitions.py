@@ -48,7 +48,8 @@ class DeliveryRows:
 def is_common_case(item: Settlement) -> bool:
     """Return whether a settlement may only need its row moved from `pending` to `delivery`.
 
-    That is a success of an automatic attempt or a test that no listener made and no report counts.
+    That is a success of an automatic attempt or a test that no listener made, no report counts and
+    no order has a place for.
     The statement that moves it also checks that the lease is the current one and that no replay
     waits.
     """
@@ -58,6 +59,7 @@ def is_common_case(item: Settlement) -> bool:
         and delivery.trigger != "replay"
         and not delivery.job
         and not item.by_listener
+        and delivery.order_key is None
     )
 
 

@@ -41,8 +41,9 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     disabled: tuple[str, ...] = ()
     """Webhooks this batch disabled: by a 410, or by days of nothing but failures."""
-    replays_due: bool = False
-    """Whether a replay that was asked for during one of these attempts is due now."""
+    is_due: bool = False
+    """Whether something is due now because of this batch: a replay that was asked for during one of
+    these attempts, or the next delivery of an order."""
 
     @classmethod
     def merge(cls, parts: "Sequence[Settled]") -> "Settled":
@@ -51,7 +52,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return parts[0]
         return cls(
             disabled=tuple(id_ for part in parts for id_ in part.disabled),
-            replays_due=any(part.replays_due for part in parts),
+            is_due=any(part.is_due for part in parts),
         )
 
 
@@ -124,6 +125,7 @@ class NewWebhook(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials = NO_CREDENTIALS
     filter: str | None = None
     rate_limit: float | None = None
+    order_by: str | None = None
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -147,6 +149,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
     auth: Auth | msgspec.UnsetType | None = msgspec.UNSET
     filter: str | msgspec.UnsetType | None = msgspec.UNSET
     rate_limit: float | msgspec.UnsetType | None = msgspec.UNSET
+    order_by: str | msgspec.UnsetType | None = msgspec.UNSET
 
     def __repr__(self) -> str:
         """Without the headers, which are secrets."""
@@ -236,6 +239,8 @@ class Delivery(msgspec.Struct, kw_only=True, gc=False):
     status: str
     test: bool
     next_attempt_at: int | None
+    waits_for: str | None = None
+    """The delivery of its order that is to end before it; None: it is its turn, or in no order."""
     attempts: list[LoggedAttempt] = msgspec.field(default_factory=list)
     """The newest `MAX_ATTEMPTS`, oldest first; empty in a list."""
     body: bytes = b""

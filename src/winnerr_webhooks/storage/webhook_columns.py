@@ -88,6 +88,7 @@ class Edit(NamedTuple):
     retry_schedule: RetrySchedule
     filter: str | None
     rate_limit: float | None
+    order_by: str | None
 
     @classmethod
     def of(cls, webhook: Webhook, change: WebhookChange | None = None) -> "Edit":
@@ -98,8 +99,8 @@ class Edit(NamedTuple):
 
     @property
     def has_turns(self) -> bool:
-        """Whether it has a row in `lane_turn`."""
-        return self.rate_limit is not None
+        """Whether claims and settlements of it lock its row in `lane_turn`."""
+        return self.rate_limit is not None or self.order_by is not None
 
     def columns(self) -> dict[str, Any]:
         """Return what the statement `edit_webhook` writes."""

@@ -90,7 +90,7 @@ async def create(
         suffix=delivery_id("evt_", number).removeprefix("dlv_"),
         now=now,
     )
-    if new.rate_limit is not None:
+    if new.rate_limit is not None or new.order_by is not None:
         await db.execute("add_turn", webhook=new.id)
     await subscribe(db, new.organization, new.id, new.events)
     created = await get(db, new.organization, new.id, now)

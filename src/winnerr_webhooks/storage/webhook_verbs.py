@@ -10,6 +10,7 @@ from winnerr_webhooks.storage import (
     jobs,
     recorded_changes,
     replays,
+    skips,
     webhook_queries,
     webhook_states,
 )
@@ -29,7 +30,7 @@ from winnerr_webhooks.storage.webhook_columns import new_columns
 
 
 class WebhookVerbs(VerbBase):
-    """`storage.port.Webhooks`, `Log.replay` and `replay_many`, and three verbs of `Road`.
+    """`storage.port.Webhooks`, `Log.replay`, `skip` and `replay_many`, and three verbs of `Road`.
 
     These three are `send_test`, `targets` and `changed_webhooks`. See `storage.port` for what each
     verb promises. Each reads the clock when it runs, so that instants follow the order of commits.
@@ -186,6 +187,19 @@ class WebhookVerbs(VerbBase):
             return webhook
 
         return await self._write(replay)
+
+    async def skip(self, organization: str, delivery_id: str) -> str:
+        """Cancel a delivery that waits."""
+        recorder = self._recorder()
+
+        async def skip(db: Session) -> str:
+            webhook = await skips.skip(db, organization, delivery_id, self._clock.now_ms())
+            await recorder.record(
+                db, organization, activity.DELIVERY_SKIPPED, webhook=webhook, subject=delivery_id
+            )
+            return webhook
+
+        return await self._write(skip)
 
     async def replay_many(self, query: ReplayFilter, *, dry_run: bool) -> int:
         """Return how many deliveries match; unless `dry_run`, a job that replays them."""

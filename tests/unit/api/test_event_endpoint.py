@@ -24,7 +24,9 @@ async def test_an_accepted_event_is_stored_with_its_deliveries_and_can_be_read(a
     assert (event["event"], event["organizationId"]) == ("contact.created", "org_1")
     assert event["data"] == {"id": "c1"}
     (delivery,) = event["deliveries"]
-    assert delivery.keys() == {"id", "eventId", "event", "webhookId", "status", "nextAttemptAt"}
+    assert delivery.keys() == {
+        "id", "eventId", "event", "webhookId", "status", "nextAttemptAt", "waitsFor",
+    }  # fmt: skip
     assert (delivery["webhookId"], delivery["status"]) == (hook["id"], "pending")
 
 

@@ -111,7 +111,8 @@ async def test_a_delivery_has_all_its_attempts_and_its_body(api):
     attempt_id, delivery = await one_attempt(api)
     answer = await api.ok("GET", f"~/deliveries/{delivery.id}")
     assert answer.keys() == {
-        "id", "eventId", "event", "webhookId", "status", "attempts", "nextAttemptAt", "body",
+        "id", "eventId", "event", "webhookId", "status", "attempts", "nextAttemptAt", "waitsFor",
+        "body",
     }  # fmt: skip
     assert answer["body"].encode() == delivery.body
     assert [attempt["id"] for attempt in answer["attempts"]] == [attempt_id]
@@ -130,6 +131,21 @@ async def test_a_failed_delivery_is_replayed(api, kind):
     assert api.node.due == 1
     (again,) = await api.claim()
     assert (again.id, again.trigger, again.attempt) == (delivery.id, "replay", 2)
+
+
+async def test_a_delivery_that_waits_is_skipped_once(api):
+    _, delivery = await one_attempt(api)
+    path = f"~/deliveries/{delivery.id}"
+    other = f"/api/v1/organizations/org_2/deliveries/{delivery.id}/skip"
+    assert (await api.call("POST", other))[0] == 404
+    response, raw = await api.raw("POST", path + "/skip")
+    assert (response.status, raw, api.node.due) == (204, b"", 1)
+    assert (await api.ok("GET", path))["status"] == "cancelled"
+    status, answer = await api.call("POST", path + "/skip")
+    assert (status, answer["detail"]) == (
+        409, "The delivery has ended: there is nothing to skip.",
+    )  # fmt: skip
+    assert (await api.call("POST", path[:-4] + "0zzz/skip"))[0] == 404
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ FIELDS = {
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
     "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
     "removedEvents",
-    "headers", "auth", "filter", "rateLimit",
+    "headers", "auth", "filter", "rateLimit", "ordered",
 }  # fmt: skip
 DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
 
@@ -237,6 +237,24 @@ async def test_a_rate_limit_is_from_a_tenth_to_a_thousand_attempts_a_second(api)
     status, answer = await api.call("PATCH", path, {"rateLimit": {}})
     assert status == 422
     assert (await api.ok("PATCH", path, {"rateLimit": None}))["rateLimit"] is None
+
+
+async def test_an_order_is_all_or_nothing_or_by_a_path(api):
+    made = await api.webhook(ordered="data.id")
+    path = f"~/webhooks/{made['id']}"
+    assert (await api.ok("GET", path))["ordered"] == "data.id"
+    for order in (True, "event", "data.contact.id-2", "organizationId", False):
+        assert (await api.ok("PATCH", path, {"ordered": order}))["ordered"] == order
+    assert (await api.webhook())["ordered"] is False
+    wrongs = (
+        "", "id", "data.", "data..id", "data.0", "data. id", "data.a b", "/data/id", "$.data.id",
+        "event.x", "data" + ".a" * 9, "data." + "a" * 200, None, 1, ["data.id"], {},
+    )  # fmt: skip
+    for wrong in wrongs:
+        for call in (("POST", "~/webhooks", DRAFT), ("PATCH", path, {})):
+            status, answer = await api.call(*call[:2], call[2] | {"ordered": wrong})
+            assert (status, answer["errors"][0]["pointer"]) == (422, "/ordered"), wrong
+    assert "such as `data.id`" in answer["errors"][0]["message"] or wrong == {}
 
 
 async def test_a_filter_is_tested_over_the_last_events_of_the_organization(api):

@@ -1,9 +1,12 @@
 """The page of one event: its payload, deliveries, attempts and replays, and who links to it."""
 
-from winnerr_webhooks.domain.activity import DELIVERY_REPLAYED
+from winnerr_webhooks.domain.activity import DELIVERY_REPLAYED, DELIVERY_SKIPPED
 from winnerr_webhooks.domain.event import NewEvent
+from winnerr_webhooks.management.webhook_drafts import RateLimitDraft
 from winnerr_webhooks.management.webhook_management import WebhookPatch
+from winnerr_webhooks.settings_page.formatting import short_id
 from winnerr_webhooks.storage.activity_port import ActivityFilter
+from winnerr_webhooks.storage.values import DeliveryFilter
 
 
 async def made(site, *statuses, data=b'{"id":"c1","name":"Jane"}'):
@@ -70,6 +73,41 @@ async def test_what_was_not_delivered_is_replayed_or_all_of_it(site, admin):
     assert "Replay requested for 2 deliveries." in some.text
     everything = await admin.post(f"/events/{event}/replay", {"which": "all"})
     assert "Replay requested for 3 deliveries." in everything.text
+
+
+async def test_what_waits_in_an_order_names_the_event_it_waits_for_and_has_it_skipped(site, admin):
+    await site.webhook(ordered=True)
+    for _ in range(2):
+        assert await site.event() == []
+    claimed = await site.claim()
+    first, second = [one.event_id for one in claimed]
+    await site.settle(claimed[0], 503, happened="retry")
+    await site.storage.release(claimed[1:])
+
+    page = await admin.get(f"/events/{second}")
+    assert "waits for" in page.text
+    assert page.all("a", href=f"/settings/webhooks/events/{first}#{claimed[0].id}")
+    assert page.has_button(f"Skip {short_id(first)}")
+    assert (await admin.get(f"/events/{first}")).has_button("Skip this one")
+    done = await admin.post(f"/events/{second}/skip", {"delivery": claimed[0].id})
+    assert "waits for" not in done.text
+    assert (await site.storage.delivery("org_1", claimed[0].id)).status == "cancelled"
+    entries = (await site.storage.activity(ActivityFilter(organization="org_1"))).items
+    assert entries[0].action == DELIVERY_SKIPPED
+
+    refused = await admin.post(f"/events/{second}/skip", {"delivery": claimed[0].id})
+    assert refused.status == 409
+    assert "The delivery has ended: there is nothing to skip." in refused.text
+
+
+async def test_what_waits_for_its_turn_says_at_about_what_time_that_is(site, admin):
+    await site.webhook(rate_limit=RateLimitDraft(per_second=0.1))
+    for _ in range(2):
+        assert await site.event() == []
+    (first,) = await site.claim()
+    page = await site.storage.deliveries(DeliveryFilter(organization="org_1"))
+    (second,) = [one.event_id for one in page.items if one.id != first.id]
+    assert "its turn is at about" in (await admin.get(f"/events/{second}")).text
 
 
 async def test_a_webhook_that_is_not_active_is_left_out_and_said_so(site, admin):

@@ -136,6 +136,26 @@ async def test_a_rate_limit_is_given_in_the_form(site, admin):
     assert (await only_webhook(site)).rate_limit is None
 
 
+async def test_an_order_is_chosen_in_the_form(site, admin):
+    await admin.post("/new", FORM | {"order": "path", "order-path": "data.id"})
+    webhook = await only_webhook(site)
+    assert webhook.order_by == "data.id"
+    shown = await admin.get(f"/{webhook.id}/settings")
+    assert "In order for each value of data.id" in shown.text
+    edit = await admin.get(f"/{webhook.id}/edit")
+    assert edit.all("input", name="order-path")[0]["value"] == "data.id"
+    assert edit.all("option", value="path")[0].keys() >= {"selected"}
+    wrong = await admin.post(f"/{webhook.id}/edit", FORM | {"order": "path", "order-path": "id"})
+    assert wrong.status == 422
+    assert "The path must lead to a member of the payload" in wrong.text
+    await admin.post(f"/{webhook.id}/edit", FORM | {"order": "one", "order-path": "x"})
+    assert (await only_webhook(site)).order_by == ""
+    shown = await admin.get(f"/{webhook.id}/settings")
+    assert "All events in order, one after the other." in shown.text
+    await admin.post(f"/{webhook.id}/edit", FORM | {"order-path": "data.id"})
+    assert (await only_webhook(site)).order_by is None
+
+
 async def test_a_filter_is_given_as_json_and_its_mistake_is_shown_with_its_place(site, admin):
     text = '{"data": {"n": {"$gte": 1.50}}}'
     await admin.post("/new", FORM | {"filter": text})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from winnerr_webhooks.domain.credentials import AUTH_TYPES
+from winnerr_webhooks.domain.event_order import LONGEST_PATH
 from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
@@ -44,12 +45,16 @@ _RETRY_SCHEDULE: Final[dict[str, Any]] = {
         },
     ]
 }
+_ORDERED: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "boolean"}, {"type": "string", "maxLength": LONGEST_PATH}]
+}
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "name": {"maxLength": MAX_NAME},
     "timeout": {"minimum": SHORTEST_TIMEOUT},
     "retrySchedule": _RETRY_SCHEDULE,
     "headers": {"maxProperties": MAX_HEADERS},
     "filter": {"type": "object"},
+    "ordered": _ORDERED,
 }
 """What a webhook can have of its own."""
 
@@ -121,6 +126,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "url": {"format": "uri"},
         "retrySchedule": _RETRY_SCHEDULE,
         "filter": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+        "ordered": _ORDERED,
     },
     "DeliveryStarted": {"deliveryId": id_of("dlv")},
     "AttemptShape": {
@@ -131,7 +137,12 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "attempt": {"minimum": 1},
         "durationMs": _NOT_NEGATIVE,
     },
-    "DeliveryShape": {"id": id_of("dlv"), "eventId": id_of("evt"), "webhookId": id_of("wh")},
+    "DeliveryShape": {
+        "id": id_of("dlv"),
+        "eventId": id_of("evt"),
+        "webhookId": id_of("wh"),
+        "waitsFor": {"anyOf": [{"type": "string", **id_of("dlv")}, {"type": "null"}]},
+    },
     "EventShape": {"id": id_of("evt"), "organizationId": ORGANIZATION_ID},
     "ReplayedShape": {"count": _NOT_NEGATIVE},
     "RecoveryShape": {

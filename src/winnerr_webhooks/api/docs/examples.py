@@ -79,6 +79,7 @@ WEBHOOK_DRAFT: Final = {
     "auth": {"type": "bearer", "token": "a-token-of-the-receiver"},
     "filter": {"data": {"value": {"$gte": 1000}}},
     "rateLimit": {"perSecond": 10},
+    "ordered": "data.id",
 }
 WEBHOOK: Final[dict[str, Any]] = {
     "id": _WEBHOOK_ID,
@@ -99,6 +100,7 @@ WEBHOOK: Final[dict[str, Any]] = {
     "auth": {"type": "bearer"},
     "filter": {"data": {"value": {"$gte": 1000}}},
     "rateLimit": {"perSecond": 10.0},
+    "ordered": "data.id",
 }
 SECRET: Final = "whsec_ZXhhbXBsZSBvbmx5OiBub3QgYSByZWFsIHNlY3JldCE="  # noqa: S105  its decoded text says that it is an example
 CREATED_WEBHOOK: Final = {**WEBHOOK, "secret": SECRET}
@@ -172,6 +174,7 @@ LISTED_DELIVERY: Final = {
     "webhookId": _WEBHOOK_ID,
     "status": "pending",
     "nextAttemptAt": "2025-01-15T14:24:02.871Z",
+    "waitsFor": None,
 }
 DELIVERY: Final = {**LISTED_DELIVERY, "attempts": [ATTEMPT], "body": PAYLOAD_TEXT}
 DELIVERY_LIST: Final = {"items": [LISTED_DELIVERY], "next": None}

@@ -147,6 +147,19 @@ LOGS: Final = (
     ),
     Operation(
         method="post",
+        path=ORGANIZATION + "/deliveries/{deliveryId}/skip",
+        id="skipDelivery",
+        tag="Replays",
+        summary="Skip a delivery that waits",
+        description=(
+            "It is cancelled, and those that wait for it in the order of its webhook can go. 409: "
+            "it has ended, or an attempt of it is being made."
+        ),
+        status=204,
+        refusals=(*READ, CONFLICT, UNCERTAIN),
+    ),
+    Operation(
+        method="post",
         path=ORGANIZATION + "/replays",
         id="replayMany",
         tag="Replays",

@@ -63,7 +63,9 @@ WEBHOOKS: Final = (
             "credentials, whose token URL must be publicly reachable too, or a client certificate. "
             "With a `filter`, only events whose payload matches it are sent. `rateLimit` is how "
             "many attempts a second are made, on all nodes together: what is more waits for its "
-            "turn."
+            "turn. With `ordered`, deliveries are sent one after the other in the order of "
+            "acceptance, or so for each value of a path such as `data.id`. One that fails holds "
+            "those behind it until its retries are used up."
         ),
         body=WebhookDraft,
         body_example=examples.WEBHOOK_DRAFT,

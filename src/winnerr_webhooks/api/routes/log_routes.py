@@ -142,6 +142,13 @@ class LogRoutes(Controller):
             delivery_id=await services.replays.replay_delivery(organization, delivery)
         )
 
+    @post("/deliveries/{delivery:str}/skip", status_code=204)
+    async def skip_delivery(
+        self, services: ServicesDependency, organization: FromPath[str], delivery: FromPath[str]
+    ) -> None:
+        """Cancel a delivery that waits."""
+        await services.replays.skip_delivery(organization, delivery)
+
     @post("/replays", status_code=202)
     async def replay_many(
         self, services: ServicesDependency, request: ApiRequest, organization: FromPath[str]

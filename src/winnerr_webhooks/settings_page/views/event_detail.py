@@ -1,5 +1,6 @@
 """The page of one event: its payload, and every delivery and attempt of it; replays them."""
 
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -7,7 +8,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
-from winnerr_webhooks.domain.delivery import DELIVERED
+from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
 from winnerr_webhooks.domain.errors import Conflict, NotFound
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id
@@ -42,6 +43,15 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.delivery.status == DELIVERED
 
     @property
+    def skippable(self) -> str:
+        """The delivery to skip so that its order goes on; empty: there is none."""
+        if self.delivery.status != PENDING or self.webhook is None or self.delivery.test:
+            return ""
+        if self.delivery.waits_for is not None:
+            return self.delivery.waits_for
+        return self.delivery.id if self.webhook.order_by is not None and self.attempts else ""
+
+    @property
     def obstacle(self) -> str:
         """Why it cannot be replayed now; empty: it can be."""
         if self.webhook is None:
@@ -58,6 +68,19 @@ async def show_event(
     skipped: FromQuery[int] = 0,
 ) -> Response[str]:
     """Show an event. `replayed` and `skipped` are how many deliveries a replay took."""
+    return await _page(page, request, event, replayed=replayed, skipped=skipped)
+
+
+async def _page(
+    page: PageContext,
+    request: PageRequest,
+    event: str,
+    *,
+    replayed: int = 0,
+    skipped: int = 0,
+    refusal: str = "",
+) -> Response[str]:
+    """The page of an event; `refusal` says why something was not done."""
     organization = request.auth.organization
     found = await _find(page, organization, event)
     query = LogFilter(organization=organization, text=found.id, limit=MAX_ATTEMPTS)
@@ -68,8 +91,10 @@ async def show_event(
         return await page.answer_in_thread(
             "event.html",
             request.auth,
+            status=HTTPStatus.CONFLICT if refusal else HTTPStatus.OK,
             tab="logs",
             event=found,
+            refusal=refusal,
             body=body_text(found.body, "application/json"),
             rows=rows,
             is_partial=logged.next is not None,
@@ -107,6 +132,22 @@ async def replay_event(
     return redirect(f"/events/{event}?replayed={replayed}&skipped={skipped}")
 
 
+@post("/events/{event:str}/skip")
+async def skip_delivery(
+    page: PageDependency, request: PageRequest, event: FromPath[str]
+) -> Response[str]:
+    """Skip a delivery of the event, or one of another event that it waits for."""
+    organization = request.auth.organization
+    await _find(page, organization, event)
+    delivery = form_of(request).text("delivery")
+    try:
+        await page.replays.skip_delivery(organization, delivery)
+    except Conflict as error:
+        return await _page(page, request, event, refusal=error.detail)
+    page.audit("delivery skipped", request.auth, event_id=event, delivery=delivery)
+    return redirect(f"/events/{event}")
+
+
 async def _find(page: PageContext, organization: str, event_id: str) -> StoredEvent:
     found = None
     if is_id("evt", event_id):
@@ -134,4 +175,4 @@ def _rows(
     return sorted(rows, key=lambda row: row.is_delivered)
 
 
-ROUTES = (show_event, replay_event)
+ROUTES = (show_event, replay_event, skip_delivery)

@@ -56,6 +56,7 @@ _FIELDS: Final = {
     "timeout": "timeout",
     "retrySchedule": "waits",
     "rateLimit": "rate",
+    "ordered": "order-path",
 }
 """The id of each field's input, in the order of the form."""
 
@@ -77,6 +78,9 @@ class FormInput(msgspec.Struct, kw_only=True):
     waits: str = ""
     rate: str = ""
     """Attempts a second; empty: no limit."""
+    order: str = ""
+    """`one`, `path` (then `order_path` has it), or empty for none."""
+    order_path: str = ""
     paused: bool = False
     headers: str = ""
     """A header on each line, as `name: value`."""
@@ -110,6 +114,8 @@ class FormInput(msgspec.Struct, kw_only=True):
             filter=webhook.filter or "",
             waits=", ".join(f"{wait:.15g}" for wait in schedule) if is_own else "",
             rate="" if webhook.rate_limit is None else f"{webhook.rate_limit:.15g}",
+            order="" if webhook.order_by is None else "path" if webhook.order_by else "one",
+            order_path=webhook.order_by or "",
         )
 
     def options(self, webhook: Webhook | None = None) -> dict[str, Any]:
@@ -124,6 +130,7 @@ class FormInput(msgspec.Struct, kw_only=True):
             "headers": _header_map(self.headers),
             "filter": self.filter or None,
             "rate_limit": RateLimitDraft(per_second=_number(self.rate)) if self.rate else None,
+            "ordered": self.order_path if self.order == "path" else self.order == "one",
             "auth": msgspec.UNSET if keeps_auth else self._auth(),
         }
 
@@ -285,6 +292,8 @@ def _read(form: Form) -> FormInput:
         schedule=form.text("schedule") or STANDARD,
         waits=form.text("waits"),
         rate=form.text("rate"),
+        order=form.text("order"),
+        order_path=form.text("order-path"),
         paused=form.has("paused"),
         headers=form.text("headers"),
         auth=form.text("auth"),

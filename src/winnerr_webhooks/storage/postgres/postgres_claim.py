@@ -7,6 +7,7 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow, event_of
+from winnerr_webhooks.storage.ordering import EXAMINED, RUN, held_keys, runs, wake_next
 from winnerr_webhooks.storage.pacing import (
     Pace,
     take_turns,
@@ -30,6 +31,8 @@ class _Lane(NamedTuple):
     status: str
     since: int
     rate_limit: float | None
+    is_ordered: bool
+    has_turns: bool
 
 
 async def due_lanes(db: PostgresSession, after: DueLane | None, limit: int, now: int) -> DuePage:
@@ -51,11 +54,12 @@ async def claim(
     """
     lanes = [_Lane(*row) for row in await db.fetch("lock_lanes", list(claim.limits))]
     alive = [lane for lane in lanes if lane.status != DELETED]
-    paces = await _paces(db, alive)
+    paces = await _locked_paces(db, alive)
     selected = await _select(db, alive, within_turns(claim, paces, now), now)
     bodies = await _lease(db, selected.rows, now + round(claim.lease_seconds * 1000))
     bodiless = [row for row in selected.rows if row.event_id not in bodies]
     await give_up(db, selected.worn_out + bodiless, now)
+    await wake_next(db, selected.worn_out + bodiless, now)
     turns = take_turns(selected.rows, paces, now)
     await db.execute_many("put_turns", turn_rows(turns.paces))
     if alive:
@@ -71,22 +75,24 @@ async def claim(
     return turns.begun(claimed(selected, bodies, versions, expires), began)
 
 
-async def _paces(db: PostgresSession, lanes: Sequence[_Lane]) -> dict[str, Pace]:
-    """Return the paces of those lanes that have a rate limit, with their turns locked."""
-    limits = {lane.webhook_id: lane.rate_limit for lane in lanes if lane.rate_limit is not None}
+async def _locked_paces(db: PostgresSession, lanes: Sequence[_Lane]) -> dict[str, Pace]:
+    """Lock the turns of these lanes, and return the paces of those that have a rate limit."""
+    limits = {lane.webhook_id: lane.rate_limit for lane in lanes if lane.has_turns}
     if not limits:
         return {}
-    turns = await db.fetch("lock_turns", list(limits))
+    turns = await db.fetch("lock_turns", webhooks=list(limits))
     next_turns: dict[str, float] = {row["webhook_id"]: row["next_turn_at"] for row in turns}
     return {
-        webhook_id: Pace(limit, next_turns.get(webhook_id)) for webhook_id, limit in limits.items()
+        webhook_id: Pace(limit, next_turns.get(webhook_id))
+        for webhook_id, limit in limits.items()
+        if limit is not None
     }
 
 
 async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
     """Select what is due in these lanes and fits."""
     asked = [
-        (lane.webhook_id, epoch, lane.since, claim.limits[lane.webhook_id] + 1)
+        (lane.webhook_id, epoch, lane.since, _most(lane, claim))
         for lane in lanes
         for epoch in (TEST_EPOCH, lane.epoch)
         if claim.limits[lane.webhook_id]  # else it has no turn now
@@ -98,7 +104,25 @@ async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now
     sizes = {
         row.event_id: max(given[_PENDING_COLUMNS], 0) for row, given in zip(due, rows, strict=True)
     }
-    return select(due, sizes, claim)
+    keys = held_keys(due)
+    if not keys:
+        return select(due, sizes, claim)
+    found = await db.fetch("key_heads", *columns(keys), most=RUN)
+    heads = [PendingRow(*row[:_PENDING_COLUMNS]) for row in found]
+    sizes |= {
+        row.event_id: max(given[_PENDING_COLUMNS], 0)
+        for row, given in zip(heads, found, strict=True)
+    }
+    chosen = runs(due, heads, now)
+    selected = select(chosen.due, sizes, claim)
+    await db.execute_many("set_due", chosen.due_rows(selected.rows, now))
+    return selected
+
+
+def _most(lane: _Lane, claim: Claim) -> int:
+    """Return how many due deliveries to read: one more than may be leased, to see if there are."""
+    most = claim.limits[lane.webhook_id] + 1
+    return max(most, EXAMINED) if lane.is_ordered else most
 
 
 async def _lease(

@@ -44,7 +44,7 @@ SELECT webhook_id, id, organization, event, test, CAST(:epoch AS integer), accep
 FROM delivery WHERE {these_deliveries}
 ON CONFLICT (webhook_id, delivery_id) DO UPDATE SET
     epoch = excluded.epoch, retries_used = 0, retry_at = excluded.retry_at, finished = false,
-    job = excluded.job, idle_leases = 0,
+    job = excluded.job, idle_leases = 0, order_key = NULL,
     replay = CASE WHEN known.lease_until IS NULL THEN 0 ELSE known.replay END,
     due_at = CASE WHEN known.lease_until IS NULL THEN excluded.due_at ELSE known.due_at END
 

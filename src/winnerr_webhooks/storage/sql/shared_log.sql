@@ -15,7 +15,7 @@ END
 -- With a rate limit: its turn, if no other delivery asks for one before it. Those before it are counted
 -- up to 1,000.
 CASE
-    WHEN {stopped} THEN NULL
+    WHEN {stopped} OR pending.due_at = {parked} THEN NULL
     WHEN webhook.rate_limit IS NULL OR pending.lease_until IS NOT NULL THEN pending.due_at
     ELSE coalesce(
         (SELECT {later}(pending.due_at, CAST(
@@ -29,6 +29,16 @@ CASE
             AS bigint))
         FROM lane_turn WHERE lane_turn.webhook_id = pending.webhook_id),
         pending.due_at)
+END
+
+-- name: waits_for
+-- The delivery of its order that is to end first.
+CASE WHEN pending.order_key IS NOT NULL AND NOT pending.finished AND NOT {stopped} THEN (
+    SELECT first.delivery_id FROM pending AS first
+    WHERE first.webhook_id = pending.webhook_id AND first.order_key = pending.order_key
+        AND NOT first.finished AND first.epoch = pending.epoch
+    ORDER BY first.order_number, first.delivery_id
+    LIMIT 1)
 END
 
 -- name: event_time

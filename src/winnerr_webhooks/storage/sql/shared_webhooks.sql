@@ -6,7 +6,7 @@
 -- name: webhook_columns
 id, organization, url, description, events, status, status_reason, secret IS NOT NULL,
 overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule, header_names, auth_type,
-filter, rate_limit
+filter, rate_limit, order_by
 
 -- name: list_webhooks
 SELECT {webhook_columns} FROM {live_webhooks}
@@ -43,7 +43,8 @@ DELETE FROM subscription WHERE organization = :organization AND webhook_id = :we
 {take_change_mark}
 UPDATE webhook SET
     url = :url, description = :description, events = :events, name = :name, timeout = :timeout,
-    retry_schedule = :retry_schedule, filter = :filter, rate_limit = :rate_limit, {changed}
+    retry_schedule = :retry_schedule, filter = :filter, rate_limit = :rate_limit,
+    order_by = :order_by, {changed}
 WHERE id = :webhook
 
 -- name: enter_active

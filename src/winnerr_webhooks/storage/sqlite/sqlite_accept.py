@@ -8,6 +8,7 @@ import msgspec
 
 from winnerr_webhooks.domain.delivery import CANCELLED, LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.domain.event_order import order_key
 from winnerr_webhooks.domain.event_pattern import CACHED_NAMES, patterns_matching
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
@@ -29,6 +30,7 @@ class _Match(msgspec.Struct, array_like=True, gc=False, frozen=True):
     epoch: int
     filter: str | None
     rate_limit: float | None
+    order_by: str | None
 
 
 class _Count(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -38,8 +40,8 @@ class _Count(msgspec.Struct, array_like=True, gc=False, frozen=True):
     active: int
     all: int
     """Active, paused and disabled ones."""
-    filtered: int
-    """Whether any of them has a filter."""
+    by_payload: int
+    """Whether the payload matters for any of them: it has a filter or an order."""
 
 
 _MATCHES = msgspec.json.Decoder(list[_Match])
@@ -55,6 +57,7 @@ class _NewRows:
         self._now = now
         self.events: list[tuple[object, ...]] = []
         self.pending: list[tuple[object, ...]] = []
+        self.ordered: list[tuple[object, ...]] = []
         self.cancelled: list[tuple[object, ...]] = []
         self.lanes: dict[str, int] = {}
 
@@ -65,8 +68,13 @@ class _NewRows:
 
     def delivery(self, event: NewEvent, to: _Match) -> LeasedDelivery | None:
         """Add a pending delivery. Return it if it is leased to the caller, None if it is free."""
-        leased = to.rate_limit is None and self._terms.leases(to.webhook_id)
         made = delivery_id(event.id, to.number)
+        if to.order_by is not None:
+            row = (to.webhook_id, made, event.organization, event.name, to.epoch)
+            self.ordered.append((*row, order_key(event.body, to.order_by)))
+            self.lanes[to.webhook_id] = self._now
+            return None
+        leased = to.rate_limit is None and self._terms.leases(to.webhook_id)
         self.pending.append(
             (to.webhook_id, made, event.organization, event.name, to.epoch, int(leased))
         )
@@ -103,6 +111,7 @@ class _NewRows:
         db.write_rows(
             "insert_pending", self.pending, now=self._now, lease_until=self._terms.lease_until
         )
+        db.write_rows("insert_ordered", self.ordered, now=self._now)
         db.write_rows("put_deliveries", self.cancelled)
         lower_lanes(db, self.lanes)
 
@@ -114,7 +123,7 @@ def accept(
     rows = _NewRows(terms, now)
     if terms.lease is None:
         counts = _counts(db, _pairs(events))
-        if not any(count.filtered for count in counts.values()):
+        if not any(count.by_payload for count in counts.values()):
             return _accept_free(db, events, rows, counts, now)
     wanted = _webhooks_wanting(db, events)
 
@@ -135,7 +144,7 @@ def accept(
                 delivery = rows.delivery(event, webhook)
                 if delivery is not None:
                     leased.append(delivery)
-                elif terms.leases(webhook.webhook_id):  # it has a rate limit
+                elif terms.leases(webhook.webhook_id):  # it has turns or an order
                     waits = True
             else:
                 rows.cancel(event, webhook)
@@ -161,7 +170,7 @@ def _accept_free(
 ) -> list[Accepted]:
     """Store what is new of a batch whose deliveries are all free: SQLite itself fans them out.
 
-    None of the webhooks that want these events has a filter: Python would have to judge them.
+    None of the webhooks that want these events has a filter or an order: Python judges by payload.
     """
     new: list[NewEvent] = []
 

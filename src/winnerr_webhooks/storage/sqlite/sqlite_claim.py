@@ -12,6 +12,7 @@ from winnerr_webhooks.domain.retry import waits_of
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
+from winnerr_webhooks.storage.ordering import EXAMINED, RUN, held_keys, runs, wake_next
 from winnerr_webhooks.storage.pacing import Pace, take_turns, turn_rows, within_turns
 from winnerr_webhooks.storage.settling import give_up, put_pending
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
@@ -35,6 +36,7 @@ class _Lane(msgspec.Struct, array_like=True, gc=False):
     status: str
     rate_limit: float | None
     next_turn_at: float | None
+    is_ordered: int
 
 
 _DUE = msgspec.json.Decoder(list[DueLane])
@@ -71,10 +73,11 @@ async def claim(db: SqliteSession, claim: Claim, expires: float, now: int, began
         for lane in alive
         if lane.rate_limit is not None
     }
-    selected = _select(db, alive, within_turns(claim, paces, now), now)
+    selected = await _select(db, alive, within_turns(claim, paces, now), now)
     mark_leased(selected.rows, lease_end(expires))
     await put_pending(db, selected.rows)
     await give_up(db, selected.worn_out, now)
+    await wake_next(db, selected.worn_out, now)
     turns = take_turns(selected.rows, paces, now)
     await db.execute_many("put_turns", turn_rows(turns.paces))
     set_lanes(
@@ -86,14 +89,26 @@ async def claim(db: SqliteSession, claim: Claim, expires: float, now: int, began
     return turns.begun(claimed(selected, bodies, versions, expires), began)
 
 
-def _select(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
+async def _select(db: SqliteSession, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
     """Return what of these lanes is due and fits."""
     due = _due(db, lanes, claim, now)
     if not due:
         return Selection([], [], set())
+    keys = held_keys(due)
+    if not keys:
+        return select(due, _sizes(db, due), claim)
+    heads = await db.fetch_many("key_heads", PendingRow, keys, most=RUN)
+    chosen = runs(due, heads, now)
+    selected = select(chosen.due, _sizes(db, chosen.due), claim)
+    await db.execute_many("set_due", chosen.due_rows(selected.rows, now))
+    return selected
+
+
+def _sizes(db: Connection, due: Sequence[PendingRow]) -> dict[str, int]:
+    """Return the lengths of their bodies, by event."""
     events = sorted({one.event_id for one in due})
     found = db.json("body_sizes", {"events": as_json(events)}, _SIZES)
-    return select(due, dict(found), claim)
+    return dict(found)
 
 
 def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list[PendingRow]:
@@ -107,6 +122,8 @@ def _due(db: Connection, lanes: Sequence[_Lane], claim: Claim, now: int) -> list
         if not claim.limits[lane.webhook_id]:
             continue  # it has no turn now
         most = 1 << claim.limits[lane.webhook_id].bit_length()  # the power of two that is larger
+        if lane.is_ordered:
+            most = max(most, EXAMINED)
         asked[most] += ((lane.webhook_id, TEST_EPOCH), (lane.webhook_id, lane.epoch))
     due: list[PendingRow] = []
     for most, keys in asked.items():

@@ -53,6 +53,7 @@ async def old(path, clock, keyring, world_class):
         retry_schedule=(60.0, 0.5),
         filter='{"data":{"n":{"$ne":1.50}}}',
         rate_limit=2.5,
+        order_by="data.id",
         credentials=Credentials({"X-Tenant": "acme"}, BearerAuth("a token")),
     )
     await storage.set_secret("org_1", world.signed.id, SECRET[::-1], 86_400 * 60)

@@ -38,6 +38,8 @@ INNER = {
     "insert_free": "of a batch's events, for each webhook: few where webhooks are many",
     "wake_lanes": "`born` is one row",
     "insert_pending": "`born` is one row",
+    "insert_ordered": "`given_now` is one row",
+    "wake_keys": "`given_now` is one row",
     "matching_attempts": "the few patterns of a search, for each attempt that it looks at",
     "attempt_page": "with a rate limit: what waits before a delivery, up to 1,000",
     "matching_deliveries": "with a rate limit: what waits before a delivery, up to 1,000",

@@ -159,12 +159,12 @@ ORDER BY pending.delivery_id DESC LIMIT :limit
 
 -- name: matching_deliveries
 -- Those of these deliveries that match, as they stand now.
-SELECT id, event, webhook_id, status, test, next_attempt_at
+SELECT id, event, webhook_id, status, test, next_attempt_at, waits_for
 FROM (
     SELECT
         given.ordinal, given.id, given.webhook_id, coalesce(pending.event, delivery.event) AS event,
         {delivery_status} AS status, coalesce(pending.test, delivery.test) AS test,
-        {next_attempt_at} AS next_attempt_at,
+        {next_attempt_at} AS next_attempt_at, {waits_for} AS waits_for,
         coalesce(pending.accepted_at, delivery.accepted_at) AS accepted_at
     FROM unnest(:ids::text[], :others::text[]) WITH ORDINALITY AS given (id, webhook_id, ordinal)
     JOIN webhook ON webhook.id = given.webhook_id AND webhook.organization = :organization

@@ -25,8 +25,9 @@ wanted AS MATERIALIZED (
     SELECT given.ordinal, given.id, given.organization, given.name, given.client_id,
         webhook.id AS webhook_id, webhook.suffix, webhook.version, webhook.epoch,
         webhook.status = 'active' AS active,
-        $9::bigint IS NOT NULL AND webhook.rate_limit IS NULL
+        $9::bigint IS NOT NULL AND webhook.rate_limit IS NULL AND webhook.order_by IS NULL
             AND webhook.id <> ALL ($10::text[]) AS leased,
+        CASE WHEN webhook.order_by IS NOT NULL THEN {order_key} END AS order_key,
         webhook.filter,
         $12::jsonb ->> webhook.id IS NOT DISTINCT FROM webhook.filter AS judged
     FROM given
@@ -73,15 +74,16 @@ events AS (
 ),
 new_deliveries AS MATERIALIZED (
     SELECT ordinal, 'dlv_' || substr(id, 5) || suffix AS id, webhook_id, version, leased, active,
-        organization, name, epoch
+        organization, name, epoch, order_key
     FROM wanted
     WHERE (client_id IS NULL OR id IN (SELECT event_id FROM remembered))
         AND NOT EXISTS (SELECT FROM unjudged)
 ),
 waiting AS (
-    INSERT INTO pending ({pending_row})
+    INSERT INTO pending ({pending_row}, order_key, order_number)
     SELECT webhook_id, id, organization, name, false, epoch, $8, $8,
-        CASE WHEN leased THEN $9 END, leased::int, leased::int, 0, 0, $8, 0, false
+        CASE WHEN leased THEN $9 END, leased::int, leased::int, 0, 0, $8, 0, false, order_key,
+        CASE WHEN order_key IS NOT NULL THEN (SELECT nextval('acceptance')) END
     FROM new_deliveries WHERE active
 ),
 cancelled AS (
@@ -89,6 +91,13 @@ cancelled AS (
     SELECT organization, id, webhook_id, name, 'cancelled', false, 0, 0, $8, $8
     FROM new_deliveries WHERE NOT active
 )
+
+-- name: order_key
+-- As `domain.event_order` makes it. PostgreSQL reads no JSON text with an escaped NUL, nor with half of a
+-- pair of surrogates.
+CASE WHEN webhook.order_by = '' THEN '' ELSE md5(coalesce(
+    replace(convert_from(given.body, 'UTF8'), '\u', '/')::json
+        #>> string_to_array(webhook.order_by, '.'), '')) END
 
 -- name: accept
 -- One statement, and a row for each event that was stored and for each of its deliveries. A row with
@@ -146,10 +155,11 @@ SELECT pg_logical_emit_message(true, 'winnerr_webhooks', '')
 -- The deliveries that events were accepted with, for the answer to a lost commit. Those of a
 -- webhook that was deleted since are cancelled.
 SELECT given.ordinal, pending.delivery_id, pending.webhook_id, webhook.version,
-    CASE WHEN webhook.rate_limit IS NULL THEN pending.lease ELSE 0 END AS lease
+    CASE WHEN webhook.rate_limit IS NULL AND webhook.order_by IS NULL THEN pending.lease ELSE 0 END
+        AS lease
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (organization, prefix, ordinal)
 CROSS JOIN LATERAL (
-    SELECT id, version, rate_limit FROM webhook
+    SELECT id, version, rate_limit, order_by FROM webhook
     WHERE webhook.organization = given.organization AND webhook.status <> 'deleted'
     OFFSET 0
 ) AS webhook
@@ -270,7 +280,7 @@ RETURNING id
 pending.webhook_id, pending.delivery_id, pending.organization, pending.event, pending.test::int,
 pending.epoch, pending.accepted_at, pending.due_at, pending.lease_until, pending.lease,
 pending.idle_leases, pending.attempts, pending.retries_used, pending.retry_at, pending.replay,
-pending.finished::int, pending.job
+pending.finished::int, pending.job, pending.order_key, pending.order_number
 
 -- name: lock_pending
 SELECT {pending_columns}
@@ -344,8 +354,8 @@ WITH given AS MATERIALIZED (
     FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::bigint[],
         $8::bigint[], $9::bigint[], $10::int[], $11::int[], $12::int[], $13::int[], $14::bigint[],
-        $15::int[], $16::int[], $17::text[])
-        AS given ({pending_row}, job)
+        $15::int[], $16::int[], $17::text[], $18::text[], $19::bigint[])
+        AS given ({pending_row}, {more_pending})
     CROSS JOIN LATERAL (
         SELECT ctid AS at FROM pending
         WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
@@ -399,7 +409,8 @@ ORDER BY due.next_due_at, due.webhook_id
 -- may be later than what it has due.
 SELECT lane.webhook_id, coalesce(webhook.version, 0), coalesce(webhook.epoch, 0),
     coalesce(webhook.status, 'deleted'),
-    CASE WHEN lane_turn.webhook_id IS NULL THEN lane.next_due_at ELSE 0 END, webhook.rate_limit
+    CASE WHEN lane_turn.webhook_id IS NULL THEN lane.next_due_at ELSE 0 END, webhook.rate_limit,
+    webhook.order_by IS NOT NULL, lane_turn.webhook_id IS NOT NULL
 FROM lane LEFT JOIN webhook ON webhook.id = lane.webhook_id
 LEFT JOIN lane_turn ON lane_turn.webhook_id = lane.webhook_id
 WHERE lane.webhook_id = ANY ($1::text[])
@@ -408,9 +419,68 @@ FOR UPDATE OF lane SKIP LOCKED
 
 -- name: lock_turns
 SELECT webhook_id, next_turn_at FROM lane_turn
-WHERE webhook_id = ANY ($1::text[])
+WHERE webhook_id {any:webhooks}
 ORDER BY webhook_id
 FOR UPDATE
+
+-- name: key_heads
+-- The first deliveries of each key (webhook, key, epoch), at most :most of each, with the lengths of
+-- their bodies; none of a key of which one is leased.
+SELECT {pending_columns}, coalesce(octet_length(event.body), -1)
+FROM unnest($1::text[], $2::text[], $3::int[]) AS given (webhook_id, order_key, epoch)
+CROSS JOIN LATERAL (
+    SELECT * FROM pending
+    WHERE pending.webhook_id = given.webhook_id AND pending.order_key = given.order_key
+        AND NOT pending.finished AND pending.epoch = given.epoch
+    ORDER BY pending.order_number, pending.delivery_id
+    LIMIT :most
+    FOR UPDATE
+) AS pending
+LEFT JOIN LATERAL (
+    SELECT body FROM event WHERE event.id = 'evt_' || substr(pending.delivery_id, 5, 26) OFFSET 0
+) AS event ON true
+WHERE NOT EXISTS (
+    SELECT FROM pending AS held
+    WHERE held.webhook_id = given.webhook_id AND held.order_key = given.order_key
+        AND NOT held.finished AND held.lease_until IS NOT NULL
+        AND held.epoch = given.epoch
+    OFFSET 0)
+
+-- name: wake_keys
+-- The first delivery of each key (webhook, key, epoch), if another one has held it until now.
+WITH first AS MATERIALIZED (
+    SELECT pending.webhook_id, pending.delivery_id
+    FROM unnest($1::text[], $2::text[], $3::int[]) AS given (webhook_id, order_key, epoch)
+    CROSS JOIN LATERAL (
+        SELECT webhook_id, delivery_id FROM pending
+        WHERE pending.webhook_id = given.webhook_id AND pending.order_key = given.order_key
+            AND NOT pending.finished AND pending.epoch = given.epoch
+        ORDER BY pending.order_number, pending.delivery_id
+        LIMIT 1
+    ) AS pending
+)
+UPDATE pending SET due_at = CASE
+    WHEN pending.replay > 0 THEN :now::bigint ELSE greatest(:now, coalesce(pending.retry_at, 0)) END
+WHERE ctid = ANY (ARRAY(
+    SELECT waiting.at FROM first CROSS JOIN LATERAL (
+        SELECT ctid AS at FROM pending
+        WHERE pending.webhook_id = first.webhook_id AND pending.delivery_id = first.delivery_id
+            AND pending.lease_until IS NULL AND pending.due_at = {parked}
+        FOR UPDATE
+    ) AS waiting))
+
+-- name: set_due
+-- Rows that are locked.
+WITH given AS MATERIALIZED (
+    SELECT waiting.at, given.due_at
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS given (webhook_id, delivery_id, due_at)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS at FROM pending
+        WHERE pending.webhook_id = given.webhook_id AND pending.delivery_id = given.delivery_id
+        OFFSET 0
+    ) AS waiting
+)
+UPDATE pending SET due_at = given.due_at FROM given WHERE pending.ctid = given.at
 
 -- name: put_turns
 INSERT INTO lane_turn (webhook_id, next_turn_at)

@@ -105,6 +105,7 @@ SELECT
     coalesce(pending.event, delivery.event) AS event, webhook.id AS webhook_id,
     {delivery_status} AS status,
     coalesce(pending.test, delivery.test) AS test, {next_attempt_at} AS next_attempt_at,
+    {waits_for} AS waits_for,
     coalesce(pending.accepted_at, delivery.accepted_at) AS accepted_at
 FROM json_each(:keys) AS given
 CROSS JOIN webhook ON webhook.id = given.value ->> 1 AND webhook.organization = :organization
@@ -116,7 +117,7 @@ WHERE coalesce(pending.delivery_id, delivery.id) IS NOT NULL
 
 -- name: matching_deliveries
 SELECT json_group_array(json_array(
-    id, event, webhook_id, status, test, next_attempt_at))
+    id, event, webhook_id, status, test, next_attempt_at, waits_for))
 FROM (
     SELECT * FROM ({delivery_rows}) AS delivery WHERE {delivery_matches}
     ORDER BY place

@@ -6,7 +6,7 @@
 -- name: fan_out
 SELECT json_group_array(json_array(
     given.column1, webhook.id, webhook.number, webhook.status, webhook.version, webhook.epoch,
-    webhook.filter, webhook.rate_limit))
+    webhook.filter, webhook.rate_limit, webhook.order_by))
 FROM ({rows:3}) AS given
 CROSS JOIN json_each(given.column3) AS pattern
 CROSS JOIN subscription
@@ -36,6 +36,15 @@ INSERT INTO pending ({pending_row})
 SELECT column1, column2, column3, column4, 0, column5, given_now.at, given_now.at,
     iif(column6, given_now.lease_until, NULL), column6, column6, 0, 0, given_now.at, 0, 0
 FROM given CROSS JOIN (SELECT :now AS at, :lease_until AS lease_until) AS given_now
+
+-- name: insert_ordered
+-- Free, and with what their place in an order is.
+WITH given AS ({rows:6})
+INSERT INTO pending ({pending_row}, order_key, order_number)
+SELECT column1, column2, column3, column4, 0, column5, given_now.at, given_now.at,
+    NULL, 0, 0, 0, 0, given_now.at, 0, 0, column6, given_now.number
+FROM given CROSS JOIN (
+    SELECT :now AS at, (SELECT max(seq) FROM event) AS number) AS given_now
 
 -- name: wanted
 -- The webhooks that want the given events, each once; in the order of `pending`, so that its pages
@@ -96,13 +105,13 @@ WHERE excluded.next_due_at < lane.next_due_at
 
 -- name: count_wanted
 -- How many webhooks want the events of an (organization, patterns): active ones, all but deleted, and
--- those of the latter that have a filter.
+-- those of the latter for which the payload matters: with a filter, or in an order.
 SELECT json_group_array(json((
     SELECT json_array(
         given.column1,
         count(DISTINCT iif(webhook.status = 'active', webhook.id, NULL)),
         count(DISTINCT webhook.id),
-        count(webhook.filter))
+        count(coalesce(webhook.filter, webhook.order_by)))
     FROM json_each(given.column3) AS pattern
     CROSS JOIN subscription
         ON subscription.organization = given.column2 AND subscription.event = pattern.value
@@ -110,8 +119,8 @@ SELECT json_group_array(json((
 FROM ({rows:3}) AS given
 
 -- name: put_pending
-INSERT OR REPLACE INTO pending ({pending_row}, job)
-{rows:17}
+INSERT OR REPLACE INTO pending ({pending_row}, {more_pending})
+{rows:19}
 
 -- name: common_case
 pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
@@ -144,7 +153,7 @@ ON CONFLICT (webhook_id) DO UPDATE SET next_due_at = excluded.next_due_at
 WHERE excluded.next_due_at < lane.next_due_at
 
 -- name: lock_pending
-SELECT json_group_array(json_array({pending_row}, job))
+SELECT json_group_array(json_array({pending_row}, {more_pending}))
 FROM ({rows:2}) AS given
 CROSS JOIN pending
     ON pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
@@ -205,9 +214,12 @@ LEFT JOIN webhook ON webhook.id = due.webhook_id
 -- name: lanes_to_claim
 SELECT json_group_array(json_array(
     webhook.id, webhook.version, webhook.epoch, webhook.status, webhook.rate_limit,
-    lane_turn.next_turn_at))
+    lane_turn.next_turn_at, webhook.order_by IS NOT NULL))
 FROM json_each(:webhooks) AS asked CROSS JOIN webhook ON webhook.id = asked.value
 LEFT JOIN lane_turn ON lane_turn.webhook_id = webhook.id
+
+-- name: lock_turns
+-- There is one writer: nothing has to be locked.
 
 -- name: put_turns
 INSERT OR REPLACE INTO lane_turn (webhook_id, next_turn_at)
@@ -221,7 +233,7 @@ WHERE lane_turn.webhook_id = held.column1 AND lane_turn.next_turn_at < held.colu
 
 -- name: due_pending
 -- The first due deliveries of each lane, at most :most of each; tests have an epoch of their own.
-SELECT json_group_array(json_array({pending_row}, job))
+SELECT json_group_array(json_array({pending_row}, {more_pending}))
 FROM (
     SELECT pending.*
     FROM json_each(:lanes) AS due
@@ -234,6 +246,43 @@ FROM (
             ORDER BY waiting.due_at
             LIMIT :most)
 )
+
+-- name: key_heads
+-- The first deliveries of each key (webhook, key, epoch), at most :most of each; none of a key of which
+-- one is leased.
+SELECT json_group_array(json_array({pending_row}, {more_pending}))
+FROM ({rows:3}) AS given
+CROSS JOIN pending
+    ON pending.webhook_id = given.column1
+    AND pending.delivery_id IN (
+        SELECT waiting.delivery_id FROM pending AS waiting INDEXED BY pending_order
+        WHERE waiting.webhook_id = given.column1 AND waiting.order_key = given.column2
+            AND NOT waiting.finished AND waiting.epoch = given.column3
+        ORDER BY waiting.order_number, waiting.delivery_id
+        LIMIT :most)
+WHERE NOT EXISTS (
+    SELECT 1 FROM pending AS held INDEXED BY pending_order_leased
+    WHERE held.webhook_id = given.column1 AND held.order_key = given.column2
+        AND NOT held.finished AND held.lease_until IS NOT NULL
+        AND held.epoch = given.column3)
+
+-- name: wake_keys
+-- The first delivery of each key (webhook, key, epoch), if another one has held it until now.
+UPDATE pending
+SET due_at = iif(pending.replay, given_now.at, max(given_now.at, coalesce(pending.retry_at, 0)))
+FROM ({rows:3}) AS given CROSS JOIN (SELECT :now AS at) AS given_now
+WHERE pending.webhook_id = given.column1 AND pending.delivery_id = (
+        SELECT first.delivery_id FROM pending AS first INDEXED BY pending_order
+        WHERE first.webhook_id = given.column1 AND first.order_key = given.column2
+            AND NOT first.finished AND first.epoch = given.column3
+        ORDER BY first.order_number, first.delivery_id
+        LIMIT 1)
+    AND pending.lease_until IS NULL AND pending.due_at = {parked}
+
+-- name: set_due
+UPDATE pending SET due_at = given.column3
+FROM ({rows:3}) AS given
+WHERE pending.webhook_id = given.column1 AND pending.delivery_id = given.column2
 
 -- name: body_sizes
 SELECT json_group_array(json_array(event.id, length(event.body)))
@@ -302,12 +351,12 @@ WHERE retry_schedule IS NOT NULL AND status <> 'deleted'
 
 -- name: waits_too_long
 SELECT json_group_array(DISTINCT webhook_id) FROM pending INDEXED BY pending_free
-WHERE lease_until IS NULL AND due_at > :now AND due_at > :now + {longest_wait}
+WHERE lease_until IS NULL AND due_at > :now AND due_at < {parked} AND due_at > :now + {longest_wait}
 
 -- name: shorten_waits
 UPDATE pending SET due_at = :now + {longest_wait},
     retry_at = min(retry_at, :now + {longest_wait})
-WHERE lease_until IS NULL AND due_at > :now AND due_at > :now + {longest_wait}
+WHERE lease_until IS NULL AND due_at > :now AND due_at < {parked} AND due_at > :now + {longest_wait}
 
 -- name: expired
 SELECT json_group_array(json_array(webhook_id, delivery_id)) FROM pending WHERE lease_until < :now
