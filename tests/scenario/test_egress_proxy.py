@@ -1,6 +1,7 @@
 """EGRESS_PROXY and EGRESS_ADDRESSES, set on a server."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -35,14 +36,21 @@ class Proxy:
         host, port = head.split()[1].decode().split(":")
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        ends = ((reader, far_writer), (far_reader, writer))
-        await asyncio.gather(*(_relay(*one) for one in ends))
+        try:
+            await asyncio.gather(_relay(reader, far_writer), _relay(far_reader, writer))
+        except ConnectionError:
+            pass  # one side was killed
+        finally:
+            for one in (writer, far_writer):
+                one.transport.abort()
+                with suppress(ConnectionError):
+                    await one.wait_closed()
 
 
 async def _relay(reader, writer) -> None:
     while piece := await reader.read(65536):
         writer.write(piece)
-    writer.close()
+    writer.write_eof()
 
 
 async def test_deliveries_wait_for_a_proxy_that_is_down_and_lose_no_retry(

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from base64 import b64encode
+from contextlib import suppress
 
 import pytest
 
@@ -42,7 +43,9 @@ class Tunnels:
             await self._relay(peer.reader, writer)
         finally:
             back.cancel()
-            writer.close()
+            writer.transport.abort()
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
 
     async def _relay(self, reader, writer) -> None:
         while piece := await reader.read(65536):
