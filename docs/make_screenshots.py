@@ -81,7 +81,7 @@ class Receivers:
         self.rng = rng
         self.end = end
 
-    async def post(self, destination, organization, head, body) -> Exchange:
+    async def post(self, destination, organization, head, body, limit=None) -> Exchange:
         host, ago = destination.host, self.end - self.clock.ms
         if "old" in host:
             return self.exchange(410, "Gone", 60, b"This integration was retired.")

@@ -52,7 +52,8 @@ async def views(server, receiver, answer) -> list[str]:
         "/signature-check",
     )
     return [
-        "", "/new", "/logs", f"/logs/{attempt}", "/logs/replay", "/activity",
+        "", "/new", "/logs", f"/logs/{attempt}", f"/logs/{attempt}/compare", "/logs/replay",
+        "/logs/replay?status=5xx", "/activity",
         *(own + path for path in of_webhook),
     ]  # fmt: skip
 

@@ -75,6 +75,14 @@ class Filters(msgspec.Struct, kw_only=True):
         """Whether one of the filters is set that are folded away."""
         return bool(self.exact or self.trigger or self.slower)
 
+    def utc_field(self, name: str) -> str:
+        """A time as a field of the type `datetime-local` takes it, in UTC; or what was given."""
+        given: str = getattr(self, name)
+        at = read_time(given)
+        if at is None:
+            return given
+        return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%dT%H:%M:%S}"
+
     def query(self, **changes: str) -> str:
         """The filters as a query string that begins with `?`; empty when none is set.
 
@@ -106,7 +114,7 @@ class Filters(msgspec.Struct, kw_only=True):
         )
 
     @property
-    def not_for_replays(self) -> list[str]:
+    def of_attempts(self) -> list[str]:
         """Names of filters that are set and say something about attempts, not about deliveries."""
         names = [name for name in _NAMES if name not in _OF_DELIVERIES and getattr(self, name)]
         return names if self.outcome in {"", "failed"} else ["outcome", *names]

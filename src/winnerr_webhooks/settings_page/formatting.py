@@ -234,6 +234,11 @@ def visible(raw: bytes | str) -> Markup:
     return Markup(_HIDDEN.sub(_marked, str(escape(text))))  # noqa: S704  escaped just before
 
 
+def has_hidden(text: str) -> bool:
+    """Whether `visible` would mark any character of a text."""
+    return _HIDDEN.search(text) is not None
+
+
 def _marked(found: re.Match[str]) -> str:
     # A parser of HTML reads CR as a line feed, and drops NUL.
     if found[0] == "\r\n":

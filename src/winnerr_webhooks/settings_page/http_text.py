@@ -21,6 +21,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     """The body as it was sent; bytes that are not UTF-8 are U+FFFD."""
     indented: str | None
     """The body indented; None when it is not JSON or is indented already."""
+    is_json: bool
     size: int
     """Bytes."""
     truncated: bool = False
@@ -35,7 +36,12 @@ def body_text(raw: bytes, content_type: str) -> Body:
             indented = msgspec.json.format(raw, indent=2).decode("utf-8", "replace")
         except (msgspec.DecodeError, RecursionError):
             indented = None
-    return Body(raw=text, indented=indented if indented != text else None, size=len(raw))
+    return Body(
+        raw=text,
+        indented=indented if indented != text else None,
+        is_json=indented is not None,
+        size=len(raw),
+    )
 
 
 def header_lines(head: bytes) -> list[tuple[str, str]]:

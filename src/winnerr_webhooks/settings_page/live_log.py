@@ -157,7 +157,10 @@ async def _render(
         webhooks = await page.webhooks.list(request.auth.organization)
         return await page.run_in_thread(
             lambda: [
-                (row.id, _event("row", row.id, page.render("log_row.html", request.auth, row=row)))
+                (
+                    row.id,
+                    _event("row", row.id, page.render("log_rows.html", request.auth, rows=[row])),
+                )
                 for row in reversed(make_rows(page, attempts, webhooks))
             ]
         )

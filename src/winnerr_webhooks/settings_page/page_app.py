@@ -17,6 +17,7 @@ from winnerr_webhooks.settings_page.page_errors import answer_error
 from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_path
 from winnerr_webhooks.settings_page.views import (
     activity_list,
+    attempt_comparison,
     attempt_detail,
     bulk_replay,
     embed_script,
@@ -152,6 +153,7 @@ def _litestar(page: PageContext) -> Litestar:
             *log_download.ROUTES,
             *log_list.ROUTES,
             *attempt_detail.ROUTES,
+            *attempt_comparison.ROUTES,
             *event_detail.ROUTES,
             *bulk_replay.ROUTES,
             *webhook_recovery.ROUTES,

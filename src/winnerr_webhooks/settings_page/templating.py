@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.settings_page import charts, formatting
+from winnerr_webhooks.settings_page.json_markup import json_markup
 from winnerr_webhooks.settings_page.languages import Language
 from winnerr_webhooks.settings_page.script_texts import script_texts
 
@@ -22,6 +23,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "short_url": formatting.short_url,
     "visible": formatting.visible,
     "pluralize": formatting.pluralize,
+    "json_markup": json_markup,
     "named": lambda key, names: names.get(key, key),
     "webhook_name": formatting.webhook_name,
 }

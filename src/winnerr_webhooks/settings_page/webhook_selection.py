@@ -1,17 +1,28 @@
-"""Which webhooks the list shows: found by text and status, failing ones first, 50 a page. Pure."""
+"""Which webhooks the list shows: found by text and status, sorted, 50 a page. Pure."""
 
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 
+from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.settings_page.formatting import webhook_name
 from winnerr_webhooks.settings_page.health_summary import WebhookOverview
 
 PAGE_SIZE: Final = 50
 STATUSES: Final = ("active", "failing", "paused", "disabled")
+SORTS: Final = (
+    ("", Text("Failing first")),
+    ("name", Text("By name")),
+    ("newest", Text("Newest first")),
+    ("last", Text("Last attempt first")),
+    ("rate", Text("Lowest success rate first")),
+)
+"""The orders of the list, by the name in the URL."""
 FEW: Final = 5
 """With up to so many webhooks there is nothing to search for."""
 MAX_SEARCH: Final = 200
@@ -24,15 +35,19 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     q: str = ""
     status: str = ""
     """One of `STATUSES`; empty: all."""
+    sort: str = ""
+    """One of `SORTS`."""
     page: int = 1
 
     @classmethod
     def read(cls, parameters: Mapping[str, str]) -> "ListQuery":
         """Return the query that the parameters of a URL ask for."""
         status, page = parameters.get("status", ""), parameters.get("page", "")
+        sort = parameters.get("sort", "")
         return cls(
             q=parameters.get("q", "").strip()[:MAX_SEARCH],
             status=status if status in STATUSES else "",
+            sort=sort if sort in dict(SORTS) else "",
             page=int(page) if _NUMBER.fullmatch(page) else 1,
         )
 
@@ -44,6 +59,7 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
         values = {
             "q": self.q,
             "status": self.status if status is None else status,
+            "sort": self.sort,
             "page": str(page) if page > 1 else "",
         }
         text = urlencode({name: value for name, value in values.items() if value})
@@ -81,13 +97,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 def select_webhooks(overviews: Sequence[WebhookOverview], query: ListQuery) -> Selection:
     """Choose what a page of the list shows.
 
-    Failing webhooks come first; otherwise the order stays. A page after the last is the last.
+    Without a `sort`, failing webhooks come first, and otherwise the order stays. A page after the
+    last is the last.
     """
     found = [one for one in overviews if _matches(one, query.q)]
     counts = Counter(one.status for one in found)
     if query.status:
         found = [one for one in found if one.status == query.status]
-    found.sort(key=lambda one: one.status != "failing")
+    found.sort(key=_ORDERS[query.sort])
     last = max(-(-len(found) // PAGE_SIZE), 1)
     query = msgspec.structs.replace(query, page=min(query.page, last))
     start = (query.page - 1) * PAGE_SIZE
@@ -98,6 +115,33 @@ def select_webhooks(overviews: Sequence[WebhookOverview], query: ListQuery) -> S
         found=len(found),
         total=len(overviews),
     )
+
+
+def _newest(overview: WebhookOverview) -> tuple[int, str]:
+    return -overview.webhook.created_at, overview.webhook.id
+
+
+def _last_attempt(overview: WebhookOverview) -> int:
+    last = overview.state.last
+    return -last.started_at if last else 0
+
+
+def _success_rate(overview: WebhookOverview) -> float:
+    rate = overview.health.success_rate
+    return math.inf if rate is None else rate
+
+
+def _name(overview: WebhookOverview) -> str:
+    return webhook_name(overview.webhook).casefold()
+
+
+_ORDERS: Final[dict[str, Callable[[WebhookOverview], Any]]] = {
+    "": lambda one: one.status != "failing",
+    "name": _name,
+    "newest": _newest,
+    "last": _last_attempt,
+    "rate": _success_rate,
+}
 
 
 def _matches(overview: WebhookOverview, text: str) -> bool:

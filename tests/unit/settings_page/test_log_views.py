@@ -91,25 +91,70 @@ async def test_an_invalid_filter_never_means_all(site, admin, query):
     assert site.node.due == 0
 
 
-@pytest.mark.parametrize(
-    ("query", "named"),
-    [("q=needle", "Text"), ("status=503", "Status"), ("outcome=succeeded", "Outcome"),
-     ("outcome=failed&status=5xx&q=a", "Status and Text")],
-)  # fmt: skip
-async def test_replay_all_failed_refuses_a_filter_that_it_cannot_follow(site, admin, query, named):
+async def test_replay_all_failed_follows_the_filters_of_attempts(site, admin):
+    """Given failures of several kinds, only those that the log shows are replayed."""
     await site.webhook()
+    made = {}
+    words = ((503, "plum"), (401, "pear-1"), (401, "pear-2"), (401, "fig-1"), (200, "fig-2"))
+    for status, word in words:
+        (delivery,) = await site.event(data=b'{"word":"%s"}' % word.encode())
+        happened = "success" if status == 200 else "exhausted"
+        await site.settle(delivery, status, happened=happened)
+        made[word] = delivery.id
+    for query, shown in (
+        ("status=401&q=pear-", {"pear-1", "pear-2"}),
+        ("status=4xx&q=fig-", {"fig-1"}),
+        ("outcome=failed&status=503", {"plum"}),
+    ):
+        log = await admin.get(f"/logs?{query}")
+        (link,) = [a["href"] for a in log.all("a") if "/logs/replay" in a.get("href", "")]
+        page = await admin.get(link)
+        count = f"{len(shown)} failed " + ("delivery" if len(shown) == 1 else "deliveries")
+        assert count in page.text
+        before = site.node.due
+        page = await admin.post("/logs/replay", {"filters": f"?{query}"})
+        assert f"Replay requested for {len(shown)} deliver" in page.text
+        assert site.node.due == before + len(shown)
+        replayed = {one.id for one in await site.claim()}
+        assert replayed == {made[word] for word in shown}
+
+
+@pytest.mark.parametrize("query", ["outcome=succeeded", "q=nothing-has-this", "slower=100"])
+async def test_without_a_failed_delivery_in_the_log_there_is_nothing_to_replay(site, admin, query):
+    await site.webhook()
+    await site.settle((await site.event())[0], 200)
     await site.settle((await site.event())[0], 503, happened="exhausted")
-    log = await admin.get(f"/logs?event=contact.created&{query}")
-    (link,) = [a["href"] for a in log.all("a") if "/logs/replay" in a.get("href", "")]
-    page = await admin.get(link)
-    assert page.status == 422
-    assert f"The log is filtered by {named}." in page.text
-    assert not page.has_button("Replay 1 delivery")
-    await admin.post("/logs/replay", {"filters": f"?event=contact.created&{query}"})
-    assert site.node.due == 0
+    page = await admin.get(f"/logs/replay?event=contact.created&{query}")
+    assert "Nothing to replay." in page.text
     (without,) = [a["href"] for a in page.all("a") if "/logs/replay" in a.get("href", "")]
-    assert without.endswith("/logs/replay?event=contact.created") or "outcome=failed" in without
     assert (await admin.get(without)).has_button("Replay 1 delivery")
+
+
+async def test_a_replay_of_what_the_log_shows_leaves_out_stopped_webhooks_and_tests(site, admin):
+    webhook = await site.webhook()
+    other = await site.webhook()
+    for delivery in await site.event():
+        await site.settle(delivery, 503, happened="exhausted")
+    await admin.post(f"/{webhook.id}/test")
+    await site.settle(site.node.tests[0], 503, happened="exhausted")
+    assert "2 failed deliveries" in (await admin.get("/logs/replay?status=503")).text
+    assert "1 failed delivery" in (await admin.get("/logs/replay?status=503&trigger=test")).text
+    await admin.post(f"/{other.id}/pause")
+    assert "1 failed delivery" in (await admin.get("/logs/replay?status=503")).text
+
+
+async def test_more_deliveries_than_are_replayed_at_once_are_named_as_the_newest(
+    site, admin, monkeypatch
+):
+    monkeypatch.setattr("winnerr_webhooks.settings_page.replay_selection.MOST_SELECTED", 2)
+    await site.webhook()
+    for _event in range(3):
+        await site.settle((await site.event())[0], 503, happened="exhausted")
+    page = await admin.get("/logs/replay?status=503")
+    assert "2 failed deliveries" in page.text
+    assert "These are the newest ones." in page.text
+    page = await admin.post("/logs/replay", {"filters": "?status=503"})
+    assert "Replay requested for 2 deliveries." in page.text
 
 
 async def test_replay_all_failed_of_a_deleted_webhook_stays_with_it(site, admin):
@@ -139,7 +184,7 @@ async def test_an_attempt_shows_request_response_phases_and_what_to_do(site, adm
     assert "503 Made Up" in page.text
     assert "What to do:" in page.text
     assert "We try again at" in page.text
-    assert '"name": "Jane"' in page.text
+    assert '"name" : "Jane"' in page.text
     assert '"name":"Jane"' in page.text
     assert "X-Winnerr-Attempt" in page.text
     assert "curl --globoff --path-as-is http://127.0.0.1:9/hook" in page.text
@@ -401,11 +446,12 @@ async def next_row(answer):
             return line.removeprefix("id: ")
 
 
-async def test_an_attempt_opened_in_the_log_is_only_its_article(site, admin):
+async def test_an_attempt_opened_in_the_log_is_only_its_article_and_a_bar_above_it(site, admin):
     await site.webhook()
     attempt = await site.settle((await site.event())[0], 503)
     part = await admin.get(f"/logs/{attempt}", headers={"X-Part": "attempt"})
-    assert part.html.lstrip().startswith("<article")
+    assert part.html.lstrip().startswith('<div class="drawer-bar">')
+    assert len(part.all("article")) == 1
     assert not part.all("html")
 
 

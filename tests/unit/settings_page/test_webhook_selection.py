@@ -84,3 +84,30 @@ def test_links_keep_the_search_and_leave_out_what_is_usual():
     assert query.link(page=2) == "?q=crm&status=failing&page=2"
     assert query.link(status="") == "?q=crm"
     assert ListQuery.read({"page": "0"}).link() == ""
+
+
+async def test_the_list_is_sorted_as_asked_and_failing_first_otherwise(site, admin):
+    made = {
+        name: await site.webhook(url=f"http://127.0.0.1:9/{name}", name=name)
+        for name in ("beta", "Alpha", "gamma", "delta", "eps", "zeta")
+    }
+
+    async def sent(name, status):
+        for delivery in await site.event():
+            if delivery.webhook_id == made[name].id:
+                await site.settle(delivery, status)
+
+    await sent("delta", 200)
+    await sent("gamma", 503)
+    await sent("beta", 200)
+    order = ["beta", "Alpha", "gamma", "delta", "eps", "zeta"]
+    assert shown(await admin.get()) == ["gamma", *(one for one in order if one != "gamma")]
+    by_name = await admin.get("?sort=name")
+    assert shown(by_name) == ["Alpha", "beta", "delta", "eps", "gamma", "zeta"]
+    assert by_name.all("option", value="name")[0].keys() >= {"selected"}
+    assert shown(await admin.get("?sort=newest")) == order[::-1]
+    assert shown(await admin.get("?sort=last"))[:3] == ["beta", "gamma", "delta"]
+    assert shown(await admin.get("?sort=rate"))[:3] == ["gamma", "beta", "delta"]
+    assert shown(await admin.get("?sort=nonsense"))[0] == "gamma"
+    chip = next(a["href"] for a in by_name.all("a") if "status=active" in a["href"])
+    assert "sort=name" in chip

@@ -1,15 +1,17 @@
-// Opens an attempt below its row in the log. The URL changes with it, and Back closes it.
+// Opens an attempt in a drawer beside the log. The URL changes with it, and Back closes it. In a
+// frame, which is as tall as its page, the attempt opens below its row instead (see page.css).
 
 import { showCopyButtons } from "./copy_buttons.js";
 import { announce, fetchHtml, nodesOf } from "./dom.js";
+import { showFolds } from "./json_view.js";
 import { say } from "./texts.js";
 import { showTimes } from "./times.js";
 
 /** Makes the rows of the log open in place. The keyboard and the live log use the result. */
 export function attemptOpener(attempts) {
   const logUrl = location.href;
-  let opened = null; // { row, panel, link } of the open attempt
-  let requested = ""; // the link that was opened last
+  let opened = null; // { row, panel, drawer, link, href } of the open attempt
+  let requested = ""; // the URL that was asked for last
 
   const close = ({ focus = true } = {}) => {
     if (!opened) return;
@@ -20,58 +22,85 @@ export function attemptOpener(attempts) {
     opened = null;
   };
 
-  const show = async (link) => {
-    requested = link.href;
-    const text = await fetchHtml(link.href, "attempt");
-    if (requested !== link.href) return;
-    if (text === null) { location.assign(link.href); return; }
-    close({ focus: false });
-    const row = link.closest("tr");
-    const panel = document.createElement("tr");
-    panel.className = "panel-row";
-    const cell = panel.insertCell();
-    cell.colSpan = row.cells.length;
-    cell.append(nodesOf(text));
-    row.after(panel);
-    row.classList.add("is-open");
-    link.setAttribute("aria-expanded", "true");
-    showTimes(panel);
-    showCopyButtons(panel);
-    opened = { row, panel, link };
-    panel.querySelector("h1").focus({ preventScroll: true });
-    row.scrollIntoView({ block: "nearest" });
+  const closeToLog = () => {
+    close();
+    history.pushState(null, "", logUrl);
+  };
+
+  const show = async (link, href = link.href) => {
+    requested = href;
+    const text = await fetchHtml(href, "attempt");
+    if (requested !== href) return;
+    if (text === null) { location.assign(href); return; }
+    if (opened?.link !== link) {
+      close({ focus: false });
+      opened = { ...addPanel(attempts, link), link };
+    }
+    opened.href = href;
+    const { drawer } = opened;
+    drawer.replaceChildren(nodesOf(text));
+    drawer.scrollTop = 0;
+    showTimes(drawer);
+    showCopyButtons(drawer);
+    showFolds(drawer);
+    drawer.querySelector("h1").focus({ preventScroll: true });
+    opened.row.scrollIntoView({ block: "nearest" });
     announce(say("Attempt opened"));
   };
 
+  const open = (link, href = link.href) => {
+    history.pushState({ attempt: link.closest("tr").id, href }, "", href);
+    show(link, href);
+  };
+
   const toggle = (link) => {
-    if (opened?.link === link) {
-      close();
-      history.pushState(null, "", logUrl);
-    } else {
-      history.pushState({ attempt: link.closest("tr").id }, "", link.href);
-      show(link);
-    }
+    if (opened?.link === link) closeToLog();
+    else open(link);
   };
 
   attempts.addEventListener("click", (event) => {
-    const link = event.target.closest(".result a");
-    if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (event.target.closest("[data-close]")) { closeToLog(); return; }
+    const link = event.target.closest(".result a, a[data-attempt]");
+    if (!link) return;
     event.preventDefault();
-    toggle(link);
+    if (opened?.drawer.contains(link)) open(opened.link, link.href);
+    else toggle(link);
   });
 
-  addEventListener("popstate", (event) => {
+  addEventListener("popstate", ({ state }) => {
     requested = "";
-    const link = event.state?.attempt && document.getElementById(event.state.attempt)?.querySelector(".result a");
-    if (link) show(link);
+    const link = state?.attempt && document.getElementById(state.attempt)?.querySelector(".result a");
+    if (link) show(link, state.href);
     else close();
   });
 
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !opened || document.querySelector("dialog[open]")) return;
-    close();
-    history.pushState(null, "", logUrl);
+    closeToLog();
   });
 
-  return { toggle, isOpen: () => opened !== null };
+  return { toggle, open, isOpen: () => opened !== null, openLink: () => opened?.link ?? null };
+}
+
+// In a frame the panel is a row of the table. Otherwise it stands after the table, for even an empty
+// row would move those below it.
+function addPanel(attempts, link) {
+  const row = link.closest("tr");
+  const drawer = document.createElement("div");
+  drawer.className = "drawer";
+  let panel = drawer;
+  if (document.documentElement.classList.contains("framed")) {
+    panel = document.createElement("tr");
+    panel.className = "panel-row";
+    const cell = panel.insertCell();
+    cell.colSpan = row.cells.length;
+    cell.append(drawer);
+    row.after(panel);
+  } else {
+    attempts.append(drawer);
+  }
+  row.classList.add("is-open");
+  link.setAttribute("aria-expanded", "true");
+  return { row, panel, drawer };
 }

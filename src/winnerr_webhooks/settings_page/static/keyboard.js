@@ -27,20 +27,22 @@ export function startKeyboard(attempts, opener) {
   const links = () => [...attempts.querySelectorAll("#rows > tr:not(.panel-row) .result a")];
   const current = () => {
     const row = document.activeElement?.closest?.("tr");
-    return row?.querySelector(".result a") ?? (selected?.isConnected ? selected : null);
+    return opener?.openLink() ?? row?.querySelector(".result a") ?? (selected?.isConnected ? selected : null);
   };
   const move = (step) => {
     const all = links();
     const index = all.indexOf(current());
     selected = all[Math.min(Math.max(index + step, 0), all.length - 1)];
+    if (opener.isOpen()) {
+      if (selected && selected !== all[index]) opener.open(selected);
+      return;
+    }
     selected?.focus();
     selected?.scrollIntoView({ block: "nearest" });
   };
   const replay = () => {
-    const row = current()?.closest("tr");
-    const next = row?.nextElementSibling;
-    const panel = next?.classList.contains("panel-row") ? next : document;
-    const button = row?.querySelector(".next button") ?? panel.querySelector("form.replay button");
+    const row = attempts ? current()?.closest("tr") : null;
+    const button = row?.querySelector(".next button") ?? document.querySelector("form.replay button");
     if (button) replayByKey(button);
   };
   const shortcuts = {

@@ -3,7 +3,7 @@
 
 import { showCopyButtons } from "./copy_buttons.js";
 import { fetchHtml, nodesOf } from "./dom.js";
-import { say } from "./texts.js";
+import { showFolds } from "./json_view.js";
 import { showTimes } from "./times.js";
 
 const MAX_TRIES = 60;
@@ -55,11 +55,13 @@ function keepAttemptCurrent() {
 function update(current, next) {
   showTimes(next);
   showCopyButtons(next);
+  showFolds(next);
   patch(current, next);
 }
 
 function patch(current, next) {
   if (current.isEqualNode(next)) return;
+  if (current.matches?.("pre.json, .part-tools") && current.textContent === next.textContent) return;
   const isSame = current.nodeName === next.nodeName && current.childNodes.length === next.childNodes.length;
   if (!isSame || !current.childNodes.length) {
     current.replaceWith(next);

@@ -1,4 +1,5 @@
-// Shows times in the reader's time zone, and keeps relative times current.
+// Shows times in the reader's time zone, and keeps relative times current. The server writes UTC; the
+// zone is named in the elements of the class `zone`, of which the foot of every page has one.
 
 import { locale, say } from "./texts.js";
 
@@ -33,6 +34,30 @@ export function showTimes(root) {
     time.textContent = local(Date.parse(time.dateTime));
   }
   for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
+}
+
+/**
+ * Lets fields for a time be filled in with local time. The server gets UTC, as from a page without
+ * scripts: a hidden field takes over the name of each field.
+ */
+export function showLocalFields(root) {
+  for (const field of root.querySelectorAll("input[data-utc]")) {
+    const given = field.value && new Date(/(Z|[+-]\d\d:?\d\d)$/.test(field.value) ? field.value : `${field.value}Z`);
+    if (given && Number.isNaN(given.getTime())) continue; // it stays as it is, beside its error
+    const utc = document.createElement("input");
+    Object.assign(utc, { type: "hidden", name: field.name, value: field.value });
+    field.removeAttribute("name");
+    field.after(utc);
+    if (given) field.value = isoOf(new Date(given - given.getTimezoneOffset() * 60_000));
+    field.addEventListener("input", () => {
+      const at = new Date(field.value);
+      utc.value = Number.isNaN(at.getTime()) ? field.value : isoOf(at);
+    });
+  }
+}
+
+function isoOf(date) {
+  return date.toISOString().slice(0, 19);
 }
 
 /** Shows on each time under the pointer what it is in the reader's zone, before what it is in UTC. */

@@ -24,6 +24,7 @@ from winnerr_webhooks.settings_page.page_context import (
     redirect,
 )
 from winnerr_webhooks.settings_page.remedies import diagnosis_of
+from winnerr_webhooks.settings_page.response_decoding import DecodedBody, decode_body
 
 
 @get("/logs/{attempt:str}")
@@ -39,11 +40,27 @@ async def show_attempt(
     `before` is the number of the delivery's last attempt when a replay was requested. The page's
     script waits for a higher one.
     """
-    template = "attempt_panel.html" if request.headers.get("x-part") else "attempt_detail.html"
+    in_log = "x-part" in request.headers
+    template = "attempt_panel.html" if in_log else "attempt_detail.html"
     async with page.turn(request.auth.organization):
-        found = await _find(page, request.auth.organization, attempt)
+        found = await find_attempt(page, request.auth.organization, attempt)
         values = await _values(page, found) | {"done": done, "before": before}
-        return await page.answer_in_thread(template, request.auth, tab="logs", **values)
+        return await page.answer_in_thread(
+            template, request.auth, tab="logs", in_log=in_log, **values
+        )
+
+
+@get("/logs/{attempt:str}/response-body")
+async def download_response_body(
+    page: PageDependency, request: PageRequest, attempt: FromPath[str]
+) -> Response[bytes]:
+    """The bytes of an answer as they came, as a file: a browser would not show them as a page."""
+    found = await find_attempt(page, request.auth.organization, attempt)
+    return Response(
+        found.response_body,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{found.id}.response"'},
+    )
 
 
 @get("/logs/{attempt:str}/replay", admin=True)
@@ -51,7 +68,7 @@ async def show_replay(
     page: PageDependency, request: PageRequest, attempt: FromPath[str]
 ) -> Response[str]:
     """Ask whether to send a delivery once more."""
-    found = await _find(page, request.auth.organization, attempt)
+    found = await find_attempt(page, request.auth.organization, attempt)
     return page.answer(
         "confirm_replay.html",
         request.auth,
@@ -70,7 +87,7 @@ async def replay(
     attempt, or to the log with the filters in the form field `back`.
     """
     form = form_of(request)
-    found = await _find(page, request.auth.organization, attempt)
+    found = await find_attempt(page, request.auth.organization, attempt)
     delivery = await page.storage.delivery(found.organization, found.delivery_id)
     if delivery and delivery.status == DELIVERED and not form.has("confirmed"):
         return redirect(f"/logs/{attempt}/replay")
@@ -83,7 +100,8 @@ async def replay(
     return redirect(f"/logs/{attempt}?done=replayed&before={before}")
 
 
-async def _find(page: PageContext, organization: str, attempt_id: str) -> LoggedAttempt:
+async def find_attempt(page: PageContext, organization: str, attempt_id: str) -> LoggedAttempt:
+    """The attempt of this id, whole; `NotFound` when there is none."""
     found = None
     if is_id("att", attempt_id):
         found = await page.storage.attempt(organization, attempt_id)
@@ -109,6 +127,7 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
     max_attempts = most_attempts(page, webhook)
     attempts = delivery.attempts if delivery else [attempt]
     head = header_lines(attempt.request_head)
+    body, decoding = response_body(attempt)
     return {
         "attempt": attempt,
         "result": attempt_result(attempt),
@@ -130,7 +149,8 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
         "request_headers": head[1:],
         "request_body": body_text(attempt.request_body, "application/json"),
         "response_headers": header_lines(attempt.response_head),
-        "response_body": _response_body(attempt),
+        "response_body": body,
+        "decoding": decoding,
         "curl": curl_command(attempt.url, head[1:], attempt.request_body),
         "pending": attempt.delivery_status == PENDING,
         "delivered": attempt.delivery_status == DELIVERED,
@@ -150,13 +170,16 @@ def _data_errors(page: PageContext, attempt: LoggedAttempt) -> tuple[FieldError,
     return page.catalog.data_errors(attempt.event, bytes(data))
 
 
-def _response_body(attempt: LoggedAttempt) -> Body | None:
+def response_body(attempt: LoggedAttempt) -> tuple[Body | None, DecodedBody | None]:
+    """The body of the answer as text, and how it was decoded; None without an answer."""
     if attempt.status is None:
-        return None
+        return None, None
     headers = header_lines(attempt.response_head)
+    decoded = decode_body(attempt.response_body, headers, truncated=attempt.truncated)
     content_type = next((v for name, v in headers if name.lower() == "content-type"), "")
-    body = body_text(attempt.response_body, content_type)
-    return msgspec.structs.replace(body, truncated=attempt.truncated)
+    body = body_text(decoded.text.encode(), content_type)
+    size = len(attempt.response_body)
+    return msgspec.structs.replace(body, size=size, truncated=attempt.truncated), decoded
 
 
 def _replay_obstacle(webhook: Webhook | None, attempt: LoggedAttempt) -> str | None:
@@ -172,4 +195,4 @@ def _replay_obstacle(webhook: Webhook | None, attempt: LoggedAttempt) -> str | N
     return None
 
 
-ROUTES = (show_attempt, show_replay, replay)
+ROUTES = (show_attempt, download_response_body, show_replay, replay)

@@ -1,6 +1,10 @@
-"""Replay all failed: a page that counts the matching deliveries, then shows the progress."""
+"""Replay all failed: a page that counts the matching deliveries, then shows the progress.
 
-from typing import Final
+Filters that only say something about deliveries select them in a job. With others, those are
+replayed of which the log shows an attempt (see `replay_selection`).
+"""
+
+from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -9,12 +13,17 @@ from litestar.params import FromQuery
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.settings_page.event_choices import logged_choices
-from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters
+from winnerr_webhooks.settings_page.filters import RANGES, Filters, read_filters, read_time
 from winnerr_webhooks.settings_page.page_context import (
+    PageContext,
     PageDependency,
     PageRequest,
     form_of,
     redirect,
+)
+from winnerr_webhooks.settings_page.replay_selection import (
+    replay_deliveries,
+    select_deliveries,
 )
 from winnerr_webhooks.storage.values import ReplayProgress
 
@@ -34,7 +43,9 @@ async def show_bulk_replay(
     `started` is how many deliveries the replay has, and `at` is when it began, in ms.
     """
     filters = read_filters(request.scope["query_string"], page.catalog)
-    refused = bool(filters.errors or filters.not_for_replays)
+    refused = bool(filters.errors)
+    if filters.of_attempts and not refused:
+        return await _show_selection(page, request, filters)
     now = page.now()
     organization, count, progress = request.auth.organization, 0, None
     if started and not refused:
@@ -49,29 +60,65 @@ async def show_bulk_replay(
         "bulk_replay.html",
         request.auth,
         status=_UNPROCESSABLE if refused else _OK,
-        tab="logs",
-        without=filters.query(**dict.fromkeys(filters.not_for_replays, "")),
-        filters=filters,
-        webhooks=await page.webhooks.list(request.auth.organization),
-        event_choices=logged_choices(page.catalog, filters),
-        ranges=RANGES,
+        **await _form_values(page, request, filters),
         count=count,
         started=0 if refused else started,
         progress=None if progress is None else _figures(progress, started, count),
     )
 
 
+async def _show_selection(
+    page: PageContext, request: PageRequest, filters: Filters
+) -> Response[str]:
+    """Show how many deliveries the log's filters select; after the replay, how many it took."""
+    values: dict[str, Any] = {"is_partial": False}
+    values |= {
+        name: int(given) if (given := request.query_params.get(name, "")).isdecimal() else None
+        for name in ("replayed", "skipped")
+    }
+    count = 0
+    if values["replayed"] is None:
+        selected = await select_deliveries(page, request.auth.organization, filters)
+        count, values["is_partial"] = len(selected.ids), selected.is_partial
+    return page.answer(
+        "replay_selection.html",
+        request.auth,
+        **await _form_values(page, request, filters),
+        names=filters.of_attempts,
+        without=filters.query(**dict.fromkeys(filters.of_attempts, "")),
+        count=count,
+        **values,
+    )
+
+
+async def _form_values(page: PageContext, request: PageRequest, filters: Filters) -> dict[str, Any]:
+    return {
+        "tab": "logs",
+        "filters": filters,
+        "since_ms": read_time(filters.since),
+        "until_ms": read_time(filters.until),
+        "webhooks": await page.webhooks.list(request.auth.organization),
+        "event_choices": logged_choices(page.catalog, filters),
+        "ranges": RANGES,
+    }
+
+
 @post("/logs/replay")
 async def start_bulk_replay(page: PageDependency, request: PageRequest) -> Response[str]:
-    """Replay every failed delivery that matches, in a job that survives a restart."""
+    """Replay every failed delivery that matches; without filters of attempts, in a job."""
     filters = read_filters(form_of(request).text("filters").removeprefix("?"), page.catalog)
-    if filters.errors or filters.not_for_replays:
+    organization = request.auth.organization
+    if filters.errors:
         return redirect(f"/logs/replay{filters.query()}")
+    if filters.of_attempts:
+        selected = await select_deliveries(page, organization, filters)
+        done = await replay_deliveries(page, organization, selected.ids)
+        page.audit("deliveries replayed", request.auth, count=str(done.replayed))
+        figures = {"replayed": str(done.replayed), "skipped": str(done.skipped)}
+        return redirect(f"/logs/replay{filters.query(**figures)}")
     now = page.now()
     try:
-        started = await page.replays.replay_many(
-            request.auth.organization, _as_of(filters, now), dry_run=False
-        )
+        started = await page.replays.replay_many(organization, _as_of(filters, now), dry_run=False)
     except Invalid:
         return redirect(f"/logs/replay{filters.query()}")
     page.audit("deliveries replayed", request.auth, count=str(started))

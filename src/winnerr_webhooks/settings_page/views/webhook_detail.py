@@ -11,11 +11,7 @@ from winnerr_webhooks.domain.retry import waits_of
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page.filters import OUTCOMES
-from winnerr_webhooks.settings_page.health_summary import (
-    WebhookOverview,
-    webhook_overviews,
-    window_start,
-)
+from winnerr_webhooks.settings_page.health_summary import WebhookOverview, webhook_overviews
 from winnerr_webhooks.settings_page.log_rows import make_rows
 from winnerr_webhooks.settings_page.page_context import PageContext, PageDependency, PageRequest
 from winnerr_webhooks.settings_page.remedies import remedy_values
@@ -196,12 +192,9 @@ async def part_values(
 
 
 async def read_overview(page: PageContext, webhook: Webhook) -> WebhookOverview:
-    """A webhook with its state and its health in the last 24 hours."""
-    now = page.now()
+    """A webhook with its state. Its health is empty: that would be read of all webhooks."""
     states = await page.storage.webhook_states(webhook.organization)
-    buckets = await page.storage.health(webhook.organization, window_start(now))
-    buckets = [bucket for bucket in buckets if bucket.webhook_id == webhook.id]
-    (overview,) = webhook_overviews([webhook], states, buckets, now)
+    (overview,) = webhook_overviews([webhook], states, [], page.now())
     return overview
 
 

@@ -12,6 +12,7 @@ from winnerr_webhooks.settings_page.health_summary import (
 )
 from winnerr_webhooks.settings_page.page_context import PageContext, PageDependency, PageRequest
 from winnerr_webhooks.settings_page.webhook_selection import (
+    SORTS,
     STATUSES,
     ListQuery,
     select_webhooks,
@@ -35,6 +36,7 @@ async def list_webhooks(
             tab="webhooks",
             selection=select_webhooks(overviews, query),
             statuses=STATUSES,
+            sorts=SORTS,
             health=total,
             done=done,
         )

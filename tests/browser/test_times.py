@@ -1,0 +1,55 @@
+"""Times are those of the reader's zone, with its name, also in the fields of forms."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+KATHMANDU = {"timezone_id": "Asia/Kathmandu", "locale": "en-GB"}  # 5 h 45 min ahead of UTC
+
+
+async def test_every_page_names_the_zone_of_its_times(visit, server, receiver):
+    webhook = await server.webhook(receiver.url)
+    page = await visit(**KATHMANDU)
+    for path in ("", "/logs", "/activity", f"/{webhook['id']}", f"/{webhook['id']}/deliveries"):
+        await page.goto(f"/settings/webhooks{path}")
+        await expect(page.locator("footer")).to_contain_text("Times are in GMT+5:45")
+        assert "UTC" not in await page.locator("body").inner_text()
+
+
+async def test_a_time_is_entered_in_the_zone_of_the_reader_and_sent_in_utc(visit):
+    page = await visit("/logs?since=2026-11-23T09:14&until=2026-11-23T20:00:00Z", **KATHMANDU)
+    since = page.get_by_label("From GMT+5:45")
+    await expect(since).to_have_value("2026-11-23T14:59")
+    await since.fill("2026-11-23T15:00")
+    await page.get_by_role("button", name="Filter").click()
+    await page.wait_for_url("**since=2026-11-23T09*")
+    query = parse_qs(urlsplit(page.url).query)
+    assert query["since"] == ["2026-11-23T09:15:00"]
+    assert query["until"] == ["2026-11-23T20:00"]  # it was not touched
+
+
+async def test_a_recovery_since_a_local_time_counts_from_that_instant(visit, server, receiver):
+    webhook = await server.webhook(receiver.url)
+    page = await visit(f"/{webhook['id']}/recover", **KATHMANDU)
+    await page.get_by_label("or since GMT+5:45").fill("2026-11-23T15:00")
+    await page.get_by_role("button", name="Count again").click()
+    await page.wait_for_url("**since=2026-11-23T09*")
+    await expect(page.get_by_label("or since")).to_have_value("2026-11-23T15:00:00")
+
+
+async def test_what_is_no_time_stays_beside_its_error(visit, server, receiver):
+    webhook = await server.webhook(receiver.url)
+    page = await visit(f"/{webhook['id']}/recover", **KATHMANDU)
+    await page.get_by_label("or since").fill("yesterday")
+    await page.get_by_role("button", name="Count again").click()
+    await expect(page.locator("#since-error")).to_be_visible()
+    await expect(page.get_by_label("or since")).to_have_value("yesterday")
+
+
+async def test_without_scripts_times_are_in_utc_and_say_so(visit):
+    page = await visit("/logs?since=2026-11-23T09:14", java_script_enabled=False, **KATHMANDU)
+    await expect(page.get_by_label("From UTC")).to_have_value("2026-11-23T09:14")
+    await expect(page.locator("footer")).to_contain_text("Times are in UTC")
