@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from vector_cases import content_cases, header_cases, secret_cases
+from vector_cases import content_cases, ed25519_cases, header_cases, secret_cases
 from vector_cases.collection import Vector, Vectors
 
 FILE: Final = Path(__file__).with_name("vectors.json")
@@ -36,19 +36,27 @@ def make() -> list[Vector]:
     return vectors.all
 
 
-def render(vectors: list[Vector]) -> str:
+def make_ed25519() -> list[Vector]:
+    """Return the vectors of public keys."""
+    vectors = Vectors()
+    ed25519_cases.public_keys(vectors)
+    return vectors.all
+
+
+def render(vectors: list[Vector], ed25519: list[Vector]) -> str:
     """Return the file's text; `ValueError` if two vectors have one name."""
-    names = [vector["name"] for vector in vectors]
+    names = [vector["name"] for vector in [*vectors, *ed25519]]
     if len(set(names)) != len(names):
         raise ValueError("two vectors have one name")
-    return json.dumps({"version": 1, "vectors": vectors}, indent=1, ensure_ascii=False) + "\n"
+    content = {"version": 1, "vectors": vectors, "ed25519": ed25519}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:
     """Write the file, or compare it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    text = render(make())
+    text = render(make(), make_ed25519())
     if not parser.parse_args().check:
         FILE.write_text(text, encoding="utf-8")
         return 0

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -15,6 +16,8 @@ import (
 const (
 	shortestSecret = 8 // characters
 	whsec          = "whsec_"
+	whpk           = "whpk_" // begins the public key of a webhook that signs with Ed25519
+	whsk           = "whsk_" // and its private key, which no receiver has
 )
 
 var (
@@ -60,6 +63,9 @@ func checkSecret(secret string) error {
 	case length < shortestSecret:
 		return fmt.Errorf("%w: the secret has %d characters, and a webhook's secret has at least %d. "+
 			"Copy the whole secret", ErrInvalidSecret, length, shortestSecret)
+	case strings.HasPrefix(secret, whsk):
+		return fmt.Errorf("%w: this is a private key, which signs. Give the public key, which begins with "+
+			"whpk_", ErrInvalidSecret)
 	case ok && !paddedBase64.MatchString(rest):
 		return notBase64()
 	}
@@ -83,6 +89,41 @@ func (k secretKey) signStandard(id, timestamp string, body []byte) string {
 	mac.Write([]byte(id + "." + timestamp + "."))
 	mac.Write(body)
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// publicKey is the public key of a webhook that signs with Ed25519 (RFC 8032).
+type publicKey ed25519.PublicKey
+
+func newPublicKey(text string) (publicKey, error) {
+	raw, err := base64.StdEncoding.DecodeString(text[len(whpk):])
+	if err != nil || len(raw) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%w: what follows whpk_ is not the base64 of 32 bytes. Copy the whole public "+
+			"key, up to the = sign, from the page of the webhook about signing", ErrInvalidSecret)
+	}
+	return raw, nil
+}
+
+func (k publicKey) verifiesAny(signatures [][]byte, id, timestamp string, body []byte) bool {
+	content := append([]byte(id+"."+timestamp+"."), body...)
+	for _, signature := range signatures {
+		if ed25519.Verify(ed25519.PublicKey(k), content, signature) {
+			return true
+		}
+	}
+	return false
+}
+
+// readEd25519 returns the signatures in the v1a entries of a webhook-signature.
+func readEd25519(value string) [][]byte {
+	var found [][]byte
+	for _, entry := range strings.Split(value, " ") {
+		text, ok := strings.CutPrefix(entry, "v1a,")
+		raw, err := base64.StdEncoding.DecodeString(text)
+		if ok && err == nil && len(raw) == ed25519.SignatureSize {
+			found = append(found, raw)
+		}
+	}
+	return found
 }
 
 // signatureFormat is how a product writes the signature of a body: text around {hex} or {base64}.

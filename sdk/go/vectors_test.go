@@ -69,6 +69,7 @@ func TestVectors(t *testing.T) {
 	var file struct {
 		Version int
 		Vectors []vector
+		Ed25519 []vector
 	}
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ func TestVectors(t *testing.T) {
 	if file.Version != 1 || len(file.Vectors) < 150 {
 		t.Fatalf("version %d with %d vectors", file.Version, len(file.Vectors))
 	}
-	for _, v := range file.Vectors {
+	for _, v := range append(file.Vectors, file.Ed25519...) {
 		t.Run(v.Name, func(t *testing.T) {
 			event, err := v.verify()
 			checkVector(t, v, event, err)

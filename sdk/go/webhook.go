@@ -34,6 +34,7 @@ var (
 // Webhook verifies the requests of one webhook. It is safe for use by many goroutines.
 type Webhook struct {
 	keys             []secretKey
+	publicKeys       []publicKey
 	tolerance        time.Duration
 	prefix           string
 	signatureHeader  string
@@ -83,7 +84,8 @@ func RequireTimestamp() Option {
 }
 
 // New returns a Webhook for the secret that the settings page shows. Give the old and the new secret
-// while you rotate: either of them may have signed a request.
+// while you rotate: either of them may have signed a request. In place of a secret, give the public
+// key (whpk_…) of a webhook that signs with Ed25519.
 //
 // The error wraps [ErrInvalidSecret] if a secret cannot be right, so that a variable that is not set
 // never means "accept everything".
@@ -110,6 +112,14 @@ func New(secrets []string, options ...Option) (*Webhook, error) {
 		webhook.signatureHeader = set.prefix + "Signature"
 	}
 	for _, secret := range secrets {
+		if strings.HasPrefix(secret, whpk) {
+			key, err := newPublicKey(secret)
+			if err != nil {
+				return nil, err
+			}
+			webhook.publicKeys = append(webhook.publicKeys, key)
+			continue
+		}
 		key, err := newSecretKey(secret)
 		if err != nil {
 			return nil, err
@@ -186,15 +196,24 @@ func (w *Webhook) verifyStandard(body []byte, header http.Header, now time.Time)
 	if !ok {
 		return fail(malformed(signatureHeader, "entries such as v1,<base64>, with a space between them"))
 	}
-	if len(texts) == 0 {
-		return fail(refuse(NoMatch, "%s has no v1 entry, the one kind that a secret verifies. If the "+
-			"webhook signs with Ed25519 (v1a), set its signing to hmac.", signatureHeader))
-	}
+	signatures := readEd25519(signature)
 	var expected []string
 	for _, key := range w.keys {
 		expected = append(expected, key.signStandard(id, timestamp, body))
 	}
-	if !anyEqual(texts, expected) {
+	matches := anyEqual(texts, expected)
+	for _, key := range w.publicKeys {
+		matches = matches || key.verifiesAny(signatures, id, timestamp, body)
+	}
+	switch {
+	case matches:
+	case len(w.publicKeys) == 0 && len(texts) == 0:
+		return fail(refuse(NoMatch, "%s has no v1 entry, the one kind that a secret verifies. If the "+
+			"webhook signs with Ed25519 (v1a), give the public key (whpk_…) of its page.", signatureHeader))
+	case len(w.keys) == 0 && len(signatures) == 0:
+		return fail(refuse(NoMatch, "%s has no v1a entry, the one kind that a public key verifies. If the "+
+			"webhook signs with HMAC (v1), give its secret.", signatureHeader))
+	default:
 		return fail(noMatch(signatureHeader))
 	}
 	unix, _ := strconv.ParseInt(timestamp, 10, 64) // at most 12 digits

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from winnerr_webhooks.config import Config
+from winnerr_webhooks.domain.ed25519_keys import public_key
+from winnerr_webhooks.domain.mixed_signing import make_signer
 from winnerr_webhooks.domain.signing import Signer
 
 SDK = Path(__file__).parents[1]
@@ -67,3 +69,15 @@ def server_signs(vector, secret):
         vector["now"] * 1000,
     )
     return [line.split(": ", 1)[1] for line in lines.decode().splitlines()]
+
+
+def test_the_server_signs_with_ed25519_as_the_vectors_say():
+    vectors = json.loads((SDK / "vectors.json").read_text("utf-8"))["ed25519"]
+    vector = next(one for one in vectors if one["name"] == "public_key")
+    headers = dict(vector["headers"])
+    key = "whsk_" + base64.b64encode(bytes(range(32))).decode()
+    signer = make_signer(key, None, None, branding=Config().branding)
+    seconds = int(headers["webhook-timestamp"])
+    lines = signer.headers(base64.b64decode(vector["body"]), headers["webhook-id"], seconds, 0)
+    assert lines.decode() == f"webhook-signature: {headers['webhook-signature']}\r\n"
+    assert [public_key(key)] == vector["secrets"]

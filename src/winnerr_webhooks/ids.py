@@ -114,6 +114,11 @@ def new_secret() -> str:
     return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
 
 
+def new_signing_key() -> str:
+    """Return a private key of Ed25519 in the Standard Webhooks form: `whsk_` and base64."""
+    return "whsk_" + b64encode(secrets.token_bytes(32)).decode()
+
+
 def new_api_key() -> str:
     """Return an API key: `wwk_` and 256 random bits in URL-safe base64."""
     return "wwk_" + secrets.token_urlsafe(32)

@@ -178,6 +178,25 @@ async def test_every_kind_of_authentication_is_kept_as_it_was_given(world, auth)
     assert "s3cret" not in repr(webhook) + repr(target) + repr(target.credentials) + repr(auth)
 
 
+async def test_the_kind_of_signature_follows_the_newest_secret(world) -> None:
+    key = "whsk_" + "A" * 43 + "="
+    webhook = await world.webhook(secret=key)
+    assert (webhook.signing, webhook.has_secret) == ("ed25519", True)
+
+    async def signing() -> tuple[str, str | None, str | None]:
+        found = await world.storage.webhook("org_1", webhook.id)
+        (target,) = await world.storage.targets([webhook.id])
+        return found.signing, target.secret, target.next_secret
+
+    await world.storage.set_secret("org_1", webhook.id, "a secret of both", 60)
+    assert await signing() == ("hmac", key, "a secret of both")
+    await world.storage.set_secret("org_1", webhook.id, key, 0)
+    assert await signing() == ("ed25519", key, None)
+    assert (await world.storage.webhooks("org_1"))[0].signing == "ed25519"
+    await world.storage.set_secret("org_1", webhook.id, None, 0)
+    assert await signing() == ("hmac", None, None)
+
+
 async def test_credentials_do_not_move_to_another_origin_with_the_url(world) -> None:
     webhook = await world.webhook(credentials=CREDENTIALS)
     elsewhere = "https://other.example.com/crm"

@@ -44,6 +44,14 @@ RUN_BY_TESTS = {
         )
         for language in ("sh", "nginx")
     },
+    ("docs/how-to/verify-ed25519-signatures.md", "Verify Ed25519 signatures", "python"): (
+        "tests/docs/test_ed25519_examples.py",
+        "the_python_example",
+    ),
+    ("docs/how-to/verify-ed25519-signatures.md", "Verify Ed25519 signatures", "js"): (
+        "tests/docs/test_ed25519_examples.py",
+        "the_javascript_example",
+    ),
     ("docs/delivery-states.md", "The states of a delivery", "mermaid"): (
         "tests/unit/domain/test_delivery_states.py",
         "delivery-states.md",

@@ -16,7 +16,7 @@ FIELDS = [
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
     "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
     "removedEvents",
-    "headers", "auth", "filter", "rateLimit", "ordered",
+    "headers", "auth", "filter", "rateLimit", "ordered", "signing",
 ]  # fmt: skip
 
 

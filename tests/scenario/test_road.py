@@ -1,6 +1,7 @@
 """The path of an event, seen from outside: a real server, real receivers, no mocks."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -10,6 +11,8 @@ from itertools import pairwise
 
 import pytest
 import pytest_asyncio
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 from tests.certificates import AlertingServer, Authority
 from tests.crash.cluster import HURRIED
@@ -224,6 +227,38 @@ async def test_a_client_certificate_opens_the_receiver_and_another_one_is_refuse
     assert {answer["rehearsed"]["status"] for answer in done["answers"]} == {200}
     assert "PRIVATE KEY" not in "".join(server.log)
     receiver.close()
+
+
+async def test_a_receiver_verifies_ed25519_with_the_public_key_also_through_a_rotation(
+    server, receiver
+) -> None:
+    hook = await server.webhook(receiver.url, signing="ed25519")
+    path = f"~/webhooks/{hook['id']}"
+
+    def verified(got, public: str) -> list[bool]:
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
+        content = f"{got['webhook-id']}.{got['webhook-timestamp']}.".encode() + got.body
+        found = []
+        for entry in got["webhook-signature"].split(" "):
+            version, _, text = entry.partition(",")
+            assert version == "v1a"
+            try:
+                key.verify(base64.b64decode(text), content)
+                found.append(True)
+            except InvalidSignature:
+                found.append(False)
+        return found
+
+    first = (await server.ok("GET", f"{path}/secret"))["publicKey"]
+    await server.emit()
+    (got,) = await receiver.wait_for(1)
+    assert verified(got, first) == [True]
+    assert "x-winnerr-signature" not in got.headers
+    second = (await server.ok("PUT", f"{path}/secret", {"overlapSeconds": 3600}))["publicKey"]
+    await server.emit()
+    got = (await receiver.wait_for(2))[-1]
+    assert verified(got, first) == [True, False]
+    assert verified(got, second) == [False, True]
 
 
 async def test_node_verifies_the_signature_over_the_raw_body(server, receiver) -> None:

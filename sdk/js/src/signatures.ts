@@ -12,6 +12,12 @@ import { webCrypto } from "./web-crypto.js";
 /** Characters of the shortest secret that a webhook may have. */
 const SHORTEST_SECRET = 8;
 const WHSEC = "whsec_";
+const WHPK = "whpk_";
+const WHSK = "whsk_";
+/** 32 bytes. */
+const KEY_BASE64 = /^[A-Za-z0-9+/]{43}=$/;
+/** 64 bytes. */
+const V1A = /^v1a,([A-Za-z0-9+/]{86}==)$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const CONTROL = /[\x00-\x1f\x7f]/;
 /** Half a character, which UTF-8 cannot hold. */
@@ -19,6 +25,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 const HEX_DIGEST = /^[0-9A-Fa-f]{64}$/;
 const BASE64_DIGEST = /^[A-Za-z0-9+/]{43}=$/;
 const OTHER_VERSION = /^(?!v1,)[a-z0-9]+,[A-Za-z0-9+/]+={0,2}$/;
+const ED25519 = { name: "Ed25519" };
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 
 /**
@@ -57,6 +64,56 @@ export class SecretKey {
   }
 }
 
+/** Whether this is a public key, in place of a secret. */
+export function isPublicKey(secret: unknown): boolean {
+  return typeof secret === "string" && secret.startsWith(WHPK);
+}
+
+/**
+ * The public key of a webhook that signs with Ed25519 (RFC 8032).
+ *
+ * `RangeError` if it cannot be one.
+ */
+export class PublicKey {
+  readonly #bytes: Uint8Array;
+  // As in `HmacKey`: the key and not its promise is kept.
+  #key: CryptoKey | undefined;
+
+  constructor(text: string) {
+    const encoded = text.slice(WHPK.length);
+    if (!KEY_BASE64.test(encoded)) {
+      throw new RangeError(
+        "What follows whpk_ is not the base64 of 32 bytes. Copy the whole public key, up to the " +
+          "= sign, from the page of the webhook about signing.",
+      );
+    }
+    this.#bytes = fromBase64(encoded);
+  }
+
+  /** Whether this is the signature of a request. */
+  async verifies(
+    signature: Uint8Array,
+    eventId: string,
+    timestamp: string,
+    body: Uint8Array,
+  ): Promise<boolean> {
+    const { subtle } = await webCrypto();
+    try {
+      this.#key ??= await subtle.importKey("raw", this.#bytes as BufferSource, ED25519, false, [
+        "verify",
+      ]);
+    } catch (error) {
+      throw new Error(
+        "The Web Crypto of this runtime has no Ed25519. Use Node.js 18.4 or newer, or set the " +
+          "webhook's signing to hmac.",
+        { cause: error },
+      );
+    }
+    const content = concat([new TextEncoder().encode(`${eventId}.${timestamp}.`), body]);
+    return subtle.verify(ED25519, this.#key, signature as BufferSource, content as BufferSource);
+  }
+}
+
 class HmacKey {
   readonly #bytes: Uint8Array;
   // The key and not its promise is kept: Workers cannot wait for what another request began.
@@ -91,6 +148,11 @@ function checkSecret(secret: string): void {
     throw new RangeError(
       `The secret has ${length} characters, and a webhook's secret has at least ` +
         `${SHORTEST_SECRET}. Copy the whole secret.`,
+    );
+  }
+  if (secret.startsWith(WHSK)) {
+    throw new RangeError(
+      "This is a private key, which signs. Give the public key, which begins with whpk_.",
     );
   }
   if (secret.startsWith(WHSEC) && !BASE64.test(secret.slice(WHSEC.length))) {
@@ -157,6 +219,14 @@ export function readStandard(value: string): string[] | null {
     else if (!OTHER_VERSION.test(entry)) return null;
   }
   return entries.length > 0 ? texts : null;
+}
+
+/** Return the signatures in the `v1a` entries of a `webhook-signature`. */
+export function readEd25519(value: string): Uint8Array[] {
+  return value.split(" ").flatMap((entry) => {
+    const text = V1A.exec(entry)?.[1];
+    return text === undefined ? [] : [fromBase64(text)];
+  });
 }
 
 /** Compare all with all, in a time that does not depend on what matches. */

@@ -2,7 +2,15 @@
 
 import { readEvent, readEventHeaders, type Event } from "./event.js";
 import { RequestHeaders, type HeadersLike } from "./request-headers.js";
-import { SecretKey, SignatureFormat, anyEqual, readStandard } from "./signatures.js";
+import {
+  PublicKey,
+  SecretKey,
+  SignatureFormat,
+  anyEqual,
+  isPublicKey,
+  readEd25519,
+  readStandard,
+} from "./signatures.js";
 
 /** Why a request was refused; the same words in every SDK. */
 export type Reason = "missing_header" | "malformed_header" | "no_match" | "too_old" | "too_new";
@@ -52,12 +60,14 @@ export interface WebhookOptions {
  * Verifies the requests of one webhook.
  *
  * `secret` is the webhook's secret as the settings page shows it, or a list of secrets of which any
- * may have signed: give the old and the new one while you rotate.
+ * may have signed: give the old and the new one while you rotate. In place of a secret, give the
+ * public key (`whpk_…`) of a webhook that signs with Ed25519.
  *
  * `RangeError` if a secret or a setting cannot be right, `TypeError` if it is of another kind.
  */
 export class Webhook {
   readonly #keys: readonly SecretKey[];
+  readonly #publicKeys: readonly PublicKey[];
   readonly #tolerance: number;
   readonly #prefix: string;
   readonly #signatureHeader: string;
@@ -71,7 +81,8 @@ export class Webhook {
     if (typeof tolerance !== "number" || !(tolerance >= 0)) {
       throw new RangeError("tolerance is a number of seconds, 0 or more.");
     }
-    this.#keys = secrets.map((one) => new SecretKey(one));
+    this.#keys = secrets.filter((one) => !isPublicKey(one)).map((one) => new SecretKey(one));
+    this.#publicKeys = secrets.filter(isPublicKey).map((one) => new PublicKey(one));
     this.#tolerance = tolerance;
     this.#prefix = options.headerPrefix ?? "X-Winnerr-";
     this.#signatureHeader = options.signatureHeader ?? `${this.#prefix}Signature`;
@@ -118,17 +129,34 @@ export class Webhook {
     if (texts === null) {
       throw malformed(SIGNATURE, "entries such as v1,<base64>, with a space between them");
     }
-    if (texts.length === 0) {
-      throw new VerificationError(
-        "no_match",
-        `${SIGNATURE} has no v1 entry, the one kind that a secret verifies. If the webhook ` +
-          "signs with Ed25519 (v1a), set its signing to hmac.",
-      );
-    }
+    const signatures = this.#publicKeys.length > 0 ? readEd25519(signature) : [];
     const expected = this.#keys.map((key) => key.signStandard(id, timestamp, body));
-    if (!anyEqual(texts, await Promise.all(expected))) throw noMatch(SIGNATURE);
+    const matches =
+      anyEqual(texts, await Promise.all(expected)) ||
+      (await this.#verifiesAny(signatures, id, timestamp, body));
+    if (!matches && this.#keys.length > 0 && texts.length + signatures.length === 0) {
+      throw noEntry("v1", "a secret", "Ed25519 (v1a), give the public key (whpk_…) of its page");
+    }
+    if (!matches && this.#keys.length === 0 && signatures.length === 0) {
+      throw noEntry("v1a", "a public key", "HMAC (v1), give its secret");
+    }
+    if (!matches) throw noMatch(SIGNATURE);
     this.#checkTime(Number(timestamp), now);
     return { id, signedAt: new Date(Number(timestamp) * 1000) };
+  }
+
+  async #verifiesAny(
+    signatures: readonly Uint8Array[],
+    id: string,
+    timestamp: string,
+    body: Uint8Array,
+  ): Promise<boolean> {
+    for (const key of this.#publicKeys) {
+      for (const signature of signatures) {
+        if (await key.verifies(signature, id, timestamp, body)) return true;
+      }
+    }
+    return false;
   }
 
   /** Judge by the product's own header, and by its twin while the secret is rotated. */
@@ -221,6 +249,14 @@ function malformed(name: string, form: string): VerificationError {
     "malformed_header",
     `${name} is not ${form}. Pass the headers as they came; if they are, something on the way ` +
       "changed this one, or the request is not from the product.",
+  );
+}
+
+function noEntry(version: string, kind: string, otherwise: string): VerificationError {
+  return new VerificationError(
+    "no_match",
+    `${SIGNATURE} has no ${version} entry, the one kind that ${kind} verifies. If the webhook ` +
+      `signs with ${otherwise}.`,
   );
 }
 

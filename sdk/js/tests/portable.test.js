@@ -8,10 +8,10 @@ import "./portable_emit.js";
 import { checkVectors } from "./portable_verify.js";
 import { startScriptedApi } from "./scripted_api.js";
 
-const { vectors } = JSON.parse(
+const { vectors, ed25519 } = JSON.parse(
   readFileSync(new URL("../../vectors.json", import.meta.url), "utf-8"),
 );
-checkVectors(vectors);
+checkVectors([...vectors, ...ed25519]);
 
 let api;
 before(async () => {

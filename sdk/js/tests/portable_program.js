@@ -5,5 +5,5 @@ import { argv } from "node:process";
 
 import { runAll } from "./portable_main.js";
 
-const { vectors } = JSON.parse(readFileSync(argv[2], "utf-8"));
-console.log(JSON.stringify(await runAll(vectors, JSON.parse(argv[3]))));
+const { vectors, ed25519 } = JSON.parse(readFileSync(argv[2], "utf-8"));
+console.log(JSON.stringify(await runAll([...vectors, ...ed25519], JSON.parse(argv[3]))));

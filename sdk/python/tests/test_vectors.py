@@ -10,7 +10,8 @@ import pytest
 from winnerr_webhooks_sdk import PayloadError, VerificationError, Webhook
 
 FILE = Path(__file__).parents[2] / "vectors.json"
-VECTORS = json.loads(FILE.read_text("utf-8"))["vectors"] if FILE.exists() else []
+FILES = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"vectors": [], "ed25519": []}
+VECTORS = FILES["vectors"] + FILES["ed25519"]
 OPTIONS = {
     "headerPrefix": "header_prefix",
     "signatureHeader": "signature_header",
@@ -28,7 +29,7 @@ def verify(vector):
 
 @pytest.mark.skipif(not VECTORS, reason="sdk/vectors.json is in the repository only")
 def test_there_are_vectors():
-    assert len(VECTORS) > 150
+    assert len(VECTORS) > 170
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,9 @@ def test_a_bad_request_is_refused_with_its_reason(vector):
     "vector", [v for v in VECTORS if "error" in v["expect"]], ids=lambda v: v["name"]
 )
 def test_what_is_no_refusal_is_an_error_of_its_own(vector):
-    with pytest.raises(ValueError, match=r"secret|signature is right") as raised:
+    with pytest.raises(
+        ValueError, match=r"secret|signature is right|public key|private key"
+    ) as raised:
         verify(vector)
     is_payload = isinstance(raised.value, PayloadError)
     assert is_payload == (vector["expect"]["error"] == "invalid_payload")

@@ -67,6 +67,7 @@ def webhook_shape(webhook: Webhook, catalog: Catalog, secret: str | None = None)
             None if webhook.rate_limit is None else RateLimitShape(per_second=webhook.rate_limit)
         ),
         ordered=webhook.order_by is not None and (webhook.order_by or True),
+        signing=webhook.signing,
     )
     if secret is None:
         return shape
@@ -84,6 +85,7 @@ def rotation_shape(rotated: Rotated) -> RotationShape:
     return RotationShape(
         overlap_ends_at=None if ends_at is None else rfc3339(ends_at),
         secret=_or_unset(rotated.secret),
+        public_key=_or_unset(rotated.public_key),
     )
 
 

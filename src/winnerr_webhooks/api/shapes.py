@@ -8,6 +8,7 @@ from winnerr_webhooks.api.problems import FieldProblem
 from winnerr_webhooks.domain.attempt import ERROR_KINDS
 from winnerr_webhooks.domain.credentials import AUTH_TYPES
 from winnerr_webhooks.domain.delivery import NOT_SENT_REASONS
+from winnerr_webhooks.domain.ed25519_keys import SIGNING_KINDS
 
 UNSET = msgspec.UNSET
 UnsetType = msgspec.UnsetType
@@ -18,6 +19,7 @@ def _one_of(*words: str) -> msgspec.Meta:
 
 
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+Signing = Annotated[str, _one_of(*SIGNING_KINDS)]
 AuthType = Annotated[str, _one_of(*AUTH_TYPES)]
 WebhookStatus = Annotated[str, _one_of("active", "paused", "disabled")]
 DeliveryStatus = Annotated[str, _one_of("pending", "delivered", "failed", "cancelled")]
@@ -74,6 +76,8 @@ class WebhookShape(Shape):
     """Null: as many attempts as the receiver takes."""
     ordered: bool | str
     """Whether deliveries are sent in the order of acceptance; a path: so for each of its values."""
+    signing: Signing
+    """How its requests are signed, if they are."""
 
 
 class WebhookWithSecretShape(WebhookShape):
@@ -102,12 +106,21 @@ class SecretShape(Shape):
     secret: str
 
 
+class PublicKeyShape(Shape):
+    """The public key of a webhook that signs with Ed25519."""
+
+    public_key: str
+    """`whpk_` and base64. The private key is never shown."""
+
+
 class RotationShape(Shape):
     """The result of setting a secret."""
 
     overlap_ends_at: Time | None
     secret: str | UnsetType = UNSET
     """Only when this call generated it."""
+    public_key: str | UnsetType = UNSET
+    """Only when the webhook signs with Ed25519."""
 
 
 class DeliveryStarted(Shape):

@@ -66,7 +66,7 @@ def check_receiver(
 async def _check(config: Config, url: str, secret: str, event: str) -> "ReceiverReport":
     from winnerr_webhooks.budgets import Budgets, derive, descriptors_allowed  # noqa: PLC0415  --help loads none
     from winnerr_webhooks.clock import SystemClock  # noqa: PLC0415
-    from winnerr_webhooks.domain.signing import check_secret  # noqa: PLC0415
+    from winnerr_webhooks.domain.ed25519_keys import signing_kind  # noqa: PLC0415
     from winnerr_webhooks.domain.url import parse_url  # noqa: PLC0415
     from winnerr_webhooks.domain.webhook import ACTIVE, Target  # noqa: PLC0415
     from winnerr_webhooks.egress.address_policy import AddressPolicy  # noqa: PLC0415
@@ -75,10 +75,11 @@ async def _check(config: Config, url: str, secret: str, event: str) -> "Receiver
     from winnerr_webhooks.event_catalog.catalog_loader import load_catalog  # noqa: PLC0415
     from winnerr_webhooks.ids import Ids  # noqa: PLC0415
     from winnerr_webhooks.management.receiver_checks import ReceiverChecks  # noqa: PLC0415
+    from winnerr_webhooks.management.signing_checks import secret_check  # noqa: PLC0415
     from winnerr_webhooks.pipeline.access_tokens import AccessTokens  # noqa: PLC0415
 
     parse_url(url, allow_http=True)
-    check_secret(secret)
+    secret_check(signing_kind(secret))(secret)
     catalog = load_catalog(config)
     clock = SystemClock()
     ids = Ids(clock)

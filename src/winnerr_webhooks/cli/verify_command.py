@@ -60,16 +60,24 @@ def verify(
     needs no server. Exit code 0: the signature is valid; 1: it is not.
     """
     from winnerr_webhooks.domain.signature_check.signature_checker import check_signature  # noqa: PLC0415  --help loads none
+    from winnerr_webhooks.domain.signing import KEY_PREFIXES  # noqa: PLC0415
 
     if [body, headers, secret_file, previous_secret_file].count("-") > 1:
         raise Invalid("Only one of the files can be stdin (-).")
     previous = None
     if previous_secret_file is not None:
         previous = read_bytes(previous_secret_file).decode(errors="surrogateescape").strip()
+    secret_text = read_secret(config, secret, secret_file)
+    if secret_text.startswith(KEY_PREFIXES):
+        raise Invalid(
+            "This is a key of Ed25519, and this command checks HMAC signatures only. Verify "
+            "`webhook-signature` with the public key (whpk_…) and the SDK: see "
+            "docs/how-to/verify-ed25519-signatures.md."
+        )
     found = check_signature(
         body=read_bytes(body),
         headers=_headers(headers, signature, config.branding, event_id, timestamp),
-        secret=read_secret(config, secret, secret_file),
+        secret=secret_text,
         previous=previous,
         now=_seconds(at),
         tolerance=tolerance,

@@ -4,6 +4,7 @@ Receivers see it in every request, and people on the settings page, in the API r
 errors. Texts that are written before the brand is known say `X-…-Event` for one of its headers.
 """
 
+import base64
 import re
 import unicodedata
 from typing import Final
@@ -33,6 +34,11 @@ class SignatureFormat(msgspec.Struct, frozen=True):
     encoding: str
     """`hex` (lower case) or `base64` (RFC 4648, section 4, with padding)."""
     suffix: str = ""
+
+    def write(self, digest: bytes) -> str:
+        """Return the header's value for a digest."""
+        encoded = digest.hex() if self.encoding == HEX else base64.b64encode(digest).decode()
+        return f"{self.prefix}{encoded}{self.suffix}"
 
     def __str__(self) -> str:
         """As the setting SIGNATURE_FORMAT writes it."""

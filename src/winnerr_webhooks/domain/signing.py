@@ -21,6 +21,8 @@ from winnerr_webhooks.domain.text import Text
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  not a secret itself
 """Secrets with this prefix continue with base64, as Standard Webhooks 1.0 defines."""
+KEY_PREFIXES: Final = ("whsk_", "whpk_")
+"""Keys of Ed25519 begin with these: see `domain.ed25519_keys`."""
 MIN_SECRET: Final = 8
 MAX_SECRET: Final = 256
 """The shortest and the longest secret, in characters."""
@@ -59,7 +61,7 @@ class _Hmac:
         return outer.digest()
 
 
-class _Key:
+class HmacKey:
     """One secret, and the keys of the two signatures that it makes."""
 
     __slots__ = ("_own", "_standard")
@@ -90,8 +92,8 @@ class Signer:
         *,
         branding: Branding,
     ) -> None:
-        self._key = _Key(secret)
-        self._next = _Key(next_secret) if next_secret is not None else None
+        self._key = HmacKey(secret)
+        self._next = HmacKey(next_secret) if next_secret is not None else None
         self._overlap_ends_at = overlap_ends_at or 0
         form = branding.signature_format
         self._encode = binascii.hexlify if form.encoding == HEX else _base64
@@ -147,6 +149,14 @@ def check_secret(secret: str, pointer: str = "/secret") -> None:
                 least=MIN_SECRET,
                 most=MAX_SECRET,
                 count=len(secret),
+            ),
+        )
+    if secret.startswith(KEY_PREFIXES):
+        raise Invalid.field(
+            pointer,
+            Text(
+                "This is a key of Ed25519 and not a secret. Set `signing` to `ed25519`, or give a "
+                "secret that does not begin with `whsk_` or `whpk_`."
             ),
         )
     if not secret.isprintable():

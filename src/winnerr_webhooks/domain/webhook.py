@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from winnerr_webhooks.domain.credentials import NO_CREDENTIALS, Credentials, same_origin
+from winnerr_webhooks.domain.ed25519_keys import HMAC
 from winnerr_webhooks.domain.retry import STANDARD, RetrySchedule
 from winnerr_webhooks.domain.text import Text
 
@@ -51,6 +52,8 @@ class Webhook(msgspec.Struct, kw_only=True, gc=False):
     order_by: str | None = None
     """The order of its deliveries (`domain.event_order`): `ONE_ORDER`, or a path with an order for
     each of its values; None: no order."""
+    signing: str = HMAC
+    """How its newest secret signs: one of `domain.ed25519_keys.SIGNING_KINDS`."""
 
 
 class Target(msgspec.Struct, kw_only=True, gc=False):

@@ -15,14 +15,16 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.delivery import LeasedDelivery
+from winnerr_webhooks.domain.ed25519_keys import signing_kind
 from winnerr_webhooks.domain.errors import LocalShortage, Unavailable
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.receiver_check.receiver_probes import GOOD_EVENT, Probe, make_probes
 from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport, report
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.domain.webhook import Target
-from winnerr_webhooks.ids import Ids, new_secret
+from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.field_checks import check_event
+from winnerr_webhooks.management.signing_checks import generated_secret
 from winnerr_webhooks.pipeline.access_tokens import AccessTokens
 from winnerr_webhooks.pipeline.request_template import Egress, RequestTemplate
 
@@ -94,7 +96,8 @@ class ReceiverChecks:
         event = self._catalog.get(name)
         assert event is not None  # noqa: S101  `check` has looked it up
         genuine = RequestTemplate(target, self._branding)
-        stranger = msgspec.structs.replace(target, secret=new_secret(), next_secret=None)
+        forged_with = generated_secret(signing_kind(target.secret))
+        stranger = msgspec.structs.replace(target, secret=forged_with, next_secret=None)
         forged = RequestTemplate(stranger, self._branding)
         probes = make_probes(
             event,

@@ -4,6 +4,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
+from winnerr_webhooks.domain.ed25519_keys import HMAC
 from winnerr_webhooks.domain.retry import STANDARD
 from winnerr_webhooks.domain.webhook import ACTIVE
 
@@ -70,6 +71,8 @@ class WebhookDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     auth: AuthDraft | None = None
     rate_limit: RateLimitDraft | None = None
     ordered: bool | str = False
+    signing: str = HMAC
+    """`hmac`, or `ed25519`: then a key pair is generated."""
     filter: str | None = None
     """As JSON: its numbers keep their digits."""
     raw_json_fields: ClassVar = RAW_JSON_FIELDS
@@ -96,6 +99,8 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, ren
     auth: AuthDraft | UnsetType | None = UNSET
     rate_limit: RateLimitDraft | UnsetType | None = UNSET
     ordered: bool | str | UnsetType = UNSET
+    signing: str | UnsetType = UNSET
+    """`hmac` or `ed25519`. Another kind than now rotates, with the usual overlap."""
     filter: str | UnsetType | None = UNSET
     """As JSON: its numbers keep their digits."""
     raw_json_fields: ClassVar = RAW_JSON_FIELDS

@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.attempt import Exchange
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.credentials import MASK, MtlsAuth, OAuth2Auth, masked_value
 from winnerr_webhooks.domain.delivery import LeasedDelivery
-from winnerr_webhooks.domain.signing import Signer
+from winnerr_webhooks.domain.mixed_signing import make_signer
 from winnerr_webhooks.domain.url import Destination, parse_url
 from winnerr_webhooks.domain.webhook import Target
 
@@ -49,7 +49,7 @@ class RequestTemplate:
         self.organization = target.organization
         self.destination = parse_url(target.url, allow_http=True)  # judged when it was saved
         self.signer = (
-            Signer(
+            make_signer(
                 target.secret,
                 target.next_secret,
                 target.overlap_ends_at,

@@ -19,6 +19,7 @@ _LABELS: Final = {
     "name": Text("Name"),
     "description": Text("Description"),
     "filter": Text("Event filter"),
+    "signing": Text("Signature"),
     "headers": Text("Headers"),
     "auth": Text("Authentication"),
     "timeout": Text("Time limit"),

@@ -8,7 +8,7 @@ SELECT id, name, organization, hash, created_at, revoked_at FROM api_key
 SELECT id, organization, number, number AS suffix, url, description, events, status, status_reason,
     secret, next_secret, overlap_ends_at, created_at, updated_at, version, epoch, change_mark,
     listener, listener_seen_at, name, timeout, retry_schedule,
-    credentials, header_names, auth_type, filter, rate_limit, order_by
+    credentials, header_names, auth_type, filter, rate_limit, order_by, signing
 FROM webhook
 
 -- name: lane_turn

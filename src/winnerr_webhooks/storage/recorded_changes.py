@@ -13,6 +13,7 @@ from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.activity import FieldChange
 from winnerr_webhooks.domain.credentials import MASK
+from winnerr_webhooks.domain.ed25519_keys import HMAC
 from winnerr_webhooks.domain.retry import STANDARD
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.storage import webhook_queries
@@ -21,11 +22,21 @@ from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 _SHOWN: Final = frozenset(
-    ("url", "name", "description", "events", "timeout", "retry_schedule", "rate_limit", "order_by")
+    (
+        "url",
+        "name",
+        "description",
+        "events",
+        "timeout",
+        "retry_schedule",
+        "rate_limit",
+        "order_by",
+        "signing",
+    )
 )
 """Fields whose values are written down. Of every other one only that it has changed, because it
 may hold something confidential."""
-_USUAL: Final = {"retry_schedule": STANDARD, "header_names": ()}
+_USUAL: Final = {"retry_schedule": STANDARD, "header_names": (), "signing": HMAC}
 """What a new webhook has if nobody says otherwise, where that is not None."""
 _OTHER_NAMES: Final = {"header_names": "headers", "auth_type": "auth", "order_by": "ordered"}
 """What the API calls a field, where it is another name."""
@@ -139,6 +150,7 @@ async def set_secret(
     webhook_id: str,
     secret: bytes | None,
     *,
+    signing: str | None,
     overlap_seconds: int,
     now: int,
     recorder: Recorder,
@@ -146,7 +158,13 @@ async def set_secret(
     """Set, rotate or remove the secret; see `Webhooks.set_secret`."""
     held = await webhook_queries.secrets(db, organization, webhook_id, now, lock=True)
     ends_at = await webhook_queries.set_secret(
-        db, organization, webhook_id, secret, overlap_seconds=overlap_seconds, now=now
+        db,
+        organization,
+        webhook_id,
+        secret,
+        signing=signing,
+        overlap_seconds=overlap_seconds,
+        now=now,
     )
     if secret is None and held.signing is None:
         return ends_at

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 
 from winnerr_webhooks.crypto import Sealer
+from winnerr_webhooks.domain.ed25519_keys import HMAC, signing_kind
 from winnerr_webhooks.domain.retry import LONG, STANDARD, RetrySchedule
 from winnerr_webhooks.domain.webhook import Target, Webhook
 from winnerr_webhooks.storage.credential_queries import credential_columns, opened_credentials
@@ -23,6 +24,7 @@ def webhook_of(row: Sequence[Any], now: int) -> Webhook:
     webhook.events = tuple(decoded_list(webhook.events))
     webhook.has_secret = bool(webhook.has_secret)
     webhook.retry_schedule = schedule_of(cast("str | None", webhook.retry_schedule))
+    webhook.signing = webhook.signing or HMAC
     webhook.header_names = tuple(decoded_list(webhook.header_names))
     if (webhook.overlap_ends_at or 0) <= now:
         webhook.overlap_ends_at = None
@@ -58,9 +60,16 @@ def new_columns(new: NewWebhook, keyring: Sealer) -> dict[str, Any]:
         | credential_columns(keyring, new.credentials, new.id)
         | {
             "secret": sealed(keyring, new.secret, new.id),
+            "signing": signing_column(new.secret),
             "retry_schedule": schedule_column(new.retry_schedule),
         }
     )
+
+
+def signing_column(secret: str | None) -> str | None:
+    """Return what the column says of the newest secret: NULL for HMAC, or `ed25519`."""
+    kind = signing_kind(secret)
+    return None if kind == HMAC else kind
 
 
 def schedule_column(schedule: RetrySchedule) -> str | None:

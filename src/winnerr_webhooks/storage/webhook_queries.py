@@ -233,6 +233,7 @@ async def set_secret(
     webhook_id: str,
     secret: bytes | None,
     *,
+    signing: str | None,
     overlap_seconds: int,
     now: int,
 ) -> int | None:
@@ -245,6 +246,7 @@ async def set_secret(
         secret=new.signing,
         next_secret=new.following,
         overlap_ends_at=new.overlap_ends_at,
+        signing=signing,
         now=now,
     )
     return new.overlap_ends_at

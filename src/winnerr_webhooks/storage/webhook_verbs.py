@@ -26,7 +26,7 @@ from winnerr_webhooks.storage.values import (
     WebhookState,
 )
 from winnerr_webhooks.storage.verb_base import VerbBase
-from winnerr_webhooks.storage.webhook_columns import new_columns
+from winnerr_webhooks.storage.webhook_columns import new_columns, signing_column
 
 
 class WebhookVerbs(VerbBase):
@@ -124,6 +124,7 @@ class WebhookVerbs(VerbBase):
                 organization,
                 webhook_id,
                 stored,
+                signing=signing_column(secret),
                 overlap_seconds=overlap_seconds,
                 now=self._clock.now_ms(),
                 recorder=recorder,

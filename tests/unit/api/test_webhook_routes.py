@@ -1,5 +1,6 @@
 """Webhooks in the REST API: their fields, states, secrets and test events."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ FIELDS = {
     "id", "organizationId", "url", "description", "events", "status", "statusReason",
     "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
     "removedEvents",
-    "headers", "auth", "filter", "rateLimit", "ordered",
+    "headers", "auth", "filter", "rateLimit", "ordered", "signing",
 }  # fmt: skip
 DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
 
@@ -86,6 +87,53 @@ async def test_headers_and_authentication_are_never_given_back(api):
         "PATCH", path, {"url": "http://127.0.0.2:9/hook", "headers": None, "auth": None}
     )
     assert (none["headers"], none["auth"]) == ({}, None)
+
+
+async def test_a_webhook_signs_with_ed25519_and_shows_its_public_key_only(api):
+    made = await api.webhook(signing="ed25519")
+    assert (made["signing"], made["hasSecret"]) == ("ed25519", True)
+    assert "secret" not in made
+    path = f"~/webhooks/{made['id']}"
+    shown = await api.ok("GET", f"{path}/secret")
+    assert list(shown) == ["publicKey"]
+    assert shown["publicKey"].startswith("whpk_")
+    rotated = await api.ok("PUT", f"{path}/secret", {})
+    assert list(rotated) == ["overlapEndsAt", "publicKey"]
+    assert rotated["publicKey"] != shown["publicKey"]
+    assert await api.ok("GET", f"{path}/secret") == {"publicKey": rotated["publicKey"]}
+    back = await api.ok("PATCH", path, {"signing": "hmac"})
+    assert back["signing"] == "hmac"
+    assert (await api.ok("GET", f"{path}/secret"))["secret"].startswith("whsec_")
+    again = await api.ok("PATCH", path, {"signing": "ed25519", "name": "CRM"})
+    assert (again["signing"], again["name"]) == ("ed25519", "CRM")
+    assert (await api.ok("PATCH", path, {"signing": "ed25519"}))["updatedAt"] == again["updatedAt"]
+    await api.call("DELETE", f"{path}/secret")
+    unsigned = await api.ok("GET", path)
+    assert (unsigned["signing"], unsigned["hasSecret"]) == ("hmac", False)
+    signed = await api.ok("PATCH", path, {"signing": "ed25519"})
+    assert (signed["signing"], signed["hasSecret"]) == ("ed25519", True)
+
+
+async def test_a_key_of_ones_own_can_be_brought(api):
+    key = "whsk_" + base64.b64encode(bytes(range(32))).decode()
+    made = await api.webhook(signing="ed25519", secret=key)
+    shown = await api.ok("GET", f"~/webhooks/{made['id']}/secret")
+    assert shown == {"publicKey": "whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="}
+
+
+async def test_keys_and_secrets_are_not_mistaken_for_each_other(api):
+    key = "whsk_" + base64.b64encode(bytes(range(32))).decode()
+    for wrong, pointer in (
+        ({"signing": "rsa"}, "/signing"),
+        ({"secret": key}, "/secret"),
+        ({"secret": "whpk_" + key[5:]}, "/secret"),
+        ({"signing": "ed25519", "secret": "an old friend"}, "/secret"),
+        ({"signing": "ed25519", "secret": key[:-4]}, "/secret"),
+        ({"signing": "ed25519", "secret": "whsk_é"}, "/secret"),
+    ):
+        status, answer = await api.call("POST", "~/webhooks", DRAFT | wrong)
+        assert (status, [one["pointer"] for one in answer["errors"]]) == (422, [pointer]), wrong
+        assert key[5:] not in str(answer)
 
 
 async def test_a_token_url_that_does_not_resolve_is_saved(api):

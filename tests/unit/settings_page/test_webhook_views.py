@@ -227,6 +227,32 @@ async def test_a_client_certificate_is_given_in_the_form_and_its_key_is_asked_fo
     assert "mtls, •••" in (await admin.get(f"/{webhook.id}/settings")).text
 
 
+async def test_ed25519_is_chosen_in_the_form_and_only_its_public_key_is_shown(site, admin, viewer):
+    await admin.post("/new", FORM | {"signing": "ed25519"})
+    webhook = await only_webhook(site)
+    page = await admin.get(f"/{webhook.id}/signing")
+    assert webhook.signing == "ed25519"
+    (shown,) = page.all("input", id="public-key")
+    assert shown["value"].startswith("whpk_")
+    assert "whsk_" not in page.html
+    assert "Reveal secret" not in page.text
+    assert shown["value"] in (await viewer.get(f"/{webhook.id}/signing")).html
+    rotated = await admin.post(f"/{webhook.id}/rotate", {"overlap": "3600"})
+    assert "webhook-signature has an entry of the old key" in rotated.text
+    (new,) = rotated.all("input", id="public-key")
+    assert new["value"] != shown["value"]
+    await admin.post(f"/{webhook.id}/switch", {})
+    assert (await only_webhook(site)).overlap_ends_at is None
+    check = await admin.post(
+        f"/{webhook.id}/signature-check", {"body": "{}", "headers": "webhook-signature: v1a,x"}
+    )
+    assert "this is about Ed25519" in check.text
+    edit = await admin.get(f"/{webhook.id}/edit")
+    assert 'value="ed25519" selected' in edit.html
+    await admin.post(f"/{webhook.id}/edit", FORM | {"signing": "hmac"})
+    assert (await only_webhook(site)).signing == "hmac"
+
+
 async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):
     await admin.post("/new", FORM | OPTIONS)
     webhook = await only_webhook(site)

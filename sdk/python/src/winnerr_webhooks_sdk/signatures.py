@@ -16,12 +16,16 @@ from typing import List, Optional
 
 SHORTEST_SECRET = 8
 """Characters of the shortest secret that a webhook may have."""
+PUBLIC_KEY_PREFIX = "whpk_"
+_PRIVATE_KEY_PREFIX = "whsk_"
+_KEY_BYTES = 32
 _WHSEC = "whsec_"
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEX_DIGEST = "([0-9A-Fa-f]{64})"
 _BASE64_DIGEST = "([A-Za-z0-9+/]{43}=)"
 _V1 = re.compile(f"v1,{_BASE64_DIGEST}")
+_V1A = re.compile(r"v1a,([A-Za-z0-9+/]{86}==)")
 _OTHER_VERSION = re.compile(r"(?!v1,)[a-z0-9]+,[A-Za-z0-9+/]+={0,2}")
 
 
@@ -67,11 +71,58 @@ def check_secret(secret: str) -> None:
             f"The secret has {len(secret)} characters, and a webhook's secret has at least "
             f"{SHORTEST_SECRET}. Copy the whole secret."
         )
+    if secret.startswith(_PRIVATE_KEY_PREFIX):
+        raise ValueError(
+            "This is a private key, which signs. Give the public key, which begins with whpk_."
+        )
     if secret.startswith(_WHSEC) and not _BASE64.fullmatch(secret, len(_WHSEC)):
         raise ValueError(
             "What follows whsec_ in the secret is not base64. Copy the whole secret, "
             "up to the last = sign."
         )
+
+
+class PublicKey:
+    """The public key of a webhook that signs with Ed25519 (RFC 8032).
+
+    `ValueError` if it cannot be one, `ImportError` without the package `cryptography`.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            raw = base64.b64decode(text[len(PUBLIC_KEY_PREFIX) :], validate=True)
+        except ValueError:
+            raw = b""
+        if len(raw) != _KEY_BYTES:
+            raise ValueError(
+                "What follows whpk_ is not the base64 of 32 bytes. Copy the whole public key, up "
+                "to the = sign, from the page of the webhook about signing."
+            )
+        try:
+            from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  optional
+            from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415  likewise
+                ed25519,
+            )
+        except ImportError:
+            raise ImportError(
+                "Verifying with a public key (whpk_…) needs the package cryptography: "
+                "pip install 'winnerr-webhooks-sdk[ed25519]'"
+            ) from None
+        self._invalid = InvalidSignature
+        self._verify = ed25519.Ed25519PublicKey.from_public_bytes(raw).verify
+
+    def verifies(self, signature: bytes, event_id: str, timestamp: str, body: bytes) -> bool:
+        """Whether this is the signature of a request."""
+        try:
+            self._verify(signature, f"{event_id}.{timestamp}.".encode() + body)
+        except self._invalid:
+            return False
+        return True
+
+
+def is_public_key(secret: object) -> bool:
+    """Whether this is a public key, in place of a secret."""
+    return isinstance(secret, str) and secret.startswith(PUBLIC_KEY_PREFIX)
 
 
 class SignatureFormat:
@@ -125,3 +176,9 @@ def read_standard(value: str) -> Optional[List[str]]:
         elif not _OTHER_VERSION.fullmatch(entry):
             return None
     return texts if entries else None
+
+
+def read_ed25519(value: str) -> List[bytes]:
+    """Return the signatures in the `v1a` entries of a `webhook-signature`."""
+    found = (_V1A.fullmatch(entry) for entry in value.split(" "))
+    return [base64.b64decode(one[1]) for one in found if one is not None]

@@ -10,7 +10,14 @@ from typing import List, Literal, NoReturn, Optional, Sequence, Tuple, Union
 from winnerr_webhooks_sdk.event import Event, EventHeaders
 from winnerr_webhooks_sdk.headers import Headers, HeadersLike
 from winnerr_webhooks_sdk.payload import read_event
-from winnerr_webhooks_sdk.signatures import SecretKey, SignatureFormat, read_standard
+from winnerr_webhooks_sdk.signatures import (
+    PublicKey,
+    SecretKey,
+    SignatureFormat,
+    is_public_key,
+    read_ed25519,
+    read_standard,
+)
 
 Reason = Literal["missing_header", "malformed_header", "no_match", "too_old", "too_new"]
 """Why a request was refused; the same words in every SDK."""
@@ -44,14 +51,17 @@ class Webhook:
     """Verifies the requests of one webhook.
 
     `secret` is the webhook's secret as the settings page shows it, or a list of secrets of which
-    any may have signed: give the old and the new one while you rotate. `tolerance` is how many
+    any may have signed: give the old and the new one while you rotate. In place of a secret, give
+    the public key (`whpk_…`) of a webhook that signs with Ed25519; that needs the package
+    `cryptography` (`pip install 'winnerr-webhooks-sdk[ed25519]'`). `tolerance` is how many
     seconds the time of signing may lie in the past or in the future.
 
     `header_prefix`, `signature_header` and `signature_format` are for products that use other
     names than Winnerr's. With `require_timestamp`, requests that carry `X-Winnerr-Signature` alone
     are refused: that scheme signs no time, so it cannot tell a request that is sent again.
 
-    `ValueError` if a secret or a setting cannot be right.
+    `ValueError` if a secret or a setting cannot be right, `ImportError` for a public key without
+    `cryptography`.
     """
 
     def __init__(
@@ -69,7 +79,8 @@ class Webhook:
             raise ValueError("Give at least one secret.")
         if tolerance < 0:
             raise ValueError("tolerance is a number of seconds, 0 or more.")
-        self._keys = [SecretKey(one) for one in secrets]
+        self._keys = [SecretKey(one) for one in secrets if not is_public_key(one)]
+        self._public_keys = [PublicKey(one) for one in secrets if is_public_key(one)]
         self._tolerance = tolerance
         self._prefix = header_prefix
         self._signature_header = signature_header or f"{header_prefix}Signature"
@@ -108,14 +119,17 @@ class Webhook:
         texts = read_standard(signature)
         if texts is None:
             _malformed(_SIGNATURE, "entries such as v1,<base64>, with a space between them")
-        if not texts:
-            raise VerificationError(
-                "no_match",
-                f"{_SIGNATURE} has no v1 entry, the one kind that a secret verifies. If the "
-                "webhook signs with Ed25519 (v1a), set its signing to hmac.",
-            )
         expected = [key.sign_standard(event_id, timestamp, body) for key in self._keys]
-        if not _any_equal(texts, expected):
+        signatures = read_ed25519(signature) if self._public_keys else []
+        if not _any_equal(texts, expected) and not any(
+            key.verifies(one, event_id, timestamp, body)
+            for key in self._public_keys
+            for one in signatures
+        ):
+            if self._keys and not texts and not signatures:
+                _no_entry("v1", "a secret", "If the webhook signs with Ed25519 (v1a), give")
+            if not self._keys and not signatures:
+                _no_entry("v1a", "a public key", "If the webhook signs with HMAC (v1), give")
             _no_match(_SIGNATURE)
         self._check_time(int(timestamp), time.time() if now is None else now)
         return event_id, int(timestamp)
@@ -201,6 +215,15 @@ def _malformed(name: str, form: str) -> NoReturn:
         "malformed_header",
         f"{name} is not {form}. Pass the headers as they came; if they are, something on the way "
         "changed this one, or the request is not from the product.",
+    )
+
+
+def _no_entry(version: str, kind: str, otherwise: str) -> NoReturn:
+    other = "the public key (whpk_…) that its page shows" if version == "v1" else "its secret"
+    raise VerificationError(
+        "no_match",
+        f"{_SIGNATURE} has no {version} entry, the one kind that {kind} verifies. {otherwise} "
+        f"{other}.",
     )
 
 

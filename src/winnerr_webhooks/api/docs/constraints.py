@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from winnerr_webhooks.domain.credentials import AUTH_TYPES
+from winnerr_webhooks.domain.ed25519_keys import SIGNING_KINDS
 from winnerr_webhooks.domain.event_order import LONGEST_PATH
 from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
@@ -55,6 +56,7 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "headers": {"maxProperties": MAX_HEADERS},
     "filter": {"type": "object"},
     "ordered": _ORDERED,
+    "signing": {"enum": list(SIGNING_KINDS)},
 }
 """What a webhook can have of its own."""
 

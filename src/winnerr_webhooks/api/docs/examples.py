@@ -98,6 +98,7 @@ WEBHOOK: Final[dict[str, Any]] = {
     "removedEvents": [],
     "headers": {"X-Tenant": "•••"},
     "auth": {"type": "bearer"},
+    "signing": "hmac",
     "filter": {"data": {"value": {"$gte": 1000}}},
     "rateLimit": {"perSecond": 10.0},
     "ordered": "data.id",

@@ -26,7 +26,7 @@ from winnerr_webhooks.api.problems import (
     Problem,
     ProblemKind,
 )
-from winnerr_webhooks.api.shapes import WebhookWithSecretShape
+from winnerr_webhooks.api.shapes import PublicKeyShape, SecretShape, WebhookWithSecretShape
 from winnerr_webhooks.domain.branding import Branding
 
 OPERATIONS: Final = (
@@ -87,7 +87,8 @@ def build(branding: Branding, operations: Sequence[Operation] = OPERATIONS) -> d
     """The document, ready to encode as JSON."""
     types = [type_ for operation in operations for type_ in (operation.body, operation.answer)]
     types = [type_ for type_ in types if type_ is not None]
-    types += [Problem, AcceptedEvent, RefusedEvent, WebhookWithSecretShape]
+    types += [Problem, AcceptedEvent, RefusedEvent]
+    types += [PublicKeyShape, SecretShape, WebhookWithSecretShape]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF + "{name}")
     schema_of = dict(zip(map(repr, types), schemas, strict=True))
     add_constraints(components)

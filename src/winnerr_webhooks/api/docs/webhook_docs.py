@@ -31,6 +31,17 @@ CREATED: Final = Annotated[
     ),
 ]
 """The answer to a creation. Two types, because client generators mishandle an optional secret."""
+SECRET: Final = Annotated[
+    Any,
+    msgspec.Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"$ref": "#/components/schemas/SecretShape"},
+                {"$ref": "#/components/schemas/PublicKeyShape"},
+            ]
+        }
+    ),
+]
 _IF_MATCH: Final = Parameter(
     name="If-Match",
     description=(
@@ -147,8 +158,11 @@ WEBHOOKS: Final = (
         id="getSecret",
         tag="Webhooks",
         summary="Reveal the secret",
-        description="During an overlap, this is the new one. 404 when the webhook has no secret.",
-        answer=shapes.SecretShape,
+        description=(
+            "During an overlap, this is the new one. 404 when the webhook has no secret. With "
+            "`signing` `ed25519` it is the public key, with which receivers verify."
+        ),
+        answer=SECRET,
         answer_example=examples.SECRET_SHOWN,
         refusals=READ,
     ),
@@ -159,7 +173,8 @@ WEBHOOKS: Final = (
         tag="Webhooks",
         summary="Set or rotate the secret",
         description=(
-            "Without `secret`, a secret is generated. During the overlap, X-…-Signature is made "
+            "Without `secret`, a secret is generated; with `signing` `ed25519`, a key pair, and "
+            "the answer has the public key. During the overlap, X-…-Signature is made "
             "with the old secret, X-…-Signature-Next with the new one, and "
             "webhook-signature lists both. To end the overlap, send the same new secret with "
             "`overlapSeconds` 0."

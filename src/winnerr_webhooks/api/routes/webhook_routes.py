@@ -13,6 +13,7 @@ from winnerr_webhooks.api.shapes import (
     UNSET,
     DeliveryStarted,
     FilterTestShape,
+    PublicKeyShape,
     RotationShape,
     SecretShape,
     UnsetType,
@@ -113,9 +114,12 @@ class WebhookRoutes(Controller):
     @get("/{webhook:str}/secret")
     async def secret(
         self, services: ServicesDependency, organization: FromPath[str], webhook: FromPath[str]
-    ) -> SecretShape:
-        """Reveal the secret."""
+    ) -> SecretShape | PublicKeyShape:
+        """Reveal the secret, or the public key."""
         await services.webhooks.get(organization, webhook)
+        key = await services.webhooks.public_key(organization, webhook)
+        if key is not None:
+            return PublicKeyShape(public_key=key)
         return SecretShape(secret=await services.webhooks.reveal_secret(organization, webhook))
 
     @put("/{webhook:str}/secret")

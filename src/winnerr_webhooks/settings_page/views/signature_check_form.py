@@ -10,6 +10,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.branding import Branding
+from winnerr_webhooks.domain.ed25519_keys import ED25519
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.domain.signature_check.signature_checker import (
     SignatureCheck,
@@ -21,6 +22,7 @@ from winnerr_webhooks.domain.signature_check.signature_claims import (
     read_headers,
     read_signature,
 )
+from winnerr_webhooks.domain.signing import KEY_PREFIXES
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import is_id
@@ -102,7 +104,13 @@ def _errors(webhook: Webhook, pasted: CheckInput) -> dict[str, str]:
         errors["headers"] = Text("Paste the headers of the request, or the signature alone.")
     elif len(pasted.headers) > _MAX_TEXT:
         errors["headers"] = Text("The headers are too long. Paste only those of the signature.")
-    if not pasted.secret and not webhook.has_secret:
+    is_key = pasted.secret.strip().startswith(KEY_PREFIXES)
+    if is_key or (not pasted.secret and webhook.has_secret and webhook.signing == ED25519):
+        errors["secret"] = Text(
+            "This check is for HMAC, and this is about Ed25519. Verify webhook-signature with an "
+            "SDK and the public key of the webhook."
+        )
+    elif not pasted.secret and not webhook.has_secret:
         errors["secret"] = Text(
             "This webhook has no secret. Enter the one that your receiver uses."
         )

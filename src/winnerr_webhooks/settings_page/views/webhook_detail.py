@@ -5,6 +5,7 @@ from typing import Any, Final
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 
+from winnerr_webhooks.domain.ed25519_keys import ED25519, HMAC
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.retry import waits_of
@@ -145,6 +146,7 @@ async def show_signing(
     values = await signing_values(page, request.auth, found)
     shows_secret = (
         found.has_secret
+        and found.signing == HMAC
         and request.auth.is_admin
         and page.auth.takes_reveal(request.scope, request.auth, found.id)
     )
@@ -163,6 +165,11 @@ async def signing_values(page: PageContext, visitor: Visitor, found: Webhook) ->
         "snippets": snippets(page.environment, found.url, page.branding),
         "header": page.branding.signature_header,
         "secret": None,
+        "public_key": (
+            await page.webhooks.public_key(found.organization, found.id)
+            if found.has_secret and found.signing == ED25519
+            else None
+        ),
         "errors": None,
     }
 

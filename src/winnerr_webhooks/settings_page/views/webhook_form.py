@@ -13,6 +13,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from winnerr_webhooks.domain.credentials import MASK
+from winnerr_webhooks.domain.ed25519_keys import HMAC
 from winnerr_webhooks.domain.errors import Conflict, Invalid, Outdated
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.retry import LONG_SCHEDULE, STANDARD
@@ -47,6 +48,7 @@ from winnerr_webhooks.settings_page.views.webhook_detail import SETTINGS
 _FIELDS: Final = {
     "url": "url",
     "events": "events",
+    "signing": "signing",
     "secret": "secret",
     "name": "name",
     "description": "description",
@@ -96,6 +98,8 @@ class FormInput(msgspec.Struct, kw_only=True):
     certificate: str = ""
     private_key: str = ""
     filter: str = ""
+    signing: str = HMAC
+    """`hmac` or `ed25519`."""
 
     @classmethod
     def of(cls, webhook: Webhook) -> "FormInput":
@@ -112,6 +116,7 @@ class FormInput(msgspec.Struct, kw_only=True):
             headers="\n".join(f"{name}: {MASK}" for name in webhook.header_names),
             auth="keep" if webhook.auth_type else "",
             filter=webhook.filter or "",
+            signing=webhook.signing,
             waits=", ".join(f"{wait:.15g}" for wait in schedule) if is_own else "",
             rate="" if webhook.rate_limit is None else f"{webhook.rate_limit:.15g}",
             order="" if webhook.order_by is None else "path" if webhook.order_by else "one",
@@ -131,6 +136,7 @@ class FormInput(msgspec.Struct, kw_only=True):
             "filter": self.filter or None,
             "rate_limit": RateLimitDraft(per_second=_number(self.rate)) if self.rate else None,
             "ordered": self.order_path if self.order == "path" else self.order == "one",
+            "signing": self.signing,
             "auth": msgspec.UNSET if keeps_auth else self._auth(),
         }
 
@@ -307,6 +313,7 @@ def _read(form: Form) -> FormInput:
         certificate=form.text("certificate"),
         private_key=form.text("private-key"),
         filter=form.text("filter"),
+        signing=form.text("signing") or HMAC,
     )
 
 

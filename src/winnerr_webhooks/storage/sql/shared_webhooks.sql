@@ -6,7 +6,7 @@
 -- name: webhook_columns
 id, organization, url, description, events, status, status_reason, secret IS NOT NULL,
 overlap_ends_at, created_at, updated_at, version, name, timeout, retry_schedule, header_names, auth_type,
-filter, rate_limit, order_by
+filter, rate_limit, order_by, signing
 
 -- name: list_webhooks
 SELECT {webhook_columns} FROM {live_webhooks}
@@ -63,7 +63,7 @@ UPDATE webhook SET status = :status, status_reason = NULL, {changed} WHERE id = 
 -- name: end_webhook
 {take_change_mark}
 UPDATE webhook SET
-    status = 'deleted', status_reason = NULL, secret = NULL, next_secret = NULL,
+    status = 'deleted', status_reason = NULL, secret = NULL, next_secret = NULL, signing = NULL,
     overlap_ends_at = NULL, credentials = NULL, header_names = NULL, auth_type = NULL,
     epoch = epoch + 1, {changed}
 WHERE id = :webhook
@@ -78,7 +78,8 @@ WHERE id = :webhook AND organization = :organization AND status <> 'deleted'
 -- name: put_secrets
 {take_change_mark}
 UPDATE webhook SET
-    secret = :secret, next_secret = :next_secret, overlap_ends_at = :overlap_ends_at, {changed}
+    secret = :secret, next_secret = :next_secret, overlap_ends_at = :overlap_ends_at,
+    signing = :signing, {changed}
 WHERE id = :webhook
 
 -- name: all_secrets

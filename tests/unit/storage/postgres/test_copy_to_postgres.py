@@ -54,6 +54,7 @@ async def old(path, clock, keyring, world_class):
         filter='{"data":{"n":{"$ne":1.50}}}',
         rate_limit=2.5,
         order_by="data.id",
+        secret="whsk_" + "A" * 43 + "=",
         credentials=Credentials({"X-Tenant": "acme"}, BearerAuth("a token")),
     )
     await storage.set_secret("org_1", world.signed.id, SECRET[::-1], 86_400 * 60)

@@ -47,10 +47,11 @@ SELECT pg_advisory_xact_lock(1464358722, hashtext(:organization))
 INSERT INTO webhook
     (id, organization, number, suffix, url, description, events, status, secret, created_at,
      updated_at, version, epoch, change_mark, name, timeout, retry_schedule,
-     credentials, header_names, auth_type, filter, rate_limit, order_by)
+     credentials, header_names, auth_type, filter, rate_limit, order_by,
+     signing)
 SELECT :id, :organization, :number, :suffix, :url, :description, :events::text[], :status,
     :secret, :now, :now, 1, 1, mark.value, :name, :timeout, :retry_schedule, :credentials,
-    :header_names, :auth_type, :filter, :rate_limit, :order_by
+    :header_names, :auth_type, :filter, :rate_limit, :order_by, :signing
 FROM mark
 
 -- name: subscribe

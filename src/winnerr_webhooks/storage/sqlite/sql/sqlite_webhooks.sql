@@ -45,11 +45,12 @@ updated_at = :now, version = version + 1, change_mark = {next_change_mark}
 INSERT INTO webhook
     (id, organization, number, url, description, events, status, secret, created_at, updated_at,
      version, epoch, change_mark, failures, name, timeout, retry_schedule, credentials,
-     header_names, auth_type, filter, rate_limit, order_by)
+     header_names, auth_type, filter, rate_limit, order_by,
+     signing)
 VALUES
     (:id, :organization, :number, :url, :description, :events, :status, :secret, :now, :now,
      1, 1, {next_change_mark}, 0, :name, :timeout, :retry_schedule, :credentials,
-     :header_names, :auth_type, :filter, :rate_limit, :order_by)
+     :header_names, :auth_type, :filter, :rate_limit, :order_by, :signing)
 
 -- name: subscribe
 INSERT OR IGNORE INTO subscription (organization, event, webhook_id)
