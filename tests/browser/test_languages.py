@@ -1,7 +1,8 @@
 """The page in each language: nothing for axe-core to find, nothing wider than its window.
 
 German has the longest words. From right to left, the page is a mirror of itself, so a
-pseudo-language is enough: the same texts in a document that runs the other way.
+pseudo-language is enough: the same texts, each letter a Hebrew one, in a document that runs the
+other way. Data, such as URLs and ids, stay in Latin letters.
 """
 
 import re
@@ -13,6 +14,22 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = (1280, 768, 360)
+
+
+HEBREW = """() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const data = "script, style, code, pre, kbd, textarea, .mono";
+  let changed = 0;
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (node.parentElement.closest(data)) continue;
+    const before = node.data;
+    node.data = before.replace(/[A-Za-z]/g, (one) => String.fromCodePoint(
+      0x5d0 + one.toLowerCase().codePointAt(0) - 97));
+    changed += node.data !== before;
+  }
+  return changed;
+}"""
+"""Writes the page's texts in Hebrew letters; returns how many texts those were."""
 
 
 async def overflowing(page: Page) -> list[str]:
@@ -38,7 +55,8 @@ async def views(server, receiver, answer) -> list[str]:
     webhook = await server.webhook(receiver.url, generateSecret=True)
     await server.emit()
     await server.until("~/deliveries?status=failed", lambda found: found["items"])
-    attempt = (await server.ok("GET", "~/logs"))["items"][0]["id"]
+    newest = (await server.ok("GET", "~/logs"))["items"][0]
+    attempt, event = newest["id"], newest["eventId"]
     own = f"/{webhook['id']}"
     of_webhook = (
         "",
@@ -50,10 +68,13 @@ async def views(server, receiver, answer) -> list[str]:
         "/recover",
         "/rehearse",
         "/signature-check",
+        "/test-event",
+        "/check-receiver",
     )
     return [
         "", "/new", "/logs", f"/logs/{attempt}", f"/logs/{attempt}/compare", "/logs/replay",
-        "/logs/replay?status=5xx", "/activity",
+        "/logs/replay?status=5xx", "/activity", f"/events/{event}",
+        "/event-types", "/event-types/send?event=contact.created",
         *(own + path for path in of_webhook),
     ]  # fmt: skip
 
@@ -94,6 +115,7 @@ async def test_from_right_to_left_the_page_fits_too(visit, server, receiver, ans
     for path in paths:
         await page.goto(f"/settings/webhooks{path}")
         await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        assert await page.evaluate(HEBREW) > 10
         problems += await overflowing(page)
     assert problems == []
 

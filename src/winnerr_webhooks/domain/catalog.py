@@ -17,7 +17,7 @@ from winnerr_webhooks.domain.event_pattern import (
     is_prefix_pattern,
     patterns_matching,
 )
-from winnerr_webhooks.domain.suggestions import alternatives
+from winnerr_webhooks.domain.suggestions import alternatives, did_you_mean
 from winnerr_webhooks.domain.text import Text
 
 OFF, WARN, REJECT = "off", "warn", "reject"
@@ -175,19 +175,20 @@ class Catalog:
         )
         raise Invalid(errors[0].message, errors)
 
-    def no_event(self, name: str, nearest: Nearest | None = None) -> str:
+    def no_event(self, name: str, nearest: Nearest | None = None) -> Text:
         """Return the sentences that refuse an unknown name, and suggest others."""
         near = (nearest or self.nearest)(name)
-        advice = f"Did you mean {' or '.join(near)}?" if near else "See GET /api/v1/event-types."
-        return f"{self._mistake(name)}. {advice}"
+        advice = did_you_mean(near) or Text("See GET /api/v1/event-types.")
+        return Text("{mistake}. {advice}", mistake=self._mistake(name), advice=advice)
 
-    def _mistake(self, name: str) -> str:
-        shown = name[:_MAX_NAME_SHOWN]
+    def _mistake(self, name: str) -> Text:
+        shown = repr(name[:_MAX_NAME_SHOWN])
         if name in self._left:
-            return (
-                f"The event {shown!r} was removed from the catalogue, so no new ones are accepted"
+            return Text(
+                "The event {name} was removed from the catalogue, so no new ones are accepted",
+                name=shown,
             )
-        return f"There is no event {shown!r}"
+        return Text("There is no event {name}", name=shown)
 
     def _unknown(self, text: str) -> str:
         shown = text[:_MAX_NAME_SHOWN]

@@ -17,6 +17,8 @@ from winnerr_webhooks.domain import exact_json
 from winnerr_webhooks.domain import filter_conditions as conditions
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.filter_conditions import Test
+from winnerr_webhooks.domain.suggestions import did_you_mean
+from winnerr_webhooks.domain.text import Sentences, Text
 
 MAX_BYTES: Final = 4_096
 """Of a filter as it is stored: UTF-8, without white space."""
@@ -51,15 +53,18 @@ def check_filter(text: str, pointer: str = "/filter") -> str:
     try:
         value = exact_json.parse(text)
     except (ValueError, RecursionError) as error:
-        raise Invalid.field(pointer, f"The filter is not JSON: {_reason(error)}.") from None
+        raise Invalid.field(
+            pointer, Text("The filter is not JSON: {reason}.", reason=_reason(error))
+        ) from None
     stored = _compact(text)
     if len(stored.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise Invalid.field(pointer, f"The filter is larger than {MAX_BYTES:,} bytes. Shorten it.")
+        long = Text("The filter is larger than {most:,} bytes. Shorten it.", most=MAX_BYTES)
+        raise Invalid.field(pointer, long)
     if _SURROGATE.search(stored) or _has_surrogate(value):
-        raise Invalid.field(pointer, "The filter has half of a surrogate pair. Remove it.")
+        raise Invalid.field(pointer, Text("The filter has half of a surrogate pair. Remove it."))
     if not isinstance(value, dict):
         raise Invalid.field(
-            pointer, 'A filter is a JSON object, such as {"data": {"stage": "won"}}.'
+            pointer, Text('A filter is a JSON object, such as {"data": {"stage": "won"}}.')
         )
     _Compiler(pointer).compile(value)
     return stored
@@ -77,8 +82,12 @@ class _Compiler:
         if unknown:
             raise self._refusal(
                 f"{self._root}/{_escape(unknown[0])}",
-                f"A payload has no field `{unknown[0][:80]}`: it has {', '.join(_FIELDS)}. What is "
-                "sent with an event is below `data`.",
+                Text(
+                    "A payload has no field `{name}`: it has {names}. What is sent with an event "
+                    "is below `data`.",
+                    name=unknown[0][:80],
+                    names=", ".join(_FIELDS),
+                ),
             )
         return self._condition(value, self._root, 1)
 
@@ -96,7 +105,7 @@ class _Compiler:
                 tests.append(conditions.field(name, self._condition(inner, place, depth + 1)))
         if not tests:
             raise self._refusal(
-                pointer, 'This has no condition. For an empty object, write {"$eq": {}}.'
+                pointer, Text('This has no condition. For an empty object, write {"$eq": {}}.')
             )
         return conditions.every(tests)
 
@@ -112,17 +121,19 @@ class _Compiler:
         make = _OPERATORS.get(name)
         if make is None:
             near = difflib.get_close_matches(name, _NAMES, n=1)
-            advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(_NAMES)}."
-            raise self._refusal(pointer, f"There is no operator {name[:80]}. {advice}")
+            advice = did_you_mean(near) or Text("There are {names}.", names=", ".join(_NAMES))
+            unknown = Text("There is no operator {name}.", name=name[:80])
+            raise self._refusal(pointer, Sentences(unknown, advice))
         self._operand(operand, pointer, depth + 1)
         wanted, fits, test = make
         if not fits(operand):
-            raise self._refusal(pointer, f"{name} takes {wanted}.")
+            raise self._refusal(pointer, Text("{name} takes {wanted}.", name=name, wanted=wanted))
         return test(operand)
 
     def _list(self, name: str, operand: Any, pointer: str, depth: int) -> list[Any]:
         if not isinstance(operand, list) or not operand:
-            raise self._refusal(pointer, f"{name} takes a list of one or more conditions.")
+            wanted = Text("a list of one or more conditions")
+            raise self._refusal(pointer, Text("{name} takes {wanted}.", name=name, wanted=wanted))
         self._check_depth(pointer, depth)
         return operand
 
@@ -131,7 +142,8 @@ class _Compiler:
         self._count += 1
         if self._count > MAX_CONDITIONS:
             raise self._refusal(
-                pointer, f"The filter has more than {MAX_CONDITIONS} conditions. Use fewer."
+                pointer,
+                Text("The filter has more than {most} conditions. Use fewer.", most=MAX_CONDITIONS),
             )
         for inner in _levels(operand):
             self._check_depth(pointer, depth + inner)
@@ -139,7 +151,11 @@ class _Compiler:
     def _check_depth(self, pointer: str, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise self._refusal(
-                pointer, f"The filter is more than {MAX_DEPTH} levels deep here. Make it flatter."
+                pointer,
+                Text(
+                    "The filter is more than {most} levels deep here. Make it flatter.",
+                    most=MAX_DEPTH,
+                ),
             )
 
     @staticmethod
@@ -178,24 +194,23 @@ def _any(_value: Any) -> bool:
     return True
 
 
-_ORDERED: Final = "a number or a text"
+_ANY: Final = Text("any value")
+_ORDERED: Final = Text("a number or a text")
+_VALUES: Final = Text("a list of values")
+_TEXT: Final = Text("a text")
 _OPERATORS: Final[dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Test]]]] = {
-    "$eq": ("any value", _any, conditions.equals),
-    "$ne": ("any value", _any, lambda one: conditions.negation(conditions.equals(one))),
+    "$eq": (_ANY, _any, conditions.equals),
+    "$ne": (_ANY, _any, lambda one: conditions.negation(conditions.equals(one))),
     "$gt": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.gt)),
     "$gte": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.ge)),
     "$lt": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.lt)),
     "$lte": (_ORDERED, _is_ordered, lambda one: conditions.is_ordered(one, operator.le)),
-    "$in": ("a list of values", _is_list, conditions.is_among),
-    "$nin": (
-        "a list of values",
-        _is_list,
-        lambda one: conditions.negation(conditions.is_among(one)),
-    ),
-    "$startsWith": ("a text", _is_text, conditions.starts_with),
-    "$endsWith": ("a text", _is_text, conditions.ends_with),
-    "$contains": ("any value", _any, conditions.contains),
-    "$exist": ("true or false", _is_bool, conditions.exists),
+    "$in": (_VALUES, _is_list, conditions.is_among),
+    "$nin": (_VALUES, _is_list, lambda one: conditions.negation(conditions.is_among(one))),
+    "$startsWith": (_TEXT, _is_text, conditions.starts_with),
+    "$endsWith": (_TEXT, _is_text, conditions.ends_with),
+    "$contains": (_ANY, _any, conditions.contains),
+    "$exist": (Text("true or false"), _is_bool, conditions.exists),
 }
 """By name: what the operator takes, whether an operand is that, and the test it makes."""
 _NAMES: Final = (*_OPERATORS, "$or", "$and", "$not")
@@ -221,7 +236,7 @@ def _has_surrogate(value: Any) -> bool:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "it is nested too deep"
+        return Text("it is nested too deep")
     return str(error)[:1].lower() + str(error)[1:]
 
 

@@ -87,14 +87,20 @@ def _basic(draft: AuthDraft) -> BasicAuth:
         errors.append(
             FieldError(
                 "/auth/username",
-                f"The username must have 1 to {MAX_USERNAME} printable characters and no colon.",
+                Text(
+                    "The username must have 1 to {most} printable characters and no colon.",
+                    most=MAX_USERNAME,
+                ),
             )
         )
     if not password.isprintable() or len(password) > MAX_CREDENTIAL:
         errors.append(
             FieldError(
                 "/auth/password",
-                f"The password must have up to {MAX_CREDENTIAL:,} printable characters.",
+                Text(
+                    "The password must have up to {most:,} printable characters.",
+                    most=MAX_CREDENTIAL,
+                ),
             )
         )
     if errors:
@@ -107,8 +113,11 @@ def _bearer(draft: AuthDraft) -> BearerAuth:
     if not _TOKEN.fullmatch(token) or len(token) > MAX_CREDENTIAL:
         raise Invalid.field(
             "/auth/token",
-            f"The token must have 1 to {MAX_CREDENTIAL:,} printable ASCII characters "
-            "without spaces; leave out the word Bearer.",
+            Text(
+                "The token must have 1 to {most:,} printable ASCII characters without spaces; "
+                "leave out the word Bearer.",
+                most=MAX_CREDENTIAL,
+            ),
         )
     return BearerAuth(token)
 

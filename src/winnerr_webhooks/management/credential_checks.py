@@ -7,6 +7,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.credentials import MASK, Auth
 from winnerr_webhooks.domain.errors import FieldError, Invalid
+from winnerr_webhooks.domain.text import Text, counted
 from winnerr_webhooks.management.auth_checks import checked_auth
 from winnerr_webhooks.management.webhook_drafts import AuthDraft
 
@@ -34,13 +35,20 @@ class CredentialChecks:
         if len(headers) > MAX_HEADERS:
             errors.append(
                 FieldError(
-                    "/headers", f"There are {len(headers)} headers; {MAX_HEADERS} are the most."
+                    "/headers",
+                    counted(
+                        "There is {count} header; {most} are the most.",
+                        "There are {count} headers; {most} are the most.",
+                        len(headers),
+                        most=MAX_HEADERS,
+                    ),
                 )
             )
         elif sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:
             errors.append(
                 FieldError(
-                    "/headers", f"The headers have more than {MAX_HEADER_BYTES:,} characters."
+                    "/headers",
+                    Text("The headers have more than {most:,} characters.", most=MAX_HEADER_BYTES),
                 )
             )
         taken: set[str] = set()
@@ -55,14 +63,17 @@ class CredentialChecks:
 
     def _wrong_name(self, name: str, taken: set[str]) -> str | None:
         if not _NAME.fullmatch(name) or len(name) > MAX_HEADER_NAME:
-            return (
-                f"A header's name has 1 to {MAX_HEADER_NAME} letters, digits, and characters such "
-                "as - and _; no spaces and no colon."
+            return Text(
+                "A header's name has 1 to {most} letters, digits, and characters such as - and _; "
+                "no spaces and no colon.",
+                most=MAX_HEADER_NAME,
             )
         if name.lower() in taken:
-            return f"{name} is given twice; case does not count. Remove one."
+            return Text("{name} is given twice; case does not count. Remove one.", name=name)
         if self._branding.reserves(name):
-            return f"{name} is set by the service itself, or belongs to HTTP. Remove it."
+            return Text(
+                "{name} is set by the service itself, or belongs to HTTP. Remove it.", name=name
+            )
         return None
 
     def check_auth(self, draft: AuthDraft | None) -> Auth | None:
@@ -73,9 +84,11 @@ class CredentialChecks:
 def _wrong_value(name: str, value: str) -> str | None:
     if value == MASK or (_VALUE.fullmatch(value) and len(value) <= MAX_HEADER_VALUE):
         return None
-    return (
-        f"The value of {name} must have 1 to {MAX_HEADER_VALUE:,} printable ASCII characters on "
-        "one line, without white space around it."
+    return Text(
+        "The value of {name} must have 1 to {most:,} printable ASCII characters on one line, "
+        "without white space around it.",
+        name=name,
+        most=MAX_HEADER_VALUE,
     )
 
 

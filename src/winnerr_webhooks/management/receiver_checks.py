@@ -20,6 +20,7 @@ from winnerr_webhooks.domain.errors import LocalShortage, Unavailable
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.receiver_check.receiver_probes import GOOD_EVENT, Probe, make_probes
 from winnerr_webhooks.domain.receiver_check.receiver_report import ReceiverReport, report
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.ids import Ids
@@ -68,8 +69,11 @@ class ReceiverChecks:
         organization = target.organization
         if not self._budget.take_for(organization):
             raise Unavailable(
-                "A receiver is being checked already, or was a moment ago: wait "
-                f"{PAUSE_SECONDS:.0f} seconds."
+                Text(
+                    "A receiver is being checked already, or was a moment ago: wait {seconds:g} "
+                    "seconds.",
+                    seconds=PAUSE_SECONDS,
+                )
             )
         started = self._clock.monotonic()
         try:

@@ -44,7 +44,7 @@ class Replays:
         """
         attempt = await self._storage.attempt(organization, attempt_id)
         if attempt is None:
-            raise NotFound(f"There is no attempt {attempt_id} here.")
+            raise NotFound(Text("There is no attempt {id} here.", id=attempt_id))
         return await self.replay_delivery(organization, attempt.delivery_id)
 
     async def replay_delivery(self, organization: str, delivery_id: str) -> str:

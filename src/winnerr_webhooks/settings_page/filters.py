@@ -24,10 +24,10 @@ RANGES: Final = (
     ("7d", Text("Last 7 days"), 604_800_000),
 )
 TRIGGERS: Final = (
-    ("automatic", "Automatic"),
-    ("replay", "Replay"),
-    ("test", "Test"),
-    ("listen", "Listener"),
+    ("automatic", Text("Automatic")),
+    ("replay", Text("Replay")),
+    ("test", Text("Test")),
+    ("listen", Text("Listener")),
 )
 _NAMES: Final = (
     *("webhook", "event", "outcome", "status", "time", "since", "until"),
@@ -172,9 +172,9 @@ def _status_range(text: str) -> tuple[int, int] | None:
 
 def _check_more(found: Filters) -> None:
     if found.trigger not in {"", *dict(TRIGGERS)}:
-        found.errors["trigger"] = "Choose one of these."
+        found.errors["trigger"] = Text("Choose one of these.")
     if found.slower and not _SECONDS.fullmatch(found.slower):
-        found.errors["slower"] = "Enter seconds such as 2 or 0.5."
+        found.errors["slower"] = Text("Enter seconds such as 2 or 0.5.")
 
 
 def _milliseconds(seconds: str) -> float | None:

@@ -61,7 +61,7 @@ class FormErrors:
             message = text
             field, _, place = pointer[1:].partition("/")
             if field == "filter" and place:
-                message = f"At /{place}: {message}"
+                message = Text("At /{place}: {message}", place=place, message=message)
             self.by_field.setdefault(field, message)
         if refusal is not None and not self.by_field:
             self.by_field["form"] = refusal.detail

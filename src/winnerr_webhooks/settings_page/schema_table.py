@@ -5,23 +5,27 @@ from typing import Any, Final
 
 import msgspec
 
+from winnerr_webhooks.domain.suggestions import alternatives
+from winnerr_webhooks.domain.text import Text, counted
 from winnerr_webhooks.event_catalog.schema_sample import find
 
 MAX_ROWS: Final = 200
 _MAX_DEPTH: Final = 6
 _MAX_CHOICES: Final = 12
 _LIMITS: Final = (
-    ("minimum", "at least {}"),
-    ("exclusiveMinimum", "more than {}"),
-    ("maximum", "at most {}"),
-    ("exclusiveMaximum", "less than {}"),
-    ("multipleOf", "a multiple of {}"),
-    ("minLength", "{} characters or more"),
-    ("maxLength", "{} characters or fewer"),
-    ("pattern", "matches {}"),
-    ("minItems", "{} items or more"),
-    ("maxItems", "{} items or fewer"),
+    ("minimum", Text("at least {limit}")),
+    ("exclusiveMinimum", Text("more than {limit}")),
+    ("maximum", Text("at most {limit}")),
+    ("exclusiveMaximum", Text("less than {limit}")),
+    ("multipleOf", Text("a multiple of {limit}")),
+    ("minLength", Text("{limit} characters or more")),
+    ("maxLength", Text("{limit} characters or fewer")),
+    ("pattern", Text("matches {limit}")),
+    ("minItems", Text("{limit} items or more")),
+    ("maxItems", Text("{limit} items or fewer")),
 )
+
+_ANY: Final = Text("any")
 
 
 class FieldRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,12 +77,16 @@ def _fields(schema: Any, root: Any, prefix: str, depth: int) -> Iterator[FieldRo
 
 def _type(field: dict[str, Any], root: Any) -> str:
     kinds = field.get("type")
-    words = [str(kind) for kind in kinds] if isinstance(kinds, list) else [str(kinds or "any")]
+    words = (
+        [str(kind) for kind in kinds]
+        if isinstance(kinds, list)
+        else [str(kinds) if kinds else _ANY]
+    )
     if "array" in words and (item := _item(field, root)):
-        words[words.index("array")] = f"array of {_type(item, root)}"
-    if words == ["any"] and "properties" in field:
+        words[words.index("array")] = Text("array of {type}", type=_type(item, root))
+    if words == [_ANY] and "properties" in field:
         return "object"
-    return " or ".join(words)
+    return alternatives(words)
 
 
 def _item(field: dict[str, Any], root: Any) -> dict[str, Any]:
@@ -89,16 +97,17 @@ def _notes(field: dict[str, Any]) -> Iterator[str]:
     if isinstance(field.get("format"), str):
         yield field["format"]
     if "const" in field:
-        yield f"always {_json(field['const'])}"
+        yield Text("always {value}", value=_json(field["const"]))
     if isinstance(field.get("enum"), list):
         choices = [_json(one) for one in field["enum"][:_MAX_CHOICES]]
-        yield "one of " + ", ".join(choices) + (", …" if len(field["enum"]) > len(choices) else "")
+        more = ", …" if len(field["enum"]) > len(choices) else ""
+        yield Text("one of {values}", values=", ".join(choices) + more)
     for key, text in _LIMITS:
         if key in field:
-            yield text.format(field[key])
+            yield text.fill(limit=field[key])
     for key in ("oneOf", "anyOf"):
-        if alternatives := _dicts(field.get(key)):
-            yield f"one of {len(alternatives)} alternatives"
+        if variants := _dicts(field.get(key)):
+            yield counted("{count} alternative", "one of {count} alternatives", len(variants))
 
 
 def _json(value: Any) -> str:

@@ -67,7 +67,7 @@ async def test_what_was_not_delivered_is_replayed_or_all_of_it(site, admin):
     event, _ = await made(site, 200, 503, 503)
     page = await admin.get(f"/events/{event}")
     assert page.has_button("Replay 2 deliveries not delivered")
-    assert "3 webhooks get this event once more; 1 of them has it already." in page.text
+    assert "3 webhooks get this event once more. 1 of them has it already." in page.text
 
     some = await admin.post(f"/events/{event}/replay", {"which": "undelivered"})
     assert "Replay requested for 2 deliveries." in some.text
@@ -114,7 +114,7 @@ async def test_a_webhook_that_is_not_active_is_left_out_and_said_so(site, admin)
     event, deliveries = await made(site, 503, 503)
     patch = WebhookPatch(status="paused")
     await site.page.webhooks.change("org_1", deliveries[0].webhook_id, patch)
-    assert "webhook paused" in (await admin.get(f"/events/{event}")).text
+    assert "Paused" in (await admin.get(f"/events/{event}")).text
 
     page = await admin.post(f"/events/{event}/replay", {"which": "all"})
 

@@ -27,6 +27,7 @@ from winnerr_webhooks.domain.signature_check.json_styles import (
     parse,
     styles,
 )
+from winnerr_webhooks.domain.text import Text
 
 OBJECT_AS_TEXT: Final = b"[object Object]"
 _MOST_FORMATTED: Final = 1 << 20
@@ -102,7 +103,7 @@ class Rewritten(NamedTuple):
     value: Any
     mistakes: tuple[str, ...]
     """`trailing_newline` and `bom`, if the body has them."""
-    formatting: str
+    formatting: Text
     """How it is written, for people."""
     compact: bytes = b""
     """It without white space, its strings and numbers as they are; empty if it is not JSON."""
@@ -129,7 +130,9 @@ def rewritten(body: bytes) -> Rewritten | None:
     """Read a body as JSON; None if it cannot be read."""
     bare, mistakes = _bare(body)
     if bare == OBJECT_AS_TEXT:
-        return Rewritten(None, mistakes, "as `[object Object]`, JavaScript's text of any object")
+        return Rewritten(
+            None, mistakes, Text("as `[object Object]`, JavaScript's text of any object")
+        )
     try:
         text = bare.decode()
     except UnicodeError:
@@ -138,13 +141,17 @@ def rewritten(body: bytes) -> Rewritten | None:
         value = parse(text)
         if isinstance(value, str) and value.startswith("{"):
             inner = _compact(value.encode("utf-8", "surrogatepass"))
-            return Rewritten(parse(value), mistakes, "as JSON within a JSON string", inner)
+            return Rewritten(parse(value), mistakes, Text("as JSON within a JSON string"), inner)
     except ValueError:
         other = parse_other_text(text)
-        return Rewritten(other[1], mistakes, f"as the text of {other[0]}") if other else None
+        return (
+            Rewritten(other[1], mistakes, Text("as the text of {what}", what=Text(other[0])))
+            if other
+            else None
+        )
     style, reordered = _formatting(bare, value), envelope_in_order(value) is not None
     if reordered:
-        style += ", its keys in another order"
+        style = Text("{style}, its keys in another order", style=style)
     compact = _compact(bare)
     return Rewritten(value, mistakes, style, compact, compact == bare and not reordered)
 
@@ -156,12 +163,12 @@ def _compact(text: bytes) -> bytes:
         return b""
 
 
-def _formatting(body: bytes, value: Any) -> str:
+def _formatting(body: bytes, value: Any) -> Text:
     """Describe how a JSON body is written."""
     for style in islice(styles(value), max(4, _MOST_FORMATTED // max(len(body), 1))):
         if style.write(value) == body:
             return style.description
-    return "in a way of its own"
+    return Text("in a way of its own")
 
 
 def rewritten_readings(given: Rewritten) -> Iterator[BodyReading]:

@@ -15,6 +15,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final
 
+from winnerr_webhooks.domain.text import Text
+
 _MOST_SPACES: Final = 64
 """How many spaces are taken for a plus sign, one at a time."""
 
@@ -23,7 +25,10 @@ def unwrapped(body: bytes) -> Iterator[tuple[bytes, str]]:
     """Yield what the body may have been before, each with what was done to it."""
     if re.fullmatch(rb"[A-Za-z0-9+/\s]+={0,2}", body):
         with suppress(binascii.Error):
-            yield base64.b64decode(body), "encoded in base64, as AWS API Gateway does with bodies"
+            yield (
+                base64.b64decode(body),
+                Text("encoded in base64, as AWS API Gateway does with bodies"),
+            )
     try:
         text = body.decode()
     except UnicodeError:
@@ -32,19 +37,28 @@ def unwrapped(body: bytes) -> Iterator[tuple[bytes, str]]:
         with suppress(ValueError, SyntaxError, MemoryError):
             value = ast.literal_eval(text)
             if isinstance(value, bytes):
-                yield value, "turned into text with str(), where Python's decode() is right"
+                yield value, Text("turned into text with str(), where Python's decode() is right")
     with suppress(ValueError, RecursionError):
         event = json.loads(text)
         if isinstance(event, dict) and isinstance(inner := event.get("body"), str):
             yield (
                 inner.encode("utf-8", "surrogatepass"),
-                "put into a JSON event, as AWS Lambda does",
+                Text("put into a JSON event, as AWS Lambda does"),
             )
     changes = (
-        (html.unescape(text), "escaped for HTML"),
-        (re.sub(r"\\(.)", r"\1", text), "given backslashes before its quotes, as WordPress does"),
-        (unicodedata.normalize("NFC", text), "stored with decomposed characters (Unicode NFD)"),
-        *((before, "decoded as a form, which turns + into a space") for before in _with_plus(text)),
+        (html.unescape(text), Text("escaped for HTML")),
+        (
+            re.sub(r"\\(.)", r"\1", text),
+            Text("given backslashes before its quotes, as WordPress does"),
+        ),
+        (
+            unicodedata.normalize("NFC", text),
+            Text("stored with decomposed characters (Unicode NFD)"),
+        ),
+        *(
+            (before, Text("decoded as a form, which turns + into a space"))
+            for before in _with_plus(text)
+        ),
     )
     for before, what in changes:
         if before != text:

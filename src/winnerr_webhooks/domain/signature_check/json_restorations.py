@@ -11,12 +11,13 @@ from itertools import islice, permutations
 from typing import Any, Final, NamedTuple
 
 from winnerr_webhooks.domain.signature_check.json_styles import Members, Number, parse
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.timestamp import normalise
 
 ENVELOPE: Final = ("event", "timestamp", "organizationId", "data")
 """The keys of a payload, in the order in which they are sent."""
-_REORDERED: Final = "changed the order of keys"
-_REDATED: Final = "wrote the timestamp in another form"
+_REORDERED: Final = Text("changed the order of keys")
+_REDATED: Final = Text("wrote the timestamp in another form")
 _MAX_PLACES: Final = 8
 """How many numbers, or empty containers, are restored one at a time."""
 _MAX_ORDERS: Final = 720
@@ -51,20 +52,28 @@ def _less_rounding(difference: int) -> Callable[[Any], Any]:
 
 
 _LOSSES: Final = (
-    _Loss("lost the decimals of a number", _is_whole, lambda n: Number(n.partition(".")[0] + ".0")),
     _Loss(
-        "lost the decimals of a number", _is_whole, lambda n: Number(n.partition(".")[0] + ".00")
+        Text("lost the decimals of a number"),
+        _is_whole,
+        lambda n: Number(n.partition(".")[0] + ".0"),
     ),
     _Loss(
-        "lost the last zero of a number, such as of 12.50", _is_tenths, lambda n: Number(n + "0")
+        Text("lost the decimals of a number"),
+        _is_whole,
+        lambda n: Number(n.partition(".")[0] + ".00"),
     ),
     _Loss(
-        "turned empty objects into empty arrays",
+        Text("lost the last zero of a number, such as of 12.50"),
+        _is_tenths,
+        lambda n: Number(n + "0"),
+    ),
+    _Loss(
+        Text("turned empty objects into empty arrays"),
         lambda value: isinstance(value, list) and not value,
         lambda _: Members(),
     ),
     _Loss(
-        "turned empty arrays into empty objects",
+        Text("turned empty arrays into empty objects"),
         lambda value: isinstance(value, Members) and not value,
         lambda _: [],
     ),
@@ -72,7 +81,7 @@ _LOSSES: Final = (
 
 
 _ROUNDINGS: Final = tuple(
-    _Loss("rounded a large number", _is_large, _less_rounding(sign * distance))
+    _Loss(Text("rounded a large number"), _is_large, _less_rounding(sign * distance))
     for distance in range(1, _MAX_ROUNDING + 1)
     for sign in (1, -1)
 )
@@ -174,9 +183,9 @@ _RUBY_ARROW: Final = re.compile(r'"\s*=>\s*')
 def parse_other_text(text: str) -> tuple[str, Any] | None:
     """Read the text of a Python dict or a Ruby hash; returns (whose text it is, value)."""
     if text.startswith(("{'", "[{'")):
-        return _parsed("a Python dict", _PYTHON_TOKEN.sub(_to_json, text))
+        return _parsed(Text("a Python dict"), _PYTHON_TOKEN.sub(_to_json, text))
     if _RUBY_ARROW.search(text):
-        return _parsed("a Ruby hash", re.sub(r"\bnil\b", "null", _RUBY_ARROW.sub('":', text)))
+        return _parsed(Text("a Ruby hash"), re.sub(r"\bnil\b", "null", _RUBY_ARROW.sub('":', text)))
     return None
 
 

@@ -12,6 +12,8 @@ from itertools import pairwise, product
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
+from winnerr_webhooks.domain.text import Text
+
 MAX_DEPTH: Final = 100
 """A value that is nested deeper is not written again; `data` may be 64 deep."""
 
@@ -79,20 +81,20 @@ class Layout(NamedTuple):
     null: str = "null"
 
 
-COMPACT: Final = Layout("without spaces")
+COMPACT: Final = Layout(Text("without spaces"))
 LAYOUTS: Final = (
     COMPACT,
-    Layout("with a space after each comma and colon (Python's json.dumps)", ", ", ": "),
-    Layout("indented by 2 spaces (JSON.stringify(…, null, 2), Ruby's JSON.pretty_generate)",
+    Layout(Text("with a space after each comma and colon (Python's json.dumps)"), ", ", ": "),
+    Layout(Text("indented by 2 spaces (JSON.stringify(…, null, 2), Ruby's JSON.pretty_generate)"),
            ",", ": ", "  ", "\n"),
-    Layout("indented by 4 spaces (PHP's JSON_PRETTY_PRINT, Python's indent=4)",
+    Layout(Text("indented by 4 spaces (PHP's JSON_PRETTY_PRINT, Python's indent=4)"),
            ",", ": ", "    ", "\n"),
-    Layout("indented by tabs (Go's json.MarshalIndent)", ",", ": ", "\t", "\n"),
-    Layout("indented as Jackson's pretty printer does", ",", " : ", "  ", "\n",
+    Layout(Text("indented by tabs (Go's json.MarshalIndent)"), ",", ": ", "\t", "\n"),
+    Layout(Text("indented as Jackson's pretty printer does"), ",", " : ", "  ", "\n",
            arrays_in_line=True, empty=("{ }", "[ ]")),
-    Layout("indented by 2 spaces with Windows line ends (.NET)", ",", ": ", "  ", "\r\n"),
-    Layout("with a space after each colon", ",", ": "),
-    Layout("as the text of a Ruby hash, which is not JSON", ", ", "=>", null="nil"),
+    Layout(Text("indented by 2 spaces with Windows line ends (.NET)"), ",", ": ", "  ", "\r\n"),
+    Layout(Text("with a space after each colon"), ",", ": "),
+    Layout(Text("as the text of a Ruby hash, which is not JSON"), ", ", "=>", null="nil"),
 )  # fmt: skip
 
 
@@ -111,14 +113,15 @@ _NON_ASCII: Final = r"\x7f-\U0010ffff"
 """DEL is among them: Python escapes it, and PHP does not."""
 ESCAPES: Final = (
     Escapes(""),
-    Escapes("non-ASCII characters escaped (Python's json.dumps)", _NON_ASCII),
-    Escapes("non-ASCII characters and slashes escaped (PHP's json_encode)", r"\x80-\U0010ffff/"),
-    Escapes("slashes escaped (PHP with JSON_UNESCAPED_UNICODE)", "/\u2028\u2029"),
-    Escapes("<, > and & escaped (Go's json.Marshal, Rails)", "<>&\u2028\u2029"),
-    Escapes("<, >, &, = and ' escaped (Gson)", "<>&='\u2028\u2029"),
-    Escapes("non-ASCII characters, <, >, &, + and ' escaped (.NET)", _NON_ASCII + "<>&+'`",
+    Escapes(Text("non-ASCII characters escaped (Python's json.dumps)"), _NON_ASCII),
+    Escapes(Text("non-ASCII characters and slashes escaped (PHP's json_encode)"),
+            r"\x80-\U0010ffff/"),
+    Escapes(Text("slashes escaped (PHP with JSON_UNESCAPED_UNICODE)"), "/\u2028\u2029"),
+    Escapes(Text("<, > and & escaped (Go's json.Marshal, Rails)"), "<>&\u2028\u2029"),
+    Escapes(Text("<, >, &, = and ' escaped (Gson)"), "<>&='\u2028\u2029"),
+    Escapes(Text("non-ASCII characters, <, >, &, + and ' escaped (.NET)"), _NON_ASCII + "<>&+'`",
             "04X", short=False),
-    Escapes("DEL and U+2028 escaped", "\x7f\u2028\u2029"),
+    Escapes(Text("DEL and U+2028 escaped"), "\x7f\u2028\u2029"),
 )  # fmt: skip
 _SHORT: Final = {
     "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", "/": r"\/",
@@ -164,8 +167,8 @@ def _as_float(digits: str) -> str:
 
 NUMBERS: Final = (
     ("", str),
-    ("whole numbers without their .0 (JavaScript, PHP, Go)", _as_double),
-    ("fractions with their shortest digits", _as_float),
+    (Text("whole numbers without their .0 (JavaScript, PHP, Go)"), _as_double),
+    (Text("fractions with their shortest digits"), _as_float),
 )
 
 
@@ -180,9 +183,12 @@ class Style(NamedTuple):
     """What is special about it, for people; empty for what this service sends."""
 
     @property
-    def description(self) -> str:
+    def description(self) -> Text:
         """The phrases in one, such as "without spaces, keys sorted"."""
-        return ", ".join([self.layout.phrase, *self.phrases])
+        description = Text(self.layout.phrase)
+        for phrase in self.phrases:
+            description = Text("{first}, {second}", first=description, second=Text(phrase))
+        return description
 
     def write(self, value: Any) -> bytes:
         """Return the value in this style, UTF-8."""
@@ -238,7 +244,7 @@ def styles(value: Any) -> Iterator[Style]:
     digits = [text for text in scalars if isinstance(text, Number)]
     strings = _distinct(((one.phrase, _string_writer(one)) for one in ESCAPES), texts)
     numbers = _distinct(NUMBERS, digits)
-    orders = (("", False), ("keys sorted", True)) if _is_unsorted(value) else (("", False),)
+    orders = (("", False), (Text("keys sorted"), True)) if _is_unsorted(value) else (("", False),)
     for (order, is_sorted), number, string, layout in product(orders, numbers, strings, LAYOUTS):
         phrases = tuple(phrase for phrase in (string[0], number[0], order) if phrase)
         yield Style(layout, string[1], number[1], is_sorted, phrases)

@@ -38,6 +38,7 @@ from winnerr_webhooks.domain.signature_check.signed_texts import (
     right_texts,
     wrong_texts,
 )
+from winnerr_webhooks.domain.text import Text
 
 MAX_BODY: Final = 1 << 20
 """The largest body in bytes: four times the largest payload, so that an indented one fits."""
@@ -204,7 +205,8 @@ def _conclude(
 def _notes(matches: list[Match]) -> Iterable[str]:
     for match in matches:
         if match.claim.is_next and match.secret.role == GIVEN:
-            yield (
-                f"The secret is being rotated: it signs {match.header.name}-Next. Until the "
-                f"rotation ends, the previous secret signs {match.header.name}."
+            yield Text(
+                "The secret is being rotated: it signs {header}-Next. Until the rotation ends, the "
+                "previous secret signs {header}.",
+                header=match.header.name,
             )

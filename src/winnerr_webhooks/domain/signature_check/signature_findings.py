@@ -32,7 +32,7 @@ def explain(match: Match, headers: RequestHeaders, given: Rewritten | None) -> I
     """Yield each mistake that a match undoes, that of the signed text first."""
     if match.text.detail:
         explanation, remedy = texts.SIGNED_CONTENT
-        yield _finding("signed_content", explanation.fill(text=Text(match.text.detail)), remedy)
+        yield _finding("signed_content", explanation.fill(text=match.text.detail), remedy)
     for name in match.body.mistakes:
         yield _of_body(name, match.body.detail, given)
     for name in match.secret.mistakes:
@@ -71,7 +71,7 @@ def explain_failure(
         explanation = Sentences(
             Text(
                 "The body is not what was sent: it is written {formatting}.",
-                formatting=Text(given.formatting),
+                formatting=given.formatting,
             ),
             lost,
         )
@@ -131,7 +131,7 @@ def _of_body(name: str, detail: str, given: Rewritten | None) -> Finding:
 def _rewritten(detail: str, given: Rewritten | None) -> Text:
     now = NOTHING
     if given is not None:
-        now = Text("The body here is written {formatting}.", formatting=Text(given.formatting))
+        now = Text("The body here is written {formatting}.", formatting=given.formatting)
     kind, _, what = detail.partition(":")
     match kind:
         case "text":
@@ -152,7 +152,7 @@ def _rewritten(detail: str, given: Rewritten | None) -> Text:
             written = Text(
                 "The JSON was parsed and written again. The signature fits when it is written "
                 "{formatting}.",
-                formatting=Text(detail),
+                formatting=detail if isinstance(detail, Text) else Text(detail),
             )
             return Sentences(written, now)
 

@@ -14,15 +14,16 @@ from winnerr_webhooks.domain.signature_check.signature_claims import (
     RequestHeaders,
     SignatureHeader,
 )
+from winnerr_webhooks.domain.text import NOTHING, Text
 
 _STARTS: Final = (
-    ("{id}.{time}.", "`<webhook-id>.<{of}>.<body>`, as Standard Webhooks does"),
-    ("{time}.", "`<{of}>.<body>`, as Stripe does"),
-    ("{time}:", "`<{of}>:<body>`, as Paddle does"),
-    ("v0:{time}:", "`v0:<{of}>:<body>`, as Slack does"),
-    ("{time}", "`<{of}><body>`, as Zendesk does"),
-    ("{id}{time}", "`<webhook-id><{of}><body>`, as Twitch does"),
-    ("{id}.", "`<webhook-id>.<body>`"),
+    ("{id}.{time}.", Text("`<webhook-id>.<{of}>.<body>`, as Standard Webhooks does")),
+    ("{time}.", Text("`<{of}>.<body>`, as Stripe does")),
+    ("{time}:", Text("`<{of}>:<body>`, as Paddle does")),
+    ("v0:{time}:", Text("`v0:<{of}>:<body>`, as Slack does")),
+    ("{time}", Text("`<{of}><body>`, as Zendesk does")),
+    ("{id}{time}", Text("`<webhook-id><{of}><body>`, as Twitch does")),
+    ("{id}.", Text("`<webhook-id>.<body>`")),
 )
 """What comes before the body, and how the whole is called."""
 _UNREAD: Final = ("undefined", "null", "None", "")
@@ -38,7 +39,7 @@ class SignedText(NamedTuple):
     """The scheme whose key was used."""
     start: bytes
     """What comes before the body."""
-    detail: str = ""
+    detail: Text = NOTHING
     """What was signed in place of the right text, for people; empty if it is the right one."""
 
 
@@ -67,18 +68,24 @@ def _texts_for(
     keys = (scheme, STANDARD if scheme == OWN else OWN)
     if scheme == STANDARD:
         for key in keys:
-            yield SignedText(scheme, key, b"", "the body alone")
+            yield SignedText(scheme, key, b"", Text("the body alone"))
         for unread in _UNREAD:
-            shown = f"`{unread}.{unread}.<body>`: your code does not find the headers"
+            shown = Text(
+                "`{unread}.{unread}.<body>`: your code does not find the headers", unread=unread
+            )
             yield SignedText(scheme, scheme, _standard_start(unread, unread), shown)
     event_id = headers.event_id
-    for time, of in ((headers.time, "webhook-timestamp"), (event_time, "timestamp in the body")):
+    times = (
+        (headers.time, "webhook-timestamp"),
+        (event_time, Text("timestamp in the body")),
+    )
+    for time, of in times:
         for start, shown in _STARTS:
             if (time is None and "{time}" in start) or (event_id is None and "{id}" in start):
                 continue
             text = start.format(id=event_id, time=time).encode("utf-8", "surrogatepass")
             for key in keys if "{id}.{time}" in start else (scheme,):
-                yield SignedText(scheme, key, text, shown.format(of=of))
+                yield SignedText(scheme, key, text, shown.fill(of=of))
 
 
 def _standard_start(event_id: str | None, time: str | None) -> bytes:

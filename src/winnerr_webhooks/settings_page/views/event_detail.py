@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
 from winnerr_webhooks.domain.errors import Conflict, NotFound
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page.http_text import body_text
@@ -153,7 +154,7 @@ async def _find(page: PageContext, organization: str, event_id: str) -> StoredEv
     if is_id("evt", event_id):
         found = await page.storage.event(organization, event_id)
     if found is None:
-        raise NotFound("There is no such event. It may have been removed because it was old.")
+        raise NotFound(Text("There is no such event. It may have been removed because it was old."))
     return found
 
 
