@@ -3,6 +3,9 @@
 The traffic is written through the storage port with a manual clock. The rules are those of the
 service; only the receivers' answers are scripted. `make screenshots` runs this script. With
 arguments, it makes only the screenshots whose name contains one of them.
+
+`make screenshots ARGS="--every FOLDER"` takes every view at three widths, in light and dark, in the
+service's own look and in a second product's, into a folder of your choice: to look at, not to keep.
 """
 
 import asyncio
@@ -318,10 +321,10 @@ async def take_all(taker: ScreenshotTaker, ids: dict[str, str]) -> None:
     await page.goto(f"{SETTINGS}/{ids[ACME]}/delete")
     await taker.shoot(page, "delete", height=480)
     await page.goto(f"{SETTINGS}/{ids[CRM]}/signing")
-    await page.get_by_text("Rotate the secret").click()
     await page.get_by_role("button", name="Rotate").click()
     await page.get_by_role("button", name="Switch now").wait_for()
     await page.get_by_text("Python", exact=True).click()
+    await page.evaluate("scrollTo(0, 0)")
     await taker.shoot(page, "webhook-rotating", height=960)
 
     await page.goto(f"{SETTINGS}/logs?status=5xx&q=invoice")
@@ -339,8 +342,61 @@ async def take_all(taker: ScreenshotTaker, ids: dict[str, str]) -> None:
     await taker.shoot(page, "link-over", height=480)
 
 
+WIDTHS = (1280, 768, 360)
+LOOKS: dict[str, dict[str, str]] = {
+    "own": {},
+    "globex": {
+        "BRAND": "Globex",
+        "THEME_ACCENT": "#0f766e,#2dd4bf",
+        "THEME_FONT": "Georgia, serif",
+        "SIGNATURE_HEADER": "X-Globex-Hmac",
+    },
+}
+"""The settings of each look."""
+
+
+async def every_view(taker: ScreenshotTaker, ids: dict[str, str], look: str, into: Path) -> None:
+    """Take a screenshot of each view, whole, at each width and in each colour scheme."""
+    page = await taker.sign_in()
+    await page.goto(f"{SETTINGS}/logs?webhook={ids[ACME]}&status=503")
+    failed = await page.locator("#rows .result a").first.get_attribute("href")
+    await page.goto(failed)
+    event = await page.locator("article a[href*='/events/']").first.get_attribute("href")
+    acme, crm = f"{SETTINGS}/{ids[ACME]}", f"{SETTINGS}/{ids[CRM]}"
+    views = {
+        "webhooks": SETTINGS, "add": f"{SETTINGS}/new", "overview": acme,
+        "overview-fine": crm, "overview-paused": f"{SETTINGS}/{ids[FLOW]}",
+        "deliveries": f"{acme}/deliveries", "settings": f"{crm}/settings",
+        "signing": f"{crm}/signing", "edit": f"{crm}/edit", "delete": f"{acme}/delete",
+        "recover": f"{acme}/recover", "rehearse": f"{acme}/rehearse",
+        "signature-check": f"{crm}/signature-check", "check-receiver": f"{crm}/check-receiver",
+        "test-event": f"{crm}/test-event", "event-types": f"{SETTINGS}/event-types",
+        "event-send": f"{SETTINGS}/event-types/send?event=deal.created",
+        "logs": f"{SETTINGS}/logs", "logs-wrong": f"{SETTINGS}/logs?status=x&since=y",
+        "logs-nothing": f"{SETTINGS}/logs?q=invoice", "attempt": failed, "event": event,
+        "replay-all": f"{SETTINGS}/logs/replay", "activity": f"{SETTINGS}/activity",
+        "not-found": f"{SETTINGS}/nowhere", "link-over": f"{SETTINGS}/sign-in/none",
+        "signed-out": f"{SETTINGS}/signed-out",
+    }  # fmt: skip
+    for name, path in views.items():
+        if not taker.wants(name):
+            continue
+        await page.goto(path)
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 800})
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                await page.screenshot(
+                    path=into / f"{name}-{look}-{width}-{scheme}.png",
+                    full_page=True, animations="disabled",
+                )  # fmt: skip
+    await page.context.close()
+
+
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
+async def served(
+    folder: Path, look: dict[str, str] | None = None
+) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """A server with the day's database; yields its origin and environment."""
     settings = {
         "DATABASE_URL": f"sqlite:///{folder / 'day.db'}",
@@ -348,6 +404,7 @@ async def served(folder: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
         "PORT": "0",
         "PUBLIC_URL": "http://127.0.0.1:8411",
     }
+    settings |= look or {}
     settings["PORT"] = settings["PUBLIC_URL"].rpartition(":")[2]
     environment = os.environ | {f"WINNERR_WEBHOOKS_{name}": at for name, at in settings.items()}
     process = await asyncio.create_subprocess_exec(
@@ -372,6 +429,10 @@ async def main() -> None:
     if chromium is None:
         raise SystemExit("No Chromium here: see `make browser`.")
     SHOTS.mkdir(exist_ok=True)
+    every = None
+    if sys.argv[1:2] == ["--every"]:
+        every = Path(sys.argv[2])
+        every.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         end = time.time_ns() // 1_000_000
@@ -384,13 +445,20 @@ async def main() -> None:
             ids = await Traffic(storage, clock, end).write()
         finally:
             await storage.close()
-        async with served(folder) as (origin, environment), async_playwright() as playwright:
+        async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
-            await take_all(ScreenshotTaker(browser, origin, environment), ids)
+            for look, settings in LOOKS.items() if every else {"own": {}}.items():
+                async with served(folder, settings) as (origin, environment):
+                    taker = ScreenshotTaker(browser, origin, environment)
+                    if every:
+                        taker.wanted = sys.argv[3:]
+                        await every_view(taker, ids, look, every)
+                    else:
+                        await take_all(taker, ids)
             await browser.close()
-    for shot in sorted(SHOTS.glob("*.png")):
+    for shot in sorted((every or SHOTS).glob("*.png")):
         print(f"{shot.stat().st_size / 1000:6.0f} kB  {shot.name}")
 
 

@@ -117,6 +117,46 @@ async def test_a_link_works_once_and_signing_out_ends_the_session(visit, server)
     await expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
 
 
+async def test_a_form_outlives_its_session(visit, server, receiver):
+    """The session ends while a form is filled in; after signing in elsewhere, it is sent whole."""
+    page = await visit("/new")
+    await page.get_by_label("Destination URL").fill(receiver.url)
+    await page.get_by_role("checkbox", name="contact.created").check()
+    await page.get_by_label("Description").fill("Jane's mirror <b>")
+    await page.context.clear_cookies()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("heading", name="You are not signed in")).to_be_visible()
+    await expect(page.get_by_text("What you entered is kept on this page")).to_be_visible()
+
+    other = await page.context.new_page()  # another tab, where they sign in
+    link = await server.ok("POST", "~/portal-sessions", {"role": "admin", "user": "Jane"})
+    await other.goto(link["url"])
+    await other.get_by_role("button", name="Sign in").click()
+    await expect(other.get_by_role("heading", name="No webhooks yet")).to_be_visible()
+    await other.close()
+
+    await page.get_by_role("button", name="Send it again").click()
+    await expect(page.get_by_role("heading", name="You signed in again")).to_be_visible()
+    assert (await server.ok("GET", "~/webhooks"))["items"] == []
+    await page.get_by_role("button", name="Send it now").click()
+    await expect(page.get_by_text("Saved. The webhook is live")).to_be_visible()
+    (webhook,) = (await server.ok("GET", "~/webhooks"))["items"]
+    assert (webhook["url"], webhook["events"]) == (receiver.url, ["contact.created"])
+    assert webhook["description"] == "Jane's mirror <b>"
+
+
+async def test_loading_the_report_of_a_receiver_again_sends_nothing(visit, server, receiver):
+    webhook = await server.webhook(receiver.url, generateSecret=True)
+    page = await visit(f"/{webhook['id']}/check-receiver")
+    await page.get_by_role("button", name="Check receiver").click()
+    await expect(page.locator("#report")).to_be_visible()
+    sent = len(receiver.requests)
+    assert sent > 0
+    await page.reload()
+    await expect(page.get_by_role("button", name="Check receiver")).to_be_visible()
+    assert len(receiver.requests) == sent
+
+
 async def test_a_form_from_another_page_is_refused(visit, server, receiver):
     webhook = await server.webhook(receiver.url)
     page = await visit()

@@ -187,11 +187,13 @@ async def test_an_opened_attempt_follows_its_delivery_and_keeps_what_is_open_in_
         await expect(notice).to_contain_text("Replay requested")
         await expect(notice.locator("use")).to_have_attribute("href", "#i-wait")
         await expect(page.locator(".planned-attempt")).to_have_count(1)
+        before = await page.locator(".exchange").bounding_box()
         slow.release()
         word, icon = ("delivered", "#i-ok") if status == 200 else ("The replay failed", "#i-bad")
         await expect(notice).to_contain_text(word)
         await expect(notice.locator("use")).to_have_attribute("href", icon)
         await expect(page.locator(".planned-attempt")).to_have_count(0)
+        assert await page.locator(".exchange").bounding_box() == before, status
 
 
 async def test_an_error_goes_when_its_field_is_mended_and_nothing_moves(visit, receiver):

@@ -30,6 +30,22 @@ def test_a_catalogue_has_each_text_whole_and_no_other(tag, source):
     assert path.read_text("utf-8") == catalogs.updated(tag, source), "run `make texts`"
 
 
+def test_no_sentence_is_the_same_in_two_languages(source):
+    """A sentence that is would be in the wrong catalogue."""
+    translations = {tag: catalogs.read_catalog(tag) for tag in catalogs.TRANSLATED}
+    found = []
+    for message in filter(lambda one: one.id, source):
+        sentences: list[str] = []
+        for tag in catalogs.TRANSLATED:
+            forms = translations[tag].get(message.id, message.context).string
+            text = forms if isinstance(forms, str) else forms[0]
+            bare = re.sub(r"\{.*?\}|%\(.*?\)s|<.*?>|`.*?`", "", text)
+            if len(re.findall(r"[^\W\d_]{3,}", bare)) > 3:
+                sentences.append(text)
+        found += {text for text in sentences if sentences.count(text) > 1}
+    assert found == []
+
+
 def test_problems_of_a_catalogue_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr(catalogs, "FOLDER", tmp_path)
     good = 'msgid "Save {name}"\nmsgstr "{name} speichern"\n'
@@ -66,6 +82,8 @@ SAME_EVERYWHERE = {
     "POST",
     "CSV",
     "NDJSON",
+    "HMAC-SHA256",
+    "Ed25519",
     "enter",
     "esc",
     "https://hooks.example.com/crm",

@@ -17,6 +17,11 @@ export function sendFormsOnce() {
   });
 }
 
+/** After an answer to a form that was sent, makes loading the page again show the form anew. */
+export function forgetSentForm() {
+  if (document.querySelector("[data-sent]")) history.replaceState(null, "", location.href);
+}
+
 /** Takes back what the server said about a field once the field has another value. */
 export function clearMendedErrors() {
   document.addEventListener("input", ({ target }) => {

@@ -2,7 +2,7 @@
 
 import { attemptOpener } from "./attempt_panel.js";
 import { showCopyButtons } from "./copy_buttons.js";
-import { clearMendedErrors, sendFormsOnce } from "./forms.js";
+import { clearMendedErrors, forgetSentForm, sendFormsOnce } from "./forms.js";
 import { answerEmbeddingPage } from "./framing.js";
 import { showFolds } from "./json_view.js";
 import { startKeyboard } from "./keyboard.js";
@@ -26,6 +26,7 @@ const opener = attempts ? attemptOpener(attempts) : null;
 if (attempts) startLiveLog(attempts, opener);
 confirmReplays();
 sendFormsOnce();
+forgetSentForm();
 clearMendedErrors();
 startKeyboard(attempts, opener);
 refreshUntilDone();
