@@ -21,7 +21,8 @@ from bench.processes import free_port
 from winnerr_webhooks import config, storage_opener
 from winnerr_webhooks.storage.postgres.connection_opener import ConnectionOpener
 from winnerr_webhooks.storage.postgres.postgres_session import statements
-from winnerr_webhooks.storage.values import Claim, LeaseTerms, LogFilter
+from winnerr_webhooks.storage.road_values import Claim, LeaseTerms
+from winnerr_webhooks.storage.values import LogFilter
 
 OUT = Path(__file__).parents[1] / "docs" / "performance" / "explain.md"
 SHOWN = (

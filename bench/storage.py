@@ -19,8 +19,9 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.event import NewEvent, encode_payload
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.storage.road_values import LeaseTerms, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import LeaseTerms, NewWebhook, Settlement
+from winnerr_webhooks.storage.values import NewWebhook
 
 EVENTS = 3_000
 WARM_UP = 10

@@ -33,7 +33,8 @@ from winnerr_webhooks.domain.event import NewEvent, encode_payload, rfc3339
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.ids import Ids, delivery_id, new_secret
 from winnerr_webhooks.management.api_keys import ApiKeys
-from winnerr_webhooks.storage.values import LeaseTerms, NewWebhook, Settlement
+from winnerr_webhooks.storage.road_values import LeaseTerms, Settlement
+from winnerr_webhooks.storage.values import NewWebhook
 
 BATCH = 1_000
 DATA = (

@@ -19,16 +19,9 @@ from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.allocation import Candidate, allocate
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.postgres import PostgresStorage
+from winnerr_webhooks.storage.road_values import Claim, Claimed, LeaseTerms, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import (
-    Claim,
-    Claimed,
-    Delivery,
-    LeaseTerms,
-    NewWebhook,
-    Settlement,
-    WebhookChange,
-)
+from winnerr_webhooks.storage.values import Delivery, NewWebhook, WebhookChange
 
 LEASE = LeaseTerms(seconds=60)
 

@@ -6,7 +6,7 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.errors import NotFound, Poisoned
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 
 @pytest.fixture(params=[LeaseTerms(seconds=60), None], ids=["leased", "free"])

@@ -10,7 +10,8 @@ from winnerr_webhooks.ids import id_ms
 from winnerr_webhooks.storage.acting import act_as
 from winnerr_webhooks.storage.activity_port import ActivityFilter
 from winnerr_webhooks.storage.rehearsal_port import NewRehearsal
-from winnerr_webhooks.storage.values import ApiKey, Grant, LeaseTerms, NewWebhook, ReplayFilter
+from winnerr_webhooks.storage.road_values import LeaseTerms
+from winnerr_webhooks.storage.values import ApiKey, Grant, NewWebhook, ReplayFilter
 
 JANE = Actor(kind="user", name="Jane", address="203.0.113.7")
 SECRET = "whsec_do-not-write-this-down"

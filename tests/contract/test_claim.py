@@ -4,7 +4,7 @@ import pytest
 
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, MAX_IDLE_LEASES, REPLAY_FAILED, RETRY
-from winnerr_webhooks.storage.values import Claim
+from winnerr_webhooks.storage.road_values import Claim
 
 # What an embedded node knows when it starts, that it is alone, no node of several can know.
 alone = pytest.mark.parametrize("adapter", ["sqlite"], indirect=True)

@@ -36,8 +36,9 @@ from winnerr_webhooks.domain.delivery import (
 from winnerr_webhooks.domain.errors import Conflict
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.postgres import PostgresStorage
+from winnerr_webhooks.storage.road_values import LeaseTerms
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, ReplayFilter
+from winnerr_webhooks.storage.values import DeliveryFilter, ReplayFilter
 
 KEYRING = Keyring((EncryptionKey("k1", bytes(32)),))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from winnerr_webhooks.domain.event_filter import check_filter
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 LEASE = LeaseTerms(seconds=60)
 WON = '{"data":{"stage":"won"}}'

@@ -7,8 +7,9 @@ from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.storage import fair_semaphore, log_queries, log_scan
+from winnerr_webhooks.storage.road_values import LeaseTerms
 from winnerr_webhooks.storage.traffic_port import TrafficQuery
-from winnerr_webhooks.storage.values import DeliveryFilter, LeaseTerms, LogFilter, ReplayFilter
+from winnerr_webhooks.storage.values import DeliveryFilter, LogFilter, ReplayFilter
 
 LEASE = LeaseTerms(seconds=60)
 

@@ -35,7 +35,7 @@ from winnerr_webhooks.domain.delivery import (
 from winnerr_webhooks.domain.errors import Conflict
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.postgres import PostgresStorage
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 KEYS = ("a", "b")
 

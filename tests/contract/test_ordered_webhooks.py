@@ -6,7 +6,7 @@ import pytest
 
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.event_order import order_key
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 
 async def emit(world, *keys):

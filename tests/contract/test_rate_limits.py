@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
-from winnerr_webhooks.storage.values import Claim, LeaseTerms, LogFilter
+from winnerr_webhooks.storage.road_values import Claim, LeaseTerms
+from winnerr_webhooks.storage.values import LogFilter
 
 NODES = 3
 

@@ -7,7 +7,8 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
 from winnerr_webhooks.domain.errors import Conflict, NotFound
-from winnerr_webhooks.storage.values import LeaseTerms, ReplayFilter
+from winnerr_webhooks.storage.road_values import LeaseTerms
+from winnerr_webhooks.storage.values import ReplayFilter
 
 
 async def _failed(world, count: int = 1, **options):

@@ -5,7 +5,8 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
 from winnerr_webhooks.domain.duration_classes import duration_class
-from winnerr_webhooks.storage.values import LeaseTerms, ReplayFilter
+from winnerr_webhooks.storage.road_values import LeaseTerms
+from winnerr_webhooks.storage.values import ReplayFilter
 
 
 async def test_a_success_makes_it_delivered(world) -> None:

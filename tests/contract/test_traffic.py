@@ -2,8 +2,8 @@
 
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.duration_classes import duration_class
+from winnerr_webhooks.storage.road_values import LeaseTerms
 from winnerr_webhooks.storage.traffic_port import Traffic, TrafficQuery
-from winnerr_webhooks.storage.values import LeaseTerms
 
 FIVE_MINUTES = 300_000
 

@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.access_tokens import AccessTokens
 from winnerr_webhooks.pipeline.request_template import Egress, RequestTemplate
-from winnerr_webhooks.storage.values import Settlement
+from winnerr_webhooks.storage.road_values import Settlement
 
 
 class Attempter:

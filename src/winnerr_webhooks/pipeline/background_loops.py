@@ -15,7 +15,7 @@ from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.listener_port import Listeners
-from winnerr_webhooks.storage.port import Road
+from winnerr_webhooks.storage.road_port import Road
 
 REPAIR_EVERY: Final = 30.0
 """Seconds between searches for lost wake-ups and expired leases."""

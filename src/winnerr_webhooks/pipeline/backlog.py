@@ -12,7 +12,7 @@ from winnerr_webhooks.pipeline.allocation import Candidate, allocate
 from winnerr_webhooks.pipeline.due_lanes import DueLanes
 from winnerr_webhooks.pipeline.lane import FIRST_WINDOW, QUEUE_PER_WINDOW, Lane
 from winnerr_webhooks.quotas import Budget
-from winnerr_webhooks.storage.values import Claim, DueLane
+from winnerr_webhooks.storage.road_values import Claim, DueLane
 
 
 class Backlog:

@@ -14,8 +14,8 @@ from typing import Final
 from winnerr_webhooks.clock import Clock, cpu_seconds
 from winnerr_webhooks.pipeline.dispatch import Dispatcher
 from winnerr_webhooks.pipeline.foreground import Foreground
-from winnerr_webhooks.storage.port import Road
-from winnerr_webhooks.storage.values import Claim
+from winnerr_webhooks.storage.road_port import Road
+from winnerr_webhooks.storage.road_values import Claim
 
 CLAIM_LIMIT: Final = 256
 """Deliveries a claim leases, at most. On SQLite an accept may have to wait for it."""

@@ -20,8 +20,8 @@ from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.pipeline.request_template import RequestTemplate
 from winnerr_webhooks.pipeline.target_reader import TargetReader
-from winnerr_webhooks.storage.port import Road
-from winnerr_webhooks.storage.values import Claim, Claimed, LeaseTerms
+from winnerr_webhooks.storage.road_port import Road
+from winnerr_webhooks.storage.road_values import Claim, Claimed, LeaseTerms
 
 LEASE_SLACK: Final = 2.0
 """Seconds by which a lease must outlive the longest attempt, to settle the attempt in time."""

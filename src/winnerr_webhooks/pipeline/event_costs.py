@@ -8,7 +8,7 @@ might be too large.
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from winnerr_webhooks.storage.port import Road
+from winnerr_webhooks.storage.road_port import Road
 
 FRESH_SECONDS: Final = 1.0
 """Seconds for which a number counts as known for sure."""

@@ -37,8 +37,8 @@ from winnerr_webhooks.pipeline.group_commit import (
 )
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.ordered_commit import commit_in_order
-from winnerr_webhooks.storage.port import Road
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_port import Road
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 GIVE_WAY: Final = 4.0
 """While others call, bulk pauses for this many times as long as its last commit took. Otherwise it

@@ -17,7 +17,7 @@ from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
 from winnerr_webhooks.pipeline.run_queue import RunQueue
 from winnerr_webhooks.pipeline.turn_queue import TurnQueue
 from winnerr_webhooks.quotas import Budget
-from winnerr_webhooks.storage.port import Road
+from winnerr_webhooks.storage.road_port import Road
 
 
 class LaneQueues:

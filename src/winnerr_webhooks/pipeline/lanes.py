@@ -7,7 +7,7 @@ from typing import Final
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
 from winnerr_webhooks.quotas import Budget
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 MAX_LANES: Final = 10_000
 """Lanes that are kept; beyond that, the ones that are idle for longest are dropped."""

@@ -10,7 +10,7 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline.batcher import AWAY_SECONDS, Batcher, Fifo
-from winnerr_webhooks.storage.port import Road
+from winnerr_webhooks.storage.road_port import Road
 
 RELEASE_SLICE: Final = 500
 """Leases released by one statement while the node works: an accept may have to wait for it."""

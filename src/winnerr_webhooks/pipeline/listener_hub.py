@@ -37,7 +37,7 @@ from winnerr_webhooks.pipeline.listener_stream import (
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.storage.port import Storage
-from winnerr_webhooks.storage.values import Claim, Settlement
+from winnerr_webhooks.storage.road_values import Claim, Settlement
 
 POLL_SECONDS: Final = 0.2
 """Seconds between two looks for due deliveries of the connected listeners."""

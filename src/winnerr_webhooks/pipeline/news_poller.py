@@ -13,7 +13,7 @@ import structlog
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
-from winnerr_webhooks.storage.port import Road
+from winnerr_webhooks.storage.road_port import Road
 
 POLL: Final = 0.25
 """Seconds between two polls."""

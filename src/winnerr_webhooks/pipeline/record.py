@@ -17,8 +17,8 @@ from winnerr_webhooks.pipeline.batcher import Fifo
 from winnerr_webhooks.pipeline.group_commit import GroupCommit, JoinableBatch
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.settler import Settler
-from winnerr_webhooks.storage.port import Road
-from winnerr_webhooks.storage.values import Settled, Settlement
+from winnerr_webhooks.storage.road_port import Road
+from winnerr_webhooks.storage.road_values import Settled, Settlement
 
 BATCH: Final = 512
 """Attempts a batch, at most."""

@@ -10,8 +10,8 @@ import structlog
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline.batcher import cut
-from winnerr_webhooks.storage.port import Road
-from winnerr_webhooks.storage.values import Settled, Settlement
+from winnerr_webhooks.storage.road_port import Road
+from winnerr_webhooks.storage.road_values import Settled, Settlement
 
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0

@@ -8,7 +8,7 @@ import structlog
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.webhook import Target
 from winnerr_webhooks.pipeline.batcher import AWAY_SECONDS, Batcher, Fifo
-from winnerr_webhooks.storage.port import Road
+from winnerr_webhooks.storage.road_port import Road
 
 LIMIT: Final = 1_000
 """Webhooks a read."""

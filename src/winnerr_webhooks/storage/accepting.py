@@ -11,7 +11,7 @@ from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 
 class AcceptTerms(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from winnerr_webhooks.domain.delivery import FAILED, MAX_IDLE_LEASES, LeasedDelivery
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow, SettledRow, ended
-from winnerr_webhooks.storage.values import Claim, Claimed
+from winnerr_webhooks.storage.road_values import Claim, Claimed
 
 
 class Selection(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from winnerr_webhooks.storage.values import Settlement
+from winnerr_webhooks.storage.road_values import Settlement
 
 TEST_EPOCH: Final = -1
 """The epoch of test deliveries, which are sent whatever the webhook's status."""

@@ -9,7 +9,7 @@ from winnerr_webhooks.domain.duration_classes import duration_class
 from winnerr_webhooks.domain.event import rfc3339
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE
-from winnerr_webhooks.storage.values import Settlement
+from winnerr_webhooks.storage.road_values import Settlement
 
 BUCKET_MS: Final = 300_000
 _DAY_MS: Final = 86_400_000

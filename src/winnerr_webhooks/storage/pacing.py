@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from winnerr_webhooks.storage.delivery_rows import PendingRow
-from winnerr_webhooks.storage.values import Claim, Claimed
+from winnerr_webhooks.storage.road_values import Claim, Claimed
 
 AHEAD_MS: Final = 1_000.0
 """How far ahead turns are taken, at most. A node that dies loses the turns of that time."""

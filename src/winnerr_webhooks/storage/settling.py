@@ -28,8 +28,8 @@ from winnerr_webhooks.storage.job_reports import (
     count_settled,
 )
 from winnerr_webhooks.storage.ordering import wake_next
+from winnerr_webhooks.storage.road_values import Settled, Settlement
 from winnerr_webhooks.storage.transitions import DeliveryRows, transition
-from winnerr_webhooks.storage.values import Settled, Settlement
 
 Key = tuple[str, str]
 """(webhook id, delivery id) of a pending delivery, (organization, delivery id) of a settled one."""

@@ -18,7 +18,7 @@ from winnerr_webhooks.domain.delivery import (
     next_state,
 )
 from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow
-from winnerr_webhooks.storage.values import Settlement
+from winnerr_webhooks.storage.road_values import Settlement
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.acting import Recorder, current_actor
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 T = TypeVar("T")
 Verb = Callable[[Session], Coroutine[Any, Any, T]]

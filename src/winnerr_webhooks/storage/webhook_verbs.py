@@ -16,9 +16,9 @@ from winnerr_webhooks.storage import (
 )
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.job_selection import count_matching, replay_progress
+from winnerr_webhooks.storage.road_values import LeaseTerms
 from winnerr_webhooks.storage.sealed_secrets import opened, sealed
 from winnerr_webhooks.storage.values import (
-    LeaseTerms,
     NewWebhook,
     ReplayFilter,
     ReplayProgress,

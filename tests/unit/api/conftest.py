@@ -49,8 +49,8 @@ from winnerr_webhooks.pipeline.listener_hub import ListenerHub
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.pipeline.record import Recorder
 from winnerr_webhooks.storage.port import Storage
+from winnerr_webhooks.storage.road_values import Claim, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import Claim, Settlement
 
 _made: list[Litestar] = []
 _LOOPBACK = (ip_network("127.0.0.0/8"),)

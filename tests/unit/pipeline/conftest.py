@@ -22,14 +22,9 @@ from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.metrics import Metrics
 from winnerr_webhooks.pipeline import background_loops, claimer
 from winnerr_webhooks.pipeline.node import Node
+from winnerr_webhooks.storage.road_values import Claim, Claimed
 from winnerr_webhooks.storage.sqlite import SqliteStorage, threads
-from winnerr_webhooks.storage.values import (
-    Claim,
-    Claimed,
-    Delivery,
-    NewWebhook,
-    WebhookChange,
-)
+from winnerr_webhooks.storage.values import Delivery, NewWebhook, WebhookChange
 
 PATIENCE = 60.0
 

@@ -9,7 +9,7 @@ from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.management.replay_requests import ReplayRequest, Replays
 from winnerr_webhooks.pipeline import background_loops, claimer
-from winnerr_webhooks.storage.values import LeaseTerms
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 
 @pytest.fixture

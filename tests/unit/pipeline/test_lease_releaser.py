@@ -2,7 +2,7 @@
 
 from winnerr_webhooks.domain.errors import TimedOut
 from winnerr_webhooks.pipeline.lease_releaser import RELEASE_SLICE
-from winnerr_webhooks.storage.values import Claim
+from winnerr_webhooks.storage.road_values import Claim
 
 
 async def test_after_a_slow_moment_leases_are_released_in_whole_slices_again(make_world) -> None:

@@ -9,7 +9,7 @@ from winnerr_webhooks.ids import Jitter
 from winnerr_webhooks.pipeline import news_poller
 from winnerr_webhooks.pipeline.news_poller import NewsPoller
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
-from winnerr_webhooks.storage.values import News
+from winnerr_webhooks.storage.road_values import News
 
 NOTHING = News(is_due=False, has_jobs=False, outbox_waits=False, change_mark=7)
 

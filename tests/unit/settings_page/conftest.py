@@ -42,8 +42,8 @@ from winnerr_webhooks.settings_page import page_app
 from winnerr_webhooks.settings_page.page_app import SettingsPage
 from winnerr_webhooks.settings_page.page_context import PageContext
 from winnerr_webhooks.settings_page.theme import load_theme
+from winnerr_webhooks.storage.road_values import Claim, LeaseTerms, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import Claim, LeaseTerms, Settlement
 
 BASE = "/settings/webhooks"
 ORGANIZATION = "org_1"

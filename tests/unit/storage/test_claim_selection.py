@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from winnerr_webhooks.storage.claim_selection import round_robin, select
 from winnerr_webhooks.storage.delivery_rows import PendingRow
-from winnerr_webhooks.storage.values import Claim
+from winnerr_webhooks.storage.road_values import Claim
 
 LANES = st.dictionaries(
     st.sampled_from("abcdefgh"),

@@ -15,8 +15,8 @@ from winnerr_webhooks.domain.delivery import (
 )
 from winnerr_webhooks.domain.verdict import Verdict
 from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow
+from winnerr_webhooks.storage.road_values import Settlement
 from winnerr_webhooks.storage.transitions import DeliveryRows, transition
-from winnerr_webhooks.storage.values import Settlement
 
 NOW = 1_000_000
 ID = "dlv_" + "0" * 30

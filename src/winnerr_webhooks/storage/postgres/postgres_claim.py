@@ -15,8 +15,8 @@ from winnerr_webhooks.storage.pacing import (
     within_turns,
 )
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns
+from winnerr_webhooks.storage.road_values import Claim, Claimed, DueLane, DuePage
 from winnerr_webhooks.storage.settling import give_up
-from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
 
 EXPIRED_SLICE = 2_000
 """Leases that are freed in one transaction."""

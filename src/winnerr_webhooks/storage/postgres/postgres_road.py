@@ -16,9 +16,7 @@ from winnerr_webhooks.storage.postgres.postgres_accept import AcceptedBatch, Bat
 from winnerr_webhooks.storage.postgres.postgres_errors import TOO_LONG
 from winnerr_webhooks.storage.postgres.postgres_verbs import PostgresVerbs
 from winnerr_webhooks.storage.postgres.transactions import LostCommit
-from winnerr_webhooks.storage.settling import lock_order
-from winnerr_webhooks.storage.transitions import is_common_case
-from winnerr_webhooks.storage.values import (
+from winnerr_webhooks.storage.road_values import (
     Claim,
     Claimed,
     DueLane,
@@ -28,6 +26,8 @@ from winnerr_webhooks.storage.values import (
     Settled,
     Settlement,
 )
+from winnerr_webhooks.storage.settling import lock_order
+from winnerr_webhooks.storage.transitions import is_common_case
 
 REPAIR_SECONDS: Final = 60.0
 _REPAIRS: Final = "SET LOCAL statement_timeout = '55s'; SET LOCAL synchronous_commit = off;"

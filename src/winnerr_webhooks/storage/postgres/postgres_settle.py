@@ -6,8 +6,8 @@ from typing import Final
 from winnerr_webhooks.storage.delivery_rows import ATTEMPT_COLUMNS, attempt_row
 from winnerr_webhooks.storage.failure_streak import DisablingRule, bucket_of
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns, storable
+from winnerr_webhooks.storage.road_values import Settled, Settlement
 from winnerr_webhooks.storage.settling import settle_logged
-from winnerr_webhooks.storage.values import Settled, Settlement
 
 _TEXTS: Final = tuple(map(ATTEMPT_COLUMNS.index, ("reason", "error_message")))
 """The columns of an attempt whose text comes from a receiver: it can hold NUL."""

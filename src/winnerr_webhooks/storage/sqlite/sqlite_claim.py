@@ -14,6 +14,7 @@ from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_le
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
 from winnerr_webhooks.storage.ordering import EXAMINED, RUN, held_keys, runs, wake_next
 from winnerr_webhooks.storage.pacing import Pace, take_turns, turn_rows, within_turns
+from winnerr_webhooks.storage.road_values import Claim, Claimed, DueLane, DuePage
 from winnerr_webhooks.storage.settling import give_up, put_pending
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_rows import (
@@ -25,7 +26,6 @@ from winnerr_webhooks.storage.sqlite.sqlite_rows import (
     set_lanes_of,
 )
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession
-from winnerr_webhooks.storage.values import Claim, Claimed, DueLane, DuePage
 from winnerr_webhooks.storage.webhook_columns import schedule_of
 
 

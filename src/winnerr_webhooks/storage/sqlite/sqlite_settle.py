@@ -6,11 +6,11 @@ import msgspec
 
 from winnerr_webhooks.storage.delivery_rows import attempt_row
 from winnerr_webhooks.storage.failure_streak import Bucket, DisablingRule, count_health
+from winnerr_webhooks.storage.road_values import Settled, Settlement
 from winnerr_webhooks.storage.settling import lock_order, settle_logged
 from winnerr_webhooks.storage.sqlite.sqlite_rows import as_json
 from winnerr_webhooks.storage.sqlite.sqlite_session import SqliteSession
 from winnerr_webhooks.storage.transitions import is_common_case
-from winnerr_webhooks.storage.values import Settled, Settlement
 
 _IDS = msgspec.json.Decoder(list[str])
 

@@ -26,7 +26,7 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.domain.event import Accepted, NewEvent
 from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.storage import values
+from winnerr_webhooks.storage import road_values
 from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.activity_verbs import ActivityVerbs
@@ -160,7 +160,7 @@ class SqliteStorage(
     async def accept(
         self,
         events: Sequence[NewEvent],
-        lease: values.LeaseTerms | None,
+        lease: road_values.LeaseTerms | None,
         late: Callable[[], Sequence[NewEvent]] | None = None,
         *,
         urgent: bool = True,
@@ -184,16 +184,16 @@ class SqliteStorage(
         """Return how many webhooks want the events of each (organization, name)."""
         return await self._threads.read_for_road(lambda db: sqlite_accept.fan_out(db, pairs))
 
-    async def settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
+    async def settle(self, batch: Sequence[road_values.Settlement]) -> road_values.Settled:
         """Record attempts and move their deliveries on, in slices: other calls come between."""
         slices = [
             batch[at : at + _SETTLED_AT_ONCE] for at in range(0, len(batch), _SETTLED_AT_ONCE)
         ]
         if len(slices) == 1:
             return await self._settle(batch)
-        return values.Settled.merge(await asyncio.gather(*map(self._settle, slices)))
+        return road_values.Settled.merge(await asyncio.gather(*map(self._settle, slices)))
 
-    async def _settle(self, batch: Sequence[values.Settlement]) -> values.Settled:
+    async def _settle(self, batch: Sequence[road_values.Settlement]) -> road_values.Settled:
         return await self._threads.write_later(
             run_to_end(
                 lambda db: sqlite_settle.settle(db, batch, self._rule, self._clock.now_ms())
@@ -201,20 +201,20 @@ class SqliteStorage(
             short=True,
         )
 
-    async def news(self) -> values.News:
+    async def news(self) -> road_values.News:
         """Return what waits."""
         due, jobs, outbox, mark = await self._threads.read_for_road(
             run_to_end(lambda db: db.fetch_row("news", now=self._clock.now_ms()))
         )
-        return values.News(bool(due), bool(jobs), bool(outbox), mark)
+        return road_values.News(bool(due), bool(jobs), bool(outbox), mark)
 
-    async def due_lanes(self, after: values.DueLane | None, limit: int) -> values.DuePage:
+    async def due_lanes(self, after: road_values.DueLane | None, limit: int) -> road_values.DuePage:
         """Return a page of lanes that are due, on a reader, so that no accept waits for it."""
         return await self._threads.read_for_road(
             lambda db: sqlite_claim.due_lanes(db, after, limit, self._clock.now_ms())
         )
 
-    async def claim(self, claim_: values.Claim) -> values.Claimed:
+    async def claim(self, claim_: road_values.Claim) -> road_values.Claimed:
         """Take leases on due deliveries."""
         expires = self._expires(claim_.lease_seconds)
         return await self._threads.write_later(
@@ -251,7 +251,7 @@ class SqliteStorage(
             lambda db: sqlite_claim.repair(db, found, self._clock.monotonic()), calls.JOB
         )
 
-    def _terms(self, lease: values.LeaseTerms | None) -> AcceptTerms:
+    def _terms(self, lease: road_values.LeaseTerms | None) -> AcceptTerms:
         expires = self._expires(lease.seconds if lease else 0)
         return AcceptTerms(lease, expires, lease_end(expires) if lease else None)
 

@@ -12,7 +12,8 @@ from winnerr_webhooks.domain.delivery import EXHAUSTED
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage.postgres import postgres_housekeeping, postgres_retention
 from winnerr_webhooks.storage.postgres.partitions import ID_KINDS
-from winnerr_webhooks.storage.values import Claim, LogFilter
+from winnerr_webhooks.storage.road_values import Claim
+from winnerr_webhooks.storage.values import LogFilter
 
 
 @pytest.fixture(autouse=True)

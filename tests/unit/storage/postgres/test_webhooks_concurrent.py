@@ -15,13 +15,8 @@ from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
 from winnerr_webhooks.storage.postgres.known_filters import KnownFilters
-from winnerr_webhooks.storage.values import (
-    Claim,
-    DeliveryFilter,
-    Grant,
-    ReplayFilter,
-    WebhookChange,
-)
+from winnerr_webhooks.storage.road_values import Claim
+from winnerr_webhooks.storage.values import DeliveryFilter, Grant, ReplayFilter, WebhookChange
 
 PATIENT = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0;"
 

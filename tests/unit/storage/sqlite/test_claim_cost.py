@@ -2,7 +2,7 @@
 
 import pytest
 
-from winnerr_webhooks.storage.values import Claim
+from winnerr_webhooks.storage.road_values import Claim
 
 FEW, MANY = 500, 4_000
 FREE_AGAIN = "UPDATE pending SET lease_until = NULL"

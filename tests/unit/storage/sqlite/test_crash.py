@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from tests import program
 
-from winnerr_webhooks.storage.values import Claim
+from winnerr_webhooks.storage.road_values import Claim
 
 COMMON = """
     import asyncio, signal, sys
@@ -18,7 +18,8 @@ COMMON = """
     from winnerr_webhooks.domain.errors import Unavailable
     from winnerr_webhooks.domain.event import NewEvent
     from winnerr_webhooks.ids import Ids
-    from winnerr_webhooks.storage.values import LeaseTerms, NewWebhook
+    from winnerr_webhooks.storage.values import NewWebhook
+    from winnerr_webhooks.storage.road_values import LeaseTerms
     from winnerr_webhooks.storage.sqlite import SqliteStorage
 
     clock = SystemClock()
