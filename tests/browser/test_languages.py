@@ -79,6 +79,7 @@ async def views(server, receiver, answer) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.timeout(300)  # it opens every view at three widths
 @pytest.mark.parametrize("tag", ["en-GB", "de", "es", "fr", "pt-BR"])
 async def test_each_language_fits_and_is_accessible(  # noqa: PLR0917  fixtures
     visit, server, receiver, answer, axe, tag
