@@ -158,6 +158,7 @@ async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, s
     await rows.nth(1).locator(".result a").click()
     await expect(page.locator("#attempt-title")).to_be_focused()
     await page.mouse.move(5, 5)
+    await page.evaluate("Promise.all(document.getAnimations().map(one => one.finished))")
     opened = await page.locator("#attempt-title").bounding_box()
     await server.emit("deal.closed_lost")
     await expect(fresh).to_have_text("2 new")

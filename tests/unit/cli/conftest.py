@@ -1,5 +1,6 @@
 """Runs the console script in this process, from arguments to exit code."""
 
+import contextvars
 import io
 import os
 import sys
@@ -41,7 +42,7 @@ def run(monkeypatch, capsys, tmp_path: Path):
         monkeypatch.setattr(sys, "argv", ["winnerr-webhooks", *words])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         with pytest.raises(SystemExit) as end:
-            main()
+            contextvars.copy_context().run(main)  # it acts as the user of this machine
         out, err = capsys.readouterr()
         code = end.value.code
         return Done(code if isinstance(code, int) else 0, out, err)

@@ -15,8 +15,6 @@ from winnerr_webhooks.management.certificate_checks import (
     check_identity,
 )
 
-NOW = time.time_ns() // 1_000_000 + 60_000
-"""Later than what the tests issue."""
 DAY = 86_400_000
 
 
@@ -30,9 +28,14 @@ def alice(ca):
     return ca.issue("alice")
 
 
-def refusal(certificate: str, key: str, now: int = NOW) -> tuple[str, str]:
+def soon(days: float = 0) -> int:
+    """Return when everything that the tests have issued is valid, or some days later."""
+    return time.time_ns() // 1_000_000 + 60_000 + round(days * DAY)
+
+
+def refusal(certificate: str, key: str, now: int | None = None) -> tuple[str, str]:
     with pytest.raises(Invalid) as refused:
-        check_identity(certificate, key, now)
+        check_identity(certificate, key, soon() if now is None else now)
     (error,) = refused.value.errors
     return error.pointer, error.message
 
@@ -40,9 +43,9 @@ def refusal(certificate: str, key: str, now: int = NOW) -> tuple[str, str]:
 @pytest.mark.parametrize("key", [("rsa:2048",), ("ed25519",), ()])
 def test_rsa_ecdsa_and_ed25519_are_accepted_also_with_their_chain(ca, key):
     made = ca.issue("bob", *key)
-    check_identity(made.certificate, made.key, NOW)
-    check_identity(made.certificate + ca.file.read_text(), made.key, NOW)
-    check_identity(made.certificate.replace("\n", "\r\n"), made.key.replace("\n", "\r\n"), NOW)
+    check_identity(made.certificate, made.key, soon())
+    check_identity(made.certificate + ca.file.read_text(), made.key, soon())
+    check_identity(made.certificate.replace("\n", "\r\n"), made.key.replace("\n", "\r\n"), soon())
 
 
 def test_a_key_of_another_certificate_is_refused(ca, alice):
@@ -65,9 +68,9 @@ def test_an_encrypted_key_is_refused_with_the_command_that_helps(alice, tmp_path
 
 
 def test_a_certificate_outside_of_its_time_is_refused(alice):
-    pointer, message = refusal(alice.certificate, alice.key, NOW + 25 * DAY)
+    pointer, message = refusal(alice.certificate, alice.key, soon(25))
     assert (pointer, "expired on" in message) == (CERTIFICATE, True)
-    pointer, message = refusal(alice.certificate, alice.key, NOW - 2 * DAY)
+    pointer, message = refusal(alice.certificate, alice.key, soon(-2))
     assert (pointer, "not valid before" in message) == (CERTIFICATE, True)
 
 
