@@ -33,7 +33,7 @@ from winnerr_webhooks.api.shapes import (
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.credentials import MASK
-from winnerr_webhooks.domain.diagnosis import diagnose
+from winnerr_webhooks.domain.diagnosis import diagnosis_of
 from winnerr_webhooks.domain.event import rfc3339, rfc3339_ms
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.management.webhook_management import Rotated, Saved
@@ -197,18 +197,9 @@ def readable(raw: bytes) -> str:
 
 
 def _error(attempt: LoggedAttempt, timeout: float) -> ErrorShape | None:
-    if attempt.error_kind is None:
+    diagnosis = diagnosis_of(attempt, timeout)
+    if diagnosis is None or attempt.error_kind is None:
         return None
-    diagnosis = diagnose(
-        kind=attempt.error_kind,
-        code=attempt.error_code,
-        phase=attempt.error_phase,
-        status=attempt.status,
-        response_head=attempt.response_head,
-        response_body=attempt.response_body,
-        url=attempt.url,
-        timeout=attempt.time_limit or timeout,
-    )
     return ErrorShape(
         kind=attempt.error_kind,
         message=attempt.error_message,

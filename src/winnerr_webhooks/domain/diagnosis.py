@@ -4,6 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.diagnosis_texts import (
     BOT_CHALLENGE,
     FAILURES,
@@ -47,6 +48,25 @@ def diagnose(
     limit = _IN_TIME if timeout is None else _within(timeout)
     return Diagnosis(
         found.summary.fill(host=host, limit=limit), found.hint.fill(host=host, limit=limit)
+    )
+
+
+def diagnosis_of(attempt: LoggedAttempt, timeout: float) -> Diagnosis | None:
+    """What is wrong with an attempt and what to do; None for a success.
+
+    `timeout` is the node's, in seconds, for attempts that do not have their own.
+    """
+    if attempt.error_kind is None:
+        return None
+    return diagnose(
+        kind=attempt.error_kind,
+        code=attempt.error_code,
+        phase=attempt.error_phase,
+        status=attempt.status,
+        response_head=attempt.response_head,
+        response_body=attempt.response_body,
+        url=attempt.url,
+        timeout=attempt.time_limit or timeout,
     )
 
 

@@ -2,32 +2,11 @@
 
 from typing import Any
 
-from winnerr_webhooks.domain.attempt import LoggedAttempt
-from winnerr_webhooks.domain.diagnosis import diagnose
-from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
+from winnerr_webhooks.domain.diagnosis import diagnosis_of
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.management.replay_requests import ReplayRequest
 from winnerr_webhooks.settings_page.health_summary import WebhookOverview
 from winnerr_webhooks.settings_page.page_context import PageContext
-
-
-def diagnosis_of(attempt: LoggedAttempt, timeout: float) -> Diagnosis | None:
-    """What is wrong with an attempt and what to do; None for a success.
-
-    `timeout` is the node's, in seconds, for attempts that do not have their own.
-    """
-    if attempt.error_kind is None:
-        return None
-    return diagnose(
-        kind=attempt.error_kind,
-        code=attempt.error_code,
-        phase=attempt.error_phase,
-        status=attempt.status,
-        response_head=attempt.response_head,
-        response_body=attempt.response_body,
-        url=attempt.url,
-        timeout=attempt.time_limit or timeout,
-    )
 
 
 async def remedy_values(

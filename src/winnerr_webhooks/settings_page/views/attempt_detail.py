@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery
 
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.delivery import DELIVERED, PENDING
+from winnerr_webhooks.domain.diagnosis import diagnosis_of
 from winnerr_webhooks.domain.errors import FieldError, NotFound
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
@@ -23,7 +24,6 @@ from winnerr_webhooks.settings_page.page_context import (
     form_of,
     redirect,
 )
-from winnerr_webhooks.settings_page.remedies import diagnosis_of
 from winnerr_webhooks.settings_page.response_decoding import DecodedBody, decode_body
 
 
