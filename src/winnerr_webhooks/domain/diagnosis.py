@@ -7,7 +7,6 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.diagnosis_texts import (
     BOT_CHALLENGE,
-    FAILURES,
     NO_CLIENT_CERTIFICATE,
     REDIRECT_SUMMARY,
     REDIRECT_TO_HTTP,
@@ -16,10 +15,10 @@ from winnerr_webhooks.domain.diagnosis_texts import (
     REDIRECT_WITHOUT_URL,
     STATUS_CLASSES,
     STATUSES,
-    UNKNOWN,
     UNUSUAL_STATUS,
     Diagnosis,
 )
+from winnerr_webhooks.domain.failure_texts import FAILURES, UNKNOWN
 from winnerr_webhooks.domain.text import Text
 
 
