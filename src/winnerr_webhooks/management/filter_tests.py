@@ -7,6 +7,7 @@ import msgspec
 
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.event_filter import check_filter, judge_of, parse_payload
+from winnerr_webhooks.ids import id_ms
 from winnerr_webhooks.management.field_checks import FieldChecks
 from winnerr_webhooks.management.webhook_drafts import RAW_JSON_FIELDS
 from winnerr_webhooks.storage.port import Storage
@@ -14,7 +15,7 @@ from winnerr_webhooks.storage.port import Storage
 DEFAULT_EVENTS: Final = 100
 MOST_EVENTS: Final = 500
 MOST_EXAMPLES: Final = 10
-"""Ids of matching events in a result, at most."""
+"""Matching events in a result, at most."""
 
 
 class FilterTestDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -27,12 +28,21 @@ class FilterTestDraft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, 
     raw_json_fields: ClassVar = RAW_JSON_FIELDS
 
 
+class MatchingEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that a filter lets through."""
+
+    id: str
+    name: str
+    accepted_at: int
+    """Wall time in ms since 1970."""
+
+
 class FilterTestResult(msgspec.Struct, frozen=True, kw_only=True):
     """How many events were tested, how many of them match, and the newest that do."""
 
     tested: int
     matched: int
-    examples: tuple[str, ...]
+    examples: tuple[MatchingEvent, ...]
 
 
 async def test_filter(
@@ -51,8 +61,12 @@ async def test_filter(
     judge, tested, matching = judge_of(text), 0, []
     for event_id, body in await storage.recent_events(organization, names, draft.last):
         tested += 1
-        if judge(parse_payload(body)):
-            matching.append(event_id)
+        payload = parse_payload(body)
+        if judge(payload):
+            accepted_at = id_ms(event_id)
+            matching.append(
+                MatchingEvent(id=event_id, name=payload["event"], accepted_at=accepted_at)
+            )
         await asyncio.sleep(0)  # a large payload takes some ms
     return FilterTestResult(
         tested=tested, matched=len(matching), examples=tuple(matching[:MOST_EXAMPLES])

@@ -35,7 +35,7 @@ _ACTS: Final = {
     "test", "pause", "resume", "secret", "rotate", "switch", "unsign", "cancel", "sign-out",
 }  # fmt: skip
 """Last parts of addresses that take forms only; the page with the form is above them."""
-_HELPERS: Final = {"check-url", "generate-secret"}
+_HELPERS: Final = {"check-url", "generate-secret", "filter-paths", "filter-test"}
 """The same for requests that the form of a webhook makes by itself."""
 
 

@@ -34,6 +34,12 @@ SCRIPT_TEXTS: Final = (
     Text("Select none"),
     Text("{action} of {category}"),
     Text("A secret was generated. Copy it into your receiver."),
+    Text("Condition {number}"),
+    Text("Condition removed"),
+    Text("A field is below data, such as data.stage, or it is event, timestamp or organizationId."),
+    Text("Give a value. Two quotation marks stand for an empty text."),
+    Text("A text that begins with a quotation mark must end with one."),
+    Text("The service did not answer. Try again."),
 )
 
 

@@ -119,6 +119,9 @@ def literals(source: str) -> list[str]:
     ]
 
 
+GETTEXT = ("_", "gettext", "ngettext", "pgettext")
+
+
 def constants(source: str) -> list[str]:
     """String constants that a template prints and that look like words for people."""
     tree = Environment(extensions=["jinja2.ext.i18n"], autoescape=True).parse(source)
@@ -132,7 +135,7 @@ def constants(source: str) -> list[str]:
     translated = {
         one.value
         for call in tree.find_all(nodes.Call)
-        if isinstance(call.node, nodes.Name) and call.node.name in ("_", "gettext", "ngettext")
+        if isinstance(call.node, nodes.Name) and call.node.name in GETTEXT
         for one in call.find_all(nodes.Const)
     }
     return [text for text in printed if re.search(r"[a-z] [a-z]", text) and text not in translated]

@@ -71,7 +71,9 @@ class WebhookRoutes(Controller):
         draft = await read_json(request, FilterTestDraft)
         result = await services.webhooks.test_filter(organization, draft)
         return FilterTestShape(
-            tested=result.tested, matched=result.matched, examples=result.examples
+            tested=result.tested,
+            matched=result.matched,
+            examples=tuple(one.id for one in result.examples),
         )
 
     @get("/{webhook:str}")

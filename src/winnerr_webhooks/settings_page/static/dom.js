@@ -10,15 +10,23 @@ export function announce(text) {
   requestAnimationFrame(() => { region.textContent = text; });
 }
 
-/** Posts a form and returns the JSON answer, or null when the request failed. */
+/** Posts fields, an object or pairs, and returns the JSON answer, or null when the request failed. */
 export async function post(path, fields) {
+  const answer = await send(path, fields, "json");
+  return answer ? JSON.parse(answer) : null;
+}
+
+/** Posts fields and returns the HTML answer, or null when the request failed. */
+export async function postForHtml(path, fields) {
+  return send(path, fields, "html");
+}
+
+async function send(path, fields, part) {
+  const body = new URLSearchParams(fields);
+  body.set("csrf", csrf);
   try {
-    const answer = await fetch(base + path, {
-      method: "POST",
-      headers: { "X-Part": "json" },
-      body: new URLSearchParams({ csrf, ...fields }),
-    });
-    return answer.ok ? await answer.json() : null;
+    const answer = await fetch(base + path, { method: "POST", headers: { "X-Part": part }, body });
+    return answer.ok ? await answer.text() : null;
   } catch {
     return null;
   }

@@ -1,6 +1,7 @@
 // The webhook form: checks the URL when the user leaves it, counts events, generates secrets.
 
 import { announce, post } from "./dom.js";
+import { startFilterBuilder } from "./filter_builder.js";
 import { say } from "./texts.js";
 
 /** Enhances the form. The server still checks everything when it is saved. */
@@ -8,6 +9,7 @@ export function enhanceWebhookForm(form) {
   checkUrl(form.elements.url, document.getElementById("url-check"));
   countEvents(form);
   generateSecret(form);
+  startFilterBuilder(form);
 }
 
 function checkUrl(input, result) {
