@@ -8,6 +8,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from playwright.async_api import (
     async_playwright,
     expect,
 )
+from tests.browser import axe_rules
 
 HERE = Path(__file__).parent
 SETTINGS = "/settings/webhooks"
@@ -135,3 +137,9 @@ def axe() -> str:
     if not AXE.exists():
         pytest.skip("no axe-core here: `make browser` installs it, and needs npm")
     return AXE.read_text()
+
+
+@pytest.fixture
+def check(axe: str) -> Callable[[Page], Awaitable[None]]:
+    """Look at a page with axe-core: light and dark, 1280 and 360 wide; see `axe_rules`."""
+    return partial(axe_rules.check, axe=axe)

@@ -4,46 +4,11 @@ WCAG 2.2 AA and axe's best practices; light and dark, 1280 and 360 wide.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-OF_COLOUR = ["color-contrast", "link-in-text-block"]
-"""The rules that another colour scheme can break."""
-LOOKS = [("light", 1280, TAGS), ("dark", 1280, OF_COLOUR), ("dark", 360, TAGS)]
-
-Check = Callable[[Page], Awaitable[None]]
-
-
-@pytest.fixture
-def check(axe: str) -> Check:
-    """Look at a page as it is now, three times."""
-
-    async def look(page: Page) -> None:
-        await page.evaluate(axe)
-        for scheme, width, rules in LOOKS:
-            await page.set_viewport_size({"width": width, "height": 800})
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            found = await page.evaluate(
-                "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", rules
-            )
-            where = f"{page.url.partition('/settings')[2]} {scheme} {width}"
-            assert [_told(one) for one in found["violations"]] == [], where
-            assert found["passes"], f"axe saw nothing of {where}"
-            wide = await page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{where} is {wide} wide"
-
-    return look
-
-
-def _told(violation: dict[str, Any]) -> str:
-    nodes = [f"{node['html'][:120]}: {node['failureSummary']}" for node in violation["nodes"][:4]]
-    return f"{violation['id']} ({len(violation['nodes'])}): " + " | ".join(nodes)
 
 
 async def test_the_doors(visit, server, check):

@@ -18,7 +18,6 @@ LOGO = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 24">'
     '<rect width="80" height="24" rx="4" fill="#0f766e"/></svg>'
 )
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -61,22 +60,14 @@ async def test_the_page_has_the_products_colours_font_logo_and_style(visit, serv
     assert (box["width"], box["height"]) == (80, 24)
 
 
-async def test_axe_finds_nothing_in_the_products_look(visit, server, receiver, axe):
+async def test_axe_finds_nothing_in_the_products_look(visit, server, receiver, check):
     webhook = await server.webhook(receiver.url, secret="a secret of Globex")
     await server.emit()
     await server.until("~/logs", lambda found: found["items"])
     page = await visit()
     for path in ("", "/new", "/logs", f"/{webhook['id']}"):
         await page.goto(f"/settings/webhooks{path}")
-        await page.evaluate(axe)
-        for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await page.set_viewport_size({"width": width, "height": 800})
-            found = await page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-            told = [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]]
-            assert told == [], f"{path} {scheme} {width}"
-            wide = await page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{path} is {wide} wide"
+        await check(page)
         assert not re.search("winnerr", await page.content(), re.IGNORECASE)
 
 
