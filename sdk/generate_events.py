@@ -7,7 +7,6 @@ The kinds of the fields are read off the catalogue's examples. It needs the serv
 `PYTHONPATH=src` or installed.
 """
 
-import argparse
 import json
 import keyword
 import re
@@ -15,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from generated_files import write_or_check
 
 from winnerr_webhooks.domain.default_catalog import CATALOG
 
@@ -283,23 +284,6 @@ def typescript_data(data: Shape, doc: str) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Write the files, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    check = parser.parse_args().check
-    stale = []
-    for path, text in ((PYTHON, python()), (TYPESCRIPT, typescript())):
-        if check:
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                stale.append(str(path.relative_to(HERE.parent)))
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    if stale:
-        print(f"Stale: {', '.join(stale)}. Run: python sdk/generate_events.py", file=sys.stderr)
-    return bool(stale)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    files = {PYTHON: python(), TYPESCRIPT: typescript()}
+    sys.exit(write_or_check(__doc__.partition("\n")[0], "generate_events.py", files))

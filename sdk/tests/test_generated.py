@@ -49,6 +49,11 @@ def test_the_events_are_those_of_the_catalogue():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_types_of_the_api_are_those_of_the_openapi_document():
+    done = check("generate_api_types.py")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("vector", as_sent(), ids=lambda vector: vector["name"])
 def test_the_server_signs_as_the_vector_says(vector):
     headers = {name: value.strip() for name, value in vector["headers"]}

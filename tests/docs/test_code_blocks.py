@@ -116,6 +116,7 @@ RUN_BY_TESTS = {
             "Test your receiver",
             "Emit",
             "Emit in your own transaction",
+            "Types of the API",
         )
     },
     **{

@@ -15,6 +15,7 @@ import {
   type ContactCreated,
   type Event,
 } from "@winnerr/webhooks-sdk";
+import type { Webhook as StoredWebhook, WebhookDraft } from "@winnerr/webhooks-sdk/api-types";
 import * as forExpress from "@winnerr/webhooks-sdk/express";
 import * as forFastify from "@winnerr/webhooks-sdk/fastify";
 import * as forFetch from "@winnerr/webhooks-sdk/fetch";
@@ -109,4 +110,24 @@ new Hono().post("/hook", (context) => POST(context.req.raw));
 export async function signedRequestsFitFetch(): Promise<Response> {
   const { body, headers } = await sign("contact.created", "a secret for tests");
   return POST(new Request("https://example.com", { method: "POST", body, headers }));
+}
+
+export async function callsAboutWebhooksHaveTypes(url: string): Promise<number | null> {
+  const draft: WebhookDraft = {
+    url: "https://hooks.example.com/crm",
+    events: ["deal.*"],
+    name: "Sales mirror",
+    filter: { data: { amount: { $gte: 1000 } } },
+    rateLimit: { perSecond: 5 },
+    retrySchedule: [60, 600],
+    ordered: "data.id",
+    // @ts-expect-error  there is no such way to sign
+    signing: "rsa",
+  };
+  const answer = await fetch(url, { method: "POST", body: JSON.stringify(draft) });
+  const webhook = (await answer.json()) as StoredWebhook;
+  check<Equal<typeof webhook.status, "active" | "paused" | "disabled">>();
+  // @ts-expect-error  the secret is not part of a webhook
+  void webhook.secret;
+  return webhook.timeout;
 }

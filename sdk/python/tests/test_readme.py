@@ -1,7 +1,10 @@
 """The code blocks of the README work."""
 
+import json
 import re
 import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,29 @@ def test_the_first_block_receives_a_request(monkeypatch, capsys):
     assert names["receive"](*sign("contact.created", "a secret for tests")) == 204
     assert names["receive"](*sign("contact.created", "another secret")) == 401
     assert "Jane Smith <jane@example.com>\nno_match" in capsys.readouterr().out
+
+
+def test_the_example_of_the_readme_sends_its_draft_and_returns_the_webhook():
+    received = []
+
+    class Api(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, self.headers["Authorization"], json.loads(body)))
+            self.send_response(201)
+            self.end_headers()
+            self.wfile.write(b'{"id": "wh_1"}')
+
+        def log_message(self, *_parts):
+            pass
+
+    (block,) = [one for one in BLOCKS if "api_types" in one]
+    names = {}
+    exec(block, names)
+    with HTTPServer(("127.0.0.1", 0), Api) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert names["create"](url, "the key", "org_1") == {"id": "wh_1"}
+        thread.join()
+    assert received == [("/api/v1/organizations/org_1/webhooks", "Bearer the key", names["draft"])]

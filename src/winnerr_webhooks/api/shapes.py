@@ -36,7 +36,7 @@ class Shape(msgspec.Struct, kw_only=True, rename="camel", gc=False):
 
 
 class AuthShape(Shape):
-    """How a webhook authenticates to its receiver. What it does it with is never shown."""
+    """How a webhook authenticates to its receiver. Its credentials are never shown."""
 
     type: AuthType
 

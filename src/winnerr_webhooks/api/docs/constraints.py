@@ -66,6 +66,14 @@ def id_of(prefix: str) -> dict[str, Any]:
     return {"pattern": f"^{prefix}_[0-9a-z]{{26,34}}$"}
 
 
+_WEBHOOK: Final = {
+    "id": id_of("wh"),
+    "organizationId": ORGANIZATION_ID,
+    "url": {"format": "uri"},
+    "retrySchedule": _RETRY_SCHEDULE,
+    "filter": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+    "ordered": _ORDERED,
+}
 FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "EventSubmission": {
         "event": EVENT_NAME,
@@ -122,14 +130,8 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "last": {"minimum": 1, "maximum": MOST_EVENTS},
     },
     "PortalSessionRequest": {"role": {"enum": list(ROLES)}, "user": {"maxLength": MAX_USER}},
-    "WebhookShape": {
-        "id": id_of("wh"),
-        "organizationId": ORGANIZATION_ID,
-        "url": {"format": "uri"},
-        "retrySchedule": _RETRY_SCHEDULE,
-        "filter": {"anyOf": [{"type": "object"}, {"type": "null"}]},
-        "ordered": _ORDERED,
-    },
+    "WebhookShape": _WEBHOOK,
+    "WebhookWithSecretShape": _WEBHOOK,
     "DeliveryStarted": {"deliveryId": id_of("dlv")},
     "AttemptShape": {
         "id": id_of("att"),
