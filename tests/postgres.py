@@ -244,24 +244,21 @@ class PostgresServer:
         finally:
             await connection.close()
 
-    async def make_template(
-        self, build: Callable[[str], Awaitable[None]], template: str = TEMPLATE
-    ) -> None:
-        """Once a server: let `build` fill a template of new databases, at the URL it gets."""
+    async def make_template(self, build: Callable[[str], Awaitable[None]]) -> None:
+        """Once a server: let `build` fill the template of databases that are lent, at its URL."""
         with _locked(self.folder / "template.lock"):
             async with self.admin() as admin:
-                if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", template):
+                if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
                     return
                 await self._make_owner(admin)
-                building = f"{template}_in_work"
+                building = f"{TEMPLATE}_in_work"
                 await admin.execute(f"DROP DATABASE IF EXISTS {building} WITH (FORCE)")
                 await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
                 await build(self.url(building))
-                if template == TEMPLATE:  # the one of databases that are emptied and lent again
-                    async with self.admin(building) as inside:
-                        await inside.execute(_KEEP)
-                        await inside.execute("VACUUM (FREEZE, ANALYZE)")
-                await admin.execute(f"ALTER DATABASE {building} RENAME TO {template}")
+                async with self.admin(building) as inside:
+                    await inside.execute(_KEEP)
+                    await inside.execute("VACUUM (FREEZE, ANALYZE)")
+                await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
 
     async def _make_owner(self, admin) -> None:
         import asyncpg  # see `admin`

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from tests.loss import Proxy
-from tests.postgres import PostgresServer
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
@@ -23,8 +22,6 @@ assert _spec is not None
 assert _spec.loader is not None
 contract = sys.modules["contract_words"] = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(contract)
-
-TEMPLATE = "template_started"
 
 Open = Callable[..., Awaitable[PostgresStorage]]
 
@@ -46,21 +43,9 @@ def keyring() -> Keyring:
 
 
 @pytest.fixture
-async def node_url(
-    postgres_server: PostgresServer, clock: Any, keyring: Keyring
-) -> AsyncIterator[str]:
-    """The URL of a database of the test's own, as the first node leaves it at the clock's time."""
-
-    async def start_once(url: str) -> None:
-        node = await PostgresStorage.open(
-            url, clock=clock, keyring=keyring, serves=True, follow_database_clock=False
-        )
-        await node.close()
-
-    await postgres_server.make_template(start_once, TEMPLATE)
-    name = await postgres_server.create_database(TEMPLATE)
-    yield postgres_server.url(name)
-    await postgres_server.drop_database(name)
+def node_url(postgres_url: str) -> str:
+    """The database of the nodes."""
+    return postgres_url
 
 
 @pytest.fixture

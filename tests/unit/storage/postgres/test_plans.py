@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
+import pytest
+
 from winnerr_webhooks import storage
 from winnerr_webhooks.storage import postgres
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, statements
@@ -31,6 +33,12 @@ INNER = {
     "matching_attempts": "the few patterns of a search, for each attempt that it looks at",
 }
 """Statements that scan something for each row of something else, and why they may."""
+
+
+@pytest.fixture
+def node_url(empty_postgres_url: str) -> str:
+    """A database that was never analyzed: plans depend on what is known of its tables."""
+    return empty_postgres_url
 
 
 def whole_statements() -> dict[str, str]:
