@@ -13,7 +13,8 @@ import msgspec
 from winnerr_webhooks import database_url
 from winnerr_webhooks.domain.accent import accents
 from winnerr_webhooks.domain.branding import Branding, SignatureFormat, make_branding
-from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.errors import ConfigurationError, Invalid
+from winnerr_webhooks.domain.mail_server import Mailbox, MailServer
 from winnerr_webhooks.domain.proxy import Proxy
 from winnerr_webhooks.encryption_keys import EncryptionKey
 from winnerr_webhooks.setting_parsers import Network
@@ -59,14 +60,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     theme_header: str = "show"
     theme_stylesheet: str = ""
     default_language: str = "en"
+    operational_url: str = ""
+    operational_secret: str = ""
+    smtp_url: MailServer | None = None
+    mail_from: Mailbox | None = None
     log_level: str = "info"
     log_format: str = ""
     role: str = "all"
     processes: int = 1
 
     def __repr__(self) -> str:
-        """Leave the database URL out, which may contain a password: a repr may end up in a log."""
-        shown = (f for f in self.__struct_fields__ if f != "database_url")
+        """Leave out what may contain a password: a repr may end up in a log."""
+        hidden = ("database_url", "operational_url", "operational_secret")
+        shown = (f for f in self.__struct_fields__ if f not in hidden)
         return f"Config({', '.join(f'{f}={getattr(self, f)!r}' for f in shown)})"
 
     @property
@@ -95,6 +101,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def delivers(self) -> bool:
         """Whether this node makes attempts."""
         return self.role != "api"
+
+    @property
+    def raises_alerts(self) -> bool:
+        """Whether somebody is told of failing webhooks: the operator, or organizations by mail."""
+        return bool(self.operational_url) or self.smtp_url is not None
 
     @property
     def lease_seconds(self) -> float:
@@ -181,6 +192,13 @@ def check_service(config: Config) -> None:
         _check(
             f"THEME_STYLESHEET={config.theme_stylesheet}", read_stylesheet, config.theme_stylesheet
         )
+    if config.operational_url:
+        _check("OPERATIONAL_URL", _check_destination, config.operational_url, config.allow_http)
+    if config.smtp_url is not None and config.mail_from is None:
+        raise ConfigurationError(
+            f"{PREFIX}MAIL_FROM: SMTP_URL is set, so the sender of mails is needed too, such as "
+            "webhooks@example.com"
+        )
     if config.uses_postgres:
         if not config.encryption_keys:
             raise ConfigurationError(
@@ -200,6 +218,15 @@ def check_service(config: Config) -> None:
             f"{PREFIX}PROCESSES={config.processes}: only one process can use an SQLite file. "
             f"For more, use PostgreSQL: {advice}"
         )
+
+
+def _check_destination(url: str, allow_http: bool) -> None:  # noqa: FBT001  called by `_check`
+    from winnerr_webhooks.domain.url import parse_url  # noqa: PLC0415  --help must not load it
+
+    try:
+        parse_url(url, allow_http=allow_http)
+    except Invalid as refusal:
+        raise ValueError(refusal.detail.rstrip(".")) from None
 
 
 def database_path(config: Config) -> Path:

@@ -22,6 +22,7 @@ _LABELS: Final = {
     "events_refused": ["status"],
     "attempts": ["outcome", "kind"],
     "local_shortages": ["lack"],
+    "mails": ["outcome"],
 }
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _WRITES: Final = (0.001, 0.0025, *_SECONDS[:-2])
@@ -93,6 +94,9 @@ class _Counters(Collector):
         """By error kind."""
         self.deliveries_failed = 0
         self.disabled = 0
+        self.operational_events = 0
+        self.mails: Counter[str] = Counter()
+        """By outcome."""
         self.attempts = _Histogram(
             "attempt_duration_seconds",
             "Duration of an attempt.",
@@ -135,6 +139,13 @@ class _Counters(Collector):
         yield _counter(
             "deliveries_failed", "Deliveries whose last attempt failed.", self.deliveries_failed
         )
+        yield _counter(
+            "operational_events", "Operational events accepted.", self.operational_events
+        )
+        mails = _counter("mails", "Mails about webhooks, by outcome.")
+        for outcome, count in self.mails.items():
+            mails.add_metric([outcome], count)
+        yield mails
         yield _counter("webhooks_disabled", "Webhooks disabled by the service.", self.disabled)
         yield _counter(
             "leases_given_back",
@@ -277,6 +288,14 @@ class Metrics:
     def webhooks_disabled(self, webhooks: int) -> None:
         """Count webhooks that the service disabled."""
         self._counters.disabled += webhooks
+
+    def operational_event_accepted(self) -> None:
+        """Count an operational event that this node has accepted."""
+        self._counters.operational_events += 1
+
+    def mail_handled(self, outcome: str) -> None:
+        """Count a mail that was `sent`, is to be tried again (`delayed`), or was `dropped`."""
+        self._counters.mails[outcome] += 1
 
     def leases_released(self, deliveries: int) -> None:
         """Count deliveries whose lease was released without an attempt."""

@@ -212,6 +212,19 @@ def egress_proxy(text: str) -> Proxy | None:
     return Proxy(host, number, f"{user}:{password}" if user or password else "")
 
 
+def signing_secret(text: str) -> str:
+    """Parse a signing secret, or nothing. No error repeats it."""
+    from winnerr_webhooks.domain.errors import Invalid  # noqa: PLC0415  --help must not load it
+    from winnerr_webhooks.domain.signing import check_secret  # noqa: PLC0415  likewise
+
+    if text:
+        try:
+            check_secret(text)
+        except Invalid as refusal:
+            raise ValueError(refusal.detail.rstrip(".")) from None
+    return text
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Parse comma-separated CIDRs."""
     return tuple(_network(part.strip()) for part in text.split(",")) if text else ()

@@ -10,6 +10,7 @@ from winnerr_webhooks import setting_parsers as parsers
 from winnerr_webhooks.domain.accent import parse_accent
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.mail_server import parse_mail_server, parse_mailbox
 from winnerr_webhooks.encryption_keys import EncryptionKey, parse_encryption_keys
 
 PREFIX: Final = "WINNERR_WEBHOOKS_"
@@ -151,6 +152,25 @@ SETTINGS: Final = (
         parsers.one_of(*LANGUAGES),
         "Language of the settings page for visitors whose own it does not have.",
     ),
+    Setting(
+        "OPERATIONAL_URL",
+        str,
+        "Where the operator gets operational events, such as webhook.disabled.",
+        confidential=True,
+    ),
+    Setting(
+        "OPERATIONAL_SECRET",
+        parsers.signing_secret,
+        "The secret that signs operational events. Prefer the variable.",
+        confidential=True,
+    ),
+    Setting(
+        "SMTP_URL",
+        parse_mail_server,
+        "smtps://user:password@mail.example.com, which sends mail. Prefer the variable.",
+        confidential=True,
+    ),
+    Setting("MAIL_FROM", parse_mailbox, "The sender of mails; SMTP_URL needs it."),
     Setting(
         "LOG_LEVEL",
         parsers.one_of("debug", "info", "warning", "error"),

@@ -40,6 +40,7 @@ async def _open_sqlite(config: Config, *, exclusive: bool, budgets: Budgets | No
         keyring=await asyncio.to_thread(_sqlite_keyring, config, path, exclusive=exclusive),
         exclusive=exclusive,
         disable_after_days=config.disable_after_days,
+        raises_alerts=config.raises_alerts,
         budgets=budgets,
     )
 
@@ -57,6 +58,7 @@ async def _open_postgres(config: Config, *, serves: bool, budgets: Budgets | Non
         keyring=keyring,
         serves=serves,
         disable_after_days=config.disable_after_days,
+        raises_alerts=config.raises_alerts,
         budgets=budgets,
     )
 

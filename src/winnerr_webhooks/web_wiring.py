@@ -17,6 +17,7 @@ from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.alert_management import AlertManagement
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.management.receiver_checks import ReceiverChecks
@@ -87,6 +88,7 @@ def create_web_app(
         ids=ids,
         concurrency=config.webhook_concurrency,
     )
+    alerts = AlertManagement(storage)
     rehearsals = Rehearsals(storage=storage, webhooks=webhooks, signals=signals, ids=ids)
     services = Services(
         config=config,
@@ -101,6 +103,7 @@ def create_web_app(
         listener_hub=node.listeners,
         recoveries=recoveries,
         rehearsals=rehearsals,
+        alerts=alerts,
         budgets=budgets,
         branding=branding,
     )
@@ -114,6 +117,7 @@ def create_web_app(
         replays=replays,
         recoveries=recoveries,
         rehearsals=rehearsals,
+        alerts=alerts,
         receiver_checks=ReceiverChecks(
             config=config,
             egress=egress,

@@ -7,11 +7,12 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from winnerr_webhooks import __version__
+from winnerr_webhooks.alerts.operator_webhook import settle_operator_webhook
 from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.deferred_app import DeferredApp, StoppableApp
 from winnerr_webhooks.api.event_endpoint import EventEndpoint
@@ -44,7 +45,11 @@ from winnerr_webhooks.processes.peer_metrics import PeerMetrics
 from winnerr_webhooks.processes.worker_context import WorkerContext
 from winnerr_webhooks.settings_page.session import Identify
 from winnerr_webhooks.settings_page.theme import load_theme
+from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage_opener import open_storage
+
+if TYPE_CHECKING:
+    from winnerr_webhooks.alerts.alert_wiring import AlertLoops
 
 SWITCH_INTERVAL = 0.0005
 """How long a thread may hold the interpreter, in seconds. With Python's 5 ms the storage thread
@@ -98,6 +103,9 @@ async def serve(
         log.info("starting", version=__version__, database=config.database_name, role=config.role)
         await service.node.start()
         parts.add("node", service.node.stop)
+        if service.alerts is not None:
+            service.alerts.start()
+            parts.add("alerts", service.alerts.close)
         server = HttpServer(
             service.http_app,
             clock=SystemClock(),
@@ -171,6 +179,8 @@ class _Service(NamedTuple):
     http_app: HttpApp
     web_app: DeferredApp | None
     """The part of it that is loaded after the start; None: this node only delivers."""
+    alerts: "AlertLoops | None"
+    """None: this node tells nobody of webhooks."""
 
 
 async def _build(
@@ -218,9 +228,10 @@ async def _build(
         metrics=metrics,
         budgets=budgets,
     )
+    alerts = await _alert_loops(config, storage, node, ids, metrics)
     probes = Probes(node=node, storage=storage, metrics=metrics, peer_metrics=peer_metrics, ids=ids)
     if not config.accepts:
-        return _Service(node, create_probes(probes), None)
+        return _Service(node, create_probes(probes), None, alerts)
     theme = load_theme(config)  # before the node is ready: a wrong setting ends the start
     authenticator = Authenticator(storage, clock, budgets.key_lookups)
     events = EventEndpoint(
@@ -254,7 +265,21 @@ async def _build(
         )
 
     web_app = DeferredApp(load_web_app)
-    return _Service(node, create_app(events, probes, web_app), web_app)
+    return _Service(node, create_app(events, probes, web_app), web_app, alerts)
+
+
+async def _alert_loops(
+    config: Config, storage: Storage, node: Node, ids: Ids, metrics: Metrics
+) -> "AlertLoops | None":
+    """Bring the operator's webhook up to date; return what tells of webhooks, if anything does."""
+    if not config.delivers:
+        return None
+    await settle_operator_webhook(storage, config)
+    if not config.raises_alerts:
+        return None
+    from winnerr_webhooks.alerts.alert_wiring import AlertLoops  # noqa: PLC0415  only if it is used
+
+    return AlertLoops(config, storage, node.intake, ids=ids, jitter=Jitter(), metrics=metrics)
 
 
 async def _share_metrics(

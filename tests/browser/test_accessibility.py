@@ -230,6 +230,23 @@ async def test_the_activity(visit, server, receiver, check):
     await check(page)
 
 
+async def test_the_alerts(visit, check):
+    """The form as it begins, with a wrong address, and saved."""
+    page = await visit("/alerts")
+    await check(page)
+    await page.get_by_label("Mail addresses").fill("nonsense")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("is no mail address")).to_be_visible()
+    await expect(page.get_by_label("Mail addresses")).to_be_focused()
+    await check(page)
+    await page.get_by_label("Mail addresses").fill("jane@example.com")
+    await page.get_by_label("The retries of deliveries are used up").check()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("The alerts were saved.")).to_be_visible()
+    await expect(page.get_by_label("Mail addresses")).to_have_value("jane@example.com")
+    await check(page)
+
+
 async def test_a_rehearsal(visit, server, receivers, answer, check):
     """Nothing to rehearse, the form with an error, a rehearsal that runs, and its answers."""
     receiver, other = await receivers(), await receivers()

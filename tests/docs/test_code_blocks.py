@@ -23,6 +23,7 @@ READMES = "sdk/readme_tests/test_readmes.py"
 CLI, CATALOG = "docs/reference/cli.md", "tests/unit/cli/test_catalog_command.py"
 EVENTS, OWN_EVENTS = "docs/how-to/your-own-events.md", "tests/scenario/test_own_catalogue.py"
 EMBED, EMBEDDING = "docs/how-to/embed-the-page.md", "tests/browser/test_embedding.py"
+ALERTS = "docs/how-to/be-told-of-failing-webhooks.md"
 RUN_BY_TESTS = {
     # page, heading, language: the file of the test, and a word that is in it
     (README, "Try it", "sh"): ("tests/unit/cli/demo/test_demo.py", '"demo"'),
@@ -60,6 +61,7 @@ RUN_BY_TESTS = {
         "tests/browser/test_own_look.py",
         '"## The look"',
     ),
+    (ALERTS, "The operator", "json"): ("tests/unit/api/test_alert_routes.py", "The operator"),
     (EVENTS, "Your own events", "sh"): (OWN_EVENTS, '"## The file"'),
     (EVENTS, "The file", "yaml"): (OWN_EVENTS, '"## The file"'),
     **{
@@ -144,6 +146,13 @@ NOT_RUN = {
     ("docs/how-to/your-own-name-and-look.md", "The language", "sh"): (
         "It sets one variable. tests/scenario/test_second_product.py starts a product with it."
     ),
+    **{
+        (ALERTS, heading, "sh"): (
+            "They name a receiver and an SMTP server of the reader's. "
+            "tests/scenario/test_alerts.py has the same settings and makes the same calls."
+        )
+        for heading in ("The operator", "Your customers, by mail")
+    },
     ("docs/performance/peers.md", "Repeat it", "sh"): (
         "They need the other senders. tests/unit/bench/test_peers.py drives stand-ins of them."
     ),

@@ -18,6 +18,7 @@ from winnerr_webhooks.config import (
 )
 from winnerr_webhooks.domain.branding import SignatureFormat
 from winnerr_webhooks.domain.errors import ConfigurationError
+from winnerr_webhooks.domain.mail_server import Mailbox, MailServer
 from winnerr_webhooks.domain.proxy import Proxy
 from winnerr_webhooks.encryption_keys import parse_encryption_keys
 
@@ -99,6 +100,22 @@ def test_every_field_has_exactly_one_setting():
         ("EGRESS_PROXY", "", None),
         ("EGRESS_PROXY", "http://proxy", Proxy("proxy", 3128)),
         ("EGRESS_PROXY", "http://u:p%40ss:x@[::1]:80/", Proxy("::1", 80, "u:p@ss:x")),
+        ("OPERATIONAL_SECRET", "a secret of ops", "a secret of ops"),
+        ("SMTP_URL", "", None),
+        ("SMTP_URL", "smtp://localhost:25", MailServer("localhost", 25)),
+        (
+            "SMTP_URL",
+            "smtp://u:p%40ss%2Fw@mail.example.com",
+            MailServer("mail.example.com", 587, "starttls", "u", "p@ss/w"),
+        ),
+        (
+            "SMTP_URL",
+            "smtps://u%40example.com:p:x@[::1]",
+            MailServer("::1", 465, "tls", "u@example.com", "p:x"),
+        ),
+        ("SMTP_URL", "smtp+starttls://mail", MailServer("mail", 587, "starttls")),
+        ("MAIL_FROM", "hooks@example.com", Mailbox("", "hooks@example.com")),
+        ("MAIL_FROM", '"Acme, Inc." <a.b@example.com>', Mailbox("Acme, Inc.", "a.b@example.com")),
         ("EGRESS_ADDRESSES", "203.0.113.0/28", (ipaddress.ip_network("203.0.113.0/28"),)),
         ("NAT64_PREFIXES", "2001:db8:64::/96", (ipaddress.IPv6Network("2001:db8:64::/96"),)),
         ("LOG_RETENTION_DAYS", "1", 1),
@@ -207,6 +224,18 @@ def test_a_valid_value_is_parsed(name, text, value):
         ("EGRESS_PROXY", "http://u:x@proxy/path", "expected a URL such as http://proxy:3128"),
         ("EGRESS_PROXY", "http://a%3Ab:c@proxy", "cannot contain a colon"),
         ("EGRESS_PROXY", "squid:8080", "expected a URL such as http://proxy:3128"),
+        ("OPERATIONAL_SECRET", "hunter2", "8 to 256 characters"),
+        ("OPERATIONAL_SECRET", "whsec_hunter2", "base64"),
+        ("SMTP_URL", "http://u:hunter2@mail", "expected a URL such as smtps://"),
+        ("SMTP_URL", "smtps://u:hunter2@mail:0", "expected a URL such as smtps://"),
+        ("SMTP_URL", "smtps://u:hunter2@mail:99999", "expected a URL such as smtps://"),
+        ("SMTP_URL", "smtps://u:hunter2/x@mail", "expected a URL such as smtps://"),
+        ("SMTP_URL", "smtps://hunter2@mail", "expected a URL such as smtps://"),
+        ("SMTP_URL", "smtps://u:hunter2@mail/inbox", "expected a URL such as smtps://"),
+        ("SMTP_URL", "smtps://u:hunter2%0d%0aRSET@mail", "of printable characters"),
+        ("MAIL_FROM", "hooks", "expected an address such as"),
+        ("MAIL_FROM", "a@example.com\r\nBcc: b@example.com", "expected an address such as"),
+        ("MAIL_FROM", "Acme <a@example.com> <b@example.com>", "expected an address such as"),
         ("EGRESS_ADDRESSES", "203.0.113.1/28", "did you mean 203.0.113.0/28?"),
         ("NAT64_PREFIXES", "2001:db8::/95", "RFC 6052"),
         ("NAT64_PREFIXES", "10.0.0.0/32", "RFC 6052"),
@@ -224,10 +253,25 @@ def test_a_wrong_value_is_one_line_naming_the_variable_the_value_and_what_is_exp
     assert line.startswith(PREFIX + name)
     assert says in line
     assert "\n" not in line
-    if name == "EGRESS_PROXY":
+    if name in ("EGRESS_PROXY", "SMTP_URL", "OPERATIONAL_SECRET"):
         assert value not in line, "it can hold a password"
     elif name != "DATABASE_URL" or value.startswith("sqlite:"):
         assert repr(value) in line or len(value) > 60
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"OPERATIONAL_URL": "http://ops.example.com/hunter2"}, "OPERATIONAL_URL: The URL must"),
+        ({"OPERATIONAL_URL": "ops/hunter2"}, "OPERATIONAL_URL: Enter a whole URL"),
+        ({"SMTP_URL": "smtps://u:hunter2@mail"}, "MAIL_FROM: SMTP_URL is set, so"),
+    ],
+)
+def test_the_start_refuses_alerts_that_could_not_be_sent(environ, says):
+    with pytest.raises(ConfigurationError) as refusal:
+        check_service(load({PREFIX + name: value for name, value in environ.items()}))
+    assert says in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
 
 
 def test_a_strange_value_cannot_break_the_error_line_or_make_it_long():

@@ -12,6 +12,7 @@ from winnerr_webhooks.api import problems
 from winnerr_webhooks.api.route_guards import check_key, read_query
 from winnerr_webhooks.api.routes import event_type_routes
 from winnerr_webhooks.api.routes.activity_routes import list_activity
+from winnerr_webhooks.api.routes.alert_routes import AlertRoutes
 from winnerr_webhooks.api.routes.docs_routes import show_docs, show_docs_css, show_openapi
 from winnerr_webhooks.api.routes.egress_routes import show_egress
 from winnerr_webhooks.api.routes.job_routes import JobRoutes
@@ -51,6 +52,7 @@ def routes() -> Router:
             LogRoutes,
             JobRoutes,
             RehearsalRoutes,
+            AlertRoutes,
             ListenerRoutes,
             create_portal_session,
             list_activity,

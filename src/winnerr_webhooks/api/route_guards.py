@@ -10,9 +10,10 @@ from litestar.handlers.base import BaseRouteHandler
 from winnerr_webhooks.api.query_parameters import QueryParameters
 from winnerr_webhooks.api.services import Services
 from winnerr_webhooks.domain.activity import KEY, Actor
+from winnerr_webhooks.domain.alerts import OPERATOR
 from winnerr_webhooks.domain.errors import NotFound
 from winnerr_webhooks.management.client_address import client_address
-from winnerr_webhooks.management.field_checks import check_organization
+from winnerr_webhooks.management.field_checks import check_any_organization
 from winnerr_webhooks.storage.acting import act_as
 
 
@@ -28,9 +29,10 @@ async def check_key(
     caller = await services.authenticator.caller(header)
     organization = connection.path_params.get("organization")
     if organization is not None:
-        if caller.organization not in (None, organization):
+        belongs = caller.organization == organization != OPERATOR
+        if caller.organization is not None and not belongs:
             raise NotFound("Nothing of this organization belongs to this API key.")
-        check_organization(organization)
+        check_any_organization(organization)
     connection.scope["auth"] = caller
     address = client_address(connection.scope, services.config.trusted_proxies)
     act_as(Actor(kind=KEY, id=caller.key_id, address=address))

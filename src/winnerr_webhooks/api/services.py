@@ -9,6 +9,7 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.alert_management import AlertManagement
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals
@@ -39,6 +40,7 @@ class Services:
         listener_hub: ListenerHub,
         recoveries: Recoveries,
         rehearsals: Rehearsals,
+        alerts: AlertManagement,
         budgets: Budgets,
         branding: Branding,
     ) -> None:
@@ -54,6 +56,7 @@ class Services:
         self.listener_hub = listener_hub
         self.recoveries = recoveries
         self.rehearsals = rehearsals
+        self.alerts = alerts
         self.budgets = budgets
         self.branding = branding
 

@@ -1,14 +1,17 @@
 """`config`: shows the settings that `serve` would use, and the limits derived from them."""
 
 import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from winnerr_webhooks.cli.setting_options import takes_settings
 from winnerr_webhooks.config import Config, check_service, environment
 from winnerr_webhooks.domain.branding import SignatureFormat
+from winnerr_webhooks.domain.mail_server import Mailbox, MailServer
+from winnerr_webhooks.domain.proxy import Proxy
 from winnerr_webhooks.settings_table import SETTINGS, Setting
 
 if TYPE_CHECKING:
@@ -55,17 +58,31 @@ def show_config(
 def _value(config: Config, setting: Setting) -> Any:
     """Return a setting's value for JSON, with secrets masked."""
     value = getattr(config, setting.field)
-    if setting.name == "DATABASE_URL":
-        return config.database_name
-    if setting.name == "ENCRYPTION_KEYS":
-        return [f"{key.id}:{HIDDEN}" for key in value]
-    if setting.name == "EGRESS_PROXY":
-        return "" if value is None else str(value)
-    if isinstance(value, SignatureFormat):
+    if setting.name in _MASKED:
+        return _MASKED[setting.name](config)
+    if value is None:
+        return ""
+    if isinstance(value, SignatureFormat | Proxy | MailServer | Mailbox):
         return str(value)
     if isinstance(value, tuple):
         return [item if isinstance(item, float) else str(item) for item in value]
     return value
+
+
+def _without_path(url: str) -> str:
+    """Return a URL with its path and query masked, which can hold a password."""
+    scheme, slashes, rest = url.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}{slashes}{host}" + (f"/{HIDDEN}" if rest.strip("/") != host else "")
+
+
+_MASKED: Final[Mapping[str, Callable[[Config], Any]]] = {
+    "DATABASE_URL": lambda config: config.database_name,
+    "ENCRYPTION_KEYS": lambda config: [f"{key.id}:{HIDDEN}" for key in config.encryption_keys],
+    "OPERATIONAL_URL": lambda config: _without_path(config.operational_url),
+    "OPERATIONAL_SECRET": lambda config: HIDDEN if config.operational_secret else "",
+}
+"""How settings are shown that hold a secret."""
 
 
 def _source(config: Config, setting: Setting) -> str:

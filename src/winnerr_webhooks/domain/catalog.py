@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS
 from winnerr_webhooks.domain.errors import FieldError, Invalid
 from winnerr_webhooks.domain.event import encode_payload
 from winnerr_webhooks.domain.event_pattern import (
@@ -136,13 +137,14 @@ class Catalog:
     def may_be_logged(self, name: str) -> bool:
         """Return whether the log can have events of a name or of a pattern such as `contact.*`.
 
-        Event types that left count too. `*` is no pattern here: it would filter nothing.
+        Event types that left count too, and operational events. `*` is no pattern here: it would
+        filter nothing.
         """
         if is_prefix_pattern(name):
             left = (one for past in self._left for one in patterns_matching(past))
             return name in self._places or self._is_own or name in left
         is_past = name in self._left or (self._is_own and EVENT_NAME.fullmatch(name) is not None)
-        return name in self._by_name or is_past
+        return name in self._by_name or is_past or name in OPERATIONAL_EVENTS
 
     def without_match(self, events: Iterable[str]) -> tuple[str, ...]:
         """Return those of a webhook's `events` that match no event type, as all these left."""

@@ -15,14 +15,20 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from winnerr_webhooks.domain.alerts import OPERATOR
 from winnerr_webhooks.domain.catalog import Catalog, Nearest
 from winnerr_webhooks.domain.errors import FieldError, Invalid, Malformed, Refused
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.timestamp import normalise
 
 MAX_DEPTH: Final = 64
 """How many levels `data` may be nested; the object itself is the first."""
 
-ORGANIZATION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+ORGANIZATION: Final = re.compile(rf"(?!{OPERATOR}$)[A-Za-z0-9_-]{{1,64}}", re.ASCII)
+"""The id of a customer's organization."""
+IS_RESERVED: Final = Text(
+    "The organization {name} is reserved for the operational events of this service.", name=OPERATOR
+)
 CLIENT_ID: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 _LEVEL_CHANGES: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
@@ -217,6 +223,8 @@ def _event_error(value: Any, catalog: Catalog, nearest: Nearest) -> str | None:
 def _organization_error(value: Any) -> str | None:
     if isinstance(value, str) and ORGANIZATION.fullmatch(value):
         return None
+    if value == OPERATOR:
+        return IS_RESERVED
     return "An organization id is a string of 1 to 64 of the characters A-Z a-z 0-9 _ and -."
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from winnerr_webhooks.domain.alerts import OPERATOR
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import FieldError, Invalid
-from winnerr_webhooks.domain.event_errors import ORGANIZATION
+from winnerr_webhooks.domain.event_errors import IS_RESERVED, ORGANIZATION
 from winnerr_webhooks.domain.text import Text
 
 MAX_DESCRIPTION: Final = 500
@@ -57,7 +58,9 @@ class FieldChecks:
 
 
 def check_organization(text: str, pointer: str = "/organizationId") -> str:
-    """Return an organization id. Raises `Invalid` at `pointer`."""
+    """Return the id of a customer's organization. Raises `Invalid` at `pointer`."""
+    if text == OPERATOR:
+        raise Invalid.field(pointer, IS_RESERVED)
     if not ORGANIZATION.fullmatch(text):
         raise Invalid.field(
             pointer, Text("An organization id has 1 to 64 of the characters A-Z a-z 0-9 _ and -.")
@@ -77,6 +80,11 @@ def check_logged_event(catalog: Catalog, name: str, pointer: str = "/event") -> 
     if not catalog.may_be_logged(name):
         raise Invalid.field(pointer, catalog.no_event(name))
     return name
+
+
+def check_any_organization(text: str, pointer: str = "/organizationId") -> str:
+    """Return the id of an organization that one can read: a customer's or `OPERATOR`."""
+    return text if text == OPERATOR else check_organization(text, pointer)
 
 
 def check_description(text: str | None) -> str | None:

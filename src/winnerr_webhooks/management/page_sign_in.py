@@ -11,7 +11,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import hash_key
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.ids import new_token
-from winnerr_webhooks.management.field_checks import FieldChecks, check_organization
+from winnerr_webhooks.management.field_checks import FieldChecks, check_any_organization
 from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.storage.port import SignIn
 from winnerr_webhooks.storage.values import Grant, PageOptions
@@ -72,7 +72,7 @@ class PageSignIn:
         found wrong.
         """
         checks = checks or FieldChecks()
-        checks.run(check_organization, organization, "")
+        checks.run(check_any_organization, organization, "")
         checks.run(_check_role, role, "")
         user = checks.run(_check_user, user, None)
         checks.done()

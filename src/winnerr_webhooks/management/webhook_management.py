@@ -9,10 +9,11 @@ import msgspec
 from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.activity import SIGNING_REVEALED
+from winnerr_webhooks.domain.alerts import OPERATOR, OPERATOR_WEBHOOK
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.credentials import NO_CREDENTIALS
 from winnerr_webhooks.domain.ed25519_keys import ED25519, HMAC, public_key, signing_kind
-from winnerr_webhooks.domain.errors import Invalid, NotFound, Outdated
+from winnerr_webhooks.domain.errors import Conflict, Invalid, NotFound, Outdated
 from winnerr_webhooks.domain.event import NewEvent
 from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook, webhook_is_gone
@@ -138,6 +139,7 @@ class WebhookManagement:
         With an id of `new_id`, the call can be repeated: the same draft makes one webhook. Raises
         `Invalid` with all wrong fields, and `Conflict` if there are too many webhooks.
         """
+        _check_owner(organization)
         checks = FieldChecks()
         warnings = await checks.wait(self._destinations.check(draft.url), ())
         warnings += await checks.wait(self._check_token_url(draft.auth), ())
@@ -204,6 +206,8 @@ class WebhookManagement:
         Raises `Invalid` with all wrong fields, `NotFound`, and `Outdated` when the webhook's
         version is none of `versions`. An empty change does nothing.
         """
+        if msgspec.structs.replace(patch, status=UNSET, replay_cancelled=False) != WebhookPatch():
+            _check_owner(organization, webhook_id)
         checks = FieldChecks()
         warnings: tuple[str, ...] = ()
         events: tuple[str, ...] | UnsetType = UNSET
@@ -257,6 +261,7 @@ class WebhookManagement:
         self, organization: str, webhook_id: str, *, versions: Collection[int] | None = None
     ) -> None:
         """Delete a webhook and its secrets; its log stays. Raises `NotFound`, `Outdated`."""
+        _check_owner(organization, webhook_id)
         if not await self._storage.delete_webhook(organization, webhook_id, versions=versions):
             raise _no_webhook(webhook_id)
         self._signals.webhook_changed(webhook_id)
@@ -285,6 +290,7 @@ class WebhookManagement:
 
     async def set_secret(self, organization: str, webhook_id: str, draft: SecretDraft) -> Rotated:
         """Set or rotate the secret. Raises `Invalid` at /secret or /overlapSeconds, `NotFound`."""
+        _check_owner(organization, webhook_id)
         checks = FieldChecks()
         signing = (await self.get(organization, webhook_id)).signing
         if draft.secret is UNSET:
@@ -314,6 +320,7 @@ class WebhookManagement:
 
     async def remove_secret(self, organization: str, webhook_id: str) -> None:
         """Remove the secret, so that requests are unsigned from now on. Raises `NotFound`."""
+        _check_owner(organization, webhook_id)
         await self._storage.set_secret(organization, webhook_id, None, 0)
         self._signals.webhook_changed(webhook_id)
 
@@ -371,6 +378,18 @@ class WebhookManagement:
         if stored is None or not stored.deliveries:
             raise _no_webhook(webhook.id)
         return stored.deliveries[0].id
+
+
+def _check_owner(organization: str, webhook_id: str = OPERATOR_WEBHOOK) -> None:
+    """Raise `Conflict` for the operator's webhook, which settings describe."""
+    if organization == OPERATOR and webhook_id == OPERATOR_WEBHOOK:
+        raise Conflict(
+            Text(
+                "The webhook of {name} is described by the settings OPERATIONAL_URL and "
+                "OPERATIONAL_SECRET: change these, and start the service again.",
+                name=OPERATOR,
+            )
+        )
 
 
 def _no_webhook(webhook_id: str) -> NotFound:

@@ -48,6 +48,7 @@ The whole node:
 
 - `node`                creates all of this for a role, and starts and stops it in order
 - `node_signals`        what these parts tell each other
+- `loop_task`           a loop that runs from start to close
 - `pruner`              deletes what is older than the log keeps
 - `shutdown`            stops parts within a time limit
 """

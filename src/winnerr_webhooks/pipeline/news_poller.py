@@ -12,6 +12,7 @@ import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
 from winnerr_webhooks.ids import Jitter
+from winnerr_webhooks.pipeline.loop_task import LoopTask
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.road_port import Road
 
@@ -32,29 +33,19 @@ AWAY_WAIT: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
-class NewsPoller:
+class NewsPoller(LoopTask):
     """The loop of one node."""
 
     def __init__(self, storage: Road, signals: NodeSignals, jitter: Jitter) -> None:
+        super().__init__(self._poll_forever)
         self._storage = storage
         self._signals = signals
         self._jitter = jitter
         self._change_mark: int | None = None
         """The mark of the last change that this node was told of."""
         self._without_news = 0
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start the loop."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop the loop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def _poll_forever(self) -> None:
         loop, logged = asyncio.get_running_loop(), ""
         while True:
             began = loop.time()

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
+from winnerr_webhooks.pipeline.loop_task import LoopTask
 from winnerr_webhooks.storage.port import Housekeeping
 
 FIRST_AFTER: Final = 20.0
@@ -18,25 +19,15 @@ BETWEEN_SLICES: Final = 0.05
 log = structlog.get_logger(__name__)
 
 
-class Pruner:
-    """The loop that deletes old rows."""
+class Pruner(LoopTask):
+    """The loop that deletes old rows; a slice is deleted whole or not at all."""
 
     def __init__(self, storage: Housekeeping, retention_days: int) -> None:
+        super().__init__(self._prune)
         self._storage = storage
         self._days = retention_days
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start the loop; its first round begins after FIRST_AFTER seconds."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop the loop; a slice is deleted whole or not at all."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def _prune(self) -> None:
         wait = FIRST_AFTER
         while True:
             await asyncio.sleep(wait)

@@ -15,6 +15,7 @@ from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.pipeline.attempter import Attempter
 from winnerr_webhooks.pipeline.claimer import wait_up_to
+from winnerr_webhooks.pipeline.loop_task import LoopTask
 from winnerr_webhooks.pipeline.node_signals import NodeSignals
 from winnerr_webhooks.storage.delivery_rows import event_of
 from winnerr_webhooks.storage.port import Storage
@@ -28,30 +29,23 @@ LEASE_SLACK: Final = 20.0
 log = structlog.get_logger(__name__)
 
 
-class Rehearser:
-    """Runs rehearsals in one task, from `start` to `close`."""
+class Rehearser(LoopTask):
+    """Runs rehearsals in one task, from `start` to `close`.
+
+    Another node, or the next start, goes on with a rehearsal that is running.
+    """
 
     def __init__(
         self, storage: Storage, attempter: Attempter, *, timeout: float, signals: NodeSignals
     ) -> None:
+        super().__init__(self._rehearse_forever)
         self._storage = storage
         self._attempter = attempter
         self._lease_seconds = timeout + LEASE_SLACK
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         signals.job_created.connect(self._wake.set)
 
-    def start(self) -> None:
-        """Begin to look for rehearsals."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop; another node, or the next start, goes on with a rehearsal that is running."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def _rehearse_forever(self) -> None:
         while True:
             self._wake.clear()
             try:

@@ -34,6 +34,7 @@ ACTION_WORDS: Final = {
     activity.REHEARSAL_STARTED: Text("Started a rehearsal"),
     activity.REHEARSAL_CANCELLED: Text("Stopped a rehearsal"),
     activity.LISTENER_OPENED: Text("Opened a listener"),
+    activity.ALERTS_CHANGED: Text("Changed the alerts"),
     activity.KEY_CREATED: Text("Created an API key"),
     activity.KEY_REVOKED: Text("Revoked an API key"),
     activity.SIGNED_IN: Text("Signed in"),
@@ -49,6 +50,8 @@ _FIELD_WORDS: Final = {
     "retrySchedule": Text("retries"),
     "rateLimit": Text("rate limit"),
     "ordered": Text("order"),
+    "emails": Text("addresses"),
+    "language": Text("language"),
 }
 _LONGEST: Final = 300
 """Characters of a value that are shown."""

@@ -17,6 +17,7 @@ from winnerr_webhooks.settings_page.page_errors import answer_error
 from winnerr_webhooks.settings_page.session import ORGANIZATION, organization_path
 from winnerr_webhooks.settings_page.views import (
     activity_list,
+    alert_form,
     attempt_comparison,
     attempt_detail,
     bulk_replay,
@@ -151,6 +152,7 @@ def _litestar(page: PageContext) -> Litestar:
             *receiver_check_form.ROUTES,
             *event_types.ROUTES,
             *activity_list.ROUTES,
+            *alert_form.ROUTES,
             *test_event.ROUTES,
             *log_download.ROUTES,
             *log_list.ROUTES,

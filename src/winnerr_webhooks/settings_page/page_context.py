@@ -17,6 +17,7 @@ from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.branding import Branding
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.alert_management import AlertManagement
 from winnerr_webhooks.management.page_options import PAGE
 from winnerr_webhooks.management.page_sign_in import PageSignIn
 from winnerr_webhooks.management.receiver_checks import ReceiverChecks
@@ -61,6 +62,7 @@ class PageContext:
         replays: Replays,
         recoveries: Recoveries,
         rehearsals: Rehearsals,
+        alerts: AlertManagement,
         receiver_checks: ReceiverChecks,
         budgets: Budgets,
         branding: Branding,
@@ -76,6 +78,7 @@ class PageContext:
         self.replays = replays
         self.recoveries = recoveries
         self.rehearsals = rehearsals
+        self.alerts = alerts
         self.receiver_checks = receiver_checks
         self.budgets = budgets
         self.branding = branding

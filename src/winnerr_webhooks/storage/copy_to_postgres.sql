@@ -67,6 +67,18 @@ SELECT id, organization, action, webhook_id, webhook_url, webhook_name, subject,
     address, changes, details
 FROM activity
 
+-- name: alert_settings
+SELECT organization, emails, event_names, language FROM alert_settings
+
+-- name: alert_state
+SELECT webhook_id, state, since, told, failed, failed_told_at FROM alert_state
+
+-- name: alert
+SELECT id, event, at, data FROM alert
+
+-- name: alert_mail
+SELECT alert, email, language, event, at, data, attempts, due_at FROM alert_mail
+
 -- name: sign_in_link
 SELECT hash, organization, role, user AS user_name, expires_at, page_options FROM sign_in_link
 

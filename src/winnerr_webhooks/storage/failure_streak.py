@@ -45,6 +45,8 @@ class DisablingRule(NamedTuple):
     min_failures: int
     skipped_since: Callable[[int], int] = lambda _ms: 0
     """By how many ms the clock was set forward since an instant (`clock.ClockSkips.since`)."""
+    raises_alerts: bool = False
+    """Whether it is noted which webhooks were disabled or have deliveries that failed."""
 
 
 def bucket_of(item: Settlement) -> Bucket:

@@ -18,6 +18,7 @@ from typing import Protocol
 from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.storage.activity_port import ActivityLog
+from winnerr_webhooks.storage.alert_port import Alerts
 from winnerr_webhooks.storage.job_port import Jobs
 from winnerr_webhooks.storage.listener_port import Listeners
 from winnerr_webhooks.storage.outbox import Outbox
@@ -278,6 +279,7 @@ class Storage(
     Jobs,
     Rehearsals,
     ActivityLog,
+    Alerts,
     SignIn,
     Keys,
     Housekeeping,

@@ -67,6 +67,7 @@ async def remove_webhooks(db: Session, now: int) -> Removals:
             "remove_health",
             "drop_lanes",
             "drop_turns",
+            "drop_alert_states",
             "remove_webhooks",
         ):
             await db.execute(statement, webhooks=gone)

@@ -4,12 +4,15 @@ Nearly every batch is nothing but successes, each under its current lease. Each 
 statement of its own for these (`sqlite_settle`, `postgres_settle`); all others come here.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import astuple
 
+from winnerr_webhooks.domain.alerts import OPERATOR
 from winnerr_webhooks.domain.delivery import FAILED
 from winnerr_webhooks.domain.webhook import DISABLED
+from winnerr_webhooks.storage import alert_queries
 from winnerr_webhooks.storage.claim_selection import given_up
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow
@@ -69,6 +72,7 @@ async def settle_logged(
     streaks = await _read_streaks(db, {item.delivery.webhook_id for item in batch})
     found = await _find_rows(db, rest, pending, streaks)
     jobs = JobCounts()
+    failed: Counter[str] = Counter()
     for item in rest:
         rows = found[item.delivery.id]
         before = rows.status
@@ -78,11 +82,14 @@ async def settle_logged(
             uncounted.add(item.delivery.id)
         else:
             count_health(health, item, exhausted=exhausted)
+            failed[item.delivery.webhook_id] += exhausted
     is_due = await _write_rows(db, found, now)
     is_due |= await wake_next(db, in_order, now)
     await _hold_turns(db, batch, now)
     await _put_health(db, health, node)
     disabled = await _count_failures(db, batch, streaks, uncounted, rule=rule, now=now)
+    if rule.raises_alerts:
+        await _note_alerts(db, failed, disabled, streaks, now)
     await add_counts(db, jobs, node)
     return Settled(disabled=disabled, is_due=is_due)
 
@@ -198,6 +205,23 @@ async def _count_failures(
     for webhook_id in disabled:
         await leave_active(db, webhook_id, DISABLED, reasons_by_id[webhook_id], now)
     return disabled
+
+
+async def _note_alerts(
+    db: Session,
+    failed: Mapping[str, int],
+    disabled: Sequence[str],
+    streaks: Mapping[str, FailureStreak],
+    now: int,
+) -> None:
+    """Note what is to be told of these webhooks; nothing is told of the operator's own."""
+    told = {id_ for id_, streak in streaks.items() if streak.organization != OPERATOR}
+    await alert_queries.note(
+        db,
+        {id_: count for id_, count in failed.items() if count and id_ in told},
+        [id_ for id_ in disabled if id_ in told],
+        now,
+    )
 
 
 async def leave_active(

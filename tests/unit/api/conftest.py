@@ -37,6 +37,7 @@ from winnerr_webhooks.domain.verdict import Verdict, success_rule
 from winnerr_webhooks.egress.address_policy import AddressPolicy
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.ids import Ids, Jitter
+from winnerr_webhooks.management.alert_management import AlertManagement
 from winnerr_webhooks.management.api_keys import ApiKeys
 from winnerr_webhooks.management.listeners import Listeners
 from winnerr_webhooks.management.recoveries import Recoveries
@@ -316,6 +317,7 @@ async def running(
         replays=Replays(storage=storage, catalog=CATALOG, signals=node),
         recoveries=Recoveries(storage=storage, signals=node, clock=clock, ids=ids, concurrency=16),
         rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node, ids=ids),
+        alerts=AlertManagement(storage),
         listeners=Listeners(storage=storage, catalog=CATALOG, ids=ids, signals=node),
         listener_hub=hub,
         budgets=budgets,

@@ -35,6 +35,8 @@ WRONG = {
     "WEBHOOK_CONCURRENCY": "0",
     "DISABLE_AFTER_DAYS": "-1", "MAX_WEBHOOKS": "many", "ALLOW_HTTP": "maybe",
     "ALLOW_NETWORKS": "10.0.0.1/8", "DENY_NETWORKS": "x", "NAT64_PREFIXES": "10.0.0.0/8",
+    "OPERATIONAL_URL": "http://ops.example.com/", "OPERATIONAL_SECRET": "short",
+    "SMTP_URL": "mail.example.com", "MAIL_FROM": "nobody",
     "EGRESS_PROXY": "https://user:hunter2@proxy:3128",
     "EGRESS_ADDRESSES": "203.0.113.1/28",
     "ENCRYPTION_KEYS": "k1:short", "LOG_RETENTION_DAYS": "0",

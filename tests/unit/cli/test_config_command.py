@@ -52,6 +52,24 @@ def test_a_mistake_in_the_catalogue_file_is_one_line_with_its_place_and_remedy(r
     assert "categories[0].events: events is missing" in line
 
 
+def test_the_settings_of_alerts_are_shown_without_what_is_secret_in_them(run):
+    done = run(
+        "config",
+        "--json",
+        OPERATIONAL_URL="https://ops.example.com/hunter2?key=hunter2",
+        OPERATIONAL_SECRET="hunter2hunter2",
+        SMTP_URL="smtp://u:hunter2@mail.example.com",
+        MAIL_FROM="Acme <hooks@example.com>",
+    )
+    assert done.returncode == 0
+    assert "hunter2" not in done.stdout + done.stderr
+    settings = {name: one["value"] for name, one in json.loads(done.stdout)["settings"].items()}
+    assert settings["OPERATIONAL_URL"] == "https://ops.example.com/•••"
+    assert settings["OPERATIONAL_SECRET"] == "•••"
+    assert settings["SMTP_URL"] == "smtp+starttls://u:•••@mail.example.com:587"
+    assert settings["MAIL_FROM"] == "Acme <hooks@example.com>"
+
+
 def test_no_password_and_no_key_is_shown(run):
     for words in (["config"], ["config", "--json"]):
         done = run(*words, DATABASE_URL=POSTGRES, ENCRYPTION_KEYS=f"k1:{KEY}")

@@ -31,6 +31,7 @@ from winnerr_webhooks.egress.client import EgressClient
 from winnerr_webhooks.egress.resolver import DnsResolver
 from winnerr_webhooks.egress.tls import client_context
 from winnerr_webhooks.ids import Ids
+from winnerr_webhooks.management.alert_management import AlertManagement
 from winnerr_webhooks.management.receiver_checks import ReceiverChecks
 from winnerr_webhooks.management.recoveries import Recoveries
 from winnerr_webhooks.management.rehearsals import Rehearsals
@@ -306,6 +307,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
                 recoveries=Recoveries(
                     storage=storage, signals=node, clock=clock, ids=ids, concurrency=16
                 ),
+                alerts=AlertManagement(storage),
                 rehearsals=Rehearsals(storage=storage, webhooks=webhooks, signals=node, ids=ids),
                 receiver_checks=ReceiverChecks(
                     config=config,

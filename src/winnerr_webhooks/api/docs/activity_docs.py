@@ -16,8 +16,9 @@ ACTIVITY: Final = (
         tag="Activity",
         summary="List who did what",
         description=(
-            "Newest first: every change of a webhook or a secret, and every reveal, test, replay, "
-            "recovery and sign-in, by users of the settings page, by API keys and by commands. "
+            "Newest first: every change of a webhook, a secret or the alerts, and every reveal, "
+            "test, replay, recovery and sign-in, by users of the settings page, by API keys and by "
+            "commands. "
             "`changes` has the old and the new value of each field, but no confidential one. "
             "`subjectId` names what else was acted on: a delivery, a test's event, a job, a "
             "rehearsal, a listener or an API key. Entries stay for LOG_RETENTION_DAYS."

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from winnerr_webhooks.domain.alerts import MAX_EMAILS, OPERATIONAL_EVENTS
 from winnerr_webhooks.domain.credentials import AUTH_TYPES
 from winnerr_webhooks.domain.ed25519_keys import SIGNING_KINDS
 from winnerr_webhooks.domain.event_order import LONGEST_PATH
+from winnerr_webhooks.domain.languages import LANGUAGES
 from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL
@@ -157,6 +159,11 @@ FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     },
     "RehearsalShape": {"id": id_of("reh"), "webhookId": id_of("wh"), "url": {"format": "uri"}},
     "RehearsalAnswerShape": {"deliveryId": id_of("dlv"), "attemptId": id_of("att")},
+    "AlertDraft": {
+        "emails": {"maxItems": MAX_EMAILS},
+        "events": {"items": {"type": "string", "enum": list(OPERATIONAL_EVENTS)}},
+        "language": {"enum": list(LANGUAGES)},
+    },
     "AnswerShape": {"durationMs": _NOT_NEGATIVE},
     "NotSentShape": {"count": {"minimum": 1}},
     "ProgressShape": {

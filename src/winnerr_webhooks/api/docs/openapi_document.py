@@ -8,6 +8,7 @@ import msgspec
 
 from winnerr_webhooks import __version__
 from winnerr_webhooks.api.docs.activity_docs import ACTIVITY
+from winnerr_webhooks.api.docs.alert_docs import ALERTS, operational_webhooks
 from winnerr_webhooks.api.docs.constraints import ORGANIZATION_ID, add_constraints, id_of
 from winnerr_webhooks.api.docs.event_docs import EVENTS, AcceptedEvent, RefusedEvent
 from winnerr_webhooks.api.docs.listener_docs import LISTENERS
@@ -35,6 +36,7 @@ OPERATIONS: Final = (
     *LOGS,
     *ACTIVITY,
     *REHEARSALS,
+    *ALERTS,
     *LISTENERS,
     *PORTAL_SESSIONS,
     *SERVICE,
@@ -71,6 +73,7 @@ _TAGS: Final = {
     "Activity": "Who did what, when and from where.",
     "Replays": "Send deliveries again.",
     "Rehearsals": "Try another URL with the last events, without changing anything.",
+    "Alerts": "Be told when a webhook fails.",
     "Listeners": "Receive deliveries over an outgoing connection.",
     "Settings page": "Sign a person in to the settings page of their organization.",
     "Operation": "For operators. No key is needed.",
@@ -111,6 +114,7 @@ def build(branding: Branding, operations: Sequence[Operation] = OPERATIONS) -> d
         ],
         "security": [{"apiKey": []}],
         "paths": paths,
+        "webhooks": operational_webhooks(),
         "components": {
             "schemas": components,
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},

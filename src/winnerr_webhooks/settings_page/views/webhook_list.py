@@ -39,6 +39,7 @@ async def list_webhooks(
             sorts=SORTS,
             health=total,
             done=done,
+            can_mail=page.config.smtp_url is not None,
         )
 
 

@@ -17,6 +17,7 @@ from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.activity_verbs import ActivityVerbs
+from winnerr_webhooks.storage.alert_verbs import AlertVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.job_verbs import JobVerbs
@@ -50,6 +51,7 @@ class PostgresStorage(
     SignInVerbs,
     KeyVerbs,
     ActivityVerbs,
+    AlertVerbs,
 ):
     """`storage.port.Storage` in one database; see there for what each verb promises."""
 
@@ -89,6 +91,7 @@ class PostgresStorage(
         serves: bool,
         disable_after_days: float = 5.0,
         min_failures: int = 20,
+        raises_alerts: bool = False,
         follow_database_clock: bool = True,
         connections: int = 8,
         budgets: Budgets | None = None,
@@ -97,7 +100,8 @@ class PostgresStorage(
 
         `serves` is for `serve`: it starts only when the keys open every secret stored. A webhook
         is disabled after `disable_after_days` of nothing but failures, at least `min_failures`
-        of them; 0 days: never. Without `follow_database_clock` instants are those of `clock`.
+        of them; 0 days: never. With `raises_alerts` settling notes what `raise_alerts` tells.
+        Without `follow_database_clock` instants are those of `clock`.
         Reads spend `page_reads` and `log_searches` of `budgets`, if given.
 
         `ConfigurationError` says why the database cannot be used.
@@ -118,7 +122,7 @@ class PostgresStorage(
             else FairSemaphore(left // 2),
             clock=DatabaseClock(clock, follow=follow_database_clock),
             keyring=keyring,
-            rule=DisablingRule(disable_after_days, min_failures),
+            rule=DisablingRule(disable_after_days, min_failures, raises_alerts=raises_alerts),
             node=Ids(clock).new("node"),
         )
         try:

@@ -30,6 +30,7 @@ from winnerr_webhooks.storage import road_values
 from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.activity_verbs import ActivityVerbs
+from winnerr_webhooks.storage.alert_verbs import AlertVerbs
 from winnerr_webhooks.storage.failure_streak import DisablingRule
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.job_verbs import JobVerbs
@@ -73,6 +74,7 @@ class SqliteStorage(
     SignInVerbs,
     KeyVerbs,
     ActivityVerbs,
+    AlertVerbs,
 ):
     """`storage.port.Storage` in one file; see there for what each verb promises."""
 
@@ -110,6 +112,7 @@ class SqliteStorage(
         exclusive: bool,
         disable_after_days: float = 5.0,
         min_failures: int = 20,
+        raises_alerts: bool = False,
         budgets: Budgets | None = None,
     ) -> Self:
         """Open the database file, made or upgraded where needed.
@@ -117,7 +120,8 @@ class SqliteStorage(
         `exclusive` is for `serve`: only one at a time can have a file, and only if the keys open
         the secrets in it. Other commands open the file beside it.
         A webhook is disabled after `disable_after_days` of nothing but failures, at least
-        `min_failures` of them; 0 days: never. Reads spend `page_reads` and `log_searches` of
+        `min_failures` of them; 0 days: never. With `raises_alerts` settling notes what
+        `raise_alerts` tells. Reads spend `page_reads` and `log_searches` of
         `budgets`, if given.
 
         `ConfigurationError` says what is wrong with the file, or which process has it.
@@ -139,7 +143,7 @@ class SqliteStorage(
             Threads(writer, road=road, pages=pages, searches=searches, copier=copier),
             clock=clock,
             keyring=keyring,
-            rule=DisablingRule(disable_after_days, min_failures),
+            rule=DisablingRule(disable_after_days, min_failures, raises_alerts=raises_alerts),
             lock=lock,
             reads=FairSemaphore.of(budgets.page_reads) if budgets else FairSemaphore(_READS),
             searches=FairSemaphore.of(budgets.log_searches) if budgets else FairSemaphore(1),

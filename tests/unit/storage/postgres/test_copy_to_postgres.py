@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS, AlertSettings
 from winnerr_webhooks.domain.credentials import BearerAuth, Credentials
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
@@ -41,7 +42,9 @@ def path(tmp_path: Path) -> Path:
 async def old(path, clock, keyring, world_class):
     """A world on an SQLite file, of which every table has rows."""
     clock.ms = 1_790_000_000_000  # a real node copies, whose clock is not moved by hand
-    storage = await SqliteStorage.open(path, clock=clock, keyring=keyring, exclusive=True)
+    storage = await SqliteStorage.open(
+        path, clock=clock, keyring=keyring, exclusive=True, raises_alerts=True
+    )
     world = world_class(storage, clock)
     world.signed = await world.webhook(secret=SECRET)
     world.paused = await world.webhook(
@@ -70,6 +73,8 @@ async def old(path, clock, keyring, world_class):
     await storage.create_link(grant, b"2" * 32)
     await storage.create_link(grant, b"3" * 32)
     await storage.consume_link(b"3" * 32, b"4" * 32, 10**8)
+    alerts = AlertSettings(emails=("a@example.com",), events=OPERATIONAL_EVENTS, language="de")
+    await storage.set_alert_settings("org_1", alerts)
     for day in range(41):
         delivery = await world.leased(client_id=f"crm-{day}", data=b'{"n":%d}' % day)
         outcome = ("success", EXHAUSTED, RETRY)[day % 3]
@@ -90,6 +95,7 @@ async def old(path, clock, keyring, world_class):
     world.leased_before = await world.leased()
     await storage.accept([world.event("deal.created", organization="org_2")], None)
     await world.change(world.paused, status="paused")
+    assert await storage.raise_alerts(publish=True, mail=True)
     await storage.replay("org_1", delivery.id)
     await storage.replay_many(ReplayFilter(organization="org_1"), dry_run=False)
     yield world
@@ -122,6 +128,8 @@ async def everything(storage) -> list[object]:
         await storage.jobs("org_1", None, 10),
         await storage.link(b"2" * 32),
         await storage.session(b"4" * 32),
+        await storage.alert_settings("org_1"),
+        await storage.waiting_alerts(),
     ]
 
 

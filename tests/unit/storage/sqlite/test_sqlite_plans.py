@@ -26,6 +26,7 @@ SCANS = {
     "free_rehearsals": "once, at the start; by the index of those that have not ended",
     "news": "of jobs, which are few; it stops at the first",
     "next_job": "jobs are few: one a big change that still runs",
+    "waiting_alerts": "few: those that no node has handed over yet",
     "step_pending": "of jobs",
     "deliveries_of_event": "of jobs",
     "working_webhooks": "of jobs",

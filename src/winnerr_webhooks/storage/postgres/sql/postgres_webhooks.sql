@@ -180,3 +180,14 @@ FROM unnest($1::text[], $2::text[], $3::bigint[]) AS given (report, outcome, del
 JOIN job_report ON job_report.id = given.report
 ON CONFLICT (report, outcome, node) DO UPDATE SET
     deliveries = known.deliveries + excluded.deliveries
+
+-- name: streaks
+-- The webhooks whose last attempt failed.
+SELECT webhook_id, failing_since, failures FROM run
+
+-- name: skip_locked
+-- What another node tells is left to it.
+FOR UPDATE OF alert_state SKIP LOCKED
+
+-- name: skip_locked_mails
+FOR UPDATE SKIP LOCKED

@@ -150,3 +150,13 @@ SELECT given.column1, given.column2, '', given.column3 FROM ({rows:3}) AS given
 CROSS JOIN job_report ON job_report.id = given.column1
 WHERE true
 ON CONFLICT (report, outcome, node) DO UPDATE SET deliveries = deliveries + excluded.deliveries
+
+-- name: streaks
+-- The webhooks whose last attempt failed.
+SELECT id AS webhook_id, failing_since, failures FROM webhook WHERE failing_since IS NOT NULL
+
+-- name: skip_locked
+-- There is one writer: nothing has to be locked.
+
+-- name: skip_locked_mails
+-- Likewise.
