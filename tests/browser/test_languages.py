@@ -74,7 +74,7 @@ async def views(server, receiver, answer) -> list[str]:
     )
     return [
         "", "/new", "/logs", f"/logs/{attempt}", f"/logs/{attempt}/compare", "/logs/replay",
-        "/logs/replay?status=5xx", "/activity", f"/events/{event}",
+        "/logs/replay?status=5xx", "/activity", "/alerts", f"/events/{event}",
         "/event-types", "/event-types/send?event=contact.created",
         *(own + path for path in of_webhook),
     ]  # fmt: skip
