@@ -134,7 +134,7 @@ def derive(config: Config, descriptors: int) -> Bounds:
         ),
         receiving_bytes=Bound(
             "receiving_bytes", 64 * MIB, "bytes", "constant", "api.request_body",
-            "The call is answered 503.", quota=16 * MIB,
+            "The call is answered 503 after 1 to 3 s.", quota=16 * MIB,
         ),
         connections_in=Bound(
             "connections_in", files.incoming, "connections", of_files, "api.http.open_connections",

@@ -1,11 +1,17 @@
 """Request bodies: read up to a limit, and counted while they arrive."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from winnerr_webhooks.api.http.request_head import content_length
 from winnerr_webhooks.domain.errors import Malformed, TooLarge, Unavailable
 from winnerr_webhooks.quotas import Budget
+
+REFUSED_AFTER: Final = 2.0
+"""About how many seconds later a body is refused for which there is no room."""
+REFUSAL_PLACES: Final = 64
+"""Moments over which the refusals of bodies that came together are spread."""
 
 
 class BodyQuota:
@@ -55,15 +61,26 @@ class BodyQuota:
             self._budget.release_for(self._holder, self._count)
             self._count = 0
 
+    async def wait_to_refuse(self) -> None:
+        """Release the bytes, and wait before the body is refused; no more of it is read meanwhile.
+
+        If it were refused at once, a caller that does not wait could send large bodies all the
+        time, and reading them would take the machine from others. Those that came together are
+        refused at different times, so that they do not come back together.
+        """
+        self.release()
+        place = self._budget.refused % REFUSAL_PLACES / REFUSAL_PLACES
+        await asyncio.sleep(REFUSED_AFTER * (0.5 + place))
+
 
 async def read_body(
     scope: Any, receive: Callable[[], Awaitable[Any]], limit: int, quota: BodyQuota
 ) -> bytes:
     """Read the whole body of an ASGI request.
 
-    Raises `TooLarge` as soon as the body is known to pass `limit` bytes, `Unavailable` when
-    `quota` has no room, and `Malformed` when the caller hangs up before the end. The server drops
-    what still comes of a body that is refused.
+    Raises `TooLarge` as soon as the body is known to pass `limit` bytes, `Unavailable` a while
+    after `quota` had no room for it, and `Malformed` when the caller hangs up before the end. The
+    server drops what still comes of a body that is refused.
     """
     if content_length(scope["headers"]) > limit:
         raise _too_large(limit)
@@ -79,7 +96,14 @@ async def read_body(
             raise _too_large(limit)
         if not message.get("more_body"):
             return bytes(parts)
-        quota.grow(len(parts))
+        try:
+            quota.grow(len(parts))
+        except Unavailable as error:
+            body = b""
+            parts.clear()
+            message.clear()
+            await quota.wait_to_refuse()
+            raise error from None
         message = await receive()
         parts += message.get("body", b"")
     raise Malformed("The body broke off.")

@@ -37,7 +37,6 @@ class FastPathRequest:
     has_head_only = False
     response_started = False
     """Its answer is sent whole, and is never under way."""
-    has_room = True
     awaits_body = True
 
     _event: NewEvent
@@ -60,6 +59,11 @@ class FastPathRequest:
         """Counts a body that does not come whole in one read."""
         self._is_gone = False
         self.keep_alive = True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether its body is still read: it is not once it is about to be refused."""
+        return self._quota is None or self._body is not None
 
     def receive_body(self, data: bytes, *, is_last: bool) -> None:
         """Take the next bytes of the body; with the last ones the event is whole."""
@@ -92,7 +96,7 @@ class FastPathRequest:
             self._refuse(error)
 
     def _hold(self, data: bytes) -> None:
-        """Keep a part of the body; refuse the request when there is no room for it."""
+        """Keep a part of the body; when there is no room for it, the request is refused later."""
         if self._quota is None or self._body is None:
             self._quota = self._endpoint.body_quota(self._caller)
             self._body = bytearray()
@@ -100,8 +104,13 @@ class FastPathRequest:
         try:
             self._quota.grow(len(self._body))
         except Unavailable as error:
-            self._quota.release()
-            self._refuse(error)
+            self._body = None
+            # Without the traceback, whose frames hold these bytes.
+            self._connection.start(self._refuse_late(self._quota, error.with_traceback(None)))
+
+    async def _refuse_late(self, quota: BodyQuota, error: Exception) -> None:
+        await quota.wait_to_refuse()
+        self._refuse(error)
 
     async def _look_up_and_take(self, body: bytes) -> None:
         try:

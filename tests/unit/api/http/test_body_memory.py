@@ -8,6 +8,7 @@ import tracemalloc
 
 import pytest
 
+from winnerr_webhooks.api import request_body
 from winnerr_webhooks.api.http.client_connection import SMALL_READ
 from winnerr_webhooks.budgets import Budgets, derive
 from winnerr_webhooks.clock import SystemClock
@@ -15,6 +16,13 @@ from winnerr_webhooks.config import Config
 
 KIB = 1024
 SINGLE, BATCH = "/api/v1/events", "/api/v1/events/batch"
+REFUSED_AFTER = 0.3
+
+
+@pytest.fixture(autouse=True)
+def refusals(monkeypatch):
+    """Refusals come after a shorter time than usual."""
+    monkeypatch.setattr(request_body, "REFUSED_AFTER", REFUSED_AFTER)
 
 
 @pytest.fixture
@@ -156,6 +164,37 @@ async def test_stalled_single_events_are_counted_and_refused(server, size):
             lines[0][1].write(sent[-1:])
             assert (await answer(lines[0][0]))[0] == 202
         await until(lambda: not budget.in_use)
+
+
+@pytest.mark.parametrize(("path", "size"), [(SINGLE, 20), (SINGLE, 200), (BATCH, 7_000)])
+async def test_a_body_without_room_is_refused_after_a_while_and_not_read_until_then(
+    server, path, size
+):
+    """A caller that comes again at once gets little of the machine by it."""
+    async with server(limit=10 * KIB, share=0) as api, line_to(api) as (_, writer):
+        await is_known(api, api.key)
+        budget = api.services.budgets.receiving_bytes
+        value = event(size * KIB) if path == SINGLE else [event(size * KIB // 100)] * 100
+        sent = request(api.key, path, value)
+        loop = asyncio.get_running_loop()
+        async with line_to(api) as (reader, refused):
+            began = loop.time()
+            refused.write(sent[:-1])
+            await until(lambda: budget.refused)
+            assert budget.in_use == 0
+            (connection,) = [
+                one
+                for one in api.connections
+                if one.transport.get_extra_info("peername") == refused.get_extra_info("sockname")
+            ]
+            await until(lambda: not connection.transport.is_reading())
+            assert (await answer(reader))[:2] == (503, "5")
+            assert loop.time() - began >= REFUSED_AFTER / 2
+        # One that leaves meanwhile leaves nothing behind.
+        writer.write(sent[:-1])
+        await until(lambda: budget.refused == 2)
+        writer.transport.abort()
+        await until(lambda: not api.connections)
 
 
 @pytest.mark.parametrize("size", [20, 200])
