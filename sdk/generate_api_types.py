@@ -1,9 +1,9 @@
-"""Generate the types of webhooks in the API, for Python and for TypeScript.
+"""Generate the types of webhooks and their alerts in the API, for Python and for TypeScript.
 
     python sdk/generate_api_types.py          # write the files
     python sdk/generate_api_types.py --check  # exit with 1 and name them if they are stale
 
-They are the schemas of the OpenAPI document that the calls about webhooks take and answer. It needs
+They are the schemas of the OpenAPI document that the calls about these take and answer. It needs
 the server's package, by `PYTHONPATH=src` or installed.
 """
 
@@ -21,7 +21,7 @@ from winnerr_webhooks.config import Config
 HERE: Final = Path(__file__).parent
 PYTHON: Final = HERE / "python/src/winnerr_webhooks_sdk/api_types.py"
 TYPESCRIPT: Final = HERE / "js/src/api-types.ts"
-TAG: Final = "Webhooks"
+TAGS: Final = ("Webhooks", "Alerts")
 """The calls whose bodies and answers have types."""
 
 Schema = dict[str, Any]
@@ -41,7 +41,7 @@ def api_schemas() -> dict[str, Schema]:
 
     for methods in document["paths"].values():
         for operation in methods.values():
-            if operation["tags"] == [TAG]:
+            if operation["tags"][0] in TAGS:
                 answers = [one for code, one in operation["responses"].items() if code[0] == "2"]
                 for name in references([operation.get("requestBody"), answers]):
                     add(name)

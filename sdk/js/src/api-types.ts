@@ -169,3 +169,17 @@ export interface TestRequest {
 export interface DeliveryStarted {
   deliveryId: string;
 }
+
+/** What an organization is told by mail, and where. `language` null: DEFAULT_LANGUAGE. */
+export interface Alerts {
+  emails: string[];
+  events: ("webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed")[];
+  language: "en" | "de" | "es" | "fr" | "pt-BR" | null;
+}
+
+/** Who is told of failing webhooks by mail, of what, and in which language. */
+export interface AlertDraft {
+  emails: string[];
+  events?: ("webhook.failing" | "webhook.recovered" | "webhook.disabled" | "delivery.failed")[];
+  language?: "en" | "de" | "es" | "fr" | "pt-BR" | null;
+}

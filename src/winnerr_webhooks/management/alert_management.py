@@ -22,7 +22,7 @@ _SHOWN = 80
 
 
 class AlertDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings as they are sent; nothing of it is checked."""
+    """Who is told of failing webhooks by mail, of what, and in which language."""
 
     emails: list[str]
     """Where mail goes, at most `MAX_EMAILS` addresses; none: no mail."""

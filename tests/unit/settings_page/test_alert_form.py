@@ -120,6 +120,14 @@ async def test_without_a_mail_server_the_form_says_so(site, admin):
     assert "no mail server yet" in (await admin.get("/alerts")).text
 
 
+async def test_addresses_without_a_language_show_that_of_the_service(make_site):
+    site = await make_site(**MAIL, default_language="fr")
+    await site.storage.set_alert_settings("org_1", AlertSettings(emails=("joe@example.com",)))
+    admin = await site.browser().sign_in()
+    page = await admin.get("/alerts", headers={"Accept-Language": "de"})
+    assert page.all("option", value="fr", selected="")
+
+
 async def test_the_operator_sees_operational_events_and_their_webhook_and_cannot_change_it(site):
     await settle_operator_webhook(site.storage, Config(operational_url="http://127.0.0.1:9/ops"))
     event = NewEvent(

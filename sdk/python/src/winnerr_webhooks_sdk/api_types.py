@@ -205,3 +205,22 @@ class DeliveryStarted(TypedDict):
     """The delivery that will be attempted."""
 
     deliveryId: str
+
+
+class Alerts(TypedDict):
+    """What an organization is told by mail, and where. `language` null: DEFAULT_LANGUAGE."""
+
+    emails: List[str]
+    events: List[Literal["webhook.failing", "webhook.recovered", "webhook.disabled", "delivery.failed"]]
+    language: Optional[Literal["en", "de", "es", "fr", "pt-BR"]]
+
+
+class _AlertDraftRequired(TypedDict):
+    emails: List[str]
+
+
+class AlertDraft(_AlertDraftRequired, total=False):
+    """Who is told of failing webhooks by mail, of what, and in which language."""
+
+    events: List[Literal["webhook.failing", "webhook.recovered", "webhook.disabled", "delivery.failed"]]
+    language: Optional[Literal["en", "de", "es", "fr", "pt-BR"]]

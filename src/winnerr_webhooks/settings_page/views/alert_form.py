@@ -55,11 +55,12 @@ async def show_alerts(
 ) -> Response[str]:
     """Show the form."""
     settings = await page.alerts.get(request.auth.organization)
+    # An organization that has no addresses yet probably reads what its admin reads.
+    usual = page.languages.default if settings.emails else page.language(request.auth).tag
     draft = AlertDraft(
         emails=list(settings.emails),
         events=list(settings.events),
-        # An organization that has no addresses yet probably reads what its admin reads.
-        language=settings.language if settings.emails else page.language(request.auth).tag,
+        language=settings.language or usual,
     )
     return _answer(page, request, draft, known=settings, done=done)
 
