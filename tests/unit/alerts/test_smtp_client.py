@@ -104,6 +104,15 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(make_server, ser
     assert server.mails == []
 
 
+async def test_another_authority_can_be_named_to_the_process(
+    make_server, server_tls, authority, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    server = await make_server(tls=server_tls)
+    assert await send(f"smtp+starttls://127.0.0.1:{server.port}") == [None]
+    assert server.was_encrypted == [True]
+
+
 async def test_a_wrong_password_is_told_without_the_password(make_server, server_tls, client_tls):
     server = await make_server(tls=server_tls, user="hooks", password="another one")
     (failure,) = await send(f"smtp://{LOGIN}127.0.0.1:{server.port}", tls=client_tls)
