@@ -78,7 +78,8 @@ def faults(node: dict[str, Any]) -> Iterator[str]:
             leaf = child
             while leaf["Node Type"] in PASSING and leaf.get("Plans"):
                 leaf = leaf["Plans"][0]
-            if leaf["Node Type"] in SCAN_NODES:
+            whole_index = leaf["Node Type"].startswith("Index") and "Index Cond" not in leaf
+            if leaf["Node Type"] in SCAN_NODES or whole_index:
                 yield "inner"
         yield from faults(child)
 

@@ -36,7 +36,7 @@ wanted AS MATERIALIZED (
         WHERE subscription.organization = given.organization
             AND subscription.event = ANY (string_to_array(given.patterns, ' '))
     ) AS one
-    JOIN webhook ON webhook.id = one.webhook_id
+    CROSS JOIN LATERAL (SELECT * FROM webhook WHERE id = one.webhook_id OFFSET 0) AS webhook
     WHERE webhook.status <> 'deleted'
         AND (
             webhook.filter IS NULL
