@@ -3,7 +3,9 @@
 A field that the payload lacks has the value `MISSING`.
 """
 
+import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from winnerr_webhooks.domain.exact_json import compare, equal, number_of
@@ -13,12 +15,16 @@ MISSING: Final = object()
 
 Test = Callable[[Any], bool]
 """Whether a value, or `MISSING`, meets a condition."""
+Names = tuple[str, ...]
+"""The fields that lead to a value, such as `data` and `stage`; none for the value at hand."""
+Leaf = tuple[Names, Test]
+"""A condition on the value that some names lead to."""
 
 
 def equals(operand: Any) -> Test:
     """The value is the same JSON value as the operand: numbers exactly, keys in any order."""
     if isinstance(operand, str):
-        return lambda value: bool(value == operand)
+        return partial(operator.eq, operand)
     return lambda value: equal(operand, value)
 
 
@@ -79,25 +85,27 @@ def negation(test: Test) -> Test:
     return lambda value: not test(value)
 
 
-def every(tests: list[Test]) -> Test:
-    """All conditions are met."""
-    if len(tests) == 1:
-        return tests[0]
+def any_of(tests: list[Test]) -> Test:
+    """At least one condition is met."""
+    return lambda value: any(test(value) for test in tests)
+
+
+def every(leaves: list[Leaf]) -> Test:
+    """All conditions on fields of the value at hand are met."""
 
     def test_all(value: Any) -> bool:
-        for test in tests:  # noqa: SIM110  `all` with a generator takes twice as long
-            if not test(value):
+        for names, test in leaves:  # noqa: SIM110  `all` with a generator takes twice as long
+            if not test(value_at(value, names)):
                 return False
         return True
 
     return test_all
 
 
-def any_of(tests: list[Test]) -> Test:
-    """At least one condition is met."""
-    return lambda value: any(test(value) for test in tests)
-
-
-def field(name: str, test: Test) -> Test:
-    """The field of an object meets a condition. What is no object has no fields."""
-    return lambda value: test(value.get(name, MISSING) if isinstance(value, dict) else MISSING)
+def value_at(value: Any, names: Names) -> Any:
+    """The value that these names of fields lead to. What is no object has no fields."""
+    for name in names:
+        if not isinstance(value, dict):
+            return MISSING
+        value = value.get(name, MISSING)
+    return value

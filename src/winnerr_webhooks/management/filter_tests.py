@@ -65,7 +65,7 @@ async def test_filter(
         if judge(payload):
             accepted_at = id_ms(event_id)
             matching.append(
-                MatchingEvent(id=event_id, name=payload["event"], accepted_at=accepted_at)
+                MatchingEvent(id=event_id, name=payload.value["event"], accepted_at=accepted_at)
             )
         await asyncio.sleep(0)  # a large payload takes some ms
     return FilterTestResult(

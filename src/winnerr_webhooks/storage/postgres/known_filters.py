@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from winnerr_webhooks.domain.event import NewEvent
-from winnerr_webhooks.storage.filtering import FilteredEvent
+from winnerr_webhooks.domain.event_filter import Judge, judge_of, parse_payload
 
 MOST_ORGANIZATIONS: Final = 1_000
 """Organizations whose filters are kept from batch to batch; those used last stay."""
@@ -48,15 +48,17 @@ class KnownFilters:
             return "{}", "{}"
         filters: dict[str, str] = {}
         refused: dict[str, int] = {}
+        judges: dict[str, list[tuple[str, Judge]]] = {}
         for position, event in enumerate(events, 1):
             known = self._by_organization.get(event.organization)
-            if known is not None:
+            if known is None:
+                continue
+            if event.organization not in judges:
                 self._by_organization.move_to_end(event.organization)
                 filters.update(known)
-                judged = FilteredEvent(event)
-                refused.update(
-                    (f"{position} {webhook_id}", 1)
-                    for webhook_id, text in known.items()
-                    if not judged.passes(text)
-                )
+                judges[event.organization] = [(one, judge_of(text)) for one, text in known.items()]
+            payload = parse_payload(event.body)
+            for webhook_id, judge in judges[event.organization]:
+                if not judge(payload):
+                    refused[f"{position} {webhook_id}"] = 1
         return json.dumps(filters), json.dumps(refused)

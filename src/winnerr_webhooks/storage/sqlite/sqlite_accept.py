@@ -8,12 +8,12 @@ import msgspec
 
 from winnerr_webhooks.domain.delivery import CANCELLED, LeasedDelivery
 from winnerr_webhooks.domain.event import Accepted, NewEvent
+from winnerr_webhooks.domain.event_filter import Judge, judge_of, parse_payload
 from winnerr_webhooks.domain.event_order import order_key
 from winnerr_webhooks.domain.event_pattern import CACHED_NAMES, patterns_matching
 from winnerr_webhooks.domain.webhook import ACTIVE, DELETED
 from winnerr_webhooks.ids import delivery_id
 from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeated
-from winnerr_webhooks.storage.filtering import FilteredEvent
 from winnerr_webhooks.storage.retention import REMEMBERED_MS
 from winnerr_webhooks.storage.sqlite.sqlite_connection import Connection
 from winnerr_webhooks.storage.sqlite.sqlite_rows import lower_lanes
@@ -132,12 +132,7 @@ def accept(
         leased = []
         count = 0
         waits = False
-        judged = FilteredEvent(event)
-        webhooks = [
-            webhook
-            for webhook in wanted[event.organization, event.name]
-            if webhook.filter is None or judged.passes(webhook.filter)
-        ]
+        webhooks = _passing(event, wanted[event.organization, event.name])
         for webhook in webhooks:
             if webhook.status == ACTIVE:
                 count += 1
@@ -251,16 +246,39 @@ def _accepted_before(
     }
 
 
+def _passing(event: NewEvent, wanted: Sequence[tuple[_Match, Judge | None]]) -> list[_Match]:
+    """Return the webhooks whose filters an event matches, and those without one.
+
+    The payload is parsed only if there is a filter.
+    """
+    payload = None
+    found = []
+    for webhook, judge in wanted:
+        if judge is not None:
+            if payload is None:
+                payload = parse_payload(event.body)
+            if not judge(payload):
+                continue
+        found.append(webhook)
+    return found
+
+
 def _webhooks_wanting(
     db: Connection, events: Sequence[NewEvent]
-) -> dict[tuple[str, str], Sequence[_Match]]:
-    """Return the webhooks that want each pair, once even if several subscriptions match."""
+) -> dict[tuple[str, str], list[tuple[_Match, Judge | None]]]:
+    """Return the webhooks that want each pair, once even if several subscriptions match.
+
+    Beside each is the judge of its filter, if it has one.
+    """
     pairs = _pairs(events)
     wanted: list[dict[str, _Match]] = [{} for _ in pairs]
     for match in db.read_rows("fan_out", list(_numbered(pairs)), _MATCHES):
         if match.status != DELETED:
             wanted[match.pair][match.webhook_id] = match
-    return {pair: list(found.values()) for pair, found in zip(pairs, wanted, strict=True)}
+    return {
+        pair: [(one, judge_of(one.filter) if one.filter else None) for one in found.values()]
+        for pair, found in zip(pairs, wanted, strict=True)
+    }
 
 
 def _counts(db: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Count]:
