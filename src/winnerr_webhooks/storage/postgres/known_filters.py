@@ -40,14 +40,15 @@ class KnownFilters:
             self._by_organization.popitem(last=False)
 
     def judge(self, events: Sequence[NewEvent]) -> tuple[str, str]:
-        """Return JSON objects: the filters by webhook, and what they refuse.
+        """Return JSON objects: the filters by webhook, and what they let through.
 
-        The keys of the second are "position webhook", with the position of an event from 1.
+        The keys of the second are "position webhook", with the position of an event from 1. Most
+        filters refuse most events, so these are few.
         """
         if not self._by_organization:
             return "{}", "{}"
         filters: dict[str, str] = {}
-        refused: dict[str, int] = {}
+        passed: dict[str, int] = {}
         judges: dict[str, list[tuple[str, Judge]]] = {}
         for position, event in enumerate(events, 1):
             known = self._by_organization.get(event.organization)
@@ -59,6 +60,6 @@ class KnownFilters:
                 judges[event.organization] = [(one, judge_of(text)) for one, text in known.items()]
             payload = parse_payload(event.body)
             for webhook_id, judge in judges[event.organization]:
-                if not judge(payload):
-                    refused[f"{position} {webhook_id}"] = 1
-        return json.dumps(filters), json.dumps(refused)
+                if judge(payload):
+                    passed[f"{position} {webhook_id}"] = 1
+        return json.dumps(filters), json.dumps(passed)

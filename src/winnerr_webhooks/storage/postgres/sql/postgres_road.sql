@@ -13,7 +13,7 @@
 -- $1..$7 id, organization, name, all patterns that match the name (with spaces between them), client
 -- id, fingerprint, body; $8 now; $9 end of the leases (NULL: all deliveries are free); $10 webhooks
 -- whose deliveries are free; $11 how far back client ids are remembered; $12 the filters by which the
--- node has judged, by webhook; $13 the webhooks that an event does not match, as keys "ordinal id".
+-- node has judged, by webhook; $13 those of them that an event matches, as keys "ordinal id".
 -- If one of the filters is another by now, nothing is written: the node judges again (`unjudged`).
 WITH given AS MATERIALIZED (
     SELECT generate_subscripts($1::text[], 1) AS ordinal, unnest($1::text[]) AS id,
@@ -41,7 +41,7 @@ wanted AS MATERIALIZED (
         AND (
             webhook.filter IS NULL
             OR $12::jsonb ->> webhook.id IS DISTINCT FROM webhook.filter
-            OR NOT $13::jsonb ? (given.ordinal || ' ' || webhook.id))
+            OR $13::jsonb ? (given.ordinal || ' ' || webhook.id))
 ),
 unjudged AS MATERIALIZED (
     SELECT DISTINCT ON (webhook_id) ordinal, webhook_id, filter FROM wanted WHERE NOT judged
