@@ -25,6 +25,9 @@ class Bracketed(Catalog):
     def ngettext(self, msgid1, msgid2, n):
         return f"⟦{msgid1 if n == 1 else msgid2}⟧"
 
+    def pgettext(self, context, message):
+        return f"⟦{message}⟧"
+
 
 class BareTexts(HTMLParser):
     """Collects the words of a page that are in no brackets and are no data."""
