@@ -84,6 +84,7 @@ def is_data(word: str) -> bool:
         *CATALOG_WORDS,
         "UTC", "CSV", "NDJSON", "GET", "Winnerr", "Jane", "POST", "Made", "Up", "TLS",
         "Node", "Python", "Go", "PHP", "Ruby", "Java",
+        "English", "Deutsch", "Español", "Français", "Português", "Brasil",
     }  # fmt: skip
 
 
@@ -120,7 +121,8 @@ async def test_every_text_of_every_page_is_translated(site):
         admin: (
             "", "/?q=zzz", "/?status=paused", "/new", "/logs", "/logs?q=nothing",
             "/logs?status=x&event=y&since=z&until=z&trigger=z&slower=z", f"/logs?q={event}",
-            "/activity", "/logs/replay", f"/logs/{failed}", f"/logs/{refused}", f"/logs/{fine}",
+            "/activity", "/alerts", "/logs/replay",
+            f"/logs/{failed}", f"/logs/{refused}", f"/logs/{fine}",
             "/wh_unknown", "/events/evt_unknown", f"/events/{event}", "/event-types",
             "/event-types/send?event=deal.created", f"{own}/check-receiver",
             *(own + path for path in of_webhook),
@@ -147,6 +149,10 @@ async def test_every_text_of_every_page_is_translated(site):
         pages[f"a signature of {body}"] = await admin.post(
             f"{own}/signature-check", {"body": body, "headers": "ab" * 32, "secret": "a secret"}
         )
+    alerts = {"emails": "nobody", "events": "webhook.fails", "language": "nl"}
+    pages["alerts that are refused"] = await admin.post("/alerts", alerts)
+    pages["alerts that are saved"] = await admin.post("/alerts", {"emails": "jane@example.com"})
+    pages["a change of alerts"] = await admin.get("/activity?action=alerts.changed")
     pages["replayed"] = await admin.post(f"/events/{event}/replay", {"which": "all"})
     await admin.post(f"{own}/pause")
     pages["paused"] = await admin.get(own)
