@@ -47,7 +47,12 @@ async def test_the_form(visit, server, receiver, check):
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#error-summary")).to_be_visible()
     await check(page)
-    webhook = await server.webhook(receiver.url)
+    webhook = await server.webhook(
+        receiver.url,
+        filter={"data": {"amount": {"$gte": 100}, "title": {"$startsWith": "A long one " * 9}}},
+        headers={"X-Tenant": "t-1"},
+        ordered="data.id",
+    )
     await page.goto(f"/settings/webhooks/{webhook['id']}/edit")
     await check(page)
 
