@@ -42,7 +42,16 @@ async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
     visit, server, receiver, width
 ):
     word = "w" * 500
-    webhook = await server.webhook(receiver.url + "/" + "u" * 1_900, description=word)
+    webhook = await server.webhook(
+        receiver.url + "/" + "u" * 1_900,
+        name="n" * 80,
+        description=word,
+        filter={"data": {"id": {"$in": ["contact_xyz", word]}}},
+        headers={"X-" + "h" * 60: word},
+        ordered="data." + "o" * 60,
+        retrySchedule=[1] * 20,
+    )
+    await server.ok("PUT", "~/alerts", {"emails": ["m" * 60 + "@" + "d" * 60 + ".example"]})
     await server.emit()
     (attempt,) = (await server.until("~/logs", lambda found: found["items"]))["items"]
     link = await server.ok(
@@ -53,18 +62,17 @@ async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
     page = await visit(role=None, viewport={"width": width, "height": 900})
     await page.goto(link["url"])
     await page.get_by_role("button", name="Sign in").click()
-    id_ = webhook["id"]
-    views = (
-        "",
-        "/new",
-        f"/{id_}",
-        f"/{id_}/settings",
-        f"/{id_}/signing",
-        f"/{id_}/edit",
-        f"/{id_}/delete",
-        f"/{id_}/recover",
-    )
-    for path in (*views, f"/{id_}/rehearse", f"/{id_}/signature-check", f"/{id_}/check-receiver",
-                 "/logs", f"/logs/{attempt['id']}", "/logs/replay"):  # fmt: skip
+    of_webhook = (
+        "", "/settings", "/signing", "/deliveries", "/edit", "/delete", "/recover", "/rehearse",
+        "/signature-check", "/check-receiver",
+    )  # fmt: skip
+    shown, event = f"/logs/{attempt['id']}", f"/events/{attempt['eventId']}"
+    others = ("", "/new", "/logs", "/logs/replay", shown, shown + "/compare", event)
+    for path in (
+        *others,
+        "/activity",
+        "/alerts",
+        *(f"/{webhook['id']}{one}" for one in of_webhook),
+    ):
         await page.goto(f"/settings/webhooks{path}")
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
