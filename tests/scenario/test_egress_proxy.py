@@ -4,6 +4,8 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+from tests.certificates import AlertingServer, Authority
+from tests.token_server import TokenServer
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -75,6 +77,31 @@ async def test_deliveries_wait_for_a_proxy_that_is_down_and_lose_no_retry(
     finally:
         await proxy.stop()
     assert not any("hidden" in line for line in server.log)
+
+
+async def test_tokens_and_client_certificates_go_through_the_proxy(
+    make_server, receiver, tmp_path, monkeypatch
+) -> None:
+    """Each of the three connections is a tunnel of the proxy's."""
+    authority = Authority(tmp_path / "ca")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    guarded = AlertingServer(authority.server_context())
+    tokens, proxy = TokenServer(), await Proxy().start()
+    await tokens.start()
+    tokens.guard(receiver)
+    try:
+        server = await make_server(EGRESS_PROXY=f"http://127.0.0.1:{proxy.port}")
+        await server.webhook(receiver.url, auth=tokens.auth())
+        url = f"https://127.0.0.1:{guarded.port}/hook"
+        await server.webhook(url, auth=authority.issue("webhooks").auth)
+        await server.emit()
+        await server.until("~/deliveries?status=delivered", lambda found: len(found["items"]) == 2)
+        asked = [head.split()[1].decode().rpartition(":")[2] for head in proxy.asked]
+        assert sorted(map(int, asked)) == sorted([receiver.port, tokens.port, guarded.port])
+    finally:
+        await proxy.stop()
+        await tokens.stop()
+        guarded.close()
 
 
 async def test_the_addresses_to_let_in_are_in_the_api(make_server) -> None:
