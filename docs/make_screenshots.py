@@ -425,7 +425,8 @@ async def served(
 
 
 async def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    chromium = next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         raise SystemExit("No Chromium here: see `make browser`.")
     SHOTS.mkdir(exist_ok=True)

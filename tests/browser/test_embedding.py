@@ -235,7 +235,7 @@ async def test_a_frame_without_a_session_gets_another_from_the_product(globex, o
     await expect(frame_of(page).get_by_text("Acme GmbH")).to_be_visible()
     assert await page.title() == f"asked for {asked}"
     own = asked.replace(SETTINGS, f"{SETTINGS}/@org_1")
-    assert page.frames[1].url == f"{globex.webhooks}{own}"
+    await page.frames[1].wait_for_url(f"{globex.webhooks}{own}")
 
 
 async def test_sign_in_opens_in_the_whole_window_and_never_in_the_frame(globex, open_page):

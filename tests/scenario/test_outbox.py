@@ -68,14 +68,12 @@ async def test_a_flood_of_one_organization_delays_no_other(server, receiver, pro
         "SELECT winnerr_webhooks.emit('contact.created', 'org_flood', '{}') "
         "FROM generate_series(1, 5000)"
     )
-    began = asyncio.get_running_loop().time()
     await product.fetchval(EMIT, "deal.created", server.organization, '{"n": 1}', None)
-    (request,) = await receiver.wait_for(1)
+    await receiver.wait_for(1)
     left = await product.fetchval(
         "SELECT count(*) FROM winnerr_webhooks.outbox WHERE organization = 'org_flood'"
     )
-    assert left > 1000, f"the flood was over too soon: {left}"
-    assert request.at - began < 1.0
+    assert left > 2500, f"it came when most of the flood was over: {left} of 5,000 were left"
 
 
 @on_postgres
