@@ -142,6 +142,17 @@ async def test_a_disabled_webhook_is_told_with_its_reason_and_its_recovery_after
     assert await names(world) == ["webhook.recovered"]
 
 
+async def test_a_disabled_webhook_is_told_though_another_node_finds_it_failing_just_then(world):
+    webhook = await world.webhook()
+    await fail(world, webhook, disable="The receiver answered 410.")
+    told = await world.storage._write(
+        lambda db: db.execute("tell_failing", webhook=webhook.id, since=world.clock.now_ms())
+    )
+
+    assert not told
+    assert await names(world) == ["webhook.disabled"]
+
+
 async def test_failed_deliveries_are_told_at_most_every_15_minutes_with_their_number(world):
     webhook = await world.webhook()
     await fail(world, webhook, times=3, happened=delivery.EXHAUSTED)

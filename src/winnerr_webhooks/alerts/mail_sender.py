@@ -24,7 +24,9 @@ POLL: Final = 15.0
 LEASE_SECONDS: Final = CONNECTION_SECONDS + 30.0
 """How long a claimed mail is this node's."""
 WAITS: Final = (60.0, 300.0, 900.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0)
-"""Seconds until a mail is tried again, after each attempt in vain. After the last it is dropped."""
+"""Seconds until a mail is tried again, after each failed attempt. After the last it is dropped."""
+
+_UNWRITTEN: Final = MailFailure("It cannot be written.", is_final=True)
 
 log = structlog.get_logger(__name__)
 
@@ -85,15 +87,24 @@ class MailSender(LoopTask):
         if not mails:
             return 0
         messages = await asyncio.to_thread(self._write, mails)
-        answers = await self._client.send(messages)
-        for mail, failure in zip(mails, answers, strict=True):
-            await self._settle(mail, failure)
+        written = [message for message in messages if message is not None]
+        answers = iter(await self._client.send(written) if written else ())
+        for mail, message in zip(mails, messages, strict=True):
+            await self._settle(mail, _UNWRITTEN if message is None else next(answers))
         return len(mails)
 
-    def _write(self, mails: Sequence[AlertMail]) -> list[EmailMessage]:
+    def _write(self, mails: Sequence[AlertMail]) -> list[EmailMessage | None]:
+        """Return the messages; None for one that cannot be written, which stops no other."""
         if self._writer is None:
             self._writer = self._load_writer()
-        return [self._writer.write(mail) for mail in mails]
+        messages: list[EmailMessage | None] = []
+        for mail in mails:
+            try:
+                messages.append(self._writer.write(mail))
+            except Exception:
+                log.exception("a mail cannot be written", alert=mail.alert.id)
+                messages.append(None)
+        return messages
 
     async def _settle(self, mail: AlertMail, failure: MailFailure | None) -> None:
         fields = {"alert": mail.alert.id, "event_type": mail.alert.event, "attempts": mail.attempts}

@@ -65,9 +65,10 @@ class MailWriter:
         language = self._languages.get(mail.language or self._languages.default)
         data = json.loads(mail.alert.data)
         message = EmailMessage()
-        message["From"] = formataddr((self._sender.name or self._brand, self._sender.address))
+        sender = _header(self._sender.name or self._brand)
+        message["From"] = formataddr((sender, self._sender.address))
         message["To"] = mail.email
-        message["Subject"] = _one_line(language.translate(_subject(mail.alert.event, data)))
+        message["Subject"] = _header(language.translate(_subject(mail.alert.event, data)))
         message["Date"] = format_datetime(datetime.fromtimestamp(mail.alert.at // 1000, UTC))
         message["Message-ID"] = self._message_id(mail)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic answers
@@ -125,6 +126,10 @@ def _time(text: str, language: Language) -> str:
     return f"{language.day(at, year=True)} {at:%H:%M} UTC"
 
 
-def _one_line(text: str) -> str:
-    """Return a text without line breaks, which a header cannot have."""
-    return " ".join(text.split())
+def _header(text: str) -> str:
+    """Return a text for a header: without line breaks, and without encoded words (RFC 2047).
+
+    The email package decodes those when a header is set, so that they could bring line breaks, and
+    so other headers, into the mail.
+    """
+    return " ".join(text.split()).replace("=?", "= ?")

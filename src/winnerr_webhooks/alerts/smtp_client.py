@@ -79,6 +79,7 @@ class _Connection:
         self._server = server
         self._tls = tls
         self._client: smtplib.SMTP | None = None
+        self._aborted = False
         self.answers: list[MailFailure | None] = []
         """For each message that was handed over."""
         self.failure = MailFailure("The connection was closed.", is_final=False)
@@ -88,6 +89,8 @@ class _Connection:
         try:
             self._client = client = self._connect()
             for message in messages:
+                if self._aborted:  # they are sent again later
+                    return
                 self.answers.append(_send_one(client, message))
             client.quit()
         except (OSError, smtplib.SMTPException) as error:
@@ -100,6 +103,7 @@ class _Connection:
 
     def abort(self) -> None:
         """Cut the connection, so that the thread ends; closing it would wait for the thread."""
+        self._aborted = True
         sock = None if self._client is None else self._client.sock
         if sock is not None:
             with suppress(OSError):  # it may be closed meanwhile
@@ -133,6 +137,8 @@ def _send_one(client: smtplib.SMTP, message: EmailMessage) -> MailFailure | None
         return MailFailure(_reply(code, text), is_final=code >= _PERMANENT)
     except smtplib.SMTPResponseException as error:  # of the sender, or of the text
         return MailFailure(_reply(error.smtp_code, error.smtp_error), is_final=False)
+    except (smtplib.SMTPNotSupportedError, ValueError) as error:  # the next one may be fine
+        return MailFailure(f"The mail cannot be sent: {error}"[:_SHOWN], is_final=True)
     return None
 
 

@@ -61,16 +61,17 @@ class BodyQuota:
             self._budget.release_for(self._holder, self._count)
             self._count = 0
 
-    async def wait_to_refuse(self) -> None:
-        """Release the bytes, and wait before the body is refused; no more of it is read meanwhile.
+    def refuse_later(self) -> float:
+        """Release the bytes; return the seconds to wait before the body is refused.
 
-        If it were refused at once, a caller that does not wait could send large bodies all the
-        time, and reading them would take the machine from others. Those that came together are
-        refused at different times, so that they do not come back together.
+        No more of it is read meanwhile. If it were refused at once, a caller that does not wait
+        could send large bodies all the time, and reading them would take the machine from others.
+        Those that came together are refused at different times, so that they do not come back
+        together.
         """
         self.release()
         place = self._budget.refused % REFUSAL_PLACES / REFUSAL_PLACES
-        await asyncio.sleep(REFUSED_AFTER * (0.5 + place))
+        return REFUSED_AFTER * (0.5 + place)
 
 
 async def read_body(
@@ -102,7 +103,7 @@ async def read_body(
             body = b""
             parts.clear()
             message.clear()
-            await quota.wait_to_refuse()
+            await asyncio.sleep(quota.refuse_later())
             raise error from None
         message = await receive()
         parts += message.get("body", b"")

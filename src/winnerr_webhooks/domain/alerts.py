@@ -73,10 +73,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_email(text: str) -> bool:
-    """Whether a text is an address that mail can be sent to."""
+    """Whether a text is an address that mail can be sent to.
+
+    `=?` would begin an encoded word (RFC 2047): other characters than the text has.
+    """
     local, _, _ = text.rpartition("@")
     return (
-        len(text) <= _MAX_EMAIL and len(local) <= _MAX_LOCAL and _EMAIL.fullmatch(text) is not None
+        "=?" not in text
+        and len(text) <= _MAX_EMAIL
+        and len(local) <= _MAX_LOCAL
+        and _EMAIL.fullmatch(text) is not None
     )
 
 

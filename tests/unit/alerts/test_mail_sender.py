@@ -44,14 +44,14 @@ class Sending:
             metrics=self.metrics,
         )
 
-    async def store_mail(self):
+    async def store_mail(self, alert="alr_1", email="jane@example.com"):
         data = alert_data("org_1", "wh_1", None, "https://h.example.com/", deliveries=3)
 
         async def add(db):
             await db.execute(
                 "add_alert_mail",
-                id="alr_1",
-                email="jane@example.com",
+                id=alert,
+                email=email,
                 language=None,
                 event="delivery.failed",
                 now=self.clock.now_ms(),
@@ -109,5 +109,17 @@ async def test_an_address_that_the_server_refuses_for_good_is_given_up_at_once(s
     server.refuse = {"jane@example.com": "550 no such user"}
     assert await sending.sender.send_some() == 1
     assert sending.count("dropped") == 1
+    sending.clock.ms += 86_400_000
+    assert await sending.sender.send_some() == 0
+
+
+@pytest.mark.parametrize("email", ["=?utf-8?q??=@example.com", "ä@example.com"])
+async def test_a_mail_that_cannot_be_written_or_sent_stops_no_other(sending, server, email):
+    """Neither address is taken any more; one may be stored from before."""
+    await sending.store_mail("alr_0", email)
+    await sending.store_mail("alr_2", "zoe@example.com")
+    assert await sending.sender.send_some() == 3
+    assert {mail["To"] for mail in server.mails} == {"jane@example.com", "zoe@example.com"}
+    assert (sending.count("sent"), sending.count("dropped")) == (2, 1)
     sending.clock.ms += 86_400_000
     assert await sending.sender.send_some() == 0

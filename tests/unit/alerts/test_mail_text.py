@@ -92,3 +92,15 @@ def test_a_name_that_looks_like_headers_stays_in_the_subject():
     message = written("webhook.recovered", name="CRM\r\nBcc: eve@example.com")
     assert message["Bcc"] is None
     assert "CRM Bcc: eve@example.com" in message["Subject"]
+
+
+@pytest.mark.parametrize("event", OPERATIONAL_EVENTS)
+def test_no_name_of_a_webhook_brings_a_header_or_a_body_of_its_own(event):
+    name = "=?utf-8?q?x=0D=0ABcc=3A_eve=40example.com=0D=0A=0D=0AHello?=\r\nX-Own: 1"
+    message = written(event, name=name)
+    assert set(message) <= {
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Language",
+        "Content-Type", "Content-Transfer-Encoding", "MIME-Version",
+    }  # fmt: skip
+    assert "Bcc" in message["Subject"]
+    assert message.get_content().startswith(name.partition("\r")[0])

@@ -45,6 +45,7 @@ async def test_what_is_set_comes_back_in_order_and_without_repeats(api):
         ({"emails": ["a@example.com\r\nBcc: eve@example.com"]}, "/emails/0", "no mail address"),
         ({"emails": ["a@example.com,b@example.com"]}, "/emails/0", "no mail address"),
         ({"emails": ["Jane <jane@example.com>"]}, "/emails/0", "no mail address"),
+        ({"emails": ["=?utf-8?q?a=0D=0A?=@example.com"]}, "/emails/0", "no mail address"),
         ({"emails": ["jäne@example.com"]}, "/emails/0", "in ASCII"),
         ({"emails": [f"{'a' * 65}@example.com"]}, "/emails/0", "no mail address"),
         ({"emails": ["a@" + "b." * 130 + "com"]}, "/emails/0", "no mail address"),

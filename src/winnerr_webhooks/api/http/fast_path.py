@@ -5,6 +5,7 @@ needs. A request takes the fast path when it is `POST /api/v1/events` with a Con
 key that is known already, over HTTP/1.1 that stays open: nearly every one.
 """
 
+import asyncio
 from typing import Final
 
 from winnerr_webhooks.api.auth import Caller
@@ -106,10 +107,11 @@ class FastPathRequest:
         except Unavailable as error:
             self._body = None
             # Without the traceback, whose frames hold these bytes.
-            self._connection.start(self._refuse_late(self._quota, error.with_traceback(None)))
+            refusal = self._refuse_late(error.with_traceback(None), self._quota.refuse_later())
+            self._connection.start(refusal)
 
-    async def _refuse_late(self, quota: BodyQuota, error: Exception) -> None:
-        await quota.wait_to_refuse()
+    async def _refuse_late(self, error: Exception, seconds: float) -> None:
+        await asyncio.sleep(seconds)
         self._refuse(error)
 
     async def _look_up_and_take(self, body: bytes) -> None:

@@ -54,11 +54,13 @@ WHERE streak.failing_since <= :before AND streak.failures >= :least AND webhook.
 ORDER BY streak.webhook_id LIMIT :most
 
 -- name: tell_failing
--- Of two nodes that do this at once, the second changes no row.
+-- Of two nodes that do this at once, the second changes no row. That a webhook was disabled is told
+-- first.
 INSERT INTO alert_state (webhook_id, state, since, told, failed, failed_told_at)
 VALUES (:webhook, 'failing', :since, 1, 0, 0)
 ON CONFLICT (webhook_id) DO UPDATE SET state = 'failing', since = excluded.since, told = 1
 WHERE alert_state.state <> 'failing'
+    AND NOT (alert_state.state = 'disabled' AND alert_state.told = 0)
 
 -- name: webhooks_with_failed
 SELECT webhook_id, failed FROM alert_state WHERE failed > 0 AND failed_told_at <= :before
