@@ -13,7 +13,8 @@ from winnerr_webhooks.domain.alerts import (
     is_email,
 )
 from winnerr_webhooks.domain.languages import LANGUAGES
-from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.domain.suggestions import did_you_mean
+from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.management.field_checks import FieldChecks
 
 _MOST_EVENTS = 20
@@ -89,7 +90,7 @@ def check_alert_settings(draft: AlertDraft) -> AlertSettings:
             )
         emails.setdefault(address.lower(), address)
     if len(draft.events) > _MOST_EVENTS:
-        checks.refuse("/events", Text("There are {count} events.", count=len(OPERATIONAL_EVENTS)))
+        checks.refuse("/events", _known())
     for place, event in enumerate(draft.events[:_MOST_EVENTS]):
         if event not in OPERATIONAL_EVENTS:
             checks.refuse(f"/events/{place}", _no_event(event))
@@ -112,14 +113,9 @@ def check_alert_settings(draft: AlertDraft) -> AlertSettings:
 
 def _no_event(name: str) -> Text:
     near = difflib.get_close_matches(name, OPERATIONAL_EVENTS, n=1)
-    if near:
-        return Text(
-            "There is no operational event {name}; did you mean {near}?",
-            name=repr(name[:_SHOWN]),
-            near=near[0],
-        )
-    return Text(
-        "There is no operational event {name}; there are {known}.",
-        name=repr(name[:_SHOWN]),
-        known=", ".join(OPERATIONAL_EVENTS),
-    )
+    refusal = Text("There is no operational event {name}.", name=repr(name[:_SHOWN]))
+    return Sentences(refusal, did_you_mean(near) or _known())
+
+
+def _known() -> Text:
+    return Text("There are {names}.", names=", ".join(OPERATIONAL_EVENTS))

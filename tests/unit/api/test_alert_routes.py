@@ -51,7 +51,7 @@ async def test_what_is_set_comes_back_in_order_and_without_repeats(api):
         ({"emails": ["a@" + "b." * 130 + "com"]}, "/emails/0", "no mail address"),
         ({"emails": [f"a{n}@example.com" for n in range(11)]}, "/emails", "10 are the most"),
         ({"emails": [], "events": ["webhook.fails"]}, "/events/0", "mean webhook.failing?"),
-        ({"emails": [], "events": ["*"]}, "/events/0", "there are webhook.failing,"),
+        ({"emails": [], "events": ["*"]}, "/events/0", "There are webhook.failing,"),
         ({"emails": [], "language": "nl"}, "/language", "there are en, de"),
         ({"emails": "a@example.com"}, "/emails", "This must be a list"),
         ({"events": []}, "/emails", "is missing"),

@@ -70,7 +70,7 @@ async def test_a_wrong_address_is_named_beside_the_field_and_nothing_is_saved(ad
     ("fields", "says"),
     [
         ({"emails": "\n".join(f"a{n}@example.com" for n in range(11))}, "10 are the most"),
-        ({"emails": "", "events": "webhook.fails"}, "did you mean webhook.failing?"),
+        ({"emails": "", "events": "webhook.fails"}, "Did you mean webhook.failing?"),
         ({"emails": "", "language": "nl"}, "There is no language"),
     ],
 )
