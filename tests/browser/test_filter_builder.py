@@ -426,3 +426,16 @@ async def test_rows_errors_and_answers_are_accessible_and_fit(visit, server, axe
     await look()
     await builder.json.fill('{"$not')
     await look()
+
+
+async def test_a_text_is_in_quotes_only_where_it_would_be_read_as_something_else(visit):
+    page = await visit("/new")
+    shown = {
+        '{"data": {"a": "undefined state"}}': "undefined state",
+        '{"data": {"a": "a, b"}}': "a, b",
+        '{"data": {"a": {"$in": ["a, b", "undefined"]}}}': '"a, b", undefined',
+        '{"data": {"a": "5"}}': '"5"',
+        '{"data": {"a": "true"}}': '"true"',
+    }
+    found = await convert(page, texts=list(shown))
+    assert [rows[0]["value"] for rows, _ in found["read"]] == list(shown.values())

@@ -130,7 +130,7 @@ function showValue(operator, operand) {
 }
 
 /** Returns a value as it is typed: a text that would be read as something else is in quotes. */
-function showScalar(value, literals, separator) {
+function showScalar(value, literals, separator = "\n") {
   if (value === null || typeof value === "boolean") return literals === ANY ? String(value) : null;
   if (typeof value !== "string") return null;
   const text = value.slice(1);
