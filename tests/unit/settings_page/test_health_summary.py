@@ -22,5 +22,6 @@ def test_health_is_the_sum_of_its_buckets_in_half_hours():
     assert sum(bar.failed for bar in total.bars[:-12]) == 1
     picture = charts.sparkline(total.bars, width=96, height=20, label='a "label"')
     assert "style" not in picture
+    assert picture.count("<path") == 3  # one for each colour: a browser keeps every element
     assert 'aria-label="a &#34;label&#34;"' in picture
     assert sum_buckets([], NOW).success_rate is None

@@ -7,8 +7,9 @@ const tag = document.documentElement.lang;
 /** The locale of numbers and dates; English dates are as on the server: 23 Nov. */
 export const locale = tag === "en" ? "en-GB" : tag;
 
-const plurals = new Intl.PluralRules(locale);
-const numbers = new Intl.NumberFormat(locale);
+// Made when they are needed first: making them takes longer than all else before the first paint.
+let plurals = null;
+let numbers = null;
 
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (field, name) => values[name] ?? field);
@@ -21,6 +22,8 @@ export function say(text, values = {}) {
 
 /** Returns the translation for a count, which is {count}. */
 export function sayCounted(singular, plural, count) {
+  plurals ??= new Intl.PluralRules(locale);
+  numbers ??= new Intl.NumberFormat(locale);
   const category = plurals.select(count);
   const forms = translations[singular] ?? { one: singular, other: plural };
   return fill(forms[category] ?? forms.other, { count: numbers.format(count) });

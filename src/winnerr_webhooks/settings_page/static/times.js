@@ -10,28 +10,35 @@ const UNITS = [
   [1000, "{count} s ago", "in {count} s"],
 ];
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
 const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
-const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long" });
 const zoneName = zone.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? say("local");
+// Made when they are needed first, because the first paint waits for this module.
+let day = null;
+let exact = null;
+
+function dayOf(at) {
+  day ??= new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+  return day.format(at);
+}
 
 function relative(at, now) {
   const distance = Math.abs(now - at);
   if (distance < 1000) return say("now");
-  if (distance >= 7 * UNITS[0][0]) return day.format(at);
+  if (distance >= 7 * UNITS[0][0]) return dayOf(at);
   const [size, past, future] = UNITS.find(([unit]) => distance >= unit);
   return say(at > now ? future : past, { count: Math.floor(distance / size) });
 }
 
-function local(at) {
-  const today = new Date().toDateString() === new Date(at).toDateString();
-  return today ? clock.format(at) : `${day.format(at)}, ${clock.format(at).slice(0, 5)}`;
+function local(at, today) {
+  const isToday = today === new Date(at).toDateString();
+  return isToday ? clock.format(at) : `${dayOf(at)}, ${clock.format(at).slice(0, 5)}`;
 }
 
 /** Shows the clock times below a node in the local time zone, and names that zone beside them. */
 export function showTimes(root) {
+  const today = new Date().toDateString();
   for (const time of root.querySelectorAll("time[data-show='clock']")) {
-    time.textContent = local(Date.parse(time.dateTime));
+    time.textContent = local(Date.parse(time.dateTime), today);
   }
   for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
 }
@@ -66,6 +73,7 @@ export function nameZones() {
     const time = event.target.closest?.("time[datetime]");
     if (!time || "local" in time.dataset) return;
     time.dataset.local = "";
+    exact ??= new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "long" });
     time.title = `${exact.format(Date.parse(time.dateTime))} · ${time.title}`;
   });
 }
