@@ -23,8 +23,8 @@ SWEEP_SECONDS: Final = 1.0
 MAX_AGE_SECONDS: Final = 60.0
 """How long a connection is used. After that the name is looked up again, so that a receiver that
 moved is found even under constant traffic."""
-_MOVED_STATUSES: Final = (410,)
-"""Statuses besides 5xx that an address may answer when it no longer serves a name."""
+_GONE: Final = 410
+"""The status besides 5xx that an address may answer when it no longer serves a name."""
 MAX_REMEMBERED: Final = 4096
 """For how many receivers the idle time they allow is remembered."""
 
@@ -79,7 +79,7 @@ class Pool:
             connection.idle_seconds <= 0
             or now - connection.made_at >= MAX_AGE_SECONDS
             or status >= 500  # noqa: PLR2004  RFC 9110, 15.6; the receiver may have moved
-            or status in _MOVED_STATUSES
+            or status == _GONE
         ):
             connection.abort()  # the next request looks the name up again
             return

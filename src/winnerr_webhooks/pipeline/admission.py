@@ -104,10 +104,11 @@ class Admission:
             size = len(admitted.event.body)
             released += size
             waiting = admitted.waiting
-            waiting.express -= admitted.express
             waiting.bytes -= size
-            waiting.events -= 1
-            if not waiting.events:
+            waiting.events = left = waiting.events - 1
+            if admitted.express:
+                waiting.express -= 1
+            if not left:
                 del self.waiting[admitted.organization]
         self.events.used -= len(entries)
         self.bytes.used -= released

@@ -27,15 +27,22 @@ class Candidate(NamedTuple):
 def allocate(lanes: Sequence[Candidate], limit: int) -> dict[str, int]:
     """Return how many each webhook may take, at most `limit` in all, given out one at a time."""
     crowded = any(lane.has_backlog for lane in lanes)
-    wanted: dict[str, int] = {}
+    wanted = {
+        lane.webhook_id: min(lane.room, QUIET_PLACES)
+        if crowded and not lane.has_backlog
+        else lane.room
+        for lane in lanes
+    }
+    if sum(wanted.values()) <= limit:
+        return wanted
+    if len(wanted) == 1:
+        return dict.fromkeys(wanted, limit)
     rings: dict[str, deque[str]] = {}
     for lane in lanes:
-        quiet = crowded and not lane.has_backlog
-        wanted[lane.webhook_id] = min(lane.room, QUIET_PLACES) if quiet else lane.room
         rings.setdefault(lane.organization, deque()).append(lane.webhook_id)
     limits: dict[str, int] = {}
     turns = deque(rings.values())
-    for _ in range(min(limit, sum(wanted.values()))):
+    for _ in range(limit):
         ring = turns.popleft()
         webhook_id = ring.popleft()
         limits[webhook_id] = limits.get(webhook_id, 0) + 1

@@ -81,7 +81,6 @@ class FairQueue(Generic[Item]):
         if self._new or self._queued:
             self._on_full()
             self._new.extendleft(reversed(batch))
-            self.taken = 0
             self._sort_new()
             batch = self._take_in_turns()
         self._batch = batch
@@ -122,34 +121,44 @@ class FairQueue(Generic[Item]):
 
     def _take_in_turns(self) -> list[Entry[Item]]:
         batch: list[Entry[Item]] = []
-        while self._queues:
-            organization, queue = next(iter(self._queues.items()))
+        queues, limit, taken = self._queues, self._limit, 0
+        while queues:
+            organization, queue = next(iter(queues.items()))
             if not queue.at_turn:
                 queue.at_turn = True
                 queue.credit += self._credit
-            while queue.entries and (cost := queue.entries[0][0].cost.expected) <= queue.credit:
-                if batch and self.taken + cost > self._limit:
-                    return batch  # its turn goes on with the next batch
-                batch.append(queue.entries.popleft())
-                queue.credit -= cost
-                self.taken += cost
-                self._queued -= 1
-            del self._queues[organization]
-            if queue.entries:
+            entries, credit = queue.entries, queue.credit
+            is_full = False
+            while entries and (cost := entries[0][0].cost.expected) <= credit:
+                if batch and taken + cost > limit:
+                    is_full = True
+                    break
+                batch.append(entries.popleft())
+                credit -= cost
+                taken += cost
+            queue.credit = credit
+            if is_full:  # its turn goes on with the next batch
+                break
+            del queues[organization]
+            if entries:
                 queue.at_turn = False
-                self._queues[organization] = queue
+                queues[organization] = queue
+        self.taken = taken
+        self._queued -= len(batch)
         return batch
 
     def _sort_new(self) -> None:
         """Move new entries to the queues of their organizations."""
-        while self._new:
-            entry = self._new.popleft()
+        new, queues, moved = self._new, self._queues, 0
+        while new:
+            entry = new.popleft()
             organization = entry[0].organization
-            queue = self._queues.get(organization)
+            queue = queues.get(organization)
             if queue is None:
-                queue = self._queues[organization] = _OrganizationQueue()
+                queue = queues[organization] = _OrganizationQueue()
             queue.entries.append(entry)
-            self._queued += 1
+            moved += 1
+        self._queued += moved
 
 
 class _OrganizationQueue(Generic[Item]):

@@ -42,8 +42,9 @@ from winnerr_webhooks.storage.road_values import LeaseTerms
 
 GIVE_WAY: Final = 4.0
 """While others call, bulk pauses for this many times as long as its last commit took. Otherwise it
-pauses for as long as the commit took: events that are stored faster than they are delivered have to
-be claimed from the database again."""
+pauses until there is room in the queues of quick receivers, or for as long as the commit took if it
+knows of none: events that are stored faster than they are delivered have to be claimed from the
+database again."""
 LONGEST_PAUSE: Final = 0.25
 """The longest such pause in seconds."""
 BULK_PATIENCE: Final = 60.0
@@ -298,7 +299,8 @@ class Intake:
             return pause
         if any(admitted.cost.is_wide for admitted, _ in batch):  # claimed in any case
             return pause
-        return min(max(seconds, pause), LONGEST_PAUSE)
+        to_room = self._dispatcher.queues.lanes.seconds_to_room(organizations)
+        return min(max(seconds if to_room is None else to_room, pause), LONGEST_PAUSE)
 
     # --- what follows -------------------------------------------------------------------------
 

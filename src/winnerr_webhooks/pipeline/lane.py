@@ -149,6 +149,18 @@ class Lane:
         return self.window == self._widest and self.window > FIRST_WINDOW
 
     @property
+    def seconds_to_room(self) -> float | None:
+        """About how long a quick receiver takes to empty half of the queue's capacity.
+
+        0 if it is empty already. None if the receiver is not quick, or not yet known: then its work
+        may have to wait in the database.
+        """
+        if not self._pace or not self.fully_open:
+            return None
+        excess = max(self.queued - self.capacity // 2, 0)
+        return excess / (self.window * self._pace * 1_000)
+
+    @property
     def fresh_room(self) -> int:
         """Room for deliveries just accepted; part of the queue is kept for older work."""
         if self.hold is not None:

@@ -1,7 +1,7 @@
 """Lanes: the lanes of a node by webhook, and which of them have room for accepted deliveries."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from winnerr_webhooks.domain.delivery import LeasedDelivery
@@ -44,6 +44,21 @@ class Lanes(dict[str, Lane]):
             self._full = dict.fromkeys(self._full, True)
             self._terms = LeaseTerms(seconds=self._lease_seconds, full=frozenset(self._full))
         return self._terms
+
+    def seconds_to_room(self, organizations: Iterable[str]) -> float | None:
+        """Return how long until one of these organizations has room in all of its quick lanes.
+
+        None if one of them has no quick lane; see `Lane.seconds_to_room`.
+        """
+        least = float("inf")
+        for organization in organizations:
+            owner = self._owners.get(organization)
+            lanes = owner.lanes if owner is not None else ()
+            seconds = [one for lane in lanes if (one := lane.seconds_to_room) is not None]
+            if not seconds:
+                return None
+            least = min(least, max(seconds))
+        return least
 
     def of(self, delivery: LeasedDelivery) -> Lane:
         """Return the lane of a delivery's webhook."""

@@ -191,8 +191,7 @@ async def test_of_two_large_batches_the_later_one_does_not_wait_for_the_other(wo
     await large
 
 
-@pytest.fixture
-async def commits(world) -> list[list[float]]:
+def commits_of(world: Any) -> list[list[float]]:
     """When each commit of the world began and ended, in the loop's time."""
     loop = asyncio.get_running_loop()
     commits: list[list[float]] = []
@@ -205,6 +204,11 @@ async def commits(world) -> list[list[float]]:
 
     world.storage.before["accept"], world.storage.after["accept"] = begin, end
     return commits
+
+
+@pytest.fixture
+async def commits(world) -> list[list[float]]:
+    return commits_of(world)
 
 
 @pytest.mark.parametrize("way", ["accept_many", "accept_in_order"])
@@ -220,6 +224,39 @@ async def test_a_large_batch_leaves_as_much_time_to_deliveries_as_it_takes(
     assert len(commits) > 4
     for (began, ended), (next_began, _) in pairwise(commits):
         assert next_began - ended >= min(ended - began, intake.LONGEST_PAUSE)
+
+
+@pytest.fixture
+async def crowded(make_world) -> Any:
+    """A node with a quick receiver of org_1 that stands still now."""
+    world = await make_world()
+    await subscribe(world, 1)
+    world.egress.script = lambda call: call.answer(ms=10.0)
+    await world.emit(64)
+    await world.settled(64)
+    world.egress.script = None
+    return world
+
+
+def pauses_between(commits: list[list[float]]) -> list[float]:
+    return [next_began - ended for (_, ended), (next_began, _) in pairwise(commits)]
+
+
+async def test_a_large_batch_waits_for_a_quick_receiver_with_a_long_queue(crowded) -> None:
+    """What the queue has no room for would have to be claimed from the database again."""
+    commits = commits_of(crowded)
+    await store(crowded, 1_500)
+    first, *_, last = pauses_between(commits)
+    assert first < intake.LONGEST_PAUSE <= last
+
+
+async def test_a_large_batch_does_not_wait_for_another_organizations_receiver(crowded) -> None:
+    await subscribe(crowded, 1, "org_2")
+    await store(crowded, 1_500)
+    commits = commits_of(crowded)
+    both = [crowded.event(organization=f"org_{n % 2 + 1}") for n in range(3_000)]
+    await crowded.node.intake.accept_many(both)
+    assert min(pauses_between(commits)) < intake.LONGEST_PAUSE
 
 
 async def test_a_large_batch_for_many_webhooks_does_not_wait_for_deliveries(world, commits) -> None:

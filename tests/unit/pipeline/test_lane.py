@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.pipeline.lane import Lane, LaneOwner
@@ -158,6 +160,20 @@ def test_a_receiver_that_keeps_up_has_a_queue_of_what_it_takes_within_a_second()
     assert lane.capacity == 1_024
     lane.halve_window()
     assert lane.capacity == 32
+
+
+def test_how_soon_half_of_the_queue_is_sent_is_known_of_quick_receivers_only() -> None:
+    lane = Lane("wh", 16, owner("org_1"))
+    for number in range(1_000):
+        lane.add_fresh(delivery(str(number)))
+    assert lane.seconds_to_room is None
+    for _ in range(12):
+        lane.open_window()
+    assert lane.seconds_to_room is None  # its pace is not known yet
+    attempts(lane, 10)  # 1,600 a second
+    assert lane.seconds_to_room == pytest.approx((1_000 - 1_024 // 2) / 1_600)
+    lane.shed(512)
+    assert lane.seconds_to_room == 0.0
 
 
 def test_one_that_becomes_slow_without_failing_keeps_no_long_queue() -> None:
