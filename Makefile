@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lowest newest browser documents pgbouncer screenshots texts check lock bench bench-full bench-peers sdk smoke chaos build clean
+.PHONY: help demo test thorough lowest newest browser documents pgbouncer screenshots texts check lock bench bench-full bench-peers sdk smoke chaos build clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -15,7 +15,7 @@ NEWEST := $(or $(PYTHON),python3.14 python3.13 python3.12 $(wildcard $(HOME)/.py
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
 ARGS ?=
-PYTEST := -m pytest -n 4 -m "not chaos"
+PYTEST := -m pytest -n 4
 # What depends on the versions of Python and of libraries, and is quick: no tests of crashes, of the
 # browser, of the benches or of the demo, and none that starts a PostgreSQL server of its own.
 QUICK := $(addprefix tests/unit/,api egress pipeline settings_page storage/sqlite test_config.py \
@@ -30,6 +30,9 @@ demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--r
 
 test: $(VENV)/.development browser documents pgbouncer ## all tests (ARGS="-k config")
 	@$(RUN) $(PYTEST) $(ARGS)
+
+thorough: $(VENV)/.development browser documents pgbouncer ## all tests at full size: see CONTRIBUTING.md
+	@$(RUN) $(PYTEST) -m "not chaos" --hypothesis-profile=thorough $(ARGS)
 
 lowest: $(VENV)-lowest/.installed ## quick tests on the lowest versions of the dependencies; coverage
 	@PYTHONPATH=$(CURDIR)/src $(VENV)-lowest/bin/python $(PYTEST) -p no:cacheprovider --cov --cov-report= \

@@ -1,14 +1,16 @@
 """Fixtures for all tests: servers and receivers, PostgreSQL, and how work is shared out."""
 
+import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 import pytest_asyncio
-from tests import quarantine
+from tests import quarantine, thorough
 from tests.pgbouncer import Pgbouncer
 from tests.postgres import PostgresServer
 from tests.postgres_binaries import Missing
@@ -20,29 +22,44 @@ from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.storage.postgres import PostgresStorage
+from winnerr_webhooks.storage.sqlite import sqlite_file
 
 FIXED_MS = 1_800_000_000_000
 """Where the clocks start that tests move by hand, in milliseconds since 1970."""
 
 QUARANTINED = pytest.StashKey[list[quarantine.Quarantined]]()
 
-# The machine may pause during an example; that is not the example's fault.
-hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
-hypothesis.settings.load_profile("patient")
+thorough.register_profiles()
+gc.disable()  # until all tests are collected: what that makes, stays
 
 
-class TwoBrowsers(LoadScopeScheduling):
-    """Give each test to the next free worker, but keep the browser tests on two workers.
+ON_ONE_WORKER = re.compile(
+    r"tests/unit/(storage/postgres/test_(loss|lost_commit|transactions)"
+    r"|pipeline/test_outbox_mover|cli/test_clocks|settings_page/test_snippets)\.py"
+)
+"""Modules that make a server, or compile programs, for all of their tests."""
 
-    Each of the two starts one server and one Chromium. The accessibility tests take as long as
-    the other browser tests together, so they make up one of the two groups. Groups start first.
+
+class Scheduling(LoadScopeScheduling):
+    """Give each test to the next free worker, but keep some together.
+
+    The browser tests are on two workers, so that two start a server and a Chromium. Groups start
+    first.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         _, browser, rest = nodeid.partition("tests/browser/")
-        if not browser:
-            return nodeid
-        return f"browser {rest.startswith('test_accessibility')}"
+        if browser:
+            return f"browser {rest < 'test_l'}"
+        module = ON_ONE_WORKER.match(nodeid)
+        return module[0] if module else nodeid
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forget a group that is done: the base looks through all that a worker ever had."""
+        super().mark_test_complete(node, item_index, duration)
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(self.assigned_work[node][scope].values()):
+            del self.assigned_work[node][scope]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,9 +83,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xfail(reason=f"quarantined: {reason}", strict=False))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoBrowsers | None:
-    """Schedule by `TwoBrowsers`, unless the command line names another `--dist`."""
-    return TwoBrowsers(config, log) if config.getoption("dist") == "load" else None
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of all further collections of garbage."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Send no output of tests that pass from a worker: nobody reads it there."""
+    report = yield
+    if report.passed and hasattr(item.config, "workerinput"):
+        report.sections.clear()
+    return report
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Schedule by `Scheduling`, unless the command line names another `--dist`."""
+    return Scheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 # --- servers and receivers ----------------------------------------------------------------------
@@ -132,6 +164,23 @@ async def shared_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 def server(shared_server: Server) -> Server:
     """The shared server, as an organization that no other test has."""
     return shared_server.of()
+
+
+# --- databases ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file as `SqliteStorage.open` makes it, which takes longer than to copy it."""
+    path = tmp_path_factory.mktemp("sqlite") / "empty.db"
+    sqlite_file.open_writer(str(path), cache_kib=1_024).close()
+    return path
+
+
+@pytest.fixture
+def sqlite_path(empty_sqlite_file: Path, tmp_path: Path) -> Path:
+    """A database file of the test's own, with nothing in it."""
+    return Path(shutil.copyfile(empty_sqlite_file, tmp_path / "test.db"))
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """Forks Python programs from a process that has the product's modules loaded.
 
 A program that starts the usual way spends a second of CPU on loading modules. The tests start
-hundreds. This process loads the modules once. A child that it forks runs the program as Python
-would: with its own arguments, environment, folder, and standard streams. `program` starts it and
-talks to it.
+hundreds. This process loads the modules once, and makes the routes of the web applications and the
+code of the templates, which are the same in every program. A child that it forks runs the program
+as Python would: with its own arguments, environment, folder, and standard streams. `program`
+starts it and talks to it.
 
 One process of tests has one fork server, and a connection on its standard input. A request is one
 packet: JSON with `words`, `env` and `cwd`, and four file descriptors: the child's stdin, stdout
@@ -131,6 +132,7 @@ def _load() -> None:
         sys.modules[name] = None  # type: ignore[assignment]
     for name in ("winnerr_webhooks.wiring", "winnerr_webhooks.web_wiring"):
         importlib.import_module(name)
+    _make_applications()
     for name in _ABSENT:
         del sys.modules[name]
     import winnerr_webhooks
@@ -140,6 +142,32 @@ def _load() -> None:
             importlib.import_module(module.name)
     gc.collect()
     gc.freeze()  # collections in the children do not touch, and so copy, what is loaded
+
+
+def _make_applications() -> None:
+    """Make what takes most of the rest of a start and depends on no setting.
+
+    What differs between two servers is in the state of their applications.
+    """
+    import compiled_templates  # in this script's folder
+    from winnerr_webhooks import web_wiring
+    from winnerr_webhooks.api.rest_api import create_rest_api
+    from winnerr_webhooks.settings_page import page_app
+
+    made = create_rest_api(None), page_app._litestar(None)  # type: ignore[arg-type]
+
+    def rest_api_of(services: object) -> object:
+        made[0].state.services = services
+        return made[0]
+
+    def page_app_of(page: object) -> object:
+        made[1].state.page = page
+        return made[1]
+
+    web_wiring.create_rest_api = rest_api_of  # type: ignore[assignment]
+    page_app._litestar = page_app_of  # type: ignore[assignment]
+    compiled_templates.compile_once()
+    compiled_templates.compile_all()
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ class PostgresServer:
         self._use = (folder / "users").open("r+")  # fails if the folder is being removed
         self._made = 0
         self._free: list[str] = []
+        self._has_template = False
         self._shape: tuple[object, ...] | None = None
         fcntl.flock(self._use, fcntl.LOCK_SH)
 
@@ -246,9 +247,12 @@ class PostgresServer:
 
     async def make_template(self, build: Callable[[str], Awaitable[None]]) -> None:
         """Once a server: let `build` fill the template of databases that are lent, at its URL."""
+        if self._has_template:
+            return
         with _locked(self.folder / "template.lock"):
             async with self.admin() as admin:
                 if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
+                    self._has_template = True
                     return
                 await self._make_owner(admin)
                 building = f"{TEMPLATE}_in_work"
@@ -259,6 +263,7 @@ class PostgresServer:
                     await inside.execute(_KEEP)
                     await inside.execute("VACUUM (FREEZE, ANALYZE)")
                 await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
+                self._has_template = True
 
     async def _make_owner(self, admin) -> None:
         import asyncpg  # see `admin`

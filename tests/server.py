@@ -24,6 +24,8 @@ from winnerr_webhooks.config import PREFIX
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.management.api_keys import ApiKeys
 
+PAUSE = 0.05
+"""Seconds between two looks at what a server does meanwhile: they leave the machine to it."""
 _numbers = count(2)
 """Of organizations; org_1 is the one a server shows at first."""
 
@@ -184,11 +186,12 @@ class Server:
 
     async def until(self, path: str, true: Callable[[Any], bool]) -> Any:
         """Ask until `true` holds for the answer, and return it."""
-        answer = None
+        answer, pause = None, 0.01
         try:
             async with asyncio.timeout(PATIENCE):
                 while not true(answer := await self.ok("GET", path)):
-                    await asyncio.sleep(0.01)  # leaves the machine to the server
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 1.5, PAUSE)
         except TimeoutError as error:
             error.add_note(f"{path} answered at last: {answer}")
             error.add_note("the server printed: " + "".join(self.log[-20:]))

@@ -43,7 +43,7 @@ async def wait_for_standby(primary: postgres.PostgresServer) -> None:
         sql = "SELECT sync_state FROM pg_stat_replication"
         async with asyncio.timeout(postgres.START_SECONDS):
             while await admin.fetchval(sql) != "sync":
-                pass
+                await asyncio.sleep(0.02)
 
 
 async def promote(standby: postgres.PostgresServer) -> None:

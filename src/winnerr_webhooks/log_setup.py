@@ -34,7 +34,8 @@ def set_up_logs(level: str = "info", form: str = "") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        # One write a line, so that lines of several processes do not mix, even without a buffer.
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     _redirect_standard_logging(stream, shared, renderers)

@@ -1,6 +1,7 @@
 """What axe-core looks at in a page, and for which rules."""
 
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
 from playwright.async_api import Page
 
@@ -19,22 +20,49 @@ RUN = """options => axe.run(document, {...options, resultTypes: ["violations"]})
   ({violations, passes}) => ({violations, passes: passes.length}))"""
 """What to evaluate in a page that has axe-core, with the options as the argument."""
 
-LOOKS = [("light", 1280, ALL), ("dark", 1280, COLOURS), ("dark", 360, ALL_BUT_COLOURS)]
+
+class Look(NamedTuple):
+    """A colour scheme, the width of the window in CSS pixels, and the rules to check there."""
+
+    scheme: str
+    width: int
+    rules: dict[str, Any]
 
 
-async def check(page: Page, axe: str) -> None:
-    """Look at a page as it is now, in each of the LOOKS; `axe` is the source of axe-core."""
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(axe)
-    for scheme, width, rules in LOOKS:
-        await page.set_viewport_size({"width": width, "height": 800})
-        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        found = await page.evaluate(RUN, rules)
-        where = f"{page.url.partition('/settings')[2]} {scheme} {width}"
-        assert [_told(one) for one in found["violations"]] == [], where
-        assert found["passes"], f"axe saw nothing of {where}"
-        wide = await page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{where} is {wide} wide"
+EVERY_LOOK = [
+    Look("light", 1280, ALL),
+    Look("dark", 1280, COLOURS),
+    Look("dark", 360, ALL_BUT_COLOURS),
+]
+IN_TURN = [Look("light", 1280, ALL), Look("dark", 360, ALL)]
+
+
+class Checker:
+    """Looks at a page as it is now, each time it is called; `axe` is the source of axe-core.
+
+    `is_thorough`: in every look. Otherwise in one look after the other: the states of a page have
+    most of their elements in common. Nothing is ever wider than the window.
+    """
+
+    def __init__(self, axe: str, *, is_thorough: bool) -> None:
+        self._axe = axe
+        self._is_thorough = is_thorough
+        self._turns = itertools.cycle(IN_TURN)
+
+    async def __call__(self, page: Page) -> None:
+        if not await page.evaluate("'axe' in window"):
+            await page.evaluate(self._axe)
+        for look in EVERY_LOOK if self._is_thorough else [next(self._turns)]:
+            await page.set_viewport_size({"width": look.width, "height": 800})
+            await page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")
+            found = await page.evaluate(RUN, look.rules)
+            where = f"{page.url.partition('/settings')[2]} {look.scheme} {look.width}"
+            assert [_told(one) for one in found["violations"]] == [], where
+            assert found["passes"], f"axe saw nothing of {where}"
+        for width in sorted({look.width for look in EVERY_LOOK}):
+            await page.set_viewport_size({"width": width, "height": 800})
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{page.url} is {wide} wide at {width}"
 
 
 def _told(violation: dict[str, Any]) -> str:

@@ -390,7 +390,13 @@ async def test_generated_filters_mean_the_same_in_rows_or_are_left_as_json(visit
 
 
 @pytest.mark.parametrize(
-    ("width", "scheme"), [(360, "dark"), (360, "light"), (1280, "dark"), (1280, "light")]
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        (1280, "light"),
+        pytest.param(360, "light", marks=pytest.mark.thorough),
+        pytest.param(1280, "dark", marks=pytest.mark.thorough),
+    ],
 )
 async def test_rows_errors_and_answers_are_accessible_and_fit(visit, server, axe, width, scheme):
     await server.webhook("http://127.0.0.1:9/")

@@ -47,14 +47,15 @@ async def fill_log(server, receiver, answer) -> None:
     receiver.answer = lambda _request: answer(200, {"Content-Type": "text/plain"}, b"r" * 10_240)
     await server.webhook(receiver.url)
     for start in range(0, ATTEMPTS, AT_ONCE):
-        await asyncio.gather(
-            *(
-                server.emit(
-                    "contact.updated", data={"id": f"contact_{number}", "note": "x" * 10_240}
-                )
-                for number in range(start, start + AT_ONCE)
-            )
-        )
+        batch = [
+            {
+                "event": "contact.updated",
+                "organizationId": server.organization,
+                "data": {"id": f"contact_{number}", "note": "x" * 10_240},
+            }
+            for number in range(start, start + AT_ONCE)
+        ]
+        await server.ok("POST", "/api/v1/events/batch", batch)
     await server.until("~/deliveries?status=pending&limit=1", lambda found: not found["items"])
 
 

@@ -1,11 +1,13 @@
 """The whole story of a webhook, from signing in to the replay that arrives, in a real browser."""
 
+import asyncio
 import hashlib
 import hmac
 import re
 
 import pytest
 from playwright.async_api import Page, expect
+from tests.server import PAUSE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -104,5 +106,6 @@ async def expect_after_reload(page: Page, text: str, *, script: bool, within: st
     place = page.locator(within)
     if not script:
         while text not in await place.inner_text():
+            await asyncio.sleep(PAUSE)
             await page.reload()
     await expect(place.filter(has_text=text).first).to_be_visible()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from playwright.async_api import Locator, Page, expect
+from tests.server import PAUSE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -58,6 +59,7 @@ class Person:
         if self.way == "no JavaScript":
             async with asyncio.timeout(20):
                 while not await place.filter(has_text=text).count():
+                    await asyncio.sleep(PAUSE)
                     await self.page.reload()
         await expect(place.filter(has_text=text).first).to_be_visible()
 
@@ -231,7 +233,9 @@ TASKS: list[tuple[Callable[[Person, World], Awaitable[None]], int]] = [
 test_event.__test__ = False  # type: ignore[attr-defined]  # a task, as the others
 
 
-@pytest.mark.parametrize("way", ["mouse", "keyboard", "no JavaScript"])
+@pytest.mark.parametrize(
+    "way", [pytest.param("mouse", marks=pytest.mark.thorough), "keyboard", "no JavaScript"]
+)
 @pytest.mark.parametrize(("task", "most"), TASKS, ids=[task.__name__ for task, _ in TASKS])
 async def test_a_task_takes_few_steps(  # noqa: PLR0917  fixtures
     visit, server, receiver, answer, task, most, way

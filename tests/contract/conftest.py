@@ -246,15 +246,48 @@ Factory = Callable[..., Awaitable[Storage]]
 
 ADAPTERS = ["sqlite", "postgres"]
 BY_POOLER = ("test_accept", "test_claim", "test_settle", "test_webhooks", "test_log")
-"""What also runs on PostgreSQL behind pgbouncer in transaction mode: a statement of each kind."""
+"""What also runs on PostgreSQL behind pgbouncer in transaction mode, in `make thorough`."""
+A_STATEMENT_OF_EACH_KIND = {
+    "test_every_subscribed_webhook_gets_one_delivery",
+    "test_deliveries_born_free_are_those_born_leased",
+    "test_order_is_kept_and_batches_may_be_larger_than_a_statement",
+    "test_a_client_id_is_accepted_once",
+    "test_concurrent_calls_with_one_client_id_store_one_event",
+    "test_a_test_is_delivered_whatever_the_status",
+    "test_a_claim_leases_what_is_due_once",
+    "test_many_lanes_share_one_claim",
+    "test_what_is_released_is_free_at_once",
+    "test_a_lease_that_ran_out_is_made_claimable",
+    "test_replays_asked_for_twice_before_one_starts_are_one",
+    "test_a_success_makes_it_delivered",
+    "test_a_failure_with_retries_left_waits_for_its_time",
+    "test_large_batches_settle_whole",
+    "test_every_attempt_is_recorded_as_it_was",
+    "test_a_410_disables_the_webhook_with_its_reason",
+    "test_a_change_sets_what_it_names",
+    "test_headers_and_authentication_are_sealed_and_only_their_names_are_read",
+    "test_targets_are_found_for_any_organization",
+    "test_a_deleted_webhook_keeps_its_log",
+    "test_a_rotation_overlaps_and_then_the_new_secret_signs",
+    "test_the_log_is_newest_first_and_pages_without_gaps",
+    "test_the_log_is_filtered",
+    "test_text_is_a_part_of_bodies_or_error_whatever_its_case",
+    "test_deliveries_are_filtered",
+    "test_an_event_is_read_with_its_deliveries",
+}
+"""Which of these `make test` runs behind pgbouncer."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on each adapter, unless it names its own."""
     named = any("adapter" in mark.args for mark in metafunc.definition.iter_markers("parametrize"))
     if "adapter" in metafunc.fixturenames and not named:
-        pooled = ["pooled"] if metafunc.module.__name__.endswith(BY_POOLER) else []
-        metafunc.parametrize("adapter", ADAPTERS + pooled, indirect=True)
+        adapters = [*ADAPTERS]
+        if metafunc.module.__name__.endswith(BY_POOLER):
+            is_usual = metafunc.function.__name__ in A_STATEMENT_OF_EACH_KIND
+            marks = () if is_usual else pytest.mark.thorough
+            adapters.append(pytest.param("pooled", marks=marks))
+        metafunc.parametrize("adapter", adapters, indirect=True)
 
 
 @pytest.fixture
@@ -264,11 +297,10 @@ def adapter(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database(adapter: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(adapter: str, request: pytest.FixtureRequest) -> str:
     """Where the test's own database is: a file, or a URL."""
-    if adapter != "sqlite":
-        return str(request.getfixturevalue(f"{adapter}_url"))
-    return str(tmp_path / "contract.db")
+    name = "sqlite_path" if adapter == "sqlite" else f"{adapter}_url"
+    return str(request.getfixturevalue(name))
 
 
 @pytest.fixture

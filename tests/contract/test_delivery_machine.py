@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.thorough import examples
 
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -329,12 +330,12 @@ def _opener_of_postgres(server: Any, url: str) -> Any:
     return open_
 
 
-def _check(examples: int, **of_the_adapter: Any) -> None:
+def _check(thorough: int, **of_the_adapter: Any) -> None:
     machine = type("Bound", (Machine,), of_the_adapter)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=examples(thorough),
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -345,7 +346,7 @@ def _check(examples: int, **of_the_adapter: Any) -> None:
 def test_no_sequence_of_events_breaks_a_delivery_in_sqlite(world_class, clock_class) -> None:
     """Nothing accepted is lost, `delivered` is final, a stale lease moves nothing but success."""
     _check(
-        30,
+        40,
         world_class=world_class,
         clock_class=clock_class,
         open_storage=staticmethod(_open_sqlite),
@@ -358,7 +359,7 @@ def test_no_sequence_of_events_breaks_a_delivery_in_postgres(
 ) -> None:
     """The same; fewer lives, because each step is a round trip to another process."""
     _check(
-        12,
+        16,
         world_class=world_class,
         clock_class=clock_class,
         open_storage=staticmethod(_opener_of_postgres(postgres_server, postgres_url)),

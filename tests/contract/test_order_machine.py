@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.contract.test_delivery_machine import KEYRING, _open_sqlite
+from tests.thorough import examples
 
 from winnerr_webhooks.domain.delivery import (
     EXHAUSTED,
@@ -256,11 +257,11 @@ def _opener_of_postgres(server: Any, url: str) -> Any:
     return open_
 
 
-def _check(examples: int, **of_the_adapter: Any) -> None:
+def _check(thorough: int, **of_the_adapter: Any) -> None:
     run_state_machine_as_test(
         type("Bound", (Machine,), of_the_adapter),
         settings=settings(
-            max_examples=examples,
+            max_examples=examples(thorough),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -283,7 +284,7 @@ def test_no_sequence_of_events_breaks_an_order_in_postgres(
 ) -> None:
     """The same; fewer lives, because each step is a round trip to another process."""
     _check(
-        10,
+        12,
         world_class=world_class,
         clock_class=clock_class,
         open_storage=staticmethod(_opener_of_postgres(postgres_server, postgres_url)),

@@ -57,6 +57,9 @@ async def every_repeat_was_in_flight(cluster: Cluster, found: Found) -> tuple[in
 # --- the short one, of every build --------------------------------------------------------------
 
 
+RATE = 80
+
+
 @pytest.mark.timeout(180)
 async def test_kills_and_a_crashing_database_lose_nothing(durable, tmp_path) -> None:
     """Without a kill no repeat; with kills only of what was in flight; and a database crashes."""
@@ -67,15 +70,15 @@ async def test_kills_and_a_crashing_database_lose_nothing(durable, tmp_path) -> 
         await cluster.start(ROLES, program=HURRIED, organizations=ORGANIZATIONS)
         await receivers(cluster, 0.1, first=500)
         orders = {"organizations": ORGANIZATIONS}
-        calm = await cluster.load(200, 3, **orders)
+        calm = await cluster.load(RATE, 3, **orders)
         await cluster.settled(60)
         assert not (await judged(cluster, calm)).repeats
 
-        loading = cluster.load(200, 10, first=10_000, **orders)
+        loading = cluster.load(RATE, 10, first=10_000, **orders)
         victims = await cluster.kill_some(3, 2.5, rng)
         killed = await loading
 
-        loading = cluster.load(200, 6, first=20_000, **orders)
+        loading = cluster.load(RATE, 6, first=20_000, **orders)
         for _ in range(2):
             await asyncio.to_thread(durable.stop, "immediate")
             await asyncio.to_thread(durable.start)

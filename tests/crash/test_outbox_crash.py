@@ -13,6 +13,7 @@ from tests import program
 from tests.crash.cluster import HURRIED, KEYS, Node
 from tests.crash.outbox_emitter import NAME
 from tests.receiver import PATIENCE
+from tests.server import PAUSE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -57,7 +58,7 @@ async def until_none(url: str, statement: str) -> None:
     """Return when a statement finds no row."""
     async with asyncio.timeout(2 * PATIENCE):
         while await rows(url, statement):
-            pass
+            await asyncio.sleep(PAUSE)
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.chaos)])

@@ -1,6 +1,7 @@
 """Scenario tests: the service as its users see it, the same on both databases.
 
-Every test here runs on SQLite and on PostgreSQL. A test of one of them only says so:
+Every test here runs on SQLite and on PostgreSQL, with `usually_sqlite` on the latter in `make
+thorough` only. A test of one of them only says so:
 `@pytest.mark.parametrize("adapter", ["sqlite"], scope="session")`. A test that waits for what a
 killed node had leased gives its servers another `program`, whose leases are short: on PostgreSQL
 no other node knows that the killed one is dead.

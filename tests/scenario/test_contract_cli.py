@@ -8,6 +8,8 @@ import stat
 from itertools import count
 
 import pytest
+from tests.server import PAUSE
+from tests.thorough import usually_sqlite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,12 +34,14 @@ async def test_keys_are_made_listed_and_revoked_beside_the_service(server) -> No
     assert (await server.command("keys", "revoke", key_id))[0] == 0
     while (await server.call("GET", path, key=key))[0] != 401:
         assert asyncio.get_running_loop().time() - started < 60
+        await asyncio.sleep(PAUSE)
     assert (await server.call("GET", path))[0] == 200
     code, _, err = await server.command("keys", "revoke", "key_nonsense")
     assert code == 1
     assert len(err.splitlines()) == 1
 
 
+@usually_sqlite
 async def test_emit_sends_an_event_and_says_why_not(server, receiver) -> None:
     await server.webhook(receiver.url)
     server.settings["API_KEY"] = server.key
@@ -118,6 +122,7 @@ async def test_encryption_keys_rotate_and_bring_no_key_file(make_server, receive
     assert secret == {"secret": "a secret of mine"}
 
 
+@usually_sqlite
 async def test_limits_and_networks_are_those_of_the_settings(make_server) -> None:
     server = await make_server(
         ALLOW_HTTP="false",
@@ -143,6 +148,7 @@ async def test_limits_and_networks_are_those_of_the_settings(make_server) -> Non
     assert "2" in problem["detail"]
 
 
+@usually_sqlite
 async def test_a_destination_forbidden_since_it_was_saved_is_blocked_at_connect(
     make_server, receiver
 ) -> None:
@@ -158,6 +164,7 @@ async def test_a_destination_forbidden_since_it_was_saved_is_blocked_at_connect(
     assert receiver.requests == []
 
 
+@usually_sqlite
 async def test_200_alone_can_be_the_rule_and_a_few_requests_at_once_the_most(
     make_server, receiver, answer
 ) -> None:
@@ -189,6 +196,7 @@ async def test_200_alone_can_be_the_rule_and_a_few_requests_at_once_the_most(
     assert most == 2
 
 
+@usually_sqlite
 async def test_nothing_but_failures_for_long_enough_disables_a_webhook(
     make_server, receiver, answer
 ) -> None:

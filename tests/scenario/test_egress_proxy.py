@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from tests.certificates import AlertingServer, Authority
+from tests.server import PAUSE
 from tests.token_server import TokenServer
 
 pytestmark = [
@@ -65,7 +66,7 @@ async def test_deliveries_wait_for_a_proxy_that_is_down_and_lose_no_retry(
     accepted = await server.emit()
     async with asyncio.timeout(server.patience):
         while not any("PROXY_UNREACHABLE" in line for line in server.log):
-            await server.call("GET", "/healthz")
+            await asyncio.sleep(PAUSE)
     event = await server.ok("GET", f"~/events/{accepted['id']}")
     (waiting,) = event["deliveries"]
     delivery = await server.ok("GET", f"~/deliveries/{waiting['id']}")

@@ -15,6 +15,8 @@ from tests.crash.cluster import KEYS
 from tests.loss import Proxy
 from tests.receiver import PATIENCE, Answer, Receiver
 from tests.scenario.listening import Listening
+from tests.server import PAUSE
+from tests.thorough import usually_sqlite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -50,7 +52,7 @@ async def connected(server, count: int) -> None:
                     text = await response.text()
                 if f"winnerr_webhooks_listeners {count:.1f}" in text:
                     return
-            await asyncio.sleep(0.01)  # leaves the machine to the server
+            await asyncio.sleep(PAUSE)
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -82,6 +84,7 @@ async def test_a_delivery_arrives_as_at_a_webhook_and_its_answer_is_in_the_log(
     assert (await server.ok("GET", "~/webhooks"))["items"] == []
 
 
+@usually_sqlite
 async def test_a_failure_is_not_repeated_until_somebody_replays_it(
     make_server, receiver, listen
 ) -> None:
@@ -162,6 +165,7 @@ async def test_with_a_webhook_it_has_its_events_and_secret_and_takes_nothing_fro
 # --- interruptions ---
 
 
+@usually_sqlite
 async def test_it_goes_on_after_the_server_was_killed_and_started_again(
     make_server, receiver, listen
 ) -> None:
@@ -183,6 +187,7 @@ async def test_it_goes_on_after_the_server_was_killed_and_started_again(
     assert len(receiver.requests) == 3
 
 
+@usually_sqlite
 async def test_an_answer_that_the_killed_server_never_got_is_reported_and_not_sent_again(
     make_server, receiver, listen
 ) -> None:
@@ -208,6 +213,7 @@ async def test_an_answer_that_the_killed_server_never_got_is_reported_and_not_se
     assert len(receiver.requests) == 1
 
 
+@usually_sqlite
 async def test_after_sleep_it_gets_what_came_meanwhile_and_holds_nobody_up(
     make_server, receiver, receivers, listen
 ) -> None:
@@ -334,6 +340,7 @@ async def test_what_cannot_work_is_refused_at_once(make_server, subtests) -> Non
             assert len(done[2].splitlines()) == 1
 
 
+@usually_sqlite
 async def test_a_stream_is_not_open_to_others_and_answers_are_checked(
     make_server, receiver, listen
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from tests.loss import IN_TIME, Proxy
 from tests.scenario.listening import Listening
+from tests.server import PAUSE
 
 KEYS = "k1:" + "A" * 43 + "="
 OTHER_KEYS = "k2:" + "B" * 42 + "E="
@@ -51,6 +52,7 @@ async def ready(node, number: int, times: int) -> None:
         while len(pids(node, number)) < times:
             with suppress(aiohttp.ClientConnectionError):  # to the one that is gone
                 await node.ok("GET", "~/webhooks")
+            await asyncio.sleep(PAUSE)
 
 
 async def figures(node) -> dict[str, float]:
@@ -82,7 +84,7 @@ async def test_an_api_node_accepts_and_a_delivery_node_delivers(make_node, recei
     assert last["X-Winnerr-Signature"]
     async with asyncio.timeout(60):  # an attempt counts once its answer was read
         while (shown := await figures(deliver))['attempts_total{kind="",outcome="succeeded"}'] < 23:
-            pass
+            await asyncio.sleep(PAUSE)
     assert shown['attempts_total{kind="",outcome="succeeded"}'] == 23
     assert shown["events_accepted_total"] == 0
     assert await deliver.terminate() == 0
@@ -140,7 +142,8 @@ async def test_processes_share_the_work_and_any_of_them_may_be_killed(
     both = {f'events_accepted_total{{process="{n}"}}' for n in (1, 2)}
     async with asyncio.timeout(60):
         while not both <= (shown := await figures(node)).keys():
-            pass  # one that a busy machine keeps from answering in time is left out
+            # One that a busy machine keeps from answering in time is left out.
+            await asyncio.sleep(PAUSE)
     assert sum(shown[name] for name in both) == 50
     assert shown["pending"] == 0
     local = await receivers()
@@ -219,7 +222,7 @@ async def test_a_database_that_no_answer_comes_from_is_told_of_within_2_s(
     proxy.hang_up()
     async with asyncio.timeout(60):
         while (await node.call("POST", "/api/v1/events", event | {"id": "after"}))[0] == 503:
-            pass
+            await asyncio.sleep(PAUSE)
     for id_, problem in problems.items():
         again = await node.emit(id=id_)
         assert not again["duplicate"] or problem.endswith("#uncertain")

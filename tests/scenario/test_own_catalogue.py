@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.server import PAUSE
+from tests.thorough import usually_sqlite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 GUIDE = Path(__file__).parents[2] / "docs/how-to/your-own-events.md"
@@ -35,7 +37,7 @@ async def names(server) -> list[str]:
 async def logged(server, text: str) -> dict:
     async with asyncio.timeout(30):
         while not (found := [line for line in server.log if text in line]):
-            await server.ok("GET", "~/webhooks")
+            await asyncio.sleep(PAUSE)
     return json.loads(found[-1])
 
 
@@ -45,6 +47,7 @@ async def hang_up(server, text: str) -> dict:
     return await logged(server, text)
 
 
+@usually_sqlite
 async def test_only_events_of_the_file_are_accepted(make_server, receiver, catalogue):
     server = await make_server(EVENT_CATALOG=str(catalogue))
     assert await names(server) == ["order.paid", "order.sent"]
@@ -61,6 +64,7 @@ async def test_only_events_of_the_file_are_accepted(make_server, receiver, catal
     assert json.loads(test.body)["data"] == {"id": "x"}
 
 
+@usually_sqlite
 async def test_emit_sends_the_example_of_the_file(make_server, receiver, catalogue):
     server = await make_server(EVENT_CATALOG=str(catalogue))
     await server.webhook(receiver.url)
@@ -84,6 +88,7 @@ async def test_the_catalogue_of_the_guide_is_one(make_server, catalogue):
     assert await names(server) == ["order.paid", "order.lost"]
 
 
+@usually_sqlite
 async def test_an_event_type_that_left_is_refused_and_what_was_accepted_arrives(
     make_server, receiver, catalogue, answer
 ):
@@ -121,6 +126,7 @@ async def test_an_event_type_that_left_is_refused_and_what_was_accepted_arrives(
     assert (await server.ok("GET", path))["removedEvents"] == []
 
 
+@usually_sqlite
 async def test_no_call_is_lost_while_the_file_is_read_again(make_server, receiver, catalogue):
     server = await make_server(EVENT_CATALOG=str(catalogue))
     await server.webhook(receiver.url)
@@ -147,6 +153,7 @@ async def test_no_call_is_lost_while_the_file_is_read_again(make_server, receive
     await receiver.wait_for(accepted)
 
 
+@usually_sqlite
 async def test_a_mistake_changes_nothing_and_is_one_line_with_place_and_remedy(
     make_server, catalogue
 ):
@@ -178,7 +185,7 @@ async def test_every_process_reads_the_file_again(make_server, catalogue):
     async def all_say(text: str) -> None:
         async with asyncio.timeout(60):
             while sum(text in line for line in server.log) < 3:
-                await server.ok("GET", "~/webhooks")
+                await asyncio.sleep(PAUSE)
 
     await all_say("worker process is ready")
     write(catalogue, event("order.returned"))
@@ -198,6 +205,7 @@ async def test_a_node_that_only_delivers_reads_it_again_too(make_server, catalog
         while not any("event catalogue read again" in line for line in node.log):
             async with node.session.get("/healthz") as response:
                 assert response.status == 200
+            await asyncio.sleep(PAUSE)
     assert await node.terminate() == 0
 
 
@@ -210,6 +218,7 @@ WRONG = {"id": "x", "amount": -1}
 MESSAGE = "This value is less than the minimum of 0."
 
 
+@usually_sqlite
 async def test_wrong_data_is_refused_with_a_pointer_in_a_batch_as_well(make_server, catalogue):
     write(catalogue, event("order.paid", schema=AMOUNT), event("order.sent"))
     server = await make_server(EVENT_CATALOG=str(catalogue), VALIDATE_DATA="reject")
@@ -227,6 +236,7 @@ async def test_wrong_data_is_refused_with_a_pointer_in_a_batch_as_well(make_serv
     await server.emit("order.sent", data=WRONG)
 
 
+@usually_sqlite
 async def test_wrong_data_is_accepted_counted_and_shown_on_the_event(
     make_server, receiver, catalogue
 ):

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.crash.cluster import HURRIED
 from tests.receiver import Receiver
+from tests.thorough import usually_sqlite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,6 +65,7 @@ async def test_a_rehearsal_sends_the_recorded_requests_and_compares_the_answers(
     assert (await server.ok("GET", f"~/webhooks/{hook['id']}"))["status"] == "active"
 
 
+@usually_sqlite
 async def test_a_url_that_may_not_be_reached_is_refused_and_410_disables_nothing(
     make_server, receiver, other, answer
 ) -> None:
@@ -87,6 +89,7 @@ async def test_a_url_that_may_not_be_reached_is_refused_and_410_disables_nothing
     assert (await server.ok("GET", f"~/webhooks/{hook['id']}"))["status"] == "active"
 
 
+@usually_sqlite
 async def test_a_rehearsal_is_cancelled_and_another_may_begin(
     make_server, receiver, other, answer
 ) -> None:

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 from tests.certificates import AlertingServer, Authority
 from tests.crash.cluster import HURRIED
+from tests.server import PAUSE
+from tests.thorough import usually_sqlite
 from tests.token_server import TokenServer, json_answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -201,6 +203,7 @@ async def test_a_token_is_fetched_kept_and_replaced_and_a_refusal_is_told(
     assert tokens.client[1] not in "".join(server.log)
 
 
+@usually_sqlite
 async def test_a_client_certificate_opens_the_receiver_and_another_one_is_refused(
     make_server, tmp_path, monkeypatch
 ) -> None:
@@ -446,6 +449,7 @@ async def test_a_pause_that_a_receiver_asked_for_is_kept(server, receiver, answe
     while asyncio.get_running_loop().time() < started + 2.5:  # two looks for changed webhooks
         kept = await server.ok("GET", f"~/events/{second['id']}")
         assert kept["deliveries"][0]["status"] == "pending"
+        await asyncio.sleep(PAUSE)
     assert len(receiver.requests) == 1
 
 
@@ -576,6 +580,7 @@ async def _refuses(server) -> None:
         writer.close()
 
 
+@usually_sqlite
 async def test_hanging_receivers_cost_the_others_nothing(make_server, receivers, answer) -> None:
     server = await make_server(DELIVERY_TIMEOUT="40")
     hanging, healthy = await receivers(), await receivers()
@@ -617,6 +622,7 @@ async def test_a_key_of_an_organization_sees_that_organization_only(server, rece
     assert json.dumps(hook).count("secret") == 0
 
 
+@usually_sqlite
 @pytest.mark.parametrize("logs", ["/dev/full", "a pipe that nobody reads"])
 async def test_logs_that_cannot_be_written_cost_nobody_an_attempt(
     logs, make_server, receiver, answer

@@ -1,6 +1,8 @@
 """Logging: the form of the lines, and that no secret is in them."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +80,27 @@ warnings.warn("soon gone")
     ]
     assert lines[0]["event"] == "Task exception was never retrieved"
     assert "soon gone" in lines[1]["event"]
+
+
+def test_a_line_is_written_at_once_so_that_those_of_several_processes_do_not_mix():
+    """Even with PYTHONUNBUFFERED, as in many images. Each write to this socket is one packet."""
+    program = """
+import structlog
+from winnerr_webhooks.log_setup import set_up_logs
+set_up_logs("info", "json")
+for number in range(3):
+    structlog.get_logger().info("worker process is ready", number=number)
+"""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        subprocess.run(
+            [sys.executable, "-c", program], stderr=theirs, env=environment, check=True, timeout=60
+        )
+        theirs.close()
+        packets = list(iter(lambda: ours.recv(4096), b""))
+    assert [json.loads(packet)["number"] for packet in packets] == [0, 1, 2]
+    assert all(packet.endswith(b"\n") for packet in packets)
 
 
 def test_readable_lines_can_be_chosen():

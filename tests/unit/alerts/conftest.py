@@ -28,9 +28,9 @@ def clock():
 
 
 @pytest.fixture
-async def storage(tmp_path: Path, clock):
+async def storage(sqlite_path: Path, clock):
     opened = await SqliteStorage.open(
-        tmp_path / "test.db",
+        sqlite_path,
         clock=clock,
         keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
         exclusive=True,

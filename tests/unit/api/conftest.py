@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 import uvloop
 from litestar import Litestar
+from tests.thorough import mark_other_loops
 
 from winnerr_webhooks.api.auth import Authenticator
 from winnerr_webhooks.api.event_endpoint import AnswerCallback, EventEndpoint
@@ -58,11 +59,15 @@ _LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> Any:
-    """The HTTP server is tested on uvloop, as the product runs, and on asyncio's own loop."""
+    """The HTTP server is tested on uvloop, as the product runs; on asyncio's in `make thorough`."""
     loops = {"uvloop": uvloop.new_event_loop}
     if item.path.parent.name == "http":
         loops["asyncio"] = asyncio.new_event_loop
     return loops
+
+
+def pytest_itemcollected(item: Any) -> None:
+    mark_other_loops(item)
 
 
 class Ahead(SystemClock):
@@ -260,7 +265,7 @@ def rest_api_of(services: Services) -> Any:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path,
+    path: Path,
     limits: Limits | None = None,
     *,
     idle: float = 5,
@@ -271,7 +276,7 @@ async def running(
     clock = Ahead()
     ids = Ids(clock)
     storage = await SqliteStorage.open(
-        folder / "test.db",
+        path,
         clock=clock,
         keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
         exclusive=True,
@@ -365,15 +370,15 @@ async def running(
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with running(tmp_path) as one:
+async def api(sqlite_path: Path) -> AsyncIterator[Api]:
+    async with running(sqlite_path) as one:
         yield one
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """One server for a whole module, for tests that leave nothing behind and check that."""
-    async with running(tmp_path_factory.mktemp("api")) as one:
+    async with running(tmp_path_factory.mktemp("api") / "test.db") as one:
         yield one
 
 

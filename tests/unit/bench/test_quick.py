@@ -38,8 +38,8 @@ def still_running(folder: Path) -> list[bytes]:
 @pytest.mark.parametrize(
     "name",
     [
-        # these two hold the rest's machinery; all nine take longer than a commit should
-        pytest.param(name, marks=[] if name in ("limit", "throughput") else pytest.mark.chaos)
+        # this one holds the rest's machinery; all nine take longer than a commit should
+        pytest.param(name, marks=[] if name == "limit" else pytest.mark.chaos)
         for name in NAMES
     ],
 )

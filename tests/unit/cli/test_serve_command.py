@@ -9,6 +9,7 @@ import sys
 
 import aiohttp
 import pytest
+from tests.server import PAUSE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -113,7 +114,7 @@ async def test_while_it_drains_it_is_not_ready_but_still_works(make_server):
     server.process.terminate()
     async with asyncio.timeout(60):
         while (await server.call("GET", "/readyz"))[0] != 503:
-            pass
+            await asyncio.sleep(PAUSE)
     assert (await server.call("GET", "/healthz"))[0] == 200
     await server.emit()  # raises unless it is accepted
     server.process.terminate()

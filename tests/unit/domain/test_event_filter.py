@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.thorough import examples
 
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.event import encode_payload
@@ -258,7 +259,7 @@ def conditions_of(inner):
 CONDITIONS = st.recursive(SCALARS | list_of(SCALARS), conditions_of, max_leaves=5)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(CONDITIONS, object_of(NAMES, VALUES))
 def test_a_filter_says_what_the_slow_reference_says(condition, data):
     text = f'{{"data":{condition}}}'

@@ -1,6 +1,6 @@
 """Scripted receivers on loopback, and a client that may reach them.
 
-Everything here runs on uvloop, as the product does, and on asyncio's own loop.
+Everything here runs on uvloop, as the product does, and in `make thorough` on asyncio's own loop.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from contextlib import suppress
 import pytest
 import trustme
 import uvloop
+from tests.thorough import mark_other_loops
 
 from winnerr_webhooks.clock import Clock, SystemClock
 from winnerr_webhooks.domain.attempt import Exchange
@@ -33,6 +34,10 @@ LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")
 
 def pytest_asyncio_loop_factories(config, item):
     return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+
+def pytest_itemcollected(item):
+    mark_other_loops(item)
 
 
 class Peer:

@@ -297,13 +297,13 @@ def no_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def open_storage(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[SqliteStorage]]]:
+async def open_storage(sqlite_path: Path) -> AsyncIterator[Callable[..., Awaitable[SqliteStorage]]]:
     opened: list[SqliteStorage] = []
 
     async def open_(clock: JumpyClock) -> SqliteStorage:
         opened.append(
             await SqliteStorage.open(
-                tmp_path / "webhooks.db",
+                sqlite_path,
                 clock=clock,
                 keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
                 exclusive=True,

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.compiled_templates import compile_once
 
 from winnerr_webhooks.api.http.http_server import HttpServer
 from winnerr_webhooks.api.http_app import HttpApp
@@ -229,6 +230,7 @@ class Site:
         )
 
 
+compile_once()
 TLS = client_context()
 """Made once: it loads the certificates of all authorities."""
 _made: list[SettingsPage] = []
@@ -251,7 +253,7 @@ MakeSite = Callable[..., Awaitable[Site]]
 
 
 @pytest.fixture
-async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
+async def make_site(sqlite_path: Path) -> AsyncIterator[MakeSite]:
     """Run a settings page with these settings and this `identify`."""
     async with contextlib.AsyncExitStack() as stack:
 
@@ -259,7 +261,7 @@ async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
             clock = SystemClock()
             ids = Ids(clock)
             storage = await SqliteStorage.open(
-                tmp_path / "test.db",
+                sqlite_path,
                 clock=clock,
                 keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
                 exclusive=True,

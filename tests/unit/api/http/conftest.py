@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture
-def server(tmp_path, request):
-    """The `running` of conftest.py, in this test's folder."""
+def server(sqlite_path, request):
+    """The `running` of conftest.py, on this test's database."""
     running = request.getfixturevalue("run")
-    return lambda *arguments, **options: running(tmp_path, *arguments, **options)
+    return lambda *arguments, **options: running(sqlite_path, *arguments, **options)

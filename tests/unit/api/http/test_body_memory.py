@@ -26,7 +26,7 @@ def refusals(monkeypatch):
 
 
 @pytest.fixture
-def server(tmp_path, request):
+def server(sqlite_path, request):
     """An API with limits for the bodies it receives: of one organization, and of all together."""
     running = request.getfixturevalue("run")
 
@@ -34,7 +34,7 @@ def server(tmp_path, request):
         bounds = derive(Config(), 20_000)
         bound = bounds.receiving_bytes._replace(limit=limit, quota=share)
         budgets = Budgets(bounds._replace(receiving_bytes=bound), SystemClock())
-        return running(tmp_path, budgets=budgets)
+        return running(sqlite_path, budgets=budgets)
 
     return start
 

@@ -18,14 +18,14 @@ PING = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
-def server(tmp_path, request):
+def server(sqlite_path, request):
     """An API with a limit of open connections."""
     running = request.getfixturevalue("run")
 
     def start(most, **options):
         bounds = derive(Config(), 20_000)
         bounds = bounds._replace(connections_in=bounds.connections_in._replace(limit=most))
-        return running(tmp_path, budgets=Budgets(bounds, SystemClock()), idle=75, **options)
+        return running(sqlite_path, budgets=Budgets(bounds, SystemClock()), idle=75, **options)
 
     return start
 

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.thorough import examples
 
 from winnerr_webhooks.storage import postgres
 from winnerr_webhooks.storage.search_text import search_text
@@ -80,13 +81,13 @@ async def test_a_part_is_found_in_bytes_and_nowhere_else(connection, subtests) -
 
 
 # one database is enough for all examples: they only ask
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS, before=st.binary(), after=st.binary())
 async def test_a_text_is_found_wherever_its_bytes_are(connection, text, before, after) -> None:
     assert await _is_found(connection, text, before + text.encode() + after)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text("aB\\x03", min_size=1, max_size=3), body=st.binary() | TEXTS.map(str.encode))
 async def test_a_text_in_ascii_is_found_nowhere_else(connection, text, body) -> None:
     assert await _is_found(connection, text, body) == (text.lower().encode() in body.lower())
