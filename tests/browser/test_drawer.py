@@ -103,6 +103,7 @@ async def test_json_is_folded_by_mouse_and_keys_and_its_text_stays_whole(
     await some_attempts(server, receiver, answer, 1)
     page = await visit("/logs")
     await page.locator("#rows .result a").click()
+    await page.get_by_role("tab", name="Response").click()
     got = page.get_by_label("Response body", exact=True)
     whole = await got.text_content()
     toggles = got.locator("button.fold-toggle")
@@ -127,6 +128,37 @@ async def test_json_is_folded_by_mouse_and_keys_and_its_text_stays_whole(
     await expect(got.get_by_text('"code"')).to_be_hidden()
     await part.get_by_role("button", name="Wrap lines").click()
     await expect(got).to_have_class(re.compile("is-unwrapped"))
+
+
+async def test_the_request_and_the_response_have_tabs_in_the_drawer_only(
+    visit, server, receiver, answer
+):
+    receiver.answer = lambda _request: answer(400, {}, b"a needle in the answer")
+    await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/logs", lambda found: found["items"])
+    page = await visit("/logs")
+    await page.locator("#rows .result a").first.click()
+    request, response = (page.get_by_role("tab", name=name) for name in ("Request", "Response"))
+    sent, got = (page.get_by_label(f"{name} body", exact=True) for name in ("Request", "Response"))
+    await expect(response).to_have_attribute("aria-selected", "true")  # it says what is wrong
+    await expect(got).to_be_visible()
+    await expect(sent).to_be_hidden()
+    await response.focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(request).to_be_focused()
+    await expect(sent).to_be_visible()
+    await expect(got).to_be_hidden()
+    # A search in the page says this to what it finds.
+    await page.evaluate("response.dispatchEvent(new Event('beforematch', { bubbles: true }))")
+    await expect(got).to_be_visible()
+    assert (
+        await sent.evaluate("one => one.closest('section').getAttribute('hidden')") == "until-found"
+    )
+    await page.reload()
+    await expect(page.get_by_role("tab")).to_have_count(0)
+    for body in (sent, got):
+        await expect(body).to_be_visible()
 
 
 async def test_the_drawer_works_on_a_webhooks_page_too(visit, server, receiver, answer):

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 SETTINGS = "/settings/webhooks"
 Pages = dict[str, str]
 GUIDE = (Path(__file__).parents[2] / "docs/how-to/embed-the-page.md").read_text("utf-8")
+STEPS = (Path(__file__).parents[2] / "docs/explanation/steps-of-tasks.md").read_text("utf-8")
 WEBHOOKS, PRODUCT = "https://webhooks.example.com", "https://app.example.com"
 """The two origins as the guide names them."""
 
@@ -118,7 +119,7 @@ async def globex(make_server: Callable[..., Awaitable[Any]]) -> AsyncIterator[Gl
         BRAND="Globex CRM",
         **{
             name: value.replace(WEBHOOKS, webhooks).replace(PRODUCT, origin)
-            for name, value in re.findall(r"WINNERR_WEBHOOKS_(\w+)=(\S+)", block("sh"))
+            for name, value in re.findall(r"WINNERR_WEBHOOKS_(\w+)=(\S+)", GUIDE)
         },
     )
     pages: Pages = {
@@ -149,6 +150,15 @@ async def open_page(chromium) -> AsyncIterator[Callable[[str], Awaitable[Page]]]
     # frame by itself.
     expected = ("status of 401", "Blocked autofocusing")
     assert [one for one in problems if not any(part in one for part in expected)] == []
+
+
+async def test_embedding_takes_as_many_steps_as_the_documentation_counts():
+    """A setting, for every service has a PUBLIC_URL, a call and a block of HTML."""
+    first = GUIDE.partition("## 3.")[0]
+    settings = re.findall(r"WINNERR_WEBHOOKS_(?!PUBLIC_URL)\w+=", first)
+    steps = [*settings, *re.findall(r"^curl |^```html", first, re.MULTILINE)]
+    (counted,) = re.findall(r"Embed the page in a product \| (\d+) ", STEPS)
+    assert len(steps) == int(counted)
 
 
 def frame_of(page: Page) -> FrameLocator:

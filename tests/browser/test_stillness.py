@@ -169,6 +169,7 @@ async def test_an_opened_attempt_follows_its_delivery_and_keeps_what_is_open_in_
     await page.goto("/settings/webhooks/logs")
     await page.locator("#rows .result a").click()
     article = page.locator("article.attempt")
+    await article.get_by_role("tab", name="Request").click()
     await article.get_by_text("As curl", exact=True).click()
     await expect(article.locator(".planned-attempt")).to_have_count(1)
     before = await article.locator(".exchange").bounding_box()

@@ -86,7 +86,7 @@ async def test_a_webhook_is_added_tested_broken_understood_repaired_and_replayed
     await expect(page.get_by_role("heading", level=1).last).to_contain_text("503")
     diagnosis = page.get_by_role("region", name="What is wrong, and what to do")
     await expect(diagnosis).to_contain_text("What to do")
-    await expect(page.get_by_role("region", name="Response").last).to_contain_text("out of order")
+    await expect(page.get_by_label("Response", exact=True).last).to_contain_text("out of order")
     await expect(page.get_by_label("Request body", exact=True)).to_contain_text("Ann Onym")
     await expect(
         page.get_by_role("navigation", name="All attempts").get_by_role("link")

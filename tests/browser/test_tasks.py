@@ -115,6 +115,10 @@ async def add(person: Person, world: World) -> None:
     await person.click(person.page.get_by_role("checkbox", name="contact.created"))
     await person.click(person.button("Save"))
     await expect(person.main).to_contain_text("Saved. The webhook is live")
+    # It is signed, and what the receiver needs is at hand.
+    await expect(person.page.get_by_label("Secret", exact=True)).to_have_value(
+        re.compile(r"^whsec_")
+    )
 
 
 async def test_event(person: Person, world: World) -> None:

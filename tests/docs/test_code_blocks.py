@@ -68,7 +68,8 @@ RUN_BY_TESTS = {
         (CLI, f"catalog {word}", "sh"): (CATALOG, f"catalog {word}")
         for word in ("check", "import", "export")
     },
-    (EMBED, "1. Allow it", "sh"): (EMBEDDING, 'block("sh")'),
+    (EMBED, "1. Allow it", "sh"): (EMBEDDING, r'WINNERR_WEBHOOKS_(\w+)=(\S+)", GUIDE'),
+    (EMBED, "3. Renew the session", "sh"): (EMBEDDING, r'WINNERR_WEBHOOKS_(\w+)=(\S+)", GUIDE'),
     (EMBED, "2. Make a link for each visit", "sh"): (EMBEDDING, 'block("sh", "-d ")'),
     (EMBED, "2. Make a link for each visit", "html"): (EMBEDDING, 'block("html")'),
     (EMBED, "3. Renew the session", "js"): (EMBEDDING, 'block("js")'),

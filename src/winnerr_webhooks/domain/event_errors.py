@@ -57,8 +57,10 @@ def not_json(raw: bytes, error: msgspec.DecodeError) -> Refused:
     if pointer is not None:
         return Invalid.field(
             pointer,
-            "A lone surrogate (half of a \\u pair) is not a character. Send the whole pair, or "
-            "leave it out.",
+            Text(
+                "A lone surrogate (half of a \\u pair) is not a character. Send the whole pair, or "
+                "leave it out."
+            ),
         )
     return malformed(raw, error)
 
@@ -241,12 +243,12 @@ def _client_id_error(value: Any) -> str | None:
 
 
 def _depth_advice() -> str:
-    return f"`data` is nested too deeply. Send at most {MAX_DEPTH} levels."
+    return Text("`data` is nested too deeply. Send at most {most} levels.", most=MAX_DEPTH)
 
 
 def _data_error(data: bytes) -> str | None:
     if data[:1] != b"{":
-        return "`data` must be a JSON object."
+        return Text("`data` must be a JSON object.")
     return _depth_advice() if too_deep(data) else None
 
 

@@ -21,6 +21,7 @@ from winnerr_webhooks.domain import exact_json
 from winnerr_webhooks.domain import filter_conditions as conditions
 from winnerr_webhooks.domain.errors import Invalid
 from winnerr_webhooks.domain.filter_conditions import Leaf, Names, value_at
+from winnerr_webhooks.domain.json_mistakes import json_mistake
 from winnerr_webhooks.domain.suggestions import did_you_mean
 from winnerr_webhooks.domain.text import Sentences, Text
 
@@ -92,7 +93,7 @@ def check_filter(text: str, pointer: str = "/filter") -> str:
         value = exact_json.parse(text)
     except (ValueError, RecursionError) as error:
         raise Invalid.field(
-            pointer, Text("The filter is not JSON: {reason}.", reason=_reason(error))
+            pointer, Text("The filter is not JSON: {reason}.", reason=json_mistake(text, error))
         ) from None
     stored = _compact(text)
     if len(stored.encode("utf-8", "surrogatepass")) > MAX_BYTES:
@@ -279,12 +280,6 @@ def _has_surrogate(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_surrogate(one) for pair in value.items() for one in pair)
     return False
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return Text("it is nested too deep")
-    return str(error)[:1].lower() + str(error)[1:]
 
 
 def _escape(name: str) -> str:

@@ -25,6 +25,7 @@ from winnerr_webhooks.domain.event_errors import (
     repeated_fields,
     too_deep,
 )
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.timestamp import normalise
 
 MAX_EVENT: Final = 256 * 1024
@@ -114,7 +115,13 @@ def read(
     for an unknown event; by default the catalogue does.
     """
     if len(raw) > MAX_EVENT:
-        raise TooLarge(f"An event has at most {MAX_EVENT:,} bytes; this one has {len(raw):,}.")
+        raise TooLarge(
+            Text(
+                "An event has at most {most:,} bytes; this one has {size:,}.",
+                most=MAX_EVENT,
+                size=len(raw),
+            )
+        )
     raw = _utf8(raw)
     try:
         compact = msgspec.json.format(raw, indent=-1)

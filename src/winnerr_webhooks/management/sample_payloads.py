@@ -6,6 +6,7 @@ from winnerr_webhooks.domain import submission
 from winnerr_webhooks.domain.catalog import Catalog
 from winnerr_webhooks.domain.errors import Invalid, Malformed, TooLarge
 from winnerr_webhooks.domain.event import encode_payload, rfc3339
+from winnerr_webhooks.domain.json_mistakes import json_mistake
 from winnerr_webhooks.domain.text import Text
 
 
@@ -31,9 +32,8 @@ def sample_body(
     try:
         msgspec.json.decode(data, type=msgspec.Raw)  # one value, which cannot end the object early
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid.field(
-            "/data", Text("This is not JSON: {reason}.", reason=str(error))
-        ) from None
+        reason = json_mistake(data.decode("utf-8", "replace"), error)
+        raise Invalid.field("/data", Text("This is not JSON: {reason}.", reason=reason)) from None
     frame = msgspec.json.encode({"event": name, "organizationId": organization})
     try:
         read = submission.read(

@@ -5,7 +5,6 @@ Receivers are asked for bodies without compression, and some compress neverthele
 
 import codecs
 import re
-import zlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,7 +16,6 @@ MAX_DECODED: Final = 262_144
 """Bytes that are kept of a body when its compression is undone."""
 _MOST_ENCODINGS: Final = 3
 """How many times a body may have been compressed."""
-_CHUNK: Final = 1_024
 _CHARSET: Final = re.compile(rb"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII | re.IGNORECASE)
 _META_BYTES: Final = 1_024
 """How far into a page a browser looks for its charset (WHATWG HTML, section 13.2.3.2)."""
@@ -57,7 +55,7 @@ class DecodedBody(msgspec.Struct, frozen=True, kw_only=True):
     charset: str
     """The charset of the text, in lower case: `utf-8`."""
     encodings: tuple[str, ...] = ()
-    """The compressions that were undone, the outermost first: `gzip`, `deflate`."""
+    """The compressions that were undone, the outermost first: `gzip`, `br`."""
     problem: Text | None = None
     """Why the body, or the rest of it, cannot be shown decoded."""
     is_cut: bool = False
@@ -71,7 +69,7 @@ def decode_body(
 
     `truncated` says that the end of the body was not stored.
     """
-    data, undone, problem, is_cut = _inflated(raw, headers, truncated=truncated)
+    data, undone, problem, is_cut = _decompressed(raw, headers, truncated=truncated)
     charset, codec, skipped = _charset_of(data, headers)
     ends = not (truncated or is_cut)
     text = codecs.getincrementaldecoder(codec)("replace").decode(data[skipped:], final=ends)
@@ -85,7 +83,7 @@ def decode_body(
     )
 
 
-def _inflated(
+def _decompressed(
     raw: bytes, headers: Sequence[tuple[str, str]], *, truncated: bool
 ) -> tuple[bytes, tuple[str, ...], Text | None, bool]:
     applied = [
@@ -95,60 +93,53 @@ def _inflated(
         for encoding in value.split(",")
     ]
     wanted = [one for one in reversed(applied) if one not in {"", "identity"}]
-    data, is_cut = raw, False
+    if not wanted:
+        return raw, (), None, False
+    from winnerr_webhooks.settings_page.content_encodings import (  # noqa: PLC0415  few need it
+        KNOWN,
+        End,
+        decompress,
+    )
+
+    data, has_end, is_cut = raw, not truncated, False
     undone: list[str] = []
+    problem = None
     for encoding in wanted:
-        if encoding not in _WINDOWS or len(undone) == _MOST_ENCODINGS:
-            problem = Text("The body is compressed with {encoding}, which is not undone here.")
-            return data, tuple(undone), problem.fill(encoding=encoding[:40]), is_cut
-        found, is_whole = _inflate(data, _WINDOWS[encoding])
-        if not found and data:
-            problem = Text("The headers say {encoding}, and the body is not.", encoding=encoding)
-            return data, tuple(undone), problem, is_cut
-        is_cut = len(found) > MAX_DECODED
-        undone.append(encoding)
+        if encoding not in KNOWN or len(undone) == _MOST_ENCODINGS:
+            problem = _UNKNOWN.fill(encoding=encoding[:40])
+            break
+        found, end = decompress(data, encoding, MAX_DECODED)
+        is_broken = end is End.ERROR or (end is End.EARLY and has_end)
+        # Brotli has no mark to be known by; but what is text is not compressed.
+        if end in {End.EARLY, End.ERROR} and _is_text(data):
+            problem = _NOT_COMPRESSED.fill(encoding=encoding)
+            break
+        if not found and end is not End.WHOLE:
+            problem = _NOT_COMPRESSED.fill(encoding=encoding) if is_broken else _TOO_LITTLE
+            break
         data = found[:MAX_DECODED]
-        if not is_whole and not is_cut:
-            if truncated:
-                return data, tuple(undone), None, is_cut
-            problem = Text("The compressed body ends too early or is damaged.")
-            return data, tuple(undone), problem, is_cut
-    return data, tuple(undone), None, is_cut
+        undone.append(encoding)
+        if is_broken:
+            problem = _DAMAGED
+            break
+        if end is End.LIMIT:
+            has_end, is_cut = False, True
+    return data, tuple(undone), problem, is_cut
 
 
-_WINDOWS: Final = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
-"""The window sizes to try: some servers send deflate without the frame of RFC 1950."""
+_UNKNOWN: Final = Text("The body is compressed with {encoding}, which is not undone here.")
+_NOT_COMPRESSED: Final = Text("The headers say {encoding}, and the body is not.")
+_TOO_LITTLE: Final = Text("Too little of the compressed body was stored to show any of it.")
+_DAMAGED: Final = Text("The compressed body ends too early or is damaged.")
 
 
-def _inflate(data: bytes, windows: Sequence[int]) -> tuple[bytes, bool]:
-    """Decompress at most a byte more than `MAX_DECODED`; and whether that is all."""
-    found = b""
-    for window in windows:
-        found, is_whole = _inflate_as(data, window)
-        if found or is_whole:
-            return found, is_whole
-    return found, False
-
-
-def _inflate_as(data: bytes, window: int) -> tuple[bytes, bool]:
-    found = bytearray()
-    while data:  # a gzip file may have several members (RFC 1952, section 2.2)
-        stream = zlib.decompressobj(window)
-        for at in range(0, len(data), _CHUNK):
-            try:
-                found += stream.decompress(
-                    stream.unconsumed_tail + data[at : at + _CHUNK], MAX_DECODED + 1 - len(found)
-                )
-            except zlib.error:
-                return bytes(found), False
-            if len(found) > MAX_DECODED:
-                return bytes(found), False
-            if stream.eof:
-                data = stream.unused_data + data[at + _CHUNK :]
-                break
-        else:
-            return bytes(found), False
-    return bytes(found), True
+def _is_text(data: bytes) -> bool:
+    """Whether all bytes are UTF-8, of which the last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _charset_of(data: bytes, headers: Sequence[tuple[str, str]]) -> tuple[str, str, int]:

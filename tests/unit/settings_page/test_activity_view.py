@@ -16,7 +16,7 @@ async def entries(site):
 
 async def add(admin, **fields):
     """Add a webhook on the page; returns its id."""
-    form = {"url": URL, "events": "contact.created"} | fields
+    form = {"url": URL, "events": "contact.created", "signing": "none"} | fields
     answer = await admin.post("/new", form)
     assert answer.status == 200
     return answer.url.rpartition("/")[2].partition("?")[0]
@@ -66,22 +66,28 @@ async def test_a_user_of_an_embedding_product_is_named(make_site):
 
     site = await make_site(identify=identify)
     browser = site.browser()
-    await browser.post("/new", {"url": URL, "events": "*"}, csrf=(await browser.get("/new")).csrf)
+    form = {"url": URL, "events": "*", "signing": "none"}
+    await browser.post("/new", form, csrf=(await browser.get("/new")).csrf)
 
     (entry,) = await entries(site)
     assert (entry.actor.kind, entry.actor.name) == ("user", "Zoë")
 
 
 async def test_a_secret_is_nowhere_in_it(admin, site):
-    webhook = await add(admin, secret="whsec_" + "c2VjcmV0" * 4)
+    webhook = await add(admin, secret="whsec_" + "c2VjcmV0" * 4, signing="hmac")
     await admin.post(f"/{webhook}/secret")
 
     assert "c2VjcmV0" not in (await admin.get("/activity")).html
     assert "c2VjcmV0" not in repr(await entries(site))
 
 
+async def test_a_secret_that_is_shown_after_saving_is_in_it_too(admin):
+    await add(admin, signing="hmac")
+    assert "Revealed the secret" in (await admin.get("/activity")).text
+
+
 async def test_a_secret_that_cannot_be_recorded_is_not_revealed(admin, site, monkeypatch):
-    webhook = await add(admin, secret="a very secret secret")
+    webhook = await add(admin, secret="a very secret secret", signing="hmac")
 
     async def fail(*_args, **_details):
         raise RuntimeError("no disk")

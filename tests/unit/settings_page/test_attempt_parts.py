@@ -28,10 +28,10 @@ async def test_a_compressed_answer_is_shown_as_its_text_and_its_bytes_can_be_had
 
 
 async def test_an_answer_that_cannot_be_decoded_says_why(site, admin):
-    head = b"Content-Encoding: br\r\n"
+    head = b"Content-Encoding: compress\r\n"
     attempt = await an_attempt(site, body=b"\x8b\x01", response_head=head)
     page = await admin.get(f"/logs/{attempt}")
-    assert "The body is compressed with br, which is not undone here." in page.text
+    assert "The body is compressed with compress, which is not undone here." in page.text
 
 
 async def test_the_bytes_of_an_answer_are_only_for_its_organization(site, admin):

@@ -8,10 +8,12 @@ import re
 from html.parser import HTMLParser
 
 from babel.core import Locale
+from tests import broken_receivers
 
 from winnerr_webhooks.domain.default_catalog import CATALOG
 from winnerr_webhooks.settings_page.languages import Language
 from winnerr_webhooks.settings_page.message_catalog import Catalog
+from winnerr_webhooks.storage.rehearsal_port import AnswerStart, RehearsalResult
 
 WORDS = re.compile(r"[A-Za-z]{2,}")
 SHOWN_ATTRIBUTES = {"aria-label", "title", "placeholder", "alt"}
@@ -88,6 +90,52 @@ def is_data(word: str) -> bool:
     }  # fmt: skip
 
 
+URL = "http://127.0.0.1:9/new"
+
+
+async def jobs(site, admin, own):
+    """A recovery that goes on, and one that was stopped."""
+    begun = await admin.post(f"{own}/recover", {"since": "2020-01-01T00:00"})
+    path = begun.url.partition("/settings/webhooks")[2]
+    await admin.post(f"{path}/cancel")
+    while await site.storage.run_job_slice():
+        pass
+    return {"a job": begun, "a job that was stopped": await admin.get(path)}
+
+
+async def rehearsals(site, admin, own):
+    """One with its answers, one that was stopped, and a form that is refused."""
+    pages = {"no rehearsal": await admin.post(f"{own}/rehearse", {"url": "x", "last": "0"})}
+    for name in ("answered", "stopped"):
+        begun = await admin.post(f"{own}/rehearse", {"url": URL, "last": "2"})
+        path = begun.url.partition("/settings/webhooks")[2]
+        pages[f"a rehearsal to be {name}"] = begun
+        step = await site.storage.rehearsal_step(None, 30.0)
+        late = "The receiver did not answer in time (10 s)."
+        answers = [
+            AnswerStart("failed", None, 9.0, late, b""),
+            AnswerStart("succeeded", 200, 3.0, "", b"{}"),
+        ]
+        for answer in answers[: len(answers) if name == "answered" else 1]:
+            result = RehearsalResult(
+                rehearsal_id=step.rehearsal_id, position=step.position, answer=answer
+            )
+            step = await site.storage.rehearsal_step(result, 30.0)
+        await admin.post(f"{path}/cancel")
+        pages[f"a rehearsal that was {name}"] = await admin.get(path)
+    return pages
+
+
+async def check_reports(site, admin):
+    """Of a receiver that has a fault, and of an address where none listens."""
+    pages = {}
+    async with broken_receivers.serving(broken_receivers.NoSignatureCheck) as receiver:
+        for url in (receiver.url, URL):
+            checked = await site.webhook(url=url, secret=broken_receivers.SECRET)
+            pages[f"a check of {url}"] = await admin.post(f"/{checked.id}/check-receiver", {})
+    return pages
+
+
 async def test_every_text_of_every_page_is_translated(site):
     site.page.languages._loaded["en"] = Language("en", Bracketed(), Locale.parse("en_GB"))
     active = await site.webhook(generate_secret=True, description=None)
@@ -97,8 +145,13 @@ async def test_every_text_of_every_page_is_translated(site):
     failed = await site.settle(
         delivery, None, kind="timeout", message="The receiver did not answer in time (10 s).",
     )  # fmt: skip
-    (delivery, *_) = await site.event()
-    refused = await site.settle(delivery, 401, message="401 Made Up", happened="exhausted")
+    (delivery, other, *_) = await site.event()
+    refused = await site.settle(
+        delivery, 401, message="401 Made Up", happened="exhausted", body=b""
+    )
+    await site.settle(
+        other, None, kind="timeout", message="The receiver did not answer in time (10 s)."
+    )
     (delivery, *_) = await site.event()
     fine = await site.settle(delivery)
     event = delivery.event_id
@@ -108,6 +161,9 @@ async def test_every_text_of_every_page_is_translated(site):
     own = f"/{active.id}"
     of_webhook = (
         "",
+        "/deliveries",
+        "/settings",
+        "/signing",
         "/edit",
         "/delete",
         "/recover",
@@ -152,6 +208,13 @@ async def test_every_text_of_every_page_is_translated(site):
     alerts = {"emails": "nobody", "events": "webhook.fails", "language": "nl"}
     pages["alerts that are refused"] = await admin.post("/alerts", alerts)
     pages["alerts that are saved"] = await admin.post("/alerts", {"emails": "jane@example.com"})
+    pages["compared"] = await admin.get(f"/logs/{refused}/compare")
+    pages["nothing to compare"] = await admin.get(f"/logs/{fine}/compare")
+    pages["a drawer"] = await admin.get(f"/logs/{failed}", headers={"X-Part": "attempt"})
+    pages["a webhook that was added"] = await admin.post("/new", {"url": URL, "events": "*"})
+    pages["a replay of many"] = await admin.post("/logs/replay", {"filters": ""})
+    pages |= await jobs(site, admin, own) | await rehearsals(site, admin, own)
+    pages |= await check_reports(site, admin)
     pages["a change of alerts"] = await admin.get("/activity?action=alerts.changed")
     pages["replayed"] = await admin.post(f"/events/{event}/replay", {"which": "all"})
     await admin.post(f"{own}/pause")

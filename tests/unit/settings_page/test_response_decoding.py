@@ -1,14 +1,23 @@
 """Bodies of answers without their compression and in their charset."""
 
 import gzip
+import random
+import sys
 import zlib
 
+import brotli
 import pytest
 
 from winnerr_webhooks.settings_page.response_decoding import MAX_DECODED, decode_body
 
 TEXT = '{"status": "überlastet", "note": "日本"}'
 JSON = ("Content-Type", "application/json")
+
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def encoded(value):
@@ -34,6 +43,10 @@ def raw_deflate(data):
         ("deflate", raw_deflate(TEXT.encode())),
         ("deflate, gzip", packed(zlib.compress(TEXT.encode()))),
         ("gzip", packed(TEXT.encode()[:9]) + packed(TEXT.encode()[9:])),
+        ("br", brotli.compress(TEXT.encode())),
+        ("zstd", zstd.compress(TEXT.encode())),
+        ("zstd", zstd.compress(TEXT.encode()[:9]) + zstd.compress(TEXT.encode()[9:])),
+        ("zstd, BR", brotli.compress(zstd.compress(TEXT.encode()))),
         ("identity", TEXT.encode()),
         ("", TEXT.encode()),
     ],
@@ -51,24 +64,60 @@ def test_the_compressions_are_named_as_they_were_undone():
     assert decode_body(b"x", [JSON]).encodings == ()
 
 
-def test_a_small_body_that_would_become_huge_is_cut():
-    raw = gzip.compress(b"a" * (64 << 20))
-    body = decode_body(raw, encoded("gzip"))
+COMPRESS = {"gzip": packed, "br": brotli.compress, "zstd": zstd.compress}
+
+
+@pytest.mark.parametrize("encoding", COMPRESS)
+def test_a_small_body_that_would_become_huge_is_cut(encoding):
+    raw = COMPRESS[encoding](b"a" * (64 << 20))
+    body = decode_body(raw, encoded(encoding))
     assert body.is_cut
     assert len(body.data) == len(body.text) == MAX_DECODED
-    twice = decode_body(gzip.compress(raw), encoded("gzip, gzip"))
+    twice = decode_body(COMPRESS[encoding](raw), encoded(f"{encoding}, {encoding}"))
     assert twice.is_cut
     assert len(twice.data) <= MAX_DECODED
+    assert twice.problem is None
 
 
-def test_what_is_left_of_a_body_that_was_not_stored_whole_is_shown():
-    raw = gzip.compress(bytes(range(256)) * 40 + TEXT.encode(), compresslevel=0)[:6_000]
-    assert len(decode_body(raw, encoded("gzip"), truncated=True).data) > 4_000
-    assert decode_body(raw, encoded("gzip"), truncated=True).problem is None
-    assert "ends too early" in decode_body(raw, encoded("gzip")).problem
+@pytest.mark.parametrize("encoding", COMPRESS)
+def test_a_body_of_exactly_the_limit_is_whole(encoding):
+    body = decode_body(COMPRESS[encoding](b"a" * MAX_DECODED), encoded(encoding))
+    assert (len(body.data), body.is_cut, body.problem) == (MAX_DECODED, False, None)
 
 
-@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip, gzip, gzip, gzip", "x" * 500])
+def test_a_zstd_body_that_asks_for_more_memory_than_http_allows_is_not_undone():
+    stream = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 24})
+    # Its size is not known at the beginning, so a reader has to keep the whole window.
+    raw = stream.compress(b"a" * 100, mode=stream.FLUSH_BLOCK) + stream.flush()
+    body = decode_body(raw, encoded("zstd"))
+    assert body.data == raw
+    assert "The headers say zstd" in body.problem
+
+
+@pytest.mark.parametrize("encoding", COMPRESS)
+def test_what_is_left_of_a_body_that_was_not_stored_whole_is_shown(encoding):
+    words = random.Random(1)  # so that the compressed body has many blocks, and the start is known
+    text = b"".join(b"%d," % words.randrange(10**9) for _number in range(60_000))
+    raw = COMPRESS[encoding](text)[:100_000]
+    body = decode_body(raw, encoded(encoding), truncated=True)
+    assert len(body.data) > 60_000
+    assert text.startswith(body.data)
+    assert body.problem is None
+    assert "ends too early" in decode_body(raw, encoded(encoding)).problem
+    within = packed(COMPRESS[encoding](text))[:100_000]
+    body = decode_body(within, encoded(f"{encoding}, gzip"), truncated=True)
+    assert body.encodings == ("gzip", encoding)
+    assert text.startswith(body.data)
+
+
+def test_a_body_of_which_too_little_was_stored_says_so():
+    raw = zstd.compress(random.Random(1).randbytes(60_000).hex().encode())[:16_384]
+    body = decode_body(raw, encoded("zstd"), truncated=True)
+    assert body.problem == "Too little of the compressed body was stored to show any of it."
+    assert body.data == raw
+
+
+@pytest.mark.parametrize("encoding", ["compress", "dcb", "gzip, gzip, gzip, gzip, gzip", "x" * 500])
 def test_a_compression_that_is_not_known_is_named(encoding):
     raw = b"plain"
     for _time in range(encoding.count("gzip")):
@@ -78,11 +127,31 @@ def test_a_compression_that_is_not_known_is_named(encoding):
     assert len(body.problem) < 120
 
 
-def test_headers_that_claim_a_compression_that_is_not_there_are_named():
-    body = decode_body(TEXT.encode(), encoded("gzip"))
-    assert body.text == TEXT
-    assert body.problem == "The headers say gzip, and the body is not."
-    assert decode_body(b"", encoded("gzip")).problem is None
+@pytest.mark.parametrize("encoding", COMPRESS)
+@pytest.mark.parametrize("text", [TEXT, "ok", "<html>", "\x0b\x02\x80hello\x03", ""])
+def test_headers_that_claim_a_compression_that_is_not_there_are_named(encoding, text):
+    body = decode_body(text.encode(), encoded(encoding))
+    assert body.text == text
+    if text:
+        assert body.problem == f"The headers say {encoding}, and the body is not."
+    else:
+        assert body.problem is None
+
+
+@pytest.mark.parametrize("encoding", COMPRESS)
+def test_a_body_that_is_compressed_and_empty_is_empty(encoding):
+    body = decode_body(COMPRESS[encoding](b""), encoded(encoding))
+    assert (body.text, body.problem, body.encodings) == ("", None, (encoding,))
+
+
+@pytest.mark.parametrize("encoding", COMPRESS)
+def test_bytes_that_are_damaged_at_the_end_are_shown_as_far_as_they_go(encoding):
+    text = b"".join(b"%d," % number for number in range(30_000))
+    raw = bytearray(COMPRESS[encoding](text))
+    raw[-9:] = b"\xff" * 9
+    body = decode_body(bytes(raw), encoded(encoding))
+    assert "damaged" in body.problem
+    assert body.data[:50_000] == text[:50_000]
 
 
 @pytest.mark.parametrize(

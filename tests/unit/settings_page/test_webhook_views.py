@@ -43,8 +43,8 @@ async def test_the_fields_of_the_form_have_their_public_names(admin):
 
 
 async def test_a_saved_webhook_is_live_and_offers_a_test_event(site, admin):
-    fields = [*FORM.items(), ("events", "deal.created"), ("description", "Mirror"), ("secret", "")]
-    page = await admin.post("/new", fields)
+    fields = [*FORM.items(), ("events", "deal.created"), ("description", "Mirror")]
+    page = await admin.post("/new", [*fields, ("signing", "none"), ("secret", "")])
     webhook = await only_webhook(site)
     assert webhook.events == ("contact.created", "deal.created")
     assert webhook.status == "active"
@@ -54,6 +54,30 @@ async def test_a_saved_webhook_is_live_and_offers_a_test_event(site, admin):
     assert page.has_button("Send test event")
     assert page.has_button("Pause")
     assert "Mirror" in page.text
+
+
+async def test_a_saved_webhook_is_signed_and_its_secret_is_shown_once(site, admin, viewer):
+    page = await admin.post("/new", FORM | {"secret": ""})
+    webhook = await only_webhook(site)
+    (shown,) = page.all("input", id="revealed")
+    assert shown["value"] == await site.page.webhooks.secret("org_1", webhook.id)
+    assert page.all("button", **{"data-copy": "#revealed"})
+    assert shown["value"] not in (await viewer.get(f"/{webhook.id}?done=created")).html
+    assert shown["value"] not in (await admin.get(f"/{webhook.id}?done=created")).html
+
+
+async def test_an_own_secret_is_kept_and_contradicts_a_webhook_without_signature(site, admin):
+    own = {"secret": "s3cret-of-ours"}
+    refused = await admin.post("/new", FORM | own | {"signing": "none"})
+    assert refused.status == 422
+    assert "Choose HMAC-SHA256 above to sign with this secret" in refused.text
+    assert refused.all("input", name="secret")[0]["value"] == own["secret"]
+    assert 'value="none" selected' in refused.html
+    page = await admin.post("/new", FORM | own)
+    webhook = await only_webhook(site)
+    assert await site.page.webhooks.secret("org_1", webhook.id) == own["secret"]
+    assert own["secret"] not in page.html
+    assert 'value="none"' not in (await admin.get(f"/{webhook.id}/edit")).html
 
 
 OPTIONS = {"name": "CRM & co", "timeout": "2.5", "schedule": "own", "waits": "60, 0.5"}
@@ -228,13 +252,14 @@ async def test_a_client_certificate_is_given_in_the_form_and_its_key_is_asked_fo
 
 
 async def test_ed25519_is_chosen_in_the_form_and_only_its_public_key_is_shown(site, admin, viewer):
-    await admin.post("/new", FORM | {"signing": "ed25519"})
+    created = await admin.post("/new", FORM | {"signing": "ed25519"})
     webhook = await only_webhook(site)
     page = await admin.get(f"/{webhook.id}/signing")
     assert webhook.signing == "ed25519"
     (shown,) = page.all("input", id="public-key")
     assert shown["value"].startswith("whpk_")
-    assert "whsk_" not in page.html
+    assert created.all("input", id="revealed")[0]["value"] == shown["value"]
+    assert "whsk_" not in created.html + page.html
     assert "Reveal secret" not in page.text
     assert shown["value"] in (await viewer.get(f"/{webhook.id}/signing")).html
     rotated = await admin.post(f"/{webhook.id}/rotate", {"overlap": "3600"})

@@ -3,6 +3,7 @@
 
 import { showCopyButtons } from "./copy_buttons.js";
 import { announce, fetchHtml, nodesOf } from "./dom.js";
+import { showTabs, turnTabs } from "./exchange_tabs.js";
 import { showFolds } from "./json_view.js";
 import { say } from "./texts.js";
 import { showTimes } from "./times.js";
@@ -39,6 +40,7 @@ export function attemptOpener(attempts) {
     opened.href = href;
     const { drawer } = opened;
     drawer.replaceChildren(nodesOf(text));
+    if (!isFramed()) showTabs(drawer);
     drawer.scrollTop = 0;
     showTimes(drawer);
     showCopyButtons(drawer);
@@ -68,6 +70,8 @@ export function attemptOpener(attempts) {
     else toggle(link);
   });
 
+  turnTabs(attempts);
+
   addEventListener("popstate", ({ state }) => {
     requested = "";
     const link = state?.attempt && document.getElementById(state.attempt)?.querySelector(".result a");
@@ -83,6 +87,10 @@ export function attemptOpener(attempts) {
   return { toggle, open, isOpen: () => opened !== null, openLink: () => opened?.link ?? null };
 }
 
+function isFramed() {
+  return document.documentElement.classList.contains("framed");
+}
+
 // In a frame the panel is a row of the table. Otherwise it stands after the table, for even an empty
 // row would move those below it.
 function addPanel(attempts, link) {
@@ -90,7 +98,7 @@ function addPanel(attempts, link) {
   const drawer = document.createElement("div");
   drawer.className = "drawer";
   let panel = drawer;
-  if (document.documentElement.classList.contains("framed")) {
+  if (isFramed()) {
     panel = document.createElement("tr");
     panel.className = "panel-row";
     const cell = panel.insertCell();

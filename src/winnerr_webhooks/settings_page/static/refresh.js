@@ -3,6 +3,7 @@
 
 import { showCopyButtons } from "./copy_buttons.js";
 import { fetchHtml, nodesOf } from "./dom.js";
+import { chosenTab, showTabs } from "./exchange_tabs.js";
 import { showFolds } from "./json_view.js";
 import { showTimes } from "./times.js";
 
@@ -56,6 +57,8 @@ function update(current, next) {
   showTimes(next);
   showCopyButtons(next);
   showFolds(next);
+  const tab = chosenTab(current);
+  if (tab) showTabs(next, tab);
   patch(current, next);
 }
 

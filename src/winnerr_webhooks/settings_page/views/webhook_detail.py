@@ -62,16 +62,22 @@ async def show_webhook(
         window = window_named(request.query_params.get("time", ""))
         wanted = traffic_query(found.organization, found.id, window, page.now())
         traffic = await page.storage.traffic(wanted)
+        secret = await _revealed(page, request, found)
         values |= {
             "warnings": warnings,
+            "secret": secret,
+            "public_key": await _public_key(page, found) if done == "created" else None,
             "rows": make_rows(page, recent.items, [found]),
             "traffic": make_view(window, wanted, traffic),
             "windows": WINDOWS,
             "percentile_names": [name for _, name in PERCENTILES],
         }
-        return await page.answer_in_thread(
+        answer = await page.answer_in_thread(
             "webhook_overview.html", request.auth, done=done, **values
         )
+    if secret:
+        answer.headers["Set-Cookie"] = page.auth.used_reveal_cookie()
+    return answer
 
 
 @get("/{webhook:str}/deliveries")
@@ -144,19 +150,32 @@ async def show_signing(
     """Show how a webhook's requests are signed; right after a form that asks for it, the secret."""
     found = await page.webhooks.get(request.auth.organization, webhook)
     values = await signing_values(page, request.auth, found)
+    values["secret"] = await _revealed(page, request, found)
+    answer = page.answer("webhook_signing.html", request.auth, done=done, **values)
+    if values["secret"]:
+        answer.headers["Set-Cookie"] = page.auth.used_reveal_cookie()
+    return answer
+
+
+async def _revealed(page: PageContext, request: PageRequest, found: Webhook) -> str | None:
+    """The secret, right after a form that asks for it; the answer then ends its cookie."""
     shows_secret = (
         found.has_secret
         and found.signing == HMAC
         and request.auth.is_admin
         and page.auth.takes_reveal(request.scope, request.auth, found.id)
     )
-    if shows_secret:
-        values["secret"] = await page.webhooks.reveal_secret(found.organization, found.id)
-        page.audit("signing key revealed", request.auth, webhook=found.id)
-    answer = page.answer("webhook_signing.html", request.auth, done=done, **values)
-    if shows_secret:
-        answer.headers["Set-Cookie"] = page.auth.used_reveal_cookie()
-    return answer
+    if not shows_secret:
+        return None
+    secret = await page.webhooks.reveal_secret(found.organization, found.id)
+    page.audit("signing key revealed", request.auth, webhook=found.id)
+    return secret
+
+
+async def _public_key(page: PageContext, found: Webhook) -> str | None:
+    if not found.has_secret or found.signing != ED25519:
+        return None
+    return await page.webhooks.public_key(found.organization, found.id)
 
 
 async def signing_values(page: PageContext, visitor: Visitor, found: Webhook) -> dict[str, Any]:
@@ -165,11 +184,7 @@ async def signing_values(page: PageContext, visitor: Visitor, found: Webhook) ->
         "snippets": snippets(page.environment, found.url, page.branding),
         "header": page.branding.signature_header,
         "secret": None,
-        "public_key": (
-            await page.webhooks.public_key(found.organization, found.id)
-            if found.has_secret and found.signing == ED25519
-            else None
-        ),
+        "public_key": await _public_key(page, found),
         "errors": None,
     }
 

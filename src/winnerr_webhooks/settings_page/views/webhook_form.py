@@ -17,6 +17,7 @@ from winnerr_webhooks.domain.ed25519_keys import HMAC
 from winnerr_webhooks.domain.errors import Conflict, Invalid, Outdated
 from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.retry import LONG_SCHEDULE, STANDARD
+from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.filter_tests import FilterTestDraft, FilterTestResult
@@ -63,6 +64,7 @@ _FIELDS: Final = {
 """The id of each field's input, in the order of the form."""
 
 
+UNSIGNED: Final = "none"
 _UNPROCESSABLE: Final = 422
 
 
@@ -99,7 +101,7 @@ class FormInput(msgspec.Struct, kw_only=True):
     private_key: str = ""
     filter: str = ""
     signing: str = HMAC
-    """`hmac` or `ed25519`."""
+    """`hmac` or `ed25519`; of a new webhook also `UNSIGNED`."""
 
     @classmethod
     def of(cls, webhook: Webhook) -> "FormInput":
@@ -136,7 +138,7 @@ class FormInput(msgspec.Struct, kw_only=True):
             "filter": self.filter or None,
             "rate_limit": RateLimitDraft(per_second=_number(self.rate)) if self.rate else None,
             "ordered": self.order_path if self.order == "path" else self.order == "one",
-            "signing": self.signing,
+            "signing": HMAC if self.signing == UNSIGNED else self.signing,
             "auth": msgspec.UNSET if keeps_auth else self._auth(),
         }
 
@@ -190,9 +192,13 @@ async def create(page: PageDependency, request: PageRequest) -> Response[str]:
         url=form_input.url,
         events=list(form_input.events),
         secret=form_input.secret or None,
+        generate_secret=form_input.signing == HMAC and not form_input.secret,
         status=PAUSED if form_input.paused else ACTIVE,
         **form_input.options(),
     )
+    if form_input.signing == UNSIGNED and form_input.secret:
+        errors = FormErrors(Invalid.field("/secret", _WITHOUT_SIGNATURE))
+        return _answer(page, request, form_input, None, errors, token=token)
     try:
         saved = await page.webhooks.create(
             request.auth.organization, draft, webhook_id=read_token(request.auth, token)
@@ -202,7 +208,14 @@ async def create(page: PageDependency, request: PageRequest) -> Response[str]:
     except Conflict as refusal:
         return _answer(page, request, form_input, None, FormErrors(Invalid(refusal.detail)))
     page.audit("webhook created", request.auth, webhook=saved.webhook.id)
-    return redirect(f"/{saved.webhook.id}?done=created")
+    answer = redirect(f"/{saved.webhook.id}?done=created")
+    if draft.generate_secret:
+        cookie = page.auth.reveal_cookie(request.auth, saved.webhook.id)
+        answer.headers["Set-Cookie"] = cookie  # its page shows the secret, once
+    return answer
+
+
+_WITHOUT_SIGNATURE: Final = Text("Choose HMAC-SHA256 above to sign with this secret, or remove it.")
 
 
 @get("/{webhook:str}/edit", admin=True)
