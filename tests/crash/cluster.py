@@ -16,7 +16,7 @@ import sqlite3
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -34,6 +34,9 @@ HURRIED = (sys.executable, str(HERE / "hurried.py"))
 KEYS = "k1:" + "A" * 43 + "="
 ON_THE_WIRE = 2.0
 """Seconds in which a receiver on a busy machine reads what a killed process sent."""
+UNRECORDED = 1.0
+"""Seconds for which an attempt that was answered may wait for its record on a busy machine: 50 ms
+for others (docs/adr/0033), and for its commit."""
 
 
 class Node(Server):
@@ -94,7 +97,10 @@ class Node(Server):
 
     def connections_to(self, port: int) -> set[int]:
         """The local ports of its connections to a port."""
-        own = {str(link.readlink()) for link in Path(f"/proc/{self.pid}/fd").iterdir()}
+        own = set()
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # a running process has closed it
+                own.add(str(link.readlink()))
         ports = set()
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             _, here, there, _, _, _, _, _, _, inode, *_ = line.split()
@@ -108,16 +114,21 @@ class Flight(NamedTuple):
 
     at: float
     ports: set[int]
+    others: set[int]
+    """Ports of the other processes' connections."""
     leased: set[str]
     """Deliveries leased at that moment, to any process."""
 
     def had(self, request: Taken) -> bool:
-        """Whether a request was in flight: sent by this process, its attempt not settled."""
-        return (
-            request.port in self.ports
-            and request.delivery in self.leased
-            and request.at <= self.at + ON_THE_WIRE
-        )
+        """Whether a request was in flight: sent by this process, its attempt not settled.
+
+        A connection that was closed after its answer may have been this process's.
+        """
+        if request.delivery not in self.leased:
+            return False
+        if request.port in self.ports:
+            return request.at <= self.at + ON_THE_WIRE
+        return request.port not in self.others and abs(request.at - self.at) <= UNRECORDED
 
     def deliveries(self, taken: Iterable[Taken]) -> set[str]:
         """All that was in flight."""
@@ -280,10 +291,12 @@ class Cluster:
         await node.freeze()
         at = asyncio.get_running_loop().time()
         ports = node.connections_to(self.traffic.port)
+        rest = [one for one in self.delivering if one is not node and one.serves]
+        others = {port for one in rest for port in one.connections_to(self.traffic.port)}
         rows = await self.store.rows(
             "SELECT delivery_id FROM pending WHERE lease_until IS NOT NULL"
         )
-        self.flights.append(Flight(at, ports, {row[0] for row in rows}))
+        self.flights.append(Flight(at, ports, others, {row[0] for row in rows}))
         return self.flights[-1]
 
     async def kill(self, node: Node) -> Flight:
