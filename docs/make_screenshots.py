@@ -32,8 +32,9 @@ from winnerr_webhooks.domain.verdict import success_rule
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.access_tokens import AccessTokens
 from winnerr_webhooks.pipeline.attempter import Attempter
+from winnerr_webhooks.storage.road_values import Claim, LeaseTerms, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import Claim, LeaseTerms, NewWebhook, Settlement, WebhookChange
+from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
 HERE = Path(__file__).parent
 SHOTS = HERE / "screenshots"

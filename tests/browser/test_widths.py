@@ -31,6 +31,9 @@ async def test_a_row_of_the_log_shows_its_figures_and_its_button(
         await page.goto(f"/settings/webhooks{path}")
         await page.evaluate(WIDEST_TEXTS)
         assert await page.evaluate(CUT) == [], path
+        assert await page.evaluate(
+            "rows.clientWidth >= document.querySelector('main').clientWidth - 2"
+        )
         button = page.locator("#rows").get_by_role("button", name="Replay")
         await button.scroll_into_view_if_needed()
         await expect(button).to_be_in_viewport(ratio=1)

@@ -30,3 +30,17 @@ forgetSentForm();
 clearMendedErrors();
 startKeyboard(attempts, opener);
 refreshUntilDone();
+later(layOutRows);
+
+// The first paint has left out the rows below the window. They follow in small parts, so that pictures
+// of the whole page have them too.
+function layOutRows() {
+  const rows = [...document.querySelectorAll("#rows > tr:not(.is-laid-out)")].slice(0, 25);
+  for (const row of rows) row.classList.add("is-laid-out");
+  if (rows.length) later(layOutRows);
+}
+
+function later(act) {
+  if ("requestIdleCallback" in window) requestIdleCallback(act);
+  else setTimeout(act, 50);
+}
