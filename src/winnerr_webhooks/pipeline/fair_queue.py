@@ -7,6 +7,7 @@ commits, whether their items are few and costly or many and cheap.
 
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar
 
 from winnerr_webhooks.pipeline.group_commit import Entry
@@ -93,11 +94,12 @@ class FairQueue(Generic[Item]):
         if self._room is None:
             costs = Counter([item.cost for item, _ in self._batch])
             self._room = self._limit - sum(cost.highest * count for cost, count in costs.items())
-        cost = self._new[0][0].cost.highest
-        if cost > self._room:
-            return None
-        self._room -= cost
-        return self._new.popleft()
+        with suppress(IndexError):  # the other thread has just sorted it in
+            cost = self._new[0][0].cost.highest
+            if cost <= self._room:
+                self._room -= cost
+                return self._new.popleft()
+        return None
 
     def clear(self) -> list[Entry[Item]]:
         """Take all of them."""
@@ -149,16 +151,18 @@ class FairQueue(Generic[Item]):
 
     def _sort_new(self) -> None:
         """Move new entries to the queues of their organizations."""
-        new, queues, moved = self._new, self._queues, 0
-        while new:
-            entry = new.popleft()
-            organization = entry[0].organization
-            queue = queues.get(organization)
-            if queue is None:
-                queue = queues[organization] = _OrganizationQueue()
-            queue.entries.append(entry)
-            moved += 1
-        self._queued += moved
+        new, queues, before, moved = self._new, self._queues, self._queued, 0
+        self._queued += len(new)  # from now on nothing joins a batch that has begun
+        with suppress(IndexError):  # no more, or the last one has just joined
+            while True:
+                entry = new.popleft()
+                organization = entry[0].organization
+                queue = queues.get(organization)
+                if queue is None:
+                    queue = queues[organization] = _OrganizationQueue()
+                queue.entries.append(entry)
+                moved += 1
+        self._queued = before + moved
 
 
 class _OrganizationQueue(Generic[Item]):

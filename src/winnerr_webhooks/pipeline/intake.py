@@ -170,7 +170,7 @@ class Intake:
                 on_answer(None, error)
             else:
                 queue.put((admitted, on_answer))
-        pause = partial(self._pause_of_bulk, queue)
+        pause = partial(self._pause_of_bulk, queue, for_receivers=False)
         await commit_in_order(queue, self._store_in_order, pause, self._admission.release)
         return await answers.all
 
@@ -286,21 +286,27 @@ class Intake:
         queue: FairQueue[AdmittedEvent],
         batch: Sequence[Entry[AdmittedEvent]],
         seconds: float,
+        *,
+        for_receivers: bool = True,
     ) -> float:
         """Return the seconds to leave to other organizations' calls, or else to deliveries.
 
         `queue` is where the batch came from, and `seconds` is what its commit took.
+        `for_receivers`: wait for quick receivers, too.
         """
         organizations = {admitted.organization for admitted, _ in batch}
+        longest = min(GIVE_WAY * seconds, LONGEST_PAUSE)
         if self._open and all(map(self._foreground.others_than, organizations)):
-            return min(GIVE_WAY * seconds, LONGEST_PAUSE)
+            return longest
         pause = pause_between(queue, batch)
         if not pause or not self._open or self._dispatcher is None:
             return pause
         if any(admitted.cost.is_wide for admitted, _ in batch):  # claimed in any case
             return pause
         to_room = self._dispatcher.queues.lanes.seconds_to_room(organizations)
-        return min(max(seconds if to_room is None else to_room, pause), LONGEST_PAUSE)
+        if to_room is not None and for_receivers:
+            return max(min(to_room, longest), pause)
+        return min(max(seconds, pause), LONGEST_PAUSE)
 
     # --- what follows -------------------------------------------------------------------------
 

@@ -150,14 +150,14 @@ class Lane:
 
     @property
     def seconds_to_room(self) -> float | None:
-        """About how long a quick receiver takes to empty half of the queue's capacity.
+        """About how long until fresh work takes half of the queue's capacity or less.
 
-        0 if it is empty already. None if the receiver is not quick, or not yet known: then its work
-        may have to wait in the database.
+        None if the receiver is not quick, or not yet known: its work may have to wait in the
+        database in any case.
         """
         if not self._pace or not self.fully_open:
             return None
-        excess = max(self.queued - self.capacity // 2, 0)
+        excess = max(len(self._fresh) - self.capacity // 2, 0)
         return excess / (self.window * self._pace * 1_000)
 
     @property
