@@ -8,6 +8,8 @@ import structlog
 from tests.certificates import Authority
 
 from winnerr_webhooks.domain.credentials import MtlsAuth, OAuth2Auth
+from winnerr_webhooks.domain.ed25519_keys import public_key
+from winnerr_webhooks.management.webhook_drafts import WebhookDraft
 
 FORM = {"url": "http://127.0.0.1:9/hook", "events": "contact.created"}
 
@@ -566,18 +568,56 @@ async def test_a_number_of_5000_digits_is_refused_beside_its_field(site, admin):
         assert (await admin.post(f"/{webhook.id}/{path}", fields)).status == 422, path
 
 
-async def test_saving_a_new_webhook_three_times_makes_one(site, admin):
+@pytest.mark.parametrize(
+    ("signed", "shown_of"),
+    [
+        ({"secret": ""}, str),
+        ({"secret": "a secret of mine"}, None),
+        ({"signing": "ed25519", "secret": ""}, public_key),
+        ({"signing": "none", "secret": ""}, None),
+    ],
+)
+async def test_saving_a_new_webhook_three_times_makes_one(site, admin, signed, shown_of):
     form = await admin.get("/new")
     token = form.all("input", name="token")[0]["value"]
-    fields = [*FORM.items(), ("secret", "a secret of mine"), ("token", token)]
+    fields = FORM | signed | {"token": token}
     csrf = form.csrf
     pages = await asyncio.gather(*(admin.post("/new", fields, csrf=csrf) for _ in range(3)))
     webhook = await only_webhook(site)
+    stored = await site.storage.secrets("org_1", webhook.id)
     assert {page.url.partition("?")[0] for page in pages} == {pages[0].url.partition("?")[0]}
     assert pages[0].url.endswith(f"/{webhook.id}?done=created")
-    # After Back, the same form with another URL is another webhook.
-    await admin.post("/new", [("url", "http://127.0.0.1:9/2"), *fields[1:]], csrf=csrf)
+    # After Back, the same form shows what is stored, and with another URL is another webhook.
+    again = await admin.post("/new", fields, csrf=csrf)
+    shown = [one["value"] for one in again.all("input", id="revealed")]
+    assert shown == ([shown_of(stored[0])] if shown_of else [])
+    assert await site.storage.secrets("org_1", webhook.id) == stored
+    await admin.post("/new", fields | {"url": "http://127.0.0.1:9/2"}, csrf=csrf)
     assert len(await site.page.webhooks.list("org_1")) == 2
+
+
+async def test_a_form_sent_again_with_another_kind_of_signature_is_another_webhook(site, admin):
+    token = (await admin.get("/new")).all("input", name="token")[0]["value"]
+    kinds = ({"secret": ""}, {"signing": "ed25519"}, {"signing": "none"}, {"secret": "one of mine"})
+    for signed in kinds:
+        await admin.post("/new", FORM | signed | {"token": token})
+    found = await site.page.webhooks.list("org_1")
+    assert [(one.signing, one.has_secret) for one in found] == [
+        ("hmac", True),
+        ("ed25519", True),
+        ("hmac", False),
+        ("hmac", True),
+    ]
+
+
+async def test_a_webhook_created_again_comes_with_the_secret_that_is_stored(site):
+    new_id = site.page.webhooks.new_id()
+    draft = WebhookDraft(url=FORM["url"], events=[FORM["events"]], generate_secret=True)
+    first, again = [
+        await site.page.webhooks.create("org_1", draft, webhook_id=new_id) for _time in range(2)
+    ]
+    assert first.webhook.id == again.webhook.id == new_id
+    assert first.secret == again.secret == await site.page.webhooks.secret("org_1", new_id)
 
 
 async def test_the_token_of_a_form_counts_for_its_visitor_only(site, admin):
