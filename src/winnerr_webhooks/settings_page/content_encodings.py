@@ -2,22 +2,16 @@
 
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
-
-import brotli
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
-else:
-    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 _CHUNK: Final = 1_024
 """Bytes that are given to a decompressor at once; an error loses what these would have become."""
 _ZSTD_WINDOW_LOG: Final = 23
 """The largest window of the content encoding `zstd`: 8 MiB (RFC 9659)."""
-_ERRORS: Final = (zlib.error, brotli.error, ZstdError)
+_MOST_STREAMS: Final = 32
+"""How many streams of a body are undone: an empty one has few bytes, so a body could have many."""
 
 
 class End(Enum):
@@ -26,7 +20,7 @@ class End(Enum):
     WHOLE = "whole"
     """All of it was undone."""
     LIMIT = "limit"
-    """There was more than the limit."""
+    """There was more than the limit, or there were more streams than are undone."""
     EARLY = "early"
     """The body ends before the compressed data do."""
     ERROR = "error"
@@ -47,40 +41,62 @@ class _Stream(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-class _Brotli:
-    """A Brotli stream with the interface of those of the standard library."""
-
-    unused_data: Final = b""  # a body has one stream (RFC 7932), so nothing may follow it
-
-    def __init__(self) -> None:
-        self._stream = brotli.Decompressor()
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._stream.is_finished())
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        # Its buffer grows until it is as large as the limit, and can be twice as large then.
-        output: bytes = self._stream.process(data, output_buffer_limit=max_length)
-        return output[:max_length]
+_StreamStart = Callable[[], _Stream]
 
 
-def _zlib(window: int) -> Callable[[], _Stream]:
+def _zlib(window: int) -> _StreamStart:
     return lambda: zlib.decompressobj(window)
 
 
-def _zstd() -> _Stream:
-    return ZstdDecompressor(options={DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
-
-
-_STREAMS: Final[Mapping[str, tuple[Callable[[], _Stream], ...]]] = {
+_ERRORS: tuple[type[Exception], ...] = (zlib.error,)
+_STREAMS: Final[dict[str, tuple[_StreamStart, ...]]] = {
     "gzip": (_zlib(31),),
     "x-gzip": (_zlib(31),),
     "deflate": (_zlib(15), _zlib(-15)),
-    "br": (_Brotli,),
-    "zstd": (_zstd,),
 }
 """The kinds of streams to try: some servers send deflate without the frame of RFC 1950."""
+
+# A build of Python may have no zstd, and a platform no wheel of brotli: the others work without.
+try:
+    import brotli
+except ImportError:
+    pass
+else:
+
+    class _Brotli:
+        """A Brotli stream with the interface of those of the standard library."""
+
+        unused_data: Final = b""  # a body has one stream (RFC 7932), so nothing may follow it
+
+        def __init__(self) -> None:
+            self._stream = brotli.Decompressor()
+
+        @property
+        def eof(self) -> bool:
+            return self._stream.is_finished()
+
+        def decompress(self, data: bytes, max_length: int, /) -> bytes:
+            # Its buffer grows until it is as large as the limit, and can be twice as large then.
+            return self._stream.process(data, output_buffer_limit=max_length)[:max_length]
+
+    _ERRORS += (brotli.error,)
+    _STREAMS["br"] = (_Brotli,)
+
+try:
+    if sys.version_info >= (3, 14):
+        from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+    else:
+        from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+except ImportError:
+    pass
+else:
+
+    def _zstd() -> _Stream:
+        return ZstdDecompressor(options={DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+
+    _ERRORS += (ZstdError,)
+    _STREAMS["zstd"] = (_zstd,)
+
 KNOWN: Final = frozenset(_STREAMS)
 """The content encodings that are undone."""
 
@@ -95,20 +111,23 @@ def decompress(data: bytes, encoding: str, limit: int) -> tuple[bytes, End]:
     return found, end
 
 
-def _decompress(data: bytes, start: Callable[[], _Stream], limit: int) -> tuple[bytes, End]:
+def _decompress(data: bytes, start: _StreamStart, limit: int) -> tuple[bytes, End]:
     found = bytearray()
-    while data:  # a gzip file may have several members (RFC 1952, section 2.2), so may zstd
+    at = 0
+    # A gzip file may have several members (RFC 1952, section 2.2), and so may zstd have frames.
+    for _stream in range(_MOST_STREAMS):
+        if at == len(data):
+            return bytes(found), End.WHOLE
         stream = start()
-        for at in range(0, len(data), _CHUNK):
+        while not stream.eof:
+            chunk = data[at : at + _CHUNK]
+            if not chunk:
+                return bytes(found), End.EARLY
             try:
-                found += stream.decompress(data[at : at + _CHUNK], limit + 1 - len(found))
+                found += stream.decompress(chunk, limit + 1 - len(found))
             except _ERRORS:
                 return bytes(found), End.ERROR
             if len(found) > limit:
                 return bytes(found), End.LIMIT
-            if stream.eof:
-                data = stream.unused_data + data[at + _CHUNK :]
-                break
-        else:
-            return bytes(found), End.EARLY
-    return bytes(found), End.WHOLE
+            at += len(chunk) - len(stream.unused_data)
+    return bytes(found), End.WHOLE if at == len(data) else End.LIMIT

@@ -59,7 +59,7 @@ class DecodedBody(msgspec.Struct, frozen=True, kw_only=True):
     problem: Text | None = None
     """Why the body, or the rest of it, cannot be shown decoded."""
     is_cut: bool = False
-    """Whether there was more than `MAX_DECODED`."""
+    """Whether there was more than is undone: `MAX_DECODED`, and few streams after each other."""
 
 
 def decode_body(
@@ -114,7 +114,7 @@ def _decompressed(
         if end in {End.EARLY, End.ERROR} and _is_text(data):
             problem = _NOT_COMPRESSED.fill(encoding=encoding)
             break
-        if not found and end is not End.WHOLE:
+        if not found and end in {End.EARLY, End.ERROR}:
             problem = _NOT_COMPRESSED.fill(encoding=encoding) if is_broken else _TOO_LITTLE
             break
         data = found[:MAX_DECODED]

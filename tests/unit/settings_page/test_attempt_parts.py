@@ -1,6 +1,9 @@
 """The parts of an attempt: answers decoded, raw bytes, JSON in colours, two attempts compared."""
 
 import gzip
+import threading
+
+from winnerr_webhooks.settings_page import content_encodings
 
 JSON = '{"reason": "überlastet", "list": [1, 2]}'
 
@@ -32,6 +35,34 @@ async def test_an_answer_that_cannot_be_decoded_says_why(site, admin):
     attempt = await an_attempt(site, body=b"\x8b\x01", response_head=head)
     page = await admin.get(f"/logs/{attempt}")
     assert "The body is compressed with compress, which is not undone here." in page.text
+
+
+async def test_compressed_answers_are_decoded_beside_the_requests_and_say_where_they_end(
+    site, admin, monkeypatch
+):
+    decompress = content_encodings.decompress
+    threads = set()
+
+    def observed(*given):
+        threads.add(threading.current_thread().name.rpartition("_")[0])
+        return decompress(*given)
+
+    monkeypatch.setattr(content_encodings, "decompress", observed)
+    await site.webhook()
+    (delivery,) = await site.event()
+    answer = {
+        "body": gzip.compress(gzip.compress(b"") * 10_000),
+        "response_head": b"Content-Encoding: gzip, gzip\r\n",
+    }
+    await site.settle(delivery, 503, retry_in=0.0, **answer)
+    (again,) = await site.claim()
+    attempt = await site.settle(again, 503, **answer)
+    page = await admin.get(f"/logs/{attempt}")
+    assert "as text. Decompressed from gzip, gzip: 0 bytes. The rest is not shown." in page.text
+    assert threads == {"settings-page"}
+    threads.clear()
+    await admin.get(f"/logs/{attempt}/compare")
+    assert threads == {"settings-page"}
 
 
 async def test_the_bytes_of_an_answer_are_only_for_its_organization(site, admin):

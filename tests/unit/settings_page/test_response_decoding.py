@@ -8,6 +8,7 @@ import zlib
 import brotli
 import pytest
 
+from winnerr_webhooks.settings_page import content_encodings
 from winnerr_webhooks.settings_page.response_decoding import MAX_DECODED, decode_body
 
 TEXT = '{"status": "überlastet", "note": "日本"}'
@@ -77,6 +78,55 @@ def test_a_small_body_that_would_become_huge_is_cut(encoding):
     assert twice.is_cut
     assert len(twice.data) <= MAX_DECODED
     assert twice.problem is None
+
+
+EMPTY = {
+    "gzip": packed(b""),
+    "deflate": zlib.compress(b""),
+    "zstd": zstd.compress(b""),
+    "skippable": b"\x50\x2a\x4d\x18" + bytes(4),
+}
+"""A stream without content, of each kind of which a body may have several."""
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_a_body_of_very_many_empty_streams_is_undone_up_to_32_of_them(kind, monkeypatch):
+    encoding = "zstd" if kind == "skippable" else kind
+    starts = []
+
+    def counted(start):
+        return lambda: starts.append(kind) or start()
+
+    streams = [counted(start) for start in content_encodings._STREAMS[encoding]]
+    monkeypatch.setitem(content_encodings._STREAMS, encoding, tuple(streams))
+    raw = packed(packed(EMPTY[kind] * 10_000))
+    body = decode_body(raw, encoded(f"{encoding}, gzip, gzip"))
+    own = 2 if encoding == "gzip" else 0
+    assert (body.data, body.is_cut, body.problem) == (b"", True, None)
+    assert body.encodings == ("gzip", "gzip", encoding)
+    assert len(starts) == 32 + own
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_of_32_streams_is_whole_and_of_more_is_cut(encoding):
+    for count in (32, 33):
+        body = decode_body(COMPRESS[encoding](b"a") * count, encoded(encoding))
+        assert (body.text, body.is_cut, body.problem) == ("a" * 32, count > 32, None)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "module"),
+    [("br", "brotli"), ("zstd", zstd.__name__)],
+)
+def test_without_the_module_of_a_compression_the_others_are_undone(encoding, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
+    monkeypatch.delitem(sys.modules, content_encodings.__name__)
+    raw = COMPRESS[encoding](TEXT.encode())
+    body = decode_body(raw, encoded(encoding))
+    assert body.data == raw
+    assert body.problem == f"The body is compressed with {encoding}, which is not undone here."
+    for other in COMPRESS.keys() - {encoding}:
+        assert decode_body(COMPRESS[other](TEXT.encode()), encoded(other)).text == TEXT
 
 
 @pytest.mark.parametrize("encoding", COMPRESS)

@@ -1,5 +1,6 @@
 """Two attempts of one event side by side: what was sent, and what came back."""
 
+from functools import partial
 from typing import Any, Final
 
 from litestar import Response, get
@@ -42,7 +43,9 @@ async def compare_attempts(
         second = None
         if is_id("att", chosen):
             second = await page.storage.attempt(organization, chosen)
-        values: dict[str, Any] = {} if second is None else _compared(found, second)
+        values: dict[str, Any] = {}
+        if second is not None:
+            values = await page.run_in_thread(partial(_compared, found, second))
         return await page.answer_in_thread(
             "attempt_comparison.html",
             request.auth,

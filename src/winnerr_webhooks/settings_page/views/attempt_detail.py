@@ -1,5 +1,6 @@
 """The page of one attempt: what was sent, what came back, what is wrong and what to do."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -127,7 +128,7 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
     max_attempts = most_attempts(page, webhook)
     attempts = delivery.attempts if delivery else [attempt]
     head = header_lines(attempt.request_head)
-    body, decoding = response_body(attempt)
+    body, decoding = await page.run_in_thread(partial(response_body, attempt))
     return {
         "attempt": attempt,
         "result": attempt_result(attempt),
