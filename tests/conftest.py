@@ -64,6 +64,8 @@ class Scheduling(LoadScopeScheduling):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the quarantine; the run stops when it names a test that does not exist."""
+    if config.getoption("dist") != "no" and not hasattr(config, "workerinput"):
+        gc.enable()  # the workers collect the tests, not this process
     try:
         config.stash[QUARANTINED] = quarantine.read(quarantine.FILE.read_text())
     except ValueError as error:

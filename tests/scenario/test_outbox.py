@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from statistics import median
 
 import asyncpg
 import pytest
 import pytest_asyncio
 from tests.server import PAUSE
+
+from winnerr_webhooks.pipeline.outbox_mover import POLL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 EMIT = "SELECT winnerr_webhooks.emit($1, $2, $3, $4)"
@@ -47,7 +48,9 @@ async def test_a_committed_event_is_delivered_within_a_second_and_a_rolled_back_
         committed_at = asyncio.get_running_loop().time()
         request = (await receiver.wait_for(number))[-1]
         waits.append(request.at - committed_at)
-    assert median(waits) < 1.0  # a busy machine may pause once or twice
+    *others, longest = sorted(waits)
+    assert max(others) < 1.0
+    assert longest < POLL  # a busy machine may pause once, but each commit was told of
     assert request.body.endswith(b'"data":{"n":5,"price":10.00}}')
     assert [request.json["data"]["n"] for request in receiver.requests] == [1, 2, 3, 4, 5]
 
