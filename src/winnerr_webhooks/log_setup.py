@@ -35,6 +35,7 @@ def set_up_logs(level: str = "info", form: str = "") -> None:
             logging.getLevelNamesMapping()[level.upper()]
         ),
         # One write a line, so that lines of several processes do not mix, even without a buffer.
+        # A pipe mixes those beyond PIPE_BUF all the same: 4,096 bytes on Linux.
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )

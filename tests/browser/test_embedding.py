@@ -189,6 +189,21 @@ async def test_a_frame_signs_in_by_itself_and_is_as_tall_as_its_content(globex, 
     await expect(frame.get_by_text("The webhook is live")).to_be_visible()
 
 
+async def test_an_attempt_in_a_frame_is_a_row_of_the_table_for_screen_readers_too(
+    globex, open_page
+):
+    await globex.server.webhook("http://127.0.0.1:9/")
+    await globex.server.emit()
+    await globex.server.until("~/logs", lambda found: found["items"])
+    globex.embed("/webhooks", await globex.link())
+    page = await open_page(f"{globex.origin}/webhooks")
+    frame = frame_of(page)
+    await frame.get_by_role("link", name="Logs").first.click()
+    await frame.locator("#rows .result a").first.click()
+    panel = frame.locator("tr.panel-row[role='row'] > td[role='cell']")
+    await expect(panel.locator("#attempt-title")).to_be_focused()
+
+
 async def _fitting_height(page: Page) -> float:
     """Wait until the frame needs no scroll bar and has no empty space; return its height."""
     inside = page.frames[1]

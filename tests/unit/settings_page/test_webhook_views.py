@@ -280,6 +280,29 @@ async def test_ed25519_is_chosen_in_the_form_and_only_its_public_key_is_shown(si
     assert (await only_webhook(site)).signing == "hmac"
 
 
+async def test_no_signature_is_chosen_for_new_webhooks_only(site, admin):
+    await admin.post("/new", FORM | {"signing": "ed25519"})
+    webhook = await only_webhook(site)
+    secrets = await site.storage.secrets("org_1", webhook.id)
+    page = await admin.post(f"/{webhook.id}/edit", FORM | {"signing": "none"})
+    assert page.status == 422
+    assert page.all("select", id="signing")[0]["aria-invalid"] == "true"
+    assert await site.storage.secrets("org_1", webhook.id) == secrets
+
+
+@pytest.mark.parametrize("signing", ["none", "ed25519", "hmac"])
+async def test_a_secret_generated_in_the_form_chooses_the_signature_that_has_one(
+    site, admin, signing
+):
+    page = await admin.post("/new", FORM | {"signing": signing, "generate": "1"})
+    (secret,) = [one["value"] for one in page.all("input", name="secret")]
+    assert 'value="hmac" selected' in page.html
+    assert "With HMAC, leave this empty to generate a strong secret." in page.text
+    await admin.post("/new", FORM | {"signing": "hmac", "secret": secret})
+    webhook = await only_webhook(site)
+    assert await site.page.webhooks.secret("org_1", webhook.id) == secret
+
+
 async def test_a_webhook_is_named_first_wherever_it_is_shown(site, admin):
     await admin.post("/new", FORM | OPTIONS)
     webhook = await only_webhook(site)

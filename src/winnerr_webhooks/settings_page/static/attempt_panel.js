@@ -101,7 +101,9 @@ function addPanel(attempts, link) {
   if (isFramed()) {
     panel = document.createElement("tr");
     panel.className = "panel-row";
+    panel.setAttribute("role", "row");
     const cell = panel.insertCell();
+    cell.setAttribute("role", "cell");
     cell.colSpan = row.cells.length;
     cell.append(drawer);
     row.after(panel);

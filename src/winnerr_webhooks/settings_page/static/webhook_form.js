@@ -71,13 +71,14 @@ function countEvents(form) {
 }
 
 function generateSecret(form) {
-  const { secret, generate } = form.elements;
+  const { secret, signing, generate } = form.elements;
   if (!generate) return;
   generate.addEventListener("click", async (event) => {
     event.preventDefault();
     const answer = await post("/generate-secret", {});
     if (!answer) return;
     secret.value = answer.secret;
+    signing.value = "hmac"; // the others refuse it
     secret.focus();
     secret.select();
     announce(say("A secret was generated. Copy it into your receiver."));

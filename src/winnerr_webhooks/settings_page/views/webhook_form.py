@@ -138,7 +138,7 @@ class FormInput(msgspec.Struct, kw_only=True):
             "filter": self.filter or None,
             "rate_limit": RateLimitDraft(per_second=_number(self.rate)) if self.rate else None,
             "ordered": self.order_path if self.order == "path" else self.order == "one",
-            "signing": HMAC if self.signing == UNSIGNED else self.signing,
+            "signing": HMAC if self.signing == UNSIGNED and webhook is None else self.signing,
             "auth": msgspec.UNSET if keeps_auth else self._auth(),
         }
 
@@ -184,7 +184,7 @@ async def create(page: PageDependency, request: PageRequest) -> Response[str]:
     form_input = _read(form)
     token = form.text("token")
     if form.has("generate"):
-        form_input.secret = new_secret()
+        form_input.secret, form_input.signing = new_secret(), HMAC
         return _answer(page, request, form_input, None, token=token)
     if form.has("try"):
         return await _try_filter(page, request, form_input, None, form)
