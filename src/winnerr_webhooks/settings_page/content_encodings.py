@@ -73,11 +73,12 @@ else:
 
         @property
         def eof(self) -> bool:
-            return self._stream.is_finished()
+            return bool(self._stream.is_finished())
 
         def decompress(self, data: bytes, max_length: int, /) -> bytes:
             # Its buffer grows until it is as large as the limit, and can be twice as large then.
-            return self._stream.process(data, output_buffer_limit=max_length)[:max_length]
+            output: bytes = self._stream.process(data, output_buffer_limit=max_length)
+            return output[:max_length]
 
     _ERRORS += (brotli.error,)
     _STREAMS["br"] = (_Brotli,)
