@@ -292,7 +292,7 @@ class Intake:
         """Return the seconds to leave to other organizations' calls, or else to deliveries.
 
         `queue` is where the batch came from, and `seconds` is what its commit took.
-        `for_receivers`: wait for quick receivers, too.
+        `for_receivers`: whether to wait until quick receivers have room.
         """
         organizations = {admitted.organization for admitted, _ in batch}
         longest = min(GIVE_WAY * seconds, LONGEST_PAUSE)
@@ -303,9 +303,10 @@ class Intake:
             return pause
         if any(admitted.cost.is_wide for admitted, _ in batch):  # claimed in any case
             return pause
-        to_room = self._dispatcher.queues.lanes.seconds_to_room(organizations)
-        if to_room is not None and for_receivers:
-            return max(min(to_room, longest), pause)
+        if for_receivers:
+            to_room = self._dispatcher.queues.lanes.seconds_to_room(organizations)
+            if to_room is not None:
+                return max(min(to_room, longest), pause)
         return min(max(seconds, pause), LONGEST_PAUSE)
 
     # --- what follows -------------------------------------------------------------------------
