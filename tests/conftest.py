@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import shutil
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -290,3 +291,16 @@ async def empty_postgres_url(postgres_server: PostgresServer) -> AsyncIterator[s
     name = await postgres_server.create_database()
     yield postgres_server.url(name)
     await postgres_server.drop_database(name)
+
+
+def forget_sdk() -> None:
+    for name in [one for one in sys.modules if one.partition(".")[0] == "winnerr_webhooks_sdk"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def sdk_not_imported() -> Iterator[None]:
+    """No module of the SDK is imported before the test, and none stays after it."""
+    forget_sdk()
+    yield
+    forget_sdk()

@@ -11,15 +11,7 @@ SDK = Path(__file__).parents[3] / "sdk/python/src"
 
 
 @pytest.fixture
-def forget_sdk():
-    """Leave no module of the SDK behind."""
-    yield
-    for name in [name for name in sys.modules if name.startswith("winnerr_webhooks_sdk")]:
-        del sys.modules[name]
-
-
-@pytest.fixture
-def with_sdk(monkeypatch, forget_sdk):
+def with_sdk(monkeypatch, sdk_not_imported):
     monkeypatch.syspath_prepend(str(SDK))
 
 
@@ -31,7 +23,7 @@ def test_without_the_sdk_it_says_how_to_install_it(run, monkeypatch):
     assert "pip install ./sdk/python" in done.stderr
 
 
-def test_a_broken_sdk_is_not_called_missing(run, monkeypatch, forget_sdk, tmp_path):
+def test_a_broken_sdk_is_not_called_missing(run, monkeypatch, sdk_not_imported, tmp_path):
     broken = tmp_path / "broken" / "winnerr_webhooks_sdk"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("import a_module_that_is_not_there")
