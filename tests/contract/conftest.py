@@ -1,10 +1,11 @@
 """What the contract suite stands on: each adapter behind one fixture, a clock moved by hand."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unlowered_lanes import UnloweredLanes, watch_unlowered_lanes
 
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
@@ -19,7 +20,7 @@ from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.pipeline.allocation import Candidate, allocate
 from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.postgres import PostgresStorage
-from winnerr_webhooks.storage.road_values import Claim, Claimed, LeaseTerms, Settlement
+from winnerr_webhooks.storage.road_values import Claim, Claimed, DuePage, LeaseTerms, Settlement
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import Delivery, NewWebhook, WebhookChange
 
@@ -44,12 +45,19 @@ class FakeClock:
 
 
 class World:
-    """A storage with everything a test says in one line."""
+    """A storage with everything a test says in one line.
 
-    def __init__(self, storage: Storage, clock: FakeClock) -> None:
+    `unlowered` tells whether the storage left a lane for `repair`, because the machine stood still
+    for longer than a caller may wait. Then this repairs before it looks at lanes, as a node does.
+    """
+
+    def __init__(
+        self, storage: Storage, clock: FakeClock, unlowered: UnloweredLanes | None = None
+    ) -> None:
         self.storage = storage
         self.clock = clock
         self.ids = Ids(clock)
+        self._unlowered = unlowered
 
     # what exists
 
@@ -175,7 +183,7 @@ class World:
         **options: Any,
     ) -> Claimed:
         """As a node does it: look which lanes are due, then claim of those that have room."""
-        page = await self.storage.due_lanes(None, 10_000)
+        page = await self._due_lanes(10_000)
         given = rooms or {}
         lanes = [
             Candidate(one.webhook_id, one.organization, most, has_backlog=False)
@@ -190,8 +198,13 @@ class World:
 
     async def next_due_in(self) -> float | None:
         """Seconds until the next lane is due; 0: one is."""
-        page = await self.storage.due_lanes(None, 1)
+        page = await self._due_lanes(1)
         return 0 if page.lanes else page.next_due_in
+
+    async def _due_lanes(self, limit: int) -> DuePage:
+        if self._unlowered is not None and self._unlowered.take():
+            await self.storage.repair()
+        return await self.storage.due_lanes(None, limit)
 
     async def finish_jobs(self) -> int:
         """Run jobs to their end; how many slices they took."""
@@ -333,15 +346,23 @@ async def storage(make_storage: Factory) -> Storage:
 
 
 @pytest.fixture
-def world(storage: Storage, clock: FakeClock) -> World:
-    return World(storage, clock)
+def unlowered() -> Iterator[UnloweredLanes]:
+    with watch_unlowered_lanes() as watch:
+        yield watch
 
 
 @pytest.fixture
-async def make_world(make_storage: Factory, clock: FakeClock) -> Callable[..., Awaitable[World]]:
+def world(storage: Storage, clock: FakeClock, unlowered: UnloweredLanes) -> World:
+    return World(storage, clock, unlowered)
+
+
+@pytest.fixture
+async def make_world(
+    make_storage: Factory, clock: FakeClock, unlowered: UnloweredLanes
+) -> Callable[..., Awaitable[World]]:
     """A world whose storage has other settings than usual."""
 
     async def make(**options: Any) -> World:
-        return World(await make_storage(**options), clock)
+        return World(await make_storage(**options), clock, unlowered)
 
     return make

@@ -2,12 +2,13 @@
 
 import importlib.util
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.loss import Proxy
+from tests.unlowered_lanes import UnloweredLanes, watch_unlowered_lanes
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
@@ -70,17 +71,25 @@ async def node(open_node: Open) -> PostgresStorage:
 
 
 @pytest.fixture
-def world(node: PostgresStorage, clock: Any) -> Any:
-    """What a test says of one node, in one line each."""
-    return contract.World(node, clock)
+def unlowered() -> Iterator[UnloweredLanes]:
+    with watch_unlowered_lanes() as watch:
+        yield watch
 
 
 @pytest.fixture
-def open_world(open_node: Open, clock: Any) -> Callable[..., Awaitable[Any]]:
+def world(node: PostgresStorage, clock: Any, unlowered: UnloweredLanes) -> Any:
+    """What a test says of one node, in one line each."""
+    return contract.World(node, clock, unlowered)
+
+
+@pytest.fixture
+def open_world(
+    open_node: Open, clock: Any, unlowered: UnloweredLanes
+) -> Callable[..., Awaitable[Any]]:
     """Open one more node, and say it in one line each of that one."""
 
     async def open_(**options: Any) -> Any:
-        return contract.World(await open_node(**options), clock)
+        return contract.World(await open_node(**options), clock, unlowered)
 
     return open_
 
