@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.arithmetic import spread
-from bench.child import BenchError, end_all, until
+from bench.child import BenchError, end_all, get, until
 from bench.postgres import Postgres
 from bench.processes import Part
 from bench.stage import NORMAL, QUICK, Stage
@@ -156,6 +156,7 @@ class _Turn:
     def run(self) -> dict:
         """Start the service, attack it, let the victim post, end the service."""
         service = self._stage.enter(self.service)
+        get(service.port, "/api/openapi.json")  # waits for what a node loads after its start
         self._sample_memory()
         at_rest = self._memory[0]
         attacker = None if self._attack.leases else self._begin()

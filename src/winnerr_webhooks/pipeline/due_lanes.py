@@ -2,8 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from winnerr_webhooks.pipeline.allocation import Candidate
+
+FROM_ONE_LANE: Final = 8
+"""Deliveries that a claim takes of a lane with a backlog, if more lanes are due than it has places.
+Those of one lane are in the same pages of the database."""
 
 
 class DueLanes:
@@ -33,10 +38,18 @@ class DueLanes:
         else:
             ring.append(webhook_id)
 
-    def take(self, most: int, candidate: Callable[[str, str], Candidate | None]) -> list[Candidate]:
-        """Remove the next lanes and return their candidates, at most `most`; None is left out."""
+    def take(
+        self, places: int, candidate: Callable[[str, str], Candidate | None]
+    ) -> list[Candidate]:
+        """Remove the next lanes of a claim, and return the candidates that they are.
+
+        A lane takes one place. If there are more lanes than places, a lane with a backlog takes
+        several, except the first lane of each organization.
+        """
+        of_backlog = FROM_ONE_LANE if len(self) > places else 1
         found: list[Candidate] = []
-        while self._turns and len(found) < most:
+        organizations: set[str] = set()
+        while self._turns and places > 0:
             organization = self._turns.popleft()
             ring = self._rings[organization]
             chosen = None
@@ -46,6 +59,9 @@ class DueLanes:
                 chosen = candidate(webhook_id, organization)
             if chosen is not None:
                 found.append(chosen)
+                is_run = chosen.has_backlog and organization in organizations
+                places -= of_backlog if is_run else 1
+                organizations.add(organization)
             if ring:
                 self._turns.append(organization)
             else:

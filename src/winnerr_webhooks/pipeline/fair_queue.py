@@ -58,7 +58,8 @@ class FairQueue(Generic[Item]):
     def __init__(self, limit: int, *, on_full: Callable[[], None]) -> None:
         self.taken = 0
         """The expected cost of the last batch."""
-        self._limit = limit
+        self.limit = limit
+        """What the next batch may cost; a queue may get a lower limit for a time."""
         self._credit = max(limit // TURNS, 1)
         self._on_full = on_full
         self._new: deque[Entry[Item]] = deque()
@@ -93,7 +94,7 @@ class FairQueue(Generic[Item]):
             return None
         if self._room is None:
             costs = Counter([item.cost for item, _ in self._batch])
-            self._room = self._limit - sum(cost.highest * count for cost, count in costs.items())
+            self._room = self.limit - sum(cost.highest * count for cost, count in costs.items())
         with suppress(IndexError):  # the other thread has just sorted it in
             cost = self._new[0][0].cost.highest
             if cost <= self._room:
@@ -111,7 +112,7 @@ class FairQueue(Generic[Item]):
 
     def _take_in_order(self) -> list[Entry[Item]]:
         batch: list[Entry[Item]] = []
-        new, taken, limit = self._new, 0, self._limit
+        new, taken, limit = self._new, 0, self.limit
         while new:
             cost = new[0][0].cost.expected
             if taken + cost > limit and batch:
@@ -123,7 +124,7 @@ class FairQueue(Generic[Item]):
 
     def _take_in_turns(self) -> list[Entry[Item]]:
         batch: list[Entry[Item]] = []
-        queues, limit, taken = self._queues, self._limit, 0
+        queues, limit, taken = self._queues, self.limit, 0
         while queues:
             organization, queue = next(iter(queues.items()))
             if not queue.at_turn:

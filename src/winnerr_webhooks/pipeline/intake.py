@@ -297,7 +297,9 @@ class Intake:
         organizations = {admitted.organization for admitted, _ in batch}
         longest = min(GIVE_WAY * seconds, LONGEST_PAUSE)
         if self._open and all(map(self._foreground.others_than, organizations)):
+            queue.limit = self._rows_for(LONGEST_PAUSE / GIVE_WAY, queue.taken, seconds)
             return longest
+        queue.limit = self._limit
         pause = pause_between(queue, batch)
         if not pause or not self._open or self._dispatcher is None:
             return pause
@@ -308,6 +310,10 @@ class Intake:
             if to_room is not None:
                 return max(min(to_room, longest), pause)
         return min(max(seconds, pause), LONGEST_PAUSE)
+
+    def _rows_for(self, wanted: float, rows: int, seconds: float) -> int:
+        """Return the rows of a commit that takes `wanted` seconds, if `rows` took `seconds`."""
+        return int(min(max(rows * wanted / max(seconds, 0.001), 1), self._limit))
 
     # --- what follows -------------------------------------------------------------------------
 

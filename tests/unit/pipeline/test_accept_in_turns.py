@@ -14,7 +14,7 @@ from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.domain.errors import TimedOut, Unavailable
 from winnerr_webhooks.domain.event import Accepted
-from winnerr_webhooks.pipeline import intake
+from winnerr_webhooks.pipeline import foreground, intake
 from winnerr_webhooks.storage.postgres import (
     PostgresStorage,
     connection_opener,
@@ -279,6 +279,23 @@ async def test_a_large_batch_for_many_webhooks_does_not_wait_for_deliveries(worl
         next_began - ended < (ended - began) / 2
         for (began, ended), (next_began, _) in pairwise(commits)
     )
+
+
+async def test_while_others_call_a_slow_commit_of_a_batch_is_followed_by_smaller_ones(
+    world, monkeypatch
+) -> None:
+    """Their next call may have to wait for it, however slow the machine is."""
+    monkeypatch.setattr(intake, "LONGEST_PAUSE", 0.0001)  # no commit is quick enough
+    await subscribe(world, 100)
+    await subscribe(world, 1, "org_2")
+    batch = store(world, 120)
+    await accepted_singly(world, batch, "org_2")
+    wide = [rows for rows in world.rows if rows > 100]
+    assert wide[0] > 10 * 101
+    assert wide[-1] == 101
+    monkeypatch.setattr(foreground, "WINDOW", -1.0)  # nobody calls any more
+    await store(world, 120)
+    assert max(world.rows[-3:]) > 10 * 101
 
 
 async def test_a_lone_event_costs_one_call_of_the_storage(world) -> None:

@@ -109,3 +109,37 @@ def test_lanes_without_room_are_passed_over_and_leave() -> None:
 
     assert ids(due.take(256, only_b)) == ["b0"]
     assert not due
+
+
+def all_have_a_backlog(webhook_id: str, organization: str) -> Candidate | None:
+    return backlogged(webhook_id, organization)
+
+
+def due_lanes(count: int, organization: str = "org_1") -> DueLanes:
+    due = DueLanes()
+    for number in range(count):
+        due.add(f"{organization}_{number}", organization)
+    return due
+
+
+def test_several_deliveries_of_fewer_lanes_are_claimed_if_not_all_backlogs_fit() -> None:
+    """They are in the same pages of the database: that makes a claim several times cheaper."""
+    due = due_lanes(500)
+    claims = [ids(due.take(32, all_have_a_backlog)) for _ in range(90)]
+    assert [len(claim) for claim in claims] == [5] * 90
+    assert len({webhook_id for claim in claims for webhook_id in claim}) == 450
+
+
+def test_all_backlogs_that_fit_are_in_the_next_claim() -> None:
+    assert len(due_lanes(32).take(32, all_have_a_backlog)) == 32
+
+
+def test_lanes_with_little_due_are_taken_one_for_each_place() -> None:
+    assert len(due_lanes(500).take(32, all_have_room)) == 32
+
+
+def test_every_organization_has_its_place_beside_one_with_many_backlogs() -> None:
+    due = due_lanes(500)
+    for number in range(20):
+        due.add(f"other_{number}", f"org_{number + 2}")
+    assert {f"other_{number}" for number in range(20)} < set(ids(due.take(32, all_have_a_backlog)))

@@ -27,7 +27,7 @@ async def test_hundreds_of_held_lanes_keep_nobody_elses_work_waiting(make_world)
     for number in range(HELD):
         await world.webhook(f"https://held{number}.example.com/", organization="org_2")
     await world.webhook("https://healthy.example.com/")
-    for _ in range(2):
+    for _ in range(20):
         await world.storage.accept([world.event(organization="org_2")], None)
     world.egress.script = lambda call: (
         call.answer(429, Retry_After="3600") if "held" in call.head else None
