@@ -21,7 +21,16 @@ from winnerr_webhooks.domain.languages import LANGUAGES
 SOURCE = Path(winnerr_webhooks.__file__).parent
 TRANSLATED = LANGUAGES[1:]
 FOLDER = SOURCE / "settings_page" / "translations"
-_FOLDERS = ("alerts", "domain", "egress", "management", "pipeline", "settings_page", "storage")
+_FOLDERS = (
+    "alerts",
+    "domain",
+    "egress",
+    "event_catalog",
+    "management",
+    "pipeline",
+    "settings_page",
+    "storage",
+)
 """Where texts of the page can be; the command line has a `Text` of its own, which is no message."""
 _KEYWORDS: dict[str, Any] = {
     "Text": None,

@@ -146,7 +146,7 @@ async def test_json_is_folded_by_mouse_and_keys_and_its_text_stays_whole(
     await expect(got).to_have_class(re.compile("is-unwrapped"))
 
 
-async def test_the_request_and_the_response_have_tabs_in_the_drawer_only(
+async def test_the_parts_of_an_attempt_have_tabs_in_the_drawer_only(
     visit, server, receiver, answer
 ):
     receiver.answer = lambda _request: answer(400, {}, b"a needle in the answer")
@@ -171,13 +171,26 @@ async def test_the_request_and_the_response_have_tabs_in_the_drawer_only(
     assert (
         await sent.evaluate("one => one.closest('section').getAttribute('hidden')") == "until-found"
     )
+    await page.keyboard.press("End")
+    others = page.get_by_role("tab", name="Other deliveries")
+    await expect(others).to_be_focused()
+    await expect(page.get_by_text("No other webhook subscribes to this event")).to_be_visible()
+    await page.keyboard.press("ArrowLeft")
+    panel = page.get_by_role("tabpanel", name="Headers")
+    for name in ("X-Winnerr-Event", "Content-Length"):
+        await expect(panel.get_by_text(name).first).to_be_visible()
+    await expect(sent).to_be_hidden()
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("ArrowRight")
+    await expect(request).to_be_focused()
+    await page.keyboard.press("ArrowRight")
     assert await page.evaluate(WITHOUT_SUPPORT)
     await expect(got).to_be_visible()
     await expect(sent).to_be_hidden()
     await page.reload()
     await expect(page.get_by_role("tab")).to_have_count(0)
-    for body in (sent, got):
-        await expect(body).to_be_visible()
+    for part in (sent, got, page.get_by_text("No other webhook subscribes to this event")):
+        await expect(part).to_be_visible()
 
 
 async def test_the_drawer_works_on_a_webhooks_page_too(visit, server, receiver, answer):

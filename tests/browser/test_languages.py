@@ -42,8 +42,21 @@ TURNED = """new MutationObserver((_changes, observer) => {
 """Turns a page before its body is there."""
 
 
+OUTSIDE = """() => {
+  const clips = (one) => one.tagName === "MAIN" || getComputedStyle(one).overflowX !== "visible";
+  return [...document.querySelectorAll("main :is(button, .button, .tabs a)")].filter((one) => {
+    if (!one.checkVisibility({ visibilityProperty: true })) return false;
+    let around = one.parentElement;
+    while (!clips(around)) around = around.parentElement;
+    const [own, box] = [one.getBoundingClientRect(), around.getBoundingClientRect()];
+    return own.left < box.left - 1 || own.right > box.right + 1;
+  }).map((one) => one.textContent.trim());
+}"""
+"""The buttons and tabs that are outside the page's content or outside the box that shows them."""
+
+
 async def overflowing(page: Page) -> list[str]:
-    """What is wider than the window, or is text that its box cuts off."""
+    """What is wider than the window, is text that its box cuts off, or is outside its box."""
     found = []
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 800})
@@ -54,8 +67,9 @@ async def overflowing(page: Page) -> list[str]:
             " && getComputedStyle(one).overflow !== 'visible'"
             " && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent.trim())"
         )
-        if wide > width or cut:
-            found.append(f"{page.url} at {width}: {wide} wide, cut: {cut}")
+        outside = await page.evaluate(OUTSIDE)
+        if wide > width or cut or outside:
+            found.append(f"{page.url} at {width}: {wide} wide, cut: {cut}, outside: {outside}")
     return found
 
 
@@ -63,6 +77,7 @@ async def views(server, receiver, answer) -> list[str]:
     """The paths of the main views, with something to show in each."""
     receiver.answer = lambda _request: answer(503)
     webhook = await server.webhook(receiver.url, generateSecret=True)
+    await server.webhook(f"{receiver.url}/{'a-long-name/' * 12}", events=["deal.created"])
     await server.emit()
     await server.until("~/deliveries?status=failed", lambda found: found["items"])
     newest = (await server.ok("GET", "~/logs"))["items"][0]

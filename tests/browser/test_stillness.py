@@ -1,6 +1,7 @@
 """Nothing on a page moves by itself, so a click goes where it was aimed."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -210,6 +211,25 @@ async def test_an_error_goes_when_its_field_is_mended_and_nothing_moves(visit, r
     await expect(page.locator("#url-check")).to_be_empty()
     await expect(page.get_by_label("Destination URL")).not_to_have_attribute("aria-invalid", "true")
     assert [one[1:] for one in before] == [one[1:] for one in await page.evaluate(PLACES)]
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_the_hint_of_the_secret_is_for_the_chosen_signature_and_nothing_moves(visit, width):
+    page = await visit("/new", viewport={"width": width, "height": 900})
+    field, signing = page.get_by_role("textbox", name="Secret"), page.get_by_label("Signature")
+    before = await page.evaluate(PLACES)
+    for signature in ("ed25519", "none", "hmac"):
+        await signing.select_option(signature)
+        has_secret = signature == "hmac"
+        for text, is_shown in (
+            ("8 to 256 characters", has_secret),
+            ("Leave this empty to generate", has_secret),
+            ("Only HMAC has a secret", not has_secret),
+        ):
+            await expect(page.get_by_text(text)).to_be_visible(visible=is_shown)
+        words = "Signs every request" if has_secret else "Only HMAC has a secret"
+        await expect(field).to_have_accessible_description(re.compile(f"^{words}"))
+        assert await moved(page, before) == []
 
 
 async def test_a_form_that_is_sent_twice_is_sent_once(visit, server, receiver):

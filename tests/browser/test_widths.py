@@ -9,32 +9,46 @@ WIDTHS = (360, 721, 768, 960, 961, 1024, 1110, 1111, 1280)
 
 CUT = """() => [...document.querySelectorAll("#rows .num, #rows .next-text, #rows td:nth-child(6)")]
   .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"""
-WIDEST_TEXTS = """() => {
+RETRIES = {
+    "en": "retry in 59 min",
+    "de": "erneut in 59 min",
+    "es": "reintento en 59 min",
+    "fr": "essai dans 59 min",
+    "pt-BR": "tentativa em 59 min",
+}
+"""The widest text beside the button that replays, in each language."""
+WIDEST_TEXTS = """(retry) => {
   const row = document.querySelector("#rows tr:has(.next button)");
   row.querySelector("time").textContent = "23 Nov, 09:14";
   row.querySelector(".duration").lastChild.data = "1 min 59 s";
-  row.querySelector(".next-text").textContent = "retry in 59 min";
+  row.querySelector(".next-text").textContent = retry;
   row.cells[5].textContent = "10 of 21";
 }"""
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-async def test_a_row_of_the_log_shows_its_figures_and_its_button(
-    visit, server, receiver, answer, width
+@pytest.mark.parametrize(
+    ("tag", "width"),
+    [
+        *(("en", width) for width in WIDTHS),
+        *((tag, width) for tag in ("de", "es", "fr", "pt-BR") for width in (961, 1280)),
+    ],
+)
+async def test_a_row_of_the_log_shows_its_figures_and_its_button(  # noqa: PLR0917  fixtures
+    visit, server, receiver, answer, tag, width
 ):
     receiver.answer = lambda _request: answer(503)
     webhook = await server.webhook(receiver.url)
     await server.emit()
     await server.until("~/deliveries?status=failed", lambda found: found["items"])
-    page = await visit(viewport={"width": width, "height": 900})
+    page = await visit(viewport={"width": width, "height": 900}, locale=tag)
     for path in ("/logs", f"/{webhook['id']}", f"/{webhook['id']}/deliveries"):
         await page.goto(f"/settings/webhooks{path}")
-        await page.evaluate(WIDEST_TEXTS)
+        await page.evaluate(WIDEST_TEXTS, RETRIES[tag])
         assert await page.evaluate(CUT) == [], path
         assert await page.evaluate(
             "rows.clientWidth >= document.querySelector('main').clientWidth - 2"
         )
-        button = page.locator("#rows").get_by_role("button", name="Replay")
+        button = page.locator("#rows .next button")
         await button.scroll_into_view_if_needed()
         await expect(button).to_be_in_viewport(ratio=1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width

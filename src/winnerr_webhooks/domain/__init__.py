@@ -13,7 +13,7 @@ Nothing here does I/O, reads a clock or draws random numbers: callers pass those
 - `delivery`          the states of a delivery and their transitions
 - `attempt`           one HTTP request of a delivery, and what came of it
 - `verdict`           decides what follows from an attempt, by the schedule of `retry`
-- `diagnosis`         explains a failure to customers, with `failure_texts` and `diagnosis_texts`
+- `diagnosis`         explains a failure to customers, with `failure_texts` and `answer_texts`
 - `duration_classes`  the classes into which the log counts durations
 - `timestamp`         reads and normalizes timestamps
 - `errors`            all errors of this package

@@ -4,8 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-from winnerr_webhooks.domain.attempt import LoggedAttempt
-from winnerr_webhooks.domain.diagnosis_texts import (
+from winnerr_webhooks.domain.answer_texts import (
     BOT_CHALLENGE,
     NO_CLIENT_CERTIFICATE,
     REDIRECT_SUMMARY,
@@ -18,6 +17,7 @@ from winnerr_webhooks.domain.diagnosis_texts import (
     UNUSUAL_STATUS,
     Diagnosis,
 )
+from winnerr_webhooks.domain.attempt import LoggedAttempt
 from winnerr_webhooks.domain.failure_texts import FAILURES, UNKNOWN
 from winnerr_webhooks.domain.text import Text
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
+from winnerr_webhooks.domain.answer_texts import Diagnosis
 from winnerr_webhooks.domain.text import Text
 
 UNKNOWN: Final = Diagnosis(

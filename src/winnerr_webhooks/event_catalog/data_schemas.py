@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from winnerr_webhooks.domain.catalog import DataCheck
 from winnerr_webhooks.domain.errors import FieldError
+from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.event_catalog.schema_sentences import (
+    MAX_MESSAGE,
+    data_sentence,
+    library_sentence,
+)
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
@@ -19,7 +25,6 @@ if TYPE_CHECKING:
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MAX_ERRORS: Final = 20
 """How many errors of one event are listed."""
-_MAX_MESSAGE: Final = 200
 
 
 class SchemaError(ValueError):
@@ -39,9 +44,9 @@ def data_check(schema: dict[str, Any]) -> DataCheck:
     try:
         validator = jsonschema_rs.Draft202012Validator(schema, offline=True, mask="this value")
     except jsonschema_rs.ValidationError as error:
-        raise SchemaError(tuple(error.instance_path), _sentence(error)) from None
+        raise SchemaError(tuple(error.instance_path), library_sentence(error)) from None
     except (ValueError, RecursionError) as error:
-        raise SchemaError((), str(error)[:_MAX_MESSAGE]) from None
+        raise SchemaError((), str(error)[:MAX_MESSAGE]) from None
 
     def check(data: bytes) -> tuple[FieldError, ...]:
         instance = json.loads(data, parse_float=_number, parse_int=_whole_number)
@@ -49,30 +54,25 @@ def data_check(schema: dict[str, Any]) -> DataCheck:
             found = itertools.islice(validator.iter_errors(instance), MAX_ERRORS)
             return tuple(_field_error(error) for error in found)
         except ValueError as error:
-            return (FieldError("/data", f"This cannot be checked: {str(error)[:_MAX_MESSAGE]}"),)
+            problem = str(error)[:MAX_MESSAGE]
+            return (
+                FieldError("/data", Text("This cannot be checked: {problem}", problem=problem)),
+            )
 
     return check
 
 
 def _field_error(error: "ValidationError") -> FieldError:
     path = list(error.instance_path)
-    message = _sentence(error)
     if error.kind.name == "required":  # a pointer to what has to be added
-        missing = str(error.kind.value)
-        return FieldError(_pointer([*path, missing]), f"`{missing[:_MAX_MESSAGE]}` is missing.")
-    return FieldError(_pointer(path), message)
+        path.append(str(error.kind.value))
+    return FieldError(_pointer(path), data_sentence(error))
 
 
 def _pointer(path: list[str | int]) -> str:
     """Return a JSON Pointer (RFC 6901) into `data`."""
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in ("data", *path))
     return "".join(f"/{part}" for part in parts)
-
-
-def _sentence(error: "ValidationError") -> str:
-    text = error.message
-    text = text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _number(text: str) -> float | Decimal:

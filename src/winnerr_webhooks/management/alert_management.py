@@ -55,11 +55,9 @@ class AlertManagement:
         """Return the settings; those of an organization that never set any send no mail."""
         return await self._storage.alert_settings(organization)
 
-    async def put(self, organization: str, draft: AlertDraft) -> AlertSettings:
-        """Set all of the settings. Raises `Invalid` with every wrong address and event."""
-        settings = check_alert_settings(draft)
+    async def put(self, organization: str, settings: AlertSettings) -> None:
+        """Set all of the settings, as `check_alert_settings` returns them."""
         await self._storage.set_alert_settings(organization, settings)
-        return settings
 
 
 def check_alert_settings(draft: AlertDraft) -> AlertSettings:

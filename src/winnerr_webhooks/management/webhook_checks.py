@@ -66,8 +66,8 @@ class OptionChecks:
             raise Invalid.field(
                 "/timeout",
                 Text(
-                    "The time limit must be from {least:g} to {most:g} seconds, or left out "
-                    "for the most.",
+                    "The time limit must be from {least:g} to {most:g} seconds. Without one, it is "
+                    "{most:g} seconds.",
                     least=shortest,
                     most=self._timeout,
                 ),

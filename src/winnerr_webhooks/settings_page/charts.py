@@ -70,7 +70,7 @@ def stacked(series: Sequence[Sequence[float]], kinds: Sequence[str], *, label: s
     classes `series-…`. The highest bar fills the chart.
     """
     totals = [sum(column) for column in zip(*series, strict=True)]
-    largest = max(totals, default=0.0)
+    largest = highest_bar(series)
     step = _CHART_WIDTH / max(len(totals), 1)
     rects = _Rects()
     for index, total in enumerate(totals):
@@ -96,8 +96,7 @@ def lines(series: Sequence[Sequence[float | None]], kinds: Sequence[str], *, lab
 
     The scale begins at the shortest and ends at the longest of them.
     """
-    known = [value for values in series for value in values if value]
-    low, high = math.log(min(known, default=1.0)), math.log(max(known, default=1.0))
+    low, high = map(math.log, scale_ends(series) or (1.0, 1.0))
     bars = max((len(values) for values in series), default=0)
     step = _CHART_WIDTH / max(bars, 1)
     room = _CHART_HEIGHT - 2 * _LINE_MARGIN
@@ -114,6 +113,17 @@ def lines(series: Sequence[Sequence[float | None]], kinds: Sequence[str], *, lab
             path = " ".join(f"{(place + 0.5) * step:.1f},{y:.1f}" for place, y in points)
             parts.append(Markup('<polyline class="line-{}" points="{}"/>').format(kind, path))
     return _chart(parts, label)
+
+
+def highest_bar(series: Sequence[Sequence[float]]) -> float:
+    """The value of the highest bar of `stacked`, which fills the chart; 0 without values."""
+    return max((sum(column) for column in zip(*series, strict=True)), default=0.0)
+
+
+def scale_ends(series: Sequence[Sequence[float | None]]) -> tuple[float, float] | None:
+    """The shortest and the longest duration of `lines`: the ends of its scale; None without any."""
+    known = [value for values in series for value in values if value]
+    return (min(known), max(known)) if known else None
 
 
 _CHART_WIDTH: Final = 480

@@ -163,7 +163,13 @@ def at_least(language: Language, count: int) -> str:
 
 
 def stored(language: Language, sentence: str) -> str:
-    """A sentence that was stored in English, such as an attempt's error message."""
+    """A sentence that was stored in English, such as an attempt's error message.
+
+    It can be a value of a `Text` too.
+    """
+    if isinstance(sentence, Text):
+        known = {name: _STORED.recognize(one) for name, one in sentence.values.items()}
+        return language.translate(sentence.fill(**known))
     return language.translate(_STORED.recognize(sentence))
 
 

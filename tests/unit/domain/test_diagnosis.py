@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winnerr_webhooks.domain.answer_texts import Diagnosis
 from winnerr_webhooks.domain.attempt import ERROR_KINDS, PHASES
 from winnerr_webhooks.domain.diagnosis import diagnose
-from winnerr_webhooks.domain.diagnosis_texts import Diagnosis
 
 URL = "https://hooks.example.com/in/crm?x=1"
 CODES = {

@@ -53,3 +53,11 @@ async def test_an_attempt_says_why_the_schema_does_not_allow_its_data(site, admi
     assert "The schema of order.lost does not allow this data: /data/amount" in page.text
     assert "This value is less than the minimum of 0." in page.text
     assert "does not allow" not in (await admin.get(f"/logs/{right}")).text
+
+
+async def test_why_the_schema_does_not_allow_it_is_said_in_the_readers_language(
+    site, admin, webhook
+):
+    wrong = await site.settle((await site.event("order.lost", b'{"amount":-1}'))[0], 200)
+    page = await admin.get(f"/logs/{wrong}", headers={"Accept-Language": "de"})
+    assert "Dieser Wert ist kleiner als das Minimum 0." in page.text

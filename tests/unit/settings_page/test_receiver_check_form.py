@@ -30,9 +30,9 @@ async def test_the_report_card_has_each_line_with_its_meaning_and_remedy(site, a
         page = await admin.post(f"/{webhook.id}/check-receiver", {"event": "contact.created"})
     assert page.status == 200
     assert "1 problem, 1 risk" in page.text
-    assert "Problem A wrong signature 200 X in" in page.text
+    assert "Problem · A wrong signature 200 X ·" in page.text
     assert "Your receiver accepts forged requests" in page.text
-    assert "Fine A good event" in page.text
+    assert "Fine · A good event" in page.text
     assert len(page.all("li", **{"class": "is-ok"})) == 7
     assert page.has_button("Check again")
     (line,) = [line for line in lines if line["event"] == "receiver checked"]

@@ -11,7 +11,7 @@ from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shapes import Shape
 from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS, AlertSettings
 from winnerr_webhooks.domain.languages import LANGUAGES
-from winnerr_webhooks.management.alert_management import AlertDraft
+from winnerr_webhooks.management.alert_management import AlertDraft, check_alert_settings
 
 _Event = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(OPERATIONAL_EVENTS)})]
 _Language = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(LANGUAGES)})]
@@ -41,7 +41,9 @@ class AlertRoutes(Controller):
     ) -> AlertsShape:
         """Set what an organization is told."""
         draft = await read_json(request, AlertDraft)
-        return _shape(await services.alerts.put(organization, draft))
+        settings = check_alert_settings(draft)
+        await services.alerts.put(organization, settings)
+        return _shape(settings)
 
 
 def _shape(settings: AlertSettings) -> AlertsShape:

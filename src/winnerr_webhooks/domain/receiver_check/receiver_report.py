@@ -40,7 +40,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     result: str
     """`ok`, `warning`, `problem` or `skipped`."""
     answer: str
-    """What the receiver answered, such as `200 OK in 84 ms`; empty if it was not asked."""
+    """What the receiver answered, such as `200 OK · 84 ms`; empty if it was not asked."""
     meaning: Text
     remedy: Text = NOTHING
     """What to change; empty if nothing has to be."""
@@ -183,7 +183,7 @@ def _answer(exchange: Exchange) -> str:
     if exchange.status is not None:
         text = f"{exchange.status} {exchange.reason}".rstrip()
     else:
-        text = exchange.failure.message.rstrip(".") if exchange.failure else Text("no answer")
+        text = exchange.failure.message if exchange.failure else Text("no answer")
     ms = exchange.duration_ms
     took = f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"  # noqa: PLR2004
-    return Text("{answer} in {time}", answer=text, time=took)
+    return Text("{answer} · {time}", answer=text, time=took)

@@ -1,5 +1,5 @@
-// In the drawer, where the request and the response do not fit beside each other, each has a tab. The
-// other one is still found by a search in the page, which turns to it.
+// In the drawer, where the parts of an attempt do not fit beside each other, each has a tab. The
+// others are still found by a search in the page, which turns to them.
 
 /** Shows the tabs below a node: `chosen` is the id of one, or null for the one of the server. */
 export function showTabs(root, chosen = null) {
@@ -28,7 +28,9 @@ export function turnTabs(root) {
     const tabs = [...(event.target.closest("[role='tablist']")?.children ?? [])];
     if (!tabs.length || !["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) return;
     event.preventDefault();
-    const other = { Home: tabs[0], End: tabs.at(-1) }[event.key] ?? tabs.find((tab) => tab !== event.target);
+    const isForward = (event.key === "ArrowRight") === (getComputedStyle(event.target).direction === "ltr");
+    const next = tabs.at((tabs.indexOf(event.target) + (isForward ? 1 : -1)) % tabs.length);
+    const other = { Home: tabs[0], End: tabs.at(-1) }[event.key] ?? next;
     choose(root, other.id);
     other.focus();
   });

@@ -83,7 +83,7 @@ async def save_alerts(page: PageDependency, request: PageRequest) -> Response[st
     opened_with = form.text("known")
     if opened_with and opened_with != _known(stored) and asked != stored:
         return _answer(page, request, draft, known=stored, is_outdated=True, status=_CONFLICT)
-    await page.alerts.put(organization, draft)
+    await page.alerts.put(organization, asked)
     page.audit("alerts changed", request.auth)
     return redirect("/alerts?done=saved")
 

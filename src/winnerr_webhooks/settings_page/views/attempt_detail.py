@@ -17,6 +17,7 @@ from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page import charts
 from winnerr_webhooks.settings_page.filters import read_filters
 from winnerr_webhooks.settings_page.http_text import Body, body_text, curl_command, header_lines
+from winnerr_webhooks.settings_page.languages import Language
 from winnerr_webhooks.settings_page.log_rows import attempt_label, attempt_result, most_attempts
 from winnerr_webhooks.settings_page.page_context import (
     PageContext,
@@ -45,7 +46,8 @@ async def show_attempt(
     template = "attempt_panel.html" if in_log else "attempt_detail.html"
     async with page.turn(request.auth.organization):
         found = await find_attempt(page, request.auth.organization, attempt)
-        values = await _values(page, found) | {"done": done, "before": before}
+        language = page.language(request.auth)
+        values = await _values(page, found, language) | {"done": done, "before": before}
         return await page.answer_in_thread(
             template, request.auth, tab="logs", in_log=in_log, **values
         )
@@ -113,7 +115,7 @@ async def find_attempt(page: PageContext, organization: str, attempt_id: str) ->
     return found
 
 
-async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
+async def _values(page: PageContext, attempt: LoggedAttempt, language: Language) -> dict[str, Any]:
     organization = attempt.organization
     delivery = await page.storage.delivery(organization, attempt.delivery_id)
     if delivery is not None:  # read later than the attempt, so its state is the newer one
@@ -145,7 +147,10 @@ async def _values(page: PageContext, attempt: LoggedAttempt) -> dict[str, Any]:
             for other in (event.deliveries if event else ())
             if other.id != attempt.delivery_id
         ],
-        "data_errors": _data_errors(page, attempt),
+        "data_errors": [
+            (pointer, language.translate(message))
+            for pointer, message in _data_errors(page, attempt)
+        ],
         "request_line": head[0][0] if head else "",
         "request_headers": head[1:],
         "request_body": body_text(attempt.request_body, "application/json"),
