@@ -26,10 +26,14 @@ def register_profiles() -> None:
     settings.load_profile("test")
 
 
+def is_thorough() -> bool:
+    """Return whether this run is `make thorough`."""
+    return settings.get_current_profile_name() == THOROUGH
+
+
 def examples(thorough: int) -> int:
     """Return how many examples this run tries of a test that `make thorough` tries so many of."""
-    is_thorough = settings.get_current_profile_name() == THOROUGH
-    return thorough if is_thorough else max(thorough // 4, 1)
+    return thorough if is_thorough() else max(thorough // 4, 1)
 
 
 def mark_other_loops(item: pytest.Item) -> None:

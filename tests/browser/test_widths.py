@@ -1,7 +1,7 @@
 """Everything fits its place at every width: nothing is cut off, and no page scrolls sideways."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,37 +26,56 @@ WIDEST_TEXTS = """(retry) => {
 }"""
 
 
+async def resize(page: Page, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
+
+
 @pytest.mark.parametrize(
-    ("tag", "width"),
+    ("tag", "widths"),
     [
-        *(("en", width) for width in WIDTHS),
-        *((tag, width) for tag in ("de", "es", "fr", "pt-BR") for width in (961, 1280)),
+        pytest.param("en", WIDTHS, id="en"),
+        *(pytest.param(tag, (961, 1280), id=tag) for tag in ("de", "es", "fr", "pt-BR")),
+        *(
+            pytest.param("en", (width,), id=f"en loaded at {width}", marks=pytest.mark.thorough)
+            for width in WIDTHS
+        ),
     ],
 )
 async def test_a_row_of_the_log_shows_its_figures_and_its_button(  # noqa: PLR0917  fixtures
-    visit, server, receiver, answer, tag, width
+    visit, server, receiver, answer, tag, widths
 ):
     receiver.answer = lambda _request: answer(503)
     webhook = await server.webhook(receiver.url)
     await server.emit()
     await server.until("~/deliveries?status=failed", lambda found: found["items"])
-    page = await visit(viewport={"width": width, "height": 900}, locale=tag)
+    page = await visit(viewport={"width": widths[0], "height": 900}, locale=tag)
     for path in ("/logs", f"/{webhook['id']}", f"/{webhook['id']}/deliveries"):
         await page.goto(f"/settings/webhooks{path}")
         await page.evaluate(WIDEST_TEXTS, RETRIES[tag])
-        assert await page.evaluate(CUT) == [], path
-        assert await page.evaluate(
-            "rows.clientWidth >= document.querySelector('main').clientWidth - 2"
-        )
-        button = page.locator("#rows .next button")
-        await button.scroll_into_view_if_needed()
-        await expect(button).to_be_in_viewport(ratio=1)
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        for width in widths:
+            await resize(page, width)
+            assert await page.evaluate(CUT) == [], (path, width)
+            assert await page.evaluate(
+                "rows.clientWidth >= document.querySelector('main').clientWidth - 2"
+            ), (path, width)
+            button = page.locator("#rows .next button")
+            await button.scroll_into_view_if_needed()
+            await expect(button).to_be_in_viewport(ratio=1)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize(
+    "widths",
+    [
+        pytest.param((360, 768, 1280), id="resized"),
+        *(
+            pytest.param((width,), id=f"loaded at {width}", marks=pytest.mark.thorough)
+            for width in (360, 768, 1280)
+        ),
+    ],
+)
 async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
-    visit, server, receiver, width
+    visit, server, receiver, widths
 ):
     word = "w" * 500
     webhook = await server.webhook(
@@ -76,7 +95,7 @@ async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
         "~/portal-sessions",
         {"role": "admin", "user": "j" * 100, "organizationName": "o" * 100},
     )
-    page = await visit(role=None, viewport={"width": width, "height": 900})
+    page = await visit(role=None, viewport={"width": widths[0], "height": 900})
     await page.goto(link["url"])
     await page.get_by_role("button", name="Sign in").click()
     of_webhook = (
@@ -92,4 +111,6 @@ async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
         *(f"/{webhook['id']}{one}" for one in of_webhook),
     ):
         await page.goto(f"/settings/webhooks{path}")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        for width in widths:
+            await resize(page, width)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -122,13 +122,14 @@ class Flight(NamedTuple):
     def had(self, request: Taken) -> bool:
         """Whether a request was in flight: sent by this process, its attempt not settled.
 
-        A connection that was closed after its answer may have been this process's.
+        A connection that was closed after its answer may have been this process's. Its request
+        arrived before the process was stopped, and not long before.
         """
         if request.delivery not in self.leased:
             return False
         if request.port in self.ports:
             return request.at <= self.at + ON_THE_WIRE
-        return request.port not in self.others and abs(request.at - self.at) <= UNRECORDED
+        return request.port not in self.others and 0 <= self.at - request.at <= UNRECORDED
 
     def deliveries(self, taken: Iterable[Taken]) -> set[str]:
         """All that was in flight."""
