@@ -223,14 +223,20 @@ def make_postgres() -> Iterator[Callable[..., Any]]:
         server.close()
 
 
-async def make_schema(url: str) -> None:
-    """Make the tables, with day partitions for the real clock and for the fixed one."""
+class FixedClock(SystemClock):
+    """Where the clocks start that tests move by hand."""
 
-    class FixedClock(SystemClock):
-        def now_ms(self) -> int:
-            return FIXED_MS
+    def now_ms(self) -> int:
+        return FIXED_MS
 
-    for clock in (SystemClock(), FixedClock()):
+
+async def lend_database(server: PostgresServer, clock: SystemClock) -> str:
+    """Lend a database that has the schema, with day partitions for the time of a clock.
+
+    Each partition costs every statement some time, so there are none for another time.
+    """
+
+    async def make_schema(url: str) -> None:
         storage = await PostgresStorage.open(
             url,
             clock=clock,
@@ -240,12 +246,23 @@ async def make_schema(url: str) -> None:
         )
         await storage.close()
 
+    template = f"template_{type(clock).__name__.lower()}"
+    await server.make_template(template, make_schema)
+    return await server.lend_database(template)
+
 
 @pytest.fixture
-async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+def partitions_clock() -> SystemClock:
+    """The clock of the nodes on `postgres_url`."""
+    return SystemClock()
+
+
+@pytest.fixture
+async def postgres_url(
+    postgres_server: PostgresServer, partitions_clock: SystemClock
+) -> AsyncIterator[str]:
     """The URL of a database of the test's own that has the schema."""
-    await postgres_server.make_template(make_schema)
-    name = await postgres_server.lend_database()
+    name = await lend_database(postgres_server, partitions_clock)
     yield postgres_server.url(name)
     await postgres_server.return_database(name)
 

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import watcher
@@ -29,7 +30,6 @@ from tests.postgres_binaries import START_SECONDS, Binaries, find_binaries
 ADMIN = "postgres"
 OWNER = "webhooks"
 """The role that owns the databases; it has the rights that a customer's role would have."""
-TEMPLATE = "template_webhooks"
 STOP_SECONDS = 60.0
 _BELOW_EPHEMERAL = range(20_000, 32_000)
 """Ports that the kernel gives to no outgoing connection. Such a port stays free while the server
@@ -79,9 +79,8 @@ class PostgresServer:
         self._is_durable = False
         self._use = (folder / "users").open("r+")  # fails if the folder is being removed
         self._made = 0
-        self._free: list[str] = []
-        self._has_template = False
-        self._shape: tuple[object, ...] | None = None
+        self._templates: dict[str, Template] = {}
+        self._lent: dict[str, Template] = {}
         fcntl.flock(self._use, fcntl.LOCK_SH)
 
     @classmethod
@@ -245,25 +244,23 @@ class PostgresServer:
         finally:
             await connection.close()
 
-    async def make_template(self, build: Callable[[str], Awaitable[None]]) -> None:
-        """Once a server: let `build` fill the template of databases that are lent, at its URL."""
-        if self._has_template:
+    async def make_template(self, name: str, build: Callable[[str], Awaitable[None]]) -> None:
+        """Once a server: let `build` fill a template of databases that are lent, at its URL."""
+        if name in self._templates:
             return
         with _locked(self.folder / "template.lock"):
             async with self.admin() as admin:
-                if await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE):
-                    self._has_template = True
-                    return
-                await self._make_owner(admin)
-                building = f"{TEMPLATE}_in_work"
-                await admin.execute(f"DROP DATABASE IF EXISTS {building} WITH (FORCE)")
-                await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
-                await build(self.url(building))
-                async with self.admin(building) as inside:
-                    await inside.execute(_KEEP)
-                    await inside.execute("VACUUM (FREEZE, ANALYZE)")
-                await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
-                self._has_template = True
+                if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+                    await self._make_owner(admin)
+                    building = f"{name}_in_work"
+                    await admin.execute(f"DROP DATABASE IF EXISTS {building} WITH (FORCE)")
+                    await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
+                    await build(self.url(building))
+                    async with self.admin(building) as inside:
+                        await inside.execute(_KEEP)
+                        await inside.execute("VACUUM (FREEZE, ANALYZE)")
+                    await admin.execute(f"ALTER DATABASE {building} RENAME TO {name}")
+        self._templates[name] = Template(name)
 
     async def _make_owner(self, admin) -> None:
         import asyncpg  # see `admin`
@@ -290,14 +287,16 @@ class PostgresServer:
         async with self.admin() as admin:
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    async def lend_database(self) -> str:
+    async def lend_database(self, template: str) -> str:
         """Lend a database as `make_template` made it: one that was returned, or a new one."""
-        if self._free:
-            return self._free.pop()
-        name = await self.create_database(TEMPLATE)
-        if self._shape is None:
+        of = self._templates[template]
+        if of.free:
+            return of.free.pop()
+        name = await self.create_database(template)
+        self._lent[name] = of
+        if of.shape is None:
             async with self.admin(name) as inside:
-                self._shape = await _shape(inside)
+                of.shape = await _shape(inside)
         return name
 
     async def return_database(self, name: str) -> None:
@@ -306,23 +305,34 @@ class PostgresServer:
         It is dropped instead if a test changed its tables, or if its files have grown large.
         """
         async with self.admin(name) as inside:
-            is_good = await self._empty(inside) and await inside.fetchval(_IS_SMALL)
+            is_good = await self._empty(name, inside) and await inside.fetchval(_IS_SMALL)
         if is_good:
-            self._free.append(name)
+            self._lent[name].free.append(name)
         else:
             await self.drop_database(name)
 
     async def empty_database(self, name: str) -> bool:
         """End the sessions of a lent database and restore its rows; False if its tables changed."""
         async with self.admin(name) as inside:
-            return await self._empty(inside)
+            return await self._empty(name, inside)
 
-    async def _empty(self, inside) -> bool:
+    async def _empty(self, name: str, inside) -> bool:
         await inside.execute(_ALONE)
-        if await _shape(inside) != self._shape:
+        if await _shape(inside) != self._lent[name].shape:
             return False
         await inside.execute(_EMPTY)
         return True
+
+
+@dataclass
+class Template:
+    """A database that others are copies of."""
+
+    name: str
+    free: list[str] = field(default_factory=list)
+    """Copies that were returned."""
+    shape: tuple[object, ...] | None = None
+    """What `_SHAPE` says of a copy that is new."""
 
 
 async def _shape(inside) -> tuple[object, ...]:

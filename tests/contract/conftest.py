@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import FixedClock
 from tests.unlowered_lanes import UnloweredLanes, watch_unlowered_lanes
 
 from winnerr_webhooks.config import EncryptionKey
@@ -241,6 +242,11 @@ def clock() -> FakeClock:
 def clock_class() -> type[FakeClock]:
     """For tests that make more than one world."""
     return FakeClock
+
+
+@pytest.fixture
+def partitions_clock() -> FixedClock:
+    return FixedClock()
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.conftest import make_schema
+from tests.conftest import lend_database
 from tests.crash.cluster import KEYS
 from tests.server import Server
+
+from winnerr_webhooks.clock import SystemClock
 
 Lend = Callable[[], Awaitable[dict[str, str]]]
 
@@ -40,8 +42,7 @@ async def lending(adapter: str, request) -> AsyncIterator[Lend]:
     async def lend() -> dict[str, str]:
         if adapter == "sqlite":
             return {}
-        await server.make_template(make_schema)
-        lent.append(await server.lend_database())
+        lent.append(await lend_database(server, SystemClock()))
         return {"DATABASE_URL": server.url(lent[-1]), "ENCRYPTION_KEYS": KEYS}
 
     server = request.getfixturevalue("postgres_server") if adapter == "postgres" else None

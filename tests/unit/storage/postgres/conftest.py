@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import FixedClock
 from tests.loss import Proxy
 from tests.unlowered_lanes import UnloweredLanes, watch_unlowered_lanes
 
@@ -31,6 +32,11 @@ Open = Callable[..., Awaitable[PostgresStorage]]
 def clock() -> Any:
     """Both clocks of every node, moved by hand."""
     return contract.FakeClock()
+
+
+@pytest.fixture
+def partitions_clock() -> FixedClock:
+    return FixedClock()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS, AlertSettings
 from winnerr_webhooks.domain.credentials import BearerAuth, Credentials
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
@@ -38,10 +39,22 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "webhooks.db"
 
 
+DELIVERIES = 41
+over_weeks = pytest.mark.parametrize("step_seconds", [86_400])
+"""For tests whose history takes a day for each delivery. Making so many days takes seconds."""
+
+
 @pytest.fixture
-async def old(path, clock, keyring, world_class):
+def step_seconds() -> int:
+    """How long after one delivery the next one follows; retries are due by then."""
+    return 120
+
+
+@pytest.fixture
+async def old(path, clock, keyring, world_class, step_seconds):
     """A world on an SQLite file, of which every table has rows."""
-    clock.ms = 1_790_000_000_000  # a real node copies, whose clock is not moved by hand
+    # A real node copies, whose clock is not moved by hand.
+    clock.ms = SystemClock().now_ms() - (DELIVERIES + 20) * step_seconds * 1000
     storage = await SqliteStorage.open(
         path, clock=clock, keyring=keyring, exclusive=True, raises_alerts=True
     )
@@ -75,12 +88,12 @@ async def old(path, clock, keyring, world_class):
     await storage.consume_link(b"3" * 32, b"4" * 32, 10**8)
     alerts = AlertSettings(emails=("a@example.com",), events=OPERATIONAL_EVENTS, language="de")
     await storage.set_alert_settings("org_1", alerts)
-    for day in range(41):
-        delivery = await world.leased(client_id=f"crm-{day}", data=b'{"n":%d}' % day)
-        outcome = ("success", EXHAUSTED, RETRY)[day % 3]
+    for number in range(DELIVERIES):
+        delivery = await world.leased(client_id=f"crm-{number}", data=b'{"n":%d}' % number)
+        outcome = ("success", EXHAUSTED, RETRY)[number % 3]
         await world.settle(delivery, outcome, message="no\0thing", body=bytes(range(256)))
-        clock.advance(days=1)
-    until = clock.ms - 39 * 86_400_000  # one delivery has failed before
+        clock.advance(seconds=step_seconds)
+    until = clock.ms - 39 * step_seconds * 1000  # one delivery has failed before
     early = ReplayFilter(organization="org_1", webhook=world.signed.id, until=until)
     await storage.recover_since(early, world.ids.new("job"), 1)
     await world.finish_jobs()
@@ -138,6 +151,7 @@ def cleaned(found: object) -> object:
     return msgspec.json.decode(msgspec.json.encode(found).replace(b"\\u0000", "\ufffd".encode()))
 
 
+@over_weeks
 async def test_all_that_could_be_read_before_reads_the_same(
     old, path, empty_postgres_url, open_node
 ) -> None:
@@ -147,7 +161,7 @@ async def test_all_that_could_be_read_before_reads_the_same(
     node = await open_node()
     assert cleaned(await everything(node)) == cleaned(before)
     assert [table for table, (source, target) in told.items() if not source == target > 0] == []
-    assert told["attempt"] == (41, 41)
+    assert told["attempt"] == (DELIVERIES, DELIVERIES)
     assert set(told) == {table.name for table in module._TABLES}
 
 
@@ -207,6 +221,7 @@ async def test_numbers_go_on_from_where_they_were(
     assert missed.id in {one.id for one in await world.claim()}
 
 
+@over_weeks
 async def test_history_lies_in_days_so_that_retention_can_let_go_of_it(
     old, path, empty_postgres_url, open_node, clock
 ) -> None:
@@ -222,7 +237,7 @@ async def test_history_lies_in_days_so_that_retention_can_let_go_of_it(
     clock.advance(days=400)
     while await node.run_retention_slice(30):
         pass
-    assert len((await node.log(LogFilter(organization="org_1", limit=500))).items) == 41
+    assert len((await node.log(LogFilter(organization="org_1", limit=500))).items) == DELIVERIES
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -272,7 +287,7 @@ async def test_a_copy_that_differs_is_no_copy(
         assert await node.webhooks("org_1") == []
         await connection.execute("DROP TRIGGER spoil ON winnerr_webhooks.idempotency")
         told, _ = await moved(path, empty_postgres_url)
-        assert told["idempotency"] == (41, 41)
+        assert told["idempotency"] == (DELIVERIES, DELIVERIES)
     finally:
         await connection.close()
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
-from tests.conftest import make_schema
+from tests.conftest import lend_database
 from tests.loss import IN_TIME
 
 from winnerr_webhooks.clock import SystemClock
@@ -28,8 +28,7 @@ def role() -> str | None:
 @pytest.fixture
 async def name(server, role):
     """The name of a database with our tables in it."""
-    await server.make_template(make_schema)
-    name = await server.lend_database()
+    name = await lend_database(server, SystemClock())
     if role:
         async with server.admin() as admin:
             await admin.execute(f"CREATE ROLE {role} SUPERUSER ROLE webhooks")
