@@ -10,6 +10,7 @@ import { showTimes } from "./times.js";
 
 /** Makes the rows of the log open in place. The keyboard and the live log use the result. */
 export function attemptOpener(attempts) {
+  const styled = loadStyles();
   const logUrl = location.href;
   let opened = null; // { row, panel, drawer, link, href } of the open attempt
   let requested = ""; // the URL that was asked for last
@@ -30,7 +31,7 @@ export function attemptOpener(attempts) {
 
   const show = async (link, href = link.href) => {
     requested = href;
-    const text = await fetchHtml(href, "attempt");
+    const [text] = await Promise.all([fetchHtml(href, "attempt"), styled]);
     if (requested !== href) return;
     if (text === null) { location.assign(href); return; }
     if (opened?.link !== link) {
@@ -85,6 +86,16 @@ export function attemptOpener(attempts) {
   });
 
   return { toggle, open, isOpen: () => opened !== null, openLink: () => opened?.link ?? null };
+}
+
+// The styles of an attempt are not needed for the first paint of a log. They stand before those of the
+// product, which may change them.
+function loadStyles() {
+  const link = document.createElement("link");
+  Object.assign(link, { rel: "stylesheet", href: new URL("./attempt.css", import.meta.url) });
+  const loaded = new Promise((done) => { link.onload = link.onerror = done; });
+  document.querySelector("link[rel='stylesheet']").after(link);
+  return loaded;
 }
 
 function isFramed() {

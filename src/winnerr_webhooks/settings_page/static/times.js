@@ -1,5 +1,8 @@
 // Shows times in the reader's time zone, and keeps relative times current. The server writes UTC; the
 // zone is named in the elements of the class `zone`, of which the foot of every page has one.
+//
+// The first paint waits for this module, which shows the times of the page when it is evaluated: they
+// are wider or narrower than in UTC, so later they would move what stands beside them.
 
 import { locale, say } from "./texts.js";
 
@@ -87,3 +90,6 @@ export function keepTimesCurrent() {
   }
   setTimeout(keepTimesCurrent, 1000);
 }
+
+showTimes(document);
+showLocalFields(document);
