@@ -5,6 +5,7 @@ import copy
 import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cached_property
 from html import unescape
 from html.parser import HTMLParser
 from ipaddress import ip_network
@@ -14,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.compiled_templates import compile_once
+from yarl import URL
 
 from winnerr_webhooks.api.http.http_server import HttpServer
 from winnerr_webhooks.api.http_app import HttpApp
@@ -71,20 +73,31 @@ class StubNode:
         self.due += 1
 
 
-class Document(HTMLParser):
+class TagParser(HTMLParser):
+    """Collects the start tags of a document."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+
+class Document:
     """An answer of the page, with its text, tags and controls."""
 
     def __init__(self, status: int, headers: Any, text: str, url: str) -> None:
-        super().__init__()
         self.status = status
         self.headers = headers
         self.html = text
         self.url = url
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+    @cached_property
+    def tags(self) -> list[tuple[str, dict[str, str]]]:
+        """Every start tag with its attributes. Many tests do not ask for them."""
+        return TagParser(self.html).tags
 
     @property
     def text(self) -> str:
@@ -116,6 +129,8 @@ class Browser:
         self.session = aiohttp.ClientSession(
             f"http://127.0.0.1:{site.port}", cookie_jar=aiohttp.CookieJar(unsafe=True)
         )
+        self._csrf: dict[str, str] = {}
+        """The token of the Webhooks tab, by the cookies with which it was asked for."""
 
     async def get(self, path: str = "", **options: Any) -> Document:
         async with self.session.get(self.path(path), **options) as response:
@@ -127,12 +142,18 @@ class Browser:
         """Send a form. Its CSRF token comes from the Webhooks tab, unless one is given."""
         pairs = list(fields.items() if isinstance(fields, dict) else fields)
         if csrf is None:
-            csrf = (await self.get()).csrf
+            csrf = self._csrf.get(self._cookies) or (await self.get()).csrf
+            self._csrf[self._cookies] = csrf
         headers = {"Sec-Fetch-Site": "same-origin", "Origin": "null"} | options.pop("headers", {})
         async with self.session.post(
             self.path(path), data=[*pairs, ("csrf", csrf)], headers=headers, **options
         ) as response:
             return await self._document(response)
+
+    @property
+    def _cookies(self) -> str:
+        page = URL(f"http://127.0.0.1:{self.site.port}{BASE}/")
+        return str(self.session.cookie_jar.filter_cookies(page))
 
     async def sign_in(self, role: str = "admin", organization: str = ORGANIZATION) -> "Browser":
         link = await self.site.page.sign_in.create_link(organization, role, "Jane")
