@@ -47,7 +47,7 @@ class Scale:
     rest_seconds: float
     """How long services at rest are watched."""
     quiet_seconds: float
-    """Of a stream at a low rate; longer where it would have fewer than six events."""
+    """Of a stream at a low rate; longer where it would have fewer than four events."""
     quiet_rates: Sequence[int] = (1, 10, 50, 200)
 
 
@@ -91,8 +91,8 @@ NORMAL = Scale(
     rate=500,
     attack_size=1.0,
     attack_seconds=5.0,
-    rest_seconds=20.0,
-    quiet_seconds=4.0,
+    rest_seconds=12.0,
+    quiet_seconds=3.0,
 )
 FULL = Scale(
     name="full",

@@ -106,7 +106,7 @@ def _under_load(stage: Stage, receiver: Receiver, hook: str, name: str) -> list[
     rates = stage.scale.quiet_rates
     found = []
     for plan in [*map(Plan, rates), Plan(rates[-1], MANY)]:
-        seconds = max(stage.scale.quiet_seconds, 6 / plan.rate)
+        seconds = max(stage.scale.quiet_seconds, 4 / plan.rate)
         before, began = service.usage(), time.monotonic()
         answer = stream(service, receiver, plan.rate, seconds, organizations=plan.webhooks)
         used = service.usage() - before
@@ -127,7 +127,7 @@ def _under_load(stage: Stage, receiver: Receiver, hook: str, name: str) -> list[
         )
     if SyncCounter.available():
         for row, rate in zip(found, rates, strict=False):
-            seconds = max(stage.scale.quiet_seconds / 4, 4 / rate)
+            seconds = max(stage.scale.quiet_seconds / 3, 3 / rate)
             with SyncCounter(service, stage.folder) as counter:
                 events = stream(service, receiver, rate, seconds)["events"]
             row["syncs"] = counter.syncs / events
