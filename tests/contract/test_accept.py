@@ -125,7 +125,7 @@ async def test_a_delivery_is_born_leased_with_all_it_takes_to_send_it(world) -> 
 @pytest.mark.parametrize("in_full", [False, True])
 async def test_a_delivery_without_room_or_lease_is_born_free_and_due(world, in_full) -> None:
     webhook = await world.webhook()
-    lease = LeaseTerms(seconds=60, full=frozenset({webhook.id})) if in_full else None
+    lease = LeaseTerms(seconds=60, full={"org_1": frozenset({webhook.id})}) if in_full else None
     (answer,) = await world.accept(world.event(), lease=lease)
     assert (answer.deliveries, answer.leased) == (1, ())
     (claimed,) = await world.claim()

@@ -100,7 +100,7 @@ class Machine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 4), born=st.sampled_from(["leased", "free", "mixed"]))
     def accept(self, count: int, born: str) -> None:
         events = [self.world.event() for _ in range(count)]
-        full = frozenset(list(self.webhooks)[:1]) if born == "mixed" else frozenset()
+        full = {"org_1": frozenset(list(self.webhooks)[:1])} if born == "mixed" else {}
         lease = None if born == "free" else LeaseTerms(seconds=60, full=full)
         answers = self.run(self.storage.accept(events, lease))
         for event, answer in zip(events, answers, strict=True):

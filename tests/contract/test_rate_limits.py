@@ -23,9 +23,13 @@ async def test_only_deliveries_of_other_webhooks_are_leased_at_once(world):
     assert answer.deliveries == 2
     assert [one.webhook_id for one in answer.leased] == [other.id]
     assert answer.to_claim
-    (answer,) = await world.accept(lease=LeaseTerms(seconds=60, full=frozenset((other.id,))))
+    (answer,) = await world.accept(
+        lease=LeaseTerms(seconds=60, full={"org_1": frozenset((other.id,))})
+    )
     assert not answer.leased
-    (answer,) = await world.accept(lease=LeaseTerms(seconds=60, full=frozenset((paced.id,))))
+    (answer,) = await world.accept(
+        lease=LeaseTerms(seconds=60, full={"org_1": frozenset((paced.id,))})
+    )
     assert not answer.to_claim, "its lane asks when it has room"
 
 

@@ -34,15 +34,19 @@ class Lanes(dict[str, Lane]):
         self._owners: dict[str, LaneOwner] = {}
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
-        self._full: dict[str, bool] = {}
-        """Lanes without room, and whether an accept has used that since."""
+        self._full: dict[str, dict[str, bool]] = {}
+        """Lanes without room by organization, and whether an accept has used that since."""
+        self._known_full: dict[str, frozenset[str]] = {}
+        """Those of the organizations in which none has changed."""
         self._terms: LeaseTerms | None = None
 
     def terms(self) -> LeaseTerms:
         """Return the lease terms of the next accept: it leases no deliveries for full lanes."""
         if self._terms is None:
-            self._full = dict.fromkeys(self._full, True)
-            self._terms = LeaseTerms(seconds=self._lease_seconds, full=frozenset(self._full))
+            for organization in self._full.keys() - self._known_full.keys():
+                full = self._full[organization] = dict.fromkeys(self._full[organization], True)
+                self._known_full[organization] = frozenset(full)
+            self._terms = LeaseTerms(seconds=self._lease_seconds, full=self._known_full.copy())
         return self._terms
 
     def seconds_to_room(self, organizations: Iterable[str]) -> float | None:
@@ -78,14 +82,21 @@ class Lanes(dict[str, Lane]):
     def note_full(self, lane: Lane) -> None:
         """Note that a lane has no room for accepted deliveries any more."""
         lane.full = True
-        self._full[lane.webhook_id] = False
-        self._terms = None
+        self._full.setdefault(lane.owner.organization, {})[lane.webhook_id] = False
+        self._forget_terms(lane)
 
     def note_room(self, lane: Lane) -> None:
         """Note that a lane has room for accepted deliveries again."""
         lane.full = False
-        if self._full.pop(lane.webhook_id, False):
+        full = self._full[lane.owner.organization]
+        if full.pop(lane.webhook_id):
             lane.has_backlog = True  # an accept may have left deliveries in the database
+        if not full:
+            del self._full[lane.owner.organization]
+        self._forget_terms(lane)
+
+    def _forget_terms(self, lane: Lane) -> None:
+        self._known_full.pop(lane.owner.organization, None)
         self._terms = None
 
     def drop(self, lane: Lane) -> None:

@@ -24,9 +24,9 @@ class AcceptTerms(NamedTuple):
     lease_until: int | None
     """The same instant as the column `lease_until` has it; None without a lease."""
 
-    def leases(self, webhook_id: str) -> bool:
+    def leases(self, organization: str, webhook_id: str) -> bool:
         """Return whether new deliveries of a webhook are leased to the caller."""
-        return self.lease is not None and webhook_id not in self.lease.full
+        return self.lease is not None and webhook_id not in self.lease.full.get(organization, ())
 
 
 def first_lease(
@@ -70,7 +70,7 @@ async def send_test(
         raise NotFound(f"There is no webhook {webhook_id}.")
     number, version, is_claimed = webhook
     made = delivery_id(event.id, number)
-    leased = not is_claimed and terms.leases(webhook_id)
+    leased = not is_claimed and terms.leases(event.organization, webhook_id)
     row = {
         "id": event.id,
         "organization": event.organization,

@@ -1,6 +1,6 @@
 """Values of the road: what a node claims, leases and settles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -13,8 +13,8 @@ class LeaseTerms(msgspec.Struct, frozen=True, kw_only=True):
     """How new deliveries are leased to the node that accepts them, which attempts them at once."""
 
     seconds: float
-    full: frozenset[str] = frozenset()
-    """Webhooks whose lane in this node has no room: their deliveries stay free."""
+    full: Mapping[str, frozenset[str]] = msgspec.field(default_factory=dict)
+    """Webhooks whose lane in this node has no room, by organization: their deliveries stay free."""
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):

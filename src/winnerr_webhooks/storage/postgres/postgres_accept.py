@@ -12,6 +12,7 @@ from winnerr_webhooks.storage.accepting import AcceptTerms, first_lease, repeate
 from winnerr_webhooks.storage.postgres.known_filters import KnownFilters
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, Row, columns
 from winnerr_webhooks.storage.retention import REMEMBERED_MS
+from winnerr_webhooks.storage.road_values import LeaseTerms
 
 MOST_JUDGEMENTS: Final = 5
 """How often a batch is judged if filters change between the judgement and the statement."""
@@ -55,7 +56,7 @@ async def accept(
     """
     asked = batch.asked
     events = columns([_row(event) for event in asked])
-    full = [] if terms.lease is None else list(terms.lease.full)
+    full = _full(asked, terms.lease)
     filters.forget_oldest()
     for _ in range(MOST_JUDGEMENTS):
         rows = await db.fetch(
@@ -84,6 +85,17 @@ async def accept(
         fresh = _leased_answers(asked, rows, terms)
         free = {row[2] for row in rows if row[5] and not row[4]}
     return await _stored(db, batch, fresh, free)
+
+
+def _full(events: Sequence[NewEvent], lease: LeaseTerms | None) -> list[str]:
+    """Return the webhooks without room that these events may be for.
+
+    No other organization's: thousands of ids would cost every event several milliseconds.
+    """
+    if lease is None or not lease.full:
+        return []
+    organizations = {event.organization for event in events}
+    return [one for name in organizations for one in lease.full.get(name, ())]
 
 
 def _row(event: NewEvent) -> tuple[object, ...]:
@@ -144,7 +156,9 @@ def _leased_answers(
             leased.setdefault(event.id, []).append(
                 first_lease(event, id_, webhook_id, version=version, expires=terms.expires)
             )
-        elif active and terms.leases(webhook_id):  # its webhook has a rate limit
+        elif active and terms.leases(
+            event.organization, webhook_id
+        ):  # its webhook has a rate limit
             to_claim.add(event.id)
     return {
         event_id: Accepted(
@@ -191,9 +205,13 @@ async def find_committed(
         "deliveries_of_events",
         *columns([(event.organization, f"dlv_{event.id[4:]}") for event in mine]),
     )
+
+    def leases(ordinal: int, webhook_id: str) -> bool:
+        return terms.leases(mine[ordinal - 1].organization, webhook_id)
+
     born = [
         # A row that was free may be leased by now, to another node.
-        (ordinal, id_, webhook, version, lease == 1 and terms.leases(webhook), 1)
+        (ordinal, id_, webhook, version, lease == 1 and leases(ordinal, webhook), 1)
         for ordinal, id_, webhook, version, lease in rows
     ]
     events = [(ordinal, None, None, None, False, 0) for ordinal in range(1, len(mine) + 1)]

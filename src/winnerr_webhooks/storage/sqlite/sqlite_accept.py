@@ -74,7 +74,7 @@ class _NewRows:
             self.ordered.append((*row, order_key(event.body, to.order_by)))
             self.lanes[to.webhook_id] = self._now
             return None
-        leased = to.rate_limit is None and self._terms.leases(to.webhook_id)
+        leased = to.rate_limit is None and self._terms.leases(event.organization, to.webhook_id)
         self.pending.append(
             (to.webhook_id, made, event.organization, event.name, to.epoch, int(leased))
         )
@@ -139,7 +139,9 @@ def accept(
                 delivery = rows.delivery(event, webhook)
                 if delivery is not None:
                     leased.append(delivery)
-                elif terms.leases(webhook.webhook_id):  # it has turns or an order
+                elif terms.leases(
+                    event.organization, webhook.webhook_id
+                ):  # it has turns or an order
                     waits = True
             else:
                 rows.cancel(event, webhook)
