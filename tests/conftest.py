@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from bisect import bisect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ FIXED_MS = 1_800_000_000_000
 """Where the clocks start that tests move by hand, in milliseconds since 1970."""
 
 QUARANTINED = pytest.StashKey[list[quarantine.Quarantined]]()
+PARTS = pytest.StashKey[list[str]]()
 
 thorough.register_profiles()
 gc.disable()  # until all tests are collected: what that makes, stays
@@ -67,10 +69,25 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the quarantine; the run stops when it names a test that does not exist."""
     if config.getoption("dist") != "no" and not hasattr(config, "workerinput"):
         gc.enable()  # the workers collect the tests, not this process
+    worker = getattr(config, "workerinput", None)
+    if worker is not None and config.args == config.getini("testpaths"):
+        # Each worker begins elsewhere: pytest compiles what no worker has compiled before, so that
+        # in a new clone they share this work.
+        parts = config.stash[PARTS] = _parts()
+        first = len(parts) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+        config.args = parts[first:] + parts[:first]
     try:
         config.stash[QUARANTINED] = quarantine.read(quarantine.FILE.read_text())
     except ValueError as error:
         raise pytest.UsageError(f"{quarantine.FILE}: {error}") from None
+
+
+def _parts() -> list[str]:
+    """Return the folders and modules of all tests, sorted."""
+    tests = Path(__file__).parent
+    inside = [*tests.iterdir(), *(tests / "unit").iterdir()]
+    found = {one for one in inside if one.is_dir() or one.match("test_*.py")}
+    return sorted(map(str, found - {tests / "unit"} | {tests.parent / "sdk" / "tests"}))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -79,7 +96,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let quarantined tests fail; `-ra` lists how they went."""
+    """Order the tests, and let quarantined ones fail; `-ra` lists how they went."""
+    if parts := config.stash.get(PARTS, []):  # all workers have to find the same order
+        items.sort(key=lambda item: bisect(parts, str(item.path)))
     reasons = {entry.name: str(entry) for entry in config.stash[QUARANTINED]}
     for item in items:
         if reason := reasons.get(item.nodeid.partition("[")[0]):
