@@ -46,7 +46,7 @@ def test_a_good_receiver_on_localhost_passes(check):
     with running(receivers.Receiver) as receiver:
         done = check(receiver.url.replace("127.0.0.1", "localhost"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("ok   A good event (200 X in ")
+    assert done.stdout.startswith("ok   A good event (200 X · ")
     assert done.stdout.endswith("\n0 problems, 0 risks\n")
 
 
