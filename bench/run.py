@@ -20,7 +20,7 @@ from bench.stage import FULL, NORMAL, PERFORMANCE, QUICK, Outcome, Scale, Stage
 
 NAMES = ("limit", "throughput", "baseline", "https", "latency", "isolation", "fairness", "backlog",
          "growth", "quiet")  # fmt: skip
-MOST_SECONDS = {"quick": 120, "normal": 600, "full": 7_200}
+MOST_SECONDS = {"quick": 120, "normal": 1_200, "full": 7_200}
 """The most seconds a bench may take; then it is ended as faulty."""
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")
 
