@@ -24,8 +24,10 @@ class UnloweredLanes:
     def __call__(
         self, _logger: Any, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
-        """Pass on a log event."""
-        self._seen |= event["event"] == MESSAGE
+        """Pass on a log event. A lane that was not lowered because of a fault is an error here."""
+        if event["event"] == MESSAGE:
+            assert "reason" in event, "a statement that lowers lanes has failed"
+            self._seen = True
         return event
 
     def take(self) -> bool:

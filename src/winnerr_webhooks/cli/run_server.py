@@ -15,8 +15,9 @@ from winnerr_webhooks.config import Config, check_service
 from winnerr_webhooks.processes.worker_context import WorkerContext
 
 GARBAGE_THRESHOLDS: Final = (5_000, 50, 10)
-"""When the garbage collector searches (`gc.set_threshold`). By default it searches a part of all
-objects each 7,000 more, and with thousands of connections that pauses all events for 70 ms."""
+"""How many more objects there are before the garbage collector searches the newest, the newer and
+all of them, as in `gc.set_threshold`. By default it searches more than the newest for every 7,000
+more: with thousands of connections that pauses all events for 70 ms."""
 
 
 def run_server(config: Config, worker: WorkerContext | None = None) -> int:

@@ -46,7 +46,7 @@ class Backlog:
 
     def add(self, lane: Lane) -> None:
         """Add a lane that has work in the database, and room for it."""
-        self._due.add(lane.webhook_id, lane.owner.organization)
+        self._due.add(lane.webhook_id, lane.owner.organization, has_backlog=lane.has_backlog)
         self.wakeup.set()
 
     def add_due(self, due: Iterable[DueLane]) -> int:
@@ -55,7 +55,8 @@ class Backlog:
         for one in due:
             lane = self._lanes.get(one.webhook_id)
             if lane is None or self.claim_allowance(lane) > 0:
-                self._due.add(one.webhook_id, one.organization)
+                has_backlog = lane is not None and lane.has_backlog
+                self._due.add(one.webhook_id, one.organization, has_backlog=has_backlog)
             else:
                 lane.has_backlog = True
         return len(self._due) - before

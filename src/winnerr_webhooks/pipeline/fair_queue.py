@@ -60,7 +60,6 @@ class FairQueue(Generic[Item]):
         """The expected cost of the last batch."""
         self.limit = limit
         """What the next batch may cost; a queue may get a lower limit for a time."""
-        self._credit = max(limit // TURNS, 1)
         self._on_full = on_full
         self._new: deque[Entry[Item]] = deque()
         """Entries added since the last batch; another thread may take from its left end."""
@@ -129,7 +128,7 @@ class FairQueue(Generic[Item]):
             organization, queue = next(iter(queues.items()))
             if not queue.at_turn:
                 queue.at_turn = True
-                queue.credit += self._credit
+                queue.credit += max(limit // TURNS, 1)
             entries, credit = queue.entries, queue.credit
             is_full = False
             while entries and (cost := entries[0][0].cost.expected) <= credit:

@@ -47,6 +47,8 @@ knows of none: events that are stored faster than they are delivered have to be 
 database again."""
 LONGEST_PAUSE: Final = 0.25
 """The longest such pause in seconds."""
+LEAST_PART: Final = 4
+"""While others call, a commit of bulk that is slow may have this part of the budget at least."""
 BULK_PATIENCE: Final = 60.0
 """Seconds for which bulk tries again, in parts, to store what was not stored in time."""
 BULK_CLOSING_SECONDS: Final = 1.0
@@ -297,7 +299,7 @@ class Intake:
         organizations = {admitted.organization for admitted, _ in batch}
         longest = min(GIVE_WAY * seconds, LONGEST_PAUSE)
         if self._open and all(map(self._foreground.others_than, organizations)):
-            queue.limit = self._rows_for(LONGEST_PAUSE / GIVE_WAY, queue.taken, seconds)
+            queue.limit = self._rows_beside_calls(batch, seconds)
             return longest
         queue.limit = self._limit
         pause = pause_between(queue, batch)
@@ -311,9 +313,14 @@ class Intake:
                 return max(min(to_room, longest), pause)
         return min(max(seconds, pause), LONGEST_PAUSE)
 
-    def _rows_for(self, wanted: float, rows: int, seconds: float) -> int:
-        """Return the rows of a commit that takes `wanted` seconds, if `rows` took `seconds`."""
-        return int(min(max(rows * wanted / max(seconds, 0.001), 1), self._limit))
+    def _rows_beside_calls(self, batch: Sequence[Entry[AdmittedEvent]], seconds: float) -> int:
+        """Return how many rows the next commit may have so that a pause can make up for it.
+
+        At least a quarter of the budget: a part of what a commit takes does not depend on its rows.
+        """
+        rows = sum(admitted.cost.expected for admitted, _ in batch)
+        fitting = rows * LONGEST_PAUSE / (GIVE_WAY * max(seconds, 0.001))
+        return min(max(int(fitting), self._limit // LEAST_PART), self._limit)
 
     # --- what follows -------------------------------------------------------------------------
 

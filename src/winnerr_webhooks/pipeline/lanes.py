@@ -88,11 +88,11 @@ class Lanes(dict[str, Lane]):
     def note_room(self, lane: Lane) -> None:
         """Note that a lane has room for accepted deliveries again."""
         lane.full = False
-        full = self._full[lane.owner.organization]
-        if full.pop(lane.webhook_id):
+        full = self._full.get(lane.owner.organization, {})
+        if full.pop(lane.webhook_id, False):
             lane.has_backlog = True  # an accept may have left deliveries in the database
         if not full:
-            del self._full[lane.owner.organization]
+            self._full.pop(lane.owner.organization, None)
         self._forget_terms(lane)
 
     def _forget_terms(self, lane: Lane) -> None:

@@ -115,10 +115,10 @@ def all_have_a_backlog(webhook_id: str, organization: str) -> Candidate | None:
     return backlogged(webhook_id, organization)
 
 
-def due_lanes(count: int, organization: str = "org_1") -> DueLanes:
+def due_lanes(count: int, *, has_backlog: bool = True) -> DueLanes:
     due = DueLanes()
     for number in range(count):
-        due.add(f"{organization}_{number}", organization)
+        due.add(f"wh_{number}", "org_1", has_backlog=has_backlog)
     return due
 
 
@@ -135,11 +135,25 @@ def test_all_backlogs_that_fit_are_in_the_next_claim() -> None:
 
 
 def test_lanes_with_little_due_are_taken_one_for_each_place() -> None:
-    assert len(due_lanes(500).take(32, all_have_room)) == 32
+    assert len(due_lanes(500, has_backlog=False).take(32, all_have_room)) == 32
 
 
 def test_every_organization_has_its_place_beside_one_with_many_backlogs() -> None:
     due = due_lanes(500)
     for number in range(20):
-        due.add(f"other_{number}", f"org_{number + 2}")
+        due.add(f"other_{number}", f"org_{number + 2}", has_backlog=True)
     assert {f"other_{number}" for number in range(20)} < set(ids(due.take(32, all_have_a_backlog)))
+
+
+def test_a_retry_does_not_wait_for_the_backlogs_of_its_organization() -> None:
+    due = due_lanes(500)
+    due.add("retry", "org_1")
+    assert "retry" in ids(due.take(32, all_have_a_backlog))
+
+
+def test_lanes_with_little_room_leave_no_places_unused() -> None:
+    def narrow(webhook_id: str, organization: str) -> Candidate | None:
+        return backlogged(webhook_id, organization, room=2)
+
+    claim = due_lanes(500).take(32, narrow)
+    assert sum(lane.room for lane in claim) >= 32

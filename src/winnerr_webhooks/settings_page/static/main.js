@@ -9,7 +9,7 @@ import { startKeyboard } from "./keyboard.js";
 import { startLiveLog } from "./live_log.js";
 import { confirmReplays } from "./replay_dialog.js";
 import { refreshUntilDone } from "./refresh.js";
-import { keepTimesCurrent, nameZones, showTimes } from "./times.js";
+import { keepTimesCurrent, nameZones } from "./times.js";
 import { enhanceWebhookForm } from "./webhook_form.js";
 
 answerEmbeddingPage();
@@ -30,7 +30,6 @@ forgetSentForm();
 clearMendedErrors();
 startKeyboard(attempts, opener);
 refreshUntilDone();
-later(() => showTimes(document));
 later(layOutRows);
 
 // The first paint has left out the rows below the window. They follow in small parts, so that pictures

@@ -1,13 +1,10 @@
 // Shows times in the reader's time zone, and keeps relative times current. The server writes UTC; the
 // zone is named in the elements of the class `zone`, of which the foot of every page has one.
 //
-// The first paint waits for this module, which shows the first times of the page when it is evaluated:
-// they are wider or narrower than in UTC, so later they would move what stands beside them. Times
-// further down and those that are folded away follow after it.
+// The first paint waits for this module, which shows the times of the page when it is evaluated: they
+// are wider or narrower than in UTC, so later they would move what stands beside them.
 
 import { locale, say } from "./texts.js";
-
-const FIRST_TIMES = 60; // more than a window shows
 
 const UNITS = [
   [86_400_000, "{count} d ago", "in {count} d"],
@@ -42,23 +39,11 @@ function local(at, today) {
 
 /** Shows the clock times below a node in the local time zone, and names that zone beside them. */
 export function showTimes(root) {
-  showClocks(root.querySelectorAll("time[data-show='clock']"));
-  nameZone(root);
-}
-
-function nameZone(root) {
-  for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
-}
-
-function showClocks(times) {
   const today = new Date().toDateString();
-  for (const time of times) time.textContent = local(Date.parse(time.dateTime), today);
-}
-
-function showFirstTimes() {
-  const times = [...document.querySelectorAll("time[data-show='clock']:not(details:not([open]) *)")];
-  showClocks(times.slice(0, FIRST_TIMES));
-  nameZone(document);
+  for (const time of root.querySelectorAll("time[data-show='clock']")) {
+    time.textContent = local(Date.parse(time.dateTime), today);
+  }
+  for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
 }
 
 /**
@@ -106,5 +91,5 @@ export function keepTimesCurrent() {
   setTimeout(keepTimesCurrent, 1000);
 }
 
-showFirstTimes();
+showTimes(document);
 showLocalFields(document);

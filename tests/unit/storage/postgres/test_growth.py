@@ -45,6 +45,12 @@ def rows(plan):
 
 
 @pytest.fixture
+def node_url(empty_postgres_url: str) -> str:
+    """A new database: statistics of rows that another test had would lead to other plans."""
+    return empty_postgres_url
+
+
+@pytest.fixture
 async def connection(node, node_url):
     opened = await asyncpg.connect(node_url)
     schema = await opened.fetchval(
