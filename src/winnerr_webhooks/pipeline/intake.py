@@ -47,8 +47,8 @@ knows of none: events that are stored faster than they are delivered have to be 
 database again."""
 LONGEST_PAUSE: Final = 0.25
 """The longest such pause in seconds."""
-LEAST_PART: Final = 4
-"""While others call, a commit of bulk that is slow may have this part of the budget at least."""
+MOST_PARTS: Final = 4
+"""While others call, the budget of rows is divided by at most this for slow commits of bulk."""
 BULK_PATIENCE: Final = 60.0
 """Seconds for which bulk tries again, in parts, to store what was not stored in time."""
 BULK_CLOSING_SECONDS: Final = 1.0
@@ -293,7 +293,8 @@ class Intake:
     ) -> float:
         """Return the seconds to leave to other organizations' calls, or else to deliveries.
 
-        `queue` is where the batch came from, and `seconds` is what its commit took.
+        `queue` is where the batch came from; this sets what its next batch may cost. `seconds` is
+        what the commit took.
         `for_receivers`: whether to wait until quick receivers have room.
         """
         organizations = {admitted.organization for admitted, _ in batch}
@@ -320,7 +321,7 @@ class Intake:
         """
         rows = sum(admitted.cost.expected for admitted, _ in batch)
         fitting = rows * LONGEST_PAUSE / (GIVE_WAY * max(seconds, 0.001))
-        return min(max(int(fitting), self._limit // LEAST_PART), self._limit)
+        return min(max(int(fitting), self._limit // MOST_PARTS), self._limit)
 
     # --- what follows -------------------------------------------------------------------------
 

@@ -293,7 +293,7 @@ async def test_while_others_call_a_slow_commit_of_a_batch_is_followed_by_smaller
     budget = world.budgets.accept_rows.bound.limit
     wide = [rows for rows in world.rows if rows > 100]
     assert wide[0] > budget / 2
-    assert max(wide[1:]) <= budget / intake.LEAST_PART
+    assert max(wide[1:]) <= budget / intake.MOST_PARTS
     monkeypatch.setattr(foreground, "WINDOW", -1.0)  # nobody calls any more
     await store(world, 120)
     assert max(world.rows[-3:]) > budget / 2

@@ -156,10 +156,8 @@ def _leased_answers(
             leased.setdefault(event.id, []).append(
                 first_lease(event, id_, webhook_id, version=version, expires=terms.expires)
             )
-        elif active and terms.leases(
-            event.organization, webhook_id
-        ):  # its webhook has a rate limit
-            to_claim.add(event.id)
+        elif active and terms.leases(event.organization, webhook_id):
+            to_claim.add(event.id)  # the webhook has a rate limit or an order
     return {
         event_id: Accepted(
             id=event_id,

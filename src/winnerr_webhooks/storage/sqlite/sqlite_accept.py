@@ -139,10 +139,8 @@ def accept(
                 delivery = rows.delivery(event, webhook)
                 if delivery is not None:
                     leased.append(delivery)
-                elif terms.leases(
-                    event.organization, webhook.webhook_id
-                ):  # it has turns or an order
-                    waits = True
+                elif terms.leases(event.organization, webhook.webhook_id):
+                    waits = True  # the webhook has a rate limit or an order
             else:
                 rows.cancel(event, webhook)
         return Accepted(
