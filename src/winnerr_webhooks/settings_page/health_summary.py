@@ -16,32 +16,60 @@ _BAR_MS: Final = DAY_MS // _BARS
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened in the last 24 hours, at one webhook or at all of an organization."""
+    """What happened in the last 24 hours, at one webhook or at all of an organization.
 
-    succeeded: int
-    """Attempts."""
-    failed: int
-    """Attempts."""
+    Of hundreds of webhooks a page shows a few, so what only a shown one needs is a property.
+    """
+
+    succeeded_each: list[int]
+    """Attempts in each half hour, oldest first."""
+    failed_each: list[int]
+    """Attempts in each half hour, oldest first."""
+    durations: list[int]
+    """Attempts of each class of durations."""
     exhausted: int
     """Deliveries that failed for good."""
-    median_ms: float | None
-    p95_ms: float | None
-    bars: list[Bar]
-    """Half an hour each, oldest first."""
     waiting: int = 0
     """Deliveries that are pending now, counted up to `COUNT_LIMIT`."""
 
     @property
+    def succeeded(self) -> int:
+        """Attempts."""
+        return sum(self.succeeded_each)
+
+    @property
+    def failed(self) -> int:
+        """Attempts."""
+        return sum(self.failed_each)
+
+    @property
+    def median_ms(self) -> float | None:
+        """None without attempts."""
+        return quantile(self.durations, 0.5)
+
+    @property
+    def p95_ms(self) -> float | None:
+        """None without attempts."""
+        return quantile(self.durations, 0.95)
+
+    @property
+    def bars(self) -> list[Bar]:
+        """Half an hour each, oldest first."""
+        return [Bar(*pair) for pair in zip(self.succeeded_each, self.failed_each, strict=True)]
+
+    @property
     def hours(self) -> list[Bar]:
         """The bars joined to one an hour, for small charts."""
-        pairs = zip(self.bars[::2], self.bars[1::2], strict=True)
+        bars = self.bars
+        pairs = zip(bars[::2], bars[1::2], strict=True)
         return [Bar(a.succeeded + b.succeeded, a.failed + b.failed) for a, b in pairs]
 
     @property
     def success_rate(self) -> float | None:
         """The fraction of attempts that succeeded; None without attempts."""
-        total = self.succeeded + self.failed
-        return self.succeeded / total if total else None
+        succeeded = self.succeeded
+        total = succeeded + self.failed
+        return succeeded / total if total else None
 
     @property
     def waiting_is_capped(self) -> bool:
@@ -82,12 +110,10 @@ def sum_buckets(buckets: Sequence[HealthBucket], now: int, waiting: int = 0) -> 
         classes[bucket.duration_class] += bucket.succeeded + bucket.failed
         exhausted += bucket.exhausted
     return Health(
-        succeeded=sum(succeeded),
-        failed=sum(failed),
+        succeeded_each=succeeded,
+        failed_each=failed,
+        durations=classes,
         exhausted=exhausted,
-        median_ms=quantile(classes, 0.5),
-        p95_ms=quantile(classes, 0.95),
-        bars=[Bar(*pair) for pair in zip(succeeded, failed, strict=True)],
         waiting=waiting,
     )
 
