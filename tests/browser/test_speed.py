@@ -141,6 +141,7 @@ async def test_no_page_shifts_while_it_loads(visit, server, receiver):
             await page.set_viewport_size({"width": width, "height": 800})
             await page.goto(f"/settings/webhooks{path}", wait_until="load")
             assert await shifted(page) == 0, (path, width)
+    assert await page.evaluate("[...document.fonts].map((one) => one.status)") == 2 * ["loaded"]
 
 
 async def test_live_rows_never_move_the_row_one_points_at_or_has_opened(visit, server, receiver):

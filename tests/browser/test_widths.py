@@ -25,6 +25,8 @@ WIDEST_TEXTS = """(retry) => {
   row.cells[5].textContent = "10 of 21";
 }"""
 
+OPEN_FORMS = "document.querySelectorAll('.replay-all').forEach((one) => { one.open = true; })"
+
 
 async def resize(page: Page, width: int) -> None:
     await page.set_viewport_size({"width": width, "height": 900})
@@ -75,7 +77,7 @@ async def test_a_row_of_the_log_shows_its_figures_and_its_button(  # noqa: PLR09
     ],
 )
 async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
-    visit, server, receiver, widths
+    visit, server, receiver, answer, widths
 ):
     word = "w" * 500
     webhook = await server.webhook(
@@ -88,8 +90,10 @@ async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
         retrySchedule=[1] * 20,
     )
     await server.ok("PUT", "~/alerts", {"emails": ["m" * 60 + "@" + "d" * 60 + ".example"]})
+    receiver.answer = lambda request: answer(503 if request.path.endswith("/fails") else 200)
+    await server.webhook(f"{receiver.url}/fails")
     await server.emit()
-    (attempt,) = (await server.until("~/logs", lambda found: found["items"]))["items"]
+    attempt = (await server.until("~/logs", lambda found: len(found["items"]) > 1))["items"][0]
     link = await server.ok(
         "POST",
         "~/portal-sessions",
@@ -111,6 +115,7 @@ async def test_the_longest_words_that_fields_take_do_not_widen_a_page(
         *(f"/{webhook['id']}{one}" for one in of_webhook),
     ):
         await page.goto(f"/settings/webhooks{path}")
-        for width in widths:
+        await page.evaluate(OPEN_FORMS)
+        for width in (*widths, 480) if path == event else widths:
             await resize(page, width)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -59,10 +59,11 @@ def test_the_wheel_is_of_the_packages_own_version_and_brings_the_console_script(
     (info,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
     metadata = Parser().parsestr(archive.read(f"{info}/METADATA").decode())
     assert metadata["Version"] == winnerr_webhooks.__version__
-    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["License-Expression"] == "Apache-2.0 AND OFL-1.1"  # the page's fonts
     script = archive.read(f"{info}/entry_points.txt").decode()
     assert "winnerr-webhooks = winnerr_webhooks.cli:main" in script
-    assert f"{info}/licenses/LICENSE" in archive.namelist()
+    fonts = "src/winnerr_webhooks/settings_page/static/OFL.txt"
+    assert {f"{info}/licenses/{name}" for name in ("LICENSE", fonts)} <= set(archive.namelist())
 
 
 def test_an_installed_wheel_works_without_the_source(wheel, tmp_path):

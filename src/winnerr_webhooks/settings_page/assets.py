@@ -8,7 +8,12 @@ from typing import Final
 import msgspec
 
 CSS: Final = "text/css; charset=utf-8"
-_TYPES: Final = {"css": CSS, "js": "text/javascript; charset=utf-8"}
+_TYPES: Final = {
+    "css": CSS,
+    "js": "text/javascript; charset=utf-8",
+    "txt": "text/plain; charset=utf-8",
+    "woff2": "font/woff2",
+}
 CACHE_FOREVER: Final = "public, max-age=31536000, immutable"
 """The Cache-Control of a file whose URL contains the hash of its content."""
 

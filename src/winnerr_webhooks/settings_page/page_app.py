@@ -181,7 +181,7 @@ def _security_headers(config: Config) -> list[tuple[bytes, bytes]]:
     ancestors = " ".join(config.frame_ancestors) or "'none'"
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
         f"frame-ancestors {ancestors}"
     )
     headers = {

@@ -66,7 +66,7 @@ async def test_one_delivery_is_replayed(site, admin):
 async def test_what_was_not_delivered_is_replayed_or_all_of_it(site, admin):
     event, _ = await made(site, 200, 503, 503)
     page = await admin.get(f"/events/{event}")
-    assert page.has_button("Replay all 2 undelivered")
+    assert page.has_button("Replay all 2 unsuccessful deliveries")
     assert "3 webhooks get this event once more. 1 of them has it already." in page.text
 
     some = await admin.post(f"/events/{event}/replay", {"which": "undelivered"})

@@ -23,6 +23,14 @@ async def test_by_default_the_page_has_our_look(site, admin):
     ]
     assert page.all("meta", name="color-scheme", content="light dark")
     assert not page.all("img")
+    assert "font-src 'self';" in page.headers["Content-Security-Policy"]
+    sheet = page.all("link", rel="stylesheet")[0]["href"]
+    for font in ("inter.woff2", "jetbrains-mono.woff2"):
+        assert f'url("{font}")' in (await admin.get(sheet)).html
+        async with admin.session.get(sheet.replace("page.css", font)) as answer:
+            assert (await answer.read())[:4] == b"wOF2"
+            assert answer.content_type == "font/woff2"
+            assert "immutable" in answer.headers["Cache-Control"]
 
 
 async def test_a_products_look_is_files_of_our_own_origin(make_site, tmp_path):
