@@ -761,7 +761,7 @@ async def test_a_failing_webhook_says_what_to_do_and_offers_to_replay_all_that_f
     for part in ("", "/deliveries"):
         page = await admin.get(f"/{webhook.id}{part}")
         assert "What to do:" in page.text
-        assert "Replay all 2 failed…" in page.text
+        assert "Replay all 2 failed deliveries…" in page.text
         assert page.all("a", href=f"/settings/webhooks/logs/{last}")
         (link,) = [one["href"] for one in page.all("a") if "/logs/replay" in one["href"]]
         assert "2 failed deliveries" in (await admin.get(link)).text

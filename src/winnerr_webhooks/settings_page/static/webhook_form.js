@@ -1,6 +1,6 @@
 // The webhook form: checks the URL when the user leaves it, counts events, generates secrets.
 
-import { announce, post } from "./dom.js";
+import { announce, nodesOf, post } from "./dom.js";
 import { startFilterBuilder } from "./filter_builder.js";
 import { say } from "./texts.js";
 
@@ -22,8 +22,12 @@ function checkUrl(input, result) {
     if (!answer || input.value.trim() !== url) return;
     input.toggleAttribute("aria-invalid", false);
     if (!answer.ok) input.setAttribute("aria-invalid", "true");
-    result.className = `url-check ${answer.ok ? (answer.message ? "is-warn" : "is-ok") : "is-bad"}`;
-    result.textContent = answer.message || say("This URL is allowed. A test event shows whether it answers.");
+    const kind = answer.ok ? (answer.message ? "is-warn" : "is-ok") : "error";
+    result.className = `url-check ${kind}`;
+    result.replaceChildren(
+      nodesOf(`<svg class="icon" aria-hidden="true"><use href="#i-${kind === "is-ok" ? "ok" : "failing"}"/></svg>`),
+      ` ${answer.message || say("This URL is allowed. A test event shows whether it answers.")}`,
+    );
   });
 }
 
