@@ -16,11 +16,12 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
 ARGS ?=
 PYTEST := -m pytest -n 4
-# What depends on the versions of Python and of libraries, and is quick: no tests of crashes, of the
-# browser, of the benches or of the demo, and none that starts a PostgreSQL server of its own.
-QUICK := $(addprefix tests/unit/,api egress pipeline settings_page storage/sqlite test_config.py \
-  test_crypto.py test_log_setup.py test_metrics.py) $(addprefix tests/contract/test_,accept.py settle.py log.py) \
-  tests/scenario/test_contract_webhooks.py
+# What depends on the versions of Python, and what also depends on those of libraries, and is quick: no
+# tests of crashes, of the browser, of the benches or of the demo, and none that starts a PostgreSQL
+# server of its own.
+OF_PYTHON := $(addprefix tests/unit/,api egress test_config.py test_crypto.py test_log_setup.py test_metrics.py)
+OF_LIBRARIES := $(OF_PYTHON) $(addprefix tests/unit/,pipeline settings_page storage/sqlite domain management) \
+  $(addprefix tests/contract/test_,accept.py settle.py log.py) tests/scenario/test_contract_webhooks.py
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 13
@@ -28,15 +29,15 @@ help: ## this list
 demo: $(VENV)/.runtime ## a complete working example; Ctrl-C stops it (ARGS="--rate 10 --seconds 30")
 	@PYTHONPATH=src $(RUN) -m winnerr_webhooks demo $(ARGS)
 
-test: $(VENV)/.development browser documents pgbouncer ## all tests (ARGS="-k config")
+test: $(VENV)/.development browser documents pgbouncer ## the tests (ARGS="-k config")
 	@$(RUN) $(PYTEST) $(ARGS)
 
-thorough: $(VENV)/.development browser documents pgbouncer ## all tests at full size: see CONTRIBUTING.md
+thorough: $(VENV)/.development browser documents pgbouncer ## also the tests that take long: see CONTRIBUTING.md
 	@$(RUN) $(PYTEST) -m "not chaos" --hypothesis-profile=thorough $(ARGS)
 
 lowest: $(VENV)-lowest/.installed ## quick tests on the lowest versions of the dependencies; coverage
 	@PYTHONPATH=$(CURDIR)/src $(VENV)-lowest/bin/python $(PYTEST) -p no:cacheprovider --cov --cov-report= \
-	  $(QUICK) tests/unit/domain tests/unit/management $(ARGS)
+	  $(OF_LIBRARIES) $(ARGS)
 	@$(VENV)-lowest/bin/python -m coverage report --skip-covered --skip-empty
 
 newest: $(VENV)/.development ## quick tests on the newest Python of this machine
@@ -53,7 +54,7 @@ newest: $(VENV)/.development ## quick tests on the newest Python of this machine
 	fi
 
 newest-with: $(VENV)-newest/.installed
-	@PYTHONPATH=$(CURDIR)/src $(VENV)-newest/bin/python $(PYTEST) -p no:cacheprovider $(QUICK) $(ARGS)
+	@PYTHONPATH=$(CURDIR)/src $(VENV)-newest/bin/python $(PYTEST) -p no:cacheprovider $(OF_PYTHON) $(ARGS)
 
 browser: $(VENV)/.development ## Chromium and axe-core for the browser tests, where they can be had
 	@if [ ! $(VENV)/.browser -nt tests/browser/package-lock.json ]; then \

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from bisect import bisect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
@@ -29,6 +30,9 @@ from winnerr_webhooks.storage.sqlite import sqlite_file
 FIXED_MS = 1_800_000_000_000
 """Where the clocks start that tests move by hand, in milliseconds since 1970."""
 
+MEMORY = Path("/dev/shm")
+LEAST_MEMORY = 6 << 30
+"""Bytes that have to be free there, and of memory, for the tests' files to be kept there."""
 QUARANTINED = pytest.StashKey[list[quarantine.Quarantined]]()
 PARTS = pytest.StashKey[list[str]]()
 
@@ -67,6 +71,8 @@ class Scheduling(LoadScopeScheduling):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the quarantine; the run stops when it names a test that does not exist."""
+    if config.getoption("markexpr") != "chaos":
+        _keep_files_in_memory()
     if config.getoption("dist") != "no" and not hasattr(config, "workerinput"):
         gc.enable()  # the workers collect the tests, not this process
     worker = getattr(config, "workerinput", None)
@@ -80,6 +86,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[QUARANTINED] = quarantine.read(quarantine.FILE.read_text())
     except ValueError as error:
         raise pytest.UsageError(f"{quarantine.FILE}: {error}") from None
+
+
+def _keep_files_in_memory() -> None:
+    """Make temporary files in memory, if there is enough: the suite takes a sixth less time.
+
+    The thousands of databases are files, and PostgreSQL copies hundreds of files for each.
+    """
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return
+    available = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
+    free = shutil.disk_usage(MEMORY).free
+    if available and min(int(available[1]) << 10, free) >= LEAST_MEMORY:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # found again
 
 
 def _parts() -> list[str]:

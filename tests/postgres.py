@@ -51,6 +51,8 @@ _FORGETFUL = {
     "max_wal_senders": "0",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "1h",
+    # It would start a process for each database in turn, about every second with fifty of them.
+    "autovacuum": "off",
 }
 _SIGNALS = {
     # PostgreSQL's manual, section "Shutting Down the Server".

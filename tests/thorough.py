@@ -1,8 +1,7 @@
-"""What `make test` has at a smaller size than `make thorough`.
+"""What `make test` leaves to `make thorough`, or has at a smaller size.
 
-Hypothesis tries a quarter of the examples. Tests with the marker `thorough` do not run: each
-repeats, on another event loop or database, in another language or with more rounds, a test that
-does.
+Tests with the marker `thorough` do not run, and Hypothesis tries a tenth of the examples.
+CONTRIBUTING.md says which tests those are.
 """
 
 import pytest
@@ -22,7 +21,9 @@ def register_profiles() -> None:
     """
     usual = settings()
     settings.register_profile(THOROUGH, usual, deadline=None)
-    settings.register_profile("test", usual, deadline=None, max_examples=usual.max_examples // 4)
+    settings.register_profile(
+        "test", usual, deadline=None, max_examples=examples(usual.max_examples)
+    )
     settings.load_profile("test")
 
 
@@ -33,7 +34,7 @@ def is_thorough() -> bool:
 
 def examples(thorough: int) -> int:
     """Return how many examples this run tries of a test that `make thorough` tries so many of."""
-    return thorough if is_thorough() else max(thorough // 4, 1)
+    return thorough if is_thorough() else max(thorough // 10, 1)
 
 
 def mark_other_loops(item: pytest.Item) -> None:

@@ -1,6 +1,5 @@
 """What axe-core looks at in a page, and for which rules."""
 
-import itertools
 from typing import Any, NamedTuple
 
 from playwright.async_api import Page
@@ -8,10 +7,11 @@ from playwright.async_api import Page
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _OF_COLOUR = ["color-contrast", "link-in-text-block"]
 
-ALL = {"runOnly": _TAGS}
-COLOURS = {"runOnly": _OF_COLOUR}
+ALL = {"runOnly": _TAGS, "preload": False}
+"""No rule of these tags needs the style sheets, which axe-core would load again (`preload`)."""
+COLOURS = ALL | {"runOnly": _OF_COLOUR}
 """The rules that another colour scheme can break; they take half of the time of all."""
-ALL_BUT_COLOURS = {
+ALL_BUT_COLOURS = ALL | {
     "runOnly": {"type": "tag", "values": _TAGS},
     "rules": {rule: {"enabled": False} for rule in _OF_COLOUR},
 }
@@ -34,29 +34,21 @@ EVERY_LOOK = [
     Look("dark", 1280, COLOURS),
     Look("dark", 360, ALL_BUT_COLOURS),
 ]
-IN_TURN = [
-    [Look("light", 1280, ALL), Look("dark", 1280, COLOURS)],
-    [Look("dark", 360, ALL)],
-]
 
 
 class Checker:
-    """Looks at a page as it is now, each time it is called; `axe` is the source of axe-core.
+    """Looks at a page as it is now in every look; `axe` is the source of axe-core.
 
-    `is_thorough`: in every look. Otherwise wide or narrow in turn, because the states of a page
-    have most of their elements in common; the dark colours each time. Nothing is ever wider than
-    the window.
+    Nothing is ever wider than the window.
     """
 
-    def __init__(self, axe: str, *, is_thorough: bool) -> None:
+    def __init__(self, axe: str) -> None:
         self._axe = axe
-        self._is_thorough = is_thorough
-        self._turns = itertools.cycle(IN_TURN)
 
     async def __call__(self, page: Page) -> None:
         if not await page.evaluate("'axe' in window"):
             await page.evaluate(self._axe)
-        for look in EVERY_LOOK if self._is_thorough else next(self._turns):
+        for look in EVERY_LOOK:
             await page.set_viewport_size({"width": look.width, "height": 800})
             await page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")
             found = await page.evaluate(RUN, look.rules)

@@ -139,9 +139,7 @@ def axe() -> str:
     return AXE.read_text()
 
 
-@pytest.fixture(
-    params=[False, pytest.param(True, marks=pytest.mark.thorough)], ids=["in turn", "every look"]
-)
-def check(axe: str, request: pytest.FixtureRequest) -> axe_rules.Checker:
+@pytest.fixture
+def check(axe: str) -> axe_rules.Checker:
     """Look at a page with axe-core: light and dark, 1280 and 360 wide; see `axe_rules`."""
-    return axe_rules.Checker(axe, is_thorough=request.param)
+    return axe_rules.Checker(axe)

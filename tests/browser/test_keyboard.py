@@ -26,6 +26,7 @@ async def tab_to(page: Page, text: str) -> None:
     raise AssertionError(f"Tab never came to {text!r}")
 
 
+@pytest.mark.thorough
 async def test_a_webhook_is_added_with_the_keyboard_alone(visit, server, receiver):
     page = await visit()
     await page.keyboard.press("Tab")

@@ -60,6 +60,7 @@ async def test_the_page_has_the_products_colours_font_logo_and_style(visit, serv
     assert (box["width"], box["height"]) == (80, 24)
 
 
+@pytest.mark.thorough
 async def test_axe_finds_nothing_in_the_products_look(visit, server, receiver, check):
     webhook = await server.webhook(receiver.url, secret="a secret of Globex")
     await server.emit()

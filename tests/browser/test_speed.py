@@ -88,6 +88,7 @@ async def paint_quickly(page: Page, path: str, ready: Locator) -> dict[str, list
     return figures
 
 
+@pytest.mark.thorough
 async def test_the_log_with_500_attempts_of_10_kb_paints_in_under_300_ms_and_stays_put(
     visit, server, receiver, answer, record_property
 ):
@@ -108,6 +109,7 @@ async def test_the_log_with_500_attempts_of_10_kb_paints_in_under_300_ms_and_sta
     record_property("first_contentful_paint_ms", statistics.median(paints[-3:]))
 
 
+@pytest.mark.thorough
 async def test_500_webhooks_paint_in_under_300_ms_in_their_list_in_the_log_and_each_for_itself(
     visit, server, receiver, record_property
 ):

@@ -159,6 +159,7 @@ async def patient(make_server: Any, chromium: Any) -> Any:
     await context.close()
 
 
+@pytest.mark.thorough
 async def test_an_opened_attempt_follows_its_delivery_and_keeps_what_is_open_in_it(
     patient, receiver, answer
 ):

@@ -18,6 +18,7 @@ from tests.server import PAUSE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+WAYS = ("keyboard", "mouse", "no JavaScript")
 MOST_TABS = 250
 """Presses of Tab after which something counts as out of reach."""
 
@@ -238,7 +239,8 @@ test_event.__test__ = False  # type: ignore[attr-defined]  # a task, as the othe
 
 
 @pytest.mark.parametrize(
-    "way", [pytest.param("mouse", marks=pytest.mark.thorough), "keyboard", "no JavaScript"]
+    "way",
+    ["keyboard", *(pytest.param(way, marks=pytest.mark.thorough) for way in WAYS[1:])],
 )
 @pytest.mark.parametrize(("task", "most"), TASKS, ids=[task.__name__ for task, _ in TASKS])
 async def test_a_task_takes_few_steps(  # noqa: PLR0917  fixtures

@@ -93,6 +93,7 @@ async def test_what_is_pending_for_a_deleted_webhook_keeps_it_until_the_job_is_t
     assert await _exists(world, webhook)
 
 
+@pytest.mark.thorough
 async def test_the_number_of_a_removed_webhook_is_never_given_out_again(world) -> None:
     """Deliveries' ids end with it."""
     first = await world.webhook()

@@ -225,6 +225,7 @@ async def server(make_postgres):
     "size", [SMALL, pytest.param(FULL, marks=pytest.mark.chaos)], ids=["small", "full"]
 )
 @pytest.mark.timeout(3_600)
+@pytest.mark.thorough
 async def test_a_dead_webhook_with_a_great_backlog_harms_nobody_and_drains(
     size: Size, server, tmp_path
 ) -> None:

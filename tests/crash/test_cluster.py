@@ -10,7 +10,6 @@ import random
 
 import pytest
 from tests.crash.cluster import HURRIED, Cluster, Found, cluster_on, compare, one_on_sqlite
-from tests.thorough import is_thorough
 
 ROLES = ("api", "api", "deliver", "deliver", "deliver")
 ORGANIZATIONS = 10
@@ -55,33 +54,33 @@ async def every_repeat_was_in_flight(cluster: Cluster, found: Found) -> tuple[in
     return tuple(len(flight.deliveries(taken)) for flight in cluster.flights)
 
 
-# --- the short one, of every build --------------------------------------------------------------
+# --- the short one, of `make thorough` ----------------------------------------------------------
 
 
-RATE, THOROUGH_RATE = 80, 200
+RATE = 200
 """Events a second."""
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.thorough
 async def test_kills_and_a_crashing_database_lose_nothing(durable, tmp_path) -> None:
     """Without a kill no repeat; with kills only of what was in flight; and a database crashes."""
     rng = random.Random(7)
-    rate = THOROUGH_RATE if is_thorough() else RATE
     async with cluster_on(
         await new_url(durable), tmp_path, DELIVERY_TIMEOUT="4", RETRY_SCHEDULE="0.5,1,2"
     ) as cluster:
         await cluster.start(ROLES, program=HURRIED, organizations=ORGANIZATIONS)
         await receivers(cluster, 0.1, first=500)
         orders = {"organizations": ORGANIZATIONS}
-        calm = await cluster.load(rate, 3, **orders)
+        calm = await cluster.load(RATE, 3, **orders)
         await cluster.settled(60)
         assert not (await judged(cluster, calm)).repeats
 
-        loading = cluster.load(rate, 10, first=10_000, **orders)
+        loading = cluster.load(RATE, 10, first=10_000, **orders)
         victims = await cluster.kill_some(3, 2.5, rng)
         killed = await loading
 
-        loading = cluster.load(rate, 6, first=20_000, **orders)
+        loading = cluster.load(RATE, 6, first=20_000, **orders)
         for _ in range(2):
             await asyncio.to_thread(durable.stop, "immediate")
             await asyncio.to_thread(durable.start)

@@ -93,6 +93,7 @@ async def pair(make_postgres):
     await asyncio.to_thread(standby.close)
 
 
+@pytest.mark.thorough
 async def test_a_standby_promoted_late_has_all_that_was_answered(
     pair, make_server, receiver
 ) -> None:

@@ -63,6 +63,7 @@ async def until_none(url: str, statement: str) -> None:
 
 @pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.chaos)])
 @pytest.mark.timeout(900)
+@pytest.mark.thorough
 async def test_what_is_delivered_is_what_was_committed(
     kills, make_postgres, receiver, tmp_path
 ) -> None:

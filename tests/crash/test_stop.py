@@ -73,6 +73,7 @@ async def locked_file(server):
     await return_()
 
 
+@pytest.mark.thorough
 async def test_a_stop_with_a_locked_file_keeps_its_time_and_loses_nothing(
     make_server, receiver
 ) -> None:
@@ -81,6 +82,7 @@ async def test_a_stop_with_a_locked_file_keeps_its_time_and_loses_nothing(
         await stops_in_time_and_goes_on(server, receiver, lose, return_)
 
 
+@pytest.mark.thorough
 async def test_a_stop_with_a_silent_postgresql_keeps_its_time_and_loses_nothing(
     make_server, receiver, postgres_server, postgres_url
 ) -> None:

@@ -154,6 +154,9 @@ NOT_RUN = {
         )
         for heading in ("The operator", "Your customers, by mail")
     },
+    ("docs/adr/0042-the-page-brings-its-typefaces.md", "Choice", "sh"): (
+        "It makes the files of the typefaces from packages that nothing else needs."
+    ),
     ("docs/performance/peers.md", "Repeat it", "sh"): (
         "They need the other senders. tests/unit/bench/test_peers.py drives stand-ins of them."
     ),

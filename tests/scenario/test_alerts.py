@@ -94,6 +94,7 @@ async def test_a_disabled_webhook_is_one_signed_event_with_a_log_and_one_mail_in
     assert 'winnerr_webhooks_mails_total{outcome="sent"} 1.0' in figures
 
 
+@pytest.mark.thorough
 async def test_an_operational_event_that_fails_raises_no_other(alerting, gone, mail_server):
     operators = await gone()
     node = await alerting(OPERATIONAL_URL=operators.url, RETRY_SCHEDULE="")
@@ -138,6 +139,7 @@ async def test_nobody_can_use_or_change_the_organization_of_the_operator(alertin
     assert (await node.call("POST", "/api/v1/listeners", listener))[0] == 422
 
 
+@pytest.mark.thorough
 async def test_what_was_found_before_a_kill_is_told_once_after_the_next_start(
     alerting, receiver, mail_server, gone
 ):
@@ -157,6 +159,7 @@ async def test_what_was_found_before_a_kill_is_told_once_after_the_next_start(
     assert len(mail_server.mails) == 1
 
 
+@pytest.mark.thorough
 async def test_a_mail_server_that_is_down_delays_no_delivery_and_no_operational_event(
     alerting, receiver, receivers, gone
 ):
@@ -174,6 +177,7 @@ async def test_a_mail_server_that_is_down_delays_no_delivery_and_no_operational_
     assert await node.terminate() == 0
 
 
+@pytest.mark.thorough
 async def test_three_nodes_on_one_database_tell_each_state_once(
     postgres_url, alerting, receiver, mail_server, gone
 ):

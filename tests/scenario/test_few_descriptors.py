@@ -20,6 +20,7 @@ def program():
 
 
 @pytest.mark.parametrize("adapter", ["sqlite"], scope="session")
+@pytest.mark.thorough
 async def test_more_idle_callers_than_descriptors_do_no_harm(make_server, receiver):
     server = await make_server()
     await server.webhook(receiver.url)

@@ -121,6 +121,7 @@ async def test_it_listens_only_for_what_it_is_told_and_keeps_its_secret(
 
 
 @one_database
+@pytest.mark.thorough
 async def test_those_with_the_same_key_share_and_copies_get_all(
     make_server, receiver, receivers, listen
 ) -> None:
@@ -188,6 +189,7 @@ async def test_it_goes_on_after_the_server_was_killed_and_started_again(
 
 
 @usually_sqlite
+@pytest.mark.thorough
 async def test_an_answer_that_the_killed_server_never_got_is_reported_and_not_sent_again(
     make_server, receiver, listen
 ) -> None:
@@ -214,6 +216,7 @@ async def test_an_answer_that_the_killed_server_never_got_is_reported_and_not_se
 
 
 @usually_sqlite
+@pytest.mark.thorough
 async def test_after_sleep_it_gets_what_came_meanwhile_and_holds_nobody_up(
     make_server, receiver, receivers, listen
 ) -> None:
@@ -234,6 +237,7 @@ async def test_after_sleep_it_gets_what_came_meanwhile_and_holds_nobody_up(
 
 
 @one_database
+@pytest.mark.thorough
 async def test_it_notices_a_network_that_is_gone_without_a_word_and_comes_back(
     make_server, receiver, listen
 ) -> None:
@@ -258,6 +262,7 @@ async def test_it_notices_a_network_that_is_gone_without_a_word_and_comes_back(
 
 
 @one_database
+@pytest.mark.thorough
 async def test_it_waits_for_a_receiver_that_is_being_restarted(
     make_server, receiver, listen
 ) -> None:
@@ -284,6 +289,7 @@ async def refusals(receiver: Receiver) -> None:
 
 
 @one_database
+@pytest.mark.thorough
 async def test_a_receiver_that_stays_down_is_a_failure_to_replay(
     make_server, receiver, listen
 ) -> None:
@@ -372,6 +378,7 @@ async def test_a_stream_is_not_open_to_others_and_answers_are_checked(
 
 
 @one_database
+@pytest.mark.thorough
 async def test_two_nodes_serve_one_listener_and_answers_find_the_stream(
     make_server, postgres_url, receiver, listen
 ) -> None:

@@ -62,6 +62,7 @@ async def figures(node) -> dict[str, float]:
     return {name.removeprefix("winnerr_webhooks_"): float(value) for name, value in pairs}
 
 
+@pytest.mark.thorough
 async def test_an_api_node_accepts_and_a_delivery_node_delivers(make_node, receiver) -> None:
     api = await make_node(ROLE="api")
     hook = await api.webhook(receiver.url, secret="a secret of mine")
@@ -163,6 +164,7 @@ async def test_processes_share_the_work_and_any_of_them_may_be_killed(
     assert len([line for line in node.log if "listens on" in line]) == 1
 
 
+@pytest.mark.thorough
 async def test_a_process_can_be_renewed_and_no_call_is_refused(make_node, receiver) -> None:
     """SIGTERM to one process: it finishes, and a fresh one takes its place.
 
@@ -238,6 +240,7 @@ async def test_settings_that_do_not_fit_stop_all_processes_with_one_line(make_no
     assert line.startswith("winnerr-webhooks: WINNERR_WEBHOOKS_ENCRYPTION_KEYS: ")
 
 
+@pytest.mark.thorough
 async def test_processes_that_cannot_load_the_api_end_the_start_and_are_not_restarted(
     make_node, tmp_path, monkeypatch
 ) -> None:

@@ -179,6 +179,7 @@ async def test_a_wrong_file_stops_the_start_with_one_line(make_server, catalogue
 
 
 @pytest.mark.parametrize("adapter", ["postgres"], scope="session")
+@pytest.mark.thorough
 async def test_every_process_reads_the_file_again(make_server, catalogue):
     server = await make_server(EVENT_CATALOG=str(catalogue), PROCESSES="3")
 

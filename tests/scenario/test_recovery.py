@@ -79,6 +79,7 @@ async def test_a_recovery_sends_what_was_missed_with_retries(make_server, receiv
     assert (nothing["count"], nothing["arrived"], nothing["jobId"]) == (0, 3, None)
 
 
+@pytest.mark.thorough
 async def test_a_killed_server_goes_on_with_its_recovery_and_counts_exactly(
     make_server, receiver, answer
 ) -> None:

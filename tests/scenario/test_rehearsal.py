@@ -144,6 +144,7 @@ async def _kill_while_it_rehearses(rng, nodes, other, last: int) -> int:
 
 @pytest.mark.parametrize("last", [30, pytest.param(100, marks=pytest.mark.chaos)])
 @pytest.mark.timeout(600)
+@pytest.mark.thorough
 async def test_a_rehearsal_survives_kill_9_and_tries_every_event(
     last, make_server, receiver, other, answer
 ) -> None:

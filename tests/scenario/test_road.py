@@ -516,6 +516,7 @@ async def test_a_deleted_webhook_keeps_its_log_but_cannot_be_replayed(server, re
 
 
 @pytest.mark.parametrize("program", [HURRIED])
+@pytest.mark.thorough
 async def test_many_failed_deliveries_are_replayed_by_filter_also_across_a_restart(
     make_server, receiver, answer
 ) -> None:
@@ -545,6 +546,7 @@ async def test_many_failed_deliveries_are_replayed_by_filter_also_across_a_resta
     assert len({r["X-Winnerr-Delivery"] for r in replayed}) == 300
 
 
+@pytest.mark.thorough
 async def test_sigterm_finishes_what_is_under_way_and_sends_nothing_twice(
     make_server, receiver, answer
 ) -> None:
@@ -624,6 +626,7 @@ async def test_a_key_of_an_organization_sees_that_organization_only(server, rece
 
 @usually_sqlite
 @pytest.mark.parametrize("logs", ["/dev/full", "a pipe that nobody reads"])
+@pytest.mark.thorough
 async def test_logs_that_cannot_be_written_cost_nobody_an_attempt(
     logs, make_server, receiver, answer
 ) -> None:

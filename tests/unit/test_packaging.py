@@ -66,6 +66,7 @@ def test_the_wheel_is_of_the_packages_own_version_and_brings_the_console_script(
     assert {f"{info}/licenses/{name}" for name in ("LICENSE", fonts)} <= set(archive.namelist())
 
 
+@pytest.mark.thorough
 def test_an_installed_wheel_works_without_the_source(wheel, tmp_path):
     target = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]

@@ -71,6 +71,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"  # a zombie waits only for its name to be read
 
 
+@pytest.mark.thorough
 def test_processes_that_start_together_share_one_server_which_ends_with_the_last(tmp_path):
     users = [User(tmp_path / "state.json") for _ in range(3)]
     answers = [user.answer() for user in users]
@@ -84,6 +85,7 @@ def test_processes_that_start_together_share_one_server_which_ends_with_the_last
     wait_until_gone(folder, pid)
 
 
+@pytest.mark.thorough
 def test_who_comes_after_the_last_user_gets_a_new_server(tmp_path):
     first = User(tmp_path / "state.json")
     folder, _, pid = first.answer()
@@ -97,6 +99,7 @@ def test_who_comes_after_the_last_user_gets_a_new_server(tmp_path):
     wait_until_gone(folder, pid)
 
 
+@pytest.mark.thorough
 def test_a_server_ends_with_its_watcher(make_postgres):
     server = make_postgres()
     pid = int((server.data / "postmaster.pid").read_text().split()[0])
@@ -125,6 +128,7 @@ def test_a_server_of_tests_that_a_shell_runs_in_the_background_ends_with_its_las
     assert not tmp_path.exists()
 
 
+@pytest.mark.thorough
 async def test_a_server_stopped_as_by_a_crash_has_its_data_when_it_is_started_again(make_postgres):
     server = await asyncio.to_thread(make_postgres, durable=True)
     name = await server.create_database()

@@ -97,14 +97,17 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 def select_webhooks(overviews: Sequence[WebhookOverview], query: ListQuery) -> Selection:
     """Choose what a page of the list shows.
 
-    Without a `sort`, failing webhooks come first, and otherwise the order stays. A page after the
-    last is the last.
+    `overviews` are oldest first. Without a `sort`, failing webhooks come first, and otherwise the
+    order stays. A page after the last is the last.
     """
     found = [one for one in overviews if _matches(one, query.q)]
     counts = Counter(one.status for one in found)
     if query.status:
         found = [one for one in found if one.status == query.status]
-    found.sort(key=_ORDERS[query.sort])
+    if query.sort == "newest":
+        found.reverse()
+    else:
+        found.sort(key=_ORDERS[query.sort])
     last = max(-(-len(found) // PAGE_SIZE), 1)
     query = msgspec.structs.replace(query, page=min(query.page, last))
     start = (query.page - 1) * PAGE_SIZE
@@ -115,10 +118,6 @@ def select_webhooks(overviews: Sequence[WebhookOverview], query: ListQuery) -> S
         found=len(found),
         total=len(overviews),
     )
-
-
-def _newest(overview: WebhookOverview) -> tuple[int, str]:
-    return -overview.webhook.created_at, overview.webhook.id
 
 
 def _last_attempt(overview: WebhookOverview) -> int:
@@ -138,7 +137,6 @@ def _name(overview: WebhookOverview) -> str:
 _ORDERS: Final[dict[str, Callable[[WebhookOverview], Any]]] = {
     "": lambda one: one.status != "failing",
     "name": _name,
-    "newest": _newest,
     "last": _last_attempt,
     "rate": _success_rate,
 }

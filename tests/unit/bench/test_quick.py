@@ -58,6 +58,7 @@ def test_a_bench_runs_through_and_leaves_its_results_and_nothing_else(name, tmp_
     assert still_running(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_a_bench_that_is_ended_in_the_middle_leaves_nothing_running(tmp_path):
     with subprocess.Popen(
         command("throughput", tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL,

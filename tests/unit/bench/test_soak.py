@@ -21,6 +21,7 @@ def ran(*words: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_a_soak_writes_its_samples_and_its_picture(tmp_path):
     ran("bench.soak", "--minutes", "0.05", "--rate", "100", "--every", "0.2", "--out", tmp_path)
     found = json.loads((tmp_path / "soak.json").read_text())
@@ -40,6 +41,7 @@ def test_what_grows_after_the_warm_up_is_seen():
 
 
 @pytest.mark.skipif(bool(Postgres.missing()), reason="PostgreSQL is not installed here")
+@pytest.mark.thorough
 def test_plans_of_postgresql_are_written(tmp_path):
     out = tmp_path / "explain.md"
     ran("bench.explain", "--rows", "500", "--out", out)

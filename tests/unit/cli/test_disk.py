@@ -65,6 +65,7 @@ def _said(server, words: str) -> list[str]:
     return [line for line in server.log if words in line]
 
 
+@pytest.mark.thorough
 async def test_a_disk_that_fills_up_is_named_by_readyz_and_by_one_line(small):
     await _ready(small, status=200)
     disk = _disk(small)

@@ -61,6 +61,7 @@ async def test_it_takes_events_before_and_answers_the_rest_once_it_is_loaded(ser
     assert (await page)[0] == 401
 
 
+@pytest.mark.thorough
 async def test_a_stop_while_it_loads_still_answers_who_waits(server):
     waiting = asyncio.create_task(server.call("GET", "~/webhooks"))
     await server.call("GET", "/readyz")

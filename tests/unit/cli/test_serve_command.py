@@ -37,6 +37,7 @@ async def test_an_option_takes_precedence_over_its_variable(server):
     assert (server.folder / "option.db").exists()
 
 
+@pytest.mark.thorough
 async def test_it_starts_without_a_library_that_only_its_web_framework_could_use(server):
     """Pydantic takes a sixth of the start. The API and its reference work without it."""
     process = await asyncio.create_subprocess_exec(
@@ -57,6 +58,7 @@ async def test_it_starts_without_a_library_that_only_its_web_framework_could_use
     assert b"pydantic_core" not in imports
 
 
+@pytest.mark.thorough
 async def test_it_listens_on_an_ipv6_address(server):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "winnerr_webhooks", "serve",

@@ -277,6 +277,7 @@ def test_checking_for_descriptors_keeps_none_open():
     assert descriptors() == before
 
 
+@pytest.mark.thorough
 async def test_connections_to_more_than_a_thousand_receivers_are_kept(
     serve, make_client, post, names, kept
 ):

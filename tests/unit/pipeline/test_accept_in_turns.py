@@ -100,6 +100,7 @@ async def accepted_singly(world: Any, until: asyncio.Future[Any], organization: 
     return answers
 
 
+@pytest.mark.thorough
 async def test_a_batch_for_500_webhooks_is_stored_while_others_are_accepted(world) -> None:
     """Far more than a transaction: whole, in parts of the budget, and no other call is refused.
 
@@ -180,6 +181,7 @@ async def test_a_batch_of_one_organization_lets_single_events_of_others_pass(wor
     assert len(commits) > 1
 
 
+@pytest.mark.thorough
 async def test_of_two_large_batches_the_later_one_does_not_wait_for_the_other(world) -> None:
     await subscribe(world, 100)
     await subscribe(world, 100, "org_2")

@@ -241,7 +241,7 @@ async def test_the_receiver_has_the_time_that_the_token_endpoint_left(bench):
     exchange = await bench.post(timeout=1.0)
     assert exchange.failure.code == "wait_timeout"
     (left,) = re.findall(r"\((0\.\d) s\)", exchange.failure.message)
-    assert float(left) <= 0.7
+    assert float(left) <= 0.9  # not 0.7: the 0.3 s began before the attempt
 
 
 async def test_tokens_are_bounded_and_the_one_used_longest_ago_goes_first(bench, monkeypatch):

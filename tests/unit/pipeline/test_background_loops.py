@@ -220,6 +220,7 @@ async def test_a_retry_is_found_without_polls(no_polls, world) -> None:
     await world.settled(1)
 
 
+@pytest.mark.thorough
 async def test_what_did_not_fit_into_memory_is_found_without_polls(no_polls, make_world) -> None:
     world = await make_world(webhook_concurrency=1)
     await world.webhook()

@@ -218,6 +218,7 @@ async def test_what_was_being_accepted_when_delivery_stopped_is_released(world) 
 # --- time -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 async def test_a_hundred_thousand_leases_are_released_by_a_few_statements(world) -> None:
     """A stop has seconds for them; at 500 a statement it took 25 s on a small machine."""
     webhook = await world.webhook()

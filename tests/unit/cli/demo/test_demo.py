@@ -81,6 +81,7 @@ async def test_without_a_terminal_it_delivers_verifies_and_prints_plain_lines(de
     assert "wwk_" in text
 
 
+@pytest.mark.thorough
 async def test_its_server_can_be_killed_and_nothing_is_lost(demo):
     await demo.start()
     pid = int((await demo.until(r"process (\d+)"))[1])
@@ -94,6 +95,7 @@ async def test_its_server_can_be_killed_and_nothing_is_lost(demo):
     assert demo.figure("restarts of the server") == 1
 
 
+@pytest.mark.thorough
 async def test_the_next_run_goes_on_in_the_same_folder_with_the_same_key(demo):
     keys = []
     for _ in range(2):
@@ -107,6 +109,7 @@ async def test_the_next_run_goes_on_in_the_same_folder_with_the_same_key(demo):
     assert (demo.folder / "api-key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.thorough
 async def test_its_server_ends_with_it_even_when_it_is_killed(demo):
     await demo.start()
     pid = int((await demo.until(r"process (\d+)"))[1])

@@ -222,6 +222,7 @@ async def test_numbers_go_on_from_where_they_were(
 
 
 @over_weeks
+@pytest.mark.thorough
 async def test_history_lies_in_days_so_that_retention_can_let_go_of_it(
     old, path, empty_postgres_url, open_node, clock
 ) -> None:
@@ -270,6 +271,7 @@ async def test_a_target_that_holds_anything_is_refused(
 @pytest.mark.parametrize(
     "change", ["RETURN NULL", "NEW.event_id := 'evt_other'; RETURN NEW"], ids=["fewer", "other"]
 )
+@pytest.mark.thorough
 async def test_a_copy_that_differs_is_no_copy(
     old, path, empty_postgres_url, open_node, change
 ) -> None:

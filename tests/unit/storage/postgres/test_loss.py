@@ -139,6 +139,7 @@ async def load(database):
 # --- the server goes ------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 async def test_a_server_stopped_at_once_and_started_again_under_load(server, name, load) -> None:
     """What was answered is there, what was refused is not, and nobody has to do anything."""
     await load.more(50)
@@ -154,6 +155,7 @@ async def test_a_server_stopped_at_once_and_started_again_under_load(server, nam
     assert load.slowest < IN_TIME
 
 
+@pytest.mark.thorough
 async def test_a_server_stopped_in_order_is_no_different(server, name, load) -> None:
     await load.more(20)
     await asyncio.to_thread(server.stop, "fast")
@@ -166,6 +168,7 @@ async def test_a_server_stopped_in_order_is_no_different(server, name, load) -> 
     assert not load.answers["not done"] & found
 
 
+@pytest.mark.thorough
 async def test_a_restart_without_work_is_noticed_by_one_call_at_most(server, database) -> None:
     await asyncio.gather(*(database.transact(ask("SELECT 1 FROM pg_sleep(0)")) for _ in range(4)))
     await asyncio.to_thread(server.stop, "immediate")

@@ -104,6 +104,7 @@ async def comes_back(world) -> None:
             await asyncio.sleep(0)
 
 
+@pytest.mark.thorough
 async def test_that_took_place_is_answered_as_if_nothing_had_been(accepting, gate, proxy) -> None:
     task, *_ = accepting
     proxy.freeze("down")
@@ -141,6 +142,7 @@ async def test_is_refused_only_once_the_committing_process_is_gone(world, gate, 
     assert await gate.fetchval("SELECT count(*) FROM winnerr_webhooks.pending") == 0
 
 
+@pytest.mark.thorough
 async def test_in_a_network_that_swallows_everything_is_uncertain_within_2_s(
     accepting, gate, proxy, world
 ) -> None:
@@ -176,6 +178,7 @@ async def test_of_a_server_that_stays_away_is_looked_for_nearly_2_s(
     await comes_back(world)
 
 
+@pytest.mark.thorough
 async def test_that_no_standby_has_yet_is_not_answered_for(server, world) -> None:
     """Who ends the wait of such a commit makes it visible, and a failover would lose it."""
     async with server.admin() as admin:

@@ -90,6 +90,7 @@ async def where(node, table: str, id_: str) -> str:
     return await node._aside.transact(ask)
 
 
+@pytest.mark.thorough
 async def test_nodes_that_make_a_day_at_once_make_it_once(
     open_node, empty_postgres_url, clock
 ) -> None:

@@ -61,6 +61,7 @@ async def test_a_commit_waits_for_the_disk_whatever_the_database_is_set_to(
         assert await run(ask("SHOW synchronous_commit")) == "on"
 
 
+@pytest.mark.thorough
 async def test_statements_of_many_clients_at_once_do_not_get_mixed_up(
     make_database, pooled_url, monkeypatch
 ) -> None:
@@ -105,6 +106,7 @@ async def test_many_nodes_make_the_schema_at_once_through_it(
     assert (await nodes[0].transact(lambda db: db.fetch("schema_versions")))[0]["value"] == 1
 
 
+@pytest.mark.thorough
 async def test_a_server_lost_behind_it_is_reported_in_time_and_comes_back(
     make_postgres, make_pooler, make_database
 ) -> None:

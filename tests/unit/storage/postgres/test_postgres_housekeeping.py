@@ -72,6 +72,7 @@ async def test_figures_that_took_long_are_kept_for_long(node, world, clock, monk
     assert (await node.figures()).pending == 1
 
 
+@pytest.mark.thorough
 async def test_a_database_that_is_away_fails_the_probe_and_one_that_is_back_passes_it(
     make_postgres, open_node, clock
 ) -> None:

@@ -90,6 +90,7 @@ async def test_a_day_goes_once_all_of_it_is_old(world, node, clock) -> None:
     assert await logged(node) == 500
 
 
+@pytest.mark.thorough
 async def test_many_days_go_some_at_a_time(world, node, clock) -> None:
     await world.webhook()
     first = (await settled(world, 1))[0]
@@ -104,6 +105,7 @@ async def test_many_days_go_some_at_a_time(world, node, clock) -> None:
     assert await node.delivery("org_1", first.id) is None
 
 
+@pytest.mark.thorough
 async def test_rows_of_tables_without_statistics_count_as_gone_too(world, node, clock) -> None:
     await world.webhook()
     await settled(world, 1)
@@ -124,6 +126,7 @@ async def test_rows_of_tables_without_statistics_count_as_gone_too(world, node, 
         *(postgres_retention.DROPPING + n for n in range(3)),
     ],
 )
+@pytest.mark.thorough
 async def test_an_outcome_written_to_a_day_on_its_way_out_is_kept(world, node, clock, step) -> None:
     await world.webhook()
     (delivery,) = await settled(world, 1, EXHAUSTED)
@@ -142,6 +145,7 @@ async def test_an_outcome_written_to_a_day_on_its_way_out_is_kept(world, node, c
     "step",
     [postgres_retention.PENDING, postgres_retention.DROPPING, postgres_retention.DROPPING + 1],
 )
+@pytest.mark.thorough
 async def test_a_replay_asked_for_while_its_day_is_on_its_way_out_is_made(
     world, node, clock, step
 ) -> None:
@@ -159,6 +163,7 @@ async def test_a_replay_asked_for_while_its_day_is_on_its_way_out_is_made(
     assert (await world.delivery(delivery)).status == "delivered"
 
 
+@pytest.mark.thorough
 async def test_what_a_node_with_a_slow_clock_accepts_meanwhile_is_delivered(
     world, node, clock
 ) -> None:
@@ -189,6 +194,7 @@ async def test_another_node_goes_on_where_one_ended(world, node, open_node, cloc
     assert await other.delivery("org_1", old[0].id) is None
 
 
+@pytest.mark.thorough
 async def test_nodes_that_forget_at_once_do_not_disturb_each_other(
     world, node, open_node, clock
 ) -> None:
@@ -205,6 +211,7 @@ async def test_nodes_that_forget_at_once_do_not_disturb_each_other(
     assert "attempt_p20270115" not in await names(node, "attempt")
 
 
+@pytest.mark.thorough
 async def test_a_longer_retention_asked_for_meanwhile_counts(world, node, clock) -> None:
     await world.webhook()
     old = await settled(world, 600)
@@ -221,6 +228,7 @@ async def test_a_longer_retention_asked_for_meanwhile_counts(world, node, clock)
 # --- locks ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 async def test_a_long_read_of_the_log_postpones_it(world, node, node_url, clock) -> None:
     await world.webhook()
     old = await settled(world, 600)

@@ -591,6 +591,7 @@ async def test_callers_that_leave_the_queue_leave_nothing_behind(empty_postgres_
     await pool.close()
 
 
+@pytest.mark.thorough
 async def test_a_storm_of_failures_and_cancellations_leaks_no_connection(database, admin) -> None:
     async def one(number: int) -> None:
         works = [

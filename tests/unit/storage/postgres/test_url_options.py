@@ -29,6 +29,7 @@ async def test_a_url_with_a_providers_options_connects(options, open_node, node_
 
 
 @pytest.mark.parametrize("other", ["[2001:db8::1]:1", "127.0.0.1:1", "[::1]:1"])
+@pytest.mark.thorough
 async def test_an_ipv6_host_among_several_goes_with_a_providers_options(
     other, open_node, node_url, postgres_server, monkeypatch
 ) -> None:

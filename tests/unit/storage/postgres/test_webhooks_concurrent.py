@@ -497,6 +497,7 @@ async def _often(part: Callable, world) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.thorough
 async def test_a_storm_of_everything_loses_nothing(worlds, seed) -> None:
     """Pauses, resumptions, replays, jobs, claims and settlements of two nodes at once.
 
