@@ -8,6 +8,7 @@ import sys
 import tempfile
 from bisect import bisect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ FIXED_MS = 1_800_000_000_000
 """Where the clocks start that tests move by hand, in milliseconds since 1970."""
 
 MEMORY = Path("/dev/shm")
+CONTAINERS_LIMIT = Path("/sys/fs/cgroup/memory.max")
 LEAST_MEMORY = 6 << 30
 """Bytes that have to be free there, and of memory, for the tests' files to be kept there."""
 QUARANTINED = pytest.StashKey[list[quarantine.Quarantined]]()
@@ -95,9 +97,13 @@ def _keep_files_in_memory() -> None:
     """
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
         return
+    if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:  # as in containers; some tests run what they write
+        return
     available = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text())
-    free = shutil.disk_usage(MEMORY).free
-    if available and min(int(available[1]) << 10, free) >= LEAST_MEMORY:
+    free = min(shutil.disk_usage(MEMORY).free, int(available[1]) << 10 if available else 0)
+    with suppress(OSError, ValueError):  # none, or "max"
+        free = min(free, int(CONTAINERS_LIMIT.read_text()))
+    if free >= LEAST_MEMORY:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None  # found again
 

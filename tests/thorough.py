@@ -1,6 +1,6 @@
 """What `make test` leaves to `make thorough`, or has at a smaller size.
 
-Tests with the marker `thorough` do not run, and Hypothesis tries a tenth of the examples.
+Tests with the marker `thorough` do not run, and Hypothesis tries a quarter of the examples.
 CONTRIBUTING.md says which tests those are.
 """
 
@@ -34,7 +34,7 @@ def is_thorough() -> bool:
 
 def examples(thorough: int) -> int:
     """Return how many examples this run tries of a test that `make thorough` tries so many of."""
-    return thorough if is_thorough() else max(thorough // 10, 1)
+    return thorough if is_thorough() else max(thorough // 4, 1)
 
 
 def mark_other_loops(item: pytest.Item) -> None:

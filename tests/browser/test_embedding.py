@@ -233,7 +233,6 @@ async def test_a_frame_that_may_not_use_the_clipboard_copies_all_the_same(globex
     await expect(frame.get_by_label("Text")).to_have_value(webhook["id"])
 
 
-@pytest.mark.thorough
 async def test_two_organizations_in_two_tabs_of_the_product_stay_apart(globex, open_page):
     tabs = {}
     for organization in ("org_1", "org_2"):

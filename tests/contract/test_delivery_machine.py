@@ -354,7 +354,6 @@ def test_no_sequence_of_events_breaks_a_delivery_in_sqlite(world_class, clock_cl
     )
 
 
-@pytest.mark.thorough
 def test_no_sequence_of_events_breaks_a_delivery_in_postgres(
     world_class, clock_class, postgres_server, postgres_url
 ) -> None:

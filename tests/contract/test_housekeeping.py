@@ -64,7 +64,6 @@ async def test_young_things_stay(world) -> None:
     assert await _count(world) == 600
 
 
-@pytest.mark.thorough
 async def test_the_newest_500_attempts_of_each_organization_stay_whatever_their_age(world) -> None:
     await world.webhook()
     await world.webhook(organization="org_2")

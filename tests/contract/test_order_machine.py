@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -280,7 +279,6 @@ def test_no_sequence_of_events_breaks_an_order_in_sqlite(world_class, clock_clas
     )
 
 
-@pytest.mark.thorough
 def test_no_sequence_of_events_breaks_an_order_in_postgres(
     world_class, clock_class, postgres_server, postgres_url
 ) -> None:

@@ -17,7 +17,6 @@ pytestmark = [
 ]
 
 
-@pytest.mark.thorough
 async def test_three_nodes_keep_each_order_though_one_is_killed(
     postgres_url, make_server, receiver
 ) -> None:

@@ -83,7 +83,6 @@ async def test_a_flood_of_one_organization_delays_no_other(server, receiver, pro
 
 
 @on_postgres
-@pytest.mark.thorough
 async def test_refused_events_are_listed_counted_and_tried_again(server, product) -> None:
     organization = server.organization
     await product.fetchval(EMIT, "deal.creatd", organization, '{"n": 1}', "crm-\x1b[31m-ö")

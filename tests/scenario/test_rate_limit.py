@@ -15,7 +15,6 @@ pytestmark = [
 ]
 
 
-@pytest.mark.thorough
 async def test_three_nodes_keep_the_rate_together_though_one_is_killed(
     postgres_url, make_server, receiver
 ) -> None:

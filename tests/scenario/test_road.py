@@ -516,7 +516,6 @@ async def test_a_deleted_webhook_keeps_its_log_but_cannot_be_replayed(server, re
 
 
 @pytest.mark.parametrize("program", [HURRIED])
-@pytest.mark.thorough
 async def test_many_failed_deliveries_are_replayed_by_filter_also_across_a_restart(
     make_server, receiver, answer
 ) -> None:
@@ -546,7 +545,6 @@ async def test_many_failed_deliveries_are_replayed_by_filter_also_across_a_resta
     assert len({r["X-Winnerr-Delivery"] for r in replayed}) == 300
 
 
-@pytest.mark.thorough
 async def test_sigterm_finishes_what_is_under_way_and_sends_nothing_twice(
     make_server, receiver, answer
 ) -> None:

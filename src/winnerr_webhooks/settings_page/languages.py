@@ -4,8 +4,8 @@ A language is loaded when the first visitor needs it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from functools import cached_property, lru_cache
+from datetime import date, datetime
+from functools import lru_cache
 from importlib.resources import files
 from string import Formatter
 from typing import Any, Final
@@ -121,12 +121,6 @@ class Language:
     def day(self, at: datetime, *, year: bool) -> str:
         """Return a date: `23 Nov`, `23. Nov. 2026`."""
         return self._days(at.date(), "yMMMd" if year else "MMMd")
-
-    @cached_property
-    def days(self) -> str:
-        """A day of each month for the page's scripts, as `# Jan|# Feb|…` or `#. Jan.|#. Feb.|…`."""
-        months = (datetime(2001, month, 22, tzinfo=UTC) for month in range(1, 13))
-        return "|".join(self.day(at, year=False).replace("22", "#") for at in months)
 
     def _format_day(self, at: date, skeleton: str) -> str:
         return str(format_skeleton(skeleton, at, locale=self.locale))

@@ -161,7 +161,7 @@ async def _render(
                     row.id,
                     _event("row", row.id, page.render("log_rows.html", request.auth, rows=[row])),
                 )
-                for row in reversed(list(make_rows(page, attempts, webhooks)))
+                for row in reversed(make_rows(page, attempts, webhooks))
             ]
         )
 

@@ -1,6 +1,6 @@
 """Rows of the log. Each holds the values of one attempt ready to show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -67,7 +67,7 @@ class LogRow(msgspec.Struct, kw_only=True, gc=False):
 
 def make_rows(
     page: PageContext, attempts: Sequence[LoggedAttempt], webhooks: Sequence[Webhook]
-) -> Iterator[LogRow]:
+) -> list[LogRow]:
     """Rows for these attempts, in the same order; it must be newest first.
 
     `webhooks` are those of the organization, without the deleted ones.
@@ -76,6 +76,7 @@ def make_rows(
     webhook_of = {webhook.id: webhook for webhook in webhooks}
     longest_ms = page.config.delivery_timeout * 1000
     seen: set[str] = set()
+    rows = []
     for attempt in attempts:
         newest = attempt.delivery_id not in seen
         seen.add(attempt.delivery_id)
@@ -83,31 +84,34 @@ def make_rows(
         undelivered = attempt.delivery_status != DELIVERED
         webhook = webhook_of.get(attempt.webhook_id)
         url = formatting.short_url(attempt.url).removeprefix("http://")
-        yield LogRow(
-            id=attempt.id,
-            delivery_id=attempt.delivery_id,
-            event_id=attempt.event_id,
-            succeeded=not failed,
-            result=attempt_result(attempt),
-            message=attempt.error_message if failed else "",
-            event=attempt.event,
-            webhook=(webhook and webhook.name) or url,
-            url=url,
-            deleted=webhook is None and attempt.trigger != "listen",
-            started_at=attempt.started_at,
-            duration_ms=attempt.duration_ms,
-            bar=duration_bar(attempt.duration_ms, longest_ms, attempt.outcome),
-            label=attempt_label(attempt, most_attempts(page, webhook)),
-            next=_next_step(attempt, now) if newest else "",
-            retry_at=_retry_at(attempt, now) if newest else None,
-            replayable=(
-                newest
-                and failed
-                and undelivered
-                and webhook is not None
-                and webhook.status == ACTIVE
-            ),
+        rows.append(
+            LogRow(
+                id=attempt.id,
+                delivery_id=attempt.delivery_id,
+                event_id=attempt.event_id,
+                succeeded=not failed,
+                result=attempt_result(attempt),
+                message=attempt.error_message if failed else "",
+                event=attempt.event,
+                webhook=(webhook and webhook.name) or url,
+                url=url,
+                deleted=webhook is None and attempt.trigger != "listen",
+                started_at=attempt.started_at,
+                duration_ms=attempt.duration_ms,
+                bar=duration_bar(attempt.duration_ms, longest_ms, attempt.outcome),
+                label=attempt_label(attempt, most_attempts(page, webhook)),
+                next=_next_step(attempt, now) if newest else "",
+                retry_at=_retry_at(attempt, now) if newest else None,
+                replayable=(
+                    newest
+                    and failed
+                    and undelivered
+                    and webhook is not None
+                    and webhook.status == ACTIVE
+                ),
+            )
         )
+    return rows
 
 
 def most_attempts(page: PageContext, webhook: Webhook | None) -> int:

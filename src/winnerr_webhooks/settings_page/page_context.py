@@ -1,7 +1,7 @@
 """What every view of the settings page gets: services, rendering, answers and the audit log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeVar
@@ -9,8 +9,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.di import NamedDependency
-from litestar.response import Redirect, Stream
-from markupsafe import Markup
+from litestar.response import Redirect
 
 from winnerr_webhooks.budgets import Budgets
 from winnerr_webhooks.clock import Clock
@@ -40,8 +39,6 @@ PageRequest = Request[Visitor, Any, Any]
 
 SEE_OTHER: Final = 303
 _BASE: Final = PAGE
-_REST: Final = Markup("<!-- rest -->")
-"""Where the second part of a page belongs. Values are escaped, so none contains it."""
 T = TypeVar("T")
 
 audit_log = structlog.get_logger("winnerr_webhooks.audit")
@@ -154,41 +151,6 @@ class PageContext:
         text = await self.run_in_thread(lambda: self.render(template, visitor, **values))
         return html_response(text, visitor, self.auth, language=visitor.language, status=status)
 
-    async def answer_in_parts(
-        self,
-        template: str,
-        visitor: Visitor,
-        rest: Callable[[], str] | None,
-        /,
-        *,
-        status: int = 200,
-        **values: Any,
-    ) -> Response[str] | Stream:
-        """A whole page in two parts: the second is rendered while the browser shows the first.
-
-        The template prints `rest` where the HTML belongs that the function of this name makes; None
-        makes one part. If the function fails, the answer is cut off, because its status was sent.
-        """
-        if rest is None:
-            return await self.answer_in_thread(template, visitor, status=status, rest="", **values)
-        text = await self.run_in_thread(
-            lambda: self.render(template, visitor, rest=_REST, **values)
-        )
-        first, _, end = text.partition(_REST)
-        # It begins now, and not when the caller has taken the first part: a slow one holds no turn.
-        second = asyncio.ensure_future(self.run_in_thread(lambda: rest() + end))
-
-        async def parts() -> AsyncIterator[str]:
-            yield first
-            yield await second
-
-        return Stream(
-            parts(),
-            media_type=MediaType.HTML,
-            status_code=status,
-            headers=_html_headers(visitor, self.auth, visitor.language),
-        )
-
     def answer(
         self, template: str, visitor: Visitor | None, /, *, status: int = 200, **values: Any
     ) -> Response[str]:
@@ -216,16 +178,11 @@ def html_response(
     text: str, visitor: Visitor | None, auth: VisitorAuth, *, language: str, status: int = 200
 ) -> Response[str]:
     """An HTML answer. A new visitor of an embedding product also gets the CSRF cookie."""
-    headers = _html_headers(visitor, auth, language)
-    return Response(text, media_type=MediaType.HTML, status_code=status, headers=headers)
-
-
-def _html_headers(visitor: Visitor | None, auth: VisitorAuth, language: str) -> dict[str, str]:
     headers = {"Content-Language": language, "Vary": "Accept-Language, Cookie"}
     seed = visitor.new_csrf_seed if visitor else None
     if seed:
         headers["Set-Cookie"] = auth.csrf_cookie(seed)
-    return headers
+    return Response(text, media_type=MediaType.HTML, status_code=status, headers=headers)
 
 
 def redirect(path: str, *, base: str = _BASE) -> Redirect:

@@ -10,6 +10,7 @@ from winnerr_webhooks.settings_page.languages import Language
 SCRIPT_TEXTS: Final = (
     NOW,
     *(text for _, past, future in RELATIVE_TIMES for text in (past, future)),
+    Text("local"),
     Text("Attempt opened"),
     Text("Copied"),
     Text("Copy {text}"),

@@ -58,7 +58,6 @@ async def test_it_starts_without_a_library_that_only_its_web_framework_could_use
     assert b"pydantic_core" not in imports
 
 
-@pytest.mark.thorough
 async def test_it_listens_on_an_ipv6_address(server):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "winnerr_webhooks", "serve",

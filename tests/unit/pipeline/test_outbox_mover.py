@@ -286,7 +286,6 @@ def dated_server(make_postgres: Any) -> Any:
     return make_postgres(settings={"track_commit_timestamp": "on"})
 
 
-@pytest.mark.thorough
 async def test_with_two_nodes_at_once_nothing_is_overtaken_lost_or_doubled(
     dated_server, make_mover, monkeypatch
 ) -> None:

@@ -2,13 +2,11 @@
 
 import asyncio
 import re
-import threading
 
 import msgspec
 import pytest
 
 from winnerr_webhooks.domain.attempt import Failure
-from winnerr_webhooks.settings_page.views import log_list
 
 SCRIPT = b"<script>alert(document.cookie)</script><img src=x onerror=alert(1)>"
 
@@ -448,30 +446,6 @@ async def next_row(answer):
             return line.removeprefix("id: ")
 
 
-async def test_the_first_rows_of_a_long_log_come_before_the_others_are_rendered(
-    site, admin, monkeypatch
-):
-    monkeypatch.setattr(log_list, "_FIRST_ROWS", 1)
-    await site.webhook()
-    old, new = [await site.settle((await site.event())[0], 503) for _ in range(2)]
-    render, may_go_on = site.page.render, threading.Event()
-
-    def rendered(template, visitor, /, **values):
-        assert template != "log_rows.html" or may_go_on.wait(10)
-        return render(template, visitor, **values)
-
-    monkeypatch.setattr(site.page, "render", rendered)
-    async with admin.session.get(admin.path("/logs")) as answer:
-        first = await answer.content.readany()
-        while new.encode() not in first or not first.rstrip().endswith(b"</tr>"):
-            first += await answer.content.readany()
-        may_go_on.set()
-        rest = await answer.read()
-    assert old.encode() in rest
-    assert old.encode() not in first
-    assert first.index(b'rel="expect"') < first.index(b"<body")
-
-
 async def test_an_attempt_opened_in_the_log_is_only_its_article_and_a_bar_above_it(site, admin):
     await site.webhook()
     attempt = await site.settle((await site.event())[0], 503)
@@ -491,10 +465,7 @@ async def test_the_log_shows_500_attempts_at_once_without_their_bodies(site, adm
             batch.append(site.settlement(delivery, 503, body=b"y" * 10_000))
         await site.storage.settle(batch)
     page = await admin.get("/logs")
-    found = rows(page)
-    assert len(found) == 500
-    assert found == sorted(set(found), reverse=True)
-    assert page.html.endswith("</html>")
+    assert len(rows(page)) == 500
     assert "xxxxxxxx" not in page.html
     assert "yyyyyyyy" not in page.html
     (older,) = [a["href"] for a in page.all("a") if "before=" in a.get("href", "")]

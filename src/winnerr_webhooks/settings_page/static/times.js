@@ -1,9 +1,8 @@
 // Shows times in the reader's time zone, and keeps relative times current. The server writes UTC; the
 // zone is named in the elements of the class `zone`, of which the foot of every page has one.
 //
-// The first paint waits for this module. It runs as soon as it is there, and shows the times of each
-// part of the page as the browser reads it: later they would move what stands beside them. Until then
-// it does without `Intl`, whose first use takes longer than everything else here.
+// The first paint waits for this module, which shows the times of the page when it is evaluated: they
+// are wider or narrower than in UTC, so later they would move what stands beside them.
 
 import { locale, say } from "./texts.js";
 
@@ -13,59 +12,38 @@ const UNITS = [
   [60_000, "{count} min ago", "in {count} min"],
   [1000, "{count} s ago", "in {count} s"],
 ];
-const days = document.head.dataset.days.split("|"); // of each month, "# Nov"
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
+const zoneName = zone.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? say("local");
+// Made when they are needed first, because the first paint waits for this module.
+let day = null;
 let exact = null;
 
-function dayOf(date) {
-  return days[date.getMonth()].replace("#", date.getDate());
+function dayOf(at) {
+  day ??= new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+  return day.format(at);
 }
 
 function relative(at, now) {
   const distance = Math.abs(now - at);
   if (distance < 1000) return say("now");
-  if (distance >= 7 * UNITS[0][0]) return dayOf(new Date(at));
+  if (distance >= 7 * UNITS[0][0]) return dayOf(at);
   const [size, past, future] = UNITS.find(([unit]) => distance >= unit);
   return say(at > now ? future : past, { count: Math.floor(distance / size) });
 }
 
-function local(date, today) {
-  const [hour, minute, second] = [date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits);
-  if (today === date.toDateString()) return `${hour}:${minute}:${second}`;
-  return `${dayOf(date)}, ${hour}:${minute}`;
-}
-
-function twoDigits(number) {
-  return String(number).padStart(2, "0");
-}
-
-/** Returns the zone as its distance from UTC: GMT-5, GMT+5:45. */
-function zoneName() {
-  const minutes = -new Date().getTimezoneOffset();
-  if (minutes === 0) return "UTC";
-  const rest = Math.abs(minutes) % 60;
-  return `GMT${minutes < 0 ? "-" : "+"}${Math.floor(Math.abs(minutes) / 60)}${rest ? `:${twoDigits(rest)}` : ""}`;
+function local(at, today) {
+  const isToday = today === new Date(at).toDateString();
+  return isToday ? clock.format(at) : `${dayOf(at)}, ${clock.format(at).slice(0, 5)}`;
 }
 
 /** Shows the clock times below a node in the local time zone, and names that zone beside them. */
 export function showTimes(root) {
-  showClocks(root.querySelectorAll("time"));
-  nameZone(root.querySelectorAll(".zone"));
-}
-
-// Both go on where they left off in a list that grows, and return where that is.
-
-function showClocks(times, from = 0) {
   const today = new Date().toDateString();
-  for (const time of Array.prototype.slice.call(times, from)) {
-    if (time.dataset.show === "clock") time.textContent = local(new Date(time.dateTime), today);
+  for (const time of root.querySelectorAll("time[data-show='clock']")) {
+    time.textContent = local(Date.parse(time.dateTime), today);
   }
-  return times.length;
-}
-
-function nameZone(labels, from = 0) {
-  const name = zoneName();
-  for (const label of Array.prototype.slice.call(labels, from)) label.textContent = name;
-  return labels.length;
+  for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
 }
 
 /**
@@ -73,7 +51,7 @@ function nameZone(labels, from = 0) {
  * scripts: a hidden field takes over the name of each field.
  */
 export function showLocalFields(root) {
-  for (const field of root.querySelectorAll("input[data-utc][name]")) {
+  for (const field of root.querySelectorAll("input[data-utc]")) {
     const given = field.value && new Date(/(Z|[+-]\d\d:?\d\d)$/.test(field.value) ? field.value : `${field.value}Z`);
     if (given && Number.isNaN(given.getTime())) continue; // it stays as it is, beside its error
     const utc = document.createElement("input");
@@ -113,20 +91,5 @@ export function keepTimesCurrent() {
   setTimeout(keepTimesCurrent, 1000);
 }
 
-const times = document.getElementsByTagName("time");
-const labels = document.getElementsByClassName("zone");
-let shown = 0;
-let named = 0;
-
-function showNewPart() {
-  shown = showClocks(times, shown);
-  named = nameZone(labels, named);
-  showLocalFields(document);
-}
-
-showNewPart();
-if (document.readyState === "loading") {
-  const reading = new MutationObserver(showNewPart);
-  reading.observe(document, { childList: true, subtree: true });
-  document.addEventListener("DOMContentLoaded", () => reading.disconnect());
-}
+showTimes(document);
+showLocalFields(document);

@@ -1,7 +1,6 @@
 """The Logs tab: the newest attempts, filtered by the URL, and the live log."""
 
 from http import HTTPStatus
-from itertools import islice
 from typing import Final
 
 from litestar import Response, get
@@ -19,14 +18,12 @@ from winnerr_webhooks.settings_page.views.webhook_list import read_overviews
 from winnerr_webhooks.storage.values import LogPage
 
 _UNPROCESSABLE: Final = 422
-_FIRST_ROWS: Final = 30
-"""Rows that are sent before the others are rendered: as many as a window of 1,400 pixels shows."""
 
 
 @get("/logs")
 async def show_log(
     page: PageDependency, request: PageRequest, done: FromQuery[str] = ""
-) -> Response[str] | Stream:
+) -> Response[str]:
     """Show attempts, newest first; none while a filter is invalid."""
     visitor = request.auth
     filters = read_filters(request.scope["query_string"], page.catalog)
@@ -38,18 +35,12 @@ async def show_log(
         searched = LogPage(items=[], next=None)
     elif query.is_search:
         searched = await page.storage.log(query)
-
-    def rest() -> str:
-        return page.render("log_rows.html", visitor, rows=rows)
-
     async with page.turn(visitor.organization):
         found = searched or await page.storage.log(query)
         overviews, total = await read_overviews(page, visitor.organization)
-        rows = make_rows(page, found.items, [one.webhook for one in overviews])
-        return await page.answer_in_parts(
+        return await page.answer_in_thread(
             "log_list.html",
             visitor,
-            rest if len(found.items) > _FIRST_ROWS else None,
             status=_UNPROCESSABLE if filters.errors else HTTPStatus.OK,
             tab="logs",
             done=done,
@@ -57,9 +48,8 @@ async def show_log(
             overviews=overviews,
             filters=filters,
             live_start=start,
-            count=len(found.items),
-            # The template calls this in the thread, because making rows is slow too.
-            first_rows=lambda: list(islice(rows, _FIRST_ROWS)),
+            # The template calls this in the thread, because making 500 rows is slow too.
+            rows=lambda: make_rows(page, found.items, [one.webhook for one in overviews]),
             next=found.next,
             event_searched=filters.q.lower() if is_id("evt", filters.q.lower()) else "",
             event_choices=logged_choices(page.catalog, filters),

@@ -9,8 +9,6 @@ import sys
 import threading
 from contextlib import closing
 
-import pytest
-
 from winnerr_webhooks.storage.sqlite.wal_checkpoint import COPIED_PAGES, LONG_PAGES, REST_PAGES
 
 
@@ -154,7 +152,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.thorough
 def test_a_disk_that_loses_what_was_copied_ends_the_process_and_nothing_is_lost(tmp_path) -> None:
     """A second sync would say that all is well, and the log would be started over."""
     path = tmp_path / "events.db"
