@@ -13,6 +13,7 @@ from winnerr_webhooks.config import Config, database_path
 from winnerr_webhooks.crypto import Keyring, NoKeyring, Sealer, load_or_create_key_file
 from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.settings_table import PREFIX
+from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.port import Storage
 
 
@@ -39,8 +40,7 @@ async def _open_sqlite(config: Config, *, exclusive: bool, budgets: Budgets | No
         clock=SystemClock(),
         keyring=await asyncio.to_thread(_sqlite_keyring, config, path, exclusive=exclusive),
         exclusive=exclusive,
-        disable_after_days=config.disable_after_days,
-        raises_alerts=config.raises_alerts,
+        rules=_failure_rules(config),
         budgets=budgets,
     )
 
@@ -57,10 +57,13 @@ async def _open_postgres(config: Config, *, serves: bool, budgets: Budgets | Non
         clock=SystemClock(),
         keyring=keyring,
         serves=serves,
-        disable_after_days=config.disable_after_days,
-        raises_alerts=config.raises_alerts,
+        rules=_failure_rules(config),
         budgets=budgets,
     )
+
+
+def _failure_rules(config: Config) -> FailureRules:
+    return FailureRules(config.disable_after_days, raises_alerts=config.raises_alerts)
 
 
 def _sqlite_keyring(config: Config, path: Path, *, exclusive: bool) -> Sealer:

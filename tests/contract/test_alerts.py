@@ -9,6 +9,7 @@ from winnerr_webhooks.domain import activity, delivery
 from winnerr_webhooks.domain.activity import FieldChange
 from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS, OPERATOR, AlertSettings
 from winnerr_webhooks.storage.activity_port import ActivityFilter
+from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.postgres import postgres_session
 from winnerr_webhooks.storage.sqlite import sqlite_connection, sqlite_session, sqlite_statements
 
@@ -17,7 +18,7 @@ MINUTE = 60
 
 @pytest.fixture
 async def world(make_world):
-    return await make_world(raises_alerts=True)
+    return await make_world(rules=FailureRules(raises_alerts=True))
 
 
 async def fail(world, webhook, *, times=1, seconds=0.0, happened=delivery.RETRY, **options):

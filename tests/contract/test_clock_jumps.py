@@ -4,6 +4,7 @@ import pytest
 
 from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
 from winnerr_webhooks.domain.retry import longest_waits
+from winnerr_webhooks.storage.failure_streak import FailureRules
 
 DAY_MS = 86_400_000
 HOUR = 3_600
@@ -11,7 +12,7 @@ HOUR = 3_600
 
 async def test_a_forward_jump_disables_no_webhook(make_world) -> None:
     """Days count as they pass, before the jump and after it."""
-    world = await make_world(disable_after_days=5, min_failures=3)
+    world = await make_world(rules=FailureRules(5, 3))
     webhook = await world.webhook()
     for _ in range(5):
         assert await world.settle(await world.leased(), EXHAUSTED) == ()

@@ -5,6 +5,7 @@ import pytest
 from winnerr_webhooks.domain import delivery as states
 from winnerr_webhooks.domain.delivery import EXHAUSTED, REPLAY_FAILED, RETRY, SUCCESS
 from winnerr_webhooks.domain.duration_classes import duration_class
+from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.road_values import LeaseTerms
 from winnerr_webhooks.storage.values import ReplayFilter
 
@@ -285,7 +286,7 @@ async def _fail(world, times: int, happened: str = EXHAUSTED) -> tuple[str, ...]
 
 
 async def test_days_of_nothing_but_failures_disable(make_world) -> None:
-    world = await make_world(disable_after_days=5, min_failures=3)
+    world = await make_world(rules=FailureRules(5, 3))
     webhook = await world.webhook()
     assert await _fail(world, 5) == ()
     world.clock.advance(days=4.9)
@@ -298,7 +299,7 @@ async def test_days_of_nothing_but_failures_disable(make_world) -> None:
 
 
 async def test_few_failures_do_not_disable(make_world) -> None:
-    world = await make_world(disable_after_days=5, min_failures=3)
+    world = await make_world(rules=FailureRules(5, 3))
     await world.webhook()
     await _fail(world, 1)
     world.clock.advance(days=9)
@@ -307,7 +308,7 @@ async def test_few_failures_do_not_disable(make_world) -> None:
 
 
 async def test_a_success_ends_a_streak_of_failures(make_world) -> None:
-    world = await make_world(disable_after_days=5, min_failures=2)
+    world = await make_world(rules=FailureRules(5, 2))
     await world.webhook()
     await _fail(world, 5)
     world.clock.advance(days=6)
@@ -316,7 +317,7 @@ async def test_a_success_ends_a_streak_of_failures(make_world) -> None:
 
 
 async def test_0_days_never_disable(make_world) -> None:
-    world = await make_world(disable_after_days=0, min_failures=1)
+    world = await make_world(rules=FailureRules(0, 1))
     await world.webhook()
     await _fail(world, 5)
     world.clock.advance(days=100)
@@ -324,7 +325,7 @@ async def test_0_days_never_disable(make_world) -> None:
 
 
 async def test_becoming_active_starts_the_count_anew(make_world) -> None:
-    world = await make_world(disable_after_days=5, min_failures=2)
+    world = await make_world(rules=FailureRules(5, 2))
     webhook = await world.webhook()
     await _fail(world, 5)
     world.clock.advance(days=6)

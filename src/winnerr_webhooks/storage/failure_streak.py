@@ -1,4 +1,4 @@
-"""Health figures, and streaks of failures: when a failing webhook is disabled. Pure."""
+"""Health figures, and streaks of failures: what follows from failed attempts. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -38,15 +38,20 @@ class FirstFailure(msgspec.Struct, array_like=True, gc=False):
     id: str
 
 
-class DisablingRule(NamedTuple):
-    """After how long a streak, in time and in attempts, a webhook is disabled; 0 days: never."""
+class FailureRules(NamedTuple):
+    """What settling does about failures: when it disables a webhook, and what it notes."""
 
-    days: float
-    min_failures: int
+    disable_after_days: float = 5.0
+    """How long a webhook's attempts must all have failed before it is disabled; 0: never."""
+    min_failures: int = 20
+    """How many attempts must have failed in that time."""
+    raises_alerts: bool = False
+    """Whether to note webhooks that were disabled or have failed deliveries, for `raise_alerts`."""
     skipped_since: Callable[[int], int] = lambda _ms: 0
     """By how many ms the clock was set forward since an instant (`clock.ClockSkips.since`)."""
-    raises_alerts: bool = False
-    """Whether it is noted which webhooks were disabled or have deliveries that failed."""
+
+
+DEFAULT_RULES: Final = FailureRules()
 
 
 def bucket_of(item: Settlement) -> Bucket:
@@ -110,7 +115,7 @@ FAILED_TOO_LONG: Final = Text(
 
 
 def to_disable(
-    changed: Iterable[FailureStreak], reasons: Mapping[str, str], rule: DisablingRule, now: int
+    changed: Iterable[FailureStreak], reasons: Mapping[str, str], rules: FailureRules, now: int
 ) -> dict[str, str]:
     """Return active webhooks to disable, with the reason to show."""
     found = dict(reasons)
@@ -118,18 +123,18 @@ def to_disable(
     for streak in changed:
         if streak.status == ACTIVE:
             active.add(streak.webhook_id)
-        if streak.webhook_id not in found and _is_too_long(streak, rule, now):
+        if streak.webhook_id not in found and _is_too_long(streak, rules, now):
             found[streak.webhook_id] = _reason(streak)
     return {webhook_id: found[webhook_id] for webhook_id in sorted(found) if webhook_id in active}
 
 
-def _is_too_long(streak: FailureStreak, rule: DisablingRule, now: int) -> bool:
+def _is_too_long(streak: FailureStreak, rules: FailureRules, now: int) -> bool:
     since = streak.failing_since
     return (
-        rule.days > 0
+        rules.disable_after_days > 0
         and since is not None
-        and streak.failures >= rule.min_failures
-        and now - since - rule.skipped_since(since) >= rule.days * _DAY_MS
+        and streak.failures >= rules.min_failures
+        and now - since - rules.skipped_since(since) >= rules.disable_after_days * _DAY_MS
     )
 
 

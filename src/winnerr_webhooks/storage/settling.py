@@ -18,7 +18,7 @@ from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.delivery_rows import PendingRow, SettledRow
 from winnerr_webhooks.storage.failure_streak import (
     Bucket,
-    DisablingRule,
+    FailureRules,
     FailureStreak,
     count_failures,
     count_health,
@@ -47,7 +47,7 @@ async def settle_logged(
     db: Session,
     batch: Sequence[Settlement],
     *,
-    rule: DisablingRule,
+    rules: FailureRules,
     now: int,
     node: str = "",
     delivered: Sequence[Settlement] = (),
@@ -87,8 +87,8 @@ async def settle_logged(
     is_due |= await wake_next(db, in_order, now)
     await _hold_turns(db, batch, now)
     await _put_health(db, health, node)
-    disabled = await _count_failures(db, batch, streaks, uncounted, rule=rule, now=now)
-    if rule.raises_alerts:
+    disabled = await _count_failures(db, batch, streaks, uncounted, rules=rules, now=now)
+    if rules.raises_alerts:
         await _note_alerts(db, failed, disabled, streaks, now)
     await add_counts(db, jobs, node)
     return Settled(disabled=disabled, is_due=is_due)
@@ -184,7 +184,7 @@ async def _count_failures(
     streaks: Mapping[str, FailureStreak],
     uncounted: Collection[str],
     *,
-    rule: DisablingRule,
+    rules: FailureRules,
     now: int,
 ) -> tuple[str, ...]:
     """Count streaks of failures; return the webhooks that this disables, or that a 410 does."""
@@ -196,7 +196,7 @@ async def _count_failures(
     if len(failing) < len(changed):
         over = [one.webhook_id for one in changed if one.failing_since is None]
         await db.execute("end_streaks", webhooks=over)
-    reasons_by_id = to_disable(changed, reasons, rule, now)
+    reasons_by_id = to_disable(changed, reasons, rules, now)
     if not reasons_by_id:
         return ()
     # All are locked before the first of them takes the change mark.

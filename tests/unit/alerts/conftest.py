@@ -6,6 +6,7 @@ import pytest
 
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.encryption_keys import EncryptionKey
+from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 
 
@@ -34,7 +35,7 @@ async def storage(sqlite_path: Path, clock):
         clock=clock,
         keyring=Keyring((EncryptionKey("k1", bytes(32)),)),
         exclusive=True,
-        raises_alerts=True,
+        rules=FailureRules(raises_alerts=True),
     )
     yield opened
     await opened.close()

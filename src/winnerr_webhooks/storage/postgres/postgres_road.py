@@ -137,7 +137,9 @@ class RoadVerbs(PostgresVerbs):
             return Settled()
         return await self._lowering(
             self._road,
-            lambda db: postgres_settle.settle(db, rest, rule=self._rule, node=self._node, now=now),
+            lambda db: postgres_settle.settle(
+                db, rest, rules=self._rules, node=self._node, now=now
+            ),
         )
 
     # --- polls --------------------------------------------------------------------------------

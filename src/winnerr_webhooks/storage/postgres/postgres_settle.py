@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from winnerr_webhooks.storage.delivery_rows import ATTEMPT_COLUMNS, attempt_row
-from winnerr_webhooks.storage.failure_streak import DisablingRule, bucket_of
+from winnerr_webhooks.storage.failure_streak import FailureRules, bucket_of
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns, storable
 from winnerr_webhooks.storage.road_values import Settled, Settlement
 from winnerr_webhooks.storage.settling import settle_logged
@@ -35,7 +35,7 @@ async def settle_delivered(
 
 
 async def settle(
-    db: PostgresSession, batch: Sequence[Settlement], *, rule: DisablingRule, node: str, now: int
+    db: PostgresSession, batch: Sequence[Settlement], *, rules: FailureRules, node: str, now: int
 ) -> Settled:
     """Record a batch and what follows from it; see `Road.settle`."""
     fresh = {item.record.id: item for item in batch}
@@ -43,7 +43,7 @@ async def settle(
     batch = [item for id_, item in fresh.items() if id_ in new]
     if not batch:
         return Settled()
-    return await settle_logged(db, batch, rule=rule, node=node, now=now)
+    return await settle_logged(db, batch, rules=rules, node=node, now=now)
 
 
 def _columns(batch: Sequence[Settlement]) -> list[list[object]]:

@@ -18,7 +18,7 @@ from winnerr_webhooks.ids import Ids, Jitter
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.activity_verbs import ActivityVerbs
 from winnerr_webhooks.storage.alert_verbs import AlertVerbs
-from winnerr_webhooks.storage.failure_streak import DisablingRule
+from winnerr_webhooks.storage.failure_streak import DEFAULT_RULES, FailureRules
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.job_verbs import JobVerbs
 from winnerr_webhooks.storage.listener_verbs import ListenerVerbs
@@ -64,7 +64,7 @@ class PostgresStorage(
         searches: FairSemaphore,
         clock: DatabaseClock,
         keyring: Sealer,
-        rule: DisablingRule,
+        rules: FailureRules,
         node: str,
     ) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class PostgresStorage(
         self._clock = clock
         self._keyring = keyring
         self._ids = Ids(clock)
-        self._rule = rule._replace(skipped_since=clock.skips.since)
+        self._rules = rules._replace(skipped_since=clock.skips.since)
         self._node = node
         self._filters = KnownFilters()
         self.outbox = PostgresOutbox(aside, clock)
@@ -89,20 +89,16 @@ class PostgresStorage(
         clock: Clock,
         keyring: Sealer,
         serves: bool,
-        disable_after_days: float = 5.0,
-        min_failures: int = 20,
-        raises_alerts: bool = False,
+        rules: FailureRules = DEFAULT_RULES,
         follow_database_clock: bool = True,
         connections: int = 8,
         budgets: Budgets | None = None,
     ) -> Self:
         """Connect, and make or upgrade the tables where needed; many nodes may do so at once.
 
-        `serves` is for `serve`: it starts only when the keys open every secret stored. A webhook
-        is disabled after `disable_after_days` of nothing but failures, at least `min_failures`
-        of them; 0 days: never. With `raises_alerts` settling notes what `raise_alerts` tells.
-        Without `follow_database_clock` instants are those of `clock`.
-        Reads spend `page_reads` and `log_searches` of `budgets`, if given.
+        `serves` is for `serve`: it starts only when the keys open every secret stored. Without
+        `follow_database_clock` instants are those of `clock`. Reads spend `page_reads` and
+        `log_searches` of `budgets`, if given.
 
         `ConfigurationError` says why the database cannot be used.
         """
@@ -122,7 +118,7 @@ class PostgresStorage(
             else FairSemaphore(left // 2),
             clock=DatabaseClock(clock, follow=follow_database_clock),
             keyring=keyring,
-            rule=DisablingRule(disable_after_days, min_failures, raises_alerts=raises_alerts),
+            rules=rules,
             node=Ids(clock).new("node"),
         )
         try:

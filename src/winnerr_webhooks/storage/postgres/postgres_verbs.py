@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import structlog
 
 from winnerr_webhooks.domain.errors import Unavailable
-from winnerr_webhooks.storage.failure_streak import DisablingRule
+from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.postgres.database_clock import DatabaseClock
 from winnerr_webhooks.storage.postgres.postgres_session import PostgresSession, columns
 from winnerr_webhooks.storage.postgres.transactions import ROAD_SECONDS, Database, Work
@@ -48,7 +48,7 @@ class PostgresVerbs(VerbBase):
     _aside: Database
     """Connections for everything else: pages, jobs, clean-up."""
     _clock: DatabaseClock
-    _rule: DisablingRule
+    _rules: FailureRules
     _node: str
     """The name of this process, unique among those on the database; new at each start."""
 

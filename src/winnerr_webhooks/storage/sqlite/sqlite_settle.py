@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from winnerr_webhooks.storage.delivery_rows import attempt_row
-from winnerr_webhooks.storage.failure_streak import Bucket, DisablingRule, count_health
+from winnerr_webhooks.storage.failure_streak import Bucket, FailureRules, count_health
 from winnerr_webhooks.storage.road_values import Settled, Settlement
 from winnerr_webhooks.storage.settling import lock_order, settle_logged
 from winnerr_webhooks.storage.sqlite.sqlite_rows import as_json
@@ -16,7 +16,7 @@ _IDS = msgspec.json.Decoder(list[str])
 
 
 async def settle(
-    db: SqliteSession, batch: Sequence[Settlement], rule: DisablingRule, now: int
+    db: SqliteSession, batch: Sequence[Settlement], rules: FailureRules, now: int
 ) -> Settled:
     """Record a batch and what follows from it; see `Road.settle`."""
     batch = _record(db, batch)
@@ -24,7 +24,7 @@ async def settle(
         return Settled()
     delivered = _deliver(db, [item for item in batch if is_common_case(item)], now)
     if len(delivered) < len(batch):
-        return await settle_logged(db, batch, delivered=delivered, rule=rule, now=now)
+        return await settle_logged(db, batch, delivered=delivered, rules=rules, now=now)
     health: dict[Bucket, list[int]] = {}
     for item in delivered:
         if item.delivery.trigger != "test":

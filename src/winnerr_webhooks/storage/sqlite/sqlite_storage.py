@@ -31,7 +31,7 @@ from winnerr_webhooks.storage.accepting import AcceptTerms
 from winnerr_webhooks.storage.access_verbs import KeyVerbs, SignInVerbs
 from winnerr_webhooks.storage.activity_verbs import ActivityVerbs
 from winnerr_webhooks.storage.alert_verbs import AlertVerbs
-from winnerr_webhooks.storage.failure_streak import DisablingRule
+from winnerr_webhooks.storage.failure_streak import DEFAULT_RULES, FailureRules
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.job_verbs import JobVerbs
 from winnerr_webhooks.storage.listener_verbs import ListenerVerbs
@@ -87,7 +87,7 @@ class SqliteStorage(
         *,
         clock: Clock,
         keyring: Sealer,
-        rule: DisablingRule,
+        rules: FailureRules,
         lock: TextIO | None,
         reads: FairSemaphore,
         searches: FairSemaphore,
@@ -97,7 +97,7 @@ class SqliteStorage(
         self._clock = SteadyClock(clock)
         self._keyring = keyring
         self._ids = Ids(self._clock)
-        self._rule = rule._replace(skipped_since=self._clock.skips.since)
+        self._rules = rules._replace(skipped_since=self._clock.skips.since)
         self._lock = lock
         self._reads = reads
         self._searches = searches
@@ -110,19 +110,14 @@ class SqliteStorage(
         clock: Clock,
         keyring: Sealer,
         exclusive: bool,
-        disable_after_days: float = 5.0,
-        min_failures: int = 20,
-        raises_alerts: bool = False,
+        rules: FailureRules = DEFAULT_RULES,
         budgets: Budgets | None = None,
     ) -> Self:
         """Open the database file, made or upgraded where needed.
 
         `exclusive` is for `serve`: only one at a time can have a file, and only if the keys open
         the secrets in it. Other commands open the file beside it.
-        A webhook is disabled after `disable_after_days` of nothing but failures, at least
-        `min_failures` of them; 0 days: never. With `raises_alerts` settling notes what
-        `raise_alerts` tells. Reads spend `page_reads` and `log_searches` of
-        `budgets`, if given.
+        Reads spend `page_reads` and `log_searches` of `budgets`, if given.
 
         `ConfigurationError` says what is wrong with the file, or which process has it.
         """
@@ -143,7 +138,7 @@ class SqliteStorage(
             Threads(writer, road=road, pages=pages, searches=searches, copier=copier),
             clock=clock,
             keyring=keyring,
-            rule=DisablingRule(disable_after_days, min_failures, raises_alerts=raises_alerts),
+            rules=rules,
             lock=lock,
             reads=FairSemaphore.of(budgets.page_reads) if budgets else FairSemaphore(_READS),
             searches=FairSemaphore.of(budgets.log_searches) if budgets else FairSemaphore(1),
@@ -200,7 +195,7 @@ class SqliteStorage(
     async def _settle(self, batch: Sequence[road_values.Settlement]) -> road_values.Settled:
         return await self._threads.write_later(
             run_to_end(
-                lambda db: sqlite_settle.settle(db, batch, self._rule, self._clock.now_ms())
+                lambda db: sqlite_settle.settle(db, batch, self._rules, self._clock.now_ms())
             ),
             short=True,
         )

@@ -14,6 +14,7 @@ from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY
 from winnerr_webhooks.domain.errors import CannotStart, ConfigurationError
 from winnerr_webhooks.storage import copy_to_postgres as module
 from winnerr_webhooks.storage.copy_to_postgres import copy
+from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.rehearsal_port import NewRehearsal
 from winnerr_webhooks.storage.sqlite import SqliteStorage
 from winnerr_webhooks.storage.values import (
@@ -56,7 +57,7 @@ async def old(path, clock, keyring, world_class, step_seconds):
     # A real node copies, whose clock is not moved by hand.
     clock.ms = SystemClock().now_ms() - (DELIVERIES + 20) * step_seconds * 1000
     storage = await SqliteStorage.open(
-        path, clock=clock, keyring=keyring, exclusive=True, raises_alerts=True
+        path, clock=clock, keyring=keyring, exclusive=True, rules=FailureRules(raises_alerts=True)
     )
     world = world_class(storage, clock)
     world.signed = await world.webhook(secret=SECRET)

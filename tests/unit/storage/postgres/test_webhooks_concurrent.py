@@ -12,7 +12,7 @@ from winnerr_webhooks.domain.delivery import EXHAUSTED, RETRY, SUCCESS
 from winnerr_webhooks.domain.errors import Conflict
 from winnerr_webhooks.storage import accepting, jobs, replays, webhook_queries
 from winnerr_webhooks.storage.accepting import AcceptTerms
-from winnerr_webhooks.storage.failure_streak import DisablingRule
+from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.postgres import postgres_accept, postgres_claim, postgres_settle
 from winnerr_webhooks.storage.postgres.known_filters import KnownFilters
 from winnerr_webhooks.storage.road_values import Claim
@@ -73,7 +73,7 @@ async def _failed(world, **options):
 
 def _settling(world, *items):
     return lambda db: postgres_settle.settle(
-        db, items, rule=DisablingRule(0, 0), node="node_x", now=world.clock.ms
+        db, items, rules=FailureRules(0, 0), node="node_x", now=world.clock.ms
     )
 
 
