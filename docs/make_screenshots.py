@@ -1,8 +1,7 @@
 """Makes docs/screenshots: a real server with a day of made-up traffic, in a real Chromium.
 
-The traffic is written through the storage port with a manual clock. The rules are those of the
-service; only the receivers' answers are scripted. `make screenshots` runs this script. With
-arguments, it makes only the screenshots whose name contains one of them.
+`sample_traffic` writes the traffic. `make screenshots` runs this script. With arguments, it makes
+only the screenshots whose name contains one of them.
 
 `make screenshots ARGS="--every FOLDER"` takes every view at three widths, in light and dark, in the
 service's own look and in a second product's, into a folder of your choice: to look at, not to keep.
@@ -11,234 +10,27 @@ service's own look and in a second product's, into a folder of your choice: to l
 import asyncio
 import base64
 import os
-import random
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
-
-from winnerr_webhooks.config import Config, EncryptionKey
-from winnerr_webhooks.crypto import Keyring
-from winnerr_webhooks.domain.attempt import Exchange, Failure, Timings
-from winnerr_webhooks.domain.default_catalog import CATALOG
-from winnerr_webhooks.domain.delivery import LeasedDelivery
-from winnerr_webhooks.domain.event import NewEvent, encode_payload, rfc3339
-from winnerr_webhooks.domain.verdict import success_rule
-from winnerr_webhooks.ids import Ids
-from winnerr_webhooks.pipeline.access_tokens import AccessTokens
-from winnerr_webhooks.pipeline.attempter import Attempter
-from winnerr_webhooks.storage.road_values import Claim, LeaseTerms, Settlement
-from winnerr_webhooks.storage.sqlite import SqliteStorage
-from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
+from sample_traffic import ACME, CRM, FLOW, KEY, ORGANIZATION, write_day
 
 HERE = Path(__file__).parent
 SHOTS = HERE / "screenshots"
-ORGANIZATION = "org_abc123"
-MINUTE, HOUR = 60_000, 3_600_000
-KEY = bytes(range(32))
 SETTINGS = "/settings/webhooks"
-NEWEST = ((95_000, "deal.created"), (12_000, "email.opened"), (4_000, "contact.updated"))
-"""The last events: milliseconds before the end, and event type."""
-
-CRM = "https://hooks.example.com/crm"
-ACME = "https://api.acme.test/winnerr"
-OLD = "https://old.example.org/in"
-FLOW = "https://flows.northwind.example/webhook/3f1b9c2e-77aa-4d0e-b8a5-90c1de44f0aa/contact-sync"
-
-BUSY_PAGE = (
-    b"<!doctype html>\n<html>\n<head><title>503 Service Unavailable</title></head>\n<body>\n"
-    b"<h1>Service Unavailable</h1>\n<p>upstream timed out (110: Connection timed out) while "
-    b"reading response header from upstream</p>\n<hr>nginx\n</body>\n</html>\n"
-)
-
-
-class ManualClock:
-    """A clock whose wall time the script moves; durations are real."""
-
-    def __init__(self, ms: int) -> None:
-        self.ms = ms
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-class NoJitter:
-    """Retries exactly on schedule."""
-
-    def around(self, seconds: float, share: float = 0) -> float:
-        return seconds
-
-
-class Receivers:
-    """An egress client whose receivers give scripted answers."""
-
-    def __init__(self, clock: ManualClock, rng: random.Random, end: int) -> None:
-        self.clock = clock
-        self.rng = rng
-        self.end = end
-
-    async def post(self, destination, organization, head, body, limit=None) -> Exchange:
-        host, ago = destination.host, self.end - self.clock.ms
-        if "old" in host:
-            return self.exchange(410, "Gone", 60, b"This integration was retired.")
-        if "acme" in host:
-            if ago < 52 * MINUTE:
-                return self.exchange(503, "Service Unavailable", 2_090, BUSY_PAGE, "text/html")
-            if 8 * HOUR < ago < 10.5 * HOUR:
-                return self.refused()
-        elif self.rng.random() < 0.006:
-            return self.exchange(502, "Bad Gateway", 900, b"bad gateway")
-        return self.exchange(200, "OK", 84, b'{"received":true}', "application/json")
-
-    def exchange(self, status, reason, usual, body, media="text/plain") -> Exchange:
-        waited = usual * self.rng.lognormvariate(0, 0.35)
-        fresh = status >= 500 or self.rng.random() < 0.2
-        timings = Timings(
-            dns_ms=self.rng.uniform(0.3, 2.0) if fresh else None,
-            connect_ms=self.rng.uniform(8, 14) if fresh else None,
-            tls_ms=self.rng.uniform(16, 31) if fresh else None,
-            first_byte_ms=waited,
-        )
-        phases = (timings.dns_ms or 0, timings.connect_ms or 0, timings.tls_ms or 0, waited, 0.3)
-        head = f"server: nginx\r\ncontent-type: {media}; charset=utf-8\r\n"
-        head += f"content-length: {len(body)}\r\nx-request-id: {self.rng.getrandbits(64):016x}\r\n"
-        return Exchange(
-            started_at=self.clock.ms,
-            duration_ms=sum(phases),
-            timings=timings,
-            status=status,
-            reason=reason,
-            response_head=head.encode(),
-            response_body=body,
-        )
-
-    def refused(self) -> Exchange:
-        connecting = self.rng.uniform(9, 13)
-        return Exchange(
-            started_at=self.clock.ms,
-            duration_ms=0.9 + connecting,
-            timings=Timings(dns_ms=0.9, connect_ms=connecting),
-            failure=Failure(
-                kind="connect",
-                message="The connection was refused.",
-                phase="connect",
-                code="refused",
-            ),
-        )
-
-
-class Traffic:
-    """A day of traffic, written as the service writes it."""
-
-    def __init__(self, storage: SqliteStorage, clock: ManualClock, end: int) -> None:
-        self.storage = storage
-        self.clock = clock
-        self.end = end
-        self.rng = random.Random(7)  # the same day every time
-        self.ids = Ids(clock)
-        receivers, branding = Receivers(clock, self.rng, end), Config().branding
-        self.attempter = Attempter(
-            receivers,
-            AccessTokens(receivers, timeout=10, branding=branding, clock=clock),
-            schedule=(60.0, 600.0, 6000.0),
-            success=success_rule("2xx"),
-            branding=branding,
-            clock=clock,
-            ids=self.ids,
-            jitter=NoJitter(),
-        )
-
-    async def webhook(self, url: str, events: tuple[str, ...], about: str) -> str:
-        new = NewWebhook(
-            id=self.ids.new("wh"),
-            organization=ORGANIZATION,
-            url=url,
-            description=about,
-            events=events,
-            secret="whsec_" + base64.b64encode(KEY).decode(),
-        )
-        return (await self.storage.create_webhook(new, 50)).id
-
-    async def write(self) -> dict[str, str]:
-        """Write the whole day; returns the ids of the webhooks by URL."""
-        ids = {
-            CRM: await self.webhook(
-                CRM,
-                ("contact.created", "contact.updated", "deal.created", "deal.closed_won"),
-                "The sales team's mirror",
-            ),
-            ACME: await self.webhook(ACME, ("*",), "Acme's data warehouse"),
-            OLD: await self.webhook(OLD, ("deal.closed_won",), "Last year's reporting"),
-            FLOW: await self.webhook(FLOW, ("contact.created",), "Contact sync, Northwind"),
-        }
-        paused = False
-        while self.clock.ms < self.end:
-            self.clock.ms += round(self.rng.expovariate(1 / self.mean_gap_ms()))
-            if self.clock.ms >= self.end:
-                break
-            if not paused and self.end - self.clock.ms < 2 * HOUR:
-                paused = True
-                change = WebhookChange(status="paused")
-                await self.storage.change_webhook(ORGANIZATION, ids[FLOW], change)
-            await self.retry()
-            await self.event()
-        for ago, name in NEWEST:
-            self.clock.ms = self.end - ago
-            await self.retry()
-            await self.event(name)
-        self.clock.ms = self.end
-        while await self.storage.run_job_slice():
-            pass
-        return ids
-
-    def mean_gap_ms(self) -> float:
-        """Mean milliseconds until the next event; longer at night."""
-        hour = time.gmtime(self.clock.ms / 1000).tm_hour
-        return (1.6 if 7 <= hour < 17 else 4 if 17 <= hour < 22 else 11) * MINUTE
-
-    async def event(self, name: str = "") -> None:
-        weights = [6, 5, 1, 4, 6, 2, 1, 4, 2, 1, 1, 3, 2, 1, 4, 4, 1, 2, 2, 1]
-        name = name or self.rng.choices(CATALOG.names, weights)[0]
-        example = CATALOG.get(name).example
-        new = NewEvent(
-            id=self.ids.new("evt"),
-            organization=ORGANIZATION,
-            name=name,
-            body=encode_payload(name, rfc3339(self.clock.ms), ORGANIZATION, example),
-        )
-        (accepted,) = await self.storage.accept([new], LeaseTerms(seconds=60))
-        await self.deliver(accepted.leased)
-
-    async def retry(self) -> None:
-        page = await self.storage.due_lanes(None, 100)
-        limits = {lane.webhook_id: 50 for lane in page.lanes}
-        claim = Claim(lease_seconds=60, limits=limits, max_bytes=10**7)
-        await self.deliver((await self.storage.claim(claim)).deliveries)
-
-    async def deliver(self, deliveries: list[LeasedDelivery] | tuple[LeasedDelivery, ...]) -> None:
-        done: list[Settlement] = []
-        for delivery in deliveries:
-            (target,) = await self.storage.targets([delivery.webhook_id])
-            done.append(await self.attempter.attempt(self.attempter.template(target), delivery))
-            self.clock.ms += self.rng.randint(2, 9)
-        if done:
-            await self.storage.settle(done)
+ORIGIN = "http://127.0.0.1:8411"
 
 
 class ScreenshotTaker:
     """A browser that takes screenshots of a running server."""
 
-    def __init__(self, browser: Browser, origin: str, environment: dict[str, str]) -> None:
+    def __init__(self, browser: Browser, environment: dict[str, str]) -> None:
         self.browser = browser
-        self.origin = origin
         self.environment = environment
         self.wanted = sys.argv[1:]
 
@@ -256,7 +48,7 @@ class ScreenshotTaker:
 
     async def sign_in(self, organization: str = ORGANIZATION) -> Page:
         context = await self.browser.new_context(
-            base_url=self.origin,
+            base_url=ORIGIN,
             viewport={"width": 1280, "height": 800},
             timezone_id="America/New_York",
             locale="en-US",
@@ -265,7 +57,7 @@ class ScreenshotTaker:
         page = await context.new_page()
         await page.goto(await self.link(organization))
         await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url(self.origin + SETTINGS)
+        await page.wait_for_url(ORIGIN + SETTINGS)
         return page
 
     async def shoot(self, page: Page, name: str, *, height: int = 800) -> None:
@@ -395,18 +187,14 @@ async def every_view(taker: ScreenshotTaker, ids: dict[str, str], look: str, int
 
 
 @asynccontextmanager
-async def served(
-    folder: Path, look: dict[str, str] | None = None
-) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """A server with the day's database; yields its origin and environment."""
+async def served(folder: Path, look: dict[str, str] | None = None) -> AsyncIterator[dict[str, str]]:
+    """A server with the day's database; yields its environment."""
     settings = {
         "DATABASE_URL": f"sqlite:///{folder / 'day.db'}",
         "ENCRYPTION_KEYS": "k1:" + base64.b64encode(KEY).decode(),
-        "PORT": "0",
-        "PUBLIC_URL": "http://127.0.0.1:8411",
-    }
-    settings |= look or {}
-    settings["PORT"] = settings["PUBLIC_URL"].rpartition(":")[2]
+        "PORT": ORIGIN.rpartition(":")[2],
+        "PUBLIC_URL": ORIGIN,
+    } | (look or {})
     environment = os.environ | {f"WINNERR_WEBHOOKS_{name}": at for name, at in settings.items()}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "winnerr_webhooks", "serve", env=environment, cwd=folder,
@@ -414,11 +202,11 @@ async def served(
     )  # fmt: skip
     try:
         async for line in process.stdout:
-            if settings["PUBLIC_URL"].encode() in line:
+            if ORIGIN.encode() in line:
                 break
         else:
             raise SystemExit(f"The server ended: {line.decode()}")
-        yield settings["PUBLIC_URL"], environment
+        yield environment
     finally:
         with suppress(ProcessLookupError):
             process.terminate()
@@ -437,23 +225,14 @@ async def main() -> None:
         every.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        end = time.time_ns() // 1_000_000
-        clock = ManualClock(end - 24 * HOUR)
-        keyring = Keyring((EncryptionKey("k1", KEY),))
-        storage = await SqliteStorage.open(
-            folder / "day.db", clock=clock, keyring=keyring, exclusive=False
-        )
-        try:
-            ids = await Traffic(storage, clock, end).write()
-        finally:
-            await storage.close()
+        ids = await write_day(folder / "day.db")
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
             for look, settings in LOOKS.items() if every else {"own": {}}.items():
-                async with served(folder, settings) as (origin, environment):
-                    taker = ScreenshotTaker(browser, origin, environment)
+                async with served(folder, settings) as environment:
+                    taker = ScreenshotTaker(browser, environment)
                     if every:
                         taker.wanted = sys.argv[3:]
                         await every_view(taker, ids, look, every)
