@@ -19,9 +19,11 @@ PYTEST := -m pytest -n 4
 # What depends on the versions of Python, and what also depends on those of libraries, and is quick: no
 # tests of crashes, of the browser, of the benches or of the demo, and none that starts a PostgreSQL
 # server of its own.
-OF_PYTHON := $(addprefix tests/unit/,api egress test_config.py test_crypto.py test_log_setup.py test_metrics.py)
+OF_PYTHON := $(addprefix tests/unit/,api egress \
+  $(addprefix test_,config.py setting_parsers.py crypto.py log_setup.py metrics.py))
 OF_LIBRARIES := $(OF_PYTHON) $(addprefix tests/unit/,pipeline settings_page storage/sqlite domain management) \
-  $(addprefix tests/contract/test_,accept.py settle.py log.py) tests/scenario/test_contract_webhooks.py
+  $(addprefix tests/contract/test_,accept.py settle.py log.py deliveries.py read_turns.py) \
+  tests/scenario/test_contract_webhooks.py
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 13

@@ -21,10 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import watcher
+from tests.lent_databases import ALONE, EMPTY, IS_SMALL, KEEP, Template, shape_of
 from tests.postgres_binaries import START_SECONDS, Binaries, find_binaries
 
 ADMIN = "postgres"
@@ -259,7 +259,7 @@ class PostgresServer:
                     await admin.execute(f"CREATE DATABASE {building} OWNER {OWNER}")
                     await build(self.url(building))
                     async with self.admin(building) as inside:
-                        await inside.execute(_KEEP)
+                        await inside.execute(KEEP)
                         await inside.execute("VACUUM (FREEZE, ANALYZE)")
                     await admin.execute(f"ALTER DATABASE {building} RENAME TO {name}")
         self._templates[name] = Template(name)
@@ -298,7 +298,7 @@ class PostgresServer:
         self._lent[name] = of
         if of.shape is None:
             async with self.admin(name) as inside:
-                of.shape = await _shape(inside)
+                of.shape = await shape_of(inside)
         return name
 
     async def return_database(self, name: str) -> None:
@@ -307,7 +307,7 @@ class PostgresServer:
         It is dropped instead if a test changed its tables, or if its files have grown large.
         """
         async with self.admin(name) as inside:
-            is_good = await self._empty(name, inside) and await inside.fetchval(_IS_SMALL)
+            is_good = await self._empty(name, inside) and await inside.fetchval(IS_SMALL)
         if is_good:
             self._lent[name].free.append(name)
         else:
@@ -319,74 +319,11 @@ class PostgresServer:
             return await self._empty(name, inside)
 
     async def _empty(self, name: str, inside) -> bool:
-        await inside.execute(_ALONE)
-        if await _shape(inside) != self._lent[name].shape:
+        await inside.execute(ALONE)
+        if await shape_of(inside) != self._lent[name].shape:
             return False
-        await inside.execute(_EMPTY)
+        await inside.execute(EMPTY)
         return True
-
-
-@dataclass
-class Template:
-    """A database that others are copies of."""
-
-    name: str
-    free: list[str] = field(default_factory=list)
-    """Copies that were returned."""
-    shape: tuple[object, ...] | None = None
-    """What `_SHAPE` says of a copy that is new."""
-
-
-async def _shape(inside) -> tuple[object, ...]:
-    return tuple(await inside.fetchrow(_SHAPE))
-
-
-_ALONE = """
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
-_IS_SMALL = """
-SELECT sum(pg_relation_size(oid)) < 10000000
-FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
-"""
-_SHAPE = """
-SELECT string_agg(relname, ' ' ORDER BY relname),
-    (SELECT count(*) FROM pg_proc WHERE oid > 16384),
-    (SELECT count(*) FROM pg_trigger),
-    (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase = (
-        SELECT oid FROM pg_database WHERE datname = current_database()))
-FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
-"""
-# Keep a copy of the few rows that a new database has.
-_KEEP = """
-CREATE SCHEMA at_first;
-DO $$ DECLARE name text; filled boolean; BEGIN
-    FOR name IN
-        SELECT relname FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
-            AND relkind IN ('r', 'p') AND NOT relispartition
-    LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM winnerr_webhooks.%I)', name) INTO filled;
-        IF filled THEN
-            EXECUTE format('CREATE TABLE at_first.%1$I AS TABLE winnerr_webhooks.%1$I', name);
-        END IF;
-    END LOOP;
-END $$
-"""
-# DELETE is faster than TRUNCATE for a few rows: TRUNCATE makes new files. A table (or partition)
-# whose file is empty never had a row.
-_EMPTY = """
-DO $$ DECLARE name text; BEGIN
-    FOR name IN
-        SELECT relname FROM pg_class WHERE relnamespace = 'winnerr_webhooks'::regnamespace
-            AND relkind = 'r' AND pg_relation_size(oid) > 0
-    LOOP EXECUTE format('DELETE FROM winnerr_webhooks.%I', name); END LOOP;
-    FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'at_first'::regnamespace
-    LOOP
-        EXECUTE format('INSERT INTO winnerr_webhooks.%1$I OVERRIDING SYSTEM VALUE'
-            ' TABLE at_first.%1$I', name);
-    END LOOP;
-END $$
-"""
 
 
 @contextlib.contextmanager

@@ -172,6 +172,17 @@ class World:
         settled = await self.storage.settle([self.settlement(delivery, happened, **options)])
         return settled.disabled
 
+    async def logged(
+        self, count: int, happened: str = states.SUCCESS, **options: Any
+    ) -> list[LeasedDelivery]:
+        """Log attempts, oldest first, a second apart."""
+        deliveries = []
+        for _ in range(count):
+            deliveries.append(await self.leased())
+            await self.settle(deliveries[-1], happened, **options)
+            self.clock.advance(seconds=1)
+        return deliveries
+
     async def claim(self, **options: Any) -> list[LeasedDelivery]:
         return (await self.claimed(**options)).deliveries
 
@@ -206,6 +217,10 @@ class World:
         if self._unlowered is not None and self._unlowered.take():
             await self.storage.repair()
         return await self.storage.due_lanes(None, limit)
+
+    async def let_leases_run_out(self) -> None:
+        self.clock.advance(seconds=61)  # they are taken for 60 s
+        await self.storage.repair()
 
     async def finish_jobs(self) -> int:
         """Run jobs to their end; how many slices they took."""
@@ -264,7 +279,10 @@ Factory = Callable[..., Awaitable[Storage]]
 
 
 ADAPTERS = ["sqlite", "postgres"]
-BY_POOLER = ("test_accept", "test_claim", "test_settle", "test_webhooks", "test_log")
+BY_POOLER = (
+    "test_accept", "test_claim", "test_leases", "test_replays", "test_settle", "test_webhooks",
+    "test_log", "test_deliveries", "test_read_turns",
+)  # fmt: skip
 """What also runs on PostgreSQL behind pgbouncer in transaction mode, in `make thorough`."""
 A_STATEMENT_OF_EACH_KIND = {
     "test_every_subscribed_webhook_gets_one_delivery",

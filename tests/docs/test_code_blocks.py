@@ -35,7 +35,7 @@ RUN_BY_TESTS = {
         "docs/reference/webhooks.md",
     ),
     ("docs/how-to/authenticate-to-your-receiver.md", "OAuth 2.0", "json"): (
-        "tests/unit/api/test_webhook_routes.py",
+        "tests/unit/api/test_webhook_credentials.py",
         "docs/how-to/authenticate-to-your-receiver.md",
     ),
     **{

@@ -1,14 +1,18 @@
 """`winnerr-webhooks listen` for tests: the real command as a process, and what it prints."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import aiohttp
 from tests import program
 from tests.receiver import PATIENCE
-from tests.server import Server
+from tests.server import PAUSE, Server
 
 
 class Listening:
@@ -100,3 +104,19 @@ class Listening:
     async def _read_errors(self) -> None:
         assert self.process.stderr is not None
         self.errors = await self.process.stderr.read()
+
+
+async def connected(server, count: int) -> None:
+    """Wait until so many listeners are connected to the server."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(aiohttp.ClientConnectionError):
+                async with server.session.get("/metrics") as response:
+                    text = await response.text()
+                if f"winnerr_webhooks_listeners {count:.1f}" in text:
+                    return
+            await asyncio.sleep(PAUSE)
+
+
+def signature(secret: str, body: bytes) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()

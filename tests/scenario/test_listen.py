@@ -1,21 +1,17 @@
 """`winnerr-webhooks listen`: the real command, a real server and a real local receiver."""
 
 import asyncio
-import hashlib
-import hmac
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from tests.crash.cluster import KEYS
 from tests.loss import Proxy
 from tests.receiver import PATIENCE, Answer, Receiver
-from tests.scenario.listening import Listening
-from tests.server import PAUSE
+from tests.scenario.listening import Listening, connected, signature
 from tests.thorough import usually_sqlite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,22 +37,6 @@ async def listen():
     yield start
     for one in started:
         await one.close()
-
-
-async def connected(server, count: int) -> None:
-    """Wait until so many listeners are connected to the server."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            with suppress(aiohttp.ClientConnectionError):
-                async with server.session.get("/metrics") as response:
-                    text = await response.text()
-                if f"winnerr_webhooks_listeners {count:.1f}" in text:
-                    return
-            await asyncio.sleep(PAUSE)
-
-
-def signature(secret: str, body: bytes) -> str:
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 async def test_a_delivery_arrives_as_at_a_webhook_and_its_answer_is_in_the_log(

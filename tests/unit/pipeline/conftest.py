@@ -267,6 +267,19 @@ class World:
                 await self.storage.storage.keys()
                 await asyncio.sleep(0.001)  # leaves the machine to other tests
 
+    async def until_stalled(self) -> None:
+        """Return when a settling has failed."""
+        await self.until(lambda: self.node.recorder.stalled)
+
+    def answer_all_after(self, count: int) -> None:
+        """Answer every call but the first `count`, as soon as it is made.
+
+        A test that sets this before a receiver asks for a second's pause depends on no clock: on a
+        busy machine the pause may be over before the test goes on.
+        """
+        made = self.egress.made
+        self.egress.script = lambda call: call.answer() if len(made) > count else None
+
     def metric(self, name: str) -> float:
         for line in self.metrics.render().decode().splitlines():
             if line.startswith(f"winnerr_webhooks_{name} "):

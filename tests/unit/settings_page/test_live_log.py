@@ -299,3 +299,55 @@ async def test_a_stream_that_ends_does_not_end_a_shared_poll_for_the_others(site
     await asyncio.gather(leaving, return_exceptions=True)
     gate.set()
     assert await staying == [new]
+
+
+async def test_the_live_log_sends_new_attempts_and_none_twice(site, admin):
+    await site.webhook()
+    old = await site.settle((await site.event())[0], 200)
+    async with (
+        asyncio.timeout(60),
+        admin.session.get(f"/settings/webhooks/logs/stream?after={old}") as answer,
+    ):
+        assert answer.content_type == "text/event-stream"
+        assert await next_row(answer) == old, "the page has this row, but the server cannot tell"
+        first = await site.settle((await site.event())[0], 503, body=b"<script>alert(1)</script>")
+        assert await next_row(answer) == first
+        second = await site.settle((await site.event())[0], 200)
+        assert await next_row(answer) == second
+    missed = await site.settle((await site.event())[0], 200)
+    async with (
+        asyncio.timeout(60),
+        admin.session.get(
+            "/settings/webhooks/logs/stream?outcome=succeeded", headers={"Last-Event-ID": first}
+        ) as answer,
+    ):
+        assert [await next_row(answer) for _ in range(3)] == [old, second, missed]
+
+
+async def test_the_live_log_of_an_empty_page_starts_when_the_page_was_made(site, admin):
+    """Attempts recorded before the browser connects are not lost."""
+    await site.webhook()
+    page = await admin.get("/logs")
+    (attempts,) = page.all("div", id="attempts")
+    missed = await site.settle((await site.event())[0], 200)
+    url = f"/settings/webhooks/logs/stream?after={attempts['data-live-start']}"
+    async with asyncio.timeout(60), admin.session.get(url) as answer:
+        assert await next_row(answer) == missed
+
+
+async def test_the_live_log_sends_an_older_attempt_that_another_node_recorded_later(site, admin):
+    await site.webhook()
+    slow = site.settlement((await site.event())[0], 200)
+    newest = await site.settle((await site.event())[0], 200)
+    assert slow.record.id < newest
+    await site.storage.settle([slow])
+    url = f"/settings/webhooks/logs/stream?after={newest}"
+    async with asyncio.timeout(60), admin.session.get(url) as answer:
+        assert {await next_row(answer), await next_row(answer)} == {slow.record.id, newest}
+
+
+async def next_row(answer):
+    while True:
+        line = (await answer.content.readline()).decode().strip()
+        if line.startswith("id: "):
+            return line.removeprefix("id: ")

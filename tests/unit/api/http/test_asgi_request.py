@@ -1,4 +1,4 @@
-"""What an ASGI application may rely on, over real sockets (ASGI HTTP specification 2.3)."""
+"""What an ASGI application may rely on, over real sockets (ASGI 3.0, HTTP specification 2.5)."""
 
 import asyncio
 import socket
@@ -10,9 +10,8 @@ from tests.unit.api.http.asgi_server import GET, answering, serving, until
 from winnerr_webhooks.api.http.client_connection import LARGE_READ, SMALL_READ
 from winnerr_webhooks.api.http.request_head import Limits
 
+
 # The scope.
-
-
 async def test_the_scope_says_what_the_request_does():
     scopes = []
 
@@ -89,8 +88,6 @@ async def test_a_caller_that_is_gone_has_no_address():
 
 
 # The request's body.
-
-
 async def test_a_body_is_read_only_while_the_application_waits_for_it():
     may_read = asyncio.Event()
     bodies = []
@@ -208,64 +205,7 @@ async def test_a_body_with_broken_chunks_is_400_and_the_end(chunks):
         assert await client.reader.read() == b""
 
 
-async def test_100_continue_is_sent_when_the_body_is_asked_for():
-    may_read = asyncio.Event()
-
-    async def app(scope, receive, send):
-        await may_read.wait()
-        body = (await receive())["body"]
-        await answering(body)(scope, receive, send)
-
-    expecting = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-Continue\r\n\r\n"
-    async with serving(app) as client:
-        client.send(expecting)
-        await until(lambda: client.server.state.connections and client.connection.request)
-        may_read.set()
-        assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.send(b"ab")
-        assert (await client.head())[0] == 200
-        assert await client.reader.readexactly(12) == b"2\r\nab\r\n0\r\n\r\n"
-        client.send(expecting + b"cd")  # its sender did not wait
-        assert (await client.head())[0] == 200
-
-
-async def test_who_is_answered_without_the_body_gets_no_100():
-    async with serving(answering(b"", status=401)) as client:
-        client.send(
-            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
-        )
-        assert (await client.head())[0] == 401
-
-
-@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-async def test_no_100_within_an_answer_and_none_to_http_1_0(version):
-    async def app(scope, receive, send):
-        if version == b"1.1":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"a", "more_body": True})
-        body = (await receive())["body"]
-        if version == b"1.0":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": body})
-
-    async with serving(app) as client:
-        client.send(
-            b"POST / HTTP/%b\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
-            % version
-        )
-        await until(lambda: client.server.state.connections and client.connection.request)
-        await until(lambda: client.connection.request.awaits_body)
-        client.send(b"bc")
-        assert (await client.head())[0] == 200
-        if version == b"1.0":
-            assert await client.reader.read() == b"bc"
-        else:
-            assert await client.reader.readexactly(18) == b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"
-
-
 # The answer.
-
-
 async def test_an_answer_without_a_length_is_chunked():
     async with serving(answering(b"ab", b"", b"c", b"")) as client:
         client.send(GET)

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from tests.conftest import FixedClock
 from tests.loss import Proxy
+from tests.unit.storage.postgres.numbers_table import PATIENCE
 from tests.unlowered_lanes import UnloweredLanes, watch_unlowered_lanes
 
 from winnerr_webhooks.clock import SystemClock
 from winnerr_webhooks.config import EncryptionKey
 from winnerr_webhooks.crypto import Keyring
 from winnerr_webhooks.ids import Jitter
-from winnerr_webhooks.storage.postgres import PostgresStorage
+from winnerr_webhooks.storage.postgres import PostgresStorage, connection_opener
+from winnerr_webhooks.storage.postgres import transactions as database_module
 from winnerr_webhooks.storage.postgres.transactions import Database
 
 _HERE = Path(__file__).parents[3] / "contract" / "conftest.py"
@@ -101,6 +103,15 @@ def open_world(
 
 
 @pytest.fixture
+async def worlds(world, open_world) -> tuple[Any, Any]:
+    """Two nodes on one database."""
+    return world, await open_world()
+
+
+# --- the connections below a node ----------------------------------------------------------------
+
+
+@pytest.fixture
 async def make_database() -> AsyncIterator[Callable[..., Awaitable[Database]]]:
     """Open the connections below a node by themselves, by URL."""
     made: list[Database] = []
@@ -113,6 +124,28 @@ async def make_database() -> AsyncIterator[Callable[..., Awaitable[Database]]]:
     yield make
     for database in made:
         await database.close()
+
+
+@pytest.fixture
+async def admin(postgres_server, empty_postgres_url):
+    """A connection that looks from outside, and has made a table of numbers."""
+    async with postgres_server.admin(empty_postgres_url.rpartition("/")[2]) as connection:
+        await connection.execute("CREATE TABLE public.t (n text PRIMARY KEY)")
+        await connection.execute("GRANT ALL ON public.t TO webhooks")
+        yield connection
+
+
+@pytest.fixture
+async def database(make_database, empty_postgres_url, admin) -> Database:
+    return await make_database(empty_postgres_url)
+
+
+@pytest.fixture
+def patient(monkeypatch) -> None:
+    """A database that a busy machine keeps waiting is not away: nothing here is about that."""
+    monkeypatch.setattr(connection_opener, "CONNECT_SECONDS", PATIENCE)
+    monkeypatch.setattr(database_module, "PROBE_AFTER", PATIENCE)
+    monkeypatch.setattr(database_module, "ROLLBACK_SECONDS", PATIENCE)
 
 
 # --- losing the database --------------------------------------------------------------------------
