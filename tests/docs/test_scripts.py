@@ -9,8 +9,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.glob("*.py")), ids=lambda path: path.name)
-def test_a_script_can_be_imported(path):
+def test_a_script_can_be_imported(path, monkeypatch):
     pytest.importorskip("playwright")
+    monkeypatch.syspath_prepend(DOCS)  # as for a script that is run
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
