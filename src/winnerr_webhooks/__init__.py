@@ -25,6 +25,8 @@ The other packages:
 - `api`             the HTTP server and the REST API
 - `settings_page`   the pages on which customers manage their webhooks and read the log
 - `management`      changes of webhooks, secrets and API keys, for API, page and command line
+- `alerts`          tells operators and organizations which webhooks fail, by events and by mail
+- `event_catalog`   the product's own event types, read from a file
 - `cli`             the console script
 - `processes`       several worker processes behind one port
 

@@ -133,7 +133,7 @@ async def serve(
 async def _load_and_work_until(
     stop: asyncio.Event, web_app: DeferredApp | None, worker: WorkerContext | None
 ) -> BaseException | None:
-    """Load what the node does without at first, and wait for `stop`.
+    """Load the API and the settings page, which a node starts without, and wait for `stop`.
 
     If the loading fails, return its error at once: the node then stops as it does when it is told
     to, and the requests that it has are answered. A worker is ready only after the loading: its
@@ -180,7 +180,7 @@ class _Service(NamedTuple):
     web_app: DeferredApp | None
     """The part of it that is loaded after the start; None: this node only delivers."""
     alerts: "AlertLoops | None"
-    """None: this node tells nobody of webhooks."""
+    """None: this node makes no operational events."""
 
 
 async def _build(
@@ -271,7 +271,7 @@ async def _build(
 async def _alert_loops(
     config: Config, storage: Storage, node: Node, ids: Ids, metrics: Metrics
 ) -> "AlertLoops | None":
-    """Bring the operator's webhook up to date; return what tells of webhooks, if anything does."""
+    """Update the operator's webhook; return the loops for operational events, if any are needed."""
     if not config.delivers:
         return None
     await settle_operator_webhook(storage, config)

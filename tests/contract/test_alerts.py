@@ -1,13 +1,16 @@
-"""Operational events: what is told of webhooks, once for each state, on both databases."""
+"""Operational events: one for each change of a webhook's state, on both databases."""
 
 import asyncio
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from winnerr_webhooks.domain import activity, delivery
 from winnerr_webhooks.domain.activity import FieldChange
 from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS, OPERATOR, AlertSettings
+from winnerr_webhooks.storage import alert_queries
 from winnerr_webhooks.storage.activity_port import ActivityFilter
 from winnerr_webhooks.storage.failure_streak import FailureRules
 from winnerr_webhooks.storage.postgres import postgres_session
@@ -147,7 +150,7 @@ async def test_a_disabled_webhook_is_told_though_another_node_finds_it_failing_j
     webhook = await world.webhook()
     await fail(world, webhook, disable="The receiver answered 410.")
     told = await world.storage._write(
-        lambda db: db.execute("tell_failing", webhook=webhook.id, since=world.clock.now_ms())
+        lambda db: db.execute("mark_failing", webhook=webhook.id, since=world.clock.now_ms())
     )
 
     assert not told
@@ -302,6 +305,8 @@ async def test_a_success_of_a_healthy_webhook_runs_no_statement_more(world, monk
     await world.settle(delivery)
 
     assert used
-    assert not [name for name in used if "alert" in name or name.startswith("tell_")]
+    path = Path(alert_queries.__file__).parent / "sql" / "shared_alerts.sql"
+    of_alerts = set(re.findall(r"-- name: (\w+)", path.read_text()))
+    assert not of_alerts & set(used)
     await world.settle(await world.leased(), "exhausted")
-    assert "note_alert" in used
+    assert of_alerts & set(used) == {"note_failures"}

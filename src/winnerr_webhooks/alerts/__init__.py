@@ -1,7 +1,7 @@
-"""Operational events: telling the operator and the organizations what happens to their webhooks.
+"""Operational events: they tell operators and organizations when a webhook fails or recovers.
 
-- `alert_raiser`      finds what is to be told, and hands operational events to the intake
-- `operator_webhook`  keeps the webhook that gets them as the settings describe it
+- `alert_raiser`      makes operational events, and hands them to the intake
+- `operator_webhook`  makes and updates the webhook that gets them, as the settings describe it
 - `mail_sender`       sends the mails, and tries again those that could not be sent
 - `mail_text`         writes a mail in the organization's language
 - `smtp_client`       hands mails to the SMTP server

@@ -1,4 +1,4 @@
-"""Alert raiser: the loop that finds what is to be told, and hands operational events to the intake.
+"""Alert raiser: the loop that makes operational events, and hands them to the intake.
 
 Every node that delivers runs one; the database makes each event once. An event leaves the database
 only after the intake has accepted it. If a node dies in between, another one hands it over again,
@@ -21,7 +21,7 @@ from winnerr_webhooks.pipeline.loop_task import LoopTask
 from winnerr_webhooks.storage.alert_port import Alerts
 
 POLL: Final = 10.0
-"""Seconds between two looks."""
+"""Seconds between two searches for webhooks that need an event."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class AlertRaiser(LoopTask):
 
         `on_raised` is called when there are new mails.
         """
-        super().__init__(self._look_forever)
+        super().__init__(self._raise_forever)
         self._storage = storage
         self._intake = intake
         self._publish = publish
@@ -55,12 +55,12 @@ class AlertRaiser(LoopTask):
         self._jitter = jitter
         self._metrics = metrics
 
-    async def _look_forever(self) -> None:
+    async def _raise_forever(self) -> None:
         logged = ""
         while True:
             await asyncio.sleep(self._jitter.around(POLL))
             try:
-                await self.look()
+                await self.raise_due()
                 logged = ""
             except Unavailable as error:
                 if error.detail != logged:
@@ -69,10 +69,10 @@ class AlertRaiser(LoopTask):
             except Exception:
                 log.exception("operational events cannot be made, which is tried again")
 
-    async def look(self) -> None:
-        """Make the events that are due, and hand over all that wait."""
+    async def raise_due(self) -> None:
+        """Make the events that webhooks need now, and hand all that are stored to the intake."""
         while count := await self._storage.raise_alerts(publish=self._publish, mail=self._mail):
-            log.info("found what the operator and organizations are told of", events=count)
+            log.info("made operational events", events=count)
             self._on_raised()
         if not self._publish:
             return

@@ -1,4 +1,4 @@
-"""Creates what tells the operator and the organizations, as the settings ask for it."""
+"""Creates the loops for operational events and mails that the settings ask for."""
 
 from winnerr_webhooks.alerts.alert_raiser import AlertRaiser
 from winnerr_webhooks.alerts.mail_sender import MailSender, Writer
@@ -11,7 +11,7 @@ from winnerr_webhooks.storage.alert_port import Alerts
 
 
 class AlertLoops:
-    """The loops of a node that tell of webhooks."""
+    """The loops of a node for operational events and mails."""
 
     def __init__(
         self,

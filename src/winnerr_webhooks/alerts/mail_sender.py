@@ -1,6 +1,6 @@
 """Mail sender: the loop that sends the mails about webhooks.
 
-A mail is claimed by one node for some minutes, sent, and then forgotten. One that cannot be sent is
+A node leases a mail, sends it and deletes it. One that cannot be sent is
 tried again for a day. Nothing waits for this loop: a slow server delays mails alone.
 """
 
@@ -20,9 +20,9 @@ from winnerr_webhooks.pipeline.loop_task import LoopTask
 from winnerr_webhooks.storage.alert_port import AlertMail, Alerts
 
 POLL: Final = 15.0
-"""Seconds between two looks that no new mail asked for."""
+"""Seconds between two searches for mails that are due, unless a new mail asks for one."""
 LEASE_SECONDS: Final = CONNECTION_SECONDS + 30.0
-"""How long a claimed mail is this node's."""
+"""How long a node leases a mail."""
 WAITS: Final = (60.0, 300.0, 900.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0)
 """Seconds until a mail is tried again, after each failed attempt. After the last it is dropped."""
 

@@ -99,11 +99,11 @@ class EventEndpoint:
         self.look_up = authenticator.caller
         """The caller of an Authorization header; `Unauthorized` when its key does not work."""
 
-    async def one(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def answer_one(self, scope: Any, receive: Receive, send: Send) -> None:
         """`POST /api/v1/events` (ASGI): one event, 202 once it is on disk."""
         await self._answer(self._accept_one, scope, receive, send)
 
-    async def many(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def answer_batch(self, scope: Any, receive: Receive, send: Send) -> None:
         """`POST /api/v1/events/batch` (ASGI): up to 1,000 events, each with its own answer."""
         await self._answer(self._accept_many, scope, receive, send)
 

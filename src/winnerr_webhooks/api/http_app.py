@@ -28,7 +28,7 @@ class HttpApp(NamedTuple):
 
 def create_app(events: EventEndpoint, probes: Probes, others: ASGIApp) -> HttpApp:
     """Everything that a node with an API answers; `others` gets what the first two do not."""
-    event_calls: dict[str, ASGIApp] = {PATH: events.one, BATCH_PATH: events.many}
+    event_calls: dict[str, ASGIApp] = {PATH: events.answer_one, BATCH_PATH: events.answer_batch}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         answer = event_calls.get(scope["path"])

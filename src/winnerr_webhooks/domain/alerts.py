@@ -1,7 +1,7 @@
-"""Operational events: what the operator and an organization are told of its webhooks.
+"""Operational events: a webhook is failing, has recovered, was disabled, or lost deliveries.
 
-Each is told once for a state of a webhook, however many deliveries it has. The operator gets it as
-an event of the organization `OPERATOR`; the organization gets it by mail.
+There is one for each change of a webhook's state, however many deliveries it has. The operator gets
+it as an event of the organization `OPERATOR`; the organization gets it by mail.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 OPERATOR: Final = "_operator"
-"""The organization that gets the operational events; it is no customer's."""
+"""The organization of the operational events. It belongs to the operator, not to a customer."""
 OPERATOR_WEBHOOK: Final = "wh_" + "0" * 26
 """The id of the one webhook of `OPERATOR`, which OPERATIONAL_URL describes."""
 
@@ -29,9 +29,9 @@ USUAL_EVENTS: Final = (WEBHOOK_FAILING, WEBHOOK_RECOVERED, WEBHOOK_DISABLED)
 """What an organization is told if it does not say otherwise."""
 
 FAILING_AFTER_MS: Final = 15 * 60_000
-"""How long a webhook has no success until it is failing."""
+"""A webhook is failing after this long without a success."""
 FAILING_ATTEMPTS: Final = 5
-"""How many of its attempts fail in that time, at least."""
+"""And after at least this many failed attempts in that time."""
 FAILED_EVERY_MS: Final = 15 * 60_000
 """The shortest time between two events about failed deliveries of one webhook."""
 
@@ -89,9 +89,9 @@ def is_email(text: str) -> bool:
 def alert_data(
     organization: str, webhook: str, name: str | None, url: str, **details: Any
 ) -> dict[str, Any]:
-    """Return the `data` of an operational event. Of the URL it has the host only.
+    """Return the `data` of an operational event, with only the host of the webhook's URL.
 
-    A path or a query can hold a password, and mail and chat are no place for one.
+    Its path or query can hold a password, and these events are forwarded by mail and chat.
     """
     return {
         "organizationId": organization,

@@ -12,7 +12,7 @@ Address = IPv4Address | IPv6Address
 
 
 def client_address(scope: Mapping[str, Any], trusted: Sequence[Network]) -> str | None:
-    """Return the client's IP address, as far as it can be believed; None if it is not known.
+    """Return the client's IP address, as far as it can be trusted; None if it is not known.
 
     `X-Forwarded-For` counts only if it comes from a trusted proxy. Each proxy has appended the
     address of its own client, so the list is read from its end, and the first address that is no

@@ -20,14 +20,19 @@ Delivering them:
 - `lane`                one webhook's queue in memory, and how many attempts it may have in flight
 - `lanes`               the lanes of a node by webhook
 - `lane_queues`         what is queued in all lanes, and the memory that it takes
+- `turn_queue`          deliveries of webhooks with a rate limit, each until its turn
+- `order_queue`         deliveries of an order, each until the one before it has succeeded
 - `attempt_slots`       limits the attempts of a node, and lets organizations take turns
 - `target_reader`       reads the webhooks' configuration
+- `request_template`    the part of a webhook's requests that is the same for each delivery
+- `access_tokens`       gets and keeps the tokens of webhooks with OAuth 2.0
 - `attempter`           makes one attempt: builds the request, sends it, and judges the response
 - `lease_releaser`      frees deliveries that this node will not attempt
 
 Finding due work in the database:
 
 - `background_loops`    runs the claimer, repairs, jobs, and the search for changed webhooks
+- `news_poller`         finds work that other nodes left in a shared database
 - `claimer`             leases due deliveries to this node
 - `backlog`             knows which lanes have work in the database, and room for it
 - `due_lanes`           keeps these lanes in the order of their turns

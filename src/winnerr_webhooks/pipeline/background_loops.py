@@ -108,7 +108,7 @@ class BackgroundLoops:
                 if error.detail not in self._logged:
                     self._logged.add(error.detail)
                     log.warning(
-                        "what waits cannot be looked for, and is tried again",
+                        "due work cannot be read, which is tried again",
                         loop=loop.__name__.strip("_"),
                         reason=error.detail,
                     )

@@ -31,7 +31,7 @@ BUSY_POLL: Final = 0.02
 CONTENDED_POLL: Final = 0.08
 """Seconds until the next poll when another node has claimed what the last one found."""
 IDLE_POLL: Final = 5.0
-"""Seconds between polls that find nothing, at most. They only repair what no signal told: whatever
+"""Seconds between polls that find nothing, at most. They find only work whose signal was lost: what
 makes work due signals it, and `news_poller` does so for other nodes."""
 POLL_DUTY: Final = 10
 """The time between two polls is at least this many times what a poll takes."""

@@ -250,7 +250,7 @@ class Dispatcher:
         except Exception:
             # A fault of ours: the lease expires, and after five such leases the delivery fails.
             log.exception("attempt crashed", delivery=delivery.id, webhook=lane.webhook_id)
-            self.queues.run_ends(lane, delivery)
+            self.queues.release_following(lane, delivery)
             self._slow_down(lane)
             return
         lane.note_duration(settlement.record.exchange.duration_ms)
@@ -259,9 +259,9 @@ class Dispatcher:
         verdict = settlement.verdict
         if delivery.order_key is not None:
             if verdict.error_kind is None:
-                self.queues.run_goes_on(lane, delivery)
+                self.queues.queue_following(lane, delivery)
             else:
-                self.queues.run_ends(lane, delivery)
+                self.queues.release_following(lane, delivery)
         if verdict.error_kind is None:
             lane.open_window()
         elif verdict.congested:
@@ -308,7 +308,7 @@ class Dispatcher:
         elif self._recovery is None:
             self._recovery = self._loop.call_later(SHORTAGE_SECONDS, self._recover)
         self.queues.releaser.add(delivery)
-        self.queues.run_ends(lane, delivery)
+        self.queues.release_following(lane, delivery)
 
     def _recover(self) -> None:
         self._recovery = None

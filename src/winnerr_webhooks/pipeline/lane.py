@@ -114,7 +114,7 @@ class Lane:
         self.full = False
         """Whether it has no room for accepted deliveries, as `Lanes` knows it."""
         self.behind = 0
-        """Deliveries in the run queue, behind others of their order."""
+        """Deliveries in the order queue, behind others of their order."""
         self.waiting_turns = 0
         """Deliveries in the turn queue, which has them until their turns come."""
         self.waits_for_slot = False

@@ -14,7 +14,7 @@ from winnerr_webhooks.pipeline.backlog import Backlog
 from winnerr_webhooks.pipeline.lane import Lane
 from winnerr_webhooks.pipeline.lanes import Lanes
 from winnerr_webhooks.pipeline.lease_releaser import LeaseReleaser
-from winnerr_webhooks.pipeline.run_queue import RunQueue
+from winnerr_webhooks.pipeline.order_queue import OrderQueue
 from winnerr_webhooks.pipeline.turn_queue import TurnQueue
 from winnerr_webhooks.quotas import Budget
 from winnerr_webhooks.storage.road_port import Road
@@ -44,7 +44,7 @@ class LaneQueues:
         )
         self.releaser = LeaseReleaser(storage, metrics, self.backlog.request_poll)
         self.turns = TurnQueue(clock, on_turn)
-        self._runs = RunQueue()
+        self._orders = OrderQueue()
 
     @property
     def queued(self) -> int:
@@ -74,7 +74,7 @@ class LaneQueues:
             self.releaser.add(delivery)
             return
         lane.owner.memory.add(len(delivery.body))
-        if delivery.order_key is None or self._runs.may_go(delivery):
+        if delivery.order_key is None or self._orders.is_first(delivery):
             self._queue(lane, delivery)
         else:
             lane.behind += 1
@@ -85,9 +85,9 @@ class LaneQueues:
         else:
             lane.add_older(delivery)
 
-    def run_goes_on(self, lane: Lane, delivery: LeasedDelivery) -> None:
-        """Queue the delivery that follows one of an order that has succeeded."""
-        following = self._runs.next(delivery)
+    def queue_following(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        """Queue the next delivery of an order, after this one has succeeded."""
+        following = self._orders.next(delivery)
         if following is not None:
             lane.behind -= 1
             if lane.hold is None:
@@ -95,9 +95,9 @@ class LaneQueues:
             else:
                 self.release(lane, following)
 
-    def run_ends(self, lane: Lane, delivery: LeasedDelivery) -> None:
-        """Release what waits behind a delivery of an order that was not delivered."""
-        for one in self._runs.end(delivery):
+    def release_following(self, lane: Lane, delivery: LeasedDelivery) -> None:
+        """Release the deliveries of an order that wait behind this one, which was not delivered."""
+        for one in self._orders.remove_following(delivery):
             lane.behind -= 1
             lane.owner.memory.release(len(one.body))
             self.releaser.add(one)
@@ -111,10 +111,10 @@ class LaneQueues:
         lane.owner.memory.release(len(delivery.body))
         self.releaser.add(delivery)
         if delivery.order_key is not None:
-            self.run_ends(lane, delivery)
+            self.release_following(lane, delivery)
 
     def shed(self, lane: Lane, keep: int) -> None:
-        """Release what a lane has queued beyond `keep` deliveries; with 0 also what has turns."""
+        """Release all queued deliveries but `keep`; with 0 also those that wait for turns."""
         if not keep and lane.waiting_turns:
             self._shed_turns(lane)
         for delivery in lane.shed(keep):
@@ -122,7 +122,7 @@ class LaneQueues:
             lane.has_backlog = True
 
     def shed_without_turn(self, lane: Lane) -> None:
-        """Release what a lane got before its webhook had a rate limit."""
+        """Release deliveries that were leased before their webhook had a rate limit."""
         for delivery in lane.shed(0):
             if delivery.turn_at:
                 lane.add_older(delivery)
@@ -156,7 +156,7 @@ class LaneQueues:
 
     def close(self) -> None:
         """Release everything that is queued; `releaser.close` waits for that."""
-        for delivery in self._runs.end_all():
+        for delivery in self._orders.clear():
             lane = self.lanes.of(delivery)
             lane.behind -= 1
             lane.owner.memory.release(len(delivery.body))

@@ -40,7 +40,7 @@ from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.road_values import Claim, Settlement
 
 POLL_SECONDS: Final = 0.2
-"""Seconds between two looks for due deliveries of the connected listeners."""
+"""Seconds between two searches for due deliveries of the connected listeners."""
 CHECK_SECONDS: Final = 5.0
 """Seconds until a stream notices that its listener was changed, paused or deleted."""
 SEEN_SECONDS: Final = 60.0

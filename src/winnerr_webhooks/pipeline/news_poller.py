@@ -42,7 +42,7 @@ class NewsPoller(LoopTask):
         self._signals = signals
         self._jitter = jitter
         self._change_mark: int | None = None
-        """The mark of the last change that this node was told of."""
+        """The mark of the last change that this node has signalled."""
         self._without_news = 0
 
     async def _poll_forever(self) -> None:
@@ -53,7 +53,7 @@ class NewsPoller(LoopTask):
                 await self._poll()
             except Unavailable as error:
                 if error.detail != logged:
-                    log.warning("work of other nodes cannot be looked for", reason=error.detail)
+                    log.warning("work of other nodes cannot be read", reason=error.detail)
                 logged = error.detail
                 pause = self._jitter.around(AWAY_WAIT)
             except Exception:

@@ -22,7 +22,7 @@ from winnerr_webhooks.storage.port import Storage
 from winnerr_webhooks.storage.rehearsal_port import AnswerStart, RehearsalResult, RehearsalStep
 
 POLL: Final = 30.0
-"""Seconds between looks for rehearsals that no signal told of."""
+"""Seconds between searches for rehearsals that no signal announced."""
 LEASE_SLACK: Final = 20.0
 """Seconds that a lease is longer than the longest attempt."""
 

@@ -108,7 +108,7 @@ class Settler:
                 self._suspects.pop(item.record.id, None)
 
     def _gives_up(self, item: Settlement, error: TimedOut) -> bool:
-        """Note that an attempt timed out alone; True when that was once too often."""
+        """Note that an attempt timed out alone; return whether to give it up."""
         tries, stored = self._suspects.get(item.record.id, (0, -1))
         if self._stored > stored:
             tries += 1

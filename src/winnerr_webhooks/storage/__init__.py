@@ -12,8 +12,8 @@
 - Deliveries: `delivery_rows` are the rows. `accepting` makes new ones, `claim_selection` chooses
   which to lease, `settling` and `transitions` apply settled attempts, `failure_streak` disables
   webhooks that keep failing.
-- Webhooks: `webhook_queries`, `sealed_secrets` and `webhook_states`. `alert_queries` find what the
-  operator and the organizations are to be told of them.
+- Webhooks: `webhook_queries`, `sealed_secrets` and `webhook_states`. `alert_queries` find webhooks
+  that need an operational event.
 - Sending again: `replays` of single deliveries; `jobs` run through what `job_selection` selects,
   `recovery` gives them their schedule anew, and `job_reports` count what became of them.
   `rehearsal_queries` keep the requests and answers of rehearsals.

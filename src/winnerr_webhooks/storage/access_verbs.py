@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 
 from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.activity import Actor
-from winnerr_webhooks.storage.acting import Recorder
+from winnerr_webhooks.storage.acting import ActivityRecorder
 from winnerr_webhooks.storage.database_session import Session, struct_of
 from winnerr_webhooks.storage.values import ApiKey, Grant, PageOptions
 from winnerr_webhooks.storage.verb_base import VerbBase
@@ -89,7 +89,7 @@ class SignInVerbs(VerbBase):
         return None if row is None else _grant(row)
 
 
-async def _revoke(db: Session, key_id: str, now: int, recorder: Recorder) -> bool:
+async def _revoke(db: Session, key_id: str, now: int, recorder: ActivityRecorder) -> bool:
     if not await db.execute("revoke_key", now=now, id=key_id):
         return False
     name, organization = await db.fetch_row("key_named", id=key_id)
@@ -105,7 +105,7 @@ async def _consume(
     *,
     ends_at: int,
     now: int,
-    recorder: Recorder,
+    recorder: ActivityRecorder,
 ) -> Grant | None:
     row = await db.fetch_row("take_link", hash=link_hash)
     if row is None:

@@ -1,7 +1,7 @@
-"""Who acts: set once where a request comes in, read where its changes are stored.
+"""The actor of a change: set where a request arrives, read where the change is stored.
 
-The guards of the API and of the settings page, and the commands, set it for the task that they run
-in. So no call between them and the storage has to pass it on. See docs/adr/0032.
+The guards of the API and of the settings page, and the commands, set it for their task. So the
+calls between them and the storage need not pass it on. See docs/adr/0032.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ def current_actor() -> Actor:
     return _actor.get()
 
 
-class Recorder(NamedTuple):
+class ActivityRecorder(NamedTuple):
     """Writes entries of the activity log for one actor, in the transaction of the change."""
 
     actor: Actor

@@ -20,10 +20,10 @@ class AlertMail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alerts(Protocol):
-    """What operators and organizations are told of webhooks.
+    """Operational events about webhooks, and the mails that report them.
 
-    Settling notes, in its own transaction, which webhooks are disabled and which have deliveries
-    that failed. `raise_alerts` makes events of that, and of streaks of failures.
+    Settling notes, in its own transaction, which webhooks it disabled and which have deliveries
+    that failed. `raise_alerts` makes operational events of these notes and of streaks of failures.
     """
 
     async def alert_settings(self, organization: str) -> AlertSettings:
@@ -31,29 +31,29 @@ class Alerts(Protocol):
         ...
 
     async def set_alert_settings(self, organization: str, settings: AlertSettings) -> None:
-        """Set it; the activity log has the change. What stays as it was makes no entry."""
+        """Set it, with an entry in the activity log if something differs."""
         ...
 
     async def raise_alerts(self, *, publish: bool, mail: bool) -> int:
-        """Make the operational events that are to be told now; return how many.
+        """Make the operational events that webhooks need now; return how many.
 
-        Each is made once for a change of a webhook's state, by one of the nodes that ask at once;
-        so are its mails, in the same transaction. `publish`: store it for `waiting_alerts`;
-        `mail`: store a mail for each address of an organization that wants the event. A call makes
-        some events of each kind; more may be left.
+        An event is made once for each change of a webhook's state, even if several nodes call this
+        at once. With `publish` it is stored for `waiting_alerts`. With `mail` a mail is stored, in
+        the same transaction, for each address of an organization that wants the event. A call
+        makes up to 100 events of each kind; more may be left.
         """
         ...
 
     async def waiting_alerts(self) -> Sequence[Alert]:
-        """Return some events, oldest first, that no node has confirmed to be accepted."""
+        """Return some events, oldest first, for which `drop_alert` was not called yet."""
         ...
 
     async def drop_alert(self, alert_id: str) -> None:
-        """Confirm that an event is accepted."""
+        """Delete an event that the intake has accepted."""
         ...
 
     async def claim_mails(self, lease_seconds: float) -> Sequence[AlertMail]:
-        """Return some mails that are due, for this node alone until the lease ends."""
+        """Return some mails that are due, and lease them to this node."""
         ...
 
     async def delay_mail(self, mail: AlertMail, seconds: float) -> None:
@@ -61,5 +61,5 @@ class Alerts(Protocol):
         ...
 
     async def drop_mail(self, mail: AlertMail) -> None:
-        """Forget a mail: it was sent, or is given up."""
+        """Delete a mail that was sent, or is given up."""
         ...

@@ -1,8 +1,8 @@
-"""Operational events on either database: what is to be told, and the mails about it.
+"""Operational events on either database: which webhooks need one, and the mails about them.
 
-The table `alert_state` has one row for a webhook of which something was told or is to be told.
-Those who wait for several of its rows do so by rising ids, and those who look for work leave locked
-rows to other nodes.
+The table `alert_state` has one row for each webhook that has had an operational event, or needs
+one. `told` says whether the event about the current state was made. Transactions that lock several
+rows lock them by rising ids. Those that search for webhooks skip rows that another node has locked.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -34,11 +34,11 @@ MAILS: Final = 20
 
 
 class Found(NamedTuple):
-    """A webhook of which something is to be told."""
+    """A webhook that an operational event is made about."""
 
     webhook_id: str
     details: dict[str, Any]
-    """What the event says beside which webhook it is about."""
+    """Members of the event's data that only this kind of event has."""
 
 
 async def alert_settings(db: Session, organization: str) -> AlertSettings:
@@ -64,17 +64,21 @@ async def put_alert_settings(db: Session, organization: str, settings: AlertSett
 
 
 Step = Callable[[Session, int], Coroutine[Any, Any, tuple[str, list[Found]]]]
-"""Finds what is to be told at an instant (ms), and marks it as told: the event, and webhooks."""
+"""Finds the webhooks that need one kind of event at an instant (ms), and marks them as told.
+
+Returns the name of the event, and the webhooks."""
 
 
-# --- what is to be told ---------------------------------------------------------------------------
+# --- which webhooks need an event -----------------------------------------------------------------
 
 
-async def note(db: Session, failed: Mapping[str, int], disabled: Sequence[str], now: int) -> None:
-    """Note webhooks with deliveries that failed (how many), and webhooks that were disabled."""
+async def note_failures(
+    db: Session, failed: Mapping[str, int], disabled: Sequence[str], now: int
+) -> None:
+    """Note how many deliveries of each webhook failed, and which webhooks were disabled."""
     for webhook_id in sorted({*failed, *disabled}):
         await db.execute(
-            "note_alert",
+            "note_failures",
             webhook=webhook_id,
             state="disabled" if webhook_id in disabled else "",
             failed=failed.get(webhook_id, 0),
@@ -82,25 +86,25 @@ async def note(db: Session, failed: Mapping[str, int], disabled: Sequence[str], 
         )
 
 
-async def tell_disabled(db: Session, _now: int) -> tuple[str, list[Found]]:
-    """Return webhooks that were disabled, marked as told; each was, whatever it is now."""
-    rows = await db.fetch("untold_disabled", most=SLICE)
+async def find_disabled(db: Session, _now: int) -> tuple[str, list[Found]]:
+    """Return webhooks that were disabled, also those that are active again by now."""
+    rows = await db.fetch("disabled_webhooks", most=SLICE)
     if rows:
-        await db.execute("tell_disabled", webhooks=[row[0] for row in rows])
+        await db.execute("mark_disabled", webhooks=[row[0] for row in rows])
     found = [Found(row[0], {"disabledAt": rfc3339(row[1])}) for row in rows]
     return WEBHOOK_DISABLED, found
 
 
-async def tell_recovered(db: Session, _now: int) -> tuple[str, list[Found]]:
-    """Return webhooks that were failing or disabled and deliver again, marked as told."""
+async def find_recovered(db: Session, _now: int) -> tuple[str, list[Found]]:
+    """Return webhooks that were failing or disabled, and deliver again."""
     rows = await db.fetch("recovered_webhooks", most=SLICE)
     if rows:
-        await db.execute("tell_recovered", webhooks=[row[0] for row in rows])
+        await db.execute("mark_recovered", webhooks=[row[0] for row in rows])
     return WEBHOOK_RECOVERED, [Found(row[0], {"since": rfc3339(row[1])}) for row in rows]
 
 
-async def tell_failing(db: Session, now: int) -> tuple[str, list[Found]]:
-    """Return webhooks that are failing now and were not before, marked as told."""
+async def find_failing(db: Session, now: int) -> tuple[str, list[Found]]:
+    """Return webhooks that are failing now and were not before."""
     rows = await db.fetch(
         "failing_webhooks",
         before=now - FAILING_AFTER_MS,
@@ -110,25 +114,25 @@ async def tell_failing(db: Session, now: int) -> tuple[str, list[Found]]:
     )
     found = []
     for webhook_id, since, failures in rows:
-        if await db.execute("tell_failing", webhook=webhook_id, since=since):
+        if await db.execute("mark_failing", webhook=webhook_id, since=since):
             found.append(Found(webhook_id, {"since": rfc3339(since), "failures": failures}))
     return WEBHOOK_FAILING, found
 
 
-async def tell_failed(db: Session, now: int) -> tuple[str, list[Found]]:
-    """Return webhooks with deliveries that failed since they were last told of, marked as told."""
+async def find_failed(db: Session, now: int) -> tuple[str, list[Found]]:
+    """Return webhooks with deliveries that have failed since the last event about these."""
     rows = await db.fetch("webhooks_with_failed", before=now - FAILED_EVERY_MS, most=SLICE)
     if rows:
-        await db.execute("tell_failed", webhooks=[row[0] for row in rows], now=now)
+        await db.execute("mark_failed", webhooks=[row[0] for row in rows], now=now)
     return DELIVERY_FAILED, [Found(row[0], {"deliveries": row[1]}) for row in rows]
 
 
-STEPS: Final[Sequence[Step]] = (tell_disabled, tell_recovered, tell_failing, tell_failed)
-"""In the order in which they happened if all of it happened to one webhook."""
+STEPS: Final[Sequence[Step]] = (find_disabled, find_recovered, find_failing, find_failed)
+"""All kinds of events, in the order in which they can happen to one webhook."""
 
 
 class Outlets(NamedTuple):
-    """Where operational events go; see `Alerts.raise_alerts`."""
+    """Where operational events are sent; see `Alerts.raise_alerts`."""
 
     publish: bool
     mail: bool
@@ -144,7 +148,7 @@ async def add_alerts(
     now: int,
 ) -> int:
     """Store an event for each webhook found, with its mails; return how many there are."""
-    rows = await db.fetch("webhooks_to_tell_of", webhooks=[one.webhook_id for one in found])
+    rows = await db.fetch("webhooks_of_alerts", webhooks=[one.webhook_id for one in found])
     webhooks = {row[0]: row[1:] for row in rows}
     told = 0
     for alert_id, one in zip(ids, found, strict=True):

@@ -40,7 +40,7 @@ class AlertVerbs(VerbBase):
         await self._write(change)
 
     async def raise_alerts(self, *, publish: bool, mail: bool) -> int:
-        """Make the operational events that are to be told now."""
+        """Make the operational events that webhooks need now."""
         outlets = Outlets(publish, mail)
         # One transaction each: none holds rows that another one asks for.
         return sum(
@@ -60,7 +60,7 @@ class AlertVerbs(VerbBase):
         return await self._read(alert_queries.waiting_alerts)
 
     async def drop_alert(self, alert_id: str) -> None:
-        """Forget an event that is accepted."""
+        """Delete an event that is accepted."""
         await self._write(lambda db: db.execute("drop_alert", id=alert_id))
 
     async def claim_mails(self, lease_seconds: float) -> list[AlertMail]:
@@ -80,5 +80,5 @@ class AlertVerbs(VerbBase):
         )
 
     async def drop_mail(self, mail: AlertMail) -> None:
-        """Forget a mail."""
+        """Delete a mail."""
         await self._write(lambda db: db.execute("drop_mail", alert=mail.alert.id, email=mail.email))

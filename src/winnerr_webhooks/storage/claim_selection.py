@@ -1,7 +1,6 @@
 """Which of the due rows a claim leases. Pure.
 
-Lanes take turns, so that one with an old backlog leaves the others a part of what bounds the whole
-claim.
+Lanes take turns, so that a lane with an old backlog does not use up the claim's limits alone.
 """
 
 from collections import Counter

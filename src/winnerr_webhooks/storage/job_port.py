@@ -15,10 +15,10 @@ class Jobs(Protocol):
     async def recover_since(self, query: ReplayFilter, report_id: str, planned: int) -> None:
         """Add a job that gives undelivered deliveries of a webhook their whole schedule anew.
 
-        It takes what has failed or is cancelled when this is called, no tests, and not what the
-        webhook no longer subscribes to. `planned` is the count of the plan. `NotFound` without such
-        a webhook; `Conflict`, which says what to do, if it is not active, or if an earlier recovery
-        of it still collects its deliveries.
+        It takes deliveries that are failed or cancelled now, except tests and events to which the
+        webhook no longer subscribes. `planned` is the count that `plan_recovery` returned.
+        `NotFound` without such a webhook; `Conflict`, which says what to do, if it is not active,
+        or if an earlier recovery of it still collects its deliveries.
         """
         ...
 

@@ -14,7 +14,7 @@ from winnerr_webhooks.domain import activity
 from winnerr_webhooks.domain.errors import Conflict
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.storage import webhook_queries
-from winnerr_webhooks.storage.acting import Recorder
+from winnerr_webhooks.storage.acting import ActivityRecorder
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.settling import leave_active
 from winnerr_webhooks.storage.values import COUNT_LIMIT, NewWebhook, WebhookChange
@@ -73,7 +73,7 @@ async def _open(
     new: NewWebhook,
     keyring: Sealer,
     identity: str,
-    recorder: Recorder,
+    recorder: ActivityRecorder,
     *,
     limit: int,
     now: int,

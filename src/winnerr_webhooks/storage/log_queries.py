@@ -49,23 +49,23 @@ _BYTES: Final = ("request_head", "request_body", "response_head", "response_body
 _EVERY_DELIVERY: Final = dict.fromkeys(("webhook", "event", "status", "since", "until", "limit"))
 
 Key = Sequence[Any]
-"""An id and what else finds its row.
+"""An id and a second value that finds its row.
 
-Of an attempt that is its row number on SQLite and its delivery's id on PostgreSQL; of a delivery
-it is its webhook's id."""
+For an attempt this is its row number (SQLite) or its delivery's id (PostgreSQL), for a delivery it
+is its webhook's id."""
 
 
 class _Named(NamedTuple):
-    """Something of the organization's whose id was searched for."""
+    """An object of the organization whose id was searched for."""
 
     kind: str
     id: str
     accepted_at: int = 0
-    """When the event was accepted, of an event or a delivery."""
+    """Of an event or a delivery: when the event was accepted, ms."""
 
 
 class _Walk(NamedTuple):
-    """Which index is read, for which key of it, and from where to where."""
+    """The index that is read, one of its keys, and the range of ids to read there."""
 
     statement: str
     key: str
@@ -94,7 +94,7 @@ async def log(db: Session, query: LogFilter, clock: Clock) -> LogPage:
             found = list(
                 await db.fetch(
                     "matching_attempts",
-                    **_of(organization, keys),
+                    **_key_values(organization, keys),
                     **filters,
                     limit=scan.wanted,
                 )
@@ -297,7 +297,7 @@ async def _matching_deliveries(
         return []
     rows = await db.fetch(
         "matching_deliveries",
-        **filters | _of(organization, keys) | {"limit": filters["limit"] or len(keys)},
+        **filters | _key_values(organization, keys) | {"limit": filters["limit"] or len(keys)},
     )
     return [
         Delivery(
@@ -322,7 +322,7 @@ async def _attempts(
     if not keys:
         return []
     rows = await db.fetch(
-        "attempt_page", **_of(organization, keys), whole=whole, bodies=whole and bodies
+        "attempt_page", **_key_values(organization, keys), whole=whole, bodies=whole and bodies
     )
     return [_logged(row) for row in rows]
 
@@ -330,7 +330,7 @@ async def _attempts(
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _of(organization: str, keys: Sequence[Key]) -> dict[str, Any]:
+def _key_values(organization: str, keys: Sequence[Key]) -> dict[str, Any]:
     """Return keys as the statements take them.
 
     SQLite takes the `keys` as they are. PostgreSQL takes both lists, and opens no partition that

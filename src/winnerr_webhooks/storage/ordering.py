@@ -1,10 +1,9 @@
 """Deliveries in an order: of one key, each is sent when those before it have ended.
 
-A claim decides which: of each key it leases the first deliveries together, as a run, unless one of
-the key is leased already. Their node sends them one after the other. It releases the rest of a run
-when one of them does not succeed. A delivery that another one holds is parked: it is due at
-`PARKED`, so that claims do not find it again and again. Whatever ends a delivery wakes the next one
-of its key.
+A claim leases the first deliveries of each key together, as a run, unless one of the key is leased
+already. Their node sends them one after the other, and releases the rest of a run when one of them
+fails. A delivery that waits for an earlier one is parked: it is due at `PARKED`, so that claims do
+not find it again and again. When a delivery ends, the next one of its key becomes due.
 
 Claims and settlements of a webhook with an order lock its row in `lane_turn`, so that none parks a
 delivery while the one before it ends. Replays and tests are outside the order.
@@ -16,33 +15,34 @@ from typing import Final, NamedTuple
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.delivery_rows import PendingRow
 
-RUN: Final = 16
+RUN_LENGTH: Final = 16
 """Deliveries of one key that a claim leases together, at most."""
 PARKED: Final = 9_000_000_000_000_000
-"""When a delivery is due that another one holds; the same number is in the statements."""
+"""The due time of a parked delivery, ms; the same number is in the statements."""
 EXAMINED: Final = 256
-"""Due deliveries of a webhook with an order that a claim reads at least, to park those held."""
+"""Due deliveries of a webhook with an order that a claim reads at least, to park some of them."""
 
 OrderKey = tuple[str, str, int]
-"""A webhook, a key and the webhook's epoch. What is of an earlier epoch counts as cancelled."""
+"""A webhook, a key and the webhook's epoch. Deliveries of an earlier epoch count as cancelled."""
 
 
 class Runs(NamedTuple):
     """What a claim may lease of the deliveries that it found due."""
 
     due: list[PendingRow]
-    """Those in no order, replays, and the run of each key, in order."""
+    """Deliveries in no order, replays, and the run of each key, in order."""
     heads: list[PendingRow]
     """The first of each run."""
     were_parked: set[tuple[str, str]]
-    """Those in runs that were parked until now, by webhook and delivery."""
+    """Deliveries of runs that were parked until now, by webhook and delivery."""
     due_times: dict[tuple[str, str], int]
-    """When those are due from now on that are in no run."""
+    """The new due times of deliveries that are in no run, by webhook and delivery."""
 
     def due_rows(self, leased: Iterable[PendingRow], now: int) -> list[tuple[str, str, int]]:
-        """Return the rows of the statement `set_due`, once it is known what is leased.
+        """Return the rows of the statement `set_due`; `leased` are the rows that were leased.
 
-        The first of a key is due even if it is not leased: nothing else would find its key.
+        The first delivery of a key is due even if it is not leased: otherwise no claim would find
+        its key.
         """
         keys = {(row.webhook_id, row.delivery_id) for row in (*self.heads, *leased)}
         times = self.due_times | dict.fromkeys(keys & self.were_parked, now)
@@ -50,14 +50,14 @@ class Runs(NamedTuple):
 
 
 def held_keys(due: Iterable[PendingRow]) -> list[OrderKey]:
-    """Return the keys of which something is due that may have to wait for others."""
+    """Return the keys of due deliveries that may have to wait for others."""
     return sorted({_key(row) for row in due if _is_in_order(row)})
 
 
-def runs(due: Iterable[PendingRow], heads: Iterable[PendingRow], now: int) -> Runs:
+def choose_runs(due: Iterable[PendingRow], heads: Iterable[PendingRow], now: int) -> Runs:
     """Choose what may be leased.
 
-    `heads` are the first deliveries of each of `held_keys`, none of a key of which one is leased.
+    `heads` are the first deliveries of each of `held_keys`, without keys that have a lease.
     """
     by_key: dict[OrderKey, list[PendingRow]] = {}
     for row in sorted(heads, key=lambda row: row.place):
@@ -85,7 +85,7 @@ def runs(due: Iterable[PendingRow], heads: Iterable[PendingRow], now: int) -> Ru
 
 
 def _run(rows: Sequence[PendingRow], now: int) -> list[PendingRow]:
-    """Return the first rows of a key that can be sent one after the other, from now on."""
+    """Return the rows at the start of a key that can be sent now, one after the other."""
     run: list[PendingRow] = []
     for row in rows:
         if row.replay or (row.retry_at or 0) > now:
@@ -104,9 +104,9 @@ def _key(row: PendingRow) -> OrderKey:
 
 
 async def wake_next(db: Session, rows: Iterable[PendingRow], now: int) -> bool:
-    """Wake the next delivery of each key of which these rows have ended, or were attempted.
+    """Make the next delivery of each row's key due; these rows have ended, or were attempted.
 
-    Return whether there is any. The turns of their webhooks are locked.
+    Return whether there is any. The caller has locked the turns of their webhooks.
     """
     keys = sorted({_key(row) for row in rows if row.order_key is not None})
     if not await db.execute_many("wake_keys", keys, now=now):

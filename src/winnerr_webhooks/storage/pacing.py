@@ -3,7 +3,8 @@
 The deliveries of such a webhook are never leased when they are accepted. A claim takes a turn for
 each delivery that it leases, a little ahead of time. So attempts begin at even intervals, however
 often nodes claim. The database has the next free turn of each webhook, so the rate is that of all
-nodes together. The turns of a node that dies are lost, not made up for in a burst.
+nodes together. The turns of a node that dies are lost: there is no
+burst of attempts to make up for them.
 
 Instants are milliseconds of the database's clock.
 """
@@ -36,7 +37,7 @@ class Pace(NamedTuple):
         return 1000 / self.per_second
 
     def first(self, now: float) -> float:
-        """Return the next turn that can still be kept."""
+        """Return the next turn that is not in the past."""
         return max(self.next_turn_at or now, now)
 
     def turns(self, now: float) -> int:
@@ -67,8 +68,8 @@ class TakenTurns(NamedTuple):
         """Return when to claim again for a webhook, at the earliest; 0: at any time."""
         return self.paces[webhook_id].claim_at if webhook_id in self.used_up else 0
 
-    def begun(self, claimed: Claimed, began: float) -> Claimed:
-        """Return a claim whose deliveries know their turns; `began` is monotonic, and is `now`."""
+    def with_turns(self, claimed: Claimed, began: float) -> Claimed:
+        """Return the claim with the turn of each delivery; `began` is `now` as monotonic time."""
         if not self.paces:
             return claimed
         for delivery in claimed.deliveries:

@@ -96,9 +96,9 @@ class Webhooks(Protocol):
     ) -> int | None:
         """Set, rotate or remove (None) the secret; return when the overlap ends (ms), or None.
 
-        With an overlap and a secret before, the old one goes on signing, and `secret` signs beside
-        it. During an overlap `secret` replaces the second one, and the end moves. `NotFound`
-        without such a webhook.
+        If there is a secret and an overlap, the old secret keeps signing, and `secret` signs as
+        well. During an overlap, `secret` replaces the newer of the two, and the overlap ends later.
+        `NotFound` without such a webhook.
         """
         ...
 
@@ -164,8 +164,8 @@ class Log(Protocol):
     async def skip(self, organization: str, delivery_id: str) -> str:
         """Cancel a delivery that waits; return the webhook's id.
 
-        What it holds in its order is no longer held. `NotFound`, or `Conflict` (which says what to
-        do) when the delivery has ended, or an attempt of it is being made.
+        Deliveries behind it in its order no longer wait for it. `NotFound`, or `Conflict` (which
+        says what to do) when the delivery has ended, or an attempt of it is being made.
         """
         ...
 

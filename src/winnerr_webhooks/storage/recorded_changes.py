@@ -17,7 +17,7 @@ from winnerr_webhooks.domain.ed25519_keys import HMAC
 from winnerr_webhooks.domain.retry import STANDARD
 from winnerr_webhooks.domain.webhook import ACTIVE, Webhook
 from winnerr_webhooks.storage import webhook_queries
-from winnerr_webhooks.storage.acting import Recorder
+from winnerr_webhooks.storage.acting import ActivityRecorder
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.values import NewWebhook, WebhookChange
 
@@ -62,7 +62,7 @@ async def create(
     limit: int,
     *,
     now: int,
-    recorder: Recorder,
+    recorder: ActivityRecorder,
 ) -> Webhook:
     """Store a webhook; see `Webhooks.create_webhook`."""
     if (held := await webhook_queries.made_before(db, new, now)) is not None:
@@ -90,7 +90,7 @@ async def change(
     versions: Collection[int] | None,
     keyring: Sealer,
     recovery_id: str | None,
-    recorder: Recorder,
+    recorder: ActivityRecorder,
 ) -> Webhook | None:
     """Apply a change; see `Webhooks.change_webhook`. What stays as it was makes no entry."""
     before = await webhook_queries.lock(db, organization, webhook_id, now)
@@ -135,7 +135,7 @@ async def delete(
     now: int,
     *,
     versions: Collection[int] | None,
-    recorder: Recorder,
+    recorder: ActivityRecorder,
 ) -> bool:
     """Delete a webhook; see `Webhooks.delete_webhook`."""
     deleted = await webhook_queries.delete(db, organization, webhook_id, now, versions=versions)
@@ -153,7 +153,7 @@ async def set_secret(
     signing: str | None,
     overlap_seconds: int,
     now: int,
-    recorder: Recorder,
+    recorder: ActivityRecorder,
 ) -> int | None:
     """Set, rotate or remove the secret; see `Webhooks.set_secret`."""
     held = await webhook_queries.secrets(db, organization, webhook_id, now, lock=True)

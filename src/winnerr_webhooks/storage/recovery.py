@@ -103,7 +103,7 @@ async def recover_slice(db: Session, job: Job, now: int) -> str | None:
 async def _take(db: Session, job: Job, ids: list[str], now: int) -> int:
     """Move deliveries from `delivery` to `pending`; return how many.
 
-    Pending rows are locked first, as by everybody. An outcome is locked before it is removed: a
+    Pending rows are locked first, as everywhere. An outcome is locked before it is removed: a
     late success may have made it `delivered`.
     """
     if not ids:

@@ -1,4 +1,4 @@
-"""The port of the road: what accepts, claims and settles."""
+"""The part of the storage port for the road of an event; see `storage.port`."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -19,7 +19,10 @@ from winnerr_webhooks.storage.road_values import (
 
 
 class Road(Protocol):
-    """The road of an event: accepted, claimed, settled, and repaired where that was cut short."""
+    """The road of an event: it is accepted, and its deliveries are claimed and settled.
+
+    Other verbs repair what a dead process left, and read what lanes need to send.
+    """
 
     @property
     def is_shared(self) -> bool:
@@ -27,7 +30,7 @@ class Road(Protocol):
         ...
 
     async def news(self) -> News:
-        """Return what waits. It only reads, and costs about the same whatever waits."""
+        """Return which kinds of work wait. It only reads; more work does not make it slower."""
         ...
 
     async def accept(
@@ -104,9 +107,10 @@ class Road(Protocol):
         ...
 
     def busy_seconds(self) -> float:
-        """Return the seconds for which a server has worked on this road; only differences count.
+        """Return the seconds for which the database's server has worked on this road.
 
-        It stays 0 where the database is a part of this process, whose CPU time says it all.
+        Only differences between two calls mean something. It is always 0 if the database runs in
+        this process: then its work is a part of the process's CPU time.
         """
         ...
 
@@ -119,7 +123,7 @@ class Road(Protocol):
         ...
 
     async def recover(self, longest_waits: Sequence[float] = ()) -> int:
-        """Free what a dead predecessor of an embedded node had leased; return how many deliveries.
+        """Free what an earlier process of an embedded node had leased; return how many deliveries.
 
         Rehearsals are freed, too. Retries keep their times, unless these are impossible:
         `longest_waits` are the most seconds before automatic attempt 1, 2, 3, …. A time that is
@@ -141,13 +145,13 @@ class Road(Protocol):
 
         Return False if there is no job.
 
-        Jobs cancel what is pending of a webhook that stopped being active, enqueue replays, and
-        recover what did not arrive.
+        Jobs cancel the pending deliveries of a webhook that is no longer active, enqueue replays,
+        and recover deliveries that did not arrive.
         """
         ...
 
     async def targets(self, webhook_ids: Sequence[str]) -> list[Target]:
-        """Return what lanes need to send, for webhooks of any organization.
+        """Return what is needed to send to these webhooks, which may be of any organization.
 
         A deleted webhook has the status `deleted`.
         """

@@ -67,7 +67,7 @@ class DuePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class News(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What waits in the database, whichever node left it there."""
+    """Which kinds of work wait in the database, whichever node left them."""
 
     is_due: bool
     """Whether a lane is due."""

@@ -214,12 +214,12 @@ async def _note_alerts(
     streaks: Mapping[str, FailureStreak],
     now: int,
 ) -> None:
-    """Note what is to be told of these webhooks; nothing is told of the operator's own."""
-    told = {id_ for id_, streak in streaks.items() if streak.organization != OPERATOR}
-    await alert_queries.note(
+    """Note failed deliveries and disabled webhooks for `raise_alerts`, except the operator's."""
+    customers = {id_ for id_, streak in streaks.items() if streak.organization != OPERATOR}
+    await alert_queries.note_failures(
         db,
-        {id_: count for id_, count in failed.items() if count and id_ in told},
-        [id_ for id_ in disabled if id_ in told],
+        {id_: count for id_, count in failed.items() if count and id_ in customers},
+        [id_ for id_ in disabled if id_ in customers],
         now,
     )
 

@@ -48,10 +48,9 @@ class DeliveryRows:
 def is_common_case(item: Settlement) -> bool:
     """Return whether a settlement may only need its row moved from `pending` to `delivery`.
 
-    That is a success of an automatic attempt or a test that no listener made, no report counts and
-    no order has a place for.
-    The statement that moves it also checks that the lease is the current one and that no replay
-    waits.
+    That is a success of an automatic attempt or a test, unless a listener made it, a report counts
+    the delivery, or it is in an order. The statement that moves the row also checks that the lease
+    is the current one and that no replay waits.
     """
     delivery = item.delivery
     return (

@@ -69,7 +69,7 @@ class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     """Of these, how many have their attempt still to come."""
     failed_again: int
-    """How many were attempted in vain; the rest was not sent, because its webhook was stopped."""
+    """How many were attempted and failed again. The rest was not sent: its webhook was stopped."""
 
 
 class LogFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from winnerr_webhooks.clock import Clock
 from winnerr_webhooks.crypto import Sealer
 from winnerr_webhooks.ids import Ids
 from winnerr_webhooks.storage.accepting import AcceptTerms
-from winnerr_webhooks.storage.acting import Recorder, current_actor
+from winnerr_webhooks.storage.acting import ActivityRecorder, current_actor
 from winnerr_webhooks.storage.database_session import Session
 from winnerr_webhooks.storage.fair_semaphore import FairSemaphore
 from winnerr_webhooks.storage.road_values import LeaseTerms
@@ -33,12 +33,12 @@ class VerbBase:
     _searches: FairSemaphore
     """Slots for reads that may examine many rows."""
 
-    def _recorder(self) -> Recorder:
+    def _recorder(self) -> ActivityRecorder:
         """Return what writes entries of the activity log for whoever acts in this task.
 
         Take it before a verb is run: on SQLite that happens in another thread.
         """
-        return Recorder(current_actor(), self._ids.new)
+        return ActivityRecorder(current_actor(), self._ids.new)
 
     def _terms(self, lease: LeaseTerms | None) -> AcceptTerms:
         """Return the terms of an accept. Leases count from before the statement that takes them."""

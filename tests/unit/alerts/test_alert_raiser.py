@@ -84,7 +84,7 @@ class World:
         )
         await self.storage.create_webhook(new, 10)
         now = self.clock.now_ms()
-        await self.storage._write(lambda db: alert_queries.note(db, {}, [new.id], now))
+        await self.storage._write(lambda db: alert_queries.note_failures(db, {}, [new.id], now))
 
     async def told(self):
         """The operational events that are stored."""
@@ -96,8 +96,8 @@ class World:
 async def test_what_is_found_becomes_an_event_of_the_operator(world):
     await settle_operator_webhook(world.storage, CONFIG)
     await world.disabled_webhook()
-    await world.raiser().look()
-    await world.raiser().look()
+    await world.raiser().raise_due()
+    await world.raiser().raise_due()
 
     (event,) = await world.told()
 
@@ -111,11 +111,11 @@ async def test_an_event_that_was_accepted_and_not_confirmed_is_not_accepted_agai
     await settle_operator_webhook(world.storage, CONFIG)
     await world.disabled_webhook()
     with pytest.raises(Unavailable):
-        await world.raiser(LosesConfirmations(world.storage)).look()
+        await world.raiser(LosesConfirmations(world.storage)).raise_due()
     assert len(await world.storage.waiting_alerts()) == 1
     world.clock.ms += 60_000
 
-    await world.raiser().look()
+    await world.raiser().raise_due()
 
     assert len(await world.told()) == 1
     assert await world.storage.waiting_alerts() == []
@@ -124,6 +124,6 @@ async def test_an_event_that_was_accepted_and_not_confirmed_is_not_accepted_agai
 
 async def test_without_an_operator_nothing_is_published(world):
     await world.disabled_webhook()
-    await world.raiser(publish=False).look()
+    await world.raiser(publish=False).raise_due()
     assert await world.told() == []
     assert await world.storage.waiting_alerts() == []

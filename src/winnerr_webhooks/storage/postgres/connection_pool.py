@@ -310,8 +310,9 @@ class ConnectionPool:
 async def _end(connection: Connection) -> None:
     """Close a connection, and ask the server to cancel the statement under way on it.
 
-    Otherwise it would finish the statement, with all its locks, for nobody. And a commit that waits
-    for a standby would go on waiting, and keep its place among the server's connections.
+    Otherwise the server would finish a statement that nobody waits for, and keep its locks. And a
+    commit that waits for a standby would go on waiting, and keep its place among the server's
+    connections.
     """
     try:
         await connection.close(timeout=END_SECONDS)

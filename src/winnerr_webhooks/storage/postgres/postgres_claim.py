@@ -7,7 +7,13 @@ from winnerr_webhooks.domain.delivery import LeasedDelivery
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow, event_of
-from winnerr_webhooks.storage.ordering import EXAMINED, RUN, held_keys, runs, wake_next
+from winnerr_webhooks.storage.ordering import (
+    EXAMINED,
+    RUN_LENGTH,
+    choose_runs,
+    held_keys,
+    wake_next,
+)
 from winnerr_webhooks.storage.pacing import (
     Pace,
     take_turns,
@@ -72,7 +78,7 @@ async def claim(
     if gone:
         await db.execute("drop_lanes", webhooks=gone)
     versions = {lane.webhook_id: lane.version for lane in lanes}
-    return turns.begun(claimed(selected, bodies, versions, expires), began)
+    return turns.with_turns(claimed(selected, bodies, versions, expires), began)
 
 
 async def _locked_paces(db: PostgresSession, lanes: Sequence[_Lane]) -> dict[str, Pace]:
@@ -107,13 +113,13 @@ async def _select(db: PostgresSession, lanes: Sequence[_Lane], claim: Claim, now
     keys = held_keys(due)
     if not keys:
         return select(due, sizes, claim)
-    found = await db.fetch("key_heads", *columns(keys), most=RUN)
+    found = await db.fetch("key_heads", *columns(keys), most=RUN_LENGTH)
     heads = [PendingRow(*row[:_PENDING_COLUMNS]) for row in found]
     sizes |= {
         row.event_id: max(given[_PENDING_COLUMNS], 0)
         for row, given in zip(heads, found, strict=True)
     }
-    chosen = runs(due, heads, now)
+    chosen = choose_runs(due, heads, now)
     selected = select(chosen.due, sizes, claim)
     await db.execute_many("set_due", chosen.due_rows(selected.rows, now))
     return selected

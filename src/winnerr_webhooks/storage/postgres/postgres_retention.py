@@ -1,9 +1,9 @@
-"""Retention on PostgreSQL: old days are dropped by the partition, and the rows to keep are carried.
+"""Retention on PostgreSQL: days are dropped whole, after the rows to keep are copied out of them.
 
 The rows to keep are the newest attempts of each organization with their deliveries and events, and
-everything pending. They are carried into new tables, `…_next`, slice by slice, while all other work
-goes on. Then, table by table, one short transaction drops `…_old` and the days, and makes the
-carried rows the new `…_old`.
+everything pending. They are carried: copied into new tables, `…_next`, slice by slice, while all
+other work goes on. Then, table by table, one short transaction drops `…_old` and the days, and
+makes the carried rows the new `…_old`.
 
 Nothing that happens meanwhile is lost. A trigger notes what is written to the leaving days, and the
 last transaction, which has the table to itself, carries that again. A replay that is requested
@@ -74,7 +74,7 @@ _IDLE: Final = _Carry("", 0, "", 0)
 
 
 async def remove_expired(db: PostgresSession, now: int, retention_days: int) -> int:
-    """Remove a slice of rows that expire by age alone, unless another node is at it."""
+    """Remove a slice of rows that expire by age alone, unless another node is doing so."""
     if await db.fetch_row("carry_state") is None:
         return 0
     return await retention.remove_expired(db, now, retention_days)

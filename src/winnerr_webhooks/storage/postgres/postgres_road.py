@@ -90,7 +90,7 @@ class RoadVerbs(PostgresVerbs):
         """Find out whether a lost commit took place; `Uncertain` when that takes too long."""
         try:
             async with asyncio.timeout_at(ends):
-                stored = await self._found(batch, terms, lost.backend)
+                stored = await self._wait_for_outcome(batch, terms, lost.backend)
         except TimeoutError:
             raise lost from None
         if stored is not None:
@@ -99,12 +99,12 @@ class RoadVerbs(PostgresVerbs):
             raise TimedOut(TOO_LONG, 2) from lost
         raise Unavailable("The database was lost; nothing was accepted.", 2) from lost
 
-    async def _found(
+    async def _wait_for_outcome(
         self, batch: Batch, terms: AcceptTerms, backend: Backend | None
     ) -> AcceptedBatch | None:
-        """Look until it is known whether the commit took place; return what it stored.
+        """Wait until it is known whether the commit took place; return what it stored.
 
-        Return None (it did not) only after the committing process has ended.
+        Return None if it did not. That is certain only once the committing process has ended.
         """
         while True:
             with suppress(Unavailable):
@@ -145,7 +145,7 @@ class RoadVerbs(PostgresVerbs):
     # --- polls --------------------------------------------------------------------------------
 
     async def news(self) -> News:
-        """Return what waits."""
+        """Return which kinds of work wait."""
         await self.read_clock()
         now = self._clock.now_ms()
         return News(*await self._road.autocommit(lambda db: db.fetch_row("news", now=now)))

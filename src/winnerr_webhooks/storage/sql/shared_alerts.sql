@@ -9,8 +9,8 @@ VALUES (:organization, :emails, :event_names, :language)
 ON CONFLICT (organization) DO UPDATE SET
     emails = excluded.emails, event_names = excluded.event_names, language = excluded.language
 
--- name: note_alert
--- What settling found at a webhook: deliveries that failed, or that it is disabled now.
+-- name: note_failures
+-- Of one webhook: how many deliveries failed, and whether settling has disabled it.
 INSERT INTO alert_state (webhook_id, state, since, told, failed, failed_told_at)
 VALUES (:webhook, :state, :now, 0, :failed, 0)
 ON CONFLICT (webhook_id) DO UPDATE SET
@@ -19,16 +19,16 @@ ON CONFLICT (webhook_id) DO UPDATE SET
     since = CASE WHEN excluded.state = '' THEN alert_state.since ELSE excluded.since END,
     told = CASE WHEN excluded.state = '' THEN alert_state.told ELSE 0 END
 
--- name: untold_disabled
+-- name: disabled_webhooks
 SELECT webhook_id, since FROM alert_state WHERE state <> '' AND state = 'disabled' AND told = 0
 ORDER BY webhook_id LIMIT :most {skip_locked}
 
--- name: tell_disabled
+-- name: mark_disabled
 UPDATE alert_state SET told = 1 WHERE webhook_id {any:webhooks}
 
 -- name: recovered_webhooks
--- Active ones that had a success after it was told that they fail or are disabled. A success after
--- the state began is in a later bucket of the health figures, or another success will be.
+-- Active webhooks that had a success after the event that said that they fail or are disabled. A
+-- success after the state began is in a later bucket of the health figures, or another one will be.
 SELECT alert_state.webhook_id, alert_state.since
 FROM alert_state JOIN webhook ON webhook.id = alert_state.webhook_id
 WHERE alert_state.state <> '' AND alert_state.told = 1 AND webhook.status = 'active'
@@ -42,7 +42,7 @@ WHERE alert_state.state <> '' AND alert_state.told = 1 AND webhook.status = 'act
             AND health.starts_at > alert_state.since AND health.succeeded > 0)
 ORDER BY alert_state.webhook_id LIMIT :most {skip_locked}
 
--- name: tell_recovered
+-- name: mark_recovered
 UPDATE alert_state SET state = '' WHERE webhook_id {any:webhooks}
 
 -- name: failing_webhooks
@@ -53,9 +53,9 @@ WHERE streak.failing_since <= :before AND streak.failures >= :least AND webhook.
     AND webhook.organization <> :operator AND coalesce(alert_state.state, '') <> 'failing'
 ORDER BY streak.webhook_id LIMIT :most
 
--- name: tell_failing
--- Of two nodes that do this at once, the second changes no row. That a webhook was disabled is told
--- first.
+-- name: mark_failing
+-- Of two nodes that do this at once, the second changes no row. Nor does this change the row of a
+-- webhook that was disabled: the event about that comes first.
 INSERT INTO alert_state (webhook_id, state, since, told, failed, failed_told_at)
 VALUES (:webhook, 'failing', :since, 1, 0, 0)
 ON CONFLICT (webhook_id) DO UPDATE SET state = 'failing', since = excluded.since, told = 1
@@ -66,11 +66,11 @@ WHERE alert_state.state <> 'failing'
 SELECT webhook_id, failed FROM alert_state WHERE failed > 0 AND failed_told_at <= :before
 ORDER BY failed_told_at LIMIT :most {skip_locked}
 
--- name: tell_failed
+-- name: mark_failed
 UPDATE alert_state SET failed = 0, failed_told_at = :now WHERE webhook_id {any:webhooks}
 
--- name: webhooks_to_tell_of
--- With what their organizations are told by mail; no deleted ones.
+-- name: webhooks_of_alerts
+-- With the mail settings of their organizations; without deleted webhooks.
 SELECT webhook.id, webhook.organization, webhook.name, webhook.url, webhook.status_reason,
     alert_settings.emails, alert_settings.event_names, alert_settings.language
 FROM webhook LEFT JOIN alert_settings ON alert_settings.organization = webhook.organization

@@ -12,7 +12,13 @@ from winnerr_webhooks.domain.retry import waits_of
 from winnerr_webhooks.domain.webhook import DELETED
 from winnerr_webhooks.storage.claim_selection import Selection, claimed, mark_leased, select
 from winnerr_webhooks.storage.delivery_rows import TEST_EPOCH, PendingRow
-from winnerr_webhooks.storage.ordering import EXAMINED, RUN, held_keys, runs, wake_next
+from winnerr_webhooks.storage.ordering import (
+    EXAMINED,
+    RUN_LENGTH,
+    choose_runs,
+    held_keys,
+    wake_next,
+)
 from winnerr_webhooks.storage.pacing import Pace, take_turns, turn_rows, within_turns
 from winnerr_webhooks.storage.road_values import Claim, Claimed, DueLane, DuePage
 from winnerr_webhooks.storage.settling import give_up, put_pending
@@ -86,7 +92,7 @@ async def claim(db: SqliteSession, claim: Claim, expires: float, now: int, began
     drop_lanes(db, list(claim.limits.keys() - {lane.webhook_id for lane in alive}))
     bodies = _bodies(db, selected.rows)
     versions = {lane.webhook_id: lane.version for lane in alive}
-    return turns.begun(claimed(selected, bodies, versions, expires), began)
+    return turns.with_turns(claimed(selected, bodies, versions, expires), began)
 
 
 async def _select(db: SqliteSession, lanes: Sequence[_Lane], claim: Claim, now: int) -> Selection:
@@ -97,8 +103,8 @@ async def _select(db: SqliteSession, lanes: Sequence[_Lane], claim: Claim, now: 
     keys = held_keys(due)
     if not keys:
         return select(due, _sizes(db, due), claim)
-    heads = await db.fetch_many("key_heads", PendingRow, keys, most=RUN)
-    chosen = runs(due, heads, now)
+    heads = await db.fetch_many("key_heads", PendingRow, keys, most=RUN_LENGTH)
+    chosen = choose_runs(due, heads, now)
     selected = select(chosen.due, _sizes(db, chosen.due), claim)
     await db.execute_many("set_due", chosen.due_rows(selected.rows, now))
     return selected

@@ -201,7 +201,7 @@ class SqliteStorage(
         )
 
     async def news(self) -> road_values.News:
-        """Return what waits."""
+        """Return which kinds of work wait."""
         due, jobs, outbox, mark = await self._threads.read_for_road(
             run_to_end(lambda db: db.fetch_row("news", now=self._clock.now_ms()))
         )
@@ -231,7 +231,7 @@ class SqliteStorage(
         )
 
     async def recover(self, longest_waits: Sequence[float] = ()) -> int:
-        """Free what a dead predecessor had leased, and shorten waits that are too long."""
+        """Free what an earlier process had leased, and shorten waits that are too long."""
         return await self._threads.write(
             lambda db: sqlite_claim.recover(db, longest_waits, self._clock.now_ms()), calls.START
         )
