@@ -23,7 +23,7 @@ LOOKS = (("light", 1280), ("dark", 360))
 TURN = """() => {
   document.documentElement.dir = "rtl";
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const data = "script, style, code, pre, kbd, textarea, .mono";
+  const data = "script, style, code, pre, kbd, textarea, .mono, .headers, button.id";
   let changed = 0;
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     if (node.parentElement.closest(data)) continue;

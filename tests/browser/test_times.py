@@ -1,6 +1,8 @@
 """Times are those of the reader's zone, with its name, also in the fields of forms."""
 
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import expect
@@ -17,6 +19,25 @@ async def test_every_page_names_the_zone_of_its_times(visit, server, receiver):
         await page.goto(f"/settings/webhooks{path}")
         await expect(page.locator("footer")).to_contain_text("Times are in GMT+5:45")
         assert "UTC" not in await page.locator("body").inner_text()
+
+
+async def test_a_time_of_the_other_half_of_the_year_has_the_name_that_its_zone_had_then(
+    visit, server, receiver
+):
+    webhook = await server.webhook(receiver.url)
+    await server.emit()
+    await server.until("~/logs", lambda found: found["items"])
+    then = datetime.now(ZoneInfo("Europe/Berlin"))
+    page = await visit(timezone_id="Europe/Berlin", locale="en-GB")
+    month = 1 if then.tzname() == "CEST" else 7
+    await page.clock.set_fixed_time(datetime(then.year + 1, month, 15, tzinfo=UTC))
+    now = "CET" if month == 1 else "CEST"
+
+    await page.goto(f"/settings/webhooks/{webhook['id']}/deliveries")
+    heading = page.locator("#log th .zone")
+    await expect(heading).to_have_text(f"{now}/{then.tzname()}")
+    await page.locator("#rows .result a").click()
+    await expect(page.locator(".meta .zone")).to_have_text(str(then.tzname()))
 
 
 async def test_a_time_is_entered_in_the_zone_of_the_reader_and_sent_in_utc(visit):

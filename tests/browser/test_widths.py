@@ -5,10 +5,13 @@ from playwright.async_api import Page, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-WIDTHS = (360, 721, 768, 960, 961, 1024, 1110, 1111, 1280)
+WIDTHS = (360, 639, 640, 721, 768, 960, 961, 1024, 1110, 1111, 1280)
 
 CUT = """() => [...document.querySelectorAll("#rows .num, #rows .next-text, #rows td:nth-child(6)")]
   .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"""
+NAMES_CUT = """() => [...document.querySelector("#rows tr:has(.next button)").cells].slice(1, 3)
+  .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"""
+"""The event type and the name of the webhook, if they are cut off."""
 RETRIES = {
     "en": "retry in 59 min",
     "de": "erneut in 59 min",
@@ -17,12 +20,29 @@ RETRIES = {
     "pt-BR": "tentativa em 59 min",
 }
 """The widest text beside the button that replays, in each language."""
-WIDEST_TEXTS = """(retry) => {
+ALONE = """() => {
+  const buttons = [...document.querySelectorAll(".heading .actions :is(button, a.button)")]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".joined"));
+  const row = (one) => Math.round(one.getBoundingClientRect().top);
+  return buttons.filter((one) => buttons.filter((other) => row(other) === row(one)).length < 2)
+    .map((one) => one.textContent);
+}"""
+"""The buttons of a heading that have a row for themselves."""
+DAYS = {
+    "en": "23 Nov",
+    "de": "23. Nov.",
+    "es": "23 nov",
+    "fr": "23 nov.",
+    "pt-BR": "23 de nov.",
+}
+WIDEST_TEXTS = """([retry, day]) => {
   const row = document.querySelector("#rows tr:has(.next button)");
-  row.querySelector("time").textContent = "23 Nov, 09:14";
+  row.querySelector("time").textContent = `${day}, 09:14`;
   row.querySelector(".duration").lastChild.data = "1 min 59 s";
   row.querySelector(".next-text").textContent = retry;
   row.cells[5].textContent = "10 of 21";
+  row.cells[1].firstChild.textContent = "deal.stage_changed";
+  row.cells[2].textContent = "hooks.example.com/crm";
 }"""
 
 OPEN_FORMS = "document.querySelectorAll('.replay-all').forEach((one) => { one.open = true; })"
@@ -57,10 +77,12 @@ async def test_a_row_of_the_log_shows_its_figures_and_its_button(  # noqa: PLR09
     page = await visit(viewport={"width": widths[0], "height": 900}, locale=tag)
     for path in ("/logs", f"/{webhook['id']}", f"/{webhook['id']}/deliveries"):
         await page.goto(f"/settings/webhooks{path}")
-        await page.evaluate(WIDEST_TEXTS, RETRIES[tag])
+        await page.evaluate(WIDEST_TEXTS, [RETRIES[tag], DAYS[tag]])
         for width in widths:
             await resize(page, width)
             assert await page.evaluate(CUT) == [], (path, width)
+            if width == 1280:  # where names of usual length have room
+                assert await page.evaluate(NAMES_CUT) == [], path
             assert await page.evaluate(
                 "rows.clientWidth >= document.querySelector('main').clientWidth - 2"
             ), (path, width)
@@ -68,6 +90,7 @@ async def test_a_row_of_the_log_shows_its_figures_and_its_button(  # noqa: PLR09
             await button.scroll_into_view_if_needed()
             await expect(button).to_be_in_viewport(ratio=1)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert await page.evaluate(ALONE) == [], (path, width)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from winnerr_webhooks.domain.event_pattern import ALL_EVENTS
 from winnerr_webhooks.domain.text import Text, counted
 from winnerr_webhooks.domain.time_spans import exact_span
 from winnerr_webhooks.ids import id_ms
+from winnerr_webhooks.management.page_sign_in import ADMIN, VIEWER
 from winnerr_webhooks.settings_page import formatting
+from winnerr_webhooks.settings_page.filters import read_time
 
 ACTION_WORDS: Final = {
     activity.WEBHOOK_CREATED: Text("Added the webhook"),
@@ -53,6 +55,7 @@ _FIELD_WORDS: Final = {
     "emails": Text("addresses"),
     "language": Text("language"),
 }
+_ROLE_WORDS: Final = {ADMIN: Text("admin"), VIEWER: Text("viewer")}
 _LONGEST: Final = 300
 """Characters of a value that are shown."""
 
@@ -80,6 +83,8 @@ class ActivityRow(msgspec.Struct, kw_only=True, gc=False):
     what: str
     facts: list[str]
     """What else is worth knowing, a few words each."""
+    since: int | None
+    """The time since which it applies, in ms since 1970; None if it says none."""
     changes: list[ChangedField]
     webhook: str
     """Its URL without the scheme; empty when the entry is about none."""
@@ -120,6 +125,7 @@ def _row(entry: Activity, webhook_ids: Collection[str]) -> ActivityRow:
         address=entry.actor.address or "",
         what=ACTION_WORDS.get(entry.action, entry.action),
         facts=_facts(entry),
+        since=read_time(str(entry.details.get("since", ""))),
         changes=[_field(one) for one in entry.changes if (entry.action, one.field) not in _SAID],
         webhook=formatting.short_url(entry.webhook_url) if entry.webhook_url else "",
         webhook_name=entry.webhook_name or "",
@@ -157,10 +163,9 @@ def _facts(entry: Activity) -> list[str]:
     if details.get("signed"):
         found.append(Text("with a secret"))
     if "role" in details:
-        found.append(Text("as {role}", role=details["role"]))
+        role = details["role"]
+        found.append(Text("as {role}", role=_ROLE_WORDS.get(role, role)))
     found += [str(details[name]) for name in ("event", "url", "name") if name in details]
-    if "since" in details:
-        found.append(Text("since {time}", time=details["since"]))
     return found
 
 

@@ -69,9 +69,9 @@ def stacked(series: Sequence[Sequence[float]], kinds: Sequence[str], *, label: s
     `series` has a list for each colour, with a value for each bar; `kinds` the suffixes of the
     classes `series-…`. The highest bar fills the chart.
     """
-    totals = [sum(column) for column in zip(*series, strict=True)]
+    totals = [sum(column) for column in zip(*series, strict=True)] or [0.0]
     largest = highest_bar(series)
-    step = _CHART_WIDTH / max(len(totals), 1)
+    step = _CHART_WIDTH / len(totals)
     rects = _Rects()
     for index, total in enumerate(totals):
         x, top = index * step, float(_CHART_HEIGHT)

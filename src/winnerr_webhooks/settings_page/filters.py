@@ -33,7 +33,8 @@ _NAMES: Final = (
     *("webhook", "event", "outcome", "status", "time", "since", "until"),
     *("trigger", "slower", "q", "before"),
 )
-_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
+_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3}|,[0-9]{1,2})?")
+"""Seconds with a decimal point or comma; three digits after a comma could be a group."""
 _OF_DELIVERIES: Final = {"webhook", "event", "outcome", "time", "since", "until", "before"}
 _STATUS: Final = re.compile(r"([1-9])([0-9][0-9]|xx)")
 _RANGE_MS: Final = {name: ms for name, _, ms in RANGES}
@@ -174,11 +175,11 @@ def _check_more(found: Filters) -> None:
     if found.trigger not in {"", *dict(TRIGGERS)}:
         found.errors["trigger"] = Text("Choose one of these.")
     if found.slower and not _SECONDS.fullmatch(found.slower):
-        found.errors["slower"] = Text("Enter seconds such as 2 or 0.5.")
+        found.errors["slower"] = Text("Enter seconds such as 2 or {half:g}.", half=0.5)
 
 
 def _milliseconds(seconds: str) -> float | None:
-    return float(seconds) * 1000 if _SECONDS.fullmatch(seconds) else None
+    return float(seconds.replace(",", ".")) * 1000 if _SECONDS.fullmatch(seconds) else None
 
 
 def read_time(text: str) -> int | None:

@@ -50,11 +50,14 @@ def exact_time(language: Language, ms: int) -> str:
     return f"{language.day(at, year=True)}, {at:%H:%M:%S}.{ms % 1000:03d} UTC"
 
 
-def clock_time(language: Language, ms: int, now: int) -> str:
-    """The time of day in UTC, with the date when that is not today."""
+def clock_time(language: Language, ms: int, now: int, today_as: str = "%H:%M:%S") -> str:
+    """The time of day in UTC, with the date when that is not today.
+
+    `today_as` is the format of a time of today.
+    """
     at, today = utc_datetime(ms), utc_datetime(now)
     if at.date() == today.date():
-        return f"{at:%H:%M:%S}"
+        return f"{at:{today_as}}"
     return f"{_date(language, at, today)}, {at:%H:%M}"
 
 
@@ -89,7 +92,7 @@ def _date(language: Language, at: datetime, today: datetime) -> str:
 def time_tag(language: Language, ms: int, text: str, style: str = "") -> Markup:
     """A `<time>` element with the exact time as its title.
 
-    `style` tells the page's script how to show it: `relative` or `clock`.
+    `style` tells the page's script how to show it: `relative`, `clock` or `minute`.
     """
     # Nothing here needs escaping, and `Markup.format` is slow for hundreds of rows.
     return Markup(  # noqa: S704  see above
@@ -106,6 +109,11 @@ def ago(language: Language, ms: int, now: int) -> Markup:
 def clock(language: Language, ms: int, now: int) -> Markup:
     """A time of day, which the page's script shows in the reader's time zone."""
     return time_tag(language, ms, clock_time(language, ms, now), "clock")
+
+
+def minute(language: Language, ms: int, now: int) -> Markup:
+    """A time of day without seconds, for the ends of intervals; otherwise as `clock`."""
+    return time_tag(language, ms, clock_time(language, ms, now, "%H:%M"), "minute")
 
 
 def duration(language: Language, ms: float | None) -> str:

@@ -3,6 +3,7 @@
 A language is loaded when the first visitor needs it.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
@@ -22,6 +23,8 @@ from winnerr_webhooks.settings_page.message_catalog import Catalog
 _ENGLISH: Final = LANGUAGES[0]
 _LOCALES: Final = {"en": "en-GB"}
 """The locale of a language if it is not the tag: dates are `23 Nov`, as in the documentation."""
+_PLAIN: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+"""A number without groups, with a decimal point."""
 _SAMPLES: Final = (*range(200), 1_000, 1_000_000)
 """Counts among which each plural category of each language occurs."""
 
@@ -36,7 +39,12 @@ class Language:
         self._catalog = catalog
         symbols = locale.number_symbols
         symbols = symbols.get("latn", symbols)
-        self._separators = str.maketrans({",": symbols["group"], ".": symbols["decimal"]})
+        group, self._decimal = symbols["group"], symbols["decimal"]
+        self._separators = str.maketrans({",": group, ".": self._decimal})
+        self._group = r"\s" if group.isspace() else re.escape(group)
+        self._grouped = re.compile(
+            rf"[1-9][0-9]{{0,2}}(?:{self._group}[0-9]{{3}})+(?:{re.escape(self._decimal)}[0-9]+)?"
+        )
         self._percent: str = locale.percent_formats[None].suffix[0]
         self._formatter = _Formatter(self)
         # A page of the log has the same few days in hundreds of rows.
@@ -109,6 +117,21 @@ class Language:
     def number(self, value: float, decimals: int = 0) -> str:
         """Return a number with the separators of this language: `1,204`, `1.204`."""
         return f"{value:,.{decimals}f}".translate(self._separators)
+
+    def number_written(self, text: str) -> str:
+        """Return a number such as `0.5` as a field shows it: `0,5`; any other text as is."""
+        return text.replace(".", self._decimal) if _PLAIN.fullmatch(text) else text
+
+    def number_read(self, text: str) -> str:
+        """Return a number from a field without groups, with a decimal point; any other text as is.
+
+        A point that cannot separate groups is a decimal point in every language: in German, `0.5`
+        is the same as `0,5`, and `1.000` is `1000`.
+        """
+        if self._grouped.fullmatch(text):
+            text = re.sub(self._group, "", text)
+        plain = text.replace(self._decimal, ".")
+        return plain if _PLAIN.fullmatch(plain) else text
 
     def percent(self, number: str) -> str:
         """Return a number as percent: `12%`, `12 %`."""

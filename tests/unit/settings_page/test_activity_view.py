@@ -45,6 +45,8 @@ async def test_what_a_user_does_on_the_page_is_listed_with_their_name_and_addres
         "Signed in · as admin", "Jane 127.0.0.1",
     ):  # fmt: skip
         assert words in page.text, words
+    german = await admin.get("/activity", headers={"Accept-Language": "de"})
+    assert "Angemeldet · als Admin" in german.text
     assert page.all("a", href=f"/settings/webhooks/{webhook}")
     assert [link["href"] for link in page.all("a", **{"aria-current": "page"})] == [
         "/settings/webhooks/activity"

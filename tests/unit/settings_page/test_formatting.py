@@ -33,6 +33,11 @@ def test_a_relative_time_has_the_exact_time_as_its_title():
     assert "15 Jan 2027, 07:59:54.877 UTC" in tag
 
 
+def test_the_ends_of_intervals_have_no_seconds():
+    assert "08:00</time>" in formatting.minute(ENGLISH, NOW, NOW)
+    assert "14 Jan, 08:00</time>" in formatting.minute(ENGLISH, NOW - DAY, NOW)
+
+
 @pytest.mark.parametrize(
     ("ms", "text"),
     [(None, "\u2013"), (0.42, "0.4 ms"), (84.2, "84 ms"), (999.6, "1.0 s"), (2_096, "2.1 s"),

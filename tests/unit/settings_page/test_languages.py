@@ -112,3 +112,27 @@ def test_numbers_and_dates_are_written_as_the_language_does(tag, number, percent
 
 def test_every_language_can_be_loaded():
     assert [load_language(tag).tag for tag in LANGUAGES] == list(LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("tag", "written", "read"),
+    [
+        ("en", "1,204.5", "1204.5"),
+        ("en", "0,5", "0,5"),
+        ("de", "0,5", "0.5"),
+        ("de", "0.5", "0.5"),
+        ("de", "1.204,5", "1204.5"),
+        ("fr", "1\u202f204,5", "1204.5"),
+        ("fr", "1 204", "1204"),
+        ("pt-BR", "x", "x"),
+    ],
+)
+def test_a_number_in_a_field_is_read_as_the_language_writes_it(tag, written, read):
+    assert load_language(tag).number_read(written) == read
+
+
+def test_a_number_in_a_field_is_shown_without_groups():
+    german = load_language("de")
+    assert [german.number_written(one) for one in ("1204.5", "7", "1.2.3")] == [
+        "1204,5", "7", "1.2.3",
+    ]  # fmt: skip

@@ -52,6 +52,8 @@ async def test_stopping_a_recovery_says_how_many_were_not_sent(site, admin):
     page = await admin.post(f"/{webhook.id}/recover", {"since": "2020-01-01T00:00"})
     path = page.url.partition("/settings/webhooks")[2]
     assert page.has_button("Stop sending")
+    activity = await admin.get("/activity")
+    assert "Started a recovery · 3 deliveries · since 1 Jan 2020, 00:00" in activity.text
     await admin.post(f"{path}/cancel")
     await _finish_jobs(site)
     page = await admin.get(path)

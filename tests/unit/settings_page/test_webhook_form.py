@@ -120,6 +120,19 @@ async def test_a_rate_limit_is_given_in_the_form(site, admin):
     assert (await only_webhook(site)).rate_limit is None
 
 
+async def test_the_numbers_of_the_form_are_written_as_the_language_does(site, admin):
+    german = {"Accept-Language": "de"}
+    await admin.post("/new", FORM | {"rate": "1.000", "timeout": "2,5"}, headers=german)
+    webhook = await only_webhook(site)
+    assert (webhook.rate_limit, webhook.timeout) == (1_000, 2.5)
+    await admin.post(f"/{webhook.id}/edit", FORM | {"rate": "0,5"}, headers=german)
+    assert (await only_webhook(site)).rate_limit == 0.5
+    page = await admin.get(f"/{webhook.id}/edit", headers=german)
+    assert page.all("input", name="rate")[0]["value"] == "0,5"
+    assert "von 0,1 bis 1.000" in page.text
+    assert (await admin.get(f"/{webhook.id}/edit")).all("input", name="rate")[0]["value"] == "0.5"
+
+
 async def test_an_order_is_chosen_in_the_form(site, admin):
     await admin.post("/new", FORM | {"order": "path", "order-path": "data.id"})
     webhook = await only_webhook(site)

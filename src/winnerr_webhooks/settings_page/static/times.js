@@ -14,7 +14,6 @@ const UNITS = [
 ];
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
-const zoneName = zone.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value ?? say("local");
 // Made when they are needed first, because the first paint waits for this module.
 let day = null;
 let exact = null;
@@ -22,6 +21,10 @@ let exact = null;
 function dayOf(at) {
   day ??= new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
   return day.format(at);
+}
+
+function zoneAt(at) {
+  return zone.formatToParts(at).find((part) => part.type === "timeZoneName")?.value ?? say("local");
 }
 
 function relative(at, now) {
@@ -32,18 +35,30 @@ function relative(at, now) {
   return say(at > now ? future : past, { count: Math.floor(distance / size) });
 }
 
-function local(at, today) {
-  const isToday = today === new Date(at).toDateString();
-  return isToday ? clock.format(at) : `${dayOf(at)}, ${clock.format(at).slice(0, 5)}`;
+function local(at, today, style) {
+  const text = clock.format(at);
+  if (today === at.toDateString()) return style === "minute" ? text.slice(0, 5) : text;
+  return `${dayOf(at)}, ${text.slice(0, 5)}`;
 }
 
-/** Shows the clock times below a node in the local time zone, and names that zone beside them. */
+/**
+ * Shows the clock times below a node in the local time zone, and names that zone beside them. Summer
+ * time has its own name: beside one time stands that of its day, and in a heading those of all.
+ */
 export function showTimes(root) {
-  const today = new Date().toDateString();
-  for (const time of root.querySelectorAll("time[data-show='clock']")) {
-    time.textContent = local(Date.parse(time.dateTime), today);
+  const now = new Date();
+  const today = now.toDateString();
+  const offsets = new Map([[now.getTimezoneOffset(), now]]);
+  for (const time of root.querySelectorAll("time:is([data-show='clock'], [data-show='minute'])")) {
+    const at = new Date(time.dateTime);
+    offsets.set(at.getTimezoneOffset(), at);
+    time.textContent = local(at, today, time.dataset.show);
   }
-  for (const label of root.querySelectorAll(".zone")) label.textContent = zoneName;
+  const names = Array.from(offsets.values(), zoneAt).join("/");
+  for (const label of root.querySelectorAll(".zone")) {
+    const time = label.previousElementSibling;
+    label.textContent = time?.matches("time") ? zoneAt(Date.parse(time.dateTime)) : names;
+  }
 }
 
 /**

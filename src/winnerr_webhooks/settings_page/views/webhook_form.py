@@ -21,7 +21,7 @@ from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.domain.webhook import ACTIVE, PAUSED, Webhook
 from winnerr_webhooks.ids import new_secret
 from winnerr_webhooks.management.filter_tests import FilterTestDraft, FilterTestResult
-from winnerr_webhooks.management.webhook_checks import MOST_RETRIES
+from winnerr_webhooks.management.webhook_checks import HIGHEST_RATE, LOWEST_RATE, MOST_RETRIES
 from winnerr_webhooks.management.webhook_drafts import (
     AuthDraft,
     RateLimitDraft,
@@ -37,6 +37,7 @@ from winnerr_webhooks.settings_page.form_versions import (
     read_token,
 )
 from winnerr_webhooks.settings_page.forms import Form, FormErrors
+from winnerr_webhooks.settings_page.languages import Language
 from winnerr_webhooks.settings_page.page_context import (
     PageContext,
     PageDependency,
@@ -181,7 +182,7 @@ async def show_new(page: PageDependency, request: PageRequest) -> Response[str]:
 async def create(page: PageDependency, request: PageRequest) -> Response[str]:
     """Create a webhook, or show the form again with its errors."""
     form = form_of(request)
-    form_input = _read(form)
+    form_input = _read(form, page.language(request.auth))
     token = form.text("token")
     if form.has("generate"):
         form_input.secret, form_input.signing = new_secret(), HMAC
@@ -235,7 +236,7 @@ async def edit(page: PageDependency, request: PageRequest, webhook: FromPath[str
     opened. A change that comes between the check and the saving is found by the version.
     """
     form = form_of(request)
-    form_input = _read(form)
+    form_input = _read(form, page.language(request.auth))
     found = await page.webhooks.get(request.auth.organization, webhook)
     if form.has("try"):
         return await _try_filter(page, request, form_input, found, form)
@@ -300,17 +301,17 @@ async def _try_filter(
     return _answer(page, request, form_input, webhook, token=token, known=known, trial=trial)
 
 
-def _read(form: Form) -> FormInput:
+def _read(form: Form, language: Language) -> FormInput:
     return FormInput(
         url=form.text("url"),
         events=without_covered(form.all("events")),
         secret=form.text("secret"),
         description=form.text("description"),
         name=form.text("name"),
-        timeout=form.text("timeout"),
+        timeout=language.number_read(form.text("timeout")),
         schedule=form.text("schedule") or STANDARD,
         waits=form.text("waits"),
-        rate=form.text("rate"),
+        rate=language.number_read(form.text("rate")),
         order=form.text("order"),
         order_path=form.text("order-path"),
         paused=form.has("paused"),
@@ -379,7 +380,8 @@ def _answer(
         selected=len(page.catalog.chosen(form_input.events)),
         total=len(page.catalog.names),
         limits={
-            "timeout": f"{page.config.delivery_timeout:g}",
+            "timeout": page.config.delivery_timeout,
+            "rates": (LOWEST_RATE, HIGHEST_RATE),
             "standard": page.config.retry_schedule,
             "long": len(LONG_SCHEDULE),
             "retries": MOST_RETRIES,
