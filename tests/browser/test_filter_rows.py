@@ -62,9 +62,6 @@ def random_rows(chance: random.Random) -> list[dict[str, str]]:
     return [{"path": chance.choice(PATHS), "operator": one, "value": value(one)} for one in chosen]
 
 
-# --- generated cases ------------------------------------------------------------------------------
-
-
 @pytest.mark.thorough
 async def test_generated_rows_are_the_same_after_json_and_mean_what_each_of_them_says(visit):
     chance = random.Random(17)
@@ -141,9 +138,6 @@ async def test_generated_filters_mean_the_same_in_rows_or_are_left_as_json(visit
         '{"data": {"$x": 1}}',
     )
     assert (await convert(page, texts=refused))["read"] == [None] * len(refused)
-
-
-# --- how it looks ---------------------------------------------------------------------------------
 
 
 async def test_a_text_is_in_quotes_only_where_it_would_be_read_as_something_else(visit):
