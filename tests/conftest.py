@@ -75,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the quarantine; the run stops when it names a test that does not exist."""
     if config.getoption("markexpr") != "chaos":
         _keep_files_in_memory()
+    os.environ.setdefault("PGSSLMODE", "disable")  # asyncpg reads all root certificates otherwise
     if config.getoption("dist") != "no" and not hasattr(config, "workerinput"):
         gc.enable()  # the workers collect the tests, not this process
     worker = getattr(config, "workerinput", None)

@@ -165,11 +165,11 @@ class PostgresServer:
         secret.chmod(0o600)
         words = ["--no-sync", "--locale=C", "--encoding=UTF8", "--auth=password"]
         words += [f"--username={ADMIN}", f"--pwfile={secret}", f"--pgdata={self.data}"]
-        binaries.run("initdb", *words, cwd=self.folder)
-        secret.unlink()
         version = re.search(r"\d+", binaries.run("postgres", "--version", cwd=self.folder))
         if version and int(version[0]) >= 16:  # the tests connect thousands of times
-            settings = {"scram_iterations": "1"} | dict(settings)
+            words.append("--set=scram_iterations=1")
+        binaries.run("initdb", *words, cwd=self.folder)
+        secret.unlink()
         lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(lines)
