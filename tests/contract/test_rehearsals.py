@@ -34,10 +34,9 @@ async def test_the_last_events_are_sent_oldest_first_and_answers_are_beside_the_
     world,
 ) -> None:
     webhook = await world.webhook()
-    deliveries = []
-    for _ in range(3):
-        deliveries.append(await world.leased())
-        await world.settle(deliveries[-1], EXHAUSTED, body=b"busy" * 1_000)
+    deliveries = [await world.leased() for _ in range(3)]
+    for number in (0, 2, 1):  # the last two were answered in another order
+        await world.settle(deliveries[number], EXHAUSTED, body=b"busy" * 1_000)
         world.clock.advance(seconds=1)
     new = _new(world, webhook, last=2)
     assert await world.storage.add_rehearsal(new) == 2

@@ -39,11 +39,12 @@ async def add(db: Session, new: NewRehearsal, now: int) -> int:
     newest: dict[str, Sequence[Any]] = {}
     for row in rows:
         newest.setdefault(row[1], row)
-    chosen = list(newest.values())[: new.last]
+    # The last events, oldest first; their ids are in the ids of the deliveries.
+    chosen = sorted(newest.values(), key=lambda row: row[1])[-new.last :]
     if not chosen:
         return 0
     await db.execute("add_rehearsal", rehearsal=new.id, url=new.url, **values)
-    for position, (attempt_id, delivery, event, attempt) in enumerate(reversed(chosen)):
+    for position, (attempt_id, delivery, event, attempt) in enumerate(chosen):
         await db.execute(
             "add_rehearsal_answer",
             rehearsal=new.id,
