@@ -14,6 +14,10 @@ PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python3.14)
 NEWEST := $(or $(PYTHON),python3.14 python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.*/bin/python3))
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check --no-input
+# Install a lock file for a Python: uv takes seconds where pip takes a minute. Where uv cannot (it has
+# no wheel for the machine, or only pip is told the way to the packages), pip does it.
+install = $(VENV)/bin/uv pip install --quiet --no-python-downloads --python $(1) --require-hashes -r $(2) \
+  2>/dev/null || $(PIP) --python $(1) install --require-hashes -r $(2)
 ARGS ?=
 PYTEST := -m pytest -n 4
 # What depends on the versions of Python, and what also depends on those of libraries, and is quick: no
@@ -109,7 +113,8 @@ build: $(VENV)/.development ## wheel and source archive, in dist/
 	@$(RUN) -m hatchling build
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header
-lock: $(VENV)/bin/uv ## write the lock files anew from pyproject.toml
+lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
+	@$(COMPILE) --group install --generate-hashes -o requirements-uv.lock
 	@$(COMPILE) pyproject.toml --generate-hashes -o requirements.lock
 	@$(COMPILE) pyproject.toml --group dev --generate-hashes -c requirements.lock \
 	  -o requirements-dev.lock
@@ -119,42 +124,44 @@ lock: $(VENV)/bin/uv ## write the lock files anew from pyproject.toml
 	@$(COMPILE) pyproject.toml --group test --generate-hashes -c $(VENV)/lowest.txt \
 	  -o requirements-lowest.lock
 
-$(VENV)/bin/uv: | $(VENV)/.python
-	@$(PIP) install uv
-
 clean: ## remove what make made; data folders stay
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest tests/browser/node_modules tests/documents/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
+$(VENV)/.uv: requirements-uv.lock | $(VENV)/.python
+	@$(PIP) install --only-binary :all: --require-hashes -r requirements-uv.lock 2>/dev/null || \
+	  echo "There is no uv for this machine, so pip installs the rest, which takes some minutes."
+	@touch $@
+
 # The demo needs what runs, and no build: it starts from src/.
-$(VENV)/.runtime: requirements.lock | $(VENV)/.python
+$(VENV)/.runtime: requirements.lock | $(VENV)/.uv
 	@echo "Installing what it runs on into $(VENV) (once, and when the lock changes) …"
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(call install,$(RUN),requirements.lock)
 	@touch $@
 
 $(VENV)/.development: requirements-dev.lock pyproject.toml $(VENV)/.runtime
 	@echo "Installing the development tools into $(VENV) (once, and when the lock changes) …"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(call install,$(RUN),requirements-dev.lock)
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The two environments of `make lowest` and `make newest`.
-$(VENV)-lowest/.installed: requirements-lowest.lock | $(VENV)/.python
+$(VENV)-lowest/.installed: requirements-lowest.lock | $(VENV)/.uv
 	@echo "Installing the lowest versions into $(VENV)-lowest (once, and when the lock changes) …"
 	@$(RUN) -m venv --clear --without-pip $(VENV)-lowest
-	@$(PIP) --python $(VENV)-lowest/bin/python install --require-hashes -r requirements-lowest.lock
+	@$(call install,$(VENV)-lowest/bin/python,requirements-lowest.lock)
 	@touch $@
 
-$(VENV)-newest/.installed: requirements-dev.lock | $(VENV)/.python
+$(VENV)-newest/.installed: requirements-dev.lock | $(VENV)/.uv
 	@echo "Installing into $(VENV)-newest for $(PYTHON) (once, and when the lock changes) …"
 	@$(PYTHON) -m venv --clear --without-pip $(VENV)-newest
-	@$(PIP) --python $(VENV)-newest/bin/python install --require-hashes -r requirements-dev.lock
+	@$(call install,$(VENV)-newest/bin/python,requirements-dev.lock)
 	@touch $@
 
 # What the benches compare with: only they need it.
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.development
 	@echo "Installing what the benches compare with into $(VENV) (once, and when the lock changes) …"
-	@$(PIP) install --require-hashes -r requirements-bench.lock
+	@$(call install,$(RUN),requirements-bench.lock)
 	@touch $@
 
 # The first Python that is new enough and can make a virtual environment; version shims that

@@ -43,10 +43,10 @@ gc.disable()  # until all tests are collected: what that makes, stays
 
 
 ON_ONE_WORKER = re.compile(
-    r"tests/unit/(storage/postgres/test_(loss|lost_commit|transactions)"
-    r"|pipeline/test_outbox_mover|cli/test_clocks|settings_page/test_snippets)\.py"
+    r"tests/unit/(storage/postgres/test_(loss|lost_commit)|pipeline/test_outbox_mover"
+    r"|cli/test_clocks|settings_page/test_(snippets|translations))\.py"
 )
-"""Modules that make a server, or compile programs, for all of their tests."""
+"""Modules that make a server, compile programs or read all templates for all of their tests."""
 
 
 class Scheduling(LoadScopeScheduling):

@@ -98,7 +98,13 @@ def test_the_development_lock_installs_the_very_versions_that_run():
 
 
 @pytest.mark.parametrize(
-    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"]
+    "lock",
+    [
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-bench.lock",
+        "requirements-uv.lock",
+    ],
 )
 def test_a_lock_file_has_a_hash_for_everything_and_names_no_host(lock):
     text = (ROOT / lock).read_text()
