@@ -131,6 +131,26 @@ async def test_500_webhooks_paint_in_under_300_ms_in_their_list_in_the_log_and_e
         record_property(f"first_contentful_paint_ms {path}", statistics.median(paints[-3:]))
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["JavaScript", "no JavaScript"])
+async def test_the_filter_by_one_of_many_webhooks_has_all_of_them_when_it_is_used(
+    visit, server, receiver, script
+):
+    made = await asyncio.gather(
+        *(server.webhook(f"{receiver.url}/{number}") for number in range(51))
+    )
+    page = await visit("/logs", java_script_enabled=script)
+    choice = page.get_by_label("Webhook", exact=True)
+    if script:  # until then, the page is painted without them
+        await expect(choice.locator("option")).to_have_count(1)
+    await choice.press("End")
+    await expect(choice.locator("option")).to_have_count(52)
+    await choice.select_option(made[7]["id"])
+    await page.get_by_role("button", name="Filter").click()
+    await expect(choice).to_have_value(made[7]["id"])
+    await expect(choice.locator("option:checked")).to_contain_text("/7")
+    assert f"webhook={made[7]['id']}" in page.url
+
+
 async def test_no_page_shifts_while_it_loads(visit, server, receiver):
     webhook = await server.webhook(receiver.url, generateSecret=True)
     await server.emit()

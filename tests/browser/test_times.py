@@ -1,6 +1,10 @@
 """Times are those of the reader's zone, with its name, also in the fields of forms."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib.resources import files
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -74,3 +78,51 @@ async def test_without_scripts_times_are_in_utc_and_say_so(visit):
     page = await visit("/logs?since=2026-11-23T09:14", java_script_enabled=False, **KATHMANDU)
     await expect(page.get_by_label("From UTC")).to_have_value("2026-11-23T09:14")
     await expect(page.locator("footer")).to_contain_text("Times are in UTC")
+
+
+TIME = '<time datetime="2026-11-23T09:14:02.000Z" data-show="clock">23 Nov, 09:14</time>'
+ROW = f"<tr><td>{TIME}</td></tr>"
+
+
+@asynccontextmanager
+async def page_in_two_parts(first: str, second: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Serves a page whose second part comes when the event is set, and the scripts of the page."""
+    static = files("winnerr_webhooks.settings_page").joinpath("static")
+    released = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode().lstrip("/")
+        kind = "text/javascript" if path.endswith(".js") else "text/html"
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {kind}; charset=utf-8\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(head.encode())
+        if path.endswith(".js"):
+            writer.write(static.joinpath(path).read_bytes())
+        elif path == "page":
+            writer.write(first.encode())
+            await writer.drain()
+            await released.wait()
+            writer.write(second.encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/page", released
+
+
+async def test_a_time_of_which_the_browser_has_read_a_part_is_shown_once_it_is_read(chromium):
+    half, month, rest = ROW.partition("Nov")
+    head = '<!doctype html><html lang="en"><script type="module" async src="times.js"></script>'
+    first = f'{head}<p>Times in <span class="zone">UTC</span></p><table>{2 * ROW}{half}'
+    context = await chromium.new_context(**KATHMANDU)
+    page = await context.new_page()
+    times = page.locator("time")
+    async with page_in_two_parts(first, month + rest + ROW) as (url, released):
+        await page.goto(url, wait_until="commit")
+        await expect(page.locator(".zone")).to_have_text("GMT+5:45")
+        await expect(times).to_have_text(["23 Nov, 14:59", "23 Nov, 14:59", "23"])
+        released.set()
+        await expect(times).to_have_text(4 * ["23 Nov, 14:59"])
+    await context.close()

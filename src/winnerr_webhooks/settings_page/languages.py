@@ -70,7 +70,12 @@ class Language:
     def say(self, template: str, /, **values: Any) -> str:
         """Return the translation of a template with these values, as `Text` has them."""
         found = self._catalog.gettext(template)
-        return self._formatter.vformat(found, (), values) if values else found
+        if not values:
+            return found
+        # Words need no formatter of this language, and hundreds of rows have nothing else.
+        if all(type(one) is str for one in values.values()):
+            return found.format_map(values)
+        return self._formatter.vformat(found, (), values)
 
     def say_counted(self, singular: str, plural: str, count: int, /, **values: Any) -> str:
         """Return the translation for a count, which is `{count}`."""

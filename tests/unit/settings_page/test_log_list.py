@@ -125,3 +125,22 @@ async def test_the_log_shows_500_attempts_at_once_without_their_bodies(site, adm
     assert "yyyyyyyy" not in page.html
     (older,) = [a["href"] for a in page.all("a") if "before=" in a.get("href", "")]
     assert len(rows(await admin.get(older))) == 5
+
+
+async def test_more_than_50_webhooks_are_in_the_filter_for_browsers_without_scripts(site, admin):
+    webhooks = [await site.webhook(url=f"https://n{number}.example.com/") for number in range(50)]
+
+    def waiting(page):
+        return re.findall(r"<noscript>(.*?)</noscript>", page.html, re.DOTALL)
+
+    for path in ("/logs", "/activity"):
+        assert waiting(await admin.get(path)) == []
+    webhooks.append(await site.webhook(url="https://last.example.com/"))
+    for path in ("/logs", "/activity"):
+        page = await admin.get(f"{path}?webhook={webhooks[7].id}")
+        (rest,) = waiting(page)
+        assert rest.count("<option") == 50
+        assert "last.example.com" in rest
+        assert webhooks[7].id not in rest
+        (chosen,) = page.all("option", value=webhooks[7].id)
+        assert "selected" in chosen

@@ -2,7 +2,8 @@
 // zone is named in the elements of the class `zone`, of which the foot of every page has one.
 //
 // The first paint waits for this module, which shows the times of the page when it is evaluated: they
-// are wider or narrower than in UTC, so later they would move what stands beside them.
+// are wider or narrower than in UTC, so later they would move what stands beside them. A page may run it
+// while the browser still reads the page (`async`): then it shows the times of each part as it is read.
 
 import { locale, say } from "./texts.js";
 
@@ -12,7 +13,6 @@ const UNITS = [
   [60_000, "{count} min ago", "in {count} min"],
   [1000, "{count} s ago", "in {count} s"],
 ];
-const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
 // Made when they are needed first, because the first paint waits for this module.
 let day = null;
@@ -35,10 +35,15 @@ function relative(at, now) {
   return say(at > now ? future : past, { count: Math.floor(distance / size) });
 }
 
-function local(at, today, style) {
-  const text = clock.format(at);
-  if (today === at.toDateString()) return style === "minute" ? text.slice(0, 5) : text;
-  return `${dayOf(at)}, ${text.slice(0, 5)}`;
+function local(at, style) {
+  const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+  if (isToday(at)) return style === "minute" ? clock.slice(0, 5) : clock;
+  return `${dayOf(at)}, ${clock.slice(0, 5)}`;
+}
+
+function isToday(at) {
+  const now = new Date();
+  return at.getDate() === now.getDate() && at.getMonth() === now.getMonth() && at.getFullYear() === now.getFullYear();
 }
 
 /**
@@ -46,19 +51,30 @@ function local(at, today, style) {
  * time has its own name: beside one time stands that of its day, and in a heading those of all.
  */
 export function showTimes(root) {
+  const offsets = offsetsOfNow();
+  for (const time of root.querySelectorAll("time")) showTime(time, offsets);
+  for (const label of root.querySelectorAll(".zone")) nameZone(label, offsets);
+}
+
+/** Returns the offsets from UTC of the times that are shown, each with one of them. */
+function offsetsOfNow() {
   const now = new Date();
-  const today = now.toDateString();
-  const offsets = new Map([[now.getTimezoneOffset(), now]]);
-  for (const time of root.querySelectorAll("time:is([data-show='clock'], [data-show='minute'])")) {
-    const at = new Date(time.dateTime);
-    offsets.set(at.getTimezoneOffset(), at);
-    time.textContent = local(at, today, time.dataset.show);
-  }
-  const names = Array.from(offsets.values(), zoneAt).join("/");
-  for (const label of root.querySelectorAll(".zone")) {
-    const time = label.previousElementSibling;
-    label.textContent = time?.matches("time") ? zoneAt(Date.parse(time.dateTime)) : names;
-  }
+  return new Map([[now.getTimezoneOffset(), now]]);
+}
+
+function showTime(time, offsets) {
+  const style = time.dataset.show;
+  if (style !== "clock" && style !== "minute") return;
+  const at = new Date(time.dateTime);
+  offsets.set(at.getTimezoneOffset(), at);
+  time.textContent = local(at, style);
+}
+
+function nameZone(label, offsets) {
+  const time = label.previousElementSibling;
+  label.textContent = time?.matches("time")
+    ? zoneAt(Date.parse(time.dateTime))
+    : Array.from(offsets.values(), zoneAt).join("/");
 }
 
 /**
@@ -106,5 +122,41 @@ export function keepTimesCurrent() {
   setTimeout(keepTimesCurrent, 1000);
 }
 
-showTimes(document);
-showLocalFields(document);
+const times = document.getElementsByTagName("time");
+const labels = document.getElementsByClassName("zone");
+const offsets = offsetsOfNow();
+let shown = 0;
+let named = 0;
+
+function showWhatIsRead() {
+  const known = offsets.size;
+  for (; isRead(times[shown]); shown++) showTime(times[shown], offsets);
+  if (offsets.size > known) named = 0; // a heading names this offset, too
+  for (; isRead(labels[named]); named++) nameZone(labels[named], offsets);
+}
+
+// While a page is read, the last elements may still be without some of their text. Those after which
+// something stands are not.
+function isRead(element) {
+  if (document.readyState !== "loading") return Boolean(element);
+  for (let node = element; node; node = node.parentNode) {
+    if (node.nextSibling) return true;
+  }
+  return false;
+}
+
+const reading = new MutationObserver(showWhatIsRead);
+
+function showRest() {
+  reading.disconnect();
+  showWhatIsRead();
+  showLocalFields(document);
+}
+
+if (document.readyState === "loading") {
+  reading.observe(document, { childList: true, subtree: true });
+  document.addEventListener("readystatechange", showRest, { once: true });
+  showWhatIsRead();
+} else {
+  showRest();
+}

@@ -9,9 +9,11 @@ from msgspec.structs import asdict
 
 from winnerr_webhooks.domain.activity import ACTIONS
 from winnerr_webhooks.domain.text import Text
+from winnerr_webhooks.domain.webhook import Webhook
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page.activity_rows import ACTION_WORDS, make_activity_rows
 from winnerr_webhooks.settings_page.filters import MAX_SEARCH, RANGES
+from winnerr_webhooks.settings_page.formatting import short_url
 from winnerr_webhooks.settings_page.page_context import PageDependency, PageRequest
 from winnerr_webhooks.storage.activity_port import ActivityFilter
 
@@ -82,7 +84,7 @@ async def show_activity(page: PageDependency, request: PageRequest) -> Response[
         "activity.html",
         visitor,
         tab="activity",
-        webhooks=webhooks,
+        webhook_names={one.id: _name_with_url(one) for one in webhooks},
         filters=filters,
         rows=rows,
         next=found.next,
@@ -91,6 +93,11 @@ async def show_activity(page: PageDependency, request: PageRequest) -> Response[
         ranges=_RANGES,
         retention_days=page.config.log_retention_days,
     )
+
+
+def _name_with_url(webhook: Webhook) -> str:
+    url = short_url(webhook.url)
+    return f"{webhook.name} · {url}" if webhook.name else url
 
 
 ROUTES = (show_activity,)

@@ -10,6 +10,7 @@ from litestar.response import Stream
 from winnerr_webhooks.ids import is_id
 from winnerr_webhooks.settings_page.event_choices import logged_choices
 from winnerr_webhooks.settings_page.filters import OUTCOMES, RANGES, TRIGGERS, read_filters
+from winnerr_webhooks.settings_page.formatting import webhook_name
 from winnerr_webhooks.settings_page.live_log import has_room, live_rows, live_start
 from winnerr_webhooks.settings_page.log_export import MOST_EXPORTED
 from winnerr_webhooks.settings_page.log_rows import make_rows
@@ -46,6 +47,7 @@ async def show_log(
             done=done,
             health=total,
             overviews=overviews,
+            webhook_names={one.webhook.id: webhook_name(one.webhook) for one in overviews},
             filters=filters,
             live_start=start,
             # The template calls this in the thread, because making 500 rows is slow too.
