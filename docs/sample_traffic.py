@@ -164,9 +164,10 @@ class Traffic:
             FLOW: await self.webhook(FLOW, ("contact.created",), "Contact sync, Northwind"),
         }
         paused = False
-        while self.clock.ms < self.end:
+        first_of_newest = self.end - NEWEST[0][0]
+        while True:
             self.clock.ms += round(self.rng.expovariate(1 / self.mean_gap_ms()))
-            if self.clock.ms >= self.end:
+            if self.clock.ms >= first_of_newest:
                 break
             if not paused and self.end - self.clock.ms < 2 * HOUR:
                 paused = True
