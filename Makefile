@@ -114,6 +114,7 @@ build: $(VENV)/.development ## wheel and source archive, in dist/
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header
 lock: $(VENV)/.uv ## write the lock files anew from pyproject.toml
+	@test -x $(VENV)/bin/uv || { echo "This needs uv; what pip says above is why it is not here." >&2; exit 1; }
 	@$(COMPILE) --group install --generate-hashes -o requirements-uv.lock
 	@$(COMPILE) pyproject.toml --generate-hashes -o requirements.lock
 	@$(COMPILE) pyproject.toml --group dev --generate-hashes -c requirements.lock \
@@ -129,9 +130,9 @@ clean: ## remove what make made; data folders stay
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.uv: requirements-uv.lock | $(VENV)/.python
-	@$(PIP) install --only-binary :all: --require-hashes -r requirements-uv.lock 2>/dev/null || \
-	  echo "There is no uv for this machine, so pip installs the rest, which takes some minutes."
-	@touch $@
+	@if $(PIP) install --only-binary :all: --require-hashes -r requirements-uv.lock; then touch $@; else \
+	  echo "uv could not be installed, so pip installs the rest, which takes some minutes."; \
+	fi
 
 # The demo needs what runs, and no build: it starts from src/.
 $(VENV)/.runtime: requirements.lock | $(VENV)/.uv

@@ -1,7 +1,7 @@
 """Mail sender: the loop that sends the mails about webhooks.
 
-A node leases a mail, sends it and deletes it. One that cannot be sent is
-tried again for a day. Nothing waits for this loop: a slow server delays mails alone.
+A node leases a mail, sends it and deletes it. One that cannot be sent is tried again for a day.
+Nothing waits for this loop: a slow server delays mails alone.
 """
 
 import asyncio

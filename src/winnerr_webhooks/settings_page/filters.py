@@ -33,8 +33,8 @@ _NAMES: Final = (
     *("webhook", "event", "outcome", "status", "time", "since", "until"),
     *("trigger", "slower", "q", "before"),
 )
-_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3}|,[0-9]{1,2})?")
-"""Seconds with a decimal point or comma; three digits after a comma could be a group."""
+_SECONDS: Final = re.compile(r"[0-9]{1,4}([.,][0-9]{1,2})?")
+"""Seconds with a decimal point or comma; with three digits after it, it could separate a group."""
 _OF_DELIVERIES: Final = {"webhook", "event", "outcome", "time", "since", "until", "before"}
 _STATUS: Final = re.compile(r"([1-9])([0-9][0-9]|xx)")
 _RANGE_MS: Final = {name: ms for name, _, ms in RANGES}

@@ -138,6 +138,20 @@ class Language:
         plain = text.replace(self._decimal, ".")
         return plain if _PLAIN.fullmatch(plain) else text
 
+    def numbers_written(self, text: str) -> str:
+        """Return numbers such as `0.5, 60` as a field shows them: `0,5; 60`."""
+        between = ", " if self._decimal == "." else "; "
+        return between.join(self.number_written(one) for one in text.split(", "))
+
+    def numbers_read(self, text: str) -> str:
+        """Return numbers from a field as `0.5, 60`; what is no number stays as it is.
+
+        Semicolons separate them, and so do commas that cannot be in a number of this language.
+        """
+        between = r"[;,]" if self._decimal == "." else r";|,(?=\s|$)"
+        parts = (one.strip() for one in re.split(between, text))
+        return ", ".join(self.number_read(one) for one in parts if one)
+
     def percent(self, number: str) -> str:
         """Return a number as percent: `12%`, `12 %`."""
         return number + self._percent

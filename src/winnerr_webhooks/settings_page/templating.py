@@ -37,6 +37,7 @@ _FILTERS_OF_LANGUAGE: Final[dict[str, Callable[..., Any]]] = {
     "size": formatting.size,
     "number": formatting.number,
     "number_written": Language.number_written,
+    "numbers_written": Language.numbers_written,
     "rate": formatting.rate,
     "at_least": formatting.at_least,
     "listed": Language.listed,

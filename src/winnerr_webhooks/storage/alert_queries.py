@@ -87,7 +87,7 @@ async def note_failures(
 
 
 async def find_disabled(db: Session, _now: int) -> tuple[str, list[Found]]:
-    """Return webhooks that were disabled, also those that are active again by now."""
+    """Return webhooks that were disabled, also those that are active again, and mark them."""
     rows = await db.fetch("disabled_webhooks", most=SLICE)
     if rows:
         await db.execute("mark_disabled", webhooks=[row[0] for row in rows])
@@ -96,7 +96,7 @@ async def find_disabled(db: Session, _now: int) -> tuple[str, list[Found]]:
 
 
 async def find_recovered(db: Session, _now: int) -> tuple[str, list[Found]]:
-    """Return webhooks that were failing or disabled, and deliver again."""
+    """Return webhooks that were failing or disabled and deliver again, and mark them."""
     rows = await db.fetch("recovered_webhooks", most=SLICE)
     if rows:
         await db.execute("mark_recovered", webhooks=[row[0] for row in rows])
@@ -104,7 +104,7 @@ async def find_recovered(db: Session, _now: int) -> tuple[str, list[Found]]:
 
 
 async def find_failing(db: Session, now: int) -> tuple[str, list[Found]]:
-    """Return webhooks that are failing now and were not before."""
+    """Return webhooks that are failing now and were not before, and mark them."""
     rows = await db.fetch(
         "failing_webhooks",
         before=now - FAILING_AFTER_MS,
@@ -120,7 +120,7 @@ async def find_failing(db: Session, now: int) -> tuple[str, list[Found]]:
 
 
 async def find_failed(db: Session, now: int) -> tuple[str, list[Found]]:
-    """Return webhooks with deliveries that have failed since the last event about these."""
+    """Return webhooks with deliveries that failed since the last event about these; mark them."""
     rows = await db.fetch("webhooks_with_failed", before=now - FAILED_EVERY_MS, most=SLICE)
     if rows:
         await db.execute("mark_failed", webhooks=[row[0] for row in rows], now=now)

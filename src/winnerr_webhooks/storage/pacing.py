@@ -3,8 +3,8 @@
 The deliveries of such a webhook are never leased when they are accepted. A claim takes a turn for
 each delivery that it leases, a little ahead of time. So attempts begin at even intervals, however
 often nodes claim. The database has the next free turn of each webhook, so the rate is that of all
-nodes together. The turns of a node that dies are lost: there is no
-burst of attempts to make up for them.
+nodes together. The turns of a node that dies are lost: there is no burst of attempts to make up for
+them.
 
 Instants are milliseconds of the database's clock.
 """

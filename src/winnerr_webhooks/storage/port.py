@@ -97,7 +97,8 @@ class Webhooks(Protocol):
         """Set, rotate or remove (None) the secret; return when the overlap ends (ms), or None.
 
         If there is a secret and an overlap, the old secret keeps signing, and `secret` signs as
-        well. During an overlap, `secret` replaces the newer of the two, and the overlap ends later.
+        well, until `overlap_seconds` from now. During an overlap, `secret` replaces the newer of
+        the two.
         `NotFound` without such a webhook.
         """
         ...

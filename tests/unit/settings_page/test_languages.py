@@ -131,6 +131,24 @@ def test_a_number_in_a_field_is_read_as_the_language_writes_it(tag, written, rea
     assert load_language(tag).number_read(written) == read
 
 
+@pytest.mark.parametrize(
+    ("tag", "written", "read"),
+    [
+        ("en", "60, 0.5,600", "60, 0.5, 600"),
+        ("en", "60; 600", "60, 600"),
+        ("de", "0,5; 60;1.000", "0.5, 60, 1000"),
+        ("de", "0,5, 60, ", "0.5, 60"),
+        ("de", "1,5", "1.5"),
+        ("de", "60,600,6000", "60,600,6000"),
+        ("fr", "60; x", "60, x"),
+    ],
+)
+def test_numbers_in_a_field_are_separated_by_what_no_number_of_the_language_has(tag, written, read):
+    language = load_language(tag)
+    assert language.numbers_read(written) == read
+    assert language.numbers_read(language.numbers_written(read)) == read
+
+
 def test_a_number_in_a_field_is_shown_without_groups():
     german = load_language("de")
     assert [german.number_written(one) for one in ("1204.5", "7", "1.2.3")] == [

@@ -122,9 +122,11 @@ async def test_a_rate_limit_is_given_in_the_form(site, admin):
 
 async def test_the_numbers_of_the_form_are_written_as_the_language_does(site, admin):
     german = {"Accept-Language": "de"}
-    await admin.post("/new", FORM | {"rate": "1.000", "timeout": "2,5"}, headers=german)
+    waits = {"schedule": "own", "waits": "0,5; 60"}
+    await admin.post("/new", FORM | waits | {"rate": "1.000", "timeout": "2,5"}, headers=german)
     webhook = await only_webhook(site)
     assert (webhook.rate_limit, webhook.timeout) == (1_000, 2.5)
+    assert webhook.retry_schedule == (0.5, 60)
     await admin.post(f"/{webhook.id}/edit", FORM | {"rate": "0,5"}, headers=german)
     assert (await only_webhook(site)).rate_limit == 0.5
     page = await admin.get(f"/{webhook.id}/edit", headers=german)

@@ -129,7 +129,7 @@ class FormInput(msgspec.Struct, kw_only=True):
     def options(self, webhook: Webhook | None = None) -> dict[str, Any]:
         """The options as a draft names them, or a patch of `webhook`."""
         keeps_auth = self.auth == "keep" and webhook is not None
-        own = [_number(part) for part in self.waits.split(",") if part.strip()]
+        own = [_number(part) for part in self.waits.split(", ") if part]
         return {
             "description": self.description,
             "name": self.name,
@@ -310,7 +310,7 @@ def _read(form: Form, language: Language) -> FormInput:
         name=form.text("name"),
         timeout=language.number_read(form.text("timeout")),
         schedule=form.text("schedule") or STANDARD,
-        waits=form.text("waits"),
+        waits=language.numbers_read(form.text("waits")),
         rate=language.number_read(form.text("rate")),
         order=form.text("order"),
         order_path=form.text("order-path"),

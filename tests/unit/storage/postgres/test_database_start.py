@@ -22,6 +22,12 @@ from winnerr_webhooks.storage.postgres.transactions import Database
 pytestmark = pytest.mark.usefixtures("patient")
 
 
+@pytest.fixture(autouse=True)
+def tls_first(monkeypatch):
+    """Given no `sslmode`, a connection tries TLS first, as in real use; other tests do not."""
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "says"),
     [

@@ -16,7 +16,7 @@ from winnerr_webhooks.storage.sqlite.wal_checkpoint import COPIED_PAGES, LONG_PA
 class Watched:
     """What the writer copies itself: how long the log was, and how much of it was left.
 
-    That is nothing where the other thread came so late that it copied all that was written.
+    The other thread may come so late that it copies everything; then `copies` says nothing of it.
     """
 
     def __init__(self, storage, new_event) -> None:
