@@ -16,7 +16,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 import winnerr_webhooks
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 
 SOURCE = Path(winnerr_webhooks.__file__).parent
 TRANSLATED = LANGUAGES[1:]

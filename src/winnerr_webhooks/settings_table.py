@@ -9,7 +9,7 @@ from winnerr_webhooks import database_url
 from winnerr_webhooks import setting_parsers as parsers
 from winnerr_webhooks.domain.accent import parse_accent
 from winnerr_webhooks.domain.errors import ConfigurationError
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.domain.mail_server import parse_mail_server, parse_mailbox
 from winnerr_webhooks.encryption_keys import EncryptionKey, parse_encryption_keys
 

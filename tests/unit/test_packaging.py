@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from email.parser import Parser
 from pathlib import Path
 
@@ -132,3 +133,10 @@ def test_the_lowest_versions_are_those_of_the_lock_that_ci_tests():
     for requirement in map(Requirement, project["dependencies"]):
         (lowest,) = [one.version for one in requirement.specifier if one.operator == ">="]
         assert Version(locked[requirement.name]) == Version(lowest), requirement.name
+
+
+def test_no_two_modules_have_the_same_name():
+    """A stranger looks for a module by its name."""
+    names = Counter(path.name for path in (ROOT / "src").rglob("*.py"))
+    del names["__init__.py"]
+    assert [name for name, count in names.items() if count > 1] == []

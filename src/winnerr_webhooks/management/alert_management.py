@@ -12,7 +12,7 @@ from winnerr_webhooks.domain.alerts import (
     AlertSettings,
     is_email,
 )
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.domain.suggestions import did_you_mean
 from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.management.field_checks import FieldChecks

@@ -16,7 +16,7 @@ from babel.dates import format_skeleton
 from babel.lists import format_list
 from markupsafe import Markup
 
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.domain.text import Sentences, Text
 from winnerr_webhooks.settings_page.message_catalog import Catalog
 

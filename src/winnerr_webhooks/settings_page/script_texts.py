@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.domain.text import Text, counted
 from winnerr_webhooks.settings_page.formatting import NOW, RELATIVE_TIMES
 from winnerr_webhooks.settings_page.languages import Language

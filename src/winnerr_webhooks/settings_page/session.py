@@ -14,7 +14,7 @@ import msgspec
 
 from winnerr_webhooks.config import Config
 from winnerr_webhooks.domain.errors import Forbidden
-from winnerr_webhooks.domain.languages import choose_language
+from winnerr_webhooks.domain.language_choice import choose_language
 from winnerr_webhooks.domain.text import Text
 from winnerr_webhooks.ids import new_token
 from winnerr_webhooks.management.page_options import PAGE

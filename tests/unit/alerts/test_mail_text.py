@@ -7,7 +7,7 @@ import pytest
 
 from winnerr_webhooks.alerts.mail_text import MailWriter
 from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS, Alert, alert_data
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.domain.mail_server import Mailbox
 from winnerr_webhooks.storage.alert_port import AlertMail
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from winnerr_webhooks.domain.languages import choose_language
+from winnerr_webhooks.domain.language_choice import choose_language
 from winnerr_webhooks.domain.text import Sentences, Text, counted
 from winnerr_webhooks.domain.time_spans import time_span
 

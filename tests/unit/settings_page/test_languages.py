@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from babel.core import Locale
 
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.domain.text import Sentences, Text, counted
 from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.languages import Language, load_language

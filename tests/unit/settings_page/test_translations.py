@@ -9,7 +9,7 @@ from jinja2 import Environment, nodes
 from tests import catalogs
 
 from winnerr_webhooks import settings_page
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.settings_page.languages import load_language
 from winnerr_webhooks.settings_page.script_texts import SCRIPT_TEXTS
 

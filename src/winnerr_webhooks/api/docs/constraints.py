@@ -7,7 +7,7 @@ from winnerr_webhooks.domain.alerts import MAX_EMAILS, OPERATIONAL_EVENTS
 from winnerr_webhooks.domain.credentials import AUTH_TYPES
 from winnerr_webhooks.domain.ed25519_keys import SIGNING_KINDS
 from winnerr_webhooks.domain.event_order import LONGEST_PATH
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.domain.retry import LONG, STANDARD
 from winnerr_webhooks.domain.signing import MAX_SECRET, MIN_SECRET
 from winnerr_webhooks.domain.url import MAX_URL

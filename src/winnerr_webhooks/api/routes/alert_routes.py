@@ -10,7 +10,7 @@ from winnerr_webhooks.api.json_body import ApiRequest, read_json
 from winnerr_webhooks.api.services import ServicesDependency
 from winnerr_webhooks.api.shapes import Shape
 from winnerr_webhooks.domain.alerts import OPERATIONAL_EVENTS, AlertSettings
-from winnerr_webhooks.domain.languages import LANGUAGES
+from winnerr_webhooks.domain.language_choice import LANGUAGES
 from winnerr_webhooks.management.alert_management import AlertDraft, check_alert_settings
 
 _Event = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(OPERATIONAL_EVENTS)})]
