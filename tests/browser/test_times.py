@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import expect
 
+from winnerr_webhooks.domain.language_choice import LANGUAGES
+from winnerr_webhooks.settings_page.languages import load_language
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KATHMANDU = {"timezone_id": "Asia/Kathmandu", "locale": "en-GB"}  # 5 h 45 min ahead of UTC
@@ -112,10 +115,12 @@ async def page_in_two_parts(first: str, second: str) -> AsyncIterator[tuple[str,
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/page", released
 
 
+HEAD = '<!doctype html><html lang="en"><script type="module" async src="times.js"></script>'
+
+
 async def test_a_time_of_which_the_browser_has_read_a_part_is_shown_once_it_is_read(chromium):
     half, month, rest = ROW.partition("Nov")
-    head = '<!doctype html><html lang="en"><script type="module" async src="times.js"></script>'
-    first = f'{head}<p>Times in <span class="zone">UTC</span></p><table>{2 * ROW}{half}'
+    first = f'{HEAD}<p>Times in <span class="zone">UTC</span></p><table>{2 * ROW}{half}'
     context = await chromium.new_context(**KATHMANDU)
     page = await context.new_page()
     times = page.locator("time")
@@ -125,4 +130,44 @@ async def test_a_time_of_which_the_browser_has_read_a_part_is_shown_once_it_is_r
         await expect(times).to_have_text(["23 Nov, 14:59", "23 Nov, 14:59", "23"])
         released.set()
         await expect(times).to_have_text(4 * ["23 Nov, 14:59"])
+    await context.close()
+
+
+async def test_a_field_has_the_zone_of_its_label_while_the_browser_reads_the_page(chromium):
+    label = '<label for="since">From <span class="zone">UTC</span></label>'
+    field = '<input id="since" name="since" type="datetime-local" step="1" data-utc value="{}">'
+    first = f"{HEAD}<form>{label}{field.format('2026-11-23T09:14:00')}</form><table>{ROW}"
+    context = await chromium.new_context(**KATHMANDU)
+    page = await context.new_page()
+    async with page_in_two_parts(first, ROW) as (url, released):
+        await page.goto(url, wait_until="commit")
+        since = page.get_by_label("From GMT+5:45")
+        await expect(since).to_have_value("2026-11-23T14:59")
+        await since.fill("2026-11-23T20:00")
+        released.set()
+        await page.wait_for_load_state("load")
+        await expect(since).to_have_value("2026-11-23T20:00")
+        sent = await page.evaluate("[...new FormData(document.querySelector('form'))]")
+    assert sent == [["since", "2026-11-23T14:15:00"]]
+    await context.close()
+
+
+async def test_a_date_of_another_year_has_its_year_as_on_the_server(chromium):
+    at = datetime(datetime.now(UTC).year - 6, 9, 1, tzinfo=UTC)
+    times = [
+        f'<time datetime="{at:%Y-%m-%dT%H:%M:%S}.000Z" data-show="clock"></time>',
+        TIME.replace("2026-11-23", f"{at.year + 6}-06-23"),
+    ]
+    context = await chromium.new_context(timezone_id="UTC")
+    page = await context.new_page()
+    for tag in LANGUAGES:
+        day = load_language(tag).day
+        first = f"{HEAD.replace('en', tag, 1)}<table><tr><td>{'<td>'.join(times)}</table>"
+        async with page_in_two_parts(first, "") as (url, released):
+            released.set()
+            await page.goto(url)
+            shown = [f"{day(at, year=True)}, 00:00"]
+            shown.append(f"{day(at.replace(month=6, day=23), year=False)}, 09:14")
+            await expect(page.locator("time")).to_have_text(shown)
+            await expect(page.locator("table")).to_have_class("has-years")
     await context.close()

@@ -35,6 +35,17 @@ DAYS = {
     "fr": "23 nov.",
     "pt-BR": "23 de nov.",
 }
+DAYS_OF_ANOTHER_YEAR = {
+    "en": "23 Sept 2026",
+    "de": "23. Sept. 2026",
+    "es": "23 sept 2026",
+    "fr": "23 sept. 2026",
+    "pt-BR": "23 de nov. de 2026",
+}
+ADD_YEAR = """day => {
+  document.querySelector("#log").classList.add("has-years");
+  document.querySelector("#rows tr:has(.next button) time").textContent = `${day}, 09:14`;
+}"""
 WIDEST_TEXTS = """([retry, day]) => {
   const row = document.querySelector("#rows tr:has(.next button)");
   row.querySelector("time").textContent = `${day}, 09:14`;
@@ -91,6 +102,11 @@ async def test_a_row_of_the_log_shows_its_figures_and_its_button(  # noqa: PLR09
             await expect(button).to_be_in_viewport(ratio=1)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
             assert await page.evaluate(ALONE) == [], (path, width)
+        await page.evaluate(ADD_YEAR, DAYS_OF_ANOTHER_YEAR[tag])
+        for width in widths:
+            await resize(page, width)
+            assert await page.evaluate(CUT) == [], (path, width)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
 @pytest.mark.parametrize(

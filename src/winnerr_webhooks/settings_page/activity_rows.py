@@ -14,6 +14,7 @@ from winnerr_webhooks.ids import id_ms
 from winnerr_webhooks.management.page_sign_in import ADMIN, VIEWER
 from winnerr_webhooks.settings_page import formatting
 from winnerr_webhooks.settings_page.filters import read_time
+from winnerr_webhooks.settings_page.languages import Language
 
 ACTION_WORDS: Final = {
     activity.WEBHOOK_CREATED: Text("Added the webhook"),
@@ -97,10 +98,10 @@ class ActivityRow(msgspec.Struct, kw_only=True, gc=False):
 
 
 def make_activity_rows(
-    entries: Sequence[Activity], webhook_ids: Collection[str]
+    language: Language, entries: Sequence[Activity], webhook_ids: Collection[str]
 ) -> list[ActivityRow]:
     """Rows for these entries; `webhook_ids` are of the webhooks that exist."""
-    return [_row(entry, webhook_ids) for entry in entries]
+    return [_row(language, entry, webhook_ids) for entry in entries]
 
 
 def actor_words(actor: Actor) -> tuple[str, str]:
@@ -114,7 +115,7 @@ def actor_words(actor: Actor) -> tuple[str, str]:
     return Text("The service"), ""
 
 
-def _row(entry: Activity, webhook_ids: Collection[str]) -> ActivityRow:
+def _row(language: Language, entry: Activity, webhook_ids: Collection[str]) -> ActivityRow:
     name, kind = actor_words(entry.actor)
     is_there = entry.webhook_id in webhook_ids
     return ActivityRow(
@@ -126,7 +127,9 @@ def _row(entry: Activity, webhook_ids: Collection[str]) -> ActivityRow:
         what=ACTION_WORDS.get(entry.action, entry.action),
         facts=_facts(entry),
         since=read_time(str(entry.details.get("since", ""))),
-        changes=[_field(one) for one in entry.changes if (entry.action, one.field) not in _SAID],
+        changes=[
+            _field(language, one) for one in entry.changes if (entry.action, one.field) not in _SAID
+        ],
         webhook=formatting.short_url(entry.webhook_url) if entry.webhook_url else "",
         webhook_name=entry.webhook_name or "",
         webhook_path=f"/{entry.webhook_id}" if is_there else "",
@@ -169,19 +172,21 @@ def _facts(entry: Activity) -> list[str]:
     return found
 
 
-def _field(change: FieldChange) -> ChangedField:
+def _field(language: Language, change: FieldChange) -> ChangedField:
     hidden = change.old is msgspec.UNSET
     name = _FIELD_WORDS.get(change.field, change.field)
-    return ChangedField(name, _value(change.old), _value(change.new), hidden)
+    return ChangedField(name, _value(language, change.old), _value(language, change.new), hidden)
 
 
-def _value(value: Any) -> str | None:
+def _value(language: Language, value: Any) -> str | None:
     if value is None or value is msgspec.UNSET:
         return None
     if value == [ALL_EVENTS]:
         return Text("all events")
     values = value if isinstance(value, list) else [value]
     text = ", ".join(f"{one:.15g}" if isinstance(one, float) else str(one) for one in values)
+    if all(isinstance(one, int | float) for one in values):
+        text = language.numbers_written(text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

@@ -29,6 +29,7 @@ _LABELS: Final = {
     "order": Text("Order"),
     "order_path": Text("Path"),
 }
+_NUMBERS: Final = ("timeout", "waits", "rate")
 _EMPTY: Final = "\u2013"
 
 
@@ -40,6 +41,8 @@ class Change(msgspec.Struct, frozen=True):
     """What is stored."""
     here: str
     """What the form has."""
+    is_numeric: bool
+    """Whether both are a number or several, with a decimal point."""
 
 
 def new_token(visitor: Visitor, webhook_id: str) -> str:
@@ -76,7 +79,7 @@ def changes_between(known: str, stored: Any, form_input: Any) -> list[Change]:
         return []
     now, here = _shown(stored), _shown(form_input)
     return [
-        Change(_LABELS[field], now[field] or _EMPTY, here[field] or _EMPTY)
+        Change(_LABELS[field], now[field] or _EMPTY, here[field] or _EMPTY, field in _NUMBERS)
         for field in _LABELS
         if now[field] not in (opened_with.get(field), here[field])
     ]

@@ -89,6 +89,11 @@ def _date(language: Language, at: datetime, today: datetime) -> str:
     return language.day(at, year=at.year != today.year)
 
 
+def is_of_another_year(ms: int, now: int) -> bool:
+    """Whether the date of a time is shown with its year."""
+    return utc_datetime(ms).year != utc_datetime(now).year
+
+
 def time_tag(language: Language, ms: int, text: str, style: str = "") -> Markup:
     """A `<time>` element with the exact time as its title.
 

@@ -23,6 +23,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "short_url": formatting.short_url,
     "visible": formatting.visible,
     "pluralize": formatting.pluralize,
+    "is_of_another_year": formatting.is_of_another_year,
     "json_markup": json_markup,
     "named": lambda key, names: names.get(key, key),
     "webhook_name": formatting.webhook_name,

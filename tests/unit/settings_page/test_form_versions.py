@@ -1,6 +1,7 @@
 """A form that is sent twice, and one whose webhook has changed since it was opened."""
 
 import asyncio
+import re
 
 import pytest
 from tests.unit.settings_page.webhook_form_fields import FORM, only_webhook
@@ -100,6 +101,27 @@ async def test_editing_in_two_tabs_shows_both_versions_before_one_is_lost(site, 
     fields["known"] = page.all("input", name="known")[0]["value"]
     assert (await admin.post(f"/{webhook.id}/edit", fields)).url.endswith("?done=saved")
     assert (await only_webhook(site)).description == "of tab two"
+
+
+async def test_the_numbers_of_both_versions_are_written_as_in_their_fields(site, admin):
+    german = {"Accept-Language": "de"}
+    webhook = await site.webhook(name="1.5")
+    known = (await admin.get(f"/{webhook.id}/edit")).all("input", name="known")[0]["value"]
+    fields = {"url": webhook.url, "events": "*"}
+    meanwhile = fields | {"rate": "0,5", "schedule": "own", "waits": "0,5; 60", "name": "2.5"}
+    await admin.post(f"/{webhook.id}/edit", meanwhile, headers=german)
+    mine = {"rate": "1,5", "schedule": "own", "waits": "1,5; 60", "name": "1.5"}
+    own = fields | mine | {"known": known}
+    page = await admin.post(f"/{webhook.id}/edit", own, headers=german)
+    assert page.status == 409
+    quoted = re.findall("<q>(.*?)</q>", page.html)
+    assert quoted == ["2.5", "1.5", "0,5; 60", "1,5; 60", "0,5", "1,5"]
+    # The activity has them as the fields, too; a name is no number.
+    changes = (await admin.get("/activity", headers=german)).html
+    assert "<ins>0,5</ins>" in changes
+    assert "<ins>0,5; 60</ins>" in changes
+    assert "<ins>2.5</ins>" in changes
+    assert "<ins>0.5</ins>" in (await admin.get("/activity")).html
 
 
 async def test_a_pause_in_between_is_no_conflict_of_the_form(site, admin):

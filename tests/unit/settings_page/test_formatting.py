@@ -27,6 +27,14 @@ def test_relative_times_are_short(away, text):
     assert formatting.relative(ENGLISH, NOW + away, NOW) == text
 
 
+def test_a_date_of_another_year_has_its_year():
+    new_year = 1_798_761_600_000
+    assert formatting.clock_time(ENGLISH, new_year, NOW) == "1 Jan, 00:00"
+    assert formatting.clock_time(ENGLISH, new_year - 60_000, NOW) == "31 Dec 2026, 23:59"
+    assert not formatting.is_of_another_year(new_year, NOW)
+    assert formatting.is_of_another_year(new_year - 1, NOW)
+
+
 def test_a_relative_time_has_the_exact_time_as_its_title():
     tag = formatting.ago(ENGLISH, NOW - 5_123, NOW)
     assert 'datetime="2027-01-15T07:59:54.877Z"' in tag

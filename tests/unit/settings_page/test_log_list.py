@@ -31,6 +31,20 @@ async def test_attempts_are_rows_of_a_table_newest_first(site, admin):
     assert "UTC" in time["title"]
 
 
+async def test_a_table_has_room_for_years_when_its_oldest_time_is_of_another_year(
+    site, admin, monkeypatch
+):
+    webhook = await site.webhook()
+    await site.settle((await site.event())[0], 200)
+    paths = ("/logs", f"/{webhook.id}", f"/{webhook.id}/deliveries", "/activity")
+    for path in paths:
+        assert "has-years" not in (await admin.get(path)).html, path
+    in_a_year = site.page.now() + 366 * 86_400_000
+    monkeypatch.setattr(site.page, "now", lambda: in_a_year)
+    for path in paths:
+        assert "has-years" in (await admin.get(path)).html, path
+
+
 async def test_filters_are_read_from_the_url_and_shown_in_the_form(site, admin):
     webhook = await site.webhook()
     bad = await site.settle((await site.event("deal.created"))[0], 503, body=b"upstream NEEDLE")

@@ -1,4 +1,5 @@
-// Starts the scripts of a page. Every page works without them.
+// Starts the scripts of a page. Every page works with scripts turned off; where they are on and this one
+// fails to load, the filter by one of more than 50 webhooks offers none but the chosen one.
 
 import { attemptOpener } from "./attempt_panel.js";
 import { showCopyButtons } from "./copy_buttons.js";

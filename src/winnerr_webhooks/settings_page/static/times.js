@@ -15,12 +15,14 @@ const UNITS = [
 ];
 const zone = new Intl.DateTimeFormat(locale, { timeZoneName: "short" });
 // Made when they are needed first, because the first paint waits for this module.
-let day = null;
+const days = new Map(); // by whether they have the year
 let exact = null;
 
+/** Returns a date, with its year when that is not this one. */
 function dayOf(at) {
-  day ??= new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
-  return day.format(at);
+  const year = isThisYear(at) ? undefined : "numeric";
+  if (!days.has(year)) days.set(year, new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year }));
+  return days.get(year).format(at);
 }
 
 function zoneAt(at) {
@@ -30,7 +32,7 @@ function zoneAt(at) {
 function relative(at, now) {
   const distance = Math.abs(now - at);
   if (distance < 1000) return say("now");
-  if (distance >= 7 * UNITS[0][0]) return dayOf(at);
+  if (distance >= 7 * UNITS[0][0]) return dayOf(new Date(at));
   const [size, past, future] = UNITS.find(([unit]) => distance >= unit);
   return say(at > now ? future : past, { count: Math.floor(distance / size) });
 }
@@ -43,7 +45,11 @@ function local(at, style) {
 
 function isToday(at) {
   const now = new Date();
-  return at.getDate() === now.getDate() && at.getMonth() === now.getMonth() && at.getFullYear() === now.getFullYear();
+  return at.getDate() === now.getDate() && at.getMonth() === now.getMonth() && isThisYear(at);
+}
+
+function isThisYear(at) {
+  return at.getFullYear() === new Date().getFullYear();
 }
 
 /**
@@ -68,6 +74,8 @@ function showTime(time, offsets) {
   const at = new Date(time.dateTime);
   offsets.set(at.getTimezoneOffset(), at);
   time.textContent = local(at, style);
+  // On the server, which makes room for years in a table, the year begins at another time.
+  if (!isThisYear(at)) time.closest("table")?.classList.add("has-years");
 }
 
 function nameZone(label, offsets) {
@@ -78,11 +86,12 @@ function nameZone(label, offsets) {
 }
 
 /**
- * Lets fields for a time be filled in with local time. The server gets UTC, as from a page without
- * scripts: a hidden field takes over the name of each field.
+ * Lets fields for a time be filled in with local time, each of them once. The server gets UTC, as from
+ * a page without scripts: a hidden field takes over the name of each field.
  */
-export function showLocalFields(root) {
-  for (const field of root.querySelectorAll("input[data-utc]")) {
+function showLocalFields() {
+  for (const field of document.querySelectorAll("input[data-utc]")) {
+    field.removeAttribute("data-utc");
     const given = field.value && new Date(/(Z|[+-]\d\d:?\d\d)$/.test(field.value) ? field.value : `${field.value}Z`);
     if (given && Number.isNaN(given.getTime())) continue; // it stays as it is, beside its error
     const utc = document.createElement("input");
@@ -132,6 +141,7 @@ function showWhatIsRead() {
   const known = offsets.size;
   for (; isRead(times[shown]); shown++) showTime(times[shown], offsets);
   if (offsets.size > known) named = 0; // a heading names this offset, too
+  showLocalFields(); // before their labels name the zone
   for (; isRead(labels[named]); named++) nameZone(labels[named], offsets);
 }
 
@@ -150,7 +160,6 @@ const reading = new MutationObserver(showWhatIsRead);
 function showRest() {
   reading.disconnect();
   showWhatIsRead();
-  showLocalFields(document);
 }
 
 if (document.readyState === "loading") {

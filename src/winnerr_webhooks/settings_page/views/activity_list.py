@@ -79,7 +79,8 @@ async def show_activity(page: PageDependency, request: PageRequest) -> Response[
     now = page.now()
     webhooks = await page.webhooks.list(visitor.organization)
     found = await page.storage.activity(filters.activity_filter(visitor.organization, now))
-    rows = make_activity_rows(found.items, {webhook.id for webhook in webhooks})
+    webhook_ids = {webhook.id for webhook in webhooks}
+    rows = make_activity_rows(page.language(visitor), found.items, webhook_ids)
     return page.answer(
         "activity.html",
         visitor,
