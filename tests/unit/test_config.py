@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.one_setting import error, one
 
 from winnerr_webhooks.config import (
     PREFIX,
@@ -20,16 +21,6 @@ from winnerr_webhooks.encryption_keys import parse_encryption_keys
 
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
-
-
-def one(name: str, value: str) -> Config:
-    return load({PREFIX + name: value}, {})
-
-
-def error(name: str, value: str) -> str:
-    with pytest.raises(ConfigurationError) as caught:
-        one(name, value)
-    return str(caught.value)
 
 
 def test_without_variables_every_setting_has_its_documented_default():

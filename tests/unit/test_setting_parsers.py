@@ -3,26 +3,15 @@
 import ipaddress
 
 import pytest
+from tests.one_setting import error, one
 
 from winnerr_webhooks.config import (
     PREFIX,
-    Config,
     load,
 )
 from winnerr_webhooks.domain.branding import SignatureFormat
-from winnerr_webhooks.domain.errors import ConfigurationError
 from winnerr_webhooks.domain.mail_server import Mailbox, MailServer
 from winnerr_webhooks.domain.proxy import Proxy
-
-
-def one(name: str, value: str) -> Config:
-    return load({PREFIX + name: value}, {})
-
-
-def error(name: str, value: str) -> str:
-    with pytest.raises(ConfigurationError) as caught:
-        one(name, value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

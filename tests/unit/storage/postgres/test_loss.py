@@ -6,11 +6,10 @@ import itertools
 
 import pytest
 from tests.loss import IN_TIME
+from tests.unit.storage.postgres.numbers_table import PATIENCE, ask, put
 
 from winnerr_webhooks.domain.errors import Unavailable, Uncertain
 from winnerr_webhooks.storage.postgres.transactions import LostCommit
-
-PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -32,20 +31,6 @@ async def database(make_database, server, name):
 @pytest.fixture
 async def through_proxy(make_database, server, name, proxy):
     return await make_database(server.url(name).replace(f":{server.port}/", f":{proxy.port}/"))
-
-
-def put(number: object):
-    async def work(db):
-        await db.connection.execute("INSERT INTO public.t VALUES ($1)", str(number))
-
-    return work
-
-
-def ask(sql: str, *values: object):
-    async def work(db):
-        return await db.connection.fetchval(sql, *values)
-
-    return work
 
 
 async def stored(server, name) -> set[str]:
