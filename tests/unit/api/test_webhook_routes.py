@@ -5,14 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-FIELDS = {
-    "id", "organizationId", "url", "description", "events", "status", "statusReason",
-    "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
-    "removedEvents",
-    "headers", "auth", "filter", "rateLimit", "ordered", "signing",
-}  # fmt: skip
-DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
+from tests.unit.api.webhook_json import DRAFT, FIELDS
 
 
 async def test_a_webhook_is_created_read_listed_and_deleted(api):

@@ -3,13 +3,7 @@
 import base64
 import re
 
-FIELDS = {
-    "id", "organizationId", "url", "description", "events", "status", "statusReason",
-    "hasSecret", "createdAt", "updatedAt", "name", "timeout", "retrySchedule",
-    "removedEvents",
-    "headers", "auth", "filter", "rateLimit", "ordered", "signing",
-}  # fmt: skip
-DRAFT = {"url": "http://127.0.0.1:9/hook", "events": ["deal.closed_won", "contact.created"]}
+from tests.unit.api.webhook_json import DRAFT, FIELDS
 
 
 async def test_a_webhook_signs_with_ed25519_and_shows_its_public_key_only(api):
